@@ -1,0 +1,112 @@
+"""What a pipeline tells: one frozen record an event, sent after every lock is released.
+
+A listener that raises is dropped at once and never changes an outcome (law 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["EVENTS", "Event", "Events", "Listener"]
+
+_LEVELS = {
+    "attempt_failed": "warning",
+    "budget_exhausted": "warning",
+    "call_abandoned": "warning",
+    "call_failed": "error",
+    "call_reconciled": "info",
+    "call_recovered": "info",
+    "call_rejected": "warning",
+    "circuit_closed": "info",
+    "circuit_half_opened": "info",
+    "circuit_opened": "warning",
+    "code_unknown": "warning",
+    "policy_rejected": "error",
+    "policy_reloaded": "info",
+    "quota_waited": "info",
+    "retries_exhausted": "warning",
+    "retry_scheduled": "warning",
+}
+EVENTS = tuple(sorted(_LEVELS))
+"""Every event's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened. Fields that do not apply are None.
+
+    Attributes:
+        name: one of `EVENTS`.
+        policy: name of the policy.
+        operation: name of the operation.
+        attempt: number of the attempt, from 1.
+        category: what helps: retryable, fatal or user_fixable.
+        code: the API's code.
+        http_status: status of the answer.
+        executed: whether the call may have taken effect.
+        key: the idempotency key.
+        wait_for: seconds until the next attempt or look.
+        waited_so_far: seconds this call has waited already.
+        retry_after: seconds the server asked for.
+        remedy: what a human can do.
+        caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
+    """
+
+    name: str
+    policy: str | None = None
+    operation: str | None = None
+    attempt: int | None = None
+    category: str | None = None
+    code: str | None = None
+    http_status: int | None = None
+    executed: str | None = None
+    key: str | None = None
+    wait_for: float | None = None
+    waited_so_far: float | None = None
+    retry_after: float | None = None
+    remedy: str | None = None
+    caused_by: str | None = None
+
+    @property
+    def level(self) -> str:
+        """`error` for a call's final failure, `warning` for earlier ones, `info` for recoveries."""
+        return _LEVELS[self.name]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields that say something, the name left out."""
+        values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "name")
+        return {name: value for name, value in values if value is not None and value != ""}
+
+
+Listener = Callable[[Event], None]
+"""Receives each event; called in the thread or task where it happened."""
+
+
+class Events:
+    """The listeners of one set of policies. Safe across threads: the tuple is replaced, never changed."""
+
+    __slots__ = ("_on_dropped", "listeners")
+
+    def __init__(self, *listeners: Listener, on_dropped: Callable[[Listener, Exception], None] | None = None) -> None:
+        self.listeners: tuple[Listener, ...] = listeners
+        self._on_dropped = on_dropped
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener; the function returned takes it away again."""
+        self.listeners = (*self.listeners, listener)
+        return lambda: self._remove(listener)
+
+    def _remove(self, listener: Listener) -> None:
+        self.listeners = tuple(one for one in self.listeners if one is not listener)
+
+    def emit(self, event: Event) -> None:
+        """Tell every listener; one that raises is reported once and dropped."""
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception as error:
+                self._remove(listener)
+                if self._on_dropped is not None:
+                    self._on_dropped(listener, error)

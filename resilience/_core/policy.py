@@ -1,0 +1,250 @@
+"""What a policy says: frozen settings that check themselves at birth.
+
+A policy file becomes these classes, and so does a policy written in Python. A section that is
+None is off. Nothing here runs; `plan.py` turns settings into running parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from ..errors import PolicyError, Problem
+from .registry import Category, Executed
+from .units import Spec
+
+__all__ = [
+    "Admission",
+    "Backoff",
+    "Breaker",
+    "Budget",
+    "HalfOpen",
+    "Operation",
+    "Policy",
+    "PolicySet",
+    "Quota",
+    "Reconcile",
+    "Retry",
+    "Unknown",
+]
+
+_HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
+
+
+class Section:
+    """Settings that read their own values and refuse bad ones, naming the path and the allowed range."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, hint in hints(type(self)).items():
+            try:
+                object.__setattr__(self, name, _read(hint, getattr(self, name)))
+            except PolicyError as error:
+                problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
+            except ValueError as error:
+                problems.append(Problem(type(self).__name__, 0, 0, name, str(error)))
+        if problems:
+            raise PolicyError.of(problems)
+
+
+def hints(section: type) -> dict[str, Any]:
+    """Return a section's fields with their annotations, resolved once."""
+    found = _HINTS.get(section)
+    if found is None:
+        resolved = get_type_hints(section, include_extras=True)
+        found = _HINTS[section] = {f.name: resolved[f.name] for f in fields(section)}
+    return found
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """Read one value by its annotation; sections may be given as mappings."""
+    if get_origin(hint) is Annotated:
+        return next(m for m in hint.__metadata__ if isinstance(m, Spec)).read(value)
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        if value not in options:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, options))}")
+        return value
+    if type(None) in options:
+        inner = [o for o in options if o is not type(None)]
+        return None if value is None else _read(inner[0], value) if len(inner) == 1 else value
+    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
+        unknown = [str(key) for key in value if key not in hints(hint)]
+        if unknown:
+            raise ValueError(f"unknown {', '.join(unknown)}; allowed: {', '.join(hints(hint))}")
+        return hint(**value)
+    if isinstance(hint, type) and issubclass(hint, Section) and not isinstance(value, hint):
+        raise ValueError(f"expected a {hint.__name__} or a mapping, got a {type(value).__name__}")
+    if hint is Category:
+        return Category(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff(Section):
+    """How the delay grows from retry to retry, and its noise."""
+
+    kind: Literal["constant", "linear", "exponential", "decorrelated"] = "exponential"
+    initial: Annotated[float, Spec("duration", 0, _HOUR, "The delay before the first retry.", "200ms")] = 0.2
+    factor: Annotated[float, Spec("factor", 1, 100, "By how much an exponential delay grows.", "2")] = 2.0
+    max: Annotated[float, Spec("duration", 0, _DAY, "The longest delay, before jitter.", "5s")] = 5.0
+    jitter: Literal["none", "full", "equal"] = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Section):
+    """How often, and after which delays, an attempt is made again."""
+
+    max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all, the first included.", "4")] = 3
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget(Section):
+    """The share of calls that may be retries: each call deposits `ratio`, each retry withdraws one."""
+
+    ratio: Annotated[float, Spec("ratio", 0, 10, "Retries allowed for each call.", "20%")] = 0.2
+    floor: Annotated[float, Spec("rate", 0, _MANY, "Retries allowed whatever the traffic.", "1/s")] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfOpen(Section):
+    """How an open breaker is tried again."""
+
+    permits: Annotated[int, Spec("count", 1, 10_000, "Attempts let through at the same time.", "1")] = 1
+    successes: Annotated[int, Spec("count", 1, 10_000, "Successes that close it.", "1")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker(Section):
+    """When to stop asking a service that fails, and for how long.
+
+    It opens when `consecutive` failures come in a row, or when at least `min_calls` attempts of the
+    last `window` seconds were settled and `failure_rate` of them failed. Either may be None.
+    """
+
+    failure_rate: Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None = 0.8
+    window: Annotated[float, Spec("duration", 0, _DAY, "How far back the rate looks.", "10s", above=True)] = 10.0
+    min_calls: Annotated[int, Spec("count", 1, _MANY, "Settled attempts before the rate counts.", "20")] = 20
+    consecutive: Annotated[int, Spec("count", 1, _MANY, "Failures in a row that open it.", "10")] | None = None
+    open_for: Annotated[float, Spec("duration", 0, _DAY, "How long it refuses.", "1s", above=True)] = 1.0
+    growth: Annotated[float, Spec("factor", 1, 100, "Growth of that time each time a trial fails.", "2")] = 2.0
+    open_max: Annotated[float, Spec("duration", 0, _DAY, "The longest time it refuses.", "5s", above=True)] = 5.0
+    half_open: HalfOpen = field(default_factory=HalfOpen)
+    wait: bool = False
+    """A retry waits for the breaker inside the deadline instead of giving up; the first attempt never waits."""
+    key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota(Section):
+    """What the API allows us to send; every attempt pays."""
+
+    rate: Annotated[float, Spec("rate", 0, _MANY, "Attempts allowed a second.", "10/s", above=True)] = 10.0
+    burst: Annotated[int, Spec("count", 1, _MANY, "Attempts allowed at once.", "10")] = 1
+    key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission(Section):
+    """How many calls run and wait at the same time."""
+
+    max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Calls that run at once.", "50")] = 50
+    max_queue: Annotated[int, Spec("count", 0, _MANY, "Calls that wait for a place.", "100")] = 0
+    queue_timeout: Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a place.", "1s")] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconcile(Section):
+    """How a write in doubt is looked up before it may be sent again.
+
+    `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's.
+    `fence` is the whole time after the last send from which "not found" is believed where no
+    server time is known; None means 2 W + P + L.
+    """
+
+    checks: Annotated[int, Spec("count", 1, 1000, "Early looks before the fence.", "2")] = 2
+    wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two looks.", "500ms", above=True)] = 0.5
+    fence: Annotated[float, Spec("duration", 0, _DAY, "When 'not found' is believed.", "65s")] | None = None
+    window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a stamp.", "30s")] | None = None
+    processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may work on a request.", "3s")] | None = None
+    lag: Annotated[float, Spec("duration", 0, _HOUR, "How long an order may stay invisible.", "2s")] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown(Section):
+    """What to make of an error that no registry, HTTP status or transport name explains."""
+
+    category: Category = Category.RETRYABLE
+    executed: Executed = "maybe"
+    max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all after such an error.", "2")] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Section):
+    """How calls of one kind are made safe; a section that is None is off.
+
+    Example:
+        >>> Policy(name="read", deadline="20s", retry={"max_attempts": 4}).deadline
+        20.0
+
+    Raises:
+        PolicyError: a value is wrong; every mistake is named with its path and the allowed range.
+    """
+
+    name: str = "default"
+    codes: tuple[str, ...] = ("http",)
+    deadline: Annotated[float, Spec("duration", 0, _DAY, "The whole call, waits included.", "20s", above=True)] | None = None
+    attempt_timeout: Annotated[float, Spec("duration", 0, _DAY, "One attempt.", "5s", above=True)] | None = None
+    retry: Retry | None = None
+    budget: Budget | None = None
+    breaker: Breaker | None = None
+    quota: tuple[Quota, ...] = ()
+    admission: Admission | None = None
+    reconcile: Reconcile | None = None
+    unknown: Unknown = field(default_factory=Unknown)
+    results: Literal["classify", "ignore"] = "classify"
+
+    def __post_init__(self) -> None:
+        Section.__post_init__(self)
+        problems = [Problem(self.name, 0, 0, path, text) for path, text in geometry(self)]
+        if problems:
+            raise PolicyError.of(problems)
+
+
+def geometry(policy: Policy) -> list[tuple[str, str]]:
+    """Return (path, mistake) for settings that contradict each other."""
+    found = []
+    limit, attempt = policy.deadline, policy.attempt_timeout
+    if limit is not None and attempt is not None and attempt > limit:
+        found.append(("attempt_timeout", f"{attempt:g}s is longer than the deadline of {limit:g}s"))
+    if limit is not None and policy.retry is not None and policy.retry.max_attempts > 1:
+        first = policy.retry.backoff.initial
+        if first >= limit:
+            found.append(("retry.backoff.initial", f"a first wait of {first:g}s cannot fit the deadline of {limit:g}s"))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Section):
+    """Which policy the operations that match a glob get, and what is known about them."""
+
+    match: str
+    policy: str = "default"
+    idempotent: bool | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """What one policy file says, the built-in policies beneath it included."""
+
+    policies: Mapping[str, Policy]
+    operations: tuple[Operation, ...] = ()
+    source: str = "built-in"

@@ -1,0 +1,127 @@
+"""Durations, rates and ratios as people write them, and the range that each setting allows.
+
+One `Spec` in a field's annotation serves the dataclass (which checks itself at birth), the policy
+loader and the JSON schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio"]
+
+Kind = Literal["duration", "rate", "ratio", "count", "factor"]
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
+_DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
+_RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
+_RATIO = re.compile(_NUMBER + r"\s*%")
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def parse_duration(value: Any) -> float | None:
+    """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d` or a number of seconds; None if it is none of them."""
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        return float(found[1]) * _SECONDS[found[2]] if found else None
+    return _number(value)
+
+
+def parse_rate(value: Any) -> float | None:
+    """Return events a second for `10/s`, `600/m`, `1200/10s` or a number a second; None if it is none of them."""
+    if isinstance(value, str):
+        found = _RATE.fullmatch(value.strip())
+        if not found:
+            return None
+        span = float(found[2] or 1) * _SECONDS[found[3]]
+        return float(found[1]) / span if span else None
+    return _number(value)
+
+
+def parse_ratio(value: Any) -> float | None:
+    """Return a share for `20%` or `0.2`; None if it is neither."""
+    if isinstance(value, str):
+        found = _RATIO.fullmatch(value.strip())
+        return float(found[1]) / 100 if found else None
+    return _number(value)
+
+
+def _parse_count(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+_PARSE: dict[str, Any] = {
+    "duration": parse_duration,
+    "rate": parse_rate,
+    "ratio": parse_ratio,
+    "count": _parse_count,
+    "factor": _number,
+}
+_EXPECTED = {
+    "duration": "a duration such as 250ms, 5s, 2m or 1h",
+    "rate": "a rate such as 10/s or 600/m",
+    "ratio": "a ratio such as 20% or 0.2",
+    "count": "a whole number",
+    "factor": "a number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a setting is and the range it allows, in the unit of its kind (seconds, per second, share)."""
+
+    kind: Kind
+    low: float
+    high: float
+    help: str = ""
+    example: str = ""
+    above: bool = False
+    """True when `low` itself is not allowed."""
+
+    def read(self, value: Any) -> float | int:
+        """Return the value in the kind's unit.
+
+        Raises:
+            ValueError: it is not of the kind or out of range; the message says what is allowed.
+        """
+        number: float | int | None = _PARSE[self.kind](value)
+        if number is None:
+            raise ValueError(f"expected {_EXPECTED[self.kind]}, got {_shown(value)}")
+        if not (self.low < number if self.above else self.low <= number) or number > self.high:
+            raise ValueError(f"{_shown(value)} is out of range: allowed is {self.allowed()}")
+        return number
+
+    def allowed(self) -> str:
+        """Say the range in words, such as `more than 0s up to 1h`."""
+        low = f"more than {self.say(self.low)}" if self.above else f"{self.say(self.low)}"
+        return f"{low} up to {self.say(self.high)}"
+
+    def say(self, number: float) -> str:
+        """Write a number of this kind the way a policy file does."""
+        if self.kind == "duration":
+            for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+                if number >= size and number % size == 0:
+                    return f"{number / size:g}{unit}"
+            return f"{number * 1000:g}ms" if 0 < number < 1 else f"{number:g}s"
+        if self.kind == "rate":
+            return f"{number:g}/s"
+        return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:g}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
