@@ -1,17 +1,30 @@
 """A pipeline resolved for one operation: everything a call needs, looked up once.
 
-Nothing here decides; `recovery.py` reads a plan and decides, the drivers read it and wait.
+Nothing here decides or waits: `recovery.py` reads a plan and decides, the drivers read it and wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
+from .breaker import Breaker, Permit
+from .budget import Budget
+from .classify import Classifier
+from .clock import Clock
+from .deadline import Place
+from .events import Event, Events
+from .keys import KeySlot
+from .policy import Policy
 from .reconcile import Fence
+from .retry import Schedule
 
-__all__ = ["Binding"]
+__all__ = ["Binding", "Plan"]
+
+Ticket = int | Permit
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +44,9 @@ class Binding:
         fence: the API's bounds W, P and L.
         refusals: our refusal → a subclass that also inherits the client's own error base.
         results: False when a returned value is never an error.
-        discard: closes a returned value that is thrown away for a retry.
+        bad: tells of a returned answer that it is a failure which the caller gets back as it is
+            (an HTTP response with status 503).
+        discard: closes a returned answer that is thrown away for a retry.
     """
 
     operation: str
@@ -45,4 +60,119 @@ class Binding:
     fence: Fence | None = None
     refusals: Mapping[type, type] = field(default_factory=dict)
     results: bool = True
+    bad: Callable[[Any], bool] | None = None
     discard: Callable[[Any], None] | None = None
+
+
+class Plan:
+    """Everything one operation's calls need. Built once, shared by threads and tasks, never changed."""
+
+    __slots__ = (
+        "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "deposit", "events",
+        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "schedule", "settled",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        policy: Policy,
+        binding: Binding,
+        fn: Callable[..., Any],
+        *,
+        clock: Clock,
+        events: Events,
+        classifier: Callable[[], Classifier],
+        schedule: Callable[[], Schedule | None],
+        breaker: Breaker | None,
+        budget: Budget | None,
+        make_key: Callable[[], str],
+    ) -> None:
+        """Resolve a policy for one function; `classifier` and `schedule` are asked at the first failure."""
+        self.policy = policy
+        self.binding = binding
+        self.operation = binding.operation
+        self.clock = clock
+        self.events = events
+        self._classifier = classifier
+        self.schedule = schedule
+        self.breaker = breaker
+        self.gate: Callable[[float], Ticket | None] | None = breaker.admit if breaker else None
+        self.settled: Callable[[Ticket, float], None] | None = breaker.succeeded if breaker else None
+        self.budget = budget
+        self.deposit: Callable[[float], None] | None = budget.deposit if budget else None
+        self.deadline = inf if policy.deadline is None else policy.deadline
+        self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
+        self.idempotent = bool(binding.idempotent) or binding.read
+        self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
+        self.fence = _fence(policy, binding.fence or Fence())
+        self.inspect = self._inspector()
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the classifier; the code tables are read at the first failure."""
+        return self._classifier()
+
+    @property
+    def reconciled(self) -> bool:
+        """Tell whether a write in doubt can be looked up."""
+        return self.binding.reconcile is not None and not self.idempotent
+
+    def place(self, now: float, deadline: float, attempt: int, key: str | None, stamps: list[float] | None) -> Place:
+        """Return what the attempt that begins now hands down."""
+        rules = self.policy.reconcile
+        window = None if rules is None else rules.window
+        until = min(deadline, now + self.attempt_timeout)
+        return Place(self.operation, self.clock, deadline, until, attempt, key, stamps, window, self)
+
+    def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
+        """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
+        now = self.clock.monotonic()
+        wait = None if retry_at is None or retry_at == inf else max(0.0, retry_at - now)
+        made = self.binding.refusals.get(kind, kind)(
+            f"{self.operation}: {message}",
+            policy=self.policy.name,
+            operation=self.operation,
+            retry_after=wait,
+            retry_at=None if wait is None else self.clock.time() + wait,
+        )
+        assert isinstance(made, Exception)
+        return made
+
+    def tell(self, name: str, **fields: Any) -> None:
+        """Send an event if anybody listens."""
+        if self.events.listeners:
+            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, **fields))
+
+    def tell_breaker(self) -> None:
+        """Send what the breaker has queued."""
+        if self.breaker is not None:
+            for name in self.breaker.drain():
+                self.tell(name)
+
+    def _inspector(self) -> Callable[[Any], Any] | None:
+        """Make the check of returned values: None for a good one, else the error or the bad answer itself."""
+        binding = self.binding
+        if not binding.results or self.policy.results == "ignore":
+            return None
+        classifier, bad = self._classifier, binding.bad
+
+        def inspect(result: Any) -> Any:
+            if result.__class__ in _PLAIN:
+                return None
+            error = classifier().error_in(result)
+            if error is not None:
+                return error
+            return result if bad is not None and bad(result) else None
+
+        return inspect
+
+
+def _fence(policy: Policy, bounds: Fence) -> Fence:
+    """Return the API's bounds with those that the policy sets put in their place."""
+    rules = policy.reconcile
+    if rules is None:
+        return bounds
+    return Fence(
+        window=bounds.window if rules.window is None else rules.window,
+        processing=bounds.processing if rules.processing is None else rules.processing,
+        lag=bounds.lag if rules.lag is None else rules.lag,
+    )

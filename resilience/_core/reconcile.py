@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 __all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict"]
@@ -82,7 +83,7 @@ class Verdict(Enum):
 class Doubt:
     """The open attempts of one write. Used by one call, in one thread or task at a time."""
 
-    __slots__ = ("_answer", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "asked", "ever")
+    __slots__ = ("_answer", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "ever")
 
     def __init__(self, rules: Any, fence: Fence, started: float) -> None:
         """Begin without doubt.
@@ -101,7 +102,6 @@ class Doubt:
         self._misses = 0
         self._answer: tuple[float, float] | None = None
         self.ever = False
-        self.asked = False
 
     @property
     def open(self) -> bool:
@@ -126,7 +126,6 @@ class Doubt:
         self._sent = max(self._sent, sent)
         self._looks = self._misses = 0
         self.ever = True
-        self.asked = False
 
     def next_look(self, now: float) -> float:
         """Return the monotonic instant of the next look: the early ones, then at the fence."""
@@ -154,23 +153,23 @@ class Doubt:
         """A look failed or was refused: it says nothing, ask again."""
         self._misses += 1
 
-    def looked(self, answer: Found | NotFound, now: float) -> Verdict:
-        """Judge one answer; `now` is the monotonic time at which the look was *sent*."""
+    def looked(self, answer: Found | NotFound, *, sent: float, now: float) -> Verdict:
+        """Judge one answer to a look that was sent and came back at these monotonic times."""
         self._looks += 1
         self._misses = 0
-        self.asked = True
         if isinstance(answer, Found):
             early = answer.created_at is not None and answer.created_at < self._started - _SKEW
             return Verdict.DONE if answer.matches and not early else Verdict.FOREIGN
-        if answer.server_time is not None:
-            self._answer = (answer.server_time, now)
-        if not self._believed(answer.server_time, now):
+        server_time = answer.server_time
+        if server_time is not None and isfinite(server_time):
+            self._answer = (server_time, now)
+        if not self._believed(server_time, sent):
             return Verdict.AGAIN
         self._open.clear()
         return Verdict.CLEAR
 
-    def _believed(self, server_time: float | None, now: float) -> bool:
+    def _believed(self, server_time: float | None, sent: float) -> bool:
         limits = [limit for limit in self._open if limit is not None]
         if server_time is None or len(limits) < len(self._open):
-            return now >= self._sent + self.whole
+            return sent >= self._sent + self.whole
         return not limits or server_time > max(limits)

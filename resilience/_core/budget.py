@@ -1,0 +1,45 @@
+"""A retry budget: retries may be a share of the calls, with a floor for quiet times.
+
+Over the last ten seconds at most `ratio` x calls retries are allowed, or `floor` x ten seconds
+where that is more. A share stops a retry storm where a limit per call cannot: when everything
+fails, attempts stay at 1 + ratio times the calls.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from .policy import Budget as Settings
+from .window import Window
+
+__all__ = ["Budget"]
+
+_SPAN = 10.0
+
+
+class Budget:
+    """The retries that all calls of one policy share. Safe across threads and tasks."""
+
+    __slots__ = ("_floor", "_lock", "_ratio", "_window", "deposit")
+
+    def __init__(self, settings: Settings, now: float) -> None:
+        self._ratio = settings.ratio
+        self._floor = settings.floor * _SPAN
+        self._lock = Lock()
+        self._window = Window(_SPAN, now)
+        self.deposit = self._window.add_common
+
+    def withdraw(self, now: float) -> bool:
+        """Take one retry; False when the share is used up."""
+        with self._lock:
+            calls, retries = self._window.counts(now)
+            if retries + 1 > max(self._ratio * calls, self._floor):
+                return False
+            self._window.add_rare(now)
+            return True
+
+    def left(self, now: float) -> float:
+        """Return how many retries are left at this moment."""
+        with self._lock:
+            calls, retries = self._window.counts(now)
+        return max(self._ratio * calls, self._floor) - retries

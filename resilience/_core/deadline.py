@@ -1,0 +1,93 @@
+"""What a call hands down to the calls made inside it: its deadline and its place, never its key.
+
+The context variable holds a plain tuple. Entering and leaving cost about 90 ns.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from math import inf
+from typing import Any, NamedTuple
+
+from .clock import Clock
+
+__all__ = ["CONTEXT", "CurrentCall", "Place", "current_call", "leave"]
+
+
+class Place(NamedTuple):
+    """One attempt's place. `deadline` and `until` are monotonic instants, inf for none."""
+
+    operation: str
+    clock: Clock
+    deadline: float
+    until: float
+    attempt: int
+    key: str | None
+    stamps: list[float] | None
+    window: float | None
+    owner: object
+
+
+CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
+"""The innermost attempt under way: a tuple in the order of `Place`."""
+
+
+def leave(token: Token[Any]) -> None:
+    """Take the context back; in a foreign context (an async generator finalised elsewhere) there is nothing to take."""
+    try:
+        CONTEXT.reset(token)
+    except ValueError:
+        pass
+
+
+class CurrentCall:
+    """What a transport may know of the attempt it makes. Times are seconds."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def operation(self) -> str:
+        """Return the operation's name."""
+        return self._place.operation
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of this attempt, from 1."""
+        return self._place.attempt
+
+    @property
+    def key(self) -> str | None:
+        """Return the idempotency key, the same for every attempt, or None."""
+        return self._place.key
+
+    @property
+    def timeout(self) -> float | None:
+        """Return the seconds left for this attempt, never below 0, or None without a limit."""
+        return self._left(self._place.until)
+
+    @property
+    def deadline(self) -> float | None:
+        """Return the seconds left for the whole call, never below 0, or None without a limit."""
+        return self._left(self._place.deadline)
+
+    @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+        return self._place.window
+
+    def stamp(self, at: float) -> None:
+        """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
+        if self._place.stamps is not None:
+            self._place.stamps.append(at)
+
+    def _left(self, instant: float) -> float | None:
+        return None if instant == inf else max(0.0, instant - self._place.clock.monotonic())
+
+
+def current_call() -> CurrentCall | None:
+    """Return the innermost call under way here, or None outside a pipeline."""
+    place = CONTEXT.get()
+    return None if place is None else CurrentCall(Place._make(place))

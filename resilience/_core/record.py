@@ -1,0 +1,76 @@
+"""What is kept with an error: its `Failure`, where a pipeline gave up on it, and one note.
+
+The record does not refer back to the error, so nothing keeps it alive. Everything is best effort:
+an object that refuses attributes or notes is left alone (frozen dataclasses among them).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .failure import Failure
+
+__all__ = ["annotate", "given_up_in", "keep", "kept"]
+
+_SLOT = "__resilience__"
+_MARK = "resilience: "
+
+
+def keep(outcome: object, failure: Failure, inside: object) -> None:
+    """Remember what a call made of this outcome; `inside` is the attempt of an outer call, or None."""
+    try:
+        object.__setattr__(outcome, _SLOT, (failure, inside))
+    except (AttributeError, TypeError):
+        pass
+
+
+def kept(outcome: object) -> Failure | None:
+    """Return what a pipeline recorded for this outcome."""
+    record = _record(outcome)
+    return None if record is None else record[0]
+
+
+def given_up_in(error: BaseException, place: object) -> Failure | None:
+    """Return the failure of a call made inside `place` that has given up, looking along causes and contexts."""
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain and len(seen) < 64:
+        one = chain.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        record = _record(one)
+        if record is not None and record[1] is place:
+            return record[0]
+        chain += [one.__context__, one.__cause__]
+    return None
+
+
+def _record(outcome: object) -> tuple[Failure, object] | None:
+    try:
+        record = object.__getattribute__(outcome, _SLOT)
+    except AttributeError:
+        return None
+    return record if isinstance(record, tuple) else None
+
+
+def annotate(error: BaseException, failure: Failure) -> None:
+    """Put one line on the error, in place of an earlier one of ours."""
+    note = _MARK + words(failure)
+    try:
+        notes: Any = getattr(error, "__notes__", None)
+        if isinstance(notes, list):
+            notes[:] = [one for one in notes if not (isinstance(one, str) and one.startswith(_MARK))]
+        error.add_note(note)
+    except Exception:
+        pass  # an error that refuses notes is handed on as it is
+
+
+def words(failure: Failure) -> str:
+    """Say a failure in one line: category, code, executed, attempts, remedy."""
+    count = f"{failure.attempts} attempt" + ("" if failure.attempts == 1 else "s")
+    code = f" {failure.code}" if failure.code else ""
+    text = f"{failure.category}{code} after {count}, executed: {failure.executed}"
+    if failure.key and failure.executed == "maybe":
+        text += f", key {failure.key}"
+    return f"{text}; {failure.remedy}" if failure.remedy else text
