@@ -1,0 +1,66 @@
+"""How commands show what they found: JSON for programs, a table for people.
+
+A table is drawn by rich where rich is installed and somebody watches; else it is aligned text that
+grep and awk can read. The only importer of rich.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+__all__ = ["plain_table", "show_json", "show_table"]
+
+_UNSAFE = {code: " " for code in (*range(32), *range(127, 160))}  # control characters move cursors
+
+
+def show_json(value: Any, *, out: TextIO | None = None) -> None:
+    """Print `value` as JSON, ASCII only, so that every terminal and pipe takes it."""
+    print(json.dumps(value, indent=2, default=str), file=out or sys.stdout)
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", out: TextIO | None = None
+) -> None:
+    """Print rows under columns. None is shown as a dash."""
+    out = out or sys.stdout
+    cells = [tuple(_cell(value) for value in row) for row in rows]
+    if not (out.isatty() and _rich_table(columns, cells, title, out)):
+        for line in plain_table(columns, cells, title=title):
+            print(line, file=out)
+
+
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> list[str]:
+    """Return the lines of an aligned table without colours."""
+    widths = [max([len(name), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
+    lines = [title] if title else []
+    for row in (columns, *rows):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return lines
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return text.translate(_UNSAFE)
+
+
+def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
+    """Draw with rich; tell False where rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return False
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None).print(table)
+    return True

@@ -1,0 +1,188 @@
+"""A planted secret never survives, whatever the position it stands in."""
+
+from __future__ import annotations
+
+import json
+import threading
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience.telemetry import redaction
+from resilience.telemetry.redaction import REDACTED, redact, redact_fields, register_secret
+
+NAMES = [
+    "ACCESS-KEY", "ACCESS-SIGN", "ACCESS-PASSPHRASE", "Authorization", "X-MBX-APIKEY", "Cookie", "Set-Cookie", "OK-ACCESS-KEY",
+    "KC-API-SIGN", "X-BAPI-SIGN", "apiKey", "api_key", "secret", "apiSecret", "token", "access_token", "passphrase", "sign",
+    "signature", "password", "private_key", "key",
+]  # fmt: skip
+HEADERS = NAMES[:10] + ["passphrase", "secret", "password"]
+
+words = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=30
+)
+secrets = words.map(lambda word: f"S3{word}cr3t")
+names = st.sampled_from(NAMES)
+around = st.text(st.sampled_from("abc {}[]()\"':=&?\\\n,"), max_size=12)
+
+
+def gone(secret: str, text: str) -> bool:
+    """Tell whether neither the secret nor its escaped forms stand in the redacted text."""
+    shown = redact(text)
+    forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    return not any(form in shown for form in forms)
+
+
+@given(secrets, st.sampled_from(HEADERS), around)
+def test_header_line(secret: str, name: str, before: str) -> None:
+    """A header's value goes to the end of its line, spaces and all."""
+    assert gone(secret, f"{before}\n{name}: {secret} and more {secret}\r\nHost: api.example.com")
+
+
+@given(secrets, names)
+def test_header_pairs(secret: str, name: str) -> None:
+    """Lists of pairs, of strings or bytes, are headers too."""
+    assert gone(secret, f"Headers({[(name, secret), ('Host', 'x')]!r})")
+    assert gone(secret, repr({name.encode(): secret.encode("ascii", "backslashreplace")}))
+
+
+@given(secrets, names)
+def test_query_value(secret: str, name: str) -> None:
+    """A query's value goes, the names and the other values stay."""
+    text = f"GET https://api.example.com/v2/orders?symbol=BTC&{urlencode({name: secret})}&limit=5 timed out"
+    assert gone(secret, text)
+    assert "symbol=BTC" in redact(text)
+    assert redact(text).endswith("&limit=5 timed out")
+
+
+@given(secrets)
+def test_credentials_in_a_url(secret: str) -> None:
+    """User and password before the host go, the host stays."""
+    assert gone(secret, f"proxy https://bot:{quote(secret, safe='')}@proxy.example.com:8080 refused")
+    assert "@proxy.example.com:8080 refused" in redact(
+        f"https://bot:{quote(secret, safe='')}@proxy.example.com:8080 refused"
+    )
+
+
+@given(secrets, names, around)
+def test_json_and_reprs(secret: str, name: str, before: str) -> None:
+    """JSON, JSON inside JSON, and the repr of a dict lose the value, whatever quotes it has in it."""
+    body = json.dumps({"symbol": "BTC", name: secret, "size": 1})
+    assert gone(secret, body)
+    assert gone(secret, json.dumps({"body": body}))
+    assert gone(secret, f"error: {repr(body)[1:-1]}")
+    assert gone(secret, repr({"symbol": "BTC", name: secret, "size": 1}))
+    assert gone(secret, repr({"a": {"headers": {name: [secret, secret]}}}))
+
+
+@given(st.text(st.sampled_from("abcXYZ019-._~+/="), min_size=8, max_size=60))
+def test_bearer(token: str) -> None:
+    """A bearer token goes wherever it stands."""
+    assert token not in redact(f"sent 'Bearer {token}' to the server")
+
+
+@given(st.text(st.sampled_from("abcXYZ019+/=\n"), min_size=30, max_size=200), st.booleans())
+def test_pem(body: str, complete: bool) -> None:
+    """A PEM block goes whole, cut off or escaped or not."""
+    text = f"key is -----BEGIN RSA PRIVATE KEY-----\n{body}\n" + (
+        "-----END RSA PRIVATE KEY----- done" if complete else ""
+    )
+    assert body not in redact(text)
+    assert json.dumps(body)[1:-1] not in redact(json.dumps(text))
+
+
+@given(secrets, around, around)
+def test_registered_value(secret: str, before: str, after: str) -> None:
+    """A registered value goes from any place: raw, URL-encoded, JSON-escaped."""
+    register_secret(secret)
+    assert gone(secret, f"{before}{secret}{after}")
+    assert gone(secret, f"{before}{quote(secret, safe='')}{after}")
+    assert gone(secret, f"{before}{json.dumps(json.dumps([secret]))}{after}")
+
+
+def test_registered_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many threads register at once; the memory of it stays bounded."""
+    monkeypatch.setattr(redaction, "_registered", type(redaction._registered)())
+    threads = [
+        threading.Thread(target=lambda n=n: [register_secret(f"value-{n}-{i}") for i in range(200)]) for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(redaction._registered) == 512
+    register_secret("value-last")
+    assert redact("a value-last b") == f"a {REDACTED} b"
+
+
+def test_short_values_are_not_registered() -> None:
+    """A value of three characters would take ordinary words with it."""
+    register_secret("the")
+    assert redact("the end") == "the end"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'bitget {"code":"40009","msg":"sign signature error","requestTime":1695808949356,"data":null}',
+        "ACCESS-TIMESTAMP: 1659076670000",
+        "HTTPSConnectionPool(host='api.bitget.com', port=443): Read timed out. (read timeout=5)",
+        "the author designed a keyboard; monkey=1",
+        "refused: the breaker of policy 'trade' is open for 4.2 s (key bot-1)",
+        "",
+    ],
+)
+def test_innocent_text_stays(text: str) -> None:
+    """What is no secret is left as it is."""
+    assert redact(text) == text
+
+
+def test_redacting_twice_changes_nothing_more() -> None:
+    """Text that passed once may pass again, as an event inside a report does."""
+    once = redact('{"secret": "ab cd", "sign": "x"} ACCESS-KEY: k\nhttps://u:p@h/?token=t Bearer abcdefgh')
+    assert redact(once) == once
+
+
+def test_huge_text_is_no_trap() -> None:
+    """Text made to backtrack is read once."""
+    for piece in ('"secret":"', "secret=\\", "eyJ-", "://", "secret=['", "x-", '"', "-----BEGIN A-----", "basic "):
+        assert len(redact(piece * 30_000)) <= 30_001 * (len(piece) + len(REDACTED))
+
+
+def test_fields() -> None:
+    """Names decide in mappings, at any depth; other strings go by shape; the original stays."""
+    given_fields = {
+        "headers": {"ACCESS-KEY": "k", "ACCESS-TIMESTAMP": "1", "locale": "en-US"},
+        "params": [{"sign": "s", "symbol": "BTC"}],
+        "url": "https://x/?signature=s&limit=5",
+        b"secret": b"abc",
+        "cookies": {"session": "abc"},
+        "size": 1.5,
+        "none": None,
+    }
+    assert redact_fields(given_fields) == {
+        "headers": {"ACCESS-KEY": REDACTED, "ACCESS-TIMESTAMP": "1", "locale": "en-US"},
+        "params": [{"sign": REDACTED, "symbol": "BTC"}],
+        "url": f"https://x/?signature={REDACTED}&limit=5",
+        b"secret": REDACTED,
+        "cookies": REDACTED,
+        "size": 1.5,
+        "none": None,
+    }
+    assert given_fields["params"] == [{"sign": "s", "symbol": "BTC"}]
+
+
+def test_fields_with_cycles_and_odd_objects() -> None:
+    """A mapping that holds itself, and objects that cannot be shown, end too."""
+
+    class Odd:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    loop: dict[str, object] = {"odd": Odd(), "error": ValueError("token=abc")}
+    loop["self"] = loop
+    shown = redact_fields(loop)
+    assert shown["odd"] == "<Odd>"
+    assert shown["error"] == f"token={REDACTED}"

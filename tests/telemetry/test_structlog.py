@@ -1,0 +1,55 @@
+"""One line an event, at its level, and never a secret."""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+from resilience._core.events import Event
+from resilience.telemetry.structlog import StructlogListener
+
+
+def captured(level: int = logging.DEBUG) -> tuple[StructlogListener, structlog.testing.LogCapture]:
+    """Make a listener whose lines are kept in a list."""
+    capture = structlog.testing.LogCapture()
+    logger = structlog.wrap_logger(
+        None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(level)
+    )
+    return StructlogListener(logger), capture
+
+
+def test_one_line_an_event() -> None:
+    """The event's name, level and set fields stand in the line; nothing else does."""
+    listener, capture = captured()
+    listener(Event(name="attempt_failed", policy="trade", attempt=1, code="43012", executed="no"))
+    listener(Event(name="call_failed", policy="trade"))
+    assert capture.entries == [
+        {"event": "resilience.attempt_failed", "log_level": "warning", "policy": "trade", "attempt": 1, "code": "43012", "executed": "no"},
+        {"event": "resilience.call_failed", "log_level": "error", "policy": "trade"},
+    ]  # fmt: skip
+
+
+def test_strings_pass_the_redactor() -> None:
+    """An operation's name that carries a URL loses its signature."""
+    listener, capture = captured()
+    listener(Event(name="call_recovered", operation="GET https://x/?sign=abc"))
+    assert capture.entries[0]["operation"] == "GET https://x/?sign=[redacted]"
+
+
+def test_a_filtered_level_writes_nothing() -> None:
+    """Levels below the logger's own are dropped before anything is made of them."""
+    listener, capture = captured(logging.ERROR)
+    listener(Event(name="call_recovered"))
+    listener(Event(name="call_failed"))
+    assert [entry["log_level"] for entry in capture.entries] == ["error"]
+
+
+def test_the_default_logger_follows_a_later_configuration() -> None:
+    """A program may configure structlog after the first event."""
+    listener = StructlogListener()
+    with structlog.testing.capture_logs() as first:
+        listener(Event(name="circuit_opened", policy="read"))
+    with structlog.testing.capture_logs() as second:
+        listener(Event(name="circuit_closed", policy="read"))
+    assert [line["event"] for line in (*first, *second)] == ["resilience.circuit_opened", "resilience.circuit_closed"]
