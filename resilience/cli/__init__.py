@@ -68,9 +68,8 @@ def _run(words: list[str]) -> int:
         return _command(name, words)
     if name and not name.startswith("-"):
         near = get_close_matches(name, COMMANDS, 1)
-        return _complain(
-            f"unknown command {name!r}; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}")
-        )
+        advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+        return _complain(f"unknown command {name!r}; {advice}")
     parser, subparsers = _parser()
     for command, purpose in COMMANDS.items():
         subparsers.add_parser(command, help=purpose)

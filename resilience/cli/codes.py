@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["load_registry", "register", "row", "run"]
 
 _COLUMNS = ("code", "names", "category", "executed", "hint", "remedy")
+_CATEGORIES = ("retryable", "user_fixable", "fatal")
 
 
 def register(subparsers: Any) -> None:
@@ -23,11 +24,9 @@ def register(subparsers: Any) -> None:
         description="List the codes of a registry. Rows without a category mean success.",
     )
     parser.add_argument(
-        "--registry", default="bitget", metavar="NAME|FILE", help="a built-in registry or a file (default: bitget)"
+        "--registry", default="bitget", metavar="NAME|FILE", help="a built-in one or a file; default: bitget"
     )
-    parser.add_argument(
-        "--category", choices=("retryable", "user_fixable", "fatal"), help="only the rows of this category"
-    )
+    parser.add_argument("--category", choices=_CATEGORIES, help="only the rows of this category")
     parser.add_argument("--legacy", action="store_true", help="also the codes that stand only in old tables of the API")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 __all__ = ["plain_table", "show_json", "show_table"]
 
-_UNSAFE = {code: " " for code in (*range(32), *range(127, 160))}  # control characters move cursors
+_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters move cursors
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
@@ -37,9 +37,8 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     """Return the lines of an aligned table without colours."""
     widths = [max([len(name), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
     lines = [title] if title else []
-    for row in (columns, *rows):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return lines
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
+    return [*lines, *("  ".join(row).rstrip() for row in padded)]
 
 
 def _cell(value: object) -> str:

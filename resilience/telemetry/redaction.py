@@ -27,8 +27,8 @@ _REMEMBERED = 512
 _DEEPEST = 16
 
 _WORDS = (
-    r"secret|pass[-_ ]?phrase|pass[-_]?word|passwd|credential|mnemonic|private[-_ ]?key|api[-_ ]?key|access[-_]?key|token"
-    r"|auth(?:orization)?(?![a-z])|signature|cookie|session[-_]?id|(?<![a-z])sign(?![a-z])|(?<![a-z])pwd(?![a-z])"
+    r"secret|pass[-_ ]?phrase|pass[-_]?word|passwd|credential|mnemonic|private[-_ ]?key|api[-_ ]?key|access[-_]?key"
+    r"|token|auth(?:orization)?(?![a-z])|signature|cookie|session[-_]?id|(?<![a-z])sign(?![a-z])|(?<![a-z])pwd(?![a-z])"
 )
 _NAME = re.compile(rf"(?:{_WORDS})|\Akey\Z", re.IGNORECASE)
 _DOUBLE = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
@@ -48,8 +48,8 @@ _QUOTED_NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HEADER = re.compile(
-    r"((?:[-\w]{0,20}-(?:key|sign|passphrase|signature|token|secret|auth|password)|x-mbx-apikey|(?<![\w-])(?:pass[-_ ]?phrase"
-    r"|pass[-_]?word|passwd|secret|mnemonic|(?:proxy-)?authorization|(?:set-)?cookie))[ \t]{0,4}:[ \t]{0,4})[^\r\n]++",
+    r"((?:[-\w]{0,20}-(?:key|sign|passphrase|signature|token|secret|auth|password)|x-mbx-apikey|(?<![\w-])(?:"
+    r"pass[-_ ]?phrase|pass[-_]?word|passwd|secret|mnemonic|(?:proxy-)?authorization|(?:set-)?cookie))[ \t]{0,4}:[ \t]{0,4})[^\r\n]++",
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(
@@ -137,12 +137,11 @@ def redact_fields(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _fields(mapping: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
-    return {
-        redact(key) if isinstance(key, str) else key: REDACTED
-        if is_secret_name(_text(key))
-        else _value(value, depth + 1)
-        for key, value in mapping.items()
-    }
+    copy = {}
+    for key, value in mapping.items():
+        shown = redact(key) if isinstance(key, str) else key
+        copy[shown] = REDACTED if is_secret_name(_text(key)) else _value(value, depth + 1)
+    return copy
 
 
 def _value(value: Any, depth: int) -> Any:

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from resilience.telemetry import redaction
 from resilience.telemetry.redaction import REDACTED, redact, redact_fields, register_secret
 
-NAMES = [
-    "ACCESS-KEY", "ACCESS-SIGN", "ACCESS-PASSPHRASE", "Authorization", "X-MBX-APIKEY", "Cookie", "Set-Cookie", "OK-ACCESS-KEY",
-    "KC-API-SIGN", "X-BAPI-SIGN", "apiKey", "api_key", "secret", "apiSecret", "token", "access_token", "passphrase", "sign",
-    "signature", "password", "private_key", "key",
-]  # fmt: skip
-HEADERS = NAMES[:10] + ["passphrase", "secret", "password"]
+HEADERS = (
+    "ACCESS-KEY ACCESS-SIGN ACCESS-PASSPHRASE Authorization X-MBX-APIKEY Cookie Set-Cookie OK-ACCESS-KEY KC-API-SIGN X-BAPI-SIGN"
+    " passphrase secret password"
+).split()
+NAMES = [*HEADERS, *"apiKey api_key apiSecret token access_token sign signature private_key key".split()]
 
 words = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=30
