@@ -49,7 +49,8 @@ _QUOTED_NAME = re.compile(
 )
 _HEADER = re.compile(
     r"((?:[-\w]{0,20}-(?:key|sign|passphrase|signature|token|secret|auth|password)|x-mbx-apikey|(?<![\w-])(?:"
-    r"pass[-_ ]?phrase|pass[-_]?word|passwd|secret|mnemonic|(?:proxy-)?authorization|(?:set-)?cookie))[ \t]{0,4}:[ \t]{0,4})[^\r\n]++",
+    r"pass[-_ ]?phrase|pass[-_]?word|passwd|secret|mnemonic|(?:proxy-)?authorization|(?:set-)?cookie))"
+    r"[ \t]{0,4}:[ \t]{0,4})[^\r\n]++",
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(

@@ -13,11 +13,22 @@ from hypothesis import strategies as st
 from resilience.telemetry import redaction
 from resilience.telemetry.redaction import REDACTED, redact, redact_fields, register_secret
 
-HEADERS = (
-    "ACCESS-KEY ACCESS-SIGN ACCESS-PASSPHRASE Authorization X-MBX-APIKEY Cookie Set-Cookie OK-ACCESS-KEY KC-API-SIGN X-BAPI-SIGN"
-    " passphrase secret password"
-).split()
-NAMES = [*HEADERS, *"apiKey api_key apiSecret token access_token sign signature private_key key".split()]
+HEADERS = [
+    "ACCESS-KEY",
+    "ACCESS-SIGN",
+    "ACCESS-PASSPHRASE",
+    "Authorization",
+    "X-MBX-APIKEY",
+    "Cookie",
+    "Set-Cookie",
+    "OK-ACCESS-KEY",
+    "KC-API-SIGN",
+    "X-BAPI-SIGN",
+    "passphrase",
+    "secret",
+    "password",
+]
+NAMES = [*HEADERS, "apiKey", "api_key", "apiSecret", "token", "access_token", "sign", "signature", "private_key", "key"]
 
 words = st.text(
     st.characters(min_codepoint=33, max_codepoint=0x2FFF, exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=30
