@@ -12,7 +12,7 @@ import types
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-__all__ = ["SystemClock", "checkpoint"]
+__all__ = ["SystemClock", "checkpoint", "running_trio"]
 
 
 class SystemClock:
@@ -38,7 +38,7 @@ class SystemClock:
         if SystemClock.skipping:
             await checkpoint()
             return
-        trio = _running_trio()
+        trio = running_trio()
         if trio is not None:
             await trio.sleep(seconds)
         else:
@@ -49,14 +49,14 @@ class SystemClock:
 
 async def checkpoint() -> None:
     """Let other tasks run once, under trio or asyncio."""
-    trio = _running_trio()
+    trio = running_trio()
     if trio is not None:
         await trio.lowlevel.checkpoint()
     else:
         await _pause()
 
 
-def _running_trio() -> Any:
+def running_trio() -> Any:
     """Return trio if this code runs in one of its tasks; a program without trio never imports it."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_task() else None

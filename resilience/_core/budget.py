@@ -20,9 +20,10 @@ _SPAN = 10.0
 class Budget:
     """The retries that all calls of one policy share. Safe across threads and tasks."""
 
-    __slots__ = ("_floor", "_lock", "_ratio", "_window", "deposit")
+    __slots__ = ("_floor", "_lock", "_ratio", "_window", "deposit", "settings")
 
     def __init__(self, settings: Settings, now: float) -> None:
+        self.settings = settings
         self._ratio = settings.ratio
         self._floor = settings.floor * _SPAN
         self._lock = Lock()

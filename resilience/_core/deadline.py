@@ -26,6 +26,8 @@ class Place(NamedTuple):
     stamps: list[float] | None
     window: float | None
     owner: object
+    looking: bool = False
+    """True inside a reconciler: its calls pay no retry budget."""
 
 
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)

@@ -17,7 +17,7 @@ from .clock import Clock
 from .deadline import Place
 from .events import Event, Events
 from .keys import KeySlot
-from .policy import Policy
+from .policy import Policy, Reconcile
 from .reconcile import Fence
 from .retry import Schedule
 
@@ -69,7 +69,7 @@ class Plan:
 
     __slots__ = (
         "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "deposit", "events",
-        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "schedule", "settled",
+        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule", "settled",
     )  # fmt: skip
 
     def __init__(
@@ -103,7 +103,9 @@ class Plan:
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(binding.idempotent) or binding.read
         self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
-        self.fence = _fence(policy, binding.fence or Fence())
+        self.rules = policy.reconcile or Reconcile()
+        self.fence = _fence(self.rules, binding.fence or Fence())
+        self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
         self.inspect = self._inspector()
 
     @property
@@ -118,10 +120,8 @@ class Plan:
 
     def place(self, now: float, deadline: float, attempt: int, key: str | None, stamps: list[float] | None) -> Place:
         """Return what the attempt that begins now hands down."""
-        rules = self.policy.reconcile
-        window = None if rules is None else rules.window
         until = min(deadline, now + self.attempt_timeout)
-        return Place(self.operation, self.clock, deadline, until, attempt, key, stamps, window, self)
+        return Place(self.operation, self.clock, deadline, until, attempt, key, stamps, self.rules.window, self)
 
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
@@ -166,11 +166,12 @@ class Plan:
         return inspect
 
 
-def _fence(policy: Policy, bounds: Fence) -> Fence:
+def _nothing(call: object) -> None:
+    raise LookupError("nothing to look with")
+
+
+def _fence(rules: Reconcile, bounds: Fence) -> Fence:
     """Return the API's bounds with those that the policy sets put in their place."""
-    rules = policy.reconcile
-    if rules is None:
-        return bounds
     return Fence(
         window=bounds.window if rules.window is None else rules.window,
         processing=bounds.processing if rules.processing is None else rules.processing,

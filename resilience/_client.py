@@ -1,0 +1,199 @@
+"""`wrap(client)`: the client you have, every call of it under a policy.
+
+The proxy passes for the original: `isinstance`, attributes and context managers work as before. A
+method is compiled on first use and kept. What a client says of its own methods
+(`resilience_binding`) comes first, then the `operations` given here and in the policy file.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import Any, TypeVar
+
+from ._core.plan import Binding
+from ._live import live
+from ._pipeline import is_async, routed
+from ._policies import Policies, current
+
+__all__ = ["wrap"]
+
+C = TypeVar("C")
+_NATIVE = {"requests.Session": "resilience.integrations.requests"}
+"""Classes that an integration wraps by itself, by package and name."""
+_OPTIONS = ("policy", "idempotent", "key", "reconcile")
+
+
+def wrap(
+    client: C,
+    policy: str = "default",
+    *,
+    operations: Mapping[str, Any] | None = None,
+    policies: Policies | None = None,
+) -> C:
+    """Return the client with every public method under a policy.
+
+    Args:
+        client: a `requests.Session`, a `BitgetClient`, or any other object.
+        policy: name of the policy for methods that nothing else names.
+        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
+        policies: the policies to use instead of the configured ones.
+
+    Raises:
+        TypeError: the client is a class, a function or None; or `operations` has an unknown option.
+
+    Example:
+        >>> import requests
+        >>> session = wrap(requests.Session(), "http")
+        >>> isinstance(session, requests.Session)
+        True
+    """
+    if client is None or isinstance(client, type) or inspect.isroutine(client):
+        told = "None" if client is None else f"{getattr(client, '__name__', client)!r}, which is no client object"
+        raise TypeError(f"wrap takes a client object, got {told}; decorate functions with @resilient")
+    rules = _Rules(policy, operations or {}, policies)
+    for kind in type(client).__mro__:
+        module = _NATIVE.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
+        if module is not None:
+            wrapped: C = import_module(module).wrap(client, rules)
+            return wrapped
+    made: C = _proxy_class(type(client))(client, rules)
+    return made
+
+
+class _Rules:
+    """Which policy each operation gets: the caller's globs first, then the file's, then the one policy."""
+
+    def __init__(self, policy: str, operations: Mapping[str, Any], policies: Policies | None) -> None:
+        self.policy = policy
+        self._policies = policies
+        self._globs = [(glob, _options(glob, one)) for glob, one in operations.items()]
+
+    def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
+        """Compile a method by the rules in force now."""
+        found = self._policies or current()
+        chosen = self.policy
+        rule = found.rule_for(binding.operation)
+        if rule is not None:
+            chosen, binding = rule.policy, _over(binding, idempotent=rule.idempotent, key=rule.key)
+        for glob, options in self._globs:
+            if fnmatchcase(binding.operation, glob):
+                given = {name: value for name, value in options.items() if name != "policy"}
+                chosen, binding = options.get("policy", self.policy), _over(binding, **given)
+                break
+        return found.pipeline(chosen, operation=binding.operation).compile(fn, binding)
+
+
+def _options(glob: str, given: Any) -> dict[str, Any]:
+    if isinstance(given, str):
+        return {"policy": given}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"operations[{glob!r}] takes a policy's name or a mapping, not {type(given).__name__}")
+    unknown = [name for name in given if name not in _OPTIONS]
+    if unknown:
+        raise TypeError(f"operations[{glob!r}]: unknown {', '.join(unknown)}; allowed: {', '.join(_OPTIONS)}")
+    return dict(given)
+
+
+def _over(binding: Binding, **given: Any) -> Binding:
+    return replace(binding, **{name: value for name, value in given.items() if value is not None})
+
+
+class Proxy:
+    """Stands in for a client. What it does not wrap it hands through."""
+
+    def __init__(self, client: Any, rules: _Rules) -> None:
+        self.__dict__["_resilience_client"] = client
+        self.__dict__["_resilience_rules"] = rules
+
+    def __getattr__(self, name: str) -> Any:
+        client = self.__dict__["_resilience_client"]
+        value = getattr(client, name)
+        if name.startswith("_") or name.startswith("resilience_") or not _wrappable(value):
+            return value
+        wrapped = _method(self, client, name, value)
+        self.__dict__[name] = wrapped
+        return wrapped
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__.pop(name, None)
+        setattr(self.__dict__["_resilience_client"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__.pop(name, None)
+        delattr(self.__dict__["_resilience_client"], name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self.__dict__["_resilience_client"])
+
+    def __repr__(self) -> str:
+        return f"<resilient {self.__dict__['_resilience_client']!r}>"
+
+
+def _wrappable(value: Any) -> bool:
+    """Tell whether an attribute is a method to put under a policy: no class, no generator function."""
+    if isinstance(value, type) or not (inspect.isroutine(value) or is_async(value)):
+        return False
+    return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
+
+
+def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
+    """Return the method under its policy, or as it is when the client says so."""
+    bind = getattr(client, "resilience_binding", None)
+    route = getattr(client, "resilience_route", None)
+    rules = proxy.__dict__["_resilience_rules"]
+
+    def compiled(operation: str) -> Any:
+        binding = Binding(operation=operation) if bind is None else bind(operation, proxy)
+        if binding is None:
+            return method
+        return live(lambda: rules.compile(method, binding), asynchronous=is_async(method))
+
+    if route is None:
+        return compiled(name)
+    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled)
+
+
+_FORWARDED = (
+    "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
+    "__call__", "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
+)  # fmt: skip
+_CLASSES: dict[type, type[Proxy]] = {}
+
+
+def _proxy_class(original: type) -> type[Proxy]:
+    """Return the proxy class for clients of this class: same name, same class to `isinstance`, same protocols."""
+    made = _CLASSES.get(original)
+    if made is None:
+        space: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
+        for name in _FORWARDED:
+            if getattr(original, name, None) is not getattr(object, name, None):
+                space[name] = _forward(name)
+        if hasattr(original, "__enter__"):
+            space["__enter__"] = _enter
+        if hasattr(original, "__aenter__"):
+            space["__aenter__"] = _aenter
+        made = _CLASSES[original] = type(original.__name__, (Proxy,), space)
+    return made
+
+
+def _forward(name: str) -> Callable[..., Any]:
+    def forwarded(self: Proxy, *args: Any) -> Any:
+        return getattr(self.__dict__["_resilience_client"], name)(*args)
+
+    return forwarded
+
+
+def _enter(self: Proxy) -> Any:
+    client = self.__dict__["_resilience_client"]
+    entered = client.__enter__()
+    return self if entered is client else entered
+
+
+async def _aenter(self: Proxy) -> Any:
+    client = self.__dict__["_resilience_client"]
+    entered = await client.__aenter__()
+    return self if entered is client else entered

@@ -1,0 +1,50 @@
+"""A part of a pipeline that a user writes: asked before each attempt, told how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .deadline import CONTEXT, CurrentCall, Place
+
+__all__ = ["Stage", "asked", "told"]
+
+
+class Stage:
+    """Takes part in every attempt. Shared by threads and tasks: keep no state of a call in it.
+
+    Example:
+        >>> class Pause(Stage):
+        ...     on = False
+        ...     def before(self, call):
+        ...         if self.on:
+        ...             raise RejectedError("paused by hand")
+        >>> from resilience import Pipeline, Policy, RejectedError
+        >>> Pipeline(Policy(), stages=[Pause()]).call(len, "abc")
+        3
+    """
+
+    def before(self, call: CurrentCall) -> None:
+        """Say nothing to let the attempt through, or raise a `RejectedError`: then nothing is sent."""
+
+    def settle(self, call: CurrentCall, error: BaseException | None) -> None:
+        """Learn how an admitted attempt ended; None means well. Called exactly once for each `before` that passed."""
+
+
+def asked(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
+    """Ask every stage; when one refuses, those that had agreed are told before the refusal goes on."""
+    call = CurrentCall(Place._make(CONTEXT.get()))
+    agreed: list[Stage] = []
+    for stage in stages:
+        try:
+            stage.before(call)
+        except BaseException as error:
+            told(call, agreed, error)
+            raise
+        agreed.append(stage)
+    return call, agreed
+
+
+def told(call: CurrentCall, agreed: list[Stage], error: BaseException | None) -> None:
+    """Tell the stages in reverse order how the attempt ended."""
+    for stage in reversed(agreed):
+        stage.settle(call, error)

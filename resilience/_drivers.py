@@ -1,0 +1,256 @@
+"""The only place that waits: one driver for sync functions, one for async functions.
+
+The two look alike on purpose. Every decision is made in `_core`; a driver sends, sleeps and looks
+as it is told. Success costs a clock read, a context variable and what the plan needs. A failed
+attempt is reported outside its `except` block, so that attempts do not chain as contexts, and every
+frame lets go of the error it handled, so that no cycle keeps a traceback alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import CoroutineType
+from typing import Any
+
+from ._core.call import Action, Call
+from ._core.deadline import CONTEXT, leave
+from ._core.plan import Plan
+from ._core.recovery import Recovery
+from ._core.refusal import admitted, out_of_time
+from ._core.stage import Stage, asked, told
+from ._waits import limited
+
+__all__ = ["compile_async", "compile_sync", "stage_async", "stage_sync"]
+
+
+def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fn` under the plan; safe across threads."""
+    now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
+    limit, keys, inspect, reconciled, place_of = plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.place
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        started = now()
+        outer = CONTEXT.get()
+        deadline = started + limit
+        if outer is not None and outer[2] < deadline:
+            deadline = outer[2]
+            if deadline <= started:
+                raise out_of_time(plan, outer)
+        key = None
+        if keys is not None:
+            key, args, kwargs = keys.fill(args, kwargs)
+        ticket: Any = None
+        if gate is not None:
+            ticket = gate(started)
+            if ticket.__class__ is not int:
+                admitted(plan, ticket, outer, started)
+        if deposit is not None:
+            deposit(started)
+        place = place_of(started, deadline, 1, key, [] if reconciled else None)
+        token = CONTEXT.set(place)
+        try:
+            result = fn(*args, **kwargs)
+            if type(result) is CoroutineType:
+                result.close()
+                raise TypeError(f"{plan.operation} returned a coroutine: wrap it as an async function")
+            failed = None if inspect is None else inspect(result)
+        except Exception as error:
+            failed = error
+        except BaseException:
+            Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer).abandoned()
+            raise
+        finally:
+            leave(token)
+        if failed is None:
+            if ticket is not None:
+                settled(ticket, started)  # type: ignore[misc]  # a ticket comes from a breaker
+                if ticket.__class__ is not int:
+                    plan.tell_breaker()
+            return result
+        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
+        try:
+            return recover(recovery, fn, failed)
+        finally:
+            failed = None
+
+    return call
+
+
+def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
+    """Do what the recovery says until it returns or raises."""
+    plan, call, value = recovery.plan, recovery.call, None
+    try:
+        step = recovery.failed(failed)
+        while True:
+            action, value = step
+            if action is Action.WAIT:
+                plan.clock.sleep(value)
+                step = recovery.waited()
+            elif action is Action.SEND:
+                place = recovery.begin()
+                if place is None:
+                    step = recovery.refused()
+                    continue
+                token = CONTEXT.set(place)
+                try:
+                    result = send(*call.args, **call.kwargs)
+                    failed = None if plan.inspect is None else plan.inspect(result)
+                except Exception as error:
+                    failed = error
+                finally:
+                    leave(token)
+                if failed is None:
+                    recovery.recovered()
+                    return result
+                step = recovery.failed(failed)
+            elif action is Action.LOOK:
+                sent = recovery.now()
+                token = CONTEXT.set(recovery.look())
+                try:
+                    answer = plan.reconcile(call)
+                except Exception as error:
+                    answer = error
+                finally:
+                    leave(token)
+                step = recovery.looked(answer, sent)
+            elif action is Action.RETURN:
+                return value
+            else:
+                raise value
+    except BaseException:
+        recovery.abandoned()
+        raise
+    finally:
+        recovery.close()
+        failed = step = value = answer = None
+
+
+def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return async `fn` under the plan; safe across tasks and event loops."""
+    now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
+    limit, keys, inspect, reconciled, place_of = plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.place
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        started = now()
+        outer = CONTEXT.get()
+        deadline = started + limit
+        if outer is not None and outer[2] < deadline:
+            deadline = outer[2]
+            if deadline <= started:
+                raise out_of_time(plan, outer)
+        key = None
+        if keys is not None:
+            key, args, kwargs = keys.fill(args, kwargs)
+        ticket: Any = None
+        if gate is not None:
+            ticket = gate(started)
+            if ticket.__class__ is not int:
+                admitted(plan, ticket, outer, started)
+        if deposit is not None:
+            deposit(started)
+        place = place_of(started, deadline, 1, key, [] if reconciled else None)
+        token = CONTEXT.set(place)
+        try:
+            result = await limited(fn, args, kwargs, place.until - started)
+            failed = None if inspect is None else inspect(result)
+        except Exception as error:
+            failed = error
+        except BaseException:
+            Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer).abandoned()
+            raise
+        finally:
+            leave(token)
+        if failed is None:
+            if ticket is not None:
+                settled(ticket, started)  # type: ignore[misc]  # a ticket comes from a breaker
+                if ticket.__class__ is not int:
+                    plan.tell_breaker()
+            return result
+        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
+        try:
+            return await arecover(recovery, fn, failed)
+        finally:
+            failed = None
+
+    return call
+
+
+async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
+    """Do what the recovery says until it returns or raises."""
+    plan, call, value = recovery.plan, recovery.call, None
+    try:
+        step = recovery.failed(failed)
+        while True:
+            action, value = step
+            if action is Action.WAIT:
+                await plan.clock.asleep(value)
+                step = recovery.waited()
+            elif action is Action.SEND:
+                place = recovery.begin()
+                if place is None:
+                    step = recovery.refused()
+                    continue
+                token = CONTEXT.set(place)
+                try:
+                    result = await limited(send, call.args, call.kwargs, recovery.left())
+                    failed = None if plan.inspect is None else plan.inspect(result)
+                except Exception as error:
+                    failed = error
+                finally:
+                    leave(token)
+                if failed is None:
+                    recovery.recovered()
+                    return result
+                step = recovery.failed(failed)
+            elif action is Action.LOOK:
+                sent = recovery.now()
+                token = CONTEXT.set(place := recovery.look())
+                try:
+                    answer = await limited(plan.reconcile, (call,), {}, place.until - sent)
+                except Exception as error:
+                    answer = error
+                finally:
+                    leave(token)
+                step = recovery.looked(answer, sent)
+            elif action is Action.RETURN:
+                return value
+            else:
+                raise value
+    except BaseException:
+        recovery.abandoned()
+        raise
+    finally:
+        recovery.close()
+        failed = step = value = answer = None
+
+
+def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
+    """Return `fn` with the user's stages around each attempt."""
+
+    def staged(*args: Any, **kwargs: Any) -> Any:
+        call, agreed = asked(stages)
+        try:
+            result = fn(*args, **kwargs)
+        except BaseException as error:
+            told(call, agreed, error)
+            raise
+        told(call, agreed, None)
+        return result
+
+    return staged
+
+
+def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
+    """Return async `fn` with the user's stages around each attempt."""
+
+    async def staged(*args: Any, **kwargs: Any) -> Any:
+        call, agreed = asked(stages)
+        try:
+            result = await fn(*args, **kwargs)
+        except BaseException as error:
+            told(call, agreed, error)
+            raise
+        told(call, agreed, None)
+        return result
+
+    return staged

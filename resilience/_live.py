@@ -1,0 +1,42 @@
+"""A compiled call that follows `configure` and `reload`: one identity test a call, compiled anew after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ._policies import epoch
+
+__all__ = ["live"]
+
+
+def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Callable[..., Any]:
+    """Return a function that calls what `build` compiles; policies are looked up at the first call.
+
+    Safe across threads: two that come first may both compile, and either result serves.
+    """
+    compiled: Callable[..., Any] = _unbuilt
+    seen: object = None
+
+    def refresh() -> Callable[..., Any]:
+        nonlocal compiled, seen
+        now = epoch()
+        compiled = build()
+        seen = now
+        return compiled
+
+    if asynchronous:
+
+        async def acall(*args: Any, **kwargs: Any) -> Any:
+            return await (compiled if seen is epoch() else refresh())(*args, **kwargs)
+
+        return acall
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (compiled if seen is epoch() else refresh())(*args, **kwargs)
+
+    return call
+
+
+def _unbuilt(*_args: Any, **_kwargs: Any) -> Any:
+    raise AssertionError("refresh runs first")

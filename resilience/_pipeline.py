@@ -1,0 +1,297 @@
+"""A policy made to run: the parts that calls share, and the functions compiled under it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from ._clock import SystemClock
+from ._core.breaker import Breaker
+from ._core.budget import Budget
+from ._core.classify import Classifier
+from ._core.clock import Clock
+from ._core.events import Events
+from ._core.plan import Binding, Plan
+from ._core.policy import Policy
+from ._core.retry import Schedule, bounds
+from ._core.stage import Stage
+from ._drivers import compile_async, compile_sync, stage_async, stage_sync
+
+if TYPE_CHECKING:
+    from ._core.registry import CodeRegistry
+
+__all__ = ["Pipeline", "Shared", "check_callable", "is_async", "name_of", "routed"]
+
+T = TypeVar("T")
+_MOST = 1024  # breakers, or compiled routes, kept for one policy
+
+
+class Shared:
+    """What the pipelines of one set of policies share: clock, events, breakers, budgets, code tables.
+
+    Safe across threads and tasks.
+    """
+
+    def __init__(self, clock: Clock | None = None, *listeners: Any, random: Callable[[], float] | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.events = Events(*listeners)
+        self.random = random or Random().random
+        self.make_key: Callable[[], str] = _new_key
+        self._lock = Lock()
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._classifiers: dict[Any, Classifier] = {}
+
+    def breaker(self, policy: Policy, key: str) -> Breaker | None:
+        """Return the one breaker of this policy and key; one whose settings changed starts anew."""
+        rules = policy.breaker
+        if rules is None:
+            return None
+        with self._lock:
+            found = self._breakers.get((policy.name, key))
+            if found is None or found.settings != rules:
+                lost_after = 2 * (policy.attempt_timeout or policy.deadline or 30.0)
+                found = Breaker(rules, self.clock.monotonic, key=key or policy.name, lost_after=lost_after)
+                _bound(self._breakers)
+                self._breakers[policy.name, key] = found
+            return found
+
+    def budget(self, policy: Policy) -> Budget | None:
+        """Return the one retry budget of this policy."""
+        rules = policy.budget
+        if rules is None:
+            return None
+        with self._lock:
+            found = self._budgets.get(policy.name)
+            if found is None or found.settings != rules:
+                found = self._budgets[policy.name] = Budget(rules, self.clock.monotonic())
+            return found
+
+    def classifier(self, policy: Policy) -> Classifier:
+        """Return the classifier for this policy's code tables, read at the first failure."""
+        key = (policy.codes, policy.unknown)
+        found = self._classifiers.get(key)
+        if found is None:
+            found = self._classifiers[key] = _classifier(policy)
+        return found
+
+
+def _classifier(policy: Policy) -> Classifier:
+    from .config.tables import CodeRegistry, builtin_names
+
+    known = builtin_names()
+
+    def lookup(name: str) -> CodeRegistry | None:
+        return CodeRegistry.builtin(name) if name in known else None
+
+    tables = [CodeRegistry.builtin(one) if one in known else CodeRegistry.load(one) for one in policy.codes]
+    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
+
+
+def _new_key() -> str:
+    return uuid4().hex
+
+
+def _bound(kept: dict[Any, Any]) -> None:
+    """Forget the oldest entry of a full dict."""
+    if len(kept) >= _MOST:
+        kept.pop(next(iter(kept)), None)
+
+
+class Pipeline:
+    """A policy with its running parts. Safe across threads, tasks and event loops.
+
+    Example:
+        >>> from resilience import Policy
+        >>> Pipeline(Policy(retry={"max_attempts": 3})).call(len, "abc")
+        3
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        operation: str | None = None,
+        idempotent: bool | None = None,
+        key: str | None = None,
+        reconcile: Callable[..., Any] | None = None,
+        clock: Clock | None = None,
+        stages: Sequence[Stage] = (),
+        shared: Shared | None = None,
+    ) -> None:
+        """Build the parts once.
+
+        Args:
+            policy: the settings.
+            operation: name for functions that bring none.
+            idempotent: whether sending twice is harmless; None means a write.
+            key: parameter that carries the idempotency key, such as `client_id` or `params.clientOid`.
+            reconcile: looks a write in doubt up; returns `Found(...)` or `NOT_FOUND`.
+            clock: time and waiting; the machine's own by default.
+            stages: parts of your own, asked before each attempt and told how it ended.
+            shared: parts shared with other pipelines; made anew by default.
+        """
+        self.policy = policy
+        self.operation = operation
+        self._shared = shared or Shared(clock)
+        self.stages = tuple(stages)
+        self._binding = Binding(
+            operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile
+        )
+        self._calls: dict[bool, Callable[..., Any]] = {}
+
+    def call(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Call `fn(*args, **kwargs)` under the policy and return what it returns.
+
+        Raises:
+            RejectedError: refused before sending.
+            Exception: the function's own last error, unchanged but for one note.
+        """
+        run = self._calls.get(False)
+        if run is None:
+            run = self._calls[False] = self._make(_apply, self._binding)
+        result: T = run(fn, *args, **kwargs)
+        return result
+
+    async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Await `fn(*args, **kwargs)` under the policy; errors as for `call`."""
+        run = self._calls.get(True)
+        if run is None:
+            run = self._calls[True] = self._make(_aapply, self._binding)
+        return await run(fn, *args, **kwargs)
+
+    def compile(self, fn: Callable[..., Any], binding: Binding | None = None) -> Callable[..., Any]:
+        """Return `fn` under the policy, sync or async as it is.
+
+        Raises:
+            TypeError: `fn` cannot be called, is a generator function, or lacks the key's parameter.
+        """
+        check_callable(fn)
+        bound = binding or replace(self._binding, operation=self.operation or name_of(fn))
+        rules = self.policy.breaker
+        if rules is None or not callable(rules.key):
+            return self._make(fn, bound)
+        asked = rules.key
+        return routed(lambda args, kwargs: str(asked(*args, **kwargs)), lambda name: self._make(fn, bound, name))
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """The breaker of this pipeline's own calls, or None when the policy has none."""
+        return self._shared.breaker(self.policy, self._breaker_key(self._binding))
+
+    def describe(self) -> dict[str, Any]:
+        """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
+        policy, breaker = self.policy, self.breaker
+        retry = policy.retry
+        waits = [] if retry is None else [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))]
+        return {
+            "policy": policy.name,
+            "operation": self.operation,
+            "codes": list(policy.codes),
+            "deadline": policy.deadline,
+            "attempt_timeout": policy.attempt_timeout,
+            "max_attempts": 1 if retry is None else retry.max_attempts,
+            "waits": [{"least": low, "longest": high} for low, high in waits],
+            "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
+            "breaker": None if breaker is None else {"key": breaker.key, "state": breaker.state},
+            "reconciled": self._binding.reconcile is not None,
+        }
+
+    @property
+    def classifier(self) -> Classifier:
+        """What sorts this policy's errors."""
+        return self._shared.classifier(self.policy)
+
+    @property
+    def clock(self) -> Clock:
+        """The time it goes by."""
+        return self._shared.clock
+
+    def _make(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Callable[..., Any]:
+        plan, stages = self._plan(fn, binding, breaker_key), self.stages
+        if is_async(fn):
+            return compile_async(plan, stage_async(fn, stages) if stages else fn)
+        return compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+
+    def _plan(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Plan:
+        policy, shared = self.policy, self._shared
+        schedule: list[Schedule] = []
+
+        def make_schedule() -> Schedule | None:
+            if policy.retry is not None and not schedule:
+                schedule.append(Schedule(policy.retry, shared.random))
+            return schedule[0] if schedule else None
+
+        return Plan(
+            policy,
+            binding,
+            fn,
+            clock=shared.clock,
+            events=shared.events,
+            classifier=lambda: shared.classifier(policy),
+            schedule=make_schedule,
+            breaker=shared.breaker(policy, self._breaker_key(binding) if breaker_key is None else breaker_key),
+            budget=shared.budget(policy),
+            make_key=shared.make_key,
+        )
+
+    def _breaker_key(self, binding: Binding) -> str:
+        rules = self.policy.breaker
+        kind = rules.key if rules is not None else None
+        if kind == "operation":
+            return binding.operation
+        return (binding.account if kind == "account" else binding.host) or ""
+
+
+def routed(route: Callable[..., str], build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""
+    calls: dict[str, Callable[..., Any]] = {}
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        name = route(args, kwargs)
+        found = calls.get(name)
+        if found is None:
+            _bound(calls)
+            found = calls[name] = build(name)
+        return found(*args, **kwargs)
+
+    return call
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Tell whether calling `fn` gives a coroutine."""
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """Return the name that a function goes by: its qualified name without the place where it was defined."""
+    name = getattr(fn, "__qualname__", None) or getattr(getattr(fn, "func", None), "__qualname__", None)
+    return str(name or type(fn).__name__).rpartition("<locals>.")[2]
+
+
+def check_callable(fn: object) -> None:
+    """Refuse what cannot be made safe.
+
+    Raises:
+        TypeError: it cannot be called, or it is a generator function.
+    """
+    if not callable(fn):
+        raise TypeError(f"expected a function or another callable, got {type(fn).__name__}")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise TypeError(
+            f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
+            "call, so they could not be retried. Decorate the function that it calls for each item"
+        )
+
+
+def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return fn(*args, **kwargs)
+
+
+async def _aapply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return await fn(*args, **kwargs)

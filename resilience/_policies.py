@@ -1,0 +1,200 @@
+"""A loaded policy file as running pipelines, and the one that is configured for the process.
+
+A bad file never half-applies: every mistake is reported at once and what ran before goes on.
+Breaker windows and budgets are kept by name, so that they survive a reload.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ._core.clock import Clock
+from ._core.events import Event, Listener
+from ._core.policy import Operation, Policy, PolicySet
+from ._pipeline import Pipeline, Shared
+from .errors import PolicyError
+
+__all__ = ["Policies", "configure", "current", "epoch"]
+
+
+class Policies:
+    """The policies of one file, layered over the built-in ones. Safe across threads and tasks."""
+
+    def __init__(
+        self, policies: PolicySet, *, clock: Clock | None = None, load: Callable[[], PolicySet] | None = None
+    ) -> None:
+        """Make the policies run.
+
+        Args:
+            policies: what a file says.
+            clock: time and waiting; the machine's own by default.
+            load: reads the source again, for `reload`.
+        """
+        from .telemetry.structlog import StructlogListener
+
+        self._set = policies
+        self._load = load
+        self._shared = Shared(clock, StructlogListener())
+        self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
+        """Read a policy file.
+
+        Raises:
+            PolicyError: every mistake in it, a line each: `file:line:col: path: what is wrong and what is allowed`.
+        """
+        from .config.load import load
+
+        return cls(load(path), clock=clock, load=lambda: load(path))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], *, clock: Clock | None = None) -> Policies:
+        """Take what a policy file would hold as a mapping.
+
+        Raises:
+            PolicyError: every mistake in it.
+        """
+        from .config.load import from_mapping
+
+        return cls(from_mapping(mapping), clock=clock)
+
+    @classmethod
+    def builtin(cls, *, clock: Clock | None = None) -> Policies:
+        """Return the built-in policies alone: `default`, `http`, `bitget`, `ccxt`."""
+        from .config.load import builtin
+
+        return cls(builtin(), clock=clock)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the policies, sorted."""
+        return tuple(sorted(self._set.policies))
+
+    def policy(self, name: str) -> Policy:
+        """Return the settings of a policy.
+
+        Raises:
+            PolicyError: there is none of that name; the message lists those that there are.
+        """
+        try:
+            return self._set.policies[name]
+        except KeyError:
+            near = get_close_matches(str(name), self.names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise PolicyError(
+                f"{self._set.source}: no policy {name!r}; there are {', '.join(self.names)}{hint}"
+            ) from None
+
+    def pipeline(self, policy: str | Policy = "default", *, operation: str | None = None) -> Pipeline:
+        """Return the pipeline of a policy; breaker and budget are those of its other operations."""
+        if isinstance(policy, Policy):
+            return Pipeline(policy, operation=operation, shared=self._shared)
+        key = (policy, operation)
+        found = self._pipelines.get(key)
+        if found is None:
+            made = Pipeline(self.policy(policy), operation=operation, shared=self._shared)
+            found = self._pipelines.setdefault(key, made)
+        return found
+
+    def rule_for(self, operation: str) -> Operation | None:
+        """Return the first entry of `operations` whose glob matches, or None."""
+        for one in self._set.operations:
+            if fnmatchcase(operation, one.match):
+                return one
+        return None
+
+    def resilient(self, policy: Any = "default", **options: Any) -> Any:
+        """Decorate a function under these policies; see `resilience.resilient`."""
+        from ._decorator import resilient
+
+        return resilient(policy, policies=self, **options)
+
+    def wrap(self, client: Any, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> Any:
+        """Wrap a client under these policies; see `resilience.wrap`."""
+        from ._client import wrap
+
+        return wrap(client, policy, operations=operations, policies=self)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Send every event to `listener`; the function returned ends that. One that raises is dropped."""
+        return self._shared.events.subscribe(listener)
+
+    def reload(self) -> None:
+        """Read the source again and swap the policies; breakers, budgets and running calls go on.
+
+        Raises:
+            PolicyError: the file is wrong; what ran before goes on.
+        """
+        if self._load is None:
+            return
+        try:
+            fresh = self._load()
+        except PolicyError:
+            self._shared.events.emit(Event(name="policy_rejected", caused_by="PolicyError"))
+            raise
+        self._set, self._pipelines = fresh, {}
+        _turn()
+        self._shared.events.emit(Event(name="policy_reloaded"))
+
+    def __repr__(self) -> str:
+        return f"<Policies {self._set.source}: {', '.join(self.names)}>"
+
+
+_lock = Lock()
+_configured: Policies | None = None
+_epoch: object = object()
+
+
+def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
+    """Set the policies of this process and return them.
+
+    Functions that are decorated already and clients that are wrapped already follow at their next call.
+
+    Args:
+        source: path of a policy file, a mapping of the same shape, or `Policies`.
+
+    Raises:
+        PolicyError: the source is wrong; what was configured before stays.
+    """
+    global _configured
+    if isinstance(source, Policies):
+        fresh = source
+    elif isinstance(source, Mapping):
+        fresh = Policies.from_mapping(source)
+    elif isinstance(source, (str, os.PathLike)):
+        fresh = Policies.load(source)
+    else:
+        raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
+    with _lock:
+        _configured = fresh
+        _turn()
+    return fresh
+
+
+def current() -> Policies:
+    """Return the configured policies: `configure`, else $RESILIENCE_POLICIES, else ./resilience.yaml, else built in."""
+    global _configured
+    if _configured is None:
+        with _lock:
+            if _configured is None:
+                named = os.environ.get("RESILIENCE_POLICIES")
+                path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
+                _configured = Policies.load(path) if path else Policies.builtin()
+    return _configured
+
+
+def epoch() -> object:
+    """Return an object that changes whenever compiled calls must be looked up anew."""
+    return _epoch
+
+
+def _turn() -> None:
+    global _epoch
+    _epoch = object()

@@ -1,0 +1,45 @@
+"""How an async driver cuts an attempt at its limit, in asyncio and in trio alike.
+
+Imported by the drivers alone. Neither library is imported before it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
+from typing import Any
+
+from ._clock import running_trio
+
+__all__ = ["limited"]
+
+
+async def limited(
+    send: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any], seconds: float
+) -> Any:
+    """Await one attempt for at most these seconds.
+
+    Raises:
+        TimeoutError: the attempt was cut at its limit; it may have taken effect.
+    """
+    if seconds == inf:
+        return await send(*args, **kwargs)
+    trio = running_trio()
+    if trio is not None:
+        with trio.move_on_after(max(0.0, seconds)) as scope:
+            return await send(*args, **kwargs)
+        if scope.cancelled_caught:
+            raise TimeoutError(_cut(seconds))
+    import asyncio
+
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await send(*args, **kwargs)
+    except TimeoutError as error:
+        if limit.expired() and isinstance(error.__cause__, asyncio.CancelledError):
+            raise TimeoutError(_cut(seconds)) from None
+        raise
+
+
+def _cut(seconds: float) -> str:
+    return f"cut at the attempt's limit of {seconds:.3g} s"
