@@ -1,11 +1,12 @@
 """Events as structlog lines: one line an event, and never an argument or a body.
 
 structlog is imported with the first event, so a program that is never in trouble never pays for it.
+A program that has not configured structlog gets its lines on stderr: stdout is the program's own.
 """
 
 from __future__ import annotations
 
-import logging
+import sys
 from typing import Any
 
 from .._core.events import Event
@@ -13,7 +14,7 @@ from .redaction import redact
 
 __all__ = ["StructlogListener"]
 
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # the numbers of the standard library's logging
 
 
 class StructlogListener:
@@ -29,7 +30,7 @@ class StructlogListener:
     __slots__ = ("_logger",)
 
     def __init__(self, logger: Any = None) -> None:
-        """Write to `logger`, a structlog logger; None asks structlog for one at the first event."""
+        """Write to `logger`, a structlog logger; None asks structlog for one at each event."""
         self._logger = logger
 
     def __call__(self, event: Event) -> None:
@@ -43,8 +44,10 @@ class StructlogListener:
 
     def _bound(self) -> Any:
         """Return the logger with structlog's configuration of this moment."""
-        if self._logger is None:
-            import structlog
+        if self._logger is not None:
+            return self._logger.bind()
+        import structlog
 
-            self._logger = structlog.get_logger("resilience")
-        return self._logger.bind() if hasattr(self._logger, "bind") else self._logger
+        if structlog.is_configured():
+            return structlog.get_logger("resilience").bind()
+        return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import pytest
 import structlog
 
 from resilience._core.events import Event
@@ -54,3 +55,12 @@ def test_the_default_logger_follows_a_later_configuration() -> None:
     with structlog.testing.capture_logs() as second:
         listener(Event(name="circuit_closed", policy="read"))
     assert [line["event"] for line in (*first, *second)] == ["resilience.circuit_opened", "resilience.circuit_closed"]
+
+
+def test_without_configuration_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program's own output stays clean."""
+    structlog.reset_defaults()
+    StructlogListener()(Event(name="circuit_opened", policy="read"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "resilience.circuit_opened" in shown.err
