@@ -1,0 +1,81 @@
+"""The list of codes: what is in it, and its two forms."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from resilience.cli import main
+from resilience.cli.show import plain_table, show_table
+
+
+def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """Run `codes --json` and return what it printed."""
+    assert main(["codes", "--json", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_current_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bitget's current codes: 1,038 with a category, and the two that mean success."""
+    rows = listed(capsys)
+    assert len(rows) == 1040
+    assert sorted(row["code"] for row in rows if row["category"] is None) == ["00000", "49021"]
+    assert all(list(row) == ["code", "names", "category", "executed", "hint", "remedy"] for row in rows)
+
+
+def test_legacy_adds_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Old tables' codes are listed only when asked for."""
+    assert len(listed(capsys, "--legacy")) == 1465
+
+
+def test_category(capsys: pytest.CaptureFixture[str]) -> None:
+    """A category leaves only its rows, and every one that a human can fix has a remedy."""
+    rows = listed(capsys, "--category", "user_fixable")
+    assert {row["category"] for row in rows} == {"user_fixable"}
+    assert all(row["remedy"] for row in rows)
+
+
+def test_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """40017 stands for two constants."""
+    row = next(row for row in listed(capsys) if row["code"] == "40017")
+    assert sorted(row["names"]) == ["ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY"]
+
+
+@pytest.mark.parametrize("registry", ["http", "bitget-ws", "ccxt"])
+def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every built-in registry can be listed."""
+    assert listed(capsys, "--registry", registry)
+
+
+def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Piped output is aligned text, one line a code, with the columns' names on top."""
+    assert main(["codes", "--category", "fatal"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["code", "names", "category", "executed", "hint", "remedy"]
+    assert all("fatal" in line for line in lines[1:])
+
+
+def test_cells_cannot_move_the_cursor() -> None:
+    """Control characters of foreign text become spaces."""
+    out = io.StringIO()
+    show_table(("a", "b"), [("x\x1b[2J", None), (["one", "two"], 3)], out=out)
+    assert out.getvalue() == "a         b\nx [2J     -\none, two  3\n"
+
+
+def test_rich_table_for_a_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal rich draws it; markup in a cell stays text; NO_COLOR is honoured."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    show_table(("a", "b"), [("[bold]x[/bold]", "y")], title="t", out=out)
+    assert "[bold]x[/bold]" in out.getvalue()
+    assert "\x1b[3" not in out.getvalue()
+
+
+def test_empty_table() -> None:
+    """No rows: the header alone."""
+    assert plain_table(("a", "bb"), []) == ["a  bb"]

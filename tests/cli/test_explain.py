@@ -1,0 +1,146 @@
+"""What `explain` makes of codes, bodies, texts and tracebacks."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from resilience._core.failure import Failure
+from resilience._core.policy import Policy
+from resilience._core.registry import Category
+from resilience.cli import main
+from resilience.cli.explain import schedule
+from resilience.cli.subject import read_subject
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """Run `explain --json` and return what it printed."""
+    assert main(["explain", "--json", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+BODY = '{"code":"43012","msg":"Insufficient balance","requestTime":1695808949356,"data":null}'
+TRACEBACK = f"""Traceback (most recent call last):
+  File "bot.py", line 3, in <module>
+    exchange.create_order(...)
+ccxt.base.errors.InsufficientFunds: bitget {BODY}
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "43012",
+        "INSUFFICIENT_BALANCE",
+        "43012: Insufficient balance",
+        BODY,
+        str(json.loads(BODY)),
+        f"bitget {BODY}",
+        TRACEBACK,
+    ],
+    ids=["code", "constant", "code and words", "json", "dict", "ccxt text", "traceback"],
+)
+def test_one_error_in_many_shapes(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """However it is told, it is the same error."""
+    answer = explained(capsys, given)
+    assert (answer["code"], answer["category"], answer["executed"]) == ("43012", "user_fixable", "no")
+    assert answer["registry"] == "bitget"
+    assert answer["remedy"]
+    assert answer["schedule"] == []
+
+
+@pytest.mark.parametrize("given", ["00000", "SUCCESS", '{"code": "00000", "msg": "success", "data": {}}'])
+def test_success_is_no_error(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A success has no category and nothing is done."""
+    answer = explained(capsys, given)
+    assert (answer["category"], answer["schedule"]) == (None, [])
+
+
+def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    """40725 may have executed: the schedule is told, and that a write is looked up first."""
+    answer = explained(capsys, "40725")
+    assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")
+    assert "looked up first" in answer["action"]
+    assert [one["attempt"] for one in answer["schedule"]] == list(range(2, len(answer["schedule"]) + 2))
+    assert answer["schedule"]
+
+
+def test_a_transport_error_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of a traceback is enough; the package need not be there."""
+    answer = explained(capsys, "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.bitget.com', port=443)")
+    assert (answer["category"], answer["executed"]) == ("retryable", "maybe")
+
+
+def test_a_bug_is_fatal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Bare Python errors are never retried."""
+    assert explained(capsys, "TypeError: unsupported operand")["category"] == "fatal"
+
+
+def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
+    """A code of no table is told as unknown, and at most one retry follows."""
+    answer = explained(capsys, "99887766", "--policy", "bitget")
+    assert answer["known"] is False
+    assert len(answer["schedule"]) <= 1
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A dash reads a pipe."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(TRACEBACK))
+    assert explained(capsys, "-")["code"] == "43012"
+
+
+def test_nothing_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was given may hold secrets; what is shown does not."""
+    given = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
+    for words in (["explain", given], ["explain", given, "--json"]):
+        assert main(words) == 0
+        assert "S3cr3tValue" not in capsys.readouterr().out
+
+
+def test_table_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """People get a table of what is known and of the waits."""
+    assert main(["explain", "429"]) == 0
+    shown = capsys.readouterr().out
+    assert "retryable" in shown
+    assert "waits at least" in shown
+
+
+@pytest.mark.parametrize(
+    "given", ["{", "{" * 100_000, '{"a": ' * 5000, "[1]", "null", "\x00", "}{", '{"code": {"a": 1}}']
+)
+def test_odd_input_is_explained_too(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is pasted, an answer comes and no traceback."""
+    assert explained(capsys, given)["category"] in {"retryable", "fatal", "user_fixable", None}
+
+
+def test_rebuilt_errors() -> None:
+    """Builtins are themselves; other classes keep module and name; odd builtins do not fail."""
+    assert type(read_subject("TimeoutError: slow").outcome) is TimeoutError
+    rebuilt = type(read_subject("ccxt.base.errors.RequestTimeout: x").outcome)
+    assert (rebuilt.__module__, rebuilt.__name__) == ("ccxt.base.errors", "RequestTimeout")
+    assert type(read_subject("UnicodeDecodeError: x").outcome).__name__ == "UnicodeDecodeError"
+
+
+def failure(**known: Any) -> Failure:
+    """Make a retryable failure."""
+    return Failure(category=Category.RETRYABLE, **known)
+
+
+def test_schedule() -> None:
+    """Waits grow by the policy; jitter makes a range; retry_after is a floor; the deadline ends it."""
+    policy = Policy(
+        deadline="3s", retry={"max_attempts": 9, "backoff": {"initial": "1s", "jitter": "none", "max": "9s"}}
+    )
+    assert schedule(policy, failure()) == [{"attempt": 2, "at_least": 1.0, "at_most": 1.0}]
+    assert schedule(policy, failure(retry_after=4.0)) == []
+    full = Policy(retry={"max_attempts": 3})
+    assert schedule(full, failure()) == [
+        {"attempt": 2, "at_least": 0.0, "at_most": 0.2},
+        {"attempt": 3, "at_least": 0.0, "at_most": 0.4},
+    ]
+    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 1
+    assert schedule(Policy(), failure()) == []
+    assert schedule(full, Failure(category=Category.FATAL)) == []

@@ -1,0 +1,91 @@
+"""Uses the installed wheel as a stranger would: no extras, no checkout. `.ci/run` runs it in a clean environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+
+def check_import() -> None:
+    """The package comes from the wheel, and no extra is needed to import all of its names."""
+    import resilience
+
+    assert "site-packages" in Path(resilience.__file__).parts, resilience.__file__
+    for name in resilience.__all__:
+        getattr(resilience, name)
+    for extra in ("httpx", "aiohttp", "ccxt", "rich", "trio", "pytest"):
+        assert extra not in sys.modules, extra
+
+
+def check_command() -> None:
+    """The command finds its tables and policies inside the wheel."""
+    command = [str(Path(sys.executable).with_name("resilience"))]
+    rows = json.loads(subprocess.run([*command, "codes", "--json"], check=True, capture_output=True).stdout)
+    assert len(rows) == 1040, len(rows)
+    answer = json.loads(
+        subprocess.run([*command, "explain", "43012", "--json"], check=True, capture_output=True).stdout
+    )
+    assert answer["category"] == "user_fixable", answer
+
+
+def check_decorator() -> None:
+    """A decorated function is tried again after a failure that may pass."""
+    from resilience import resilient
+    from resilience.testing import no_waits
+
+    calls = []
+
+    @resilient(idempotent=True)
+    def ticker() -> int:
+        calls.append(1)
+        if len(calls) < 2:
+            raise ConnectionRefusedError("not yet")
+        return 42
+
+    with no_waits():
+        assert ticker() == 42
+    assert len(calls) == 2
+
+
+class _Flaky(BaseHTTPRequestHandler):
+    asked = 0
+
+    def do_GET(self) -> None:
+        _Flaky.asked += 1
+        self.send_response(503 if _Flaky.asked == 1 else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Stay quiet."""
+
+
+def check_session() -> None:
+    """A wrapped session is still a session, and a read survives a 503."""
+    import requests
+
+    from resilience import wrap
+    from resilience.testing import no_waits
+
+    server = HTTPServer(("127.0.0.1", 0), _Flaky)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with requests.Session() as plain, no_waits():
+            plain.trust_env = False
+            session = wrap(plain)
+            assert isinstance(session, requests.Session)
+            assert session.get(f"http://127.0.0.1:{server.server_port}/").status_code == 200
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert _Flaky.asked == 2, _Flaky.asked
+
+
+if __name__ == "__main__":
+    for check in (check_import, check_command, check_decorator, check_session):
+        check()
+        print(f"{check.__name__}: fine")
