@@ -26,7 +26,10 @@ __all__ = ["compile_async", "compile_sync", "stage_async", "stage_sync"]
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; safe across threads."""
     now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
-    limit, keys, inspect, reconciled, place_of = plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.place
+    limit, keys, inspect, reconciled, per_attempt = (
+        plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
+    )  # fmt: skip
+    operation, clock, window = plan.operation, plan.clock, plan.rules.window
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -46,7 +49,10 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 admitted(plan, ticket, outer, started)
         if deposit is not None:
             deposit(started)
-        place = place_of(started, deadline, 1, key, [] if reconciled else None)
+        until = started + per_attempt
+        if until > deadline:
+            until = deadline
+        place: tuple[Any, ...] = (operation, clock, deadline, until, 1, key, [] if reconciled else None, window, plan, False)
         token = CONTEXT.set(place)
         try:
             result = fn(*args, **kwargs)
@@ -78,7 +84,10 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
     """Do what the recovery says until it returns or raises."""
-    plan, call, value = recovery.plan, recovery.call, None
+    plan, call = recovery.plan, recovery.call
+    value: Any = None
+    answer: Any = None
+    step: Any = None
     try:
         step = recovery.failed(failed)
         while True:
@@ -128,7 +137,10 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; safe across tasks and event loops."""
     now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
-    limit, keys, inspect, reconciled, place_of = plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.place
+    limit, keys, inspect, reconciled, per_attempt = (
+        plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
+    )  # fmt: skip
+    operation, clock, window = plan.operation, plan.clock, plan.rules.window
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -148,10 +160,13 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 admitted(plan, ticket, outer, started)
         if deposit is not None:
             deposit(started)
-        place = place_of(started, deadline, 1, key, [] if reconciled else None)
+        until = started + per_attempt
+        if until > deadline:
+            until = deadline
+        place: tuple[Any, ...] = (operation, clock, deadline, until, 1, key, [] if reconciled else None, window, plan, False)
         token = CONTEXT.set(place)
         try:
-            result = await limited(fn, args, kwargs, place.until - started)
+            result = await limited(fn, args, kwargs, until - started)
             failed = None if inspect is None else inspect(result)
         except Exception as error:
             failed = error
@@ -177,7 +192,10 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
     """Do what the recovery says until it returns or raises."""
-    plan, call, value = recovery.plan, recovery.call, None
+    plan, call = recovery.plan, recovery.call
+    value: Any = None
+    answer: Any = None
+    step: Any = None
     try:
         step = recovery.failed(failed)
         while True:

@@ -223,7 +223,7 @@ class Pipeline:
         schedule: list[Schedule] = []
 
         def make_schedule() -> Schedule | None:
-            if policy.retry is not None and not schedule:
+            if policy.retry is not None and not binding.once and not schedule:
                 schedule.append(Schedule(policy.retry, shared.random))
             return schedule[0] if schedule else None
 

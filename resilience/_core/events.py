@@ -52,6 +52,7 @@ class Event:
         retry_after: seconds the server asked for.
         remedy: what a human can do.
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
+        breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Event:
     retry_after: float | None = None
     remedy: str | None = None
     caused_by: str | None = None
+    breaker: str | None = None
 
     @property
     def level(self) -> str:

@@ -14,7 +14,6 @@ from .breaker import Breaker, Permit
 from .budget import Budget
 from .classify import Classifier
 from .clock import Clock
-from .deadline import Place
 from .events import Event, Events
 from .keys import KeySlot
 from .policy import Policy, Reconcile
@@ -47,6 +46,7 @@ class Binding:
         bad: tells of a returned answer that it is a failure which the caller gets back as it is
             (an HTTP response with status 503).
         discard: closes a returned answer that is thrown away for a retry.
+        once: the body cannot be replayed: it is sent once, whatever the policy says.
     """
 
     operation: str
@@ -62,6 +62,7 @@ class Binding:
     results: bool = True
     bad: Callable[[Any], bool] | None = None
     discard: Callable[[Any], None] | None = None
+    once: bool = False
 
 
 class Plan:
@@ -118,11 +119,6 @@ class Plan:
         """Tell whether a write in doubt can be looked up."""
         return self.binding.reconcile is not None and not self.idempotent
 
-    def place(self, now: float, deadline: float, attempt: int, key: str | None, stamps: list[float] | None) -> Place:
-        """Return what the attempt that begins now hands down."""
-        until = min(deadline, now + self.attempt_timeout)
-        return Place(self.operation, self.clock, deadline, until, attempt, key, stamps, self.rules.window, self)
-
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
         now = self.clock.monotonic()
@@ -146,7 +142,7 @@ class Plan:
         """Send what the breaker has queued."""
         if self.breaker is not None:
             for name in self.breaker.drain():
-                self.tell(name)
+                self.tell(name, breaker=self.breaker.key)
 
     def _inspector(self) -> Callable[[Any], Any] | None:
         """Make the check of returned values: None for a good one, else the error or the bad answer itself."""

@@ -30,26 +30,27 @@ class Recovery:
     """One call's way from its first failure to its end."""
 
     __slots__ = (
-        "_attempt", "_doubt", "_foreign", "_last_look", "_maybe", "_outcome", "_outer", "_over", "_place", "_sending", "_stamps_seen",
+        "_attempt", "_doubt", "_foreign", "_here", "_last_look", "_maybe", "_outcome", "_outer", "_over", "_place", "_sending", "_stamps_seen",
         "_skipped", "_state", "_started", "_then", "_ticket", "_wait_until", "_waited", "call", "plan",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, call: Call, place: Place, ticket: Ticket | None, started: float, outer: object
+        self, plan: Plan, call: Call, place: tuple[Any, ...], ticket: Ticket | None, started: float, outer: object
     ) -> None:
         """Begin after the first attempt, which is reported by `failed`.
 
         Args:
             plan: the operation's plan.
             call: what a reconciler is told.
-            place: the first attempt's place.
+            place: the first attempt's place, the very tuple of the context variable.
             ticket: the breaker's leave for it, or None.
             started: when it began, monotonic seconds.
             outer: place of the attempt of an outer call that this call is part of, or None.
         """
         self.plan = plan
         self.call = call
-        self._place = place
+        self._here: object = place
+        self._place = Place._make(place)
         self._ticket = ticket
         self._outer = outer
         self._started = started
@@ -71,7 +72,7 @@ class Recovery:
         self._discard()
         self._outcome = outcome
         self._sending = False
-        inner = given_up_in(outcome, self._place) if isinstance(outcome, BaseException) else None
+        inner = given_up_in(outcome, self._here) if isinstance(outcome, BaseException) else None
         failure = inner or of_attempt(self.plan, outcome)
         self._settle(failure, now)
         self._note(failure, now)
@@ -99,7 +100,8 @@ class Recovery:
         self._sending = True
         self._attempt += 1
         old = self._place
-        self._place = plan.place(now, old.deadline, self._attempt, old.key, old.stamps)
+        until = min(old.deadline, now + plan.attempt_timeout)
+        self._here = self._place = old._replace(until=until, attempt=self._attempt)
         return self._place
 
     def look(self) -> Place:

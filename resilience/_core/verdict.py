@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .failure import Failure
 
 if TYPE_CHECKING:
+    from .call import Call
     from .plan import Plan
-    from .recovery import Call
 
 __all__ = ["caused_by", "of_attempt", "of_call"]
 
