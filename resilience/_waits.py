@@ -26,10 +26,13 @@ async def limited(
         return await send(*args, **kwargs)
     trio = running_trio()
     if trio is not None:
-        with trio.move_on_after(max(0.0, seconds)) as scope:
-            return await send(*args, **kwargs)
-        if scope.cancelled_caught:
+        cut = True
+        with trio.move_on_after(max(0.0, seconds)):
+            result = await send(*args, **kwargs)
+            cut = False
+        if cut:
             raise TimeoutError(_cut(seconds))
+        return result
     import asyncio
 
     try:

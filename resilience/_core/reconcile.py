@@ -16,6 +16,8 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
+from .policy import Reconcile
+
 __all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict"]
 
 _SKEW = 1.0  # seconds that a server's creation time may lie before the first stamp
@@ -85,7 +87,7 @@ class Doubt:
 
     __slots__ = ("_answer", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "ever")
 
-    def __init__(self, rules: Any, fence: Fence, started: float) -> None:
+    def __init__(self, rules: Reconcile, fence: Fence, started: float) -> None:
         """Begin without doubt.
 
         Args:
@@ -147,7 +149,7 @@ class Doubt:
     @property
     def whole(self) -> float:
         """Return the monotonic fence: the policy's own, else 2 W + P + L."""
-        return self._fence.whole if self._rules.fence is None else float(self._rules.fence)
+        return self._fence.whole if self._rules.fence is None else self._rules.fence
 
     def missed(self) -> None:
         """A look failed or was refused: it says nothing, ask again."""
