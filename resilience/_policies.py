@@ -27,7 +27,12 @@ class Policies:
     """The policies of one file, layered over the built-in ones. Safe across threads and tasks."""
 
     def __init__(
-        self, policies: PolicySet, *, clock: Clock | None = None, load: Callable[[], PolicySet] | None = None
+        self,
+        policies: PolicySet,
+        *,
+        clock: Clock | None = None,
+        load: Callable[[], PolicySet] | None = None,
+        log: bool = True,
     ) -> None:
         """Make the policies run.
 
@@ -35,12 +40,13 @@ class Policies:
             policies: what a file says.
             clock: time and waiting; the machine's own by default.
             load: reads the source again, for `reload`.
+            log: False writes no log lines; listeners get their events all the same.
         """
         from .telemetry.structlog import StructlogListener
 
         self._set = policies
         self._load = load
-        self._shared = Shared(clock, StructlogListener())
+        self._shared = Shared(clock, *([StructlogListener()] if log else []))
         self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
 
     @classmethod

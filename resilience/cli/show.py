@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
-__all__ = ["plain_table", "show_json", "show_table"]
+__all__ = ["plain_table", "progress_bar", "show_json", "show_table"]
 
 _UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters move cursors
 
@@ -63,3 +64,38 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         table.add_row(*(Text(cell) for cell in row))
     Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None).print(table)
     return True
+
+
+@contextmanager
+def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterator[Callable[[], None]]:
+    """Give a function to call once a step; somebody who watches a terminal sees how far it is."""
+    out = out or sys.stderr
+    if not out.isatty():
+        yield lambda: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+        with _counter(label, total, out) as step:
+            yield step
+        return
+    with Progress(console=Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def _counter(label: str, total: int, out: TextIO) -> Iterator[Callable[[], None]]:
+    """Count on one line of the terminal, and wipe it at the end."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        print(f"\r{label} {done}/{total}", end="", file=out, flush=True)
+
+    try:
+        yield step
+    finally:
+        print("\r\x1b[K", end="", file=out, flush=True)
