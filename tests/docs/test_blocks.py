@@ -1,0 +1,108 @@
+"""Every block of the README and the docs does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import requests
+
+from resilience import cli
+from resilience.testing import no_waits
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"# ([\w.-]+\.yaml)\n")
+
+
+class Block(NamedTuple):
+    """One fenced block of a page."""
+
+    kind: str
+    line: int
+    text: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Yield a page's blocks with the line on which each begins."""
+    text = page.read_text(encoding="utf-8")
+    for found in _BLOCK.finditer(text):
+        yield Block(found[1], text.count("\n", 0, found.start(2)) + 1, found[2])
+
+
+def named(page: Path) -> str:
+    """Return a page's path as test ids show it."""
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture
+def quiet_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory of its own, no configured policies, and an internet that answers every request."""
+
+    def answer(_adapter: object, request: requests.PreparedRequest, **_options: object) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.request, response.url = 200, request, str(request.url)
+        response._content = b"{}"
+        return response
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
+    monkeypatch.setattr("resilience._policies._configured", None)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+@pytest.mark.usefixtures("quiet_world")
+def test_python_blocks_run(page: Path) -> None:
+    """A page is one program: its YAML files are written, its Python blocks run in order."""
+    names: dict[str, object] = {"__name__": "page"}
+    with no_waits():
+        for block in blocks(page):
+            if block.kind == "yaml" and (name := _FILE.match(block.text)):
+                Path(name[1]).write_text(block.text, encoding="utf-8")
+            if block.kind == "python":
+                source = "\n" * (block.line - 1) + block.text
+                exec(compile(source, str(page), "exec", dont_inherit=True), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A fence without a known language would be run by nobody."""
+    fences = re.findall(r"^\s*```(\S*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(fences[::2]) <= {"python", "sh", "yaml", "text"}
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield (place, words) of every `resilience …` line in a shell block."""
+    for page in PAGES:
+        for block in blocks(page):
+            for offset, line in enumerate(block.text.splitlines() if block.kind == "sh" else ()):
+                for part in line.split("&&"):
+                    words = shlex.split(part)
+                    if words and words[0].endswith("resilience"):
+                        yield f"{named(page)}:{block.line + offset}", words[1:]
+
+
+@pytest.mark.parametrize(("place", "words"), list(commands()))
+def test_shell_lines_are_understood(place: str, words: list[str]) -> None:
+    """The command exists and takes these options; it is not run."""
+    parser, subparsers = cli._parser()
+    import_module(f"resilience.cli.{words[0]}").register(subparsers)
+    assert parser.parse_args(words).command == words[0], place
+
+
+def test_the_two_commands_of_the_readme() -> None:
+    """They install extras that exist, and CI runs the tests the same way."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(re.findall(r"'\.\[(\w+)\]'", readme)) == {"cli", "dev"} <= set(extras)
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "-e '.[dev]'" in script
+    assert script.rstrip().endswith('"$bin/python" -m pytest')

@@ -1,0 +1,70 @@
+"""The public surface: sorted, importable, documented, and light to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import resilience
+from resilience import testing
+
+ROOT = Path(__file__).parents[1]
+DESIGNED = """
+    resilient wrap configure Policies Pipeline Policy Category Rule CodeRegistry Classifier Failure failure_of
+    Stage current_call Found NOT_FOUND ResilienceError RejectedError CircuitOpenError QuotaExceededError
+    AdmissionRejectedError DeadlineExceededError ApiError PolicyError
+"""
+
+
+def sorted_as_lint_does(names: list[str]) -> list[str]:
+    """Sort constants first, then classes, then functions."""
+    return sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+
+
+def test_the_list_is_sorted_and_complete() -> None:
+    """Exactly the names that other people rely on, in order."""
+    assert sorted(resilience.__all__) == sorted(DESIGNED.split())
+    assert list(resilience.__all__) == sorted_as_lint_does(resilience.__all__)
+    assert list(testing.__all__) == sorted_as_lint_does(testing.__all__)
+
+
+@pytest.mark.parametrize("name", resilience.__all__)
+def test_every_name_is_there_and_documented(name: str) -> None:
+    """It can be imported, has a docstring, and the reference names it."""
+    assert getattr(resilience, name).__doc__
+    assert f"`{name}" in (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    assert name in dir(resilience)
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_testing_is_documented(name: str) -> None:
+    """The doubles stand in their reference page."""
+    assert f"`{name}" in (ROOT / "docs" / "reference" / "testing.md").read_text(encoding="utf-8")
+
+
+def test_every_event_is_documented() -> None:
+    """The reference lists every event with its level."""
+    from resilience._core.events import EVENTS, Event
+
+    page = (ROOT / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
+    assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """A typing mistake is told as Python tells it."""
+    with pytest.raises(AttributeError, match="no attribute 'resilent'"):
+        resilience.resilent  # noqa: B018
+
+
+def test_import_takes_no_third_party_along() -> None:
+    """`import resilience` alone imports nothing that is not Python's own."""
+    code = (
+        "import sys; before = set(sys.modules); import resilience;"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "print(sorted(new - set(sys.stdlib_module_names)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['resilience']"
