@@ -59,7 +59,8 @@ async def checkpoint() -> None:
 def running_trio() -> Any:
     """Return trio if this code runs in one of its tasks; a program without trio never imports it."""
     trio = sys.modules.get("trio")
-    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+    lowlevel = getattr(trio, "lowlevel", None)  # absent while another thread is still importing trio
+    return trio if lowlevel is not None and lowlevel.in_trio_task() else None
 
 
 @types.coroutine

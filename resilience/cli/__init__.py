@@ -7,6 +7,7 @@ A command is a module of this room with `register(subparsers)`, which adds its p
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -60,9 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    _forgiving_streams()
     name = words[0] if words else ""
     if name in COMMANDS:
         return _command(name, words)
@@ -76,6 +75,15 @@ def _run(words: list[str]) -> int:
     parser.parse_args(words)
     parser.print_help(sys.stderr)
     return 2
+
+
+def _forgiving_streams() -> None:
+    """Let no letter fail for want of an encoding, and no print for want of a stream."""
+    if sys.stdout is None:  # closed by the caller, as `>&-` does
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
 
 
 def _command(name: str, words: list[str]) -> int:

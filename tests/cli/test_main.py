@@ -74,6 +74,18 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     assert (done.stdout, done.stderr) == ("[\n", "")
 
 
+def test_odd_streams_are_no_traceback() -> None:
+    """A closed stdout, an ASCII terminal, and input that is no text: all end in peace."""
+    run = f"{sys.executable} -m resilience"
+    for command in (
+        f"{run} codes >&-",
+        f"PYTHONIOENCODING=ascii {run} codes --registry http",
+        f"printf '\\377\\376 43012' | PYTHONIOENCODING=utf-8 {run} explain -",
+    ):
+        done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command
+
+
 def test_only_the_command_asked_for_is_imported() -> None:
     """Help starts fast: no third party is imported for it."""
     code = (
