@@ -114,7 +114,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 step = recovery.failed(failed)
             elif action is Action.LOOK:
                 sent = recovery.now()
-                token = CONTEXT.set(recovery.look())
+                token = CONTEXT.set(recovery.looking())
                 try:
                     answer = plan.reconcile(call)
                 except Exception as error:
@@ -222,7 +222,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                 step = recovery.failed(failed)
             elif action is Action.LOOK:
                 sent = recovery.now()
-                token = CONTEXT.set(place := recovery.look())
+                token = CONTEXT.set(place := recovery.looking())
                 try:
                     answer = await limited(plan.reconcile, (call,), {}, place.until - sent)
                 except Exception as error:

@@ -1,0 +1,197 @@
+"""What a failed call leaves behind: its attempts, their outcomes and doubts, and what is told of them.
+
+The record side of a recovery; `recovery.py` decides on it. One object a failed call, never shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import RejectedError
+from .call import Call
+from .deadline import Place
+from .failure import Failure
+from .plan import Plan, Ticket
+from .reconcile import Doubt
+from .record import annotate, given_up_in, keep
+from .registry import Category
+from .verdict import caused_by, of_attempt, of_call
+
+__all__ = ["Trail"]
+
+
+class Trail:
+    """The attempts of one call since its first failure.
+
+    Attributes:
+        attempt: number of the last attempt, from 1.
+        doubt: the attempts that may have happened; None when there never was one or nothing can look.
+        foreign: the key was found to belong to somebody else.
+        outcome: the last error, or the last answer that is a failure.
+        waited: seconds waited so far.
+    """
+
+    __slots__ = (
+        "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt", "call",
+        "doubt", "foreign", "outcome", "place", "plan", "waited",
+    )  # fmt: skip
+
+    def __init__(
+        self, plan: Plan, call: Call, place: tuple[Any, ...], ticket: Ticket | None, started: float, outer: object
+    ) -> None:
+        self.plan = plan
+        self.call = call
+        self.place = Place._make(place)
+        self._here: object = place
+        self._ticket = ticket
+        self._started = started
+        self._outer = outer
+        self.attempt = 1
+        self.doubt: Doubt | None = None
+        self.foreign = self._maybe = self._over = False
+        self._sending = True
+        self._stamps_seen = 0
+        self.outcome: Any = None
+        self.waited = 0.0
+
+    @property
+    def failure(self) -> Failure:
+        """What the last attempt's outcome means."""
+        assert self.call.failure is not None
+        return self.call.failure
+
+    @property
+    def free(self) -> bool:
+        """Tell whether this call is part of a look: such calls pay no retry budget."""
+        return isinstance(self._outer, tuple) and Place._make(self._outer).looking
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether there was a doubt and every attempt in doubt was found not to have happened."""
+        doubt = self.doubt
+        return doubt is not None and doubt.ever and not doubt.open and not self.foreign
+
+    def failed(self, outcome: Any, now: float) -> bool:
+        """Classify and record an attempt's outcome; True when a call inside it has given up already."""
+        self._discard()
+        self.outcome = outcome
+        self._sending = False
+        inner = given_up_in(outcome, self._here) if isinstance(outcome, BaseException) else None
+        failure = inner or of_attempt(self.plan, outcome)
+        self._settle(failure, now)
+        self._note(failure, now)
+        self.tell("attempt_failed")
+        if not failure.known and failure.code is not None and self.plan.classifier.first_sight(failure):
+            self.tell("code_unknown")
+        return inner is not None
+
+    def begin(self, now: float) -> Place | None:
+        """Begin the next attempt; None when the breaker refuses it."""
+        plan, ticket = self.plan, None
+        if plan.gate is not None:
+            ticket = plan.gate(now)
+            plan.tell_breaker()
+            if ticket is None:
+                return None
+        self._ticket = ticket
+        self._sending = True
+        self.attempt += 1
+        until = min(self.place.deadline, now + plan.attempt_timeout)
+        self._here = self.place = self.place._replace(until=until, attempt=self.attempt)
+        return self.place
+
+    def recovered(self, now: float) -> None:
+        """An attempt after the first succeeded."""
+        self._over = True
+        if self._ticket is not None and self.plan.settled is not None:
+            self.plan.settled(self._ticket, now)
+        self.plan.tell_breaker()
+        self._discard()
+        self.tell("call_recovered")
+
+    def reconciled(self) -> None:
+        """A look found that the write had happened."""
+        self._over = True
+        self.tell("call_reconciled")
+
+    def ended(self) -> None:
+        """The call failed for good: the caller's error gets its record and its note."""
+        self._over = True
+        outcome, doubt, failure = self.outcome, self.doubt, self.failure
+        unsure = self.foreign or (doubt.open or (doubt.ever and failure.duplicate) if doubt else self._maybe)
+        settled = doubt is not None or (failure.duplicate and self.plan.reconciled)
+        final = of_call(failure, self.call, self.plan, unsure=unsure, settled=settled)
+        keep(outcome, final, self._outer)
+        if isinstance(outcome, BaseException):
+            annotate(outcome, final)
+        self.call.failure = final
+        self.tell("call_failed")
+
+    def abandoned(self) -> None:
+        """The call was cancelled: permits go back, nothing is counted. After the call's end it changes nothing."""
+        if self._over:
+            return
+        self._over = True
+        if self.plan.breaker is not None and self._ticket is not None:
+            self.plan.breaker.released(self._ticket)
+        self.plan.tell_breaker()
+        if not self.plan.idempotent:
+            self.tell("call_abandoned", executed="maybe" if self._sending or self._maybe else "no")
+
+    def tell(self, name: str, **fields: Any) -> None:
+        """Send an event with what is known of the last failure."""
+        if not self.plan.events.listeners:
+            return
+        failure = self.call.failure
+        if failure is not None:
+            for field in ("code", "http_status", "executed", "retry_after", "remedy"):
+                fields.setdefault(field, getattr(failure, field))
+            fields["category"] = str(failure.category)
+        self.plan.tell(
+            name,
+            attempt=self.attempt,
+            key=self.call.key,
+            waited_so_far=self.waited,
+            caused_by=caused_by(self.outcome),
+            **fields,
+        )
+
+    def close(self) -> None:
+        """Let go of the outcome, so that no cycle keeps a traceback alive."""
+        self.outcome = None
+        self.call.failure = None
+
+    def _settle(self, failure: Failure, now: float) -> None:
+        """Give the breaker its answer: retryable failures count, everything else is neutral."""
+        breaker, ticket = self.plan.breaker, self._ticket
+        if breaker is not None and ticket is not None:
+            if failure.category is Category.RETRYABLE and not isinstance(self.outcome, RejectedError):
+                breaker.failed(ticket, now)
+            else:
+                breaker.released(ticket)
+        self._ticket = None
+        self.plan.tell_breaker()
+
+    def _note(self, failure: Failure, now: float) -> None:
+        """Remember the attempt's stamp, and whether it is in doubt."""
+        plan, call, stamps = self.plan, self.call, self.place.stamps
+        fresh = stamps[self._stamps_seen :] if stamps else []
+        self._stamps_seen += len(fresh)
+        if call.sent_at is None:
+            call.sent_at = stamps[0] if stamps else plan.clock.time() - (now - self._started)
+        call.attempt, call.failure = self.attempt, failure
+        doubtful = failure.executed == "maybe" and not failure.duplicate
+        self._maybe = self._maybe or doubtful
+        if doubtful and plan.reconciled:
+            if self.doubt is None:
+                self.doubt = Doubt(plan.rules, plan.fence, call.sent_at)
+            stamp = max(fresh) if fresh else None
+            self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+
+    def _discard(self) -> None:
+        discard, outcome = self.plan.binding.discard, self.outcome
+        if discard is not None and outcome is not None and not isinstance(outcome, BaseException):
+            try:
+                discard(outcome)
+            except Exception:
+                pass  # the answer is thrown away: how its closing went changes nothing
