@@ -1,0 +1,185 @@
+"""YAML as a tree of nodes with places, read safely: no tags, no constructors, bounded size and depth.
+
+Scalars follow YAML 1.2: only `true` and `false` are booleans, so that `executed: no` stays a word.
+The only importer of yaml.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import PolicyError, Problem
+
+__all__ = ["Node", "read_file", "read_text"]
+
+_MOST_BYTES = 1_000_000
+_DEEPEST = 40
+_MOST_NODES = 200_000
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})([eE][-+]?[0-9]{1,3})?")
+
+
+@dataclass(slots=True)
+class Node:
+    """A value and where it stands. Mappings hold (key node, value node) pairs, lists hold nodes, else a plain value."""
+
+    value: Any
+    line: int
+    column: int
+    kind: str = "scalar"
+    quoted: bool = False
+
+    @property
+    def plain(self) -> Any:
+        """Return the value as plain Python, scalars resolved."""
+        if self.kind == "mapping":
+            return {key.value: node.plain for key, node in self.value}
+        if self.kind == "list":
+            return [node.plain for node in self.value]
+        return self.value if self.quoted else _resolve(self.value)
+
+
+def read_file(path: str | os.PathLike[str]) -> Node | None:
+    """Read one document; None for an empty one.
+
+    Raises:
+        PolicyError: the file cannot be read or is no YAML; says where.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PolicyError.of([Problem(name, 0, 0, "", f"cannot be read: {reason}")]) from None
+    return read_text(raw, name)
+
+
+def read_text(raw: bytes | str, name: str) -> Node | None:
+    """Read one document from text; None for an empty one.
+
+    Raises:
+        PolicyError: the text is too large, not UTF-8, or no YAML.
+    """
+    if len(raw) > _MOST_BYTES:
+        raise _error(name, 0, 0, f"larger than {_MOST_BYTES} bytes: that is no policy file")
+    if isinstance(raw, bytes):
+        try:
+            raw = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            raise _error(name, line, 1, "not UTF-8") from None
+    return _Reader(raw, name).document()
+
+
+def _error(name: str, line: int, column: int, message: str) -> PolicyError:
+    return PolicyError.of([Problem(name, line, column, "", message)])
+
+
+class _Reader:
+    """Builds nodes from yaml's events, in one pass; it is the hot part of loading a code table."""
+
+    def __init__(self, text: str, name: str) -> None:
+        import yaml
+
+        self._name = name
+        self._next = _events(text, name).__next__
+        self._scalar, self._alias_event = yaml.ScalarEvent, yaml.AliasEvent
+        self._list, self._list_end = yaml.SequenceStartEvent, yaml.SequenceEndEvent
+        self._mapping_end = yaml.MappingEndEvent
+        self._outer = (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
+        self._end = yaml.StreamEndEvent
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._count = 0
+
+    def document(self) -> Node | None:
+        root: Node | None = None
+        while (event := self._next()).__class__ is not self._end:
+            if isinstance(event, self._outer):
+                continue
+            if root is not None:
+                raise self._wrong(event, "a second document: one file holds one document")
+            root = self._node(event, 0)
+        empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
+        return None if empty else root
+
+    def _node(self, event: Any, depth: int) -> Node:
+        kind = event.__class__
+        before = self._count
+        self._count = before + 1
+        if kind is self._alias_event:
+            return self._alias(event)
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        if kind is self._scalar:
+            node = Node(event.value, line, column, "scalar", not event.implicit[0])
+        elif depth >= _DEEPEST:
+            raise self._wrong(event, f"nested more than {_DEEPEST} levels deep")
+        elif kind is self._list:
+            node = Node(self._items(depth + 1), line, column, "list")
+        else:
+            node = Node(self._pairs(depth + 1), line, column, "mapping")
+        if event.tag is not None and event.tag != "!" and not event.tag.startswith("tag:yaml.org,2002:"):
+            raise self._wrong(event, f"the tag {event.tag} is not allowed: plain values only")
+        if event.anchor:
+            self._anchors[event.anchor] = node, self._count - before
+        return node
+
+    def _alias(self, event: Any) -> Node:
+        if event.anchor not in self._anchors:
+            raise self._wrong(event, f"no anchor &{event.anchor} before this alias")
+        node, size = self._anchors[event.anchor]
+        self._count += size
+        if self._count > _MOST_NODES:
+            raise self._wrong(event, f"aliases grow to more than {_MOST_NODES} values")
+        return node
+
+    def _items(self, depth: int) -> list[Node]:
+        items, end = [], self._list_end
+        while (event := self._next()).__class__ is not end:
+            items.append(self._node(event, depth))
+        return items
+
+    def _pairs(self, depth: int) -> list[tuple[Node, Node]]:
+        pairs, end = [], self._mapping_end
+        while (event := self._next()).__class__ is not end:
+            key = self._node(event, depth)
+            if key.kind != "scalar":
+                raise self._wrong(event, "a key must be a plain word")
+            pairs.append((key, self._node(self._next(), depth)))
+        return pairs
+
+    def _wrong(self, event: Any, message: str) -> PolicyError:
+        mark = event.start_mark
+        return _error(self._name, mark.line + 1, mark.column + 1, message)
+
+
+def _events(text: str, name: str) -> Iterator[Any]:
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        yield from yaml.parse(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+        raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise _error(name, 1, 1, f"not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _resolve(text: str) -> Any:
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if _INT.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -1,0 +1,263 @@
+"""Code tables from files: rows in YAML become a `CodeRegistry`; adding a code is a row and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from .._core import registry as core
+from .._core.registry import Category, Envelope, Rule
+from ..errors import PolicyError, Problem
+from .files import shipped
+from .nodes import Node, read_file
+
+__all__ = ["CodeRegistry", "builtin_names"]
+
+_TOP = ("envelope", "sources", "rules", "texts")
+_ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
+_EXECUTED = ("no", "maybe", "n_a")
+_ENVELOPE = ("code", "message", "success", "time")
+_GROUP = "resilience.registries"
+
+
+class CodeRegistry(core.CodeRegistry):
+    """The codes of one API, with the ways in from files.
+
+    Example:
+        >>> CodeRegistry.builtin("bitget").rule("43012").names
+        ('INSUFFICIENT_BALANCE',)
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def builtin(cls, name: str) -> CodeRegistry:
+        """Return a registry that is shipped or installed; read once per process.
+
+        Raises:
+            PolicyError: there is none of that name; the message lists those that there are.
+        """
+        with _lock:
+            found = _loaded.get(name)
+            if found is None:
+                found = _loaded[name] = _builtin(name)
+        return found
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CodeRegistry:
+        """Read a code table; its name is the file's.
+
+        Raises:
+            PolicyError: every mistake in it, with file, line and column.
+        """
+        return _table(Path(path).stem, read_file(path), os.fspath(path))
+
+    @classmethod
+    def from_mapping(cls, name: str, mapping: Mapping[str, Any]) -> CodeRegistry:
+        """Take what a file would hold as a mapping.
+
+        Raises:
+            PolicyError: every mistake in it.
+        """
+        return _table(name, _as_node(mapping), f"<{name}>")
+
+
+_lock = Lock()
+_loaded: dict[str, CodeRegistry] = {}
+
+
+@cache
+def builtin_names() -> tuple[str, ...]:
+    """Return the names of the registries that are shipped or installed by others, sorted."""
+    own = {path.stem for path in shipped("codes").glob("*.yaml")}
+    return tuple(sorted(own | set(_others())))
+
+
+@cache
+def _others() -> dict[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def _builtin(name: str) -> CodeRegistry:
+    if name not in builtin_names():
+        near = get_close_matches(name, builtin_names(), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise PolicyError(f"no code registry {name!r}; there are {', '.join(builtin_names())}{hint}")
+    point = _others().get(name)
+    if point is None:
+        return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
+    found = point.load()
+    found = found() if callable(found) else found
+    if isinstance(found, Mapping):
+        return CodeRegistry.from_mapping(name, found)
+    return found if isinstance(found, CodeRegistry) else CodeRegistry.load(found)
+
+
+def _as_node(value: Any) -> Node:
+    if isinstance(value, Mapping):
+        return Node([(_as_node(str(key)), _as_node(one)) for key, one in value.items()], 0, 0, "mapping")
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return Node([_as_node(one) for one in value], 0, 0, "list")
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    return Node("" if value is None else str(value), 0, 0, quoted=value is not None)
+
+
+def _table(name: str, root: Node | None, file: str) -> CodeRegistry:
+    """Make a registry of a file's nodes; every mistake at once."""
+    found = _Mistakes(file)
+    if root is None or root.kind != "mapping":
+        found.add(root, "", f"expected a mapping with {', '.join(_TOP)}")
+        found.end()
+    assert root is not None
+    parts = found.fields(root, "", _TOP)
+    rules = [rule for rule in map(_rule(found), _items(found, parts, "rules")) if rule is not None]
+    codes = {rule.code for rule in rules}
+    texts = [pair for pair in (_text(found, node, codes) for node in _items(found, parts, "texts")) if pair]
+    envelope = _envelope(found, parts["envelope"]) if "envelope" in parts else None
+    sources = [str(node.value) for node in _items(found, parts, "sources")]
+    found.end()
+    return CodeRegistry(name, rules, envelope=envelope, texts=texts, sources=sources)
+
+
+class _Mistakes:
+    """Collects problems while a table is read."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._problems: list[Problem] = []
+
+    def add(self, node: Node | None, path: str, message: str) -> None:
+        line, column = (node.line, node.column) if node is not None else (0, 0)
+        self._problems.append(Problem(self._file, line, column, path, message))
+
+    def fields(self, node: Node, path: str, allowed: tuple[str, ...]) -> dict[str, Node]:
+        """Return a mapping's values by key, unknown and repeated keys reported."""
+        values: dict[str, Node] = {}
+        for key, value in node.value:
+            at = f"{path}.{key.value}" if path else str(key.value)
+            if key.value not in allowed:
+                near = get_close_matches(key.value, allowed, 1)
+                hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(allowed)}"
+                self.add(key, at, f"unknown key; {hint}")
+            elif key.value in values:
+                self.add(key, at, "stands here twice")
+            values.setdefault(key.value, value)
+        return values
+
+    def end(self) -> None:
+        if self._problems:
+            raise PolicyError.of(self._problems)
+
+
+def _items(found: _Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
+    node = parts.get(name)
+    if node is None or (node.kind == "scalar" and node.value == ""):
+        return []
+    if node.kind != "list":
+        found.add(node, name, "expected a list")
+        return []
+    items: list[Node] = node.value
+    return items
+
+
+def _rule(found: _Mistakes) -> Callable[[Node], Rule | None]:
+    """Return the reader of one row; it remembers the codes that it has seen."""
+    seen: set[str] = set()
+    allowed = frozenset(_ROW)
+
+    def read(node: Node) -> Rule | None:
+        if node.kind != "mapping":
+            found.add(node, "rules", "expected a row such as {code: \"40010\", category: retryable, executed: maybe}")
+            return None
+        pairs = {key.value: value for key, value in node.value}
+        if len(pairs) != len(node.value) or not allowed.issuperset(pairs):
+            pairs = found.fields(node, "rules", _ROW)
+        code = pairs.get("code")
+        if code is None or code.kind != "scalar" or code.value == "":
+            found.add(code or node, "rules.code", "a row needs a code")
+            return None
+        path = f"rules[{code.value}]"
+        if code.value in seen:
+            found.add(code, path, "the code stands in an earlier row")
+        seen.add(code.value)
+        return Rule(
+            code.value,
+            _names(found, pairs.get("names"), path),
+            _category(found, pairs.get("category"), path),
+            _word(found, pairs.get("executed"), f"{path}.executed", _EXECUTED, "maybe"),  # type: ignore[arg-type]
+            _scalar(found, pairs.get("hint"), f"{path}.hint", "none"),
+            _scalar(found, pairs.get("remedy"), f"{path}.remedy", ""),
+            _word(found, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
+            _word(found, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
+            _scalar(found, pairs.get("action"), f"{path}.action", ""),
+        )
+
+    return read
+
+
+def _scalar(found: _Mistakes, node: Node | None, path: str, default: str) -> str:
+    if node is None:
+        return default
+    if node.kind != "scalar":
+        found.add(node, path, "expected a text")
+        return default
+    return str(node.value)
+
+
+def _word(found: _Mistakes, node: Node | None, path: str, allowed: tuple[str, ...], default: str) -> str:
+    word = _scalar(found, node, path, default)
+    if word not in allowed:
+        found.add(node, path, f"{word!r} is not one of {', '.join(allowed)}")
+        return default
+    return word
+
+
+def _category(found: _Mistakes, node: Node | None, path: str) -> Category | None:
+    if node is None or (node.kind == "scalar" and not node.quoted and node.value in ("", "null", "~")):
+        return None
+    word = _word(found, node, f"{path}.category", tuple(Category), Category.FATAL)
+    return Category(word)
+
+
+def _names(found: _Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    if node.kind == "list" and all(one.kind == "scalar" for one in node.value):
+        return tuple(one.value for one in node.value)
+    found.add(node, f"{path}.names", "expected a list of names")
+    return ()
+
+
+def _text(found: _Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | None:
+    if node.kind != "list" or len(node.value) != 2 or any(one.kind != "scalar" for one in node.value):
+        found.add(node, "texts", "expected a pair: [text, code]")
+        return None
+    text, code = (str(one.value) for one in node.value)
+    if code not in codes:
+        found.add(node.value[1], "texts", f"no row has the code {code!r}")
+        return None
+    return text, code
+
+
+def _envelope(found: _Mistakes, node: Node) -> Envelope | None:
+    if node.kind != "mapping":
+        found.add(node, "envelope", "expected a mapping such as {code: code, message: msg, success: [\"0\"]}")
+        return None
+    parts = found.fields(node, "envelope", _ENVELOPE)
+    if "code" not in parts:
+        found.add(node, "envelope.code", "an envelope needs the name of the key that holds the code")
+        return None
+    return Envelope(
+        code=_scalar(found, parts["code"], "envelope.code", ""),
+        message=_scalar(found, parts.get("message"), "envelope.message", ""),
+        success=frozenset(str(one.value) for one in _items(found, parts, "success")),
+        time=_scalar(found, parts.get("time"), "envelope.time", ""),
+    )
