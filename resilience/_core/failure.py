@@ -29,7 +29,8 @@ class Failure:
         sent_at: stamp of the first attempt, Unix seconds, or None when nothing was sent.
         hint: the rule's word on how to try again.
         duplicate: the code says that the idempotency key is taken.
-        known: a row of a registry or of the transport errors was found.
+        known: the code stands in a table, or there was none and a status or a transport error explains it.
+        guessed: nothing explains it: the policy's `unknown` rule, with its capped attempts, was taken.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 
@@ -49,4 +50,5 @@ class Failure:
     hint: str = "none"
     duplicate: bool = False
     known: bool = True
+    guessed: bool = False
     answered_at: float | None = None

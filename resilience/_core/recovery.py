@@ -168,7 +168,7 @@ class Recovery:
         return at < deadline and at + need <= deadline
 
     def _capped(self) -> bool:
-        return not self._trail.failure.known and self._trail.attempt >= self.plan.policy.unknown.max_attempts
+        return self._trail.failure.guessed and self._trail.attempt >= self.plan.policy.unknown.max_attempts
 
     @property
     def _waits_for_breaker(self) -> bool:

@@ -1,0 +1,273 @@
+"""Any exception or result → `Failure`. A table decides; it never raises and always answers.
+
+Order: the API's code in the table that the error's own source names, then in the tables that the
+policy lists; the HTTP status; the class of a transport error, the most telling one along the
+causes; the policy's `unknown` rule. A bug of the program (a bare `TypeError`, `KeyError`, …) is
+fatal at once: its words are never taken for an API's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+from threading import Lock
+from typing import Any
+
+from ..errors import ApiError, RejectedError
+from .evidence import Evidence, code_of, gather, get, json_body, walk
+from .failure import Failure
+from .policy import Unknown
+from .registry import Category, CodeRegistry, Rule
+
+__all__ = ["Classifier"]
+
+_BUGS = (
+    TypeError, AttributeError, LookupError, NameError, AssertionError, ImportError, NotImplementedError,
+    ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
+    StopAsyncIteration, SyntaxError, SystemError,
+)  # fmt: skip
+_VAGUE = frozenset({"connection_error", "os_error", "protocol_error"})
+"""Transport rows that an error further down the causes may tell more about."""
+_WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
+_DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
+_MOST_SEEN = 4096
+
+
+class Classifier:
+    """Sorts errors by the tables it was given. Safe across threads and tasks.
+
+    Example:
+        >>> from resilience import CodeRegistry
+        >>> classifier = Classifier([CodeRegistry.builtin("bitget")])
+        >>> classifier.classify({"code": "43012", "msg": "Insufficient balance"}).category.value
+        'user_fixable'
+    """
+
+    def __init__(
+        self,
+        registries: Sequence[CodeRegistry],
+        *,
+        base: CodeRegistry | None = None,
+        lookup: Callable[[str], CodeRegistry | None] | None = None,
+        unknown: Unknown | None = None,
+    ) -> None:
+        """Build the classifier.
+
+        Args:
+            registries: tables asked for a bare code, in this order.
+            base: table of HTTP statuses and transport errors; one of `registries` named `http` serves too.
+            lookup: finds the table that an error's own source names; None knows no others.
+            unknown: what to make of an error that nothing explains.
+        """
+        self._listed = tuple(registries)
+        self._base = base or next((one for one in registries if one.name == "http"), CodeRegistry("http", ()))
+        self._lookup = lookup or (lambda _name: None)
+        self._unknown = unknown or Unknown()
+        self._lock = Lock()
+        self._seen: set[tuple[str, ...]] = set()
+        names = [table.envelope.code for table in self._listed if table.envelope is not None]
+        self._keys = tuple(dict.fromkeys([*names, "code"]))
+        self._enveloped = tuple(table for table in self._listed if table.envelope is not None)
+
+    def classify(self, outcome: object, *, registry: str | None = None) -> Failure:
+        """Return what an error, or a returned value that is one, means.
+
+        Args:
+            outcome: any object.
+            registry: name of the table that the caller's client speaks, asked first.
+        """
+        try:
+            return self._classify(outcome, registry)
+        except Exception:  # whatever a foreign object did: it is still an error that nobody knows
+            return self._guess(Evidence(), None)
+
+    def error_in(self, result: object) -> ApiError | None:
+        """Return an error for a returned value that an envelope calls one; None for everything else."""
+        if not self._enveloped:
+            return None
+        body = result if isinstance(result, Mapping) else json_body(result)
+        if body is None:
+            return None
+        for table in self._enveloped:
+            envelope = table.envelope
+            assert envelope is not None
+            code = code_of(body.get(envelope.code))
+            if code is None or code in envelope.success:
+                continue
+            rule = table.rule(code)
+            told = rule is not None or code.isdecimal() or envelope.message in body
+            if told and (rule is None or rule.category is not None):
+                message = body.get(envelope.message)
+                return ApiError(code, message if isinstance(message, str) else "", body)
+        return None
+
+    def first_sight(self, failure: Failure) -> bool:
+        """Tell once for each unknown code that it is new."""
+        key = (failure.registry or "", failure.code or "")
+        with self._lock:
+            if key in self._seen or len(self._seen) >= _MOST_SEEN:
+                return False
+            self._seen.add(key)
+            return True
+
+    def _classify(self, outcome: object, registry: str | None) -> Failure:
+        if isinstance(outcome, RejectedError):
+            remedy = "Nothing was sent; try again later"
+            return Failure(Category.RETRYABLE, executed="no", retry_after=get(outcome, "retry_after"), remedy=remedy)
+        if isinstance(outcome, _BUGS) and type(outcome).__module__ == "builtins":
+            return self._of_class("program_error", Failure(Category.FATAL, code="program_error"))
+        if isinstance(outcome, BaseExceptionGroup):
+            return self._of_group(outcome, registry)
+        nodes = walk(outcome)
+        told = [gather(node, self._keys) for node in nodes]
+        for node, evidence in zip(nodes, told, strict=True):
+            failure = self._by_code(node, evidence, registry)
+            if failure is not None:
+                return failure
+        return self._without_code(nodes, told)
+
+    def _of_group(self, group: BaseExceptionGroup[Any], registry: str | None) -> Failure:
+        """Several errors at once: the hardest to help decides, and one doubt is a doubt of all."""
+        members = [self.classify(one, registry=registry) for one in group.exceptions[:64]]
+        worst = max(members, key=lambda one: _WORST[one.category])
+        doubt = max(members, key=lambda one: _DOUBT[one.executed])
+        return replace(worst, executed=doubt.executed)
+
+    def _by_code(self, node: object, evidence: Evidence, registry: str | None) -> Failure | None:
+        code = evidence.code
+        for table in self._tables(node, evidence, registry):
+            rule = table.rule(code) if code is not None else None
+            if rule is None and table.name == "ccxt":
+                rule = table.by_text(_message(evidence))
+            if rule is not None and rule.category is not None:
+                return self._made(rule, table, evidence, code or rule.code)
+        return None
+
+    def _tables(self, node: object, evidence: Evidence, registry: str | None) -> Iterable[CodeRegistry]:
+        """Return the tables for one error: its own source's first; another exchange's never."""
+        own = get(node, "resilience_registry") or registry
+        if _root(type(node)) == "ccxt":
+            names = [evidence.text.partition(" ")[0], "ccxt"]
+            return [table for table in map(self._named, names) if table is not None]
+        for table in self._listed:
+            if _root(type(node)) in table.sources:
+                own = own or table.name
+        table = self._named(own) if isinstance(own, str) else None
+        return self._listed if table is None else (table, *self._listed)
+
+    def _named(self, name: str) -> CodeRegistry | None:
+        for table in self._listed:
+            if table.name == name:
+                return table
+        return self._lookup(name)
+
+    def _without_code(self, nodes: list[object], told: list[Evidence]) -> Failure:
+        """No table knows a code: the status, then the class, then the unknown rule."""
+        code = next((one.code for one in told if one.code is not None), None)
+        for evidence in told:
+            found = self._by_status(evidence, code)
+            if found is not None:
+                return found
+        vague: tuple[Rule, CodeRegistry, Evidence] | None = None
+        for node, evidence in zip(nodes, told, strict=True):
+            named = self._by_class(node)
+            if named is not None and named[0].code not in _VAGUE:
+                return self._made(*named, evidence, code or named[0].code, known=code is None)
+            if named is not None and vague is None:
+                vague = (*named, evidence)
+        if vague is not None:
+            return self._made(*vague, code or vague[0].code, known=code is None)
+        return self._guess(told[0], code)
+
+    def _by_status(self, evidence: Evidence, code: str | None) -> Failure | None:
+        status = evidence.status
+        if status is None or status < 400:
+            return None
+        rule = self._base.rule(str(status))
+        if rule is None:
+            late = status >= 500
+            category, executed = (Category.RETRYABLE, "maybe") if late else (Category.FATAL, "no")
+            rule = Rule(str(status), (), category, executed)  # type: ignore[arg-type]
+        return self._made(rule, self._base, evidence, code or rule.code, known=code is None)
+
+    def _by_class(self, node: object) -> tuple[Rule, CodeRegistry] | None:
+        for kind in type(node).__mro__:
+            name = f"{_root(kind)}.{kind.__name__}"
+            for table in (self._base, *self._listed):
+                rule = table.named(name)
+                if rule is not None:
+                    return rule, table
+            if _root(kind) == "ccxt" and (table := self._named("ccxt")) is not None and (rule := table.named(name)):
+                return rule, table
+        return None
+
+    def _of_class(self, code: str, otherwise: Failure) -> Failure:
+        rule = self._base.rule(code)
+        return otherwise if rule is None else self._made(rule, self._base, Evidence(), code)
+
+    def _made(self, rule: Rule, table: CodeRegistry, evidence: Evidence, code: str, *, known: bool = True) -> Failure:
+        executed = rule.executed
+        enveloped = evidence.body is not None and evidence.code is not None
+        if rule.code == "503" and table is self._base and (enveloped or _asked_to_wait(evidence)):
+            executed = "no"  # the API itself answered: a proxy would not have
+        return Failure(
+            rule.category or Category.RETRYABLE,
+            code=code,
+            names=rule.names if known else (),
+            registry=table.name if known else None,
+            http_status=evidence.status,
+            executed=executed,
+            retry_after=evidence.retry_after,
+            retry_at=evidence.retry_at,
+            remedy=rule.remedy,
+            hint=rule.hint,
+            duplicate=rule.duplicate,
+            known=known,
+            answered_at=_server_time(table, evidence),
+        )
+
+    def _guess(self, evidence: Evidence, code: str | None) -> Failure:
+        rule = self._unknown
+        return Failure(
+            rule.category,
+            code=code,
+            http_status=evidence.status,
+            executed=rule.executed,
+            retry_after=evidence.retry_after,
+            retry_at=evidence.retry_at,
+            known=False,
+            guessed=True,
+        )
+
+
+def _root(kind: type) -> str:
+    module = getattr(kind, "__module__", "")
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _asked_to_wait(evidence: Evidence) -> bool:
+    return evidence.retry_after is not None or evidence.retry_at is not None
+
+
+def _message(evidence: Evidence) -> str:
+    """Return the API's own words where a body has them, else the error's."""
+    if evidence.body is not None:
+        for key in ("msg", "message"):
+            words = evidence.body.get(key)
+            if isinstance(words, str):
+                return words
+    return evidence.text
+
+
+def _server_time(table: CodeRegistry, evidence: Evidence) -> float | None:
+    """Return the server's time in the answer, Unix seconds, where the table's envelope has one (in milliseconds)."""
+    if table.envelope is None or not table.envelope.time or evidence.body is None:
+        return None
+    value = evidence.body.get(table.envelope.time)
+    try:
+        seconds = float(value) / 1000 if isinstance(value, (int, str)) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        return None
+    return seconds if isfinite(seconds) and seconds > 0 else None
+

@@ -1,0 +1,258 @@
+"""What an object tells about an error: any exception or result → `Evidence`. Tables are not asked here.
+
+The order fits every client that is known: a body that is a mapping → JSON in the text → `args[0]`
+→ `.code` → `code=…` in the text → the HTTP status. Only a body's code counts when it has three
+digits: elsewhere such a number is a status. Nothing is awaited, streamed or read that is not read
+already, texts are looked at up to a bound, and an attribute that raises tells nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+__all__ = ["Evidence", "code_of", "gather", "get", "json_body", "text_of", "walk"]
+
+_MOST_TEXT = 65_536
+_MOST_NODES = 32
+_LONG_CODE = re.compile(r"\d{4,6}")
+_CODE_IN_TEXT = re.compile(r"code[=:]\s*[\"']?(\d{3,6})\b")
+_STATUS_IN_TEXT = re.compile(r"https?://\S+ ([1-5]\d\d)\b")
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one object tells. Absent things are None.
+
+    Attributes:
+        code: the API's code as a string.
+        body: the mapping in which the code was found.
+        status: the HTTP status.
+        text: the object's own words, bounded.
+        retry_after: seconds that the server asks for.
+        retry_at: the same as Unix time in seconds.
+    """
+
+    code: str | None = None
+    body: Mapping[Any, Any] | None = None
+    status: int | None = None
+    text: str = ""
+    retry_after: float | None = None
+    retry_at: float | None = None
+
+
+def gather(one: object, keys: Iterable[str]) -> Evidence:
+    """Return what `one` tells; `keys` are the names under which bodies hold their code."""
+    text = text_of(one) if isinstance(one, BaseException) else ""
+    response = get(one, "response")
+    status = _status(one, response)
+    code, body = _from_bodies(one, response, text, tuple(keys))
+    if code is None and isinstance(one, BaseException):
+        code = _from_words(one, text)
+        if code is None and status is None:
+            status = _status_in(text)
+    after, at = _retry_after(one, response)
+    return Evidence(code, body, status, text, after, at)
+
+
+def get(one: object, name: str) -> Any:
+    """Return an attribute, or None when there is none or it raises."""
+    try:
+        return getattr(one, name, None)
+    except Exception:
+        return None
+
+
+def text_of(error: object) -> str:
+    """Return the words of an error, bounded; empty when it has none to say."""
+    try:
+        text = str(error)
+        return text[:_MOST_TEXT] if type(text) is str else str.__str__(text)[:_MOST_TEXT]
+    except Exception:
+        return ""
+
+
+def code_of(value: object) -> str | None:
+    """Return a code as a string, leading zeros kept; None for what is no code (booleans, floats, huge numbers)."""
+    if type(value) is bool:
+        return None
+    if isinstance(value, int):
+        return str(int(value)) if abs(value) < 10**18 else None
+    if isinstance(value, str) and 0 < len(value) <= 64:
+        return str(value).strip() or None
+    return None
+
+
+def json_body(one: object) -> Mapping[Any, Any] | None:
+    """Return the JSON mapping in a response whose body is read already (requests, httpx)."""
+    raw = get(one, "_content")
+    return _parsed(raw) if isinstance(raw, (bytes, str)) else None
+
+
+def walk(error: object) -> list[object]:
+    """Return an error and what it came from, nearest first; cycles and long chains are cut."""
+    found: list[object] = []
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue and len(found) < _MOST_NODES:
+        one = queue.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        found.append(one)
+        queue += _sources(one)
+    return found
+
+
+def _sources(one: object) -> list[object]:
+    if not isinstance(one, BaseException):
+        return []
+    near: list[object] = [one.__cause__]
+    if isinstance(one, BaseExceptionGroup):
+        near += one.exceptions[:_MOST_NODES]
+    near.append(get(one, "reason"))
+    args = get(one, "args")
+    near += args[:4] if isinstance(args, tuple) else ()
+    if not one.__suppress_context__:
+        near.append(one.__context__)
+    return [each for each in near if isinstance(each, BaseException)]
+
+
+def _from_bodies(
+    one: object, response: object, text: str, keys: tuple[str, ...]
+) -> tuple[str | None, Mapping[Any, Any] | None]:
+    for body in _bodies(one, response, text):
+        for key in keys:
+            try:
+                code = code_of(body.get(key))
+            except Exception:
+                continue
+            if code is not None:
+                return code, body
+    return None, None
+
+
+def _bodies(one: object, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
+    if isinstance(one, Mapping):
+        yield one
+    for name in ("body", "payload", "error", "data"):
+        body = get(one, name)
+        if isinstance(body, Mapping):
+            yield body
+        elif isinstance(body, (str, bytes)) and (parsed := _parsed(body)) is not None:
+            yield parsed
+    for holder in (response, one):
+        if isinstance(holder, Mapping):
+            yield holder
+        elif holder is not None and (parsed := json_body(holder)) is not None:
+            yield parsed
+    args = get(one, "args")
+    for arg in args[:4] if isinstance(args, tuple) else ():
+        if isinstance(arg, Mapping):
+            yield arg
+        elif isinstance(arg, bytes) and (parsed := _parsed(arg)) is not None:
+            yield parsed
+    if "{" in text and (parsed := _parsed(text[text.index("{") :])) is not None:
+        yield parsed
+
+
+def _parsed(raw: str | bytes) -> Mapping[Any, Any] | None:
+    """Return the JSON mapping that begins here; what follows it is passed over."""
+    try:
+        text = raw[:_MOST_TEXT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw[:_MOST_TEXT]
+        text = text.lstrip()
+        value = _DECODER.raw_decode(text)[0] if text.startswith("{") else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, Mapping) else None
+
+
+def _from_words(error: BaseException, text: str) -> str | None:
+    args = get(error, "args")
+    first = code_of(args[0]) if isinstance(args, tuple) and args else None
+    if first is not None and _LONG_CODE.fullmatch(first):
+        return first
+    for name in ("api_code", "code"):
+        own = code_of(get(error, name))
+        if own is not None and _LONG_CODE.fullmatch(own):
+            return own
+    found = _CODE_IN_TEXT.search(text)
+    return found[1] if found and len(found[1]) > 3 else None
+
+
+def _status(one: object, response: object) -> int | None:
+    for holder, names in ((one, ("status_code", "status", "http_status", "http_status_code")), (response, ("status_code", "status"))):
+        for name in names:
+            status = _as_status(get(holder, name))
+            if status is not None:
+                return status
+    return _as_status(get(one, "code")) if isinstance(one, BaseException) else None
+
+
+def _as_status(value: object) -> int | None:
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
+        value = int(value)
+    return int(value) if isinstance(value, int) and type(value) is not bool and 100 <= value <= 599 else None
+
+
+def _status_in(text: str) -> int | None:
+    found = _STATUS_IN_TEXT.search(text)
+    if found is None:
+        found = _CODE_IN_TEXT.search(text)
+    return _as_status(found[1]) if found else None
+
+
+def _retry_after(one: object, response: object) -> tuple[float | None, float | None]:
+    """Return (seconds, Unix time) of the server's wish; never clamped."""
+    after = _seconds(get(one, "retry_after"))
+    if after is not None:
+        return after, None
+    for holder in (one, response):
+        headers = get(holder, "headers")
+        value = _header(headers, "retry-after")
+        if value is None:
+            continue
+        after = _seconds(value)
+        if after is not None:
+            return after, None
+        at = _date(value)
+        if at is not None:
+            now = _date(_header(headers, "date"))
+            return None if now is None else max(0.0, at - now), at
+    return None, None
+
+
+def _header(headers: object, name: str) -> Any:
+    if headers is None:
+        return None
+    try:
+        pairs = list(headers.items()) if hasattr(headers, "items") else []
+        return next((value for key, value in pairs if str(key).lower() == name), None)
+    except Exception:
+        return None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or (isinstance(value, str) and len(value) > 32):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
+def _date(value: object) -> float | None:
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None
