@@ -33,6 +33,7 @@ class Node:
     column: int
     kind: str = "scalar"
     quoted: bool = False
+    file: str = ""
 
     @property
     def plain(self) -> Any:
@@ -117,13 +118,13 @@ class _Reader:
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         if kind is self._scalar:
-            node = Node(event.value, line, column, "scalar", not event.implicit[0])
+            node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
         elif depth >= _DEEPEST:
             raise self._wrong(event, f"nested more than {_DEEPEST} levels deep")
         elif kind is self._list:
-            node = Node(self._items(depth + 1), line, column, "list")
+            node = Node(self._items(depth + 1), line, column, "list", False, self._name)
         else:
-            node = Node(self._pairs(depth + 1), line, column, "mapping")
+            node = Node(self._pairs(depth + 1), line, column, "mapping", False, self._name)
         if event.tag is not None and event.tag != "!" and not event.tag.startswith("tag:yaml.org,2002:"):
             raise self._wrong(event, f"the tag {event.tag} is not allowed: plain values only")
         if event.anchor:

@@ -12,11 +12,12 @@ from typing import Any
 
 from .._core import registry as core
 from .._core.registry import Category, Envelope, Rule
-from ..errors import PolicyError, Problem
+from ..errors import PolicyError
 from .files import shipped
+from .mistakes import Mistakes
 from .nodes import Node, read_file
 
-__all__ = ["CodeRegistry", "builtin_names"]
+__all__ = ["CodeRegistry", "as_node", "builtin_names"]
 
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
@@ -64,7 +65,7 @@ class CodeRegistry(core.CodeRegistry):
         Raises:
             PolicyError: every mistake in it.
         """
-        return _table(name, _as_node(mapping), f"<{name}>")
+        return _table(name, as_node(mapping), f"<{name}>")
 
 
 _lock = Lock()
@@ -100,19 +101,20 @@ def _builtin(name: str) -> CodeRegistry:
     return found if isinstance(found, CodeRegistry) else CodeRegistry.load(found)
 
 
-def _as_node(value: Any) -> Node:
+def as_node(value: Any) -> Node:
+    """Return a mapping that was made in Python as nodes without a place."""
     if isinstance(value, Mapping):
-        return Node([(_as_node(str(key)), _as_node(one)) for key, one in value.items()], 0, 0, "mapping")
+        return Node([(as_node(str(key)), as_node(one)) for key, one in value.items()], 0, 0, "mapping")
     if isinstance(value, (list, tuple, set, frozenset)):
-        return Node([_as_node(one) for one in value], 0, 0, "list")
+        return Node([as_node(one) for one in value], 0, 0, "list")
     if isinstance(value, bool):
-        value = "true" if value else "false"
-    return Node("" if value is None else str(value), 0, 0, quoted=value is not None)
+        return Node("true" if value else "false", 0, 0)
+    return Node("" if value is None else str(value), 0, 0, quoted=isinstance(value, str))
 
 
 def _table(name: str, root: Node | None, file: str) -> CodeRegistry:
     """Make a registry of a file's nodes; every mistake at once."""
-    found = _Mistakes(file)
+    found = Mistakes(file)
     if root is None or root.kind != "mapping":
         found.add(root, "", f"expected a mapping with {', '.join(_TOP)}")
         found.end()
@@ -127,37 +129,7 @@ def _table(name: str, root: Node | None, file: str) -> CodeRegistry:
     return CodeRegistry(name, rules, envelope=envelope, texts=texts, sources=sources)
 
 
-class _Mistakes:
-    """Collects problems while a table is read."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._problems: list[Problem] = []
-
-    def add(self, node: Node | None, path: str, message: str) -> None:
-        line, column = (node.line, node.column) if node is not None else (0, 0)
-        self._problems.append(Problem(self._file, line, column, path, message))
-
-    def fields(self, node: Node, path: str, allowed: tuple[str, ...]) -> dict[str, Node]:
-        """Return a mapping's values by key, unknown and repeated keys reported."""
-        values: dict[str, Node] = {}
-        for key, value in node.value:
-            at = f"{path}.{key.value}" if path else str(key.value)
-            if key.value not in allowed:
-                near = get_close_matches(key.value, allowed, 1)
-                hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(allowed)}"
-                self.add(key, at, f"unknown key; {hint}")
-            elif key.value in values:
-                self.add(key, at, "stands here twice")
-            values.setdefault(key.value, value)
-        return values
-
-    def end(self) -> None:
-        if self._problems:
-            raise PolicyError.of(self._problems)
-
-
-def _items(found: _Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
+def _items(found: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
     node = parts.get(name)
     if node is None or (node.kind == "scalar" and node.value == ""):
         return []
@@ -168,7 +140,7 @@ def _items(found: _Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]
     return items
 
 
-def _rule(found: _Mistakes) -> Callable[[Node], Rule | None]:
+def _rule(found: Mistakes) -> Callable[[Node], Rule | None]:
     """Return the reader of one row; it remembers the codes that it has seen."""
     seen: set[str] = set()
     allowed = frozenset(_ROW)
@@ -203,7 +175,7 @@ def _rule(found: _Mistakes) -> Callable[[Node], Rule | None]:
     return read
 
 
-def _scalar(found: _Mistakes, node: Node | None, path: str, default: str) -> str:
+def _scalar(found: Mistakes, node: Node | None, path: str, default: str) -> str:
     if node is None:
         return default
     if node.kind != "scalar":
@@ -212,7 +184,7 @@ def _scalar(found: _Mistakes, node: Node | None, path: str, default: str) -> str
     return str(node.value)
 
 
-def _word(found: _Mistakes, node: Node | None, path: str, allowed: tuple[str, ...], default: str) -> str:
+def _word(found: Mistakes, node: Node | None, path: str, allowed: tuple[str, ...], default: str) -> str:
     word = _scalar(found, node, path, default)
     if word not in allowed:
         found.add(node, path, f"{word!r} is not one of {', '.join(allowed)}")
@@ -220,14 +192,14 @@ def _word(found: _Mistakes, node: Node | None, path: str, allowed: tuple[str, ..
     return word
 
 
-def _category(found: _Mistakes, node: Node | None, path: str) -> Category | None:
+def _category(found: Mistakes, node: Node | None, path: str) -> Category | None:
     if node is None or (node.kind == "scalar" and not node.quoted and node.value in ("", "null", "~")):
         return None
     word = _word(found, node, f"{path}.category", tuple(Category), Category.FATAL)
     return Category(word)
 
 
-def _names(found: _Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
+def _names(found: Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
     if node is None:
         return ()
     if node.kind == "list" and all(one.kind == "scalar" for one in node.value):
@@ -236,7 +208,7 @@ def _names(found: _Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
     return ()
 
 
-def _text(found: _Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | None:
+def _text(found: Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | None:
     if node.kind != "list" or len(node.value) != 2 or any(one.kind != "scalar" for one in node.value):
         found.add(node, "texts", "expected a pair: [text, code]")
         return None
@@ -247,7 +219,7 @@ def _text(found: _Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | No
     return text, code
 
 
-def _envelope(found: _Mistakes, node: Node) -> Envelope | None:
+def _envelope(found: Mistakes, node: Node) -> Envelope | None:
     if node.kind != "mapping":
         found.add(node, "envelope", "expected a mapping such as {code: code, message: msg, success: [\"0\"]}")
         return None

@@ -1,0 +1,157 @@
+"""Nodes of a policy file → the settings classes of the core; their own annotations say what is allowed."""
+
+from __future__ import annotations
+
+import os
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from .._core.policy import Policy, Section, hints
+from .._core.registry import Category
+from .._core.units import Spec
+from ..errors import PolicyError
+from .mistakes import Mistakes
+from .nodes import Node
+from .tables import builtin_names
+
+__all__ = ["codes", "merged", "policy", "section"]
+
+OFF = (None, "off")  # what switches a stage off
+
+
+def merged(under: Node | None, over: Node) -> Node:
+    """Lay one mapping over another, section by section; anything but two mappings is replaced."""
+    if under is None or under.kind != "mapping" or over.kind != "mapping":
+        return over
+    pairs = {key.value: (key, value) for key, value in under.value}
+    for key, value in over.value:
+        below = pairs.get(key.value)
+        pairs[key.value] = (key, merged(below[1], value) if below else value)
+    return Node(list(pairs.values()), over.line, over.column, "mapping", False, over.file)
+
+
+def section(kind: type[Section], node: Node, path: str, found: Mistakes, *, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Read a mapping as one settings class; returns the values that are given and right."""
+    if node.kind != "mapping":
+        found.add(node, path, f"expected a mapping with {', '.join(n for n in hints(kind) if n not in skip)}")
+        return {}
+    allowed = {name: hint for name, hint in hints(kind).items() if name not in skip}
+    values: dict[str, Any] = {}
+    for name, value in found.fields(node, path, allowed).items():
+        before = len(found.problems)
+        read = settings(allowed[name], value, f"{path}.{name}" if path else name, found)
+        if len(found.problems) == before:
+            values[name] = read
+    return values
+
+
+def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
+    """Read one value by its annotation; a mistake is noted at the node."""
+    options = get_args(hint)
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _spec(next(one for one in hint.__metadata__ if isinstance(one, Spec)), node, path, found)
+    if origin in (Union, types.UnionType):
+        if type(None) in options and node.kind == "scalar" and node.plain in OFF:
+            return None
+        inner = [one for one in options if one is not type(None) and not _callable(one)]
+        return settings(inner[0], node, path, found)
+    if origin is Literal:
+        return _one_of(tuple(map(str, options)), node, path, found)
+    if origin is tuple:
+        return _several(options[0], node, path, found)
+    if hint is Category:
+        return _one_of(tuple(Category), node, path, found)
+    if hint is bool:
+        if node.plain in (True, False) and node.kind == "scalar":
+            return node.plain
+        return found.add(node, path, "expected true or false")
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return _made(hint, node, path, found)
+    if node.kind != "scalar" or node.value == "":
+        return found.add(node, path, "expected a text")
+    return str(node.value)
+
+
+def _callable(hint: Any) -> bool:
+    return str(hint).startswith(("collections.abc.Callable", "typing.Callable"))
+
+
+def _spec(spec: Spec, node: Node, path: str, found: Mistakes) -> Any:
+    try:
+        return spec.read(node.plain if node.kind == "scalar" else node.value)
+    except ValueError as error:
+        return found.add(node, path, str(error))
+
+
+def _one_of(allowed: tuple[str, ...], node: Node, path: str, found: Mistakes) -> Any:
+    if node.kind == "scalar" and node.value in allowed:
+        return str(node.value)
+    told = repr(node.value)[:60] if node.kind == "scalar" else f"a {node.kind}"
+    return found.add(node, path, f"{told} is not one of {', '.join(allowed)}")
+
+
+def _several(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
+    if node.kind == "scalar" and node.plain in OFF:
+        return ()
+    if node.kind != "list":
+        return found.add(node, path, "expected a list")
+    return tuple(settings(hint, one, f"{path}[{place}]", found) for place, one in enumerate(node.value))
+
+
+def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:
+    before = len(found.problems)
+    values = section(kind, node, path, found)
+    return kind(**values) if len(found.problems) == before else None
+
+
+def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
+    """Read a list of registries: names, or paths of tables beside the file that names them."""
+    names = []
+    for place, one in enumerate(node.value if node.kind == "list" else [node]):
+        name = str(one.value) if one.kind == "scalar" else ""
+        if name in builtin_names():
+            names.append(name)
+            continue
+        beside = Path(os.path.dirname(one.file), name)
+        if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
+            names.append(str(beside))
+        else:
+            found.add(one, f"{path}[{place}]", f"no code registry {name!r}; there are {', '.join(builtin_names())}, or the path of a table")
+    return tuple(names)
+
+
+def node_at(node: Node, path: str) -> Node:
+    """Return the node at a dotted path below `node`, or the nearest one above it that exists."""
+    for part in path.split("."):
+        if node.kind != "mapping":
+            return node
+        node = next((value for key, value in node.value if key.value == part), node)
+    return node
+
+
+_POLICY_KEYS = ("name", "codes")
+"""Fields of `Policy` that a file gives in another way."""
+
+
+def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: Mistakes) -> Policy | None:
+    """Make a policy of its merged node."""
+    path = f"policies.{name}"
+    before = len(found.problems)
+    values = section(Policy, _without(node, ("extends", "codes")), path, found, skip=_POLICY_KEYS)
+    own = next((value for key, value in node.value if key.value == "codes"), None)
+    values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
+    if len(found.problems) > before:
+        return None
+    try:
+        return Policy(name=name, **values)
+    except PolicyError as error:
+        for problem in error.problems:
+            found.add(node_at(node, problem.path), f"{path}.{problem.path}", problem.message)
+        return None
+
+
+def _without(node: Node, names: tuple[str, ...]) -> Node:
+    pairs = [(key, value) for key, value in node.value if key.value not in names]
+    return Node(pairs, node.line, node.column, "mapping", False, node.file)
