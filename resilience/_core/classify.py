@@ -141,7 +141,9 @@ class Classifier:
             if rule is None and table.name == "ccxt":
                 rule = table.by_text(_message(evidence))
             if rule is not None and rule.category is not None:
-                return self._made(rule, table, evidence, code or rule.code)
+                made = self._made(rule, table, evidence, code or rule.code)
+                told = get(node, "resilience_executed")
+                return replace(made, executed=told) if told in _DOUBT else made
         return None
 
     def _tables(self, node: object, evidence: Evidence, registry: str | None) -> Iterable[CodeRegistry]:
@@ -192,6 +194,9 @@ class Classifier:
         return self._made(rule, self._base, evidence, code or rule.code, known=code is None)
 
     def _by_class(self, node: object) -> tuple[Rule, CodeRegistry] | None:
+        told = get(node, "resilience_code")
+        if isinstance(told, str) and (rule := self._base.rule(told)) is not None:
+            return rule, self._base
         for kind in type(node).__mro__:
             name = f"{_root(kind)}.{kind.__name__}"
             for table in (self._base, *self._listed):

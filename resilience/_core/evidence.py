@@ -52,6 +52,7 @@ def gather(one: object, keys: Iterable[str]) -> Evidence:
     response = get(one, "response")
     status = _status(one, response)
     code, body = _from_bodies(one, response, text, tuple(keys))
+    code = code_of(get(one, "api_code")) or code
     if code is None and isinstance(one, BaseException):
         code = _from_words(one, text)
         if code is None and status is None:
@@ -177,10 +178,9 @@ def _from_words(error: BaseException, text: str) -> str | None:
     first = code_of(args[0]) if isinstance(args, tuple) and args else None
     if first is not None and _LONG_CODE.fullmatch(first):
         return first
-    for name in ("api_code", "code"):
-        own = code_of(get(error, name))
-        if own is not None and _LONG_CODE.fullmatch(own):
-            return own
+    own = code_of(get(error, "code"))
+    if own is not None and _LONG_CODE.fullmatch(own):
+        return own
     found = _CODE_IN_TEXT.search(text)
     return found[1] if found and len(found[1]) > 3 else None
 

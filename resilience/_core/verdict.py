@@ -48,6 +48,8 @@ def of_call(failure: Failure, call: Call, plan: Plan, *, unsure: bool, settled: 
     remedy = failure.remedy
     if executed == "maybe" and not plan.idempotent and not failure.duplicate:
         remedy = _look_for(call) if call.key or not remedy else remedy
+    elif executed == "no" and failure.executed == "maybe":
+        remedy = "It did not happen; it may be sent again"
     return replace(
         failure,
         executed=executed,

@@ -1,0 +1,29 @@
+"""Bitget: its codes, its errors, and a REST client that a policy can stand behind."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .codes import API_ERROR_CODE
+    from .errors import BitgetApiError, UndefinedParameterError
+    from .rest import BitgetClient
+
+__all__ = ["API_ERROR_CODE", "BitgetApiError", "BitgetClient", "UndefinedParameterError"]
+
+_ROOMS = {
+    "API_ERROR_CODE": "codes",
+    "BitgetApiError": "errors",
+    "BitgetClient": "rest",
+    "UndefinedParameterError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use: the client brings requests, the codes bring nothing."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+    globals()[name] = value
+    return value

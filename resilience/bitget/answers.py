@@ -1,0 +1,95 @@
+"""Bitget's answers: the envelope, or the error that it is. HTTP 200 says nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..integrations.requests import Answer
+from .errors import BitgetApiError
+
+__all__ = ["opened"]
+
+_SUCCESS = ("00000", "0", "49021")
+_UNREADABLE = "decode_error"
+"""The row of the transport errors for an answer that cannot be read: it may have been carried out."""
+
+
+def opened(answer: Answer, options: Mapping[str, Any], *, needs: str | None = None) -> dict[str, Any]:
+    """Return the envelope of a success.
+
+    Args:
+        answer: what came back.
+        options: what the request was made with, secrets taken out.
+        needs: a key that `data` must hold for the success to be believed.
+
+    Raises:
+        BitgetApiError: an error code, a partial failure, or an answer that cannot be read.
+    """
+    body = _parsed(answer.content)
+    if not isinstance(body, dict):
+        text = answer.content[:2000].decode("utf-8", "replace")
+        unreadable = _UNREADABLE if answer.status < 400 else None
+        raise _error(answer, options, text, message="the answer is no JSON object", resilience_code=unreadable)
+    code = body.get("code")
+    code = None if code is None or isinstance(code, (bool, dict, list)) else str(code)
+    words = body.get("msg") if isinstance(body.get("msg"), str) else ""
+    if code is None and answer.status < 400:
+        raise _error(answer, options, body, message="the answer has no code", resilience_code=_UNREADABLE)
+    if code not in _SUCCESS or answer.status >= 400:
+        raise _error(answer, options, body, code=code if code not in _SUCCESS else None, message=str(words))
+    data = body.get("data")
+    failures = data.get("failureList") if isinstance(data, dict) else None
+    if failures:
+        raise _partial(answer, options, body, failures)
+    if needs is not None and not (isinstance(data, dict) and data.get(needs)):
+        raise _error(answer, options, body, message=f"a success without {needs}", resilience_code=_UNREADABLE)
+    return body
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
+    """Return the error of a batch of which a part failed: the rest was carried out."""
+    items = [one for one in failures if isinstance(one, dict)] if isinstance(failures, list) else []
+    first: dict[str, Any] = items[0] if items else {}
+    code = first.get("errorCode")
+    return BitgetApiError(
+        answer.status,
+        answer.reason,
+        body,
+        answer.headers,
+        options,
+        api_code=None if not code else str(code),
+        api_message=str(first.get("errorMsg") or f"{len(items)} items failed"),
+        failures=items,
+        resilience_code=None if code else _UNREADABLE,
+        resilience_executed="maybe",
+    )
+
+
+def _error(
+    answer: Answer,
+    options: Mapping[str, Any],
+    body: Any,
+    *,
+    code: str | None = None,
+    message: str = "",
+    resilience_code: str | None = None,
+) -> BitgetApiError:
+    return BitgetApiError(
+        answer.status,
+        answer.reason,
+        body,
+        answer.headers,
+        options,
+        api_code=code,
+        api_message=message,
+        resilience_code=resilience_code,
+    )

@@ -1,0 +1,73 @@
+"""The error of Bitget's REST API, as its users know it. It holds no secret: they are taken out before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["BitgetApiError", "UndefinedParameterError"]
+
+
+class UndefinedParameterError(ValueError):
+    """A parameter is None while strict validation is on; nothing was sent."""
+
+
+class BitgetApiError(Exception):
+    """Bitget answered, and not with a plain success.
+
+    Attributes:
+        code: HTTP status, such as 400.
+        message: HTTP status text.
+        body: the answer of Bitget with its own `code` and `msg`; text where it is no JSON.
+        headers: headers of the answer.
+        request_options: the client's options, and method, path and parameters of the request; key,
+            secret, passphrase and signature are taken out.
+        api_code: Bitget's own code as a string, or None.
+        api_message: Bitget's own words.
+        failures: the items of a batch that failed, where a successful answer lists some.
+    """
+
+    resilience_registry = "bitget"
+    """The table that explains this error, whatever a policy lists."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        body: Any,
+        headers: Mapping[str, str],
+        request_options: Mapping[str, Any],
+        *,
+        api_code: str | None = None,
+        api_message: str = "",
+        failures: Sequence[Mapping[str, Any]] = (),
+        resilience_code: str | None = None,
+        resilience_executed: str | None = None,
+    ) -> None:
+        super().__init__(code, message, api_code, api_message)
+        self.code = code
+        self.message = message
+        self.body = body
+        self.headers = dict(headers)
+        self.request_options = dict(request_options)
+        self.api_code = api_code
+        self.api_message = api_message
+        self.failures = list(failures)
+        self.resilience_code = resilience_code
+        self.resilience_executed = resilience_executed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+    def __str__(self) -> str:
+        told = f"HTTP {self.code} {self.message}".rstrip()
+        if self.api_code is not None:
+            return f"{self.api_code}: {self.api_message} ({told})"
+        return f"{self.api_message or 'no code in the answer'} ({told})"
+
+
+def _rebuild(kind: type[BitgetApiError], args: tuple[Any, ...], state: dict[str, Any]) -> BitgetApiError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

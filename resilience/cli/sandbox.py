@@ -1,0 +1,83 @@
+"""`resilience sandbox`: run the loopback exchange until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from .._core.units import parse_duration
+
+__all__ = ["register", "run"]
+
+
+def register(subparsers: Any) -> None:
+    """Add the command's parser."""
+    parser = subparsers.add_parser(
+        "sandbox",
+        help="run the loopback exchange",
+        description="Runs a stand-in for Bitget's REST API on loopback until Ctrl-C.",
+    )
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (any free one)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the faults (0)")
+    parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp is accepted (30s)")
+    parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file of rates")
+    parser.add_argument("--limits", choices=("real", "off"), default="real", help="the real exchange's rate limits (real)")
+    parser.add_argument("--json", action="store_true", help="print the first line as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the exchange; 0 after Ctrl-C or SIGTERM, 2 when it cannot begin."""
+    from ..sandbox import Sandbox
+
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    try:
+        exchange = Sandbox(
+            args.port,
+            host=args.host,
+            seed=args.seed,
+            window=args.window,
+            faults=_faults(args.faults),
+            limits=args.limits == "real",
+        )
+    except (OSError, ValueError, OverflowError) as error:
+        print(f"resilience sandbox: {error}", file=sys.stderr)
+        return 2
+    with exchange:
+        told = {name: getattr(exchange, name) for name in ("rest", "ws", "key", "secret", "passphrase", "policy")}
+        if args.json:
+            print(json.dumps(told), flush=True)
+        else:
+            for name, value in told.items():
+                print(f"{name:>10}  {value}", flush=True)
+        stop.wait()
+    return 0
+
+
+def _faults(given: str) -> Any:
+    """Return a mix's name, or the rates of a JSON file."""
+    if not given.endswith(".json") and not Path(given).is_file():
+        return given
+    told = json.loads(Path(given).read_text(encoding="utf-8"))
+    return told.get("rates", told) if isinstance(told, dict) else told
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds is None or not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"expected a duration such as 500ms, 1s or 30s up to 1h, got {text!r}")
+    return seconds

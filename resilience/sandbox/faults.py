@@ -1,0 +1,93 @@
+"""Which fault meets which request: drawn from (seed, client id, attempt), never from time or order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+__all__ = ["MIXES", "QUERY", "WRITE", "FaultError", "draw", "rates_of", "share"]
+
+WRITE = (
+    "lose", "accept_drop", "accept_500", "accept_40725", "refuse_40725", "refuse_429", "refuse_503", "accept_late",
+    "lag", "accept_hang", "http200_code", "code_400", "html_502", "empty_body", "numeric_code", "truncated_json",
+    "slow_trickle", "code_30032", "code_45001",
+)  # fmt: skip
+"""Faults of orders and cancels. At most one meets a request."""
+QUERY = ("query_drop",)
+"""Faults of order queries."""
+
+MIXES: Mapping[str, Mapping[str, float]] = {
+    "calm": {},
+    "ordinary": {
+        "lose": 0.05,
+        "accept_drop": 0.1,
+        "accept_500": 0.1,
+        "accept_40725": 0.05,
+        "refuse_40725": 0.05,
+        "refuse_429": 0.05,
+        "refuse_503": 0.05,
+        "accept_late": 0.05,
+        "lag": 0.1,
+        "query_drop": 0.05,
+    },
+    "harsh": {
+        "lose": 0.1,
+        "accept_drop": 0.15,
+        "accept_500": 0.1,
+        "accept_40725": 0.1,
+        "refuse_40725": 0.1,
+        "refuse_429": 0.05,
+        "refuse_503": 0.05,
+        "accept_late": 0.1,
+        "lag": 0.1,
+        "query_drop": 0.3,
+    },
+}
+"""Named mixes of rates."""
+
+
+class FaultError(ValueError):
+    """The faults asked for are none that the exchange has."""
+
+
+def rates_of(faults: str | Mapping[str, Any] | None) -> dict[str, float]:
+    """Return the rate of each fault.
+
+    Raises:
+        FaultError: an unknown name, or rates that are no shares or add up to more than 1.
+    """
+    if faults is None:
+        return {}
+    if isinstance(faults, str):
+        if faults not in MIXES:
+            raise FaultError(f"no faults {faults!r}; there are {', '.join(MIXES)}")
+        return dict(MIXES[faults])
+    if not isinstance(faults, Mapping):
+        raise FaultError("faults are a name or a mapping of rates")
+    rates: dict[str, float] = {}
+    for name, rate in faults.items():
+        if name not in WRITE + QUERY:
+            raise FaultError(f"no fault {name!r}; there are {', '.join(WRITE + QUERY)}")
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+            raise FaultError(f"{name}: expected a rate from 0 to 1, got {rate!r}")
+        rates[str(name)] = float(rate)
+    if sum(rate for name, rate in rates.items() if name in WRITE) > 1 + 1e-9:
+        raise FaultError("the rates of the faults of writes add up to more than 1")
+    return rates
+
+
+def share(seed: int, *what: object) -> float:
+    """Return a number in [0, 1) that depends on the seed and on what it is for, and on nothing else."""
+    told = ":".join(map(str, (seed, *what)))
+    return int.from_bytes(sha256(told.encode("utf-8", "replace")).digest()[:8], "big") / 2**64
+
+
+def draw(seed: int, kind: tuple[str, ...], client_id: str, attempt: int, rates: Mapping[str, float]) -> str | None:
+    """Return the fault that this attempt meets, or None."""
+    left = share(seed, kind[0], client_id, attempt)
+    for name in kind:
+        left -= rates.get(name, 0.0)
+        if left < 0:
+            return name
+    return None
