@@ -112,7 +112,7 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         client = self.__dict__["_resilience_client"]
         value = getattr(client, name)
-        if name.startswith("_") or name.startswith("resilience_") or not _wrappable(value):
+        if name.startswith(("_", "resilience_")) or not _wrappable(value):
             return value
         wrapped = _method(self, client, name, value)
         self.__dict__[name] = wrapped

@@ -52,7 +52,18 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place: tuple[Any, ...] = (operation, clock, deadline, until, 1, key, [] if reconciled else None, window, plan, False)
+        place: tuple[Any, ...] = (
+            operation,
+            clock,
+            deadline,
+            until,
+            1,
+            key,
+            [] if reconciled else None,
+            window,
+            plan,
+            False,
+        )
         token = CONTEXT.set(place)
         try:
             result = fn(*args, **kwargs)
@@ -163,7 +174,18 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place: tuple[Any, ...] = (operation, clock, deadline, until, 1, key, [] if reconciled else None, window, plan, False)
+        place: tuple[Any, ...] = (
+            operation,
+            clock,
+            deadline,
+            until,
+            1,
+            key,
+            [] if reconciled else None,
+            window,
+            plan,
+            False,
+        )
         token = CONTEXT.set(place)
         try:
             result = await limited(fn, args, kwargs, until - started)

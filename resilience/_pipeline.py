@@ -140,9 +140,7 @@ class Pipeline:
         self.operation = operation
         self._shared = shared or Shared(clock)
         self.stages = tuple(stages)
-        self._binding = Binding(
-            operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile
-        )
+        self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
         self._calls: dict[bool, Callable[..., Any]] = {}
 
     def call(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:

@@ -43,11 +43,27 @@ class Breaker:
     """
 
     __slots__ = (
-        "_clock", "_generations", "_isolated", "_lock", "_lost_after", "_open_for", "_permits", "_pending",
-        "_settings", "_states", "_streak", "_successes", "_until", "_window", "gate", "key",
+        "_clock",
+        "_generations",
+        "_isolated",
+        "_lock",
+        "_lost_after",
+        "_open_for",
+        "_pending",
+        "_permits",
+        "_settings",
+        "_states",
+        "_streak",
+        "_successes",
+        "_until",
+        "_window",
+        "gate",
+        "key",
     )  # fmt: skip
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], *, key: str = "", lost_after: float = 60.0) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], float], *, key: str = "", lost_after: float = 60.0
+    ) -> None:
         """Begin closed.
 
         Args:

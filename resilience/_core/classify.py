@@ -151,10 +151,10 @@ class Classifier:
         own = get(node, "resilience_registry") or registry
         if _root(type(node)) == "ccxt":
             names = [evidence.text.partition(" ")[0], "ccxt"]
-            return [table for table in map(self._named, names) if table is not None]
-        for table in self._listed:
-            if _root(type(node)) in table.sources:
-                own = own or table.name
+            return [one for one in map(self._named, names) if one is not None]
+        for listed in self._listed:
+            if _root(type(node)) in listed.sources:
+                own = own or listed.name
         table = self._named(own) if isinstance(own, str) else None
         return self._listed if table is None else (table, *self._listed)
 
@@ -203,8 +203,9 @@ class Classifier:
                 rule = table.named(name)
                 if rule is not None:
                     return rule, table
-            if _root(kind) == "ccxt" and (table := self._named("ccxt")) is not None and (rule := table.named(name)):
-                return rule, table
+            ccxt = self._named("ccxt") if _root(kind) == "ccxt" else None
+            if ccxt is not None and (rule := ccxt.named(name)) is not None:
+                return rule, ccxt
         return None
 
     def _of_class(self, code: str, otherwise: Failure) -> Failure:
@@ -275,4 +276,3 @@ def _server_time(table: CodeRegistry, evidence: Evidence) -> float | None:
     except (ValueError, OverflowError):
         return None
     return seconds if isfinite(seconds) and seconds > 0 else None
-

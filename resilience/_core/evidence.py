@@ -186,7 +186,10 @@ def _from_words(error: BaseException, text: str) -> str | None:
 
 
 def _status(one: object, response: object) -> int | None:
-    for holder, names in ((one, ("status_code", "status", "http_status", "http_status_code")), (response, ("status_code", "status"))):
+    for holder, names in (
+        (one, ("status_code", "status", "http_status", "http_status_code")),
+        (response, ("status_code", "status")),
+    ):
         for name in names:
             status = _as_status(get(holder, name))
             if status is not None:
@@ -238,7 +241,11 @@ def _header(headers: object, name: str) -> Any:
 
 
 def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or (isinstance(value, str) and len(value) > 32):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, str))
+        or (isinstance(value, str) and len(value) > 32)
+    ):
         return None
     try:
         seconds = float(value)

@@ -70,7 +70,8 @@ class Plan:
 
     __slots__ = (
         "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "deposit", "events",
-        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule", "settled",
+        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
+        "settled",
     )  # fmt: skip
 
     def __init__(
@@ -162,7 +163,7 @@ class Plan:
         return inspect
 
 
-def _nothing(call: object) -> None:
+def _nothing(_call: object) -> None:
     raise LookupError("nothing to look with")
 
 

@@ -129,7 +129,9 @@ class Breaker(Section):
     last `window` seconds were settled and `failure_rate` of them failed. Either may be None.
     """
 
-    failure_rate: Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None = 0.8
+    failure_rate: (
+        Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None
+    ) = 0.8
     window: Annotated[float, Spec("duration", 0, _DAY, "How far back the rate looks.", "10s", above=True)] = 10.0
     min_calls: Annotated[int, Spec("count", 1, _MANY, "Settled attempts before the rate counts.", "20")] = 20
     consecutive: Annotated[int, Spec("count", 1, _MANY, "Failures in a row that open it.", "10")] | None = None
@@ -173,7 +175,9 @@ class Reconcile(Section):
     wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two looks.", "500ms", above=True)] = 0.5
     fence: Annotated[float, Spec("duration", 0, _DAY, "When 'not found' is believed.", "65s")] | None = None
     window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a stamp.", "30s")] | None = None
-    processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may work on a request.", "3s")] | None = None
+    processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may work on a request.", "3s")] | None = (
+        None
+    )
     lag: Annotated[float, Spec("duration", 0, _HOUR, "How long an order may stay invisible.", "2s")] | None = None
 
 
@@ -200,7 +204,9 @@ class Policy(Section):
 
     name: str = "default"
     codes: tuple[str, ...] = ("http",)
-    deadline: Annotated[float, Spec("duration", 0, _DAY, "The whole call, waits included.", "20s", above=True)] | None = None
+    deadline: (
+        Annotated[float, Spec("duration", 0, _DAY, "The whole call, waits included.", "20s", above=True)] | None
+    ) = None
     attempt_timeout: Annotated[float, Spec("duration", 0, _DAY, "One attempt.", "5s", above=True)] | None = None
     retry: Retry | None = None
     budget: Budget | None = None

@@ -25,7 +25,11 @@ def spot_order(wrapped: Any, params_of: Callable[[Any], Mapping[str, Any]]) -> C
         order = _first(answer)
         if order is None:
             return NOT_FOUND(server_time=seen)
-        value = {"orderId": order["orderId"], "clientOid": order.get("clientOid", call.key), "status": order.get("status")}
+        value = {
+            "orderId": order["orderId"],
+            "clientOid": order.get("clientOid", call.key),
+            "status": order.get("status"),
+        }
         return Found(value, _seconds(order.get("cTime")), _same(params_of(call), order), seen)
 
     return reconcile
@@ -59,7 +63,9 @@ def _first(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _same(asked: Mapping[str, Any], order: Mapping[str, Any]) -> bool:
     """Tell whether the order found is the one that was asked for."""
     words = all(str(asked[name]).lower() == str(order.get(name)).lower() for name in _WORDS if asked.get(name))
-    numbers = all(_number(asked[name]) == _number(order.get(name)) for name in _NUMBERS if asked.get(name) and order.get(name))
+    numbers = all(
+        _number(asked[name]) == _number(order.get(name)) for name in _NUMBERS if asked.get(name) and order.get(name)
+    )
     return words and numbers
 
 

@@ -209,7 +209,12 @@ class BitgetClient:
             call.stamp(stamp / 1000)
         signature = sign(secret, prehash(str(stamp), method, path, query, body))
         register_secret(signature)
-        own = {"ACCESS-KEY": key, "ACCESS-SIGN": signature, "ACCESS-TIMESTAMP": str(stamp), "ACCESS-PASSPHRASE": passphrase}
+        own = {
+            "ACCESS-KEY": key,
+            "ACCESS-SIGN": signature,
+            "ACCESS-TIMESTAMP": str(stamp),
+            "ACCESS-PASSPHRASE": passphrase,
+        }
         return {**headers, **own}
 
     def _window(self, call: CurrentCall | None) -> float:

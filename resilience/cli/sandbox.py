@@ -25,9 +25,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (any free one)")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the faults (0)")
-    parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp is accepted (30s)")
-    parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file of rates")
-    parser.add_argument("--limits", choices=("real", "off"), default="real", help="the real exchange's rate limits (real)")
+    parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp counts (30s)")
+    parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
+    parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 
@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from ..sandbox import Sandbox
 
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     try:
         exchange = Sandbox(
             args.port,

@@ -93,14 +93,14 @@ def _read(root: Node | None, file: str, below: _Layer) -> _Layer:
         found.add(version, "version", f"{version.value!r} is no version that is known; allowed is 1")
     shared = codes(top["codes"], "codes", found) if "codes" in top else None
     nodes = _extended(top.get("policies"), below, found)
-    made = {name: policy(name, node, _codes_for(name, node, shared, below), found) for name, node in nodes.items()}
+    made = {name: policy(name, node, _codes_for(node, shared, below), found) for name, node in nodes.items()}
     policies = {**below.made.policies, **{name: one for name, one in made.items() if one is not None}}
     operations = _operations(top.get("operations"), {*policies, *made}, found)
     found.end()
     return _Layer({**below.nodes, **nodes}, PolicySet(policies, operations, file))
 
 
-def _codes_for(name: str, node: Node, shared: tuple[str, ...] | None, below: _Layer) -> tuple[str, ...] | None:
+def _codes_for(node: Node, shared: tuple[str, ...] | None, below: _Layer) -> tuple[str, ...] | None:
     """Return the registries of a policy that lists none itself: the file's, else its parent's."""
     if shared is not None:
         return shared
@@ -197,7 +197,7 @@ def _warnings(one: Policy) -> list[str]:
         whole = one.retry.max_attempts * one.attempt_timeout + waits
         if whole > one.deadline:
             told.append(
-                f"{one.retry.max_attempts} attempts of {one.attempt_timeout:g}s and their waits need up to {whole:.3g}s: "
+                f"{one.retry.max_attempts} attempts of {one.attempt_timeout:g}s and their waits need {whole:.3g}s: "
                 f"they cannot all fit the deadline of {one.deadline:g}s"
             )
     rules = one.reconcile

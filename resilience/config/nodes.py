@@ -71,11 +71,13 @@ def read_text(raw: bytes | str, name: str) -> Node | None:
         raise _error(name, 0, 0, f"larger than {_MOST_BYTES} bytes: that is no policy file")
     if isinstance(raw, bytes):
         try:
-            raw = raw.decode("utf-8-sig")
+            text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
             raise _error(name, line, 1, "not UTF-8") from None
-    return _Reader(raw, name).document()
+    else:
+        text = raw
+    return _Reader(text, name).document()
 
 
 def _error(name: str, line: int, column: int, message: str) -> PolicyError:

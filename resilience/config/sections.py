@@ -31,7 +31,9 @@ def merged(under: Node | None, over: Node) -> Node:
     return Node(list(pairs.values()), over.line, over.column, "mapping", False, over.file)
 
 
-def section(kind: type[Section], node: Node, path: str, found: Mistakes, *, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+def section(
+    kind: type[Section], node: Node, path: str, found: Mistakes, *, skip: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Read a mapping as one settings class; returns the values that are given and right."""
     if node.kind != "mapping":
         found.add(node, path, f"expected a mapping with {', '.join(n for n in hints(kind) if n not in skip)}")
@@ -118,7 +120,11 @@ def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
         if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
             names.append(str(beside))
         else:
-            found.add(one, f"{path}[{place}]", f"no code registry {name!r}; there are {', '.join(builtin_names())}, or the path of a table")
+            found.add(
+                one,
+                f"{path}[{place}]",
+                f"no code registry {name!r}; there are {', '.join(builtin_names())}, or the path of a table",
+            )
     return tuple(names)
 
 

@@ -120,7 +120,7 @@ def _table(name: str, root: Node | None, file: str) -> CodeRegistry:
         found.end()
     assert root is not None
     parts = found.fields(root, "", _TOP)
-    rules = [rule for rule in map(_rule(found), _items(found, parts, "rules")) if rule is not None]
+    rules = [rule for rule in map(_rule(found), _rows(found, parts)) if rule is not None]
     codes = {rule.code for rule in rules}
     texts = [pair for pair in (_text(found, node, codes) for node in _items(found, parts, "texts")) if pair]
     envelope = _envelope(found, parts["envelope"]) if "envelope" in parts else None
@@ -140,6 +140,19 @@ def _items(found: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
     return items
 
 
+def _rows(found: Mistakes, parts: Mapping[str, Node]) -> list[Node]:
+    """Return the rows: a list of them, or a mapping of codes to what else a row says."""
+    rules = parts.get("rules")
+    if rules is None or rules.kind != "mapping":
+        return _items(found, parts, "rules")
+    rows = []
+    for key, row in rules.value:
+        inside = row.value if row.kind == "mapping" else [(row, row)]
+        code = Node("code", key.line, key.column, file=key.file), key
+        rows.append(Node([code, *inside], key.line, key.column, "mapping", False, key.file))
+    return rows
+
+
 def _rule(found: Mistakes) -> Callable[[Node], Rule | None]:
     """Return the reader of one row; it remembers the codes that it has seen."""
     seen: set[str] = set()
@@ -147,7 +160,7 @@ def _rule(found: Mistakes) -> Callable[[Node], Rule | None]:
 
     def read(node: Node) -> Rule | None:
         if node.kind != "mapping":
-            found.add(node, "rules", "expected a row such as {code: \"40010\", category: retryable, executed: maybe}")
+            found.add(node, "rules", 'expected a row such as {code: "40010", category: retryable, executed: maybe}')
             return None
         pairs = {key.value: value for key, value in node.value}
         if len(pairs) != len(node.value) or not allowed.issuperset(pairs):
@@ -221,7 +234,7 @@ def _text(found: Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | Non
 
 def _envelope(found: Mistakes, node: Node) -> Envelope | None:
     if node.kind != "mapping":
-        found.add(node, "envelope", "expected a mapping such as {code: code, message: msg, success: [\"0\"]}")
+        found.add(node, "envelope", 'expected a mapping such as {code: code, message: msg, success: ["0"]}')
         return None
     parts = found.fields(node, "envelope", _ENVELOPE)
     if "code" not in parts:

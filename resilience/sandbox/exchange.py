@@ -14,15 +14,15 @@ from typing import Any
 
 from .faults import share
 
-__all__ = ["Exchange", "Order", "Refused"]
+__all__ = ["Exchange", "Order", "RefusedError"]
 
-_PRICES = {"BTCUSDT": Decimal("60000"), "ETHUSDT": Decimal("3000"), "SOLUSDT": Decimal("150")}
-_BALANCE = Decimal("1000000000")
-_LEAST_USDT = Decimal("1")
+_PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
+_BALANCE = Decimal(1_000_000_000)
+_LEAST_USDT = Decimal(1)
 _BLIND_AFTER = 2 * 3600.0  # seconds after which a query by client id finds nothing
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The exchange refuses a request: its code and its words."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -75,14 +75,14 @@ class Exchange:
         """Accept an order.
 
         Raises:
-            Refused: a parameter is missing or wrong, funds are missing, or the client id is pending.
+            RefusedError: a parameter is missing or wrong, funds are missing, or the client id is pending.
         """
         clean = _checked(params)
         with self._lock:
             client_id = clean.get("clientOid") or f"auto-{len(self.orders) + 1}"
             past = self._by_client.setdefault(client_id, [])
             if any(order.status == "live" for order in past):
-                raise Refused("43118", "clientOrderId duplicate")
+                raise RefusedError("43118", "clientOrderId duplicate")
             number = int(share(self.seed, "order", client_id, len(past)) * 10**17) + 10**17
             status = "filled" if clean["orderType"] == "market" else "live"
             order = Order(str(number), client_id, clean, now, now + visible_after, status)
@@ -94,7 +94,7 @@ class Exchange:
         """Return the orders that a query by order id or client id sees now."""
         order_id, client_id = params.get("orderId"), params.get("clientOid")
         if not order_id and not client_id:
-            raise Refused("400172", "Parameter verification failed: orderId or clientOid")
+            raise RefusedError("400172", "Parameter verification failed: orderId or clientOid")
         with self._lock:
             if order_id:
                 known = [self.orders[order_id]] if order_id in self.orders else []
@@ -106,14 +106,14 @@ class Exchange:
         """Cancel a resting order.
 
         Raises:
-            Refused: there is none, or it is finished already.
+            RefusedError: there is none, or it is finished already.
         """
         found = self.find(params, now)
         if not found:
-            raise Refused("43001", "The order does not exist")
+            raise RefusedError("43001", "The order does not exist")
         with self._lock:
             if found[0].status != "live":
-                raise Refused("22001", "No order to cancel")
+                raise RefusedError("22001", "No order to cancel")
             found[0].status = "cancelled"
         return found[0]
 
@@ -128,7 +128,12 @@ class Exchange:
         """Return the truth: one row a client id, with how often it was accepted."""
         with self._lock:
             rows = [
-                {"clientOid": one, "orderId": past[0].order_id, "symbol": past[0].params["symbol"], "executions": len(past)}
+                {
+                    "clientOid": one,
+                    "orderId": past[0].order_id,
+                    "symbol": past[0].params["symbol"],
+                    "executions": len(past),
+                }
                 for one, past in self._by_client.items()
                 if past
             ]
@@ -144,7 +149,7 @@ class Exchange:
     def ticker(symbol: str | None) -> list[dict[str, str]]:
         """Return the prices, which never move."""
         if symbol and symbol not in _PRICES:
-            raise Refused("40034", f"Parameter {symbol} does not exist")
+            raise RefusedError("40034", f"Parameter {symbol} does not exist")
         chosen = {symbol: _PRICES[symbol]} if symbol else _PRICES
         return [{"symbol": name, "lastPr": str(price)} for name, price in chosen.items()]
 
@@ -162,19 +167,19 @@ def _checked(params: Mapping[str, Any]) -> dict[str, str]:
         needed += ["price", "force"]
     for name in needed:
         if not clean.get(name):
-            raise Refused("400172", f"Parameter verification failed: {name}")
+            raise RefusedError("400172", f"Parameter verification failed: {name}")
     if clean["symbol"] not in _PRICES:
-        raise Refused("40034", f"Parameter {clean['symbol']} does not exist")
+        raise RefusedError("40034", f"Parameter {clean['symbol']} does not exist")
     if clean["side"] not in ("buy", "sell") or clean["orderType"] not in ("limit", "market"):
-        raise Refused("40017", "Parameter verification failed side or orderType")
+        raise RefusedError("40017", "Parameter verification failed side or orderType")
     size, price = _number(clean, "size"), _number(clean, "price") if clean.get("price") else _PRICES[clean["symbol"]]
     quote = size if clean["orderType"] == "market" and clean["side"] == "buy" else size * price
     if quote < _LEAST_USDT:
-        raise Refused("45110", f"less than the minimum amount {_LEAST_USDT} USDT")
+        raise RefusedError("45110", f"less than the minimum amount {_LEAST_USDT} USDT")
     if quote > _BALANCE:
-        raise Refused("43012", "Insufficient balance")
+        raise RefusedError("43012", "Insufficient balance")
     if len(clean.get("clientOid", "")) > 50:
-        raise Refused("40304", "clientOid is too long")
+        raise RefusedError("40304", "clientOid is too long")
     return clean
 
 
@@ -182,7 +187,7 @@ def _number(clean: Mapping[str, str], name: str) -> Decimal:
     try:
         number = Decimal(clean[name])
     except InvalidOperation:
-        raise Refused("40017", f"Parameter verification failed {name}") from None
+        raise RefusedError("40017", f"Parameter verification failed {name}") from None
     if not number.is_finite() or number <= 0:
-        raise Refused("40017", f"Parameter verification failed {name}")
+        raise RefusedError("40017", f"Parameter verification failed {name}")
     return number

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote_plus
 
-from .exchange import Refused
+from .exchange import RefusedError
 
 __all__ = ["Gate"]
 
@@ -50,33 +50,33 @@ class Gate:
         """Let a private request in.
 
         Raises:
-            Refused: something is missing, wrong, too old or not allowed.
+            RefusedError: something is missing, wrong, too old or not allowed.
         """
         key = headers.get("access-key", "")
         if not key:
-            raise Refused("40006", "Invalid ACCESS_KEY")
+            raise RefusedError("40006", "Invalid ACCESS_KEY")
         if not headers.get("access-passphrase"):
-            raise Refused("40011", "ACCESS_PASSPHRASE header cannot be empty")
+            raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
         if not hmac.compare_digest(key.encode(), self.key.encode()):
-            raise Refused("40037", "Apikey does not exist")
+            raise RefusedError("40037", "Apikey does not exist")
         if self.unified:
-            raise Refused("40085", "You are in Unified account mode, and the Classic Account API is not supported")
+            raise RefusedError("40085", "You are in Unified account mode, and the Classic Account API is not supported")
         if (headers.get("paptrading") == "1") != self.demo:
-            raise Refused("40099", "exchange environment is incorrect")
+            raise RefusedError("40099", "exchange environment is incorrect")
         stamp = headers.get("access-timestamp", "")
         self._check_clock(stamp, now)
         if not self._signed(stamp, method, path, query, body, headers.get("access-sign", "")):
-            raise Refused("40009", "sign signature error")
+            raise RefusedError("40009", "sign signature error")
         if not hmac.compare_digest(headers["access-passphrase"].encode(), self.passphrase.encode()):
-            raise Refused("40012", "apikey/password is incorrect")
+            raise RefusedError("40012", "apikey/password is incorrect")
         if method == "POST" and not self.can_trade:
-            raise Refused("40014", "Incorrect permissions")
+            raise RefusedError("40014", "Incorrect permissions")
 
     def _check_clock(self, stamp: str, now: float) -> None:
         if not (stamp.isdecimal() and len(stamp) == 13):
-            raise Refused("40005", "Invalid ACCESS_TIMESTAMP")
+            raise RefusedError("40005", "Invalid ACCESS_TIMESTAMP")
         if abs(now - int(stamp) / 1000) > self.window:
-            raise Refused("40008", "Request timestamp expired")
+            raise RefusedError("40008", "Request timestamp expired")
 
     def _signed(self, stamp: str, method: str, path: str, query: str, body: str, given: str) -> bool:
         """Accept the query signed as sent, or signed with its raw values."""
@@ -91,24 +91,24 @@ class Gate:
         """Hold a request to the receive window that it carries.
 
         Raises:
-            Refused: the window has passed, or is none.
+            RefusedError: the window has passed, or is none.
         """
         if "receiveWindow" not in params or "requestTime" not in params:
             return
         try:
             window, sent = int(params["receiveWindow"]) / 1000, int(params["requestTime"]) / 1000
         except (TypeError, ValueError):
-            raise Refused("40017", "Parameter verification failed receiveWindow") from None
+            raise RefusedError("40017", "Parameter verification failed receiveWindow") from None
         if not 0 < window < 60:
-            raise Refused("40079", "receiveWindow must be less than 60 seconds")
+            raise RefusedError("40079", "receiveWindow must be less than 60 seconds")
         if now - sent > window:
-            raise Refused("40078", "The request is outside its receive window")
+            raise RefusedError("40078", "The request is outside its receive window")
 
     def spend(self, path: str, now: float) -> int:
         """Count a request against its endpoint's limit and return how many this second has left.
 
         Raises:
-            Refused: none is left.
+            RefusedError: none is left.
         """
         most = _LIMITS.get(path, _USUAL)
         with self._lock:
@@ -117,5 +117,5 @@ class Gate:
                 self._used = {slot: n for slot, n in self._used.items() if slot[1] == second}
             used = self._used[path, second] = self._used.get((path, second), 0) + 1
         if used > most and self.limits:
-            raise Refused("429", "Too Many Requests", 429)
+            raise RefusedError("429", "Too Many Requests", 429)
         return max(0, most - used)

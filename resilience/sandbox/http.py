@@ -8,12 +8,13 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .answers import Reply, broken, envelope, refusal
-from .exchange import Refused
+from .exchange import RefusedError
 from .faults import QUERY, WRITE, FaultError, draw, share
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Listener:
     """The listening socket and its thread."""
 
     def __init__(self, sandbox: Sandbox, host: str, port: int) -> None:
-        handler = type("Handler", (_Handler,), {"sandbox": sandbox, "closing": threading.Event()})
-        self._closing = handler.closing
+        self._closing = threading.Event()
+        handler = type("Handler", (_Handler,), {"sandbox": sandbox, "closing": self._closing})
         self._server = _Server((host, port), handler)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -87,10 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.sandbox.counted()
                 reply = self._api(method, url.path, url.query, body)
-        except Refused as error:
+        except RefusedError as error:
             reply = envelope(error.code, error.message, None, self.sandbox.now(), error.status)
-        if reply is not None:
-            self._send(reply)
+        self._send(reply)
 
     def _by_hand(self, method: str, path: str, body: str) -> Reply:
         """The exchange's own controls, which no real exchange has."""
@@ -103,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         if (method, path) == ("POST", "/sandbox/faults"):
             try:
                 told = json.loads(body)
-                if not isinstance(told, dict) or not isinstance(told.get("seed", 0), int) or set(told) - {"seed", "rates"}:
+                whole = isinstance(told, dict) and isinstance(told.get("seed", 0), int)
+                if not whole or set(told) - {"seed", "rates"}:
                     raise FaultError('expected {"seed": 7, "rates": {"lose": 0.05}}')
                 sandbox.set_faults(seed=told.get("seed"), rates=told.get("rates"))
             except ValueError as error:
@@ -111,9 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
             return Reply(200, json.dumps({"seed": sandbox.seed, "rates": sandbox.rates}).encode())
         return Reply(404, b'{"error": "there are GET /sandbox/ledger, POST /sandbox/faults, POST /sandbox/reset"}')
 
-    def _api(self, method: str, path: str, query: str, body: str) -> Reply | None:
+    def _api(self, method: str, path: str, query: str, body: str) -> Reply:
         sandbox = self.sandbox
-        params = dict(parse_qsl(query, keep_blank_values=True))
+        params: Any = dict(parse_qsl(query, keep_blank_values=True))
         if (method, path) == ("GET", "/api/v2/public/time"):
             return self._good({"serverTime": str(int(sandbox.now() * 1000))})
         if (method, path) == ("GET", f"{_SPOT}/market/tickers"):
@@ -127,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             except ValueError:
                 params = None
             if not isinstance(params, dict):
-                raise Refused("40020", "Parameter body error")
+                raise RefusedError("40020", "Parameter body error")
         return route(self, _Request(method, path, query, body, params))
 
     def _enter(self, request: _Request, now: float) -> int:
@@ -136,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.sandbox.gate.check_window(request.params, now)
         return self.sandbox.gate.spend(request.path, now)
 
-    def _place(self, request: _Request) -> Reply | None:
+    def _place(self, request: _Request) -> Reply:
         """Place an order, or meet the fault that was drawn for it."""
         sandbox = self.sandbox
         client_id = str(request.params.get("clientOid") or "")
@@ -171,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._enter(request, sandbox.now())
                 time.sleep(work * 0.9)
                 sandbox.exchange.place(request.params, sandbox.now())
-            except Refused:
+            except RefusedError:
                 pass  # too late: nobody is there to be told
             finally:
                 sandbox.under_way(-1)
@@ -179,10 +180,11 @@ class _Handler(BaseHTTPRequestHandler):
         sandbox.under_way(+1)
         threading.Thread(target=deliver, daemon=True).start()
 
-    def _cancel(self, request: _Request) -> Reply | None:
+    def _cancel(self, request: _Request) -> Reply:
         sandbox = self.sandbox
         client_id = str(request.params.get("clientOid") or request.params.get("orderId") or "")
-        fault = draw(sandbox.seed, WRITE, f"cancel:{client_id}", sandbox.attempt("cancel", client_id), sandbox.rates) or ""
+        attempt = sandbox.attempt("cancel", client_id)
+        fault = draw(sandbox.seed, WRITE, f"cancel:{client_id}", attempt, sandbox.rates) or ""
         if fault in ("lose", "accept_late"):
             return self._hang()
         now = sandbox.now()
@@ -200,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         left = self._enter(request, now)
         orders = request.params.get("orderList")
         if not isinstance(orders, list) or not 0 < len(orders) <= 50:
-            raise Refused("40306", "Batch processing orders can only process up to 50")
+            raise RefusedError("40306", "Batch processing orders can only process up to 50")
         good: list[dict[str, str]] = []
         bad: list[dict[str, str]] = []
         for one in orders:
@@ -208,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 order = sandbox.exchange.place(told, now)
                 good.append({"orderId": order.order_id, "clientOid": order.client_id})
-            except Refused as error:
+            except RefusedError as error:
                 told_id = str(told.get("clientOid") or "")
                 bad.append({"orderId": "", "clientOid": told_id, "errorMsg": error.message, "errorCode": error.code})
         return self._good({"successList": good, "failureList": bad}, left)
@@ -245,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     _left: int | None = None
 
-    def _hang(self) -> None:
+    def _hang(self) -> Reply:
         """Answer nothing until the client goes away, the exchange closes, or a minute has passed."""
         end = time.monotonic() + _LONGEST_HANG
         while time.monotonic() < end and not self.closing.is_set():
@@ -253,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
             with contextlib.suppress(OSError):
                 if ready and not self.connection.recv(1, socket.MSG_PEEK):
                     break
-        self._drop()
+        return Reply(None)
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -291,7 +293,7 @@ class _Request:
         self.params = params
 
 
-_PRIVATE: dict[tuple[str, str], Any] = {
+_PRIVATE: dict[tuple[str, str], Callable[[_Handler, _Request], Reply]] = {
     ("POST", f"{_SPOT}/trade/place-order"): _Handler._place,
     ("POST", f"{_SPOT}/trade/cancel-order"): _Handler._cancel,
     ("POST", f"{_SPOT}/trade/batch-orders"): _Handler._batch,

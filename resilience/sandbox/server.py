@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from .exchange import Exchange
 from .faults import rates_of
@@ -145,7 +145,7 @@ class Sandbox:
         self._listener.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -167,5 +167,10 @@ policies:
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
     retry: {{max_attempts: 8, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
-    reconcile: {{checks: 2, wait: {wait * 1000:.0f}ms, window: {window * 1000:.0f}ms, processing: {processing * 1000:.3f}ms, lag: {lag * 1000:.3f}ms}}
+    reconcile:
+      checks: 2
+      wait: {wait * 1000:.0f}ms
+      window: {window * 1000:.0f}ms
+      processing: {processing * 1000:.3f}ms
+      lag: {lag * 1000:.3f}ms
 """
