@@ -20,6 +20,7 @@ __all__ = ["Node", "read_file", "read_text"]
 _MOST_BYTES = 1_000_000
 _DEEPEST = 40
 _MOST_NODES = 200_000
+_TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})([eE][-+]?[0-9]{1,3})?")
 
@@ -127,7 +128,7 @@ class _Reader:
             node = Node(self._items(depth + 1), line, column, "list", False, self._name)
         else:
             node = Node(self._pairs(depth + 1), line, column, "mapping", False, self._name)
-        if event.tag is not None and event.tag != "!" and not event.tag.startswith("tag:yaml.org,2002:"):
+        if event.tag is not None and event.tag not in _TAGS:
             raise self._wrong(event, f"the tag {event.tag} is not allowed: plain values only")
         if event.anchor:
             self._anchors[event.anchor] = node, self._count - before

@@ -1,0 +1,137 @@
+"""Code tables: what is shipped, and what a bad one is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import Category, CodeRegistry, PolicyError, Rule
+from resilience.config.tables import builtin_names
+
+
+def test_what_is_shipped() -> None:
+    """The tables, their sizes, and which rows are current."""
+    assert {"bitget", "bitget-ws", "ccxt", "http"} <= set(builtin_names())
+    bitget = list(CodeRegistry.builtin("bitget"))
+    current = [rule for rule in bitget if not rule.legacy]
+    assert (len(bitget), len(current)) == (1465, 1040)
+    assert sum(rule.category is not None for rule in current) == 1038
+    assert all(rule.remedy for rule in current if rule.category is Category.USER_FIXABLE)
+    assert len(CodeRegistry.builtin("bitget-ws")) == 40
+    assert all(rule.action for rule in CodeRegistry.builtin("bitget-ws"))
+
+
+def test_leading_zeros_make_another_code() -> None:
+    """Codes are strings: 1 and 00001 are different rows."""
+    bitget = CodeRegistry.builtin("bitget")
+    one, zeros = bitget.rule("1"), bitget.rule("00001")
+    assert one is not None
+    assert zeros is not None
+    assert one.category is not zeros.category
+
+
+def test_one_code_may_have_several_names() -> None:
+    """40017 has two names, and a name finds its row."""
+    bitget = CodeRegistry.builtin("bitget")
+    rule = bitget.rule("40017")
+    assert rule is not None
+    assert rule.names == ("ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY")
+    assert bitget.named("FUTURES_POSITION_DIRECTION_EMPTY") is rule
+
+
+def test_tables_are_read_at_the_first_failure() -> None:
+    """Importing the library, decorating and a call that succeeds read no table."""
+    program = (
+        "import sys\n"
+        "from resilience import resilient\n"
+        "assert resilient(lambda: 1)() == 1\n"
+        "from resilience.config import tables\n"
+        "assert not tables._loaded, tables._loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+MISTAKES = """\
+envelop: {code: code}
+rules:
+  - {code: "1", category: retriable}
+  - {code: "1", executed: perhaps}
+  - {category: fatal}
+  - {code: "2", names: A, remedi: x}
+  - just a text
+texts:
+  - [some words, "77"]
+"""
+
+
+def test_every_mistake_at_once(tmp_path: Path) -> None:
+    """A bad table is refused with a line for each mistake, each with its place."""
+    path = tmp_path / "shop.yaml"
+    path.write_text(MISTAKES, encoding="utf-8")
+    with pytest.raises(PolicyError) as caught:
+        CodeRegistry.load(path)
+    told = [(problem.line, problem.message) for problem in caught.value.problems]
+    assert [line for line, _ in told] == [1, 3, 4, 4, 5, 6, 6, 7, 9]
+    assert "did you mean envelope?" in told[0][1]
+    assert "'retriable' is not one of retryable, fatal, user_fixable" in told[1][1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected a mapping"),
+        (b"[1, 2]", "expected a mapping"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"rules: [", "not YAML"),
+        (b"rules: !!python/object/apply:os.system ['true']", "is not allowed"),
+        (b"rules: *c\n", "alias"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:
+    """Bytes that are no table get one clear error."""
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(content)
+    with pytest.raises(PolicyError) as caught:
+        CodeRegistry.load(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
+    """Both say what is missing."""
+    with pytest.raises(PolicyError, match="cannot be read"):
+        CodeRegistry.load(tmp_path / "none.yaml")
+    with pytest.raises(PolicyError, match="did you mean 'bitget'"):
+        CodeRegistry.builtin("bitgett")
+
+
+RULES = st.builds(
+    Rule,
+    code=st.text(min_size=1, max_size=12).filter(str.strip),
+    names=st.lists(st.text(min_size=1, max_size=8), max_size=3).map(tuple),
+    category=st.none() | st.sampled_from(Category),
+    executed=st.sampled_from(["no", "maybe", "n_a"]),
+    hint=st.text(min_size=1, max_size=8),
+    remedy=st.text(max_size=20),
+    legacy=st.booleans(),
+    duplicate=st.booleans(),
+    action=st.text(max_size=8),
+)
+
+
+@given(st.lists(RULES, max_size=5, unique_by=lambda rule: rule.code))
+def test_round_trip(rules: list[Rule]) -> None:
+    """Rows that are written as a mapping come back the same."""
+    rows = [{name: getattr(rule, name) for name in Rule.__slots__ if getattr(rule, name) is not None} for rule in rules]
+    assert list(CodeRegistry.from_mapping("shop", {"rules": rows})) == rules
+
+
+def test_rows_by_code() -> None:
+    """Rows may also stand under their codes."""
+    shop = CodeRegistry.from_mapping("shop", {"rules": {"E17": {"category": "fatal", "executed": "no"}}})
+    assert shop.rule("E17") == Rule("E17", category=Category.FATAL, executed="no")

@@ -1,0 +1,345 @@
+"""The classifier: any object in, a `Failure` out."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import socket
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+import ccxt
+import httpx
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import ApiError, Category, CircuitOpenError, Classifier, CodeRegistry, Failure
+from resilience.bitget import API_ERROR_CODE, BitgetApiError
+
+
+def lookup(name: str) -> CodeRegistry | None:
+    """Find the shipped tables, as a pipeline does."""
+    return CodeRegistry.builtin(name) if name in ("bitget", "ccxt", "http") else None
+
+
+HTTP = CodeRegistry.builtin("http")
+BITGET = Classifier([CodeRegistry.builtin("bitget"), CodeRegistry.builtin("ccxt"), HTTP], base=HTTP, lookup=lookup)
+DEFAULT = Classifier([HTTP], base=HTTP, lookup=lookup)
+ROWS = [rule for rule in CodeRegistry.builtin("bitget") if rule.category is not None]
+
+
+class Shape(Exception):
+    """An error of somebody's client: whatever attributes it has."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+
+def bitget_error(code: str) -> BitgetApiError:
+    """Our own error, as the client raises it."""
+    body = {"code": code, "msg": "m", "requestTime": 1695808949356, "data": None}
+    return BitgetApiError(400, "Bad Request", body, {}, {}, api_code=code, api_message="m")
+
+
+SHAPES = {
+    "ours": bitget_error,
+    "body": lambda code: Shape(code=400, body={"code": code, "msg": "m"}),
+    "payload": lambda code: Shape(payload={"code": code}),
+    "json in the text": lambda code: Shape("failed: " + json.dumps({"code": code, "msg": "m"})),
+    "ccxt": lambda code: ccxt.ExchangeError("bitget " + json.dumps({"code": code, "msg": "m"})),
+    "returned body": lambda code: {"code": code, "msg": "m"},
+    "raised from": lambda code: raised_from(bitget_error(code)),
+}
+LONG_SHAPES = {
+    "first argument": lambda code: Shape(code, "msg", {}),
+    "attribute": lambda code: Shape("failed", code=code),
+    "text": lambda code: Shape(f"API Request Error(code={code}): m"),
+}
+
+
+def raised_from(cause: Exception) -> Exception:
+    """An error of the bot that was raised from the API's."""
+    error = Shape("the bot failed")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_row_through_every_shape(shape: str) -> None:
+    """Each code is found in each shape of error, and comes out as its row says."""
+    for rule in ROWS:
+        found = BITGET.classify(SHAPES[shape](rule.code))
+        assert (found.code, found.category, found.executed, found.hint) == (
+            rule.code,
+            rule.category,
+            rule.executed,
+            rule.hint,
+        )
+        assert found.remedy == rule.remedy
+        assert found.registry == "bitget"
+
+
+@pytest.mark.parametrize("shape", LONG_SHAPES)
+def test_codes_of_four_digits_or_more_stand_anywhere(shape: str) -> None:
+    """Outside a body only numbers of four to six digits are taken for codes."""
+    for rule in ROWS:
+        found = BITGET.classify(LONG_SHAPES[shape](rule.code))
+        if 4 <= len(rule.code) <= 6:
+            assert (found.code, found.category) == (rule.code, rule.category)
+        else:
+            assert found.registry != "bitget"
+
+
+def test_numbers_as_codes() -> None:
+    """A numeric code is the same code; booleans and floats are none."""
+    assert BITGET.classify({"code": 40010}).code == "40010"
+    for wrong in (True, 1.5, None, [], 10**40):
+        assert BITGET.classify({"code": wrong}).known is False
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "category", "executed"),
+    [
+        (requests.ConnectTimeout(), "connect_timeout", "retryable", "no"),
+        (requests.ReadTimeout(), "read_timeout", "retryable", "maybe"),
+        (requests.ConnectionError(), "connection_error", "retryable", "maybe"),
+        (requests.exceptions.MissingSchema(), "invalid_url", "fatal", "no"),
+        (httpx.ConnectError("x"), "connection_refused", "retryable", "no"),
+        (httpx.ConnectTimeout("x"), "connect_timeout", "retryable", "no"),
+        (httpx.PoolTimeout("x"), "pool_timeout", "retryable", "no"),
+        (httpx.ReadTimeout("x"), "read_timeout", "retryable", "maybe"),
+        (httpx.RemoteProtocolError("x"), "protocol_error", "retryable", "maybe"),
+        (ConnectionRefusedError(), "connection_refused", "retryable", "no"),
+        (ConnectionResetError(), "connection_reset", "retryable", "maybe"),
+        (BrokenPipeError(), "connection_reset", "retryable", "maybe"),
+        (socket.gaierror(), "dns", "retryable", "no"),
+        (TimeoutError(), "timeout", "retryable", "maybe"),
+        (FutureTimeoutError(), "timeout", "retryable", "maybe"),
+        (OSError("x"), "os_error", "retryable", "maybe"),
+        (ccxt.RequestTimeout("bitget POST https://x/y"), "RequestTimeout", "retryable", "maybe"),
+        (ccxt.RateLimitExceeded("bitget x"), "RateLimitExceeded", "retryable", "no"),
+        (ccxt.InsufficientFunds("binance x"), "InsufficientFunds", "user_fixable", "no"),
+        (ccxt.BadRequest("bitget invalid symbol"), "BadSymbol", "user_fixable", "no"),
+        (ccxt.AuthenticationError('bitget {"code":"40010","msg":"Request timed out"}'), "40010", "retryable", "maybe"),
+        (ccxt.ExchangeNotAvailable("bitget GET https://x/y 403 Forbidden <html>"), "403", "user_fixable", "no"),
+    ],
+)
+def test_transport_errors_by_their_class(error: Exception, code: str, category: str, executed: str) -> None:
+    """The class tells whether the request may have left."""
+    found = DEFAULT.classify(error)
+    assert (found.code, found.category, found.executed) == (code, category, executed)
+
+
+def test_a_refused_connection_is_seen_through_requests() -> None:
+    """Requests wraps what urllib3 says: a connection that nobody took was never sent over."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(requests.ConnectionError) as caught:
+        requests.get(f"http://127.0.0.1:{port}/", timeout=5)
+    assert DEFAULT.classify(caught.value).code == "connection_refused"
+    assert DEFAULT.classify(caught.value).executed == "no"
+
+
+@pytest.mark.parametrize(
+    "bug", [TypeError("x"), KeyError("43012"), AttributeError(), ValueError("40010"), ZeroDivisionError()]
+)
+def test_bugs_of_the_program_are_fatal(bug: Exception) -> None:
+    """A bare Python error is never taken for an API's, whatever its words."""
+    found = BITGET.classify(bug)
+    assert (found.category, found.code) == (Category.FATAL, "program_error")
+
+
+@pytest.mark.parametrize(
+    ("status", "category", "executed"),
+    [
+        (400, "fatal", "no"),
+        (401, "user_fixable", "no"),
+        (404, "fatal", "no"),
+        (408, "retryable", "maybe"),
+        (429, "retryable", "no"),
+        (500, "retryable", "maybe"),
+        (502, "retryable", "maybe"),
+        (503, "retryable", "maybe"),
+        (504, "retryable", "maybe"),
+        (499, "fatal", "no"),
+        (555, "retryable", "maybe"),
+    ],
+)
+def test_statuses(status: int, category: str, executed: str) -> None:
+    """Without a known code the HTTP status decides."""
+    found = DEFAULT.classify(Shape(status_code=status))
+    assert (found.category, found.executed, found.http_status) == (category, executed, status)
+
+
+def test_503_is_no_only_from_the_api_itself() -> None:
+    """A proxy says 503 after forwarding; the API's own envelope or a Retry-After says that it did not."""
+    assert BITGET.classify(Shape(status_code=503)).executed == "maybe"
+    assert BITGET.classify(Shape(status_code=503, headers={"Retry-After": "3"})).executed == "no"
+    assert BITGET.classify(Shape(status_code=503, body={"code": "99999", "msg": "busy"})).executed == "no"
+
+
+def test_a_bare_code_is_looked_up_only_where_the_policy_says() -> None:
+    """The same number means other things elsewhere: a policy that lists no table of codes knows none."""
+    found = DEFAULT.classify(Shape("API Request Error(code=40725): m"))
+    assert (found.code, found.known, found.registry, found.guessed) == ("40725", False, None, True)
+    assert DEFAULT.classify(bitget_error("40725")).registry == "bitget"
+
+
+def test_another_exchanges_code_is_not_bitgets() -> None:
+    """Ccxt names the exchange: its codes are never looked up in another one's table."""
+    found = BITGET.classify(ccxt.ExchangeError('kucoin {"code":"40010","msg":"x"}'))
+    assert (found.known, found.registry) == (False, None)
+
+
+def test_unknown_codes_are_told_once() -> None:
+    """An unknown code keeps its number, goes by its status, and is new once."""
+    classifier = Classifier([CodeRegistry.builtin("bitget")], base=HTTP)
+    found = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
+    assert (found.code, found.known, found.category, found.executed) == ("99999", False, "fatal", "no")
+    assert [classifier.first_sight(found), classifier.first_sight(found)] == [True, False]
+
+
+def test_returned_bodies() -> None:
+    """A returned mapping is an error by its envelope alone; a table without one looks at no body."""
+    error = BITGET.error_in({"code": "43012", "msg": "Insufficient balance", "data": None})
+    assert isinstance(error, ApiError)
+    assert (error.code, error.message) == ("43012", "Insufficient balance")
+    assert BITGET.classify(error).names == ("INSUFFICIENT_BALANCE",)
+    for good in (
+        {"code": "00000"},
+        {"code": 0},
+        {"code": None},
+        {"code": True},
+        {"code": "BTC", "precision": 8},
+        {},
+        [],
+        "x",
+        None,
+    ):
+        assert BITGET.error_in(good) is None
+    assert DEFAULT.error_in({"code": "43012", "msg": "x"}) is None
+
+
+def test_retry_after() -> None:
+    """Seconds and dates are read and never clamped; nonsense is none."""
+    assert DEFAULT.classify(Shape(status_code=429, headers={"retry-after": "7200"})).retry_after == 7200
+    for nonsense in ("-1", "nan", "inf", "soon", "", None):
+        assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": nonsense})).retry_after is None
+    now, then = (email.utils.formatdate(at, usegmt=True) for at in (1_700_000_000, 1_700_000_120))
+    found = DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then, "Date": now}))
+    assert (found.retry_after, found.retry_at) == (120, 1_700_000_120)
+    assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then})).retry_at == 1_700_000_120
+
+
+def test_groups() -> None:
+    """The hardest to help decides, and one doubt is a doubt of all."""
+    found = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
+    assert (found.category, found.code, found.executed) == (Category.USER_FIXABLE, "43012", "maybe")
+
+
+def test_causes_in_a_circle() -> None:
+    """A cause that is its own cause ends the walk."""
+    one, two = Shape("one"), Shape("two")
+    one.__cause__, two.__cause__ = two, one
+    assert BITGET.classify(one).known is False
+
+
+def test_our_refusals_were_never_sent() -> None:
+    """A refusal says that nothing was sent."""
+    found = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
+    assert (found.category, found.executed, found.retry_after) == (Category.RETRYABLE, "no", 3.0)
+
+
+def test_server_time_of_an_answer() -> None:
+    """The envelope's time is kept in seconds: the request had arrived by then."""
+    assert BITGET.classify(bitget_error("40725")).answered_at == 1695808949.356
+
+
+def test_what_the_error_says_of_itself() -> None:
+    """An answer that cannot be read may have been carried out; so may a part of a batch."""
+    truncated = BitgetApiError(200, "OK", "{", {}, {}, resilience_code="decode_error")
+    assert (BITGET.classify(truncated).category, BITGET.classify(truncated).executed) == ("retryable", "maybe")
+    partial = BitgetApiError(200, "OK", {"code": "00000"}, {}, {}, api_code="43012", resilience_executed="maybe")
+    assert (BITGET.classify(partial).code, BITGET.classify(partial).executed) == ("43012", "maybe")
+
+
+def test_all_constants_classify() -> None:
+    """Each of the 30 names stands for a code that the table explains."""
+    assert len(API_ERROR_CODE.__members__) == 30
+    for name, code in API_ERROR_CODE.__members__.items():
+        rule = CodeRegistry.builtin("bitget").rule(code)
+        assert rule is not None
+        assert name in rule.names
+
+
+class Hostile(Exception):
+    """Everything that it is asked raises."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("__"):
+            return super().__getattribute__(name)
+        raise RuntimeError("no attributes")
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.just("\ud800")
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+NAMES = st.sampled_from(
+    [
+        "code",
+        "body",
+        "payload",
+        "response",
+        "status",
+        "status_code",
+        "headers",
+        "retry_after",
+        "reason",
+        "_content",
+        "args",
+    ]
+)
+
+
+@given(st.lists(VALUES, max_size=3), st.dictionaries(NAMES, VALUES, max_size=5), VALUES)
+def test_it_always_answers(args: list[Any], attributes: dict[str, Any], plain: Any) -> None:
+    """Whatever an object is made of, classifying it answers and never raises."""
+    error = Shape(*args)
+    for name, value in attributes.items():
+        try:
+            setattr(error, name, value)
+        except (TypeError, ValueError):
+            pass
+    for outcome in (error, plain, ExceptionGroup("g", [error]), raised_from(error)):
+        for classifier in (BITGET, DEFAULT):
+            found = classifier.classify(outcome)
+            assert isinstance(found, Failure)
+            assert found.category in Category
+            assert found.executed in ("no", "maybe", "n_a")
+
+
+@pytest.mark.parametrize(
+    "outcome", [Hostile(), object(), object, b"\xff", Shape("{" * 100_000), Shape("x" * 10_000_000)]
+)
+def test_hostile_objects(outcome: object) -> None:
+    """Raising attributes, huge texts and deep nesting are answered too."""
+    assert isinstance(BITGET.classify(outcome), Failure)
+
+
+def test_a_raising_mapping() -> None:
+    """A mapping that raises when asked is no body."""
+
+    class Raising(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            raise RuntimeError(key)
+
+    assert BITGET.classify(Shape(body=Raising(code="43012"))).known is False
