@@ -120,12 +120,21 @@ class Classifier:
         if isinstance(outcome, BaseExceptionGroup):
             return self._of_group(outcome, registry)
         nodes = walk(outcome)
-        told = [gather(node, self._keys) for node in nodes]
+        told = [self._told(node, registry) for node in nodes]
         for node, evidence in zip(nodes, told, strict=True):
             failure = self._by_code(node, evidence, registry)
             if failure is not None:
                 return failure
         return self._without_code(nodes, told)
+
+    def _told(self, node: object, registry: str | None) -> Evidence:
+        """Gather what one error tells; a code that means success explains no error."""
+        evidence = gather(node, self._keys)
+        if evidence.code is not None:
+            for table in self._tables(node, evidence, registry):
+                if table.envelope is not None and evidence.code in table.envelope.success:
+                    return replace(evidence, code=None)
+        return evidence
 
     def _of_group(self, group: BaseExceptionGroup[Any], registry: str | None) -> Failure:
         """Several errors at once: the hardest to help decides, and one doubt is a doubt of all."""

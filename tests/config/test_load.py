@@ -1,0 +1,259 @@
+"""Policy files: layers, and every mistake at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import Policies, Policy, PolicyError
+from resilience._core.policy import PolicySet
+from resilience.config.load import builtin, from_mapping, lint, load
+from resilience.config.nodes import read_text
+
+DESIGN = """\
+version: 1
+codes: [bitget, http]
+policies:
+  read:
+    extends: default
+    deadline: 20s
+    attempt_timeout: 5s
+    retry: {max_attempts: 4, backoff: {kind: exponential, initial: 200ms, factor: 2, max: 5s, jitter: full}}
+    budget: {ratio: 20%, floor: 1/s}
+    breaker:
+      {failure_rate: 80%, window: 10s, min_calls: 20, consecutive: 10, open_for: 1s, growth: 2, open_max: 5s,
+       half_open: {permits: 1, successes: 1}, key: host}
+  trade:
+    extends: read
+    deadline: 90s
+    retry: {max_attempts: 5}
+    reconcile: {checks: 2, wait: 500ms}
+    budget: off
+operations:
+  - {match: "fetch_*", policy: read, idempotent: true}
+  - {match: "create_order", policy: trade, key: clientOrderId}
+"""
+
+
+def written(folder: Path, text: str | bytes, name: str = "bot.yaml") -> Path:
+    """Write a policy file."""
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    """Sections are laid over the parent's, and off switches a stage off."""
+    found = load(written(tmp_path, DESIGN))
+    read, trade = found.policies["read"], found.policies["trade"]
+    assert read.codes == trade.codes == ("bitget", "http")
+    assert read.retry is not None
+    assert trade.retry is not None
+    assert (trade.retry.max_attempts, trade.retry.backoff) == (5, read.retry.backoff)
+    assert (trade.deadline, trade.attempt_timeout) == (90.0, 5.0)
+    assert trade.budget is None
+    assert trade.breaker == read.breaker
+    assert [(one.match, one.policy, one.idempotent, one.key) for one in found.operations] == [
+        ("fetch_*", "read", True, None),
+        ("create_order", "trade", None, "clientOrderId"),
+    ]
+    assert {"default", "http", "bitget", "ccxt"} < set(found.policies)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "policies").glob("*.yaml")), ids=lambda p: p.name)
+def test_shipped_policies_are_silent(path: Path) -> None:
+    """Nothing is to be said against the policies that are shipped."""
+    assert lint(path) == []
+
+
+EIGHT = """\
+version: 1
+policies:
+  read:
+    extends: defalt
+    deadlin: 20s
+    attempt_timeout: soon
+    retry: {max_attempts: 0, backoff: {kind: fast, max: -1s}}
+    breaker: {failure_rate: 180%}
+  trade: {deadline: 1s, attempt_timeout: 2s}
+operations:
+  - {match: "x*", policy: raed}
+"""
+
+
+def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
+    """Each mistake has its line, its column, its path, and what would be right."""
+    path = written(tmp_path, EIGHT)
+    with pytest.raises(PolicyError) as caught:
+        Policies.load(path)
+    told = [(p.line, p.column, p.path, p.message) for p in caught.value.problems]
+    assert told == [
+        (4, 14, "policies.read.extends", "no policy 'defalt'; did you mean default?"),
+        (5, 5, "policies.read.deadlin", "unknown key; did you mean deadline?"),
+        (6, 22, "policies.read.attempt_timeout", "expected a duration such as 250ms, 5s, 2m or 1h, got 'soon'"),
+        (7, 27, "policies.read.retry.max_attempts", "0 is out of range: allowed is 1 up to 1000"),
+        (7, 46, "policies.read.retry.backoff.kind", "'fast' is not one of constant, linear, exponential, decorrelated"),
+        (7, 57, "policies.read.retry.backoff.max", "expected a duration such as 250ms, 5s, 2m or 1h, got '-1s'"),
+        (8, 29, "policies.read.breaker.failure_rate", "'180%' is out of range: allowed is more than 0% up to 100%"),
+        (9, 42, "policies.trade.attempt_timeout", "2s is longer than the deadline of 1s"),
+        (11, 27, "operations[0].policy", "no policy 'raed'; did you mean read?"),
+    ]
+    assert str(caught.value).splitlines()[0].startswith(f"{path}:4:14: policies.read.extends: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("# only a comment\n", "the file is empty"),
+        ("- a\n", "expected a mapping"),
+        ("version: 2\n", "allowed is 1"),
+        ("policies: {a: {extends: b}, b: {extends: a}}", "runs in a circle"),
+        ("policies: {a: {extends: a}}", "no policy 'a'"),
+        ("policies: {a: {deadline: 1s}, a: {deadline: 2s}}", "stands here twice"),
+        ("policies: {a: {deadline: 1s, deadline: 2s}}", "stands here twice"),
+        ("policies: {a: {deadline: 1s, retry: {backoff: {initial: 2s}}}}", "cannot fit the deadline"),
+        ("codes: [bitgett]", "no code registry 'bitgett'"),
+        ("policies: {a: {api_secret: xyz}}", "a secret never stands in a policy file"),
+        ("policies: {a: 5}", "expected a mapping of settings"),
+        ("policies: [a]", "expected a mapping of policies"),
+        ("policies: {a: {retry: [1]}}", "expected a mapping"),
+        ("policies: {a: {retry: {max_attempts: 1.5}}}", "expected a whole number"),
+        ("operations: [{policy: default}]", "needs match"),
+        ("policies: !evil {}", "is not allowed"),
+        ("a: 1\n---\nb: 2\n", "a second document"),
+        ("policies: {a: {deadline: 99999999999999999999}}", "expected a duration"),
+        ("policies: " + "{a: " * 60 + "1" + "}" * 60, "levels deep"),
+        ("a: &a [x, x]\nb: &b [*a, *a, *a, *a]\n" + "".join(
+            f"c{n}: &c{n} [{', '.join(['*' + ('b' if n == 0 else f'c{n - 1}')] * 9)}]\n" for n in range(9)
+        ), "aliases grow"),
+        (b"version: 1\n\x00", "not YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)  # fmt: skip
+def test_files_that_are_refused(tmp_path: Path, text: str | bytes, message: str) -> None:
+    """Each gets one clear error that names the file."""
+    path = written(tmp_path, text)
+    with pytest.raises(PolicyError) as caught:
+        Policies.load(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_paths_that_are_no_files(tmp_path: Path) -> None:
+    """A missing file, a folder and a huge file say what they are."""
+    with pytest.raises(PolicyError, match="cannot be read: No such file"):
+        Policies.load(tmp_path / "none.yaml")
+    with pytest.raises(PolicyError, match="cannot be read: Is a directory"):
+        Policies.load(tmp_path)
+    with pytest.raises(PolicyError, match="larger than"):
+        Policies.load(written(tmp_path, b"#" * 1_100_000))
+    if os.geteuid() != 0:
+        path = written(tmp_path, "version: 1")
+        path.chmod(0)
+        with pytest.raises(PolicyError, match="Permission denied"):
+            Policies.load(path)
+
+
+def test_words_stay_words(tmp_path: Path) -> None:
+    """`no` is no boolean here: executed can be said without quotes."""
+    path = written(tmp_path, "policies: {a: {unknown: {executed: no, category: fatal}}}")
+    assert load(path).policies["a"].unknown.executed == "no"
+
+
+def test_a_table_beside_the_file(tmp_path: Path) -> None:
+    """A policy may list its own code table by path."""
+    written(tmp_path, 'rules: [{code: "E1", category: fatal, executed: no}]', "shop.yaml")
+    found = Policies.load(written(tmp_path, "policies: {a: {codes: [./shop.yaml, http]}}"))
+
+    class Shop(Exception):
+        body = {"code": "E1"}
+
+    assert found.pipeline("a").classifier.classify(Shop()).registry == "shop"
+
+
+def test_a_policy_may_replace_a_built_in_one(tmp_path: Path) -> None:
+    """A name that is taken is replaced, and may still extend the one beneath."""
+    found = from_mapping({"policies": {"default": {"extends": "default", "deadline": "5s", "attempt_timeout": "1s"}}})
+    assert found.policies["default"].deadline == 5.0
+    assert found.policies["default"].retry == builtin().policies["default"].retry
+
+
+def test_warnings(tmp_path: Path) -> None:
+    """Settings that cannot do what they say are told as warnings."""
+    path = written(tmp_path, "policies: {a: {deadline: 5s, attempt_timeout: 4s, retry: {}, reconcile: {fence: 10s}}}")
+    told = [problem.message for problem in lint(path)]
+    assert len(told) == 2
+    assert all(message.startswith("warning: ") for message in told)
+    assert "cannot all fit" in told[0]
+    assert "could be sent twice" in told[1]
+
+
+def test_a_bad_policy_in_python_names_every_mistake() -> None:
+    """Settings check themselves at birth."""
+    with pytest.raises(PolicyError) as caught:
+        Policy(deadline="soon", retry={"max_attempts": 0})  # type: ignore[arg-type]
+    assert [problem.path for problem in caught.value.problems] == ["deadline", "retry.max_attempts"]
+
+
+WORDS = st.sampled_from(
+    [
+        "version",
+        "codes",
+        "policies",
+        "operations",
+        "extends",
+        "default",
+        "retry",
+        "backoff",
+        "deadline",
+        "off",
+        "1s",
+        "20%",
+    ]
+)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(WORDS, TREES, max_size=4))
+def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
+    """Whatever a mapping holds, it becomes policies or a PolicyError."""
+    try:
+        assert isinstance(from_mapping(mapping), PolicySet)
+    except PolicyError as error:
+        assert error.problems
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_any_text_is_read_or_refused(text: str | bytes) -> None:
+    """Whatever the bytes are, reading ends well or with a PolicyError."""
+    try:
+        read_text(text, "x.yaml")
+    except PolicyError as error:
+        assert len(error.problems) == 1
+
+
+@given(st.dictionaries(st.sampled_from(["deadline", "attempt_timeout"]), st.floats(0.1, 50), max_size=2))
+def test_round_trip(values: dict[str, float]) -> None:
+    """What a policy says comes back from a mapping of it."""
+    try:
+        policy = Policy(name="a", **values)  # type: ignore[arg-type]
+    except PolicyError:
+        return
+    told = {name: getattr(policy, name) for name in values}
+    assert from_mapping({"policies": {"a": told}}).policies["a"] == policy
+
+
+def test_many_policies(tmp_path: Path) -> None:
+    """Five hundred policies that extend one another's parent are read like five."""
+    text = "policies:\n" + "".join(f"  p{n}: {{extends: default}}\n" for n in range(500))
+    assert len(load(written(tmp_path, text)).policies) == 504
