@@ -171,10 +171,7 @@ def test_a_table_beside_the_file(tmp_path: Path) -> None:
     written(tmp_path, 'rules: [{code: "E1", category: fatal, executed: no}]', "shop.yaml")
     found = Policies.load(written(tmp_path, "policies: {a: {codes: [./shop.yaml, http]}}"))
 
-    class Shop(Exception):
-        body = {"code": "E1"}
-
-    assert found.pipeline("a").classifier.classify(Shop()).registry == "shop"
+    assert found.pipeline("a").classifier.classify({"code": "E1"}).registry == "shop"
 
 
 def test_a_policy_may_replace_a_built_in_one(tmp_path: Path) -> None:
@@ -227,19 +224,23 @@ TREES = st.recursive(
 @given(st.dictionaries(WORDS, TREES, max_size=4))
 def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
     """Whatever a mapping holds, it becomes policies or a PolicyError."""
+    problems: object = "none"
     try:
         assert isinstance(from_mapping(mapping), PolicySet)
     except PolicyError as error:
-        assert error.problems
+        problems = error.problems
+    assert problems
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text_is_read_or_refused(text: str | bytes) -> None:
     """Whatever the bytes are, reading ends well or with a PolicyError."""
+    problems = 1
     try:
         read_text(text, "x.yaml")
     except PolicyError as error:
-        assert len(error.problems) == 1
+        problems = len(error.problems)
+    assert problems == 1
 
 
 @given(st.dictionaries(st.sampled_from(["deadline", "attempt_timeout"]), st.floats(0.1, 50), max_size=2))

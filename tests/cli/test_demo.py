@@ -1,0 +1,47 @@
+"""The demo: the promise, counted by the exchange's own ledger."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from resilience.cli import main
+from resilience.sandbox import Sandbox
+from resilience.sandbox.orders import compare, drill
+
+
+def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the same faults the plain client duplicates orders and ours does not."""
+    assert main(["demo", "--orders", "80", "--seed", "7", "--json"]) == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    ours, plain = told["clients"]["resilient"], told["clients"]["plain"]
+    assert (told["orders"], told["seed"]) == (80, 7)
+    assert (ours["duplicates"], ours["lost"], ours["misreported"], ours["exactly_once"]) == (0, 0, 0, 80)
+    assert plain["duplicates"] > 0
+    assert set(ours) == {"duplicates", "lost", "misreported", "unknown", "exactly_once", "requests", "seconds"}
+
+
+def test_the_same_seed_gives_the_same_ledger() -> None:
+    """Faults hang on seed, client id and attempt: two runs leave the same truth."""
+    ledgers = []
+    for workers in (8, 16):
+        with Sandbox(seed=3, window=1.0, faults="ordinary", limits=False) as exchange:
+            drill("resilient", exchange, orders=40, seed=3, workers=workers)
+            ledgers.append(exchange.ledger())
+    assert ledgers[0] == ledgers[1]
+
+
+def test_what_is_counted() -> None:
+    """Each count by its definition."""
+    reports = {"a": "done", "b": "done", "c": "done", "d": "failed", "e": "failed", "f": "unknown"}
+    count = compare(reports, {"a": 1, "b": 2, "d": 1, "f": 1}, requests=9, seconds=1.0)
+    assert (count.duplicates, count.lost, count.misreported, count.unknown, count.exactly_once) == (1, 2, 2, 1, 1)
+
+
+@pytest.mark.parametrize("words", [["--orders", "0"], ["--orders", "many"], ["--seed", "x"]])
+def test_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake is one line and exit code 2."""
+    assert main(["demo", *words]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -1,0 +1,246 @@
+"""The exchange's truth: what it checks, what it remembers, and what its faults really do."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import Policies
+from resilience.sandbox import Sandbox
+from resilience.sandbox.faults import MIXES, QUERY, WRITE, FaultError, draw, rates_of, share
+
+PLACE, INFO = "/api/v2/spot/trade/place-order", "/api/v2/spot/trade/orderInfo"
+MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
+LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+
+
+@pytest.fixture
+def exchange() -> Iterator[Sandbox]:
+    """A calm exchange with a short window."""
+    with Sandbox(window=0.5) as running:
+        yield running
+
+
+def send(exchange: Sandbox, method: str, path: str, params: Any = None, **change: Any) -> requests.Response:
+    """Send a request signed by the test's own hand; `change` spoils a header."""
+    query = "&".join(f"{key}={params[key]}" for key in sorted(params)) if method == "GET" and params else ""
+    body = json.dumps(params) if method == "POST" else ""
+    stamp = str(int((time.time() + change.pop("ahead", 0.0)) * 1000))
+    target = f"{path}?{query}" if query else path
+    text = f"{stamp}{method}{target}{body}".encode()
+    headers = {
+        "ACCESS-KEY": exchange.key,
+        "ACCESS-SIGN": base64.b64encode(hmac.digest(exchange.secret.encode(), text, "sha256")).decode(),
+        "ACCESS-TIMESTAMP": stamp,
+        "ACCESS-PASSPHRASE": exchange.passphrase,
+        **change,
+    }
+    return requests.request(method, exchange.rest + target, data=body or None, headers=headers, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"ACCESS-KEY": ""}, "40006"),
+        ({"ACCESS-PASSPHRASE": ""}, "40011"),
+        ({"ACCESS-KEY": "other"}, "40037"),
+        ({"ACCESS-TIMESTAMP": "soon"}, "40005"),
+        ({"ahead": -5.0}, "40008"),
+        ({"ahead": 5.0}, "40008"),
+        ({"ACCESS-SIGN": "x"}, "40009"),
+        ({"ACCESS-PASSPHRASE": "wrong"}, "40012"),
+        ({"paptrading": "1"}, "40099"),
+    ],
+)
+def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str) -> None:
+    """Each wrong header gets the code that the real exchange gives, as HTTP 400."""
+    answer = send(exchange, "POST", PLACE, MARKET, **change)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert exchange.ledger() == {"orders": []}
+
+
+@pytest.mark.parametrize(("option", "code"), [("can_trade", "40014"), ("demo", "40099"), ("unified", "40085")])
+def test_kinds_of_keys(option: str, code: str) -> None:
+    """Permission, demo mode and account mode are held too."""
+    options: dict[str, Any] = {option: option != "can_trade"}
+    with Sandbox(**options) as exchange:
+        assert send(exchange, "POST", PLACE, MARKET).json()["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"symbol": None}, "400172"),
+        ({"symbol": "XXXUSDT"}, "40034"),
+        ({"side": "hold"}, "40017"),
+        ({"size": "many"}, "40017"),
+        ({"size": "0.5"}, "45110"),
+        ({"size": "99999999999"}, "43012"),
+        ({"clientOid": "x" * 51}, "40304"),
+        ({"requestTime": "1000", "receiveWindow": "5000"}, "40078"),
+        ({"requestTime": "1000", "receiveWindow": "60000"}, "40079"),
+    ],
+)
+def test_orders_that_are_refused(exchange: Sandbox, change: dict[str, Any], code: str) -> None:
+    """Missing, wrong, too small, too dear, too late: nothing is executed."""
+    params = {key: value for key, value in {**MARKET, **change}.items() if value is not None}
+    assert send(exchange, "POST", PLACE, params).json()["code"] == code
+    assert exchange.ledger() == {"orders": []}
+
+
+def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox) -> None:
+    """A resting order keeps its id; a market order fills at once and frees it: resent, it buys twice."""
+    assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "00000"
+    assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "43118"
+    for _ in range(2):
+        assert send(exchange, "POST", PLACE, {**MARKET, "clientOid": "b"}).json()["code"] == "00000"
+    rows = {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
+    assert rows == {"a": 1, "b": 2}
+
+
+def test_queries(exchange: Sandbox) -> None:
+    """An unknown order is an empty list, a known one a list of one."""
+    assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"] == []
+    send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
+    found = send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"]
+    assert [(order["clientOid"], order["status"]) for order in found] == [("a", "filled")]
+
+
+def test_rate_limits() -> None:
+    """Ten orders a second, and not one more."""
+    with Sandbox(seed=1) as exchange:
+        codes = [send(exchange, "POST", PLACE, MARKET).json()["code"] for _ in range(25)]
+        assert codes[0] == "00000"
+        assert "429" in codes
+
+
+@pytest.mark.parametrize(
+    ("fault", "executions", "seen"),
+    [
+        ("accept_drop", 1, None),
+        ("lag", 1, None),
+        ("accept_500", 1, (500, None)),
+        ("accept_40725", 1, (400, "40725")),
+        ("refuse_40725", 0, (400, "40725")),
+        ("refuse_429", 0, (429, "429")),
+        ("refuse_503", 0, (503, None)),
+        ("http200_code", 0, (200, "43012")),
+        ("code_400", 0, (400, "43012")),
+        ("html_502", 1, (502, None)),
+        ("empty_body", 1, (200, None)),
+        ("numeric_code", 0, (400, 40015)),
+        ("truncated_json", 1, (200, None)),
+        ("slow_trickle", 1, (200, "00000")),
+        ("code_30032", 0, (400, "30032")),
+        ("code_45001", 1, (400, "45001")),
+    ],
+)
+def test_what_a_fault_does(exchange: Sandbox, fault: str, executions: int, seen: Any) -> None:
+    """Each fault's answer, and what the ledger says beside it."""
+    exchange.set_faults(rates={fault: 1})
+    try:
+        answer = send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
+        code = answer.json().get("code") if answer.text.endswith("}") else None
+        assert (answer.status_code, code) == seen
+    except requests.ConnectionError:
+        assert seen is None
+    assert sum(row["executions"] for row in exchange.ledger()["orders"]) == executions
+
+
+@pytest.mark.parametrize(("fault", "executions"), [("lose", 0), ("accept_late", 1), ("accept_hang", 1)])
+def test_faults_that_hang(exchange: Sandbox, fault: str, executions: int) -> None:
+    """Nothing is answered until the client gives up; a late order is executed all the same."""
+    exchange.set_faults(rates={fault: 1})
+    body = {**MARKET, "clientOid": "a"}
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(exchange.rest + PLACE, json=body, timeout=0.1, headers=_headers(exchange, body))
+    exchange.settle()
+    assert sum(row["executions"] for row in exchange.ledger()["orders"]) == executions
+
+
+def _headers(exchange: Sandbox, body: dict[str, Any]) -> dict[str, str]:
+    stamp = str(int(time.time() * 1000))
+    text = f"{stamp}POST{PLACE}{json.dumps(body)}".encode()
+    sign = base64.b64encode(hmac.digest(exchange.secret.encode(), text, "sha256")).decode()
+    head = {"ACCESS-KEY": exchange.key, "ACCESS-SIGN": sign, "ACCESS-TIMESTAMP": stamp}
+    return {**head, "ACCESS-PASSPHRASE": exchange.passphrase, "Content-Type": "application/json"}
+
+
+@given(st.integers(0, 10**6), st.text(max_size=12), st.integers(1, 9), st.sampled_from(sorted(MIXES)))
+def test_faults_depend_on_nothing_but_their_seed(seed: int, client_id: str, attempt: int, mix: str) -> None:
+    """The same seed, client id and attempt always draw the same fault, and every draw is a fault of the mix."""
+    first = draw(seed, WRITE, client_id, attempt, MIXES[mix])
+    assert first == draw(seed, WRITE, client_id, attempt, MIXES[mix])
+    assert first is None or MIXES[mix][first] > 0
+    assert 0 <= share(seed, client_id) < 1
+
+
+def test_rates_are_met() -> None:
+    """Over many draws each fault comes as often as its rate says."""
+    drawn = [draw(1, WRITE, f"o{n}", 1, MIXES["ordinary"]) for n in range(20_000)]
+    for name, rate in MIXES["ordinary"].items():
+        if name not in QUERY:
+            assert abs(drawn.count(name) / len(drawn) - rate) < 0.01
+
+
+def test_bad_faults_are_refused(exchange: Sandbox) -> None:
+    """An unknown name, a rate that is none, and rates above one say what is allowed; nothing changes."""
+    for wrong in ("stormy", {"loose": 0.1}, {"lose": 2}, {"lose": True}, {"lose": 0.6, "lag": 0.6}):
+        with pytest.raises(FaultError):
+            rates_of(wrong)  # type: ignore[arg-type]
+    answer = requests.post(exchange.rest + "/sandbox/faults", json={"rates": {"loose": 0.1}}, timeout=5)
+    assert answer.status_code == 400
+    assert "there are lose" in answer.json()["error"]
+    assert exchange.rates == {}
+
+
+def test_controls_over_http(exchange: Sandbox) -> None:
+    """Ledger, faults and reset answer as the demo and others use them."""
+    answer = requests.post(exchange.rest + "/sandbox/faults", json={"seed": 3, "rates": {"lag": 0.5}}, timeout=5)
+    assert answer.json() == {"seed": 3, "rates": {"lag": 0.5}}
+    requests.post(exchange.rest + "/sandbox/faults", json={"rates": {}}, timeout=5)
+    send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
+    rows = requests.get(exchange.rest + "/sandbox/ledger", timeout=5).json()["orders"]
+    assert [sorted(row) for row in rows] == [["clientOid", "executions", "orderId", "symbol"]]
+    requests.post(exchange.rest + "/sandbox/reset", timeout=5)
+    assert exchange.ledger() == {"orders": []}
+
+
+def test_its_policy_matches_its_window(exchange: Sandbox) -> None:
+    """The policy file beside it loads without a word and knows the window."""
+    rules = Policies.load(exchange.policy).policy("bitget").reconcile
+    assert rules is not None
+    assert rules.window == 0.5
+
+
+def test_the_command(tmp_path: Any) -> None:
+    """The first line tells a program everything; SIGTERM ends it with 0."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", "1s", "--seed", "4"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        told = json.loads(running.stdout.readline())
+        assert set(told) == {"rest", "ws", "key", "secret", "passphrase", "policy"}
+        assert requests.get(told["rest"] + "/api/v2/public/time", timeout=5).json()["code"] == "00000"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+
+
+@pytest.mark.parametrize("words", [["--window", "x"], ["--port", "99999"], ["--faults", "stormy"], ["--what"]])
+def test_wrong_use(words: list[str]) -> None:
+    """A mistake is one line and exit code 2."""
+    command = [sys.executable, "-m", "resilience", "sandbox", *words]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
