@@ -73,8 +73,10 @@ def _top(backoff: Backoff, attempt: int) -> float:
         return min(initial * attempt, longest)
     factor = 3.0 if backoff.kind == "decorrelated" else backoff.factor
     steps = attempt if backoff.kind == "decorrelated" else attempt - 1
-    if initial <= 0 or initial >= longest or (factor > 1 and steps * log(factor) >= log(longest / initial)):
-        return min(initial, longest) if initial <= 0 else longest
+    if initial <= 0 or initial >= longest:
+        return min(initial, longest)
+    if log(initial) + steps * log(factor) >= log(longest):
+        return longest
     return min(initial * factor**steps, longest)
 
 
@@ -92,11 +94,14 @@ def _wait(backoff: Backoff, random: Random) -> Any:
             return top * random() if backoff.jitter == "full" else top / 2 + top / 2 * random()
 
     class Decorrelated(wait_base):
-        """Each delay drawn between the first one and three times the last one (Brooker, AWS, 2015)."""
+        """Each delay drawn between the first one and three times the last one (Brooker, AWS, 2015).
+
+        The cap bounds the range that is drawn from: clamping what was drawn would put everybody on it.
+        """
 
         def __call__(self, retry_state: tenacity.RetryCallState) -> float:
             low = min(backoff.initial, backoff.max)
-            last = retry_state.upcoming_sleep or low
-            return min(low + random() * max(0.0, 3 * last - low), backoff.max)
+            high = min(3 * (retry_state.upcoming_sleep or low), backoff.max)
+            return low + random() * max(0.0, high - low)
 
     return Decorrelated() if backoff.kind == "decorrelated" else Capped()

@@ -1,0 +1,70 @@
+"""A Retry-After that is clamped down makes the retry come early."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+
+from resilience import Pipeline, Policy, failure_of
+from resilience.testing import FakeClock, ScriptedTransport
+
+
+class Busy(Exception):
+    """429 with a wish."""
+
+    status_code = 429
+
+    def __init__(self, wish: str) -> None:
+        super().__init__(wish)
+        self.headers = {"Retry-After": wish}
+
+
+def naive_delay(wish: str, most: float) -> float:
+    """What a retry layer with a maximum delay makes of the server's wish."""
+    return min(float(wish), most)
+
+
+def test_naive() -> None:
+    """Two minutes become one; nan becomes nonsense; a date is not understood at all."""
+    assert naive_delay("120", 60) == 60
+    with pytest.raises(ValueError, match="could not convert"):
+        naive_delay("Wed, 21 Oct 2026 07:28:00 GMT", 60)
+
+
+def test_ours_waits_as_long_as_asked() -> None:
+    """The wish is a floor, above the longest delay of the backoff."""
+    clock = FakeClock()
+    send = ScriptedTransport([Busy("120"), "fine"])
+    policy = Policy(deadline="10m", retry={"max_attempts": 2, "backoff": {"max": "60s"}})
+    assert Pipeline(policy, clock=clock).call(send) == "fine"
+    assert clock.sleeps == [120.0]
+
+
+def test_ours_reads_dates() -> None:
+    """An HTTP date is a time on the server's clock, and ours fills in the wait."""
+    clock = FakeClock()
+    send = ScriptedTransport([Busy(formatdate(clock.time() + 30, usegmt=True)), "fine"])
+    assert Pipeline(Policy(deadline="10m", retry={"max_attempts": 2}), clock=clock).call(send) == "fine"
+    assert clock.sleeps == [30.0]
+
+
+def test_ours_stops_when_it_does_not_fit() -> None:
+    """A wish beyond the deadline ends the call at once, and says when."""
+    clock = FakeClock()
+    send = ScriptedTransport([Busy("120")])
+    with pytest.raises(Busy) as caught:
+        Pipeline(Policy(deadline="20s", retry={"max_attempts": 5}), clock=clock).call(send)
+    assert clock.sleeps == []
+    assert failure_of(caught.value).retry_after == 120
+    assert failure_of(caught.value).retry_at == clock.time() + 120
+
+
+@pytest.mark.parametrize("wish", ["nan", "-5", "inf", "later"])
+def test_ours_ignores_nonsense(wish: str) -> None:
+    """What is no time is no wish: the backoff decides."""
+    clock = FakeClock()
+    send = ScriptedTransport([Busy(wish), "fine"])
+    policy = Policy(retry={"max_attempts": 2, "backoff": {"initial": "1s", "jitter": "none"}})
+    assert Pipeline(policy, clock=clock).call(send) == "fine"
+    assert clock.sleeps == [1.0]

@@ -1,0 +1,79 @@
+"""Three nested retry layers of three attempts make 27 requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import tenacity
+
+from resilience import Policies, resilient
+from resilience.testing import FakeClock
+
+retry3 = tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_none(), reraise=True)
+
+
+def test_naive() -> None:
+    """3 x 3 x 3 = 27."""
+    calls = []
+
+    @retry3
+    @retry3
+    @retry3
+    def send() -> None:
+        calls.append(1)
+        raise ConnectionRefusedError
+
+    with pytest.raises(ConnectionRefusedError):
+        send()
+    assert len(calls) == 27
+
+
+def test_ours(driver: Any) -> None:
+    """The innermost layer retries; the others see that it has given up: 3."""
+    transport = driver.transport([ConnectionRefusedError()] * 30)
+    policies = Policies.from_mapping(
+        {"policies": {"three": {"codes": ["http"], "retry": {"max_attempts": 3}}}}, clock=FakeClock()
+    )
+    layer = resilient("three", idempotent=True, policies=policies)
+    fn: Any = layer(transport)
+    for _ in range(2):
+        fn = layer(_around(driver, fn))
+    with pytest.raises(ConnectionRefusedError):
+        driver.call(fn)
+    assert len(transport.calls) == 3
+
+
+def test_an_sdk_error_around_ours_is_not_retried_either(driver: Any) -> None:
+    """A layer between that wraps the error in its own does not hide that the inner one gave up."""
+    transport = driver.transport([ConnectionRefusedError()] * 30)
+    policies = Policies.from_mapping({"policies": {"three": {"retry": {"max_attempts": 3}}}}, clock=FakeClock())
+    layer = resilient("three", idempotent=True, policies=policies)
+    with pytest.raises(ConnectionError, match="the sdk failed"):
+        driver.call(layer(_around(driver, layer(transport), "the sdk failed")))
+    assert len(transport.calls) == 3
+
+
+def _around(driver: Any, fn: Any, wrapped: str = "") -> Any:
+    """A function that calls `fn`, as an SDK's layer would."""
+    if driver.colour == "sync":
+
+        def layer() -> Any:
+            try:
+                return fn()
+            except ConnectionError as error:
+                if wrapped:
+                    raise ConnectionError(wrapped) from error
+                raise
+
+        return layer
+
+    async def alayer() -> Any:
+        try:
+            return await fn()
+        except ConnectionError as error:
+            if wrapped:
+                raise ConnectionError(wrapped) from error
+            raise
+
+    return alayer

@@ -1,0 +1,40 @@
+"""A breaker on the wall clock sleeps for ever, or not at all, when the clock is set."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pybreaker
+import pytest
+
+from resilience import CircuitOpenError, Pipeline, Policy
+from resilience.testing import FakeClock
+
+
+def test_naive() -> None:
+    """Pybreaker keeps the date of its opening: a clock that was set an hour back makes the break an hour longer."""
+    breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=0)
+    breaker.open()
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    breaker._state_storage.opened_at = ahead
+    with pytest.raises(pybreaker.CircuitBreakerError):
+        breaker.call(lambda: "never asked")
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_ours(step: float) -> None:
+    """The break is as long as it is, whatever the wall clock does."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "10s"}), clock=clock)
+    with pytest.raises(ConnectionRefusedError):
+        pipeline.call(_down)
+    clock.step_wall(step)
+    clock.advance(9)
+    with pytest.raises(CircuitOpenError):
+        pipeline.call(lambda: "refused")
+    clock.advance(1.1)
+    assert pipeline.call(lambda: "fine") == "fine"
+
+
+def _down() -> None:
+    raise ConnectionRefusedError

@@ -1,0 +1,63 @@
+"""A context variable that is reset when an async generator is finalised elsewhere raises."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator
+
+import pytest
+
+from resilience import Pipeline, Policy, current_call
+
+VAR: contextvars.ContextVar[int] = contextvars.ContextVar("var")
+
+
+async def finalise_elsewhere(make: object) -> None:
+    """Begin an async generator in one context and close it in another, while it waits inside."""
+    waiting = asyncio.Event()
+    stream = make(waiting)  # type: ignore[operator]
+    first = stream.__anext__()
+    contextvars.copy_context().run(first.send, None)
+    assert waiting.is_set()
+    contextvars.copy_context().run(_throw, first)
+
+
+def _throw(step: object) -> None:
+    step.throw(GeneratorExit)  # type: ignore[attr-defined]
+
+
+def test_naive() -> None:
+    """Resetting a token in a foreign context is a ValueError."""
+
+    async def stream(waiting: asyncio.Event) -> AsyncIterator[int]:
+        token = VAR.set(1)
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+            yield 1
+        finally:
+            VAR.reset(token)
+
+    with pytest.raises(ValueError, match="different Context"):
+        asyncio.run(finalise_elsewhere(stream))
+
+
+def test_ours() -> None:
+    """Ours lets go quietly, and the context of others is as it was."""
+    pipeline = Pipeline(Policy(deadline="10s"))
+
+    async def stream(waiting: asyncio.Event) -> AsyncIterator[int]:
+        async def wait() -> None:
+            waiting.set()
+            await asyncio.get_running_loop().create_future()
+
+        await pipeline.acall(wait)
+        yield 1
+
+    async def run() -> None:
+        with pytest.raises(GeneratorExit):
+            await finalise_elsewhere(stream)
+        assert current_call() is None
+
+    asyncio.run(run())
