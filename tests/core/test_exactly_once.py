@@ -1,0 +1,236 @@
+"""For any script of server behaviours within W, P and L: executed at most once, and what is reported is true.
+
+The server is a few lines of Python on a fake clock of its own offset. It checks the stamp when a
+request is delivered, accepts at most P after that, and shows an order at most L after accepting it;
+it frees a key when its order is filled, as the real one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import NOT_FOUND, Found, Pipeline, Policy, current_call, failure_of
+from resilience.testing import FakeClock
+
+W, P, L = 30.0, 3.0, 2.0
+SKEW = 0.9  # seconds; a client's clock may be off by up to the rule's tolerance of 1 s
+
+
+class EnvelopeError(Exception):
+    """An error in the API's own envelope."""
+
+    def __init__(self, code: str, now: float, status: int = 400) -> None:
+        super().__init__(code)
+        self.body = {"code": code, "msg": "m", "requestTime": int(now * 1000)}
+        self.status_code = status
+
+
+class BareError(Exception):
+    """A status without the API's envelope, as a proxy says it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status_code = status
+
+
+@dataclass
+class Server:
+    """Executes orders at scripted moments; `late` holds those that are still under way."""
+
+    clock: FakeClock
+    offset: float
+    executed: list[float] = field(default_factory=list)
+    late: list[tuple[float, float]] = field(default_factory=list)
+    visible: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        """Return the server's Unix time."""
+        return self.clock.time() + self.offset
+
+    def settle(self, until: float) -> None:
+        """Carry out what was delivered before this server time."""
+        for at, lag in sorted(self.late):
+            if at <= until:
+                self.executed.append(at)
+                self.visible.append(at + lag)
+        self.late = [one for one in self.late if one[0] > until]
+
+    def send(self, behaviour: tuple[Any, ...], stamp: float) -> str:
+        """Meet one attempt with one behaviour."""
+        kind, wait, work, lag = behaviour
+        now = self.now()
+        if kind == "refused":
+            raise EnvelopeError("43012", now)
+        if kind == "busy":
+            raise EnvelopeError("429", now, 429)
+        if kind == "refused 40725":
+            raise EnvelopeError("40725", now)
+        if kind == "lost":
+            self.clock.advance(5)
+            raise TimeoutError
+        delivered = now if kind != "late" else max(now, stamp + wait * W)
+        if delivered <= stamp + W:
+            self.late.append((delivered + work * P * (kind == "late"), lag * L))
+        if kind == "late":
+            self.clock.advance(5)
+            self.settle(self.now())
+            raise TimeoutError
+        self.settle(now)
+        if kind == "dropped":
+            raise ConnectionResetError
+        if kind == "bare 500":
+            raise BareError(500)
+        if kind == "accepted 40725":
+            raise EnvelopeError("40725", now)
+        return "order"
+
+
+KINDS = ["fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "refused", "busy", "lost", "late"]
+SHARE = st.floats(0, 1)
+BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
+LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
+
+
+def run(behaviours: Any, looks: Any, offset: float, deadline: float, **rules: Any) -> tuple[Server, str]:
+    """Place one order under the rule; return the server and what the caller was told."""
+    clock = FakeClock()
+    server = Server(clock, offset)
+    script, down = iter(behaviours), iter(looks)
+
+    def place(*, client_id: str) -> str:
+        call = current_call()
+        assert call is not None
+        stamp = clock.time()
+        call.stamp(stamp)
+        return server.send(next(script, ("fine", 0, 0, 0)), stamp)
+
+    def look_up(call: Any) -> Any:
+        if next(down, "answers") == "fails":
+            raise ConnectionResetError
+        now = server.now()
+        server.settle(now)
+        seen = [at for at, shown in zip(server.executed, server.visible, strict=True) if shown <= now]
+        if seen:
+            return Found("order", created_at=seen[0])
+        return NOT_FOUND(server_time=now)
+
+    policy = Policy(
+        codes=("bitget", "http"),
+        deadline=deadline,
+        retry={"max_attempts": 5},
+        reconcile={"window": W, "processing": P, "lag": L, **rules},
+    )
+    pipeline = Pipeline(policy, key="client_id", reconcile=look_up, clock=clock)
+    try:
+        pipeline.compile(place)()
+        told = "done"
+    except Exception as error:
+        told = {"maybe": "unknown", "no": "failed"}[failure_of(error).executed]
+    clock.advance(1000)
+    server.settle(server.now())
+    return server, told
+
+
+@given(BEHAVIOURS, LOOKS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
+def test_executed_at_most_once_and_told_truthfully(behaviours: Any, looks: Any, offset: float, deadline: float) -> None:
+    """Done means executed once, failed means never, and nothing is ever executed twice."""
+    server, told = run(behaviours, looks, offset, deadline)
+    assert len(server.executed) <= 1
+    assert told != "done" or len(server.executed) == 1
+    assert told != "failed" or len(server.executed) == 0
+
+
+@given(BEHAVIOURS, st.floats(-SKEW, SKEW))
+def test_with_time_and_a_query_that_answers_nothing_stays_unknown(behaviours: Any, offset: float) -> None:
+    """Unknown is reported only where the deadline is short or the query path is down."""
+    assert run(behaviours, [], offset, 400.0)[1] != "unknown"
+
+
+def test_a_fence_that_is_too_short_sends_twice() -> None:
+    """The test can fail: without the window in the fence a request that is still under way is sent again."""
+    late = [("late", 0.9, 0.5, 0.5)]
+    assert len(run(late, [], 0.0, 400.0)[0].executed) == 1
+    assert len(run(late, [], 0.0, 400.0, window=0.1, processing=0.1, lag=0.1)[0].executed) == 2
+
+
+def test_a_reconciler_without_server_time_waits_the_whole_fence() -> None:
+    """Without the server's time "not found" is believed only 2 W + P + L after the last send."""
+    clock = FakeClock()
+    sent: list[float] = []
+
+    def place(*, client_id: str) -> str:
+        sent.append(clock.monotonic())
+        if len(sent) == 1:
+            raise TimeoutError
+        return client_id
+
+    pipeline = Pipeline(
+        Policy(deadline="200s", retry={"max_attempts": 2}, reconcile={}),
+        key="client_id",
+        reconcile=lambda _call: NOT_FOUND,
+        clock=clock,
+    )
+    assert pipeline.compile(place)(client_id="mine") == "mine"
+    assert sent == [0.0, 65.0]
+
+
+def test_one_more_look_before_a_later_no_is_told() -> None:
+    """A refusal after a doubt is not believed before one more look: the first attempt may have used the funds."""
+    clock, looks = FakeClock(), []
+    server_time = iter([clock.time() + 1, clock.time() + 2, clock.time() + 50])
+
+    def look_up(call: Any) -> Any:
+        looks.append(call.attempt)
+        return Found("order") if len(looks) == 4 else NOT_FOUND(server_time=next(server_time))
+
+    script = iter([TimeoutError(), EnvelopeError("43012", clock.time())])
+
+    def place(*, client_id: str) -> str:
+        call = current_call()
+        assert call is not None
+        call.stamp(clock.time())
+        raise next(script)
+
+    policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
+    pipeline = Pipeline(policy, key="client_id", reconcile=look_up, clock=clock)
+    assert pipeline.compile(place)() == "order"
+    assert looks == [1, 1, 1, 2]
+
+
+def test_a_duplicate_id_on_the_first_send_is_the_callers_error() -> None:
+    """Without an earlier attempt of ours in doubt a taken key is never a find."""
+    looks: list[Any] = []
+    policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
+    clock = FakeClock()
+    pipeline = Pipeline(policy, key="client_id", reconcile=looks.append, clock=clock)
+
+    def place(*, client_id: str) -> str:
+        raise EnvelopeError("43118", clock.time())
+
+    with pytest.raises(EnvelopeError) as caught:
+        pipeline.compile(place)()
+    assert looks == []
+    assert (failure_of(caught.value).executed, failure_of(caught.value).attempts) == ("no", 1)
+
+
+def test_a_find_older_than_the_first_stamp_is_not_ours() -> None:
+    """The key was used before: stop, and say that it is unknown."""
+    clock = FakeClock()
+    policy = Policy(deadline="200s", retry={"max_attempts": 3}, reconcile={})
+    pipeline = Pipeline(
+        policy, key="client_id", reconcile=lambda _call: Found("old", created_at=clock.time() - 60), clock=clock
+    )
+
+    def place(*, client_id: str) -> str:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError) as caught:
+        pipeline.compile(place)(client_id="reused")
+    found = failure_of(caught.value)
+    assert (found.executed, found.key) == ("maybe", "reused")
+    assert "reused" in found.remedy
