@@ -104,6 +104,10 @@ RULES = st.builds(
 )
 
 
+OUTCOMES = st.sampled_from(["succeeded", "failed", "failed", "released"])
+WAITS = st.sampled_from([0.0, 0.5, 1.1, 2.5, 4.0, 5.1, 70.0, 2 * WINDOW])
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Both get the same operations and must agree after each."""
 
@@ -119,14 +123,20 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(target=tickets)
     def admit(self) -> Any:
         """Ask both."""
+        return self._admit()
+
+    def _admit(self) -> Any:
         now = self.clock.monotonic()
         ours, theirs = self.breaker.admit(now), self.model.admit(now)
         assert (ours is None) == (theirs is None)
         return (ours, theirs)
 
-    @rule(pair=consumes(tickets), outcome=st.sampled_from(["succeeded", "failed", "failed", "released"]))
+    @rule(pair=consumes(tickets), outcome=OUTCOMES)
     def settle(self, pair: Any, outcome: str) -> None:
         """Settle an attempt, however old."""
+        self._settle(pair, outcome)
+
+    def _settle(self, pair: Any, outcome: str) -> None:
         ours, theirs = pair
         if ours is None:
             return
@@ -137,14 +147,24 @@ class BreakerMachine(RuleBasedStateMachine):
             getattr(self.breaker, outcome)(ours, now)
         self.model.settle(theirs, outcome, now)
 
-    @rule(seconds=st.sampled_from([0.0, 0.5, 1.1, 2.5, 70.0, 2 * WINDOW]))
+    @rule(outcomes=st.lists(OUTCOMES, min_size=1, max_size=6), wait=WAITS)
+    def run(self, outcomes: list[str], wait: float) -> None:
+        """Let some time pass and make a few attempts, one after the other."""
+        self.clock.advance(wait)
+        for outcome in outcomes:
+            self._settle(self._admit(), outcome)
+            assert self.breaker.state == self.model.state
+
+    @rule(seconds=WAITS)
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.advance(seconds)
 
-    @rule(what=st.sampled_from(["open", "close", "isolate"]))
+    @rule(what=st.sampled_from(["nothing"] * 9 + ["open", "close", "isolate"]))
     def by_hand(self, what: str) -> None:
-        """Turn it by hand."""
+        """Turn it by hand, now and then."""
+        if what == "nothing":
+            return
         getattr(self.breaker, what)()
         if what == "close":
             self.model.close()
@@ -162,7 +182,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=150, stateful_step_count=60, deadline=None, derandomize=True)
+TestBreakerMachine.settings = settings(max_examples=300, stateful_step_count=40, deadline=None, derandomize=True)
 
 
 @pytest.mark.parametrize("permits", [1, 4])
