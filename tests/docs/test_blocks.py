@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -44,9 +44,12 @@ def named(page: Path) -> str:
 
 @pytest.fixture
 def quiet_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working directory of its own, no configured policies, and an internet that answers every request."""
+    """A working directory of its own, no configured policies, an internet that answers anything; loopback is real."""
+    real = requests.adapters.HTTPAdapter.send
 
-    def answer(_adapter: object, request: requests.PreparedRequest, **_options: object) -> requests.Response:
+    def answer(adapter: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if str(request.url).startswith("http://127.0.0.1:"):
+            return real(adapter, request, **options)
         response = requests.Response()
         response.status_code, response.request, response.url = 200, request, str(request.url)
         response._content = b"{}"
