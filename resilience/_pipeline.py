@@ -82,14 +82,12 @@ class Shared:
 
 
 def _classifier(policy: Policy) -> Classifier:
-    from .config.tables import CodeRegistry, builtin_names
-
-    known = builtin_names()
+    from .config.tables import CodeRegistry, is_known
 
     def lookup(name: str) -> CodeRegistry | None:
-        return CodeRegistry.builtin(name) if name in known else None
+        return CodeRegistry.builtin(name) if is_known(name) else None
 
-    tables = [CodeRegistry.builtin(one) if one in known else CodeRegistry.load(one) for one in policy.codes]
+    tables = [CodeRegistry.builtin(one) if is_known(one) else CodeRegistry.load(one) for one in policy.codes]
     return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
 
 

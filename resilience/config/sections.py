@@ -13,7 +13,7 @@ from .._core.units import Spec
 from ..errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node
-from .tables import builtin_names
+from .tables import builtin_names, is_known
 
 __all__ = ["codes", "merged", "policy", "section"]
 
@@ -113,7 +113,7 @@ def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
     names = []
     for place, one in enumerate(node.value if node.kind == "list" else [node]):
         name = str(one.value) if one.kind == "scalar" else ""
-        if name in builtin_names():
+        if is_known(name):
             names.append(name)
             continue
         beside = Path(os.path.dirname(one.file), name)

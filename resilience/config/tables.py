@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from .._core import registry as core
@@ -17,7 +17,7 @@ from .files import shipped
 from .mistakes import Mistakes
 from .nodes import Node, read_file
 
-__all__ = ["CodeRegistry", "as_node", "builtin_names"]
+__all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
 
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
@@ -68,15 +68,24 @@ class CodeRegistry(core.CodeRegistry):
         return _table(name, as_node(mapping), f"<{name}>")
 
 
-_lock = Lock()
+_lock = RLock()  # an entry point may ask for another table while it is loaded
 _loaded: dict[str, CodeRegistry] = {}
 
 
 @cache
 def builtin_names() -> tuple[str, ...]:
     """Return the names of the registries that are shipped or installed by others, sorted."""
-    own = {path.stem for path in shipped("codes").glob("*.yaml")}
-    return tuple(sorted(own | set(_others())))
+    return tuple(sorted(_shipped() | set(_others())))
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a registry of this name is there; those of others are looked for only when it is not shipped."""
+    return name in _shipped() or name in _others()
+
+
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(path.stem for path in shipped("codes").glob("*.yaml"))
 
 
 @cache
@@ -87,14 +96,13 @@ def _others() -> dict[str, Any]:
 
 
 def _builtin(name: str) -> CodeRegistry:
-    if name not in builtin_names():
+    if not is_known(name):
         near = get_close_matches(name, builtin_names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; there are {', '.join(builtin_names())}{hint}")
-    point = _others().get(name)
-    if point is None:
+    if name in _shipped():
         return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
-    found = point.load()
+    found = _others()[name].load()
     found = found() if callable(found) else found
     if isinstance(found, Mapping):
         return CodeRegistry.from_mapping(name, found)
