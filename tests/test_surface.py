@@ -1,0 +1,354 @@
+"""The public surface: what decorating and wrapping keep, and what wrong use is told."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+import resilience
+from resilience import (
+    ApiError,
+    CircuitOpenError,
+    Policies,
+    Policy,
+    PolicyError,
+    configure,
+    failure_of,
+    resilient,
+    wrap,
+)
+from resilience import _policies as configured
+from resilience.testing import FakeClock
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Each test begins with nothing configured, in an empty folder."""
+    monkeypatch.setattr(configured, "_configured", None)
+    monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    monkeypatch.undo()
+    configured._turn()
+
+
+@resilient
+def bare(a: int, *, b: str = "x") -> str:
+    """Join both."""
+    return f"{a}{b}"
+
+
+class Bot:
+    """A bot with every kind of method."""
+
+    name = "bot"
+
+    @resilient()
+    def method(self, x: int) -> tuple[str, int]:
+        """Do something."""
+        return self.name, x
+
+    @resilient(idempotent=True)
+    async def amethod(self) -> str:
+        return self.name
+
+    @resilient
+    @staticmethod
+    def static(x: int) -> int:
+        return x
+
+    @classmethod
+    @resilient
+    def cls(cls) -> str:
+        return cls.name
+
+
+def test_what_decorating_keeps() -> None:
+    """Name, documentation, signature, module, and whether it is a coroutine function."""
+    assert (bare.__name__, bare.__doc__, bare.__module__) == ("bare", "Join both.", __name__)
+    assert str(inspect.signature(bare)) == "(a: 'int', *, b: 'str' = 'x') -> 'str'"
+    assert bare(1, b="y") == "1y"
+    assert inspect.iscoroutinefunction(Bot.amethod)
+    assert not inspect.iscoroutinefunction(bare)
+
+
+def test_methods_of_every_kind() -> None:
+    """Plain, async, static and class methods work."""
+    bot = Bot()
+    assert bot.method(2) == ("bot", 2)
+    assert asyncio.run(bot.amethod()) == "bot"
+    assert (Bot.static(3), bot.static(3), Bot.cls()) == (3, 3, "bot")
+
+
+@pytest.mark.parametrize("wrong", [5, None, object(), [1]])
+def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
+    """One clear TypeError at decoration."""
+    for decorate in (resilient(), resilient("default")):
+        with pytest.raises(TypeError, match="expected a function"):
+            decorate(wrong)
+
+
+def test_a_key_that_the_function_cannot_carry() -> None:
+    """Refused at decoration, with the parameter's name."""
+    with pytest.raises(TypeError, match="takes no keyword parameter 'client_id'"):
+        resilient(key="client_id")(lambda symbol: symbol)
+
+
+def test_an_unknown_policy() -> None:
+    """Told at the first call, with the names that there are."""
+    fn = resilient("tarde")(lambda: 1)
+    with pytest.raises(PolicyError, match="no policy 'tarde'; there are bitget, ccxt, default, http"):
+        fn()
+
+
+def test_configured_after_decoration(tmp_path: Path) -> None:
+    """The policy is looked up at the first call, and followed when it changes."""
+    calls: list[int] = []
+
+    @resilient("mine", idempotent=True)
+    def flaky() -> None:
+        calls.append(1)
+        raise ConnectionRefusedError
+
+    for attempts in (2, 4):
+        path = tmp_path / f"bot{attempts}.yaml"
+        retry = f"{{max_attempts: {attempts}, backoff: {{initial: 0}}}}"
+        path.write_text(f"version: 1\npolicies: {{mine: {{retry: {retry}}}}}", encoding="utf-8")
+        configure(path)
+        calls.clear()
+        with pytest.raises(ConnectionRefusedError):
+            flaky()
+        assert len(calls) == attempts
+
+
+def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment variable, else resilience.yaml here, else the built-in ones."""
+    assert configured.current().names == ("bitget", "ccxt", "default", "http")
+    for name, where in (("here", "resilience.yaml"), ("there", "other.yaml")):
+        (tmp_path / where).write_text(f"policies: {{{name}: {{}}}}", encoding="utf-8")
+    monkeypatch.setattr(configured, "_configured", None)
+    assert "here" in configured.current().names
+    monkeypatch.setattr(configured, "_configured", None)
+    monkeypatch.setenv("RESILIENCE_POLICIES", str(tmp_path / "other.yaml"))
+    assert "there" in configured.current().names
+    monkeypatch.setattr(configured, "_configured", None)
+    monkeypatch.setenv("RESILIENCE_POLICIES", str(tmp_path / "none.yaml"))
+    with pytest.raises(PolicyError, match="cannot be read"):
+        configured.current()
+
+
+def test_a_bad_file_leaves_what_was_configured() -> None:
+    """Nothing half-applies."""
+    good = configure({"policies": {"mine": {}}})
+    with pytest.raises(PolicyError):
+        configure({"policies": {"mine": {"deadlin": 1}}})
+    with pytest.raises(TypeError, match="a path, a mapping or Policies"):
+        configure(5)  # type: ignore[arg-type]
+    assert configured.current() is good
+
+
+def test_reload_keeps_breakers_and_refuses_bad_files(tmp_path: Path) -> None:
+    """A reload swaps policies, keeps an open breaker open, and a bad file changes nothing."""
+    path = tmp_path / "bot.yaml"
+    path.write_text("policies: {p: {breaker: {consecutive: 1, open_for: 5s}}}", encoding="utf-8")
+    policies = Policies.load(path, clock=FakeClock())
+    events: list[str] = []
+    policies.subscribe(lambda event: events.append(event.name))
+    with pytest.raises(ConnectionRefusedError):
+        policies.resilient("p")(_refused)()
+    path.write_text("policies: {p: {deadline: 9s, breaker: {consecutive: 1, open_for: 5s}}}", encoding="utf-8")
+    policies.reload()
+    assert policies.policy("p").deadline == 9.0
+    with pytest.raises(CircuitOpenError):
+        policies.resilient("p")(_refused)()
+    path.write_text("policies: {p: {deadline: never}}", encoding="utf-8")
+    with pytest.raises(PolicyError):
+        policies.reload()
+    assert policies.policy("p").deadline == 9.0
+    assert [name for name in events if name.startswith("policy")] == ["policy_reloaded", "policy_rejected"]
+
+
+def _refused() -> None:
+    raise ConnectionRefusedError
+
+
+class Client:
+    """Somebody's client."""
+
+    base = "https://x"
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.entered = False
+
+    def __enter__(self) -> Self:
+        self.entered = True
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.entered = False
+
+    def __len__(self) -> int:
+        return 7
+
+    def fetch_ticker(self, symbol: str) -> str:
+        """Read."""
+        self.calls.append(symbol)
+        if len(self.calls) < 3:
+            raise TimeoutError
+        return symbol
+
+    async def create_order(self, symbol: str, params: dict[str, Any] | None = None) -> Any:
+        """Write."""
+        self.calls.append(params)
+        if len(self.calls) < 2:
+            raise ConnectionRefusedError
+        return params
+
+    def pages(self) -> Iterator[int]:
+        yield from (1, 2)
+
+
+def test_a_proxy_passes_for_the_client() -> None:
+    """isinstance, attributes, setting them, context managers, len and generators work as before."""
+    client = Client()
+    with wrap(client) as wrapped:
+        assert client.entered
+        assert isinstance(wrapped, Client)
+        assert (wrapped.base, len(wrapped), list(wrapped.pages())) == ("https://x", 7, [1, 2])
+        wrapped.base = "https://y"
+        assert client.base == "https://y"
+        assert inspect.iscoroutinefunction(wrapped.create_order)
+        with pytest.raises(AttributeError):
+            _ = wrapped.nothing
+    assert not client.entered
+
+
+def test_operations_by_glob() -> None:
+    """Globs give methods their policy, what is known of them, and where the key travels."""
+    policies = Policies.from_mapping({"policies": {"p": {"retry": {"max_attempts": 3}}}}, clock=FakeClock())
+    operations = {"fetch_*": {"idempotent": True}, "create_*": {"key": "params.clientOrderId"}}
+    client = wrap(Client(), "p", policies=policies, operations=operations)
+    assert client.fetch_ticker("BTC") == "BTC"
+    client.calls.clear()
+    got = asyncio.run(client.create_order("BTC"))
+    assert len(got["clientOrderId"]) == 32
+    assert client.calls == [got, got]
+    given = {"a": 1}
+    assert asyncio.run(client.create_order("BTC", given))["a"] == 1
+    assert given == {"a": 1}
+
+
+@pytest.mark.parametrize("wrong", [None, Client, print])
+def test_what_is_no_client(wrong: Any) -> None:
+    """One clear TypeError."""
+    with pytest.raises(TypeError, match="wrap takes a client object"):
+        wrap(wrong)
+
+
+def test_wrong_operations() -> None:
+    """An unknown option is named."""
+    with pytest.raises(TypeError, match=r"unknown polici; allowed"):
+        wrap(Client(), operations={"*": {"polici": "x"}})
+    with pytest.raises(TypeError, match="a policy's name or a mapping"):
+        wrap(Client(), operations={"*": 5})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CircuitOpenError("open", policy="p", operation="o", retry_after=1.0, retry_at=2.0),
+        ApiError("43012", "Insufficient balance", {"code": "43012"}),
+        PolicyError("bad"),
+    ],
+)
+def test_our_errors_pickle_and_copy(error: Exception) -> None:
+    """They come back with everything they had."""
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
+
+
+def test_refusals_of_requests_pickle_and_are_requests_errors() -> None:
+    """Users of requests catch them as they catch everything."""
+    import requests
+
+    from resilience.integrations.requests import REFUSALS
+
+    for kind, made in REFUSALS.items():
+        error = made("refused", policy="p", retry_after=1.0)
+        other = pickle.loads(pickle.dumps(error))
+        assert isinstance(other, kind)
+        assert isinstance(other, requests.RequestException)
+        assert (other.policy, other.retry_after) == ("p", 1.0)
+
+
+def test_importing_costs_nothing_heavy() -> None:
+    """None of the third parties, nor asyncio, is imported before it is needed."""
+    program = (
+        "import sys, resilience\n"
+        "from resilience import *\n"
+        "heavy = {'tenacity', 'pybreaker', 'structlog', 'requests', 'pydantic', 'yaml', 'asyncio'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_all_names_are_there() -> None:
+    """Every public name can be had, and an unknown one is an AttributeError."""
+    for name in resilience.__all__:
+        assert getattr(resilience, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = resilience.nothing
+
+
+def test_a_policy_in_python() -> None:
+    """A Policy serves where a name does."""
+    clock = FakeClock()
+    policies = Policies.builtin(clock=clock)
+    policy = Policy(name="mine", retry={"max_attempts": 2, "backoff": {"initial": "1s", "jitter": "none"}})  # type: ignore[arg-type]
+    tries: list[int] = []
+
+    @resilient(policy, policies=policies)
+    def flaky() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionRefusedError
+        return "fine"
+
+    assert flaky() == "fine"
+    assert clock.sleeps == [1.0]
+
+
+def test_describe_and_the_breaker_by_hand() -> None:
+    """What a pipeline does, as plain data, and its breaker's state."""
+    pipeline = Policies.builtin(clock=FakeClock()).pipeline("default")
+    told = pipeline.describe()
+    assert (told["policy"], told["max_attempts"], told["breaker"]) == (
+        "default",
+        3,
+        {"key": "default", "state": "closed"},
+    )
+    breaker = pipeline.breaker
+    assert breaker is not None
+    breaker.isolate()
+    with pytest.raises(CircuitOpenError) as caught:
+        pipeline.call(lambda: 1)
+    assert caught.value.retry_after is None
+    assert pipeline.describe()["breaker"]["state"] == "open"
+    breaker.close()
+    assert pipeline.call(lambda: 1) == 1
+
+
+def test_failure_of_anything() -> None:
+    """An error that no pipeline saw goes by its shape."""
+    assert failure_of(ConnectionResetError()).executed == "maybe"
+    assert failure_of(object()).category in ("retryable", "fatal", "user_fixable")
