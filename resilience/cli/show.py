@@ -52,14 +52,18 @@ def _cell(value: object) -> str:
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
     """Draw with rich; tell False where rich is not installed."""
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
     except ImportError:
         return False
-    table = Table(title=title or None, title_justify="left", header_style="bold")
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    table = Table(
+        title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, collapse_padding=True
+    )
+    for place, name in enumerate(columns):
+        words = [*name.split(), *(row[place] for row in rows if len(row[place]) <= 12)]
+        table.add_column(name, overflow="fold", min_width=max(map(len, words), default=1))
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None).print(table)
