@@ -59,7 +59,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     except ImportError:
         return False
     table = Table(
-        title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, collapse_padding=True
+        title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0
     )
     for place, name in enumerate(columns):
         words = [*name.split(), *(row[place] for row in rows if len(row[place]) <= 12)]
