@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any, TypeVar
 
 from ._core.plan import Binding
 from ._live import live
 from ._pipeline import is_async, routed
-from ._policies import Policies, current
+from ._policies import Policies
+from ._rules import Rules
 
 __all__ = ["wrap"]
 
 C = TypeVar("C")
 _NATIVE = {"requests.Session": "resilience.integrations.requests"}
 """Classes that an integration wraps by itself, by package and name."""
-_OPTIONS = ("policy", "idempotent", "key", "reconcile")
 
 
 def wrap(
@@ -54,7 +52,7 @@ def wrap(
     if client is None or isinstance(client, type) or inspect.isroutine(client):
         told = "None" if client is None else f"{getattr(client, '__name__', client)!r}, which is no client object"
         raise TypeError(f"wrap takes a client object, got {told}; decorate functions with @resilient")
-    rules = _Rules(policy, operations or {}, policies)
+    rules = Rules(policy, operations, policies)
     for kind in type(client).__mro__:
         module = _NATIVE.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
         if module is not None:
@@ -64,48 +62,10 @@ def wrap(
     return made  # type: ignore[no-any-return]  # it passes for the client
 
 
-class _Rules:
-    """Which policy each operation gets: the caller's globs first, then the file's, then the one policy."""
-
-    def __init__(self, policy: str, operations: Mapping[str, Any], policies: Policies | None) -> None:
-        self.policy = policy
-        self._policies = policies
-        self._globs = [(glob, _options(glob, one)) for glob, one in operations.items()]
-
-    def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
-        """Compile a method by the rules in force now."""
-        found = self._policies or current()
-        chosen = self.policy
-        rule = found.rule_for(binding.operation)
-        if rule is not None:
-            chosen, binding = rule.policy, _over(binding, idempotent=rule.idempotent, key=rule.key)
-        for glob, options in self._globs:
-            if fnmatchcase(binding.operation, glob):
-                given = {name: value for name, value in options.items() if name != "policy"}
-                chosen, binding = options.get("policy", self.policy), _over(binding, **given)
-                break
-        return found.pipeline(chosen, operation=binding.operation).compile(fn, binding)
-
-
-def _options(glob: str, given: Any) -> dict[str, Any]:
-    if isinstance(given, str):
-        return {"policy": given}
-    if not isinstance(given, Mapping):
-        raise TypeError(f"operations[{glob!r}] takes a policy's name or a mapping, not {type(given).__name__}")
-    unknown = [name for name in given if name not in _OPTIONS]
-    if unknown:
-        raise TypeError(f"operations[{glob!r}]: unknown {', '.join(unknown)}; allowed: {', '.join(_OPTIONS)}")
-    return dict(given)
-
-
-def _over(binding: Binding, **given: Any) -> Binding:
-    return replace(binding, **{name: value for name, value in given.items() if value is not None})
-
-
 class Proxy:
     """Stands in for a client. What it does not wrap it hands through."""
 
-    def __init__(self, client: Any, rules: _Rules) -> None:
+    def __init__(self, client: Any, rules: Rules) -> None:
         self.__dict__["_resilience_client"] = client
         self.__dict__["_resilience_rules"] = rules
 

@@ -44,10 +44,9 @@ class Policies:
         """
         from .telemetry.structlog import StructlogListener
 
-        self._set = policies
+        self._take(policies)
         self._load = load
         self._shared = Shared(clock, *([StructlogListener()] if log else []))
-        self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -112,7 +111,7 @@ class Policies:
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""
         for one in self._set.operations:
-            if fnmatchcase(operation, one.match):
+            if operation == one.match or fnmatchcase(operation, one.match):
                 return one
         return None
 
@@ -145,9 +144,15 @@ class Policies:
         except PolicyError:
             self._shared.events.emit(Event(name="policy_rejected", caused_by="PolicyError"))
             raise
-        self._set, self._pipelines = fresh, {}
+        self._take(fresh)
         _turn()
         self._shared.events.emit(Event(name="policy_reloaded"))
+
+    def _take(self, policies: PolicySet) -> None:
+        self._set = policies
+        self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
+        self.path_globs = tuple(one.match for one in policies.operations if "/" in one.match)
+        """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
 
     def __repr__(self) -> str:
         return f"<Policies {self._set.source}: {', '.join(self.names)}>"

@@ -102,6 +102,11 @@ class Classifier:
                 return ApiError(code, message if isinstance(message, str) else "", body)
         return None
 
+    @property
+    def enveloped(self) -> bool:
+        """Tell whether some table says by an envelope which returned bodies are errors."""
+        return bool(self._enveloped)
+
     def first_sight(self, failure: Failure) -> bool:
         """Tell once for each unknown code that it is new."""
         key = (failure.registry or "", failure.code or "")

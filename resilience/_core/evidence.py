@@ -90,9 +90,12 @@ def code_of(value: object) -> str | None:
 
 
 def json_body(one: object) -> Mapping[Any, Any] | None:
-    """Return the JSON mapping in a response whose body is read already (requests, httpx)."""
-    raw = get(one, "_content")
-    return _parsed(raw) if isinstance(raw, (bytes, str)) else None
+    """Return the JSON mapping in a response whose body is read already (requests and httpx, then aiohttp)."""
+    for name in ("_content", "_body"):
+        raw = get(one, name)
+        if isinstance(raw, (bytes, str)):
+            return _parsed(raw)
+    return None
 
 
 def walk(error: object) -> list[object]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..integrations.requests import Answer
+from ..integrations._http import Answer
 from .errors import BitgetApiError
 
 __all__ = ["opened"]

@@ -1,10 +1,10 @@
-"""`requests`: a session under a policy, and the one place that sends through it. The only importer of requests.
+"""`requests`: a session under a policy, an adapter to mount, and the one place that sends through it.
 
 A wrapped session is a real `requests.Session` that shares its state with the original. Each attempt
 prepares its request anew, gets what is left of the attempt's time as its `timeout` (which bounds
 the silence between bytes, not the total), and runs without urllib3's own retries. A response with
 an error status is a failure to the policy and still comes back as a response, as users of requests
-expect.
+expect. The only importer of requests.
 """
 
 from __future__ import annotations
@@ -12,56 +12,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from .._core.deadline import current_call
-from .._core.plan import Binding
-from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
+from ._http import Answer, Calls, Rules, Way, refusals
 
-__all__ = ["REFUSALS", "Answer", "new_session", "send", "wrap"]
+__all__ = ["REFUSALS", "new_session", "send", "wrap"]
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_IDEMPOTENT = _READS | {"PUT", "DELETE"}
 _SENDING: ContextVar[Any] = ContextVar("resilience_requests_sending", default=None)
 
-
-class RequestsCircuitOpenError(CircuitOpenError, requests.RequestException):
-    """The circuit breaker is open; also a `requests.RequestException`."""
-
-
-class RequestsDeadlineExceededError(DeadlineExceededError, requests.RequestException):
-    """The deadline has passed; also a `requests.RequestException`."""
-
-
-class RequestsQuotaExceededError(QuotaExceededError, requests.RequestException):
-    """The quota has no room; also a `requests.RequestException`."""
-
-
-class RequestsAdmissionRejectedError(AdmissionRejectedError, requests.RequestException):
-    """Too many calls are running; also a `requests.RequestException`."""
-
-
-REFUSALS: Mapping[type, type] = {
-    AdmissionRejectedError: RequestsAdmissionRejectedError,
-    CircuitOpenError: RequestsCircuitOpenError,
-    DeadlineExceededError: RequestsDeadlineExceededError,
-    QuotaExceededError: RequestsQuotaExceededError,
-}
+REFUSALS: Mapping[type, type] = refusals(requests.RequestException, __name__, "Requests")
 """Our refusals as requests' users catch them."""
-
-
-class Answer(NamedTuple):
-    """What came back: the status, its words, the headers and the whole body."""
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    content: bytes
 
 
 def new_session() -> requests.Session:
@@ -84,16 +49,12 @@ def send(
     return Answer(reply.status_code, reply.reason or "", reply.headers, reply.content)
 
 
-class _Rules(Protocol):
-    def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]: ...
-
-
-def wrap(session: requests.Session, rules: _Rules) -> requests.Session:
+def wrap(session: requests.Session, rules: Rules) -> requests.Session:
     """Return a session of the same class that shares the original's state, every request under a policy."""
     kind = _class_for(type(session))
     made: Any = object.__new__(kind)
     made.__dict__ = session.__dict__
-    object.__setattr__(made, "_resilience", _Calls(made, type(session), rules))
+    object.__setattr__(made, "_resilience", _Session(made, type(session), rules))
     return made  # type: ignore[no-any-return]  # a session of a class made here
 
 
@@ -110,15 +71,28 @@ def _class_for(original: type) -> type:
     return made
 
 
+_PARAMETERS = (
+    "params", "data", "headers", "cookies", "files", "auth", "timeout", "allow_redirects", "proxies", "hooks",
+    "stream", "verify", "cert", "json",
+)  # fmt: skip
+"""What `requests.Session.request` takes after the URL, in its order."""
+
+
 def _request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
     """Make a request under the policy; arguments as for `requests.Session.request`."""
-    reply: requests.Response = self._resilience.request(method, url, args, kwargs)
+    kwargs |= zip(_PARAMETERS, args, strict=False)
+    call = self._resilience.requests.of(str(method), str(url), once=not _replayable(kwargs))
+    reply: requests.Response = call(method, url, **kwargs)
     return reply
 
 
 def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
     """Send a prepared request under the policy. It is not signed anew for a retry: wrap signed APIs at the client."""
-    reply: requests.Response = self._resilience.send(request, kwargs)
+    if _SENDING.get() is self._resilience:
+        return self._resilience.original.send(self, request, **kwargs)  # type: ignore[no-any-return]  # requests' own
+    once = not (request.body is None or isinstance(request.body, (str, bytes)))
+    call = self._resilience.prepared.of(str(request.method), str(request.url), once=once)
+    reply: requests.Response = call(request, **kwargs)
     return reply
 
 
@@ -135,75 +109,90 @@ def _get_adapter(self: Any, url: str) -> Any:
     return adapter
 
 
-class _Calls:
-    """The compiled calls of one wrapped session: one a method, host and kind of body. Safe across threads."""
+class _Session:
+    """What a wrapped session adds to its original: the compiled calls of both its ways in."""
 
-    def __init__(self, session: Any, original: type, rules: _Rules) -> None:
-        self._session = session
+    def __init__(self, session: Any, original: type, rules: Rules) -> None:
+        self.session = session
         self.original: Any = original
-        self._rules = rules
-        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self.requests = Calls(_Requests(self), rules)
+        self.prepared = Calls(_Prepared(self), rules)
 
-    def request(self, method: str, url: str, args: Any, kwargs: dict[str, Any]) -> Any:
-        once = not _replayable(args, kwargs)
-        call = self._call(str(method).upper(), str(url), once, self._attempt_request)
-        return call(method, url, *args, **kwargs)
-
-    def send(self, request: requests.PreparedRequest, kwargs: dict[str, Any]) -> Any:
-        if _SENDING.get() is self:
-            return self.original.send(self._session, request, **kwargs)
-        once = not (request.body is None or isinstance(request.body, (str, bytes)))
-        return self._call(str(request.method).upper(), str(request.url), once, self._attempt_send)(request, **kwargs)
-
-    def _call(self, method: str, url: str, once: bool, attempt: Callable[..., Any]) -> Callable[..., Any]:
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        route = (method, host, once, attempt.__name__)
-        found = self._compiled.get(route)
-        if found is None:
-            from .._live import live
-
-            binding = Binding(
-                operation=method.lower(),
-                idempotent=method in _IDEMPOTENT,
-                read=method in _READS,
-                host=host,
-                refusals=REFUSALS,
-                once=once,
-                bad=_bad,
-                discard=requests.Response.close,
-            )
-            if len(self._compiled) >= 1024:
-                self._compiled.clear()
-            found = live(lambda: self._rules.compile(attempt, binding), asynchronous=False)
-            self._compiled[route] = found
-        return found
-
-    def _attempt_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        return self._within(self.original.request, method, url, *args, **kwargs)
-
-    def _attempt_send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
-        return self._within(self.original.send, request, **kwargs)
-
-    def _within(self, attempt: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def within(self, attempt: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one attempt by the original's own method, with no more time than the attempt has."""
         call = current_call()
         if call is not None:
             kwargs["timeout"] = _shorter(kwargs.get("timeout"), call.timeout)
         token = _SENDING.set(self)
         try:
-            return attempt(self._session, *args, **kwargs)
+            return attempt(self.session, *args, **kwargs)
         finally:
             _SENDING.reset(token)
 
 
-def _bad(answer: Any) -> bool:
-    return isinstance(answer, requests.Response) and answer.status_code >= 400
+class _Requests:
+    """`session.request`: each attempt is prepared, and so signed, anew."""
+
+    asynchronous = False
+    refusals = REFUSALS
+
+    def __init__(self, state: _Session) -> None:
+        self.state = state
+
+    def attempt(self, way: Way) -> Callable[..., Any]:
+        """Return one attempt; a streamed body is never read."""
+        state, header = self.state, way.header
+
+        def request(method: str, url: str, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            if header is not None and idempotency_key is not None:
+                given = {k: v for k, v in (kwargs.get("headers") or {}).items() if k.lower() != header.lower()}
+                kwargs["headers"] = {**given, header: idempotency_key}
+            return state.within(state.original.request, method, url, **kwargs)
+
+        return request
+
+    def own_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the headers that were given."""
+        return _header(kwargs.get("headers"), header)
+
+    def bad(self, answer: Any) -> bool:
+        """Tell an error status, which still comes back as a response."""
+        return isinstance(answer, requests.Response) and answer.status_code >= 400
+
+    def discard(self, answer: requests.Response) -> None:
+        """Give the connection back."""
+        answer.close()
 
 
-def _replayable(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+class _Prepared(_Requests):
+    """`session.send`: a request that somebody has prepared, sent as it is."""
+
+    def attempt(self, way: Way) -> Callable[..., Any]:
+        """Return one attempt."""
+        state, header = self.state, way.header
+
+        def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            if header is not None and idempotency_key is not None:
+                request = request.copy()
+                request.headers[header] = idempotency_key
+            return state.within(state.original.send, request, **kwargs)
+
+        return send
+
+    def own_key(self, header: str, args: tuple[Any, ...], _kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the request's headers."""
+        return _header(args[0].headers, header)
+
+
+def _header(headers: Any, name: str) -> str | None:
+    found = next((value for key, value in (headers or {}).items() if str(key).lower() == name.lower()), None)
+    return found.decode() if isinstance(found, bytes) else found
+
+
+def _replayable(kwargs: Mapping[str, Any]) -> bool:
     """Tell whether the body can be sent again: text, bytes, mappings and lists can, streams cannot."""
-    body = kwargs.get("data", args[1] if len(args) > 1 else None)
-    plain = body is None or isinstance(body, (str, bytes, Mapping, list, tuple))
-    return plain and not kwargs.get("files") and len(args) < 6
+    body = kwargs.get("data")
+    return not kwargs.get("files") and (body is None or isinstance(body, (str, bytes, Mapping, list, tuple)))
 
 
 def _shorter(given: Any, left: float | None) -> Any:

@@ -1,0 +1,145 @@
+"""What HTTP clients have in common: what a method means, how a request is named, where its key travels.
+
+Each client's file says how one attempt is made; everything else about its calls stands here once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from .._core.classify import Classifier
+from .._core.plan import Binding
+from .._live import live
+from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
+
+__all__ = ["KEY_HEADER", "Answer", "Calls", "Client", "Way", "refusals"]
+
+KEY_HEADER = "Idempotency-Key"
+"""The header that carries the key of a write with a reconciler, where its rules name no other."""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_IDEMPOTENT = _READS | {"PUT", "DELETE"}
+_MOST = 1024  # compiled calls kept for one client
+
+
+class Answer(NamedTuple):
+    """What came back: the status, its words, the headers and the whole body."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Way(NamedTuple):
+    """How an attempt is to be made.
+
+    Attributes:
+        header: name of the header that carries the key, or None.
+        envelope: tells whether a JSON body is to be read within the attempt, because the policy's
+            code tables have an envelope. Asked after an answer, since it reads the tables.
+    """
+
+    header: str | None
+    envelope: Callable[[], bool]
+
+
+class Client(Protocol):
+    """What an integration says of its client."""
+
+    asynchronous: bool
+    refusals: Mapping[type, type]
+
+    def attempt(self, way: Way) -> Callable[..., Any]:
+        """Return the function that makes one attempt; it takes the key as its keyword `idempotency_key`."""
+
+    def own_key(self, header: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key that the caller has put in the header."""
+
+    def bad(self, answer: Any) -> bool:
+        """Tell whether a returned answer is a failure that the caller gets back as it is."""
+
+    def discard(self, answer: Any) -> None:
+        """Close an answer that is thrown away for a retry."""
+
+
+class Rules(Protocol):
+    """What is asked of the rules of a client; `resilience._rules.Rules` is one."""
+
+    @property
+    def by_path(self) -> bool: ...
+    def name(self, method: str, path: str) -> str: ...
+    def resolve(self, binding: Binding) -> tuple[Any, Binding]: ...
+
+
+class Calls:
+    """The compiled calls of one client: one a method, host, kind of body, and path where a rule names paths.
+
+    Safe across threads and tasks.
+    """
+
+    def __init__(self, client: Client, rules: Rules) -> None:
+        self._client = client
+        self._rules = rules
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def of(self, method: str, url: str, *, once: bool = False) -> Callable[..., Any]:
+        """Return the compiled call for a request; `once` says that its body cannot be replayed."""
+        method, parts = method.upper(), urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        route = (method, host, once, parts.path if self._rules.by_path else "")
+        found = self._compiled.get(route)
+        if found is None:
+            if len(self._compiled) >= _MOST:
+                self._compiled.clear()
+            found = live(lambda: self._build(method, host, parts.path, once), asynchronous=self._client.asynchronous)
+            self._compiled[route] = found
+        return found
+
+    def _build(self, method: str, host: str, path: str, once: bool) -> Callable[..., Any]:
+        client = self._client
+        binding = Binding(
+            operation=self._rules.name(method, path),
+            idempotent=method in _IDEMPOTENT,
+            read=method in _READS,
+            host=host,
+            refusals=client.refusals,
+            once=once,
+            bad=client.bad,
+            discard=client.discard,
+        )
+        pipeline, binding = self._rules.resolve(binding)
+        keyed = not binding.read and (binding.key or binding.reconcile)
+        header = (binding.key or KEY_HEADER) if keyed else None
+        way = Way(header, lambda: _asks_for_body(pipeline.policy.results, pipeline.classifier))
+        bound = replace(binding, key="idempotency_key" if header else None)
+        compiled: Callable[..., Any] = pipeline.compile(client.attempt(way), bound)
+        if header is None:
+            return compiled
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return compiled(*args, idempotency_key=client.own_key(header, args, kwargs), **kwargs)
+
+        return call
+
+
+def _asks_for_body(results: str, classifier: Classifier) -> bool:
+    return results != "ignore" and classifier.enveloped
+
+
+def refusals(base: type[Exception], module: str, prefix: str) -> dict[type, type]:
+    """Return our refusals as users of a client catch them: each also inherits the client's error base.
+
+    The classes become names of `module`, so that they can be pickled.
+    """
+    made: dict[type, type] = {}
+    for kind in (AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError):
+        name = prefix + kind.__name__
+        first = str(kind.__doc__).partition("\n")[0].rstrip(".")
+        words = f"{first}; also a `{base.__module__.partition('.')[0]}.{base.__name__}`."
+        made[kind] = type(name, (kind, base), {"__doc__": words, "__module__": module})
+        setattr(sys.modules[module], name, made[kind])
+    return made
