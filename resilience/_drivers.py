@@ -29,7 +29,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     limit, keys, inspect, reconciled, per_attempt = (
         plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
     )  # fmt: skip
-    operation, clock, window = plan.operation, plan.clock, plan.rules.window
+    operation, clock, window, stamps = plan.operation, plan.clock, plan.rules.window, plan.stamps
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -59,7 +59,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             until,
             1,
             key,
-            [] if reconciled else None,
+            stamps() if reconciled else None,
             window,
             plan,
             False,
@@ -151,7 +151,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     limit, keys, inspect, reconciled, per_attempt = (
         plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
     )  # fmt: skip
-    operation, clock, window = plan.operation, plan.clock, plan.rules.window
+    operation, clock, window, stamps = plan.operation, plan.clock, plan.rules.window, plan.stamps
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -181,7 +181,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             until,
             1,
             key,
-            [] if reconciled else None,
+            stamps() if reconciled else None,
             window,
             plan,
             False,

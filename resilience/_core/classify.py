@@ -15,10 +15,10 @@ from threading import Lock
 from typing import Any
 
 from ..errors import ApiError, RejectedError
-from .evidence import Evidence, code_of, gather, get, json_body, walk
+from .evidence import Evidence, code_of, gather, get, json_body, listed_in, walk
 from .failure import Failure
 from .policy import Unknown
-from .registry import Category, CodeRegistry, Rule
+from .registry import Category, CodeRegistry, Listed, Rule
 
 __all__ = ["Classifier"]
 
@@ -32,6 +32,7 @@ _VAGUE = frozenset({"connection_error", "os_error", "protocol_error"})
 _WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
 _MOST_SEEN = 4096
+_MOST_ITEMS = 1000
 
 
 class Classifier:
@@ -93,6 +94,8 @@ class Classifier:
             envelope = table.envelope
             assert envelope is not None
             code = code_of(body.get(envelope.code))
+            if code in envelope.success and envelope.failures is not None and listed_in(body, envelope.failures):
+                return ApiError(*_first_item(body, envelope.failures), body)
             if code is None or code in envelope.success:
                 continue
             rule = table.rule(code)
@@ -129,8 +132,11 @@ class Classifier:
         for node, evidence in zip(nodes, told, strict=True):
             failure = self._by_code(node, evidence, registry)
             if failure is not None:
-                return failure
-        return self._without_code(nodes, told)
+                break
+        else:
+            failure = self._without_code(nodes, told)
+        items = self._items(nodes[0], told[0], registry)
+        return replace(failure, items=items, executed="maybe") if items else failure
 
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
@@ -138,7 +144,9 @@ class Classifier:
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
-                    return replace(evidence, code=None)
+                    listed = table.envelope.failures
+                    first = listed_in(evidence.body, listed)[:1] if listed is not None else []
+                    return replace(evidence, code=code_of(first[0].get(listed.code)) if first and listed else None)
         return evidence
 
     def _of_group(self, group: BaseExceptionGroup[Any], registry: str | None) -> Failure:
@@ -159,6 +167,23 @@ class Classifier:
                 told = get(node, "resilience_executed")
                 return replace(made, executed=told) if told in _DOUBT else made
         return None
+
+    def _items(self, node: object, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
+        """Classify the items that a batch's answer lists as failed, each by its own code; the others were done."""
+        for table in self._tables(node, evidence, registry) if evidence.body is not None else ():
+            listed = None if table.envelope is None else table.envelope.failures
+            found = [] if listed is None else listed_in(evidence.body, listed)
+            if found and listed is not None:
+                return tuple(self._item(one, listed, table) for one in found[:_MOST_ITEMS])
+        return ()
+
+    def _item(self, item: Mapping[Any, Any], listed: Listed, table: CodeRegistry) -> Failure:
+        code = code_of(item.get(listed.code))
+        rule = table.rule(code) if code is not None else None
+        told = Evidence(code, item)
+        known = rule is not None and rule.category is not None
+        failure = self._made(rule, table, told, code or "") if rule is not None and known else self._guess(told, code)
+        return replace(failure, key=code_of(item.get(listed.key)))
 
     def _tables(self, node: object, evidence: Evidence, registry: str | None) -> Iterable[CodeRegistry]:
         """Return the tables for one error: its own source's first; another exchange's never."""
@@ -259,6 +284,13 @@ class Classifier:
             known=False,
             guessed=True,
         )
+
+
+def _first_item(body: Mapping[Any, Any], listed: Listed) -> tuple[str, str]:
+    """Return code and words of the first item that failed."""
+    first = listed_in(body, listed)[0]
+    words = first.get(listed.message)
+    return code_of(first.get(listed.code)) or "partial", words if isinstance(words, str) else ""
 
 
 def _root(kind: type) -> str:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-__all__ = ["Evidence", "code_of", "gather", "get", "json_body", "text_of", "walk"]
+from .registry import Listed
+
+__all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
 
 _MOST_TEXT = 65_536
 _MOST_NODES = 32
@@ -96,6 +98,14 @@ def json_body(one: object) -> Mapping[Any, Any] | None:
         if isinstance(raw, (bytes, str)):
             return _parsed(raw)
     return None
+
+
+def listed_in(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
+    """Return the items of a batch that a body lists as failed."""
+    place: Any = body
+    for name in listed.at:
+        place = place.get(name) if isinstance(place, Mapping) else None
+    return [one for one in place if isinstance(one, Mapping)] if isinstance(place, list) else []
 
 
 def walk(error: object) -> list[object]:

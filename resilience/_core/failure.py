@@ -31,6 +31,8 @@ class Failure:
         duplicate: the code says that the idempotency key is taken.
         known: the code stands in a table, or there was none and a status or a transport error explains it.
         guessed: nothing explains it: the policy's `unknown` rule, with its capped attempts, was taken.
+        items: the failures of single items of a batch, each with its own code and key, where an
+            otherwise successful answer lists some.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 
@@ -52,3 +54,4 @@ class Failure:
     known: bool = True
     guessed: bool = False
     answered_at: float | None = None
+    items: tuple[Failure, ...] = ()

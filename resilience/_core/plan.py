@@ -47,6 +47,9 @@ class Binding:
             (an HTTP response with status 503).
         discard: closes a returned answer that is thrown away for a retry.
         once: the body cannot be replayed: it is sent once, whatever the policy says.
+        resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
+        resumed: the first attempt was made by a process that has ended.
+        stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
     """
 
     operation: str
@@ -63,6 +66,9 @@ class Binding:
     bad: Callable[[Any], bool] | None = None
     discard: Callable[[Any], None] | None = None
     once: bool = False
+    resync: bool = False
+    resumed: bool = False
+    stamps: Callable[[], list[float]] = list
 
 
 class Plan:
@@ -71,7 +77,7 @@ class Plan:
     __slots__ = (
         "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "deposit", "events",
         "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
-        "settled",
+        "settled", "stamps",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +113,7 @@ class Plan:
         self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
         self.rules = policy.reconcile or Reconcile()
         self.fence = _fence(self.rules, binding.fence or Fence())
+        self.stamps = binding.stamps
         self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
         self.inspect = self._inspector()
 
@@ -119,6 +126,11 @@ class Plan:
     def reconciled(self) -> bool:
         """Tell whether a write in doubt can be looked up."""
         return self.binding.reconcile is not None and not self.idempotent
+
+    @property
+    def confirmed(self) -> bool:
+        """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
+        return self.binding.reconcile is not None and self.idempotent and not self.binding.read
 
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""

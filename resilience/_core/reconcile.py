@@ -85,19 +85,21 @@ class Verdict(Enum):
 class Doubt:
     """The open attempts of one write. Used by one call, in one thread or task at a time."""
 
-    __slots__ = ("_answer", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "ever")
+    __slots__ = ("_answer", "_begun", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "ever")
 
-    def __init__(self, rules: Reconcile, fence: Fence, started: float) -> None:
+    def __init__(self, rules: Reconcile, fence: Fence, started: float, begun: float | None = None) -> None:
         """Begin without doubt.
 
         Args:
             rules: the policy's `Reconcile` section.
             fence: the API's bounds.
-            started: stamp of the first attempt, Unix seconds: nothing of ours can be older.
+            started: stamp of the first attempt, Unix seconds by the client's clock.
+            begun: when the first attempt began, monotonic seconds; None when another process began it.
         """
         self._rules = rules
         self._fence = fence
         self._started = started
+        self._begun = begun
         self._open: list[float | None] = []
         self._sent = 0.0
         self._looks = 0
@@ -160,7 +162,7 @@ class Doubt:
         self._looks += 1
         self._misses = 0
         if isinstance(answer, Found):
-            early = answer.created_at is not None and answer.created_at < self._started - _SKEW
+            early = answer.created_at is not None and answer.created_at < self._oldest(answer.server_time, now)
             return Verdict.DONE if answer.matches and not early else Verdict.FOREIGN
         server_time = answer.server_time
         if server_time is not None and isfinite(server_time):
@@ -169,6 +171,19 @@ class Doubt:
             return Verdict.AGAIN
         self._open.clear()
         return Verdict.CLEAR
+
+    def _oldest(self, server_time: float | None, now: float) -> float:
+        """Return the earliest creation time, by the server's clock, that an order of ours can have.
+
+        The client's clock may be off by as much as the server accepts. So the first attempt is put on
+        the server's clock: it began that long before this answer. Where the answer tells no time, the
+        stamp has to do; of another process's stamp only the window is sure.
+        """
+        if self._begun is None:
+            return self._started - self._fence.window - _SKEW
+        if server_time is None or not isfinite(server_time):
+            return self._started - _SKEW
+        return server_time - (now - self._begun) - _SKEW
 
     def _believed(self, server_time: float | None, sent: float) -> bool:
         limits = [limit for limit in self._open if limit is not None]

@@ -27,7 +27,10 @@ _POLL = 0.1  # seconds between two tries for a half-open permit that others hold
 class Recovery:
     """One call's way from its first failure to its end."""
 
-    __slots__ = ("_last_look", "_skipped", "_started", "_state", "_then", "_trail", "_wait_until", "call", "plan")
+    __slots__ = (
+        "_confirming", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail", "_wait_until",
+        "call", "plan",
+    )  # fmt: skip
 
     def __init__(
         self, plan: Plan, call: Call, place: tuple[Any, ...], ticket: Ticket | None, started: float, outer: object
@@ -48,7 +51,8 @@ class Recovery:
         self._started = started
         self._state: Any = None
         self._then = Action.SEND
-        self._last_look = False
+        self._last_look = self._confirming = False
+        self._heeded: set[str] = set()
         self._skipped = self._wait_until = 0.0
 
     # --- what the driver reports --------------------------------------------------------------
@@ -60,6 +64,9 @@ class Recovery:
             return self._finish(now)  # the call inside has retried already: retries do not multiply
         if self._trail.doubt is not None and self._trail.doubt.open:
             return self._look(now)
+        hinted = self._hinted(now)
+        if hinted is not None:
+            return hinted
         failure = self._trail.failure
         safe = self.plan.idempotent or failure.executed != "maybe"
         return self._again(now, None) if failure.category is Category.RETRYABLE and safe else self._finish(now)
@@ -93,13 +100,14 @@ class Recovery:
     def looked(self, answer: Any, sent: float) -> Step:
         """A look that was sent at this moment of `now` ended: an answer, or the error that it raised."""
         doubt, now = self._trail.doubt, self.now()
+        if self._confirming:
+            return self._confirmed(answer, now)
         assert doubt is not None
         if isinstance(answer, Exception):
             doubt.missed()  # an error of the look says nothing: ask again
             return self._look(now)
         if not isinstance(answer, (Found, NotFound)):
-            told = TypeError(f"reconcile must return Found(...) or NOT_FOUND, not {type(answer).__name__}")
-            return self._finish(now, told)
+            return self._finish(now, _odd(answer))
         verdict = doubt.looked(answer, sent=sent, now=now)
         if verdict is Verdict.DONE and isinstance(answer, Found):
             self._trail.reconciled()
@@ -128,6 +136,33 @@ class Recovery:
         self._trail.close()
 
     # --- decide -------------------------------------------------------------------------------
+
+    def _hinted(self, now: float) -> Step | None:
+        """Do what the rule's hint asks for, each hint once a call; None goes on as usual."""
+        plan, failure = self.plan, self._trail.failure
+        hint = failure.hint
+        if hint in self._heeded or failure.executed == "maybe":
+            return None
+        self._heeded.add(hint)
+        if hint == "resync_clock" and plan.binding.resync:
+            return self._again(now, 0.0)  # the client has measured the server's clock: sign anew at once
+        if hint in ("treat_as_done", "requery_once") and plan.confirmed:
+            self._confirming = True  # "gone" is no answer: look whether it is cancelled, filled, or not visible yet
+            return Step(Action.LOOK)
+        if hint == "requery_once" and plan.binding.read:
+            return self._again(now, plan.fence.lag)  # a read may come before the write is visible
+        return None
+
+    def _confirmed(self, answer: Any, now: float) -> Step:
+        """Judge a look at a harmless write: its goal is reached, or the API's own answer stands."""
+        self._confirming = False
+        if isinstance(answer, Found):
+            self._trail.reconciled()
+            return Step(Action.RETURN, answer.value)
+        if not isinstance(answer, (NotFound, Exception)):
+            return self._finish(now, _odd(answer))
+        early = self._trail.failure.hint == "requery_once" and not self._last_look
+        return self._again(now, self.plan.fence.lag) if early else self._finish(now)
 
     def _look(self, now: float) -> Step:
         """Look when it makes sense, a last time shortly before the deadline, or give up."""
@@ -203,11 +238,18 @@ class Recovery:
         if trail.settled and later and not self._last_look and now < trail.place.deadline:
             self._last_look = True  # a later "no" after an earlier doubt: one more look before it is told
             return Step(Action.LOOK)
+        if self.plan.confirmed and trail.unsure and not self._last_look and now < trail.place.deadline:
+            self._last_look = self._confirming = True  # harmless, but in doubt: its goal may be reached
+            return Step(Action.LOOK)
         outcome = trail.outcome
         if cause is not None and isinstance(outcome, BaseException) and outcome.__cause__ is None:
             _put_cause(outcome, cause)
         trail.ended()
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
+
+
+def _odd(answer: object) -> TypeError:
+    return TypeError(f"reconcile must return Found(...) or NOT_FOUND, not {type(answer).__name__}")
 
 
 def _put_cause(error: BaseException, cause: BaseException) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "Rule"]
+__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "Listed", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
 """Whether a request may have taken effect: refused before it did, in doubt, or a read or a success."""
@@ -56,13 +56,24 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """Where a successful answer lists the items of a batch that failed, and what each says under which key."""
+
+    at: tuple[str, ...]
+    code: str
+    message: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
-    """Where an API's answer keeps its code, its words and its server time (Unix milliseconds)."""
+    """Where an API's answer keeps its code, its words, its server time (Unix milliseconds) and its failed items."""
 
     code: str
     message: str = ""
     success: frozenset[str] = frozenset()
     time: str = ""
+    failures: Listed | None = None
 
 
 class CodeRegistry:

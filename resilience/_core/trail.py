@@ -71,6 +71,12 @@ class Trail:
         doubt = self.doubt
         return doubt is not None and doubt.ever and not doubt.open and not self.foreign
 
+    @property
+    def unsure(self) -> bool:
+        """Tell whether some attempt may have happened, or still may."""
+        doubt = self.doubt
+        return self.foreign or (doubt.open or (doubt.ever and self.failure.duplicate) if doubt else self._maybe)
+
     def failed(self, outcome: Any, now: float) -> bool:
         """Classify and record an attempt's outcome; True when a call inside it has given up already."""
         self._discard()
@@ -118,7 +124,7 @@ class Trail:
         """The call failed for good: the caller's error gets its record and its note."""
         self._over = True
         outcome, doubt, failure = self.outcome, self.doubt, self.failure
-        unsure = self.foreign or (doubt.open or (doubt.ever and failure.duplicate) if doubt else self._maybe)
+        unsure = self.unsure
         settled = doubt is not None or (failure.duplicate and self.plan.reconciled)
         final = of_call(failure, self.call, self.plan, unsure=unsure, settled=settled)
         keep(outcome, final, self._outer)
@@ -184,7 +190,9 @@ class Trail:
         self._maybe = self._maybe or doubtful
         if doubtful and plan.reconciled:
             if self.doubt is None:
-                self.doubt = Doubt(plan.rules, plan.fence, call.sent_at)
+                self.doubt = Doubt(
+                    plan.rules, plan.fence, call.sent_at, None if plan.binding.resumed else self._started
+                )
             stamp = max(fresh) if fresh else None
             self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
 

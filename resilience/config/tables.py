@@ -11,7 +11,7 @@ from threading import RLock
 from typing import Any
 
 from .._core import registry as core
-from .._core.registry import Category, Envelope, Rule
+from .._core.registry import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
 from .mistakes import Mistakes
@@ -22,7 +22,8 @@ __all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
 _EXECUTED = ("no", "maybe", "n_a")
-_ENVELOPE = ("code", "message", "success", "time")
+_ENVELOPE = ("code", "message", "success", "time", "failures")
+_LISTED = ("at", "code", "message", "key")
 _GROUP = "resilience.registries"
 
 
@@ -253,4 +254,14 @@ def _envelope(found: Mistakes, node: Node) -> Envelope | None:
         message=_scalar(found, parts.get("message"), "envelope.message", ""),
         success=frozenset(str(one.value) for one in _items(found, parts, "success")),
         time=_scalar(found, parts.get("time"), "envelope.time", ""),
+        failures=_listed(found, parts["failures"]) if "failures" in parts else None,
     )
+
+
+def _listed(found: Mistakes, node: Node) -> Listed | None:
+    parts = found.fields(node, "envelope.failures", _LISTED) if node.kind == "mapping" else {}
+    if not {"at", "code"} <= set(parts):
+        found.add(node, "envelope.failures", "expected a mapping such as {at: data.failureList, code: errorCode}")
+        return None
+    told = {name: _scalar(found, parts.get(name), f"envelope.failures.{name}", "") for name in _LISTED}
+    return Listed(tuple(told["at"].split(".")), told["code"], told["message"], told["key"])
