@@ -6,14 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .async_rest import AsyncBitgetClient
     from .codes import API_ERROR_CODE
     from .errors import BitgetApiError, UndefinedParameterError
     from .rest import BitgetClient
 
-__all__ = ["API_ERROR_CODE", "BitgetApiError", "BitgetClient", "UndefinedParameterError"]
+__all__ = ["API_ERROR_CODE", "AsyncBitgetClient", "BitgetApiError", "BitgetClient", "UndefinedParameterError"]
 
 _ROOMS = {
     "API_ERROR_CODE": "codes",
+    "AsyncBitgetClient": "async_rest",
     "BitgetApiError": "errors",
     "BitgetClient": "rest",
     "UndefinedParameterError": "errors",
@@ -21,7 +23,7 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on its first use: the client brings requests, the codes bring nothing."""
+    """Import a public name on its first use: a client brings its HTTP library, the codes bring nothing."""
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_ROOMS[name]}", __name__), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..integrations._http import Answer
@@ -16,13 +16,13 @@ _UNREADABLE = "decode_error"
 """The row of the transport errors for an answer that cannot be read: it may have been carried out."""
 
 
-def opened(answer: Answer, options: Mapping[str, Any], *, needs: str | None = None) -> dict[str, Any]:
+def opened(answer: Answer, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
     """Return the envelope of a success.
 
     Args:
         answer: what came back.
         options: what the request was made with, secrets taken out.
-        needs: a key that `data` must hold for the success to be believed.
+        needs: keys of which `data` must hold one for the success to be believed.
 
     Raises:
         BitgetApiError: an error code, a partial failure, or an answer that cannot be read.
@@ -43,8 +43,11 @@ def opened(answer: Answer, options: Mapping[str, Any], *, needs: str | None = No
     failures = data.get("failureList") if isinstance(data, dict) else None
     if failures:
         raise _partial(answer, options, body, failures)
-    if needs is not None and not (isinstance(data, dict) and data.get(needs)):
-        raise _error(answer, options, body, message=f"a success without {needs}", resilience_code=_UNREADABLE)
+    if needs and not (isinstance(data, dict) and any(data.get(one) for one in needs)):
+        told = " or ".join(needs)
+        raise _error(answer, options, body, message=f"a success without {told}", resilience_code=_UNREADABLE)
+    if isinstance(data, dict) and data.get("success") == "failure":  # a replacement: cancelled, and not placed anew
+        raise _partial(answer, options, body, [{"errorMsg": data.get("msg"), "clientOid": data.get("clientOid")}])
     return body
 
 
