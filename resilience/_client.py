@@ -10,13 +10,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core.plan import Binding
 from ._live import live
 from ._pipeline import is_async, routed
 from ._policies import Policies
 from ._rules import Rules
+
+if TYPE_CHECKING:
+    from .outbox import Outbox
 
 __all__ = ["wrap"]
 
@@ -31,6 +34,7 @@ def wrap(
     *,
     operations: Mapping[str, Any] | None = None,
     policies: Policies | None = None,
+    outbox: Outbox | None = None,
 ) -> C:
     """Return the client with every public method under a policy.
 
@@ -39,9 +43,11 @@ def wrap(
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.
+        outbox: records keyed writes before they are sent, so that a restarted bot finds them.
 
     Raises:
-        TypeError: the client is a class, a function or None; or `operations` has an unknown option.
+        TypeError: the client is a class, a function or None; `operations` has an unknown option; or an
+            outbox is given for a plain HTTP client, whose arguments may hold credentials.
 
     Example:
         >>> import requests
@@ -52,7 +58,7 @@ def wrap(
     if client is None or isinstance(client, type) or inspect.isroutine(client):
         told = "None" if client is None else f"{getattr(client, '__name__', client)!r}, which is no client object"
         raise TypeError(f"wrap takes a client object, got {told}; decorate functions with @resilient")
-    rules = Rules(policy, operations, policies)
+    rules = Rules(policy, operations, policies, outbox)
     for kind in type(client).__mro__:
         module = _NATIVE.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
         if module is not None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core.plan import Binding
 from ._core.policy import Policy
 from ._pipeline import Pipeline
 from ._policies import Policies, current
+
+if TYPE_CHECKING:
+    from .outbox import Outbox
 
 __all__ = ["Rules"]
 
@@ -25,7 +28,13 @@ _OPTIONS = ("policy", "idempotent", "key", "reconcile")
 class Rules:
     """The rules of one wrapped client. Safe across threads: nothing changes after birth."""
 
-    def __init__(self, policy: str | Policy, operations: Mapping[str, Any] | None, policies: Policies | None) -> None:
+    def __init__(
+        self,
+        policy: str | Policy,
+        operations: Mapping[str, Any] | None,
+        policies: Policies | None,
+        outbox: Outbox | None = None,
+    ) -> None:
         """Read the caller's globs once.
 
         Raises:
@@ -33,6 +42,7 @@ class Rules:
         """
         self.policy = policy
         self._policies = policies
+        self.outbox = outbox
         self._globs = [(glob, _options(glob, one)) for glob, one in (operations or {}).items()]
         self._own_paths = [glob for glob, _ in self._globs if "/" in glob]
 
@@ -69,6 +79,8 @@ class Rules:
     def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
         pipeline, binding = self.resolve(binding)
+        if self.outbox is not None and self.outbox.takes(binding):
+            return self.outbox.guarded(pipeline, fn, binding)
         return pipeline.compile(fn, binding)
 
 

@@ -48,6 +48,7 @@ class Binding:
         discard: closes a returned answer that is thrown away for a retry.
         once: the body cannot be replayed: it is sent once, whatever the policy says.
         resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
+        signed: the client tells each attempt's stamp before anything of it is sent.
         resumed: the first attempt was made by a process that has ended.
         stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
     """
@@ -67,6 +68,7 @@ class Binding:
     discard: Callable[[Any], None] | None = None
     once: bool = False
     resync: bool = False
+    signed: bool = False
     resumed: bool = False
     stamps: Callable[[], list[float]] = list
 

@@ -143,6 +143,7 @@ class Client(NamedCalls):
             refusals=self._refusals,
             results=False,
             resync=True,
+            signed=True,
             **given,
         )
 

@@ -82,6 +82,13 @@ class Calls:
     """
 
     def __init__(self, client: Client, rules: Rules) -> None:
+        """Take the rules.
+
+        Raises:
+            TypeError: they bring an outbox: headers and URLs may hold credentials, which it must not keep.
+        """
+        if getattr(rules, "outbox", None) is not None:
+            raise TypeError("an outbox cannot keep the calls of a plain HTTP client: wrap the client that signs them")
         self._client = client
         self._rules = rules
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
