@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["wrap"]
 
 C = TypeVar("C")
-_NATIVE = {"requests.Session": "resilience.integrations.requests"}
+_NATIVE = {
+    "aiohttp.ClientSession": "resilience.integrations.aiohttp",
+    "httpx.AsyncClient": "resilience.integrations.httpx",
+    "httpx.Client": "resilience.integrations.httpx",
+    "requests.Session": "resilience.integrations.requests",
+}
 """Classes that an integration wraps by itself, by package and name."""
 
 
@@ -39,7 +44,7 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, a `BitgetClient`, or any other object.
+        client: a `requests.Session`, an `httpx` client, a `BitgetClient`, or any other object.
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.

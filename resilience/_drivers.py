@@ -113,6 +113,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                     continue
                 token = CONTEXT.set(place)
                 try:
+                    discard(plan, recovery.stale())
                     result = send(*call.args, **call.kwargs)
                     failed = None if plan.inspect is None else plan.inspect(result)
                 except Exception as error:
@@ -134,6 +135,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                     leave(token)
                 step = recovery.looked(answer, sent)
             elif action is Action.RETURN:
+                discard(plan, recovery.stale())
                 return value
             else:
                 raise value
@@ -143,6 +145,15 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
     finally:
         recovery.close()
         failed = step = value = answer = None
+
+
+def discard(plan: Plan, answer: Any) -> None:
+    """Close an answer that is thrown away, if there is one; how that goes changes nothing."""
+    if answer is not None and plan.binding.discard is not None:
+        try:
+            plan.binding.discard(answer)
+        except Exception:
+            pass
 
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -232,6 +243,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                     continue
                 token = CONTEXT.set(place)
                 try:
+                    await adiscard(plan, recovery.stale())
                     result = await limited(send, call.args, call.kwargs, recovery.left())
                     failed = None if plan.inspect is None else plan.inspect(result)
                 except Exception as error:
@@ -253,6 +265,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                     leave(token)
                 step = recovery.looked(answer, sent)
             elif action is Action.RETURN:
+                await adiscard(plan, recovery.stale())
                 return value
             else:
                 raise value
@@ -262,6 +275,17 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
     finally:
         recovery.close()
         failed = step = value = answer = None
+
+
+async def adiscard(plan: Plan, answer: Any) -> None:
+    """Close an answer that is thrown away, if there is one; how that goes changes nothing."""
+    if answer is not None and plan.binding.discard is not None:
+        try:
+            closing = plan.binding.discard(answer)
+            if closing is not None:
+                await closing
+        except Exception:
+            pass
 
 
 def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:

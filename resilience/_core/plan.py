@@ -45,7 +45,8 @@ class Binding:
         results: False when a returned value is never an error.
         bad: tells of a returned answer that it is a failure which the caller gets back as it is
             (an HTTP response with status 503).
-        discard: closes a returned answer that is thrown away for a retry.
+        discard: closes a returned answer that is thrown away, before the next attempt, which may
+            need its connection; async where the function is.
         once: the body cannot be replayed: it is sent once, whatever the policy says.
         resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
         signed: the client tells each attempt's stamp before anything of it is sent.
@@ -65,7 +66,7 @@ class Binding:
     refusals: Mapping[type, type] = field(default_factory=dict)
     results: bool = True
     bad: Callable[[Any], bool] | None = None
-    discard: Callable[[Any], None] | None = None
+    discard: Callable[[Any], Any] | None = None
     once: bool = False
     resync: bool = False
     signed: bool = False

@@ -131,6 +131,10 @@ class Recovery:
         """Return the seconds left for the attempt or the look that begins now."""
         return self._trail.place.until - self.now()
 
+    def stale(self) -> Any:
+        """Return the last attempt's answer if it is thrown away now and must be closed, else None; only once."""
+        return self._trail.stale()
+
     def close(self) -> None:
         """Let go of everything that refers to an error."""
         self._trail.close()

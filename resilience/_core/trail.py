@@ -32,8 +32,8 @@ class Trail:
     """
 
     __slots__ = (
-        "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt", "call",
-        "doubt", "foreign", "outcome", "place", "plan", "waited",
+        "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt",
+        "call", "doubt", "foreign", "outcome", "place", "plan", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -48,7 +48,7 @@ class Trail:
         self._outer = outer
         self.attempt = 1
         self.doubt: Doubt | None = None
-        self.foreign = self._maybe = self._over = False
+        self.foreign = self._held = self._maybe = self._over = False
         self._sending = True
         self._stamps_seen = 0
         self.outcome: Any = None
@@ -79,8 +79,8 @@ class Trail:
 
     def failed(self, outcome: Any, now: float) -> bool:
         """Classify and record an attempt's outcome; True when a call inside it has given up already."""
-        self._discard()
         self.outcome = outcome
+        self._held = self.plan.binding.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
         inner = given_up_in(outcome, self._here) if isinstance(outcome, BaseException) else None
         failure = inner or of_attempt(self.plan, outcome)
@@ -112,7 +112,6 @@ class Trail:
         if self._ticket is not None and self.plan.settled is not None:
             self.plan.settled(self._ticket, now)
         self.plan.tell_breaker()
-        self._discard()
         self.tell("call_recovered")
 
     def reconciled(self) -> None:
@@ -123,6 +122,7 @@ class Trail:
     def ended(self) -> None:
         """The call failed for good: the caller's error gets its record and its note."""
         self._over = True
+        self._held = False  # an answer is the caller's now
         outcome, doubt, failure = self.outcome, self.doubt, self.failure
         unsure = self.unsure
         settled = doubt is not None or (failure.duplicate and self.plan.reconciled)
@@ -143,6 +143,11 @@ class Trail:
         self.plan.tell_breaker()
         if not self.plan.idempotent:
             self.tell("call_abandoned", executed="maybe" if self._sending or self._maybe else "no")
+
+    def stale(self) -> Any:
+        """Let go of an answer that is thrown away, for the driver to close; None when there is none."""
+        held, self._held = self._held, False
+        return self.outcome if held else None
 
     def tell(self, name: str, **fields: Any) -> None:
         """Send an event with what is known of the last failure."""
@@ -195,11 +200,3 @@ class Trail:
                 )
             stamp = max(fresh) if fresh else None
             self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
-
-    def _discard(self) -> None:
-        discard, outcome = self.plan.binding.discard, self.outcome
-        if discard is not None and outcome is not None and not isinstance(outcome, BaseException):
-            try:
-                discard(outcome)
-            except Exception:
-                pass  # the answer is thrown away: how its closing went changes nothing

@@ -16,13 +16,14 @@ from .._core.plan import Binding
 from .._live import live
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 
-__all__ = ["KEY_HEADER", "Answer", "Calls", "Client", "Way", "refusals"]
+__all__ = ["KEY_HEADER", "Answer", "Calls", "Client", "Way", "is_json", "refusals", "shorter"]
 
 KEY_HEADER = "Idempotency-Key"
 """The header that carries the key of a write with a reconciler, where its rules name no other."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
 _MOST = 1024  # compiled calls kept for one client
+_LEAST = 0.001  # seconds of the shortest timeout that is handed to a client
 
 
 class Answer(NamedTuple):
@@ -62,8 +63,9 @@ class Client(Protocol):
     def bad(self, answer: Any) -> bool:
         """Tell whether a returned answer is a failure that the caller gets back as it is."""
 
-    def discard(self, answer: Any) -> None:
-        """Close an answer that is thrown away for a retry."""
+    @property
+    def discard(self) -> Callable[[Any], Any]:
+        """What closes an answer that is thrown away for a retry; async where the client is."""
 
 
 class Rules(Protocol):
@@ -131,6 +133,18 @@ class Calls:
             return compiled(*args, idempotency_key=client.own_key(header, args, kwargs), **kwargs)
 
         return call
+
+
+def is_json(content_type: str | None) -> bool:
+    """Tell whether an answer's content type says that its body is JSON."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def shorter(given: float | None, left: float) -> float:
+    """Return the shorter of the caller's timeout and the seconds left, never 0, which clients refuse or misread."""
+    left = max(left, _LEAST)
+    return left if given is None else min(given, left)
 
 
 def _asks_for_body(results: str, classifier: Classifier) -> bool:

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from .._core.deadline import current_call
-from ._http import Answer, Calls, Rules, Way, refusals
+from ._http import Answer, Calls, Rules, Way, refusals, shorter
 
 __all__ = ["REFUSALS", "new_session", "send", "wrap"]
 
@@ -199,9 +199,6 @@ def _shorter(given: Any, left: float | None) -> Any:
     """Return the shorter of the caller's timeout and the seconds left; (connect, read) pairs stay pairs."""
     if left is None:
         return given
-    left = max(left, 0.001)  # urllib3 refuses 0
     if isinstance(given, tuple):
-        return tuple(left if one is None else min(one, left) for one in given)
-    if isinstance(given, (int, float)):
-        return min(given, left)
-    return left if given is None else given
+        return tuple(shorter(one, left) for one in given)
+    return shorter(given, left) if given is None or isinstance(given, (int, float)) else given
