@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,8 +22,10 @@ from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
 from ._drivers import compile_async, compile_sync, stage_async, stage_sync
+from .errors import PolicyError
 
 if TYPE_CHECKING:
+    from ._core import registry as core
     from ._core.registry import CodeRegistry
 
 __all__ = ["Pipeline", "Shared", "check_callable", "is_async", "name_of", "routed"]
@@ -46,6 +49,7 @@ class Shared:
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._budgets: dict[str, Budget] = {}
         self._classifiers: dict[Any, Classifier] = {}
+        self.tables: Mapping[str, core.CodeRegistry] = {}
 
     def breaker(self, policy: Policy, key: str) -> Breaker | None:
         """Return the one breaker of this policy and key; one whose settings changed starts anew."""
@@ -77,18 +81,39 @@ class Shared:
         key = (policy.codes, policy.unknown)
         found = self._classifiers.get(key)
         if found is None:
-            found = self._classifiers[key] = _classifier(policy)
+            found = self._classifiers[key] = _classifier(policy, self.tables)
         return found
 
+    def take(self, tables: Mapping[str, core.CodeRegistry]) -> None:
+        """Use these tables, by path, from now on; classifiers made of others are forgotten."""
+        if tables or self.tables:
+            self._classifiers = {}
+        self.tables = tables
 
-def _classifier(policy: Policy) -> Classifier:
+
+def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
     from .config.tables import CodeRegistry, is_known
 
     def lookup(name: str) -> CodeRegistry | None:
         return CodeRegistry.builtin(name) if is_known(name) else None
 
-    tables = [CodeRegistry.builtin(one) if is_known(one) else CodeRegistry.load(one) for one in policy.codes]
+    def table(name: str) -> core.CodeRegistry:
+        if name in read:
+            return read[name]
+        return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
+
+    tables = [table(one) for one in policy.codes]
     return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
+
+
+def _check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
+    """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
+    from .config.tables import builtin_names, is_known
+
+    for place, name in enumerate(policy.codes):
+        if name not in read and not is_known(name) and not Path(name).is_file():
+            there = f"there are {', '.join(builtin_names())}, or the path of a table"
+            raise PolicyError(f"{policy.name}: codes[{place}]: no code registry {name!r}; {there}")
 
 
 def _new_key() -> str:
@@ -133,10 +158,14 @@ class Pipeline:
             clock: time and waiting; the machine's own by default.
             stages: parts of your own, asked before each attempt and told how it ended.
             shared: parts shared with other pipelines; made anew by default.
+
+        Raises:
+            PolicyError: the policy names a code table that is not there.
         """
         self.policy = policy
         self.operation = operation
         self._shared = shared or Shared(clock)
+        _check_codes(policy, self._shared.tables)
         self.stages = tuple(stages)
         self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
         self._calls: dict[bool, Callable[..., Any]] = {}

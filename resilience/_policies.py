@@ -44,9 +44,9 @@ class Policies:
         """
         from .telemetry.structlog import StructlogListener
 
-        self._take(policies)
         self._load = load
         self._shared = Shared(clock, *([StructlogListener()] if log else []))
+        self._take(policies)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -150,6 +150,7 @@ class Policies:
 
     def _take(self, policies: PolicySet) -> None:
         self._set = policies
+        self._shared.take(policies.tables)
         self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
         self.path_globs = tuple(one.match for one in policies.operations if "/" in one.match)
         """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
