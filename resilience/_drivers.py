@@ -20,7 +20,7 @@ from ._core.refusal import admitted, out_of_time
 from ._core.stage import Stage, asked, told
 from ._waits import limited
 
-__all__ = ["compile_async", "compile_sync", "stage_async", "stage_sync"]
+__all__ = ["compile_async", "compile_sync", "look_async", "stage_async", "stage_sync"]
 
 
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -262,6 +262,16 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
     finally:
         recovery.close()
         failed = step = value = answer = None
+
+
+def look_async(reconcile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an async reconciler of one that may be a plain function, whose answer stands at once."""
+
+    async def look(call: Call) -> Any:
+        answer = reconcile(call)
+        return await answer if hasattr(answer, "__await__") else answer
+
+    return look
 
 
 def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Event, Listener
 from ._core.policy import Operation, Policy, PolicySet
@@ -107,6 +109,17 @@ class Policies:
             made = Pipeline(self.policy(policy), operation=operation, shared=self._shared)
             found = self._pipelines.setdefault(key, made)
         return found
+
+    @property
+    def clock(self) -> Clock:
+        """The time they go by."""
+        return self._shared.clock
+
+    @property
+    def classifier(self) -> Classifier:
+        """What sorts errors of no known policy: the registries that the file lists, then those of `default`."""
+        plain = self.policy("default")
+        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*self._set.codes, *plain.codes)))))
 
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from typing import Any
 
 __all__ = ["EVENTS", "Event", "Events", "Listener"]
@@ -96,7 +97,13 @@ class Events:
         self._on_dropped = on_dropped
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the function returned takes it away again."""
+        """Add a listener; the function returned takes it away again.
+
+        Raises:
+            TypeError: it cannot be called, or it is async: nobody would await it.
+        """
+        if not callable(listener) or iscoroutinefunction(listener):
+            raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
         self.listeners = (*self.listeners, listener)
         return lambda: self._remove(listener)
 

@@ -249,7 +249,8 @@ class Operation(Section):
     """Which policy the operations that match a glob get, and what is known about them."""
 
     match: str
-    policy: str = "default"
+    policy: str | None = None
+    """None leaves the policy to the decorator or to `wrap`."""
     idempotent: bool | None = None
     key: str | None = None
 
@@ -263,3 +264,5 @@ class PolicySet:
     source: str = "built-in"
     tables: Mapping[str, CodeRegistry] = field(default_factory=dict)
     """The code tables that the file names by their path."""
+    codes: tuple[str, ...] = ()
+    """The registries that the file lists for all its policies."""

@@ -100,7 +100,7 @@ def _read(root: Node | None, file: str, below: _Layer) -> _Layer:
     asked = [*(shared or ()), *(code for one in made.values() if one is not None for code in one.codes)]
     tables = _tables(asked, found)
     found.end()
-    return _Layer({**below.nodes, **nodes}, PolicySet(policies, operations, file, tables))
+    return _Layer({**below.nodes, **nodes}, PolicySet(policies, operations, file, tables, shared or ()))
 
 
 def _tables(asked: Iterable[str], found: Mistakes) -> dict[str, core.CodeRegistry]:
@@ -193,7 +193,7 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
         values = section(Operation, one, path, found)
         if "match" not in values and len(found.problems) == before:
             found.add(one, path, "needs match: a glob of operation names")
-        if values.get("policy", "default") not in policies:
+        if values.get("policy") is not None and values["policy"] not in policies:
             near = get_close_matches(str(values["policy"]), sorted(policies), 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(policies))}"
             named = next(value for key, value in one.value if key.value == "policy")

@@ -53,6 +53,8 @@ def read_file(path: str | os.PathLike[str]) -> Node | None:
         PolicyError: the file cannot be read or is no YAML; says where.
     """
     name = os.fspath(path)
+    if not name:
+        raise _error("no file", 0, 0, "the path is empty")
     try:
         with Path(path).open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
