@@ -35,10 +35,12 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         started = now()
         outer = CONTEXT.get()
         deadline = started + limit
-        if outer is not None and outer[2] < deadline:
-            deadline = outer[2]
-            if deadline <= started:
-                raise out_of_time(plan, outer)
+        if outer is not None:
+            ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
+            if ends < deadline:
+                deadline = ends
+                if deadline <= started:
+                    raise out_of_time(plan, outer)
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -157,10 +159,12 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         started = now()
         outer = CONTEXT.get()
         deadline = started + limit
-        if outer is not None and outer[2] < deadline:
-            deadline = outer[2]
-            if deadline <= started:
-                raise out_of_time(plan, outer)
+        if outer is not None:
+            ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
+            if ends < deadline:
+                deadline = ends
+                if deadline <= started:
+                    raise out_of_time(plan, outer)
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)

@@ -43,9 +43,15 @@ class Shared:
     Safe across threads and tasks.
     """
 
-    def __init__(self, clock: Clock | None = None, *listeners: Any, random: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *listeners: Any,
+        random: Callable[[], float] | None = None,
+        on_dropped: Callable[[Any, Exception], None] | None = None,
+    ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners)
+        self.events = Events(*listeners, on_dropped=on_dropped)
         self.random = random or Random().random
         self.make_key: Callable[[], str] = _new_key
         self._lock = Lock()

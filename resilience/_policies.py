@@ -47,7 +47,8 @@ class Policies:
         from .telemetry.structlog import StructlogListener
 
         self._load = load
-        self._shared = Shared(clock, *([StructlogListener()] if log else []))
+        line = StructlogListener()
+        self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
         self._take(policies)
 
     @classmethod

@@ -117,5 +117,11 @@ class Events:
                 listener(event)
             except Exception as error:
                 self._remove(listener)
-                if self._on_dropped is not None:
-                    self._on_dropped(listener, error)
+                self._report(listener, error)
+
+    def _report(self, listener: Listener, error: Exception) -> None:
+        try:
+            if self._on_dropped is not None:
+                self._on_dropped(listener, error)
+        except Exception:
+            pass  # the log was the listener that failed

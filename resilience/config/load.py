@@ -214,6 +214,9 @@ def _warnings(one: Policy) -> list[str]:
                 f"{one.retry.max_attempts} attempts of {one.attempt_timeout:g}s and their waits need {whole:.3g}s: "
                 f"they cannot all fit the deadline of {one.deadline:g}s"
             )
+    if one.retry is not None and one.retry.backoff.initial > one.retry.backoff.max:
+        backoff = one.retry.backoff
+        told.append(f"retry.backoff.initial of {backoff.initial:g}s is cut to max: every wait is {backoff.max:g}s")
     rules = one.reconcile
     if rules is not None and rules.fence is not None:
         bounds = (rules.window, 30.0), (rules.processing, 3.0), (rules.lag, 2.0)
