@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
 from pathlib import Path
 from random import Random
 from threading import Lock
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from ._clock import SystemClock
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Shared", "check_callable", "check_reconcile", "is_async", "name_of", "routed"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 _MOST = 1024  # breakers, or compiled routes, kept for one policy
@@ -192,14 +193,15 @@ class Pipeline:
         result: T = run(fn, *args, **kwargs)
         return result
 
-    async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    async def acall(self, fn: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
         """Await `fn(*args, **kwargs)` under the policy; errors as for `call`."""
         run = self._calls.get(True)
         if run is None:
             run = self._calls[True] = self._routed(_aapply, self._binding, skip=1)
-        return await run(fn, *args, **kwargs)
+        result: T = await run(fn, *args, **kwargs)
+        return result
 
-    def compile(self, fn: Callable[..., Any], binding: Binding | None = None) -> Callable[..., Any]:
+    def compile(self, fn: Callable[P, T], binding: Binding | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is.
 
         Raises:

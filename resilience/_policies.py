@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
@@ -23,6 +23,10 @@ from ._pipeline import Pipeline, Shared
 from .errors import PolicyError
 
 __all__ = ["Policies", "configure", "current", "epoch"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
 
 
 class Policies:
@@ -129,13 +133,21 @@ class Policies:
                 return one
         return None
 
+    @overload
+    def resilient(self, policy: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def resilient(
+        self, policy: str | Policy = "default", **options: Any
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
     def resilient(self, policy: Any = "default", **options: Any) -> Any:
         """Decorate a function under these policies; see `resilience.resilient`."""
         from ._decorator import resilient
 
         return resilient(policy, policies=self, **options)
 
-    def wrap(self, client: Any, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> Any:
+    def wrap(self, client: C, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> C:
         """Wrap a client under these policies; see `resilience.wrap`."""
         from ._client import wrap
 
