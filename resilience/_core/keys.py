@@ -31,6 +31,8 @@ class KeySlot:
         Raises:
             TypeError: the function takes no such parameter.
         """
+        if not isinstance(path, str):
+            raise TypeError(f"key names a parameter, got {type(path).__name__}")
         self._name, _, self._inner = path.partition(".")
         self._make = make
         self._place = _place(fn, self._name)
