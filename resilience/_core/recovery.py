@@ -245,7 +245,7 @@ class Recovery:
         if self.plan.confirmed and trail.unsure and not self._last_look and now < trail.place.deadline:
             self._last_look = self._confirming = True  # harmless, but in doubt: its goal may be reached
             return Step(Action.LOOK)
-        outcome = trail.outcome
+        outcome, cause = trail.outcome, cause or trail.refusal
         if cause is not None and isinstance(outcome, BaseException):
             _put_cause(outcome, cause)
         trail.ended()
