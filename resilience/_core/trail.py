@@ -98,8 +98,8 @@ class Trail:
     def begin(self, now: float) -> Place | None:
         """Begin the next attempt; None when the breaker refuses it."""
         plan, ticket = self.plan, None
-        if plan.gate is not None:
-            ticket = plan.gate(now)
+        if plan.breaker is not None:
+            ticket = plan.breaker.admit(now)
             plan.tell_breaker()
             if ticket is None:
                 return None
@@ -113,8 +113,8 @@ class Trail:
     def recovered(self, now: float) -> None:
         """An attempt after the first succeeded."""
         self._over = True
-        if self._ticket is not None and self.plan.settled is not None:
-            self.plan.settled(self._ticket, now)
+        if self._ticket is not None and self.plan.breaker is not None:
+            self.plan.breaker.succeeded(self._ticket, now)
         self.plan.tell_breaker()
         self.tell("call_recovered")
 
