@@ -28,8 +28,8 @@ class Recovery:
     """One call's way from its first failure to its end."""
 
     __slots__ = (
-        "_confirming", "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail", "_wait_until",
-        "call", "plan",
+        "_confirming", "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
+        "_wait_until", "call", "plan",
     )  # fmt: skip
 
     def __init__(
