@@ -21,7 +21,7 @@ from ._rules import Rules
 if TYPE_CHECKING:
     from .outbox import Outbox
 
-__all__ = ["wrap"]
+__all__ = ["Proxy", "proxy_class", "wrap"]
 
 C = TypeVar("C")
 _NATIVE = {
@@ -44,7 +44,8 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, an `httpx` client, a `BitgetClient`, or any other object.
+        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, a `BitgetClient`, or any other
+            object.
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.
@@ -69,7 +70,7 @@ def wrap(
         if module is not None:
             wrapped: C = import_module(module).wrap(client, rules)
             return wrapped
-    made: Any = _proxy_class(type(client))(client, rules)
+    made: Any = proxy_class(type(client))(client, rules)
     return made  # type: ignore[no-any-return]  # it passes for the client
 
 
@@ -132,12 +133,12 @@ _FORWARDED = (
     "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
     "__call__", "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
 )  # fmt: skip
-_CLASSES: dict[type, type[Proxy]] = {}
+_CLASSES: dict[tuple[type, type], type[Proxy]] = {}
 
 
-def _proxy_class(original: type) -> type[Proxy]:
+def proxy_class(original: type, base: type[Proxy] = Proxy) -> type[Proxy]:
     """Return the proxy class for clients of this class: same name, same class to `isinstance`, same protocols."""
-    made = _CLASSES.get(original)
+    made = _CLASSES.get((original, base))
     if made is None:
         space: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
         for name in _FORWARDED:
@@ -147,7 +148,7 @@ def _proxy_class(original: type) -> type[Proxy]:
             space["__enter__"] = _enter
         if hasattr(original, "__aenter__"):
             space["__aenter__"] = _aenter
-        made = _CLASSES[original] = type(original.__name__, (Proxy,), space)
+        made = _CLASSES[original, base] = type(original.__name__, (base,), space)
     return made
 
 

@@ -27,8 +27,10 @@ _BUGS = (
     ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
     StopAsyncIteration, SyntaxError, SystemError,
 )  # fmt: skip
-_VAGUE = frozenset({"connection_error", "os_error", "protocol_error"})
-"""Transport rows that an error further down the causes may tell more about."""
+_VAGUE = frozenset({"connect_error", "connection_error", "os_error", "protocol_error"})
+"""Transport rows that an error further down the causes may tell more about, but never with more doubt."""
+_PARSERS = frozenset({"aiohttp.HttpProcessingError"})
+"""Errors of a client's own parser: the status in them is one that no server has sent."""
 _WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
 _MOST_SEEN = 4096
@@ -79,7 +81,9 @@ class Classifier:
             registry: name of the table that the caller's client speaks, asked first.
         """
         try:
-            return self._classify(outcome, registry)
+            failure = self._classify(outcome, registry)
+            told = get(outcome, "resilience_executed")
+            return replace(failure, executed=told) if told in _DOUBT else failure
         except Exception:  # whatever a foreign object did: it is still an error that nobody knows
             return self._guess(Evidence(), None)
 
@@ -141,6 +145,8 @@ class Classifier:
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
         evidence = gather(node, self._keys)
+        if evidence.status is not None and _parsed_by_client(node):
+            evidence = replace(evidence, status=None)
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
@@ -213,10 +219,11 @@ class Classifier:
         vague: tuple[Rule, CodeRegistry, Evidence] | None = None
         for node, evidence in zip(nodes, told, strict=True):
             named = self._by_class(node)
-            if named is not None and named[0].code not in _VAGUE:
+            if named is None:
+                continue
+            if named[0].code not in _VAGUE and not (vague and _DOUBT[named[0].executed] > _DOUBT[vague[0].executed]):
                 return self._made(*named, evidence, code or named[0].code, known=code is None)
-            if named is not None and vague is None:
-                vague = (*named, evidence)
+            vague = vague or (*named, evidence)
         if vague is not None:
             return self._made(*vague, code or vague[0].code, known=code is None)
         return self._guess(told[0], code)
@@ -296,6 +303,11 @@ def _first_item(body: Mapping[Any, Any], listed: Listed) -> tuple[str, str]:
 def _root(kind: type) -> str:
     module = getattr(kind, "__module__", "")
     return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _parsed_by_client(node: object) -> bool:
+    kinds = (*type(node).__mro__, *type(get(node, "__cause__")).__mro__)
+    return any(f"{_root(kind)}.{kind.__name__}" in _PARSERS for kind in kinds)
 
 
 def _asked_to_wait(evidence: Evidence) -> bool:
