@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -82,7 +84,7 @@ class Proxy:
         self.__dict__["_resilience_rules"] = rules
 
     def __getattr__(self, name: str) -> Any:
-        client = self.__dict__["_resilience_client"]
+        client = self.__dict__.get("_resilience_client")
         value = getattr(client, name)
         if name.startswith(("_", "resilience_")) or not _wrappable(value):
             return value
@@ -98,6 +100,12 @@ class Proxy:
         self.__dict__.pop(name, None)
         delattr(self.__dict__["_resilience_client"], name)
 
+    def __copy__(self) -> Any:
+        return type(self)(copy(self.__dict__["_resilience_client"]), self.__dict__["_resilience_rules"])
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        raise TypeError("a wrapped client holds locks and clocks: pickle the client itself and wrap it again")
+
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["_resilience_client"])
 
@@ -107,15 +115,15 @@ class Proxy:
 
 def _wrappable(value: Any) -> bool:
     """Tell whether an attribute is a method to put under a policy: no class, no generator function."""
-    if isinstance(value, type) or not (inspect.isroutine(value) or is_async(value)):
+    if isinstance(value, type) or not (inspect.isroutine(value) or isinstance(value, partial) or is_async(value)):
         return False
     return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
 
 
 def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     """Return the method under its policy, or as it is when the client says so."""
-    bind = getattr(client, "resilience_binding", None)
-    route = getattr(client, "resilience_route", None)
+    bind = _said(client, "resilience_binding")
+    route = _said(client, "resilience_route")
     rules = proxy.__dict__["_resilience_rules"]
 
     def compiled(operation: str) -> Any:
@@ -127,6 +135,11 @@ def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     if route is None:
         return compiled(name)
     return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled)
+
+
+def _said(client: Any, name: str) -> Any:
+    """Return what a client says of its methods; one that makes up any attribute it is asked for says nothing."""
+    return getattr(client, name) if getattr(client.__class__, name, None) is not None else None
 
 
 _FORWARDED = (
