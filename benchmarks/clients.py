@@ -114,7 +114,7 @@ def bitget(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
     """Return `BitgetClient` under the policy."""
     client = wrap(_raw(exchange), "bitget", policies=policies(exchange))
     place = client.spot_place_order if market == "spot" else client.mix_place_order
-    return lambda client_id: place(**order(market, client_id))
+    return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
 async def async_bitget(exchange: Exchange, market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
@@ -123,7 +123,7 @@ async def async_bitget(exchange: Exchange, market: str, _seed: int, stack: Async
     await stack.enter_async_context(raw)
     client: Any = wrap(raw, "bitget", policies=policies(exchange))
     place = client.spot_place_order if market == "spot" else client.mix_place_order
-    return lambda client_id: place(**order(market, client_id))
+    return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
 def tenacious(exchange: Exchange, market: str, seed: int) -> Callable[[str], Any]:
@@ -135,7 +135,7 @@ def tenacious(exchange: Exchange, market: str, seed: int) -> Callable[[str], Any
         return min(2.0, 0.05 * 2**state.attempt_number) * noise.random()
 
     retrying = tenacity.retry(stop=tenacity.stop_after_attempt(ATTEMPTS), wait=wait, reraise=True)
-    return retrying(lambda client_id: place(**order(market, client_id)))
+    return retrying(lambda client_id, kind="market": place(**order(market, client_id, kind)))
 
 
 def urllib3_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
@@ -149,7 +149,7 @@ def urllib3_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[st
     session.mount("http://", HTTPAdapter(max_retries=retries, pool_maxsize=64))
     client = _raw(exchange, exchange.timeout, session=session)
     place = client.spot_place_order if market == "spot" else client.mix_place_order
-    return lambda client_id: place(**order(market, client_id))
+    return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
 def _raw(exchange: Exchange, timeout: float = 10.0, session: Any = None) -> BitgetClient:
@@ -166,7 +166,7 @@ def ccxt_sync(exchange: Exchange, market: str, _seed: int) -> Callable[[str], An
 
     client = wrap(ccxt.bitget(_options(exchange, market)), "bitget", policies=policies(exchange))
     client.load_markets()
-    return lambda client_id: client.create_order(*_ccxt_order(market), {"clientOrderId": client_id})
+    return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
 async def ccxt_async(exchange: Exchange, market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
@@ -176,7 +176,7 @@ async def ccxt_async(exchange: Exchange, market: str, _seed: int, stack: AsyncEx
     client: Any = wrap(ccxt.bitget(_options(exchange, market)), "bitget", policies=policies(exchange))
     stack.push_async_callback(client.close)
     await client.load_markets()
-    return lambda client_id: client.create_order(*_ccxt_order(market), {"clientOrderId": client_id})
+    return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
 def ccxt_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
@@ -188,7 +188,7 @@ def ccxt_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str],
     options["options"] |= {"maxRetriesOnFailure": ATTEMPTS - 1, "maxRetriesOnFailureDelay": 50}
     client: Any = ccxt.bitget(options)
     client.load_markets()
-    return lambda client_id: client.create_order(*_ccxt_order(market), {"clientOrderId": client_id})
+    return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
 def _options(exchange: Exchange, market: str) -> dict[str, Any]:
@@ -204,10 +204,16 @@ def _options(exchange: Exchange, market: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ccxt_order(market: str) -> tuple[Any, ...]:
+def _ccxt_order(market: str, kind: str) -> tuple[Any, ...]:
+    """Return symbol, type, side, amount and price; a spot market buy is by its cost."""
+    price = None if kind == "market" else 50_000
     if market == "spot":
-        return ("BTC/USDT", "market", "buy", 50, None)
-    return ("BTC/USDT:USDT", "market", "buy", 0.01, None)
+        return ("BTC/USDT", kind, "buy", 50 if kind == "market" else 0.01, price)
+    return ("BTC/USDT:USDT", kind, "buy", 0.01, price)
+
+
+def _ccxt_key(client_id: str) -> dict[str, str]:
+    return {"clientOrderId": client_id}
 
 
 # --- plain HTTP: an API without signatures -------------------------------------------------------------
@@ -230,7 +236,9 @@ def requests_session(exchange: Exchange, _market: str, _seed: int) -> Callable[[
 
     rules = {"post /plain/orders": {"reconcile": look}}
     session = wrap(requests.Session(), "plain", operations=rules, policies=plain_policies(exchange))
-    return lambda key: _good(session.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key)))
+    return lambda key, _kind="market": _good(
+        session.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key))
+    )
 
 
 def requests_adapter(exchange: Exchange, _market: str, _seed: int) -> Callable[[str], Any]:
@@ -247,7 +255,9 @@ def requests_adapter(exchange: Exchange, _market: str, _seed: int) -> Callable[[
     rules = {"post /plain/orders": {"reconcile": look}}
     adapter = ResilientAdapter("plain", operations=rules, policies=plain_policies(exchange), pool_maxsize=64)
     session.mount("http://", adapter)
-    return lambda key: _good(session.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key)))
+    return lambda key, _kind="market": _good(
+        session.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key))
+    )
 
 
 def httpx_client(exchange: Exchange, _market: str, _seed: int) -> Callable[[str], Any]:
@@ -261,7 +271,9 @@ def httpx_client(exchange: Exchange, _market: str, _seed: int) -> Callable[[str]
 
     rules = {"post /plain/orders": {"reconcile": look}}
     client = wrap(httpx.Client(), "plain", operations=rules, policies=plain_policies(exchange))
-    return lambda key: _good(client.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key)))
+    return lambda key, _kind="market": _good(
+        client.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=_keyed(key))
+    )
 
 
 async def async_httpx(exchange: Exchange, _market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
@@ -277,7 +289,7 @@ async def async_httpx(exchange: Exchange, _market: str, _seed: int, stack: Async
     rules = {"post /plain/orders": {"reconcile": look}}
     client = wrap(raw, "plain", operations=rules, policies=plain_policies(exchange))
 
-    async def send(key: str) -> Any:
+    async def send(key: str, _kind: str = "market") -> Any:
         headers = _keyed(key)
         return _good(await client.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=headers))
 
@@ -297,7 +309,7 @@ async def aiohttp_session(exchange: Exchange, _market: str, _seed: int, stack: A
 
     rules = {"post /plain/orders": {"reconcile": look}}
     client = wrap(raw, "plain", operations=rules, policies=plain_policies(exchange))
-    return lambda key: _posted(client, exchange, key)
+    return lambda key, _kind="market": _posted(client, exchange, key)
 
 
 async def aiohttp_middleware(
@@ -305,6 +317,7 @@ async def aiohttp_middleware(
 ) -> Callable[[str], Any]:
     """Return a plain aiohttp session with our middleware."""
     import aiohttp
+
     from resilience.integrations.aiohttp import resilience_middleware
 
     client: Any = None
@@ -316,7 +329,7 @@ async def aiohttp_middleware(
     rules = {"post /plain/orders": {"reconcile": look}}
     middleware = resilience_middleware("plain", operations=rules, policies=plain_policies(exchange))
     client = await stack.enter_async_context(aiohttp.ClientSession(middlewares=[middleware]))
-    return lambda key: _posted(client, exchange, key)
+    return lambda key, _kind="market": _posted(client, exchange, key)
 
 
 async def _posted(client: Any, exchange: Exchange, key: str) -> Any:
@@ -366,7 +379,7 @@ def tenacious_http(exchange: Exchange, _market: str, seed: int) -> Callable[[str
 
     client, noise = httpx.Client(timeout=exchange.timeout), random.Random(seed)
 
-    def send(key: str) -> Any:
+    def send(key: str, _kind: str = "market") -> Any:
         headers = _keyed(key)
         return client.post(f"{exchange.rest}/plain/orders", json=_BODY, headers=headers).raise_for_status()
 
