@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from resilience.sandbox import Sandbox
 
-from .clients import Client, Exchange
+from .clients import Client
+from .exchange import Exchange
 from .orders import reported
 
 __all__ = ["DRILLS", "WINDOW", "Drill", "ends", "run"]
