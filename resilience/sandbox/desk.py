@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .answers import DROP, HANG, Reply, Tell, broken, envelope, refusal
-from .exchange import RefusedError
+from .book import RefusedError
 from .faults import QUERY, WRITE, draw, share
 
 if TYPE_CHECKING:

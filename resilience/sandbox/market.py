@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .desk import Endpoint, Turn
+from .rules import needed, product
 
 __all__ = ["ROUTES"]
 
@@ -17,7 +18,14 @@ def _tickers(turn: Turn) -> Any:
     return turn.exchange.ticker(turn.params.get("symbol"))
 
 
+def _mix_ticker(turn: Turn) -> Any:
+    product(turn.params)
+    needed(turn.params, ("symbol",))
+    return turn.exchange.ticker(turn.params["symbol"])
+
+
 ROUTES = {
     ("GET", "/api/v2/public/time"): Endpoint(act=_time, kind="open"),
     ("GET", "/api/v2/spot/market/tickers"): Endpoint(act=_tickers, kind="open"),
+    ("GET", "/api/v2/mix/market/ticker"): Endpoint(act=_mix_ticker, kind="open"),
 }

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .book import SPOT, Order, RefusedError
 from .desk import Endpoint, Request, Turn
-from .exchange import RefusedError
-
-if TYPE_CHECKING:
-    from .exchange import Order
 
 __all__ = ["ROUTES"]
 
 _TRADE = "/api/v2/spot/trade"
+
+
+def _shown(order: Order, when: float) -> dict[str, str]:
+    """Return an order as the API shows it, as of `when`."""
+    told = order.params
+    status = order.status_at(when)
+    return {
+        "orderId": order.order_id,
+        "clientOid": order.client_id,
+        "symbol": told["symbol"],
+        "side": told["side"],
+        "orderType": told["orderType"],
+        "force": told.get("force", ""),
+        "size": told["size"],
+        "price": told.get("price", ""),
+        "status": status,
+        "baseVolume": told["size"] if status == "filled" else "0",
+        "cTime": str(int(order.created * 1000)),
+        "uTime": str(int(order.at * 1000)),
+    }
 
 
 def _ids(order: Order) -> dict[str, str]:
@@ -24,11 +41,11 @@ def _client_id(request: Request) -> str:
 
 
 def _place(turn: Turn) -> Any:
-    return _ids(turn.exchange.place(turn.params, turn.now, visible_after=turn.lag))
+    return _ids(turn.exchange.place(SPOT, turn.params, turn.now, turn.lag))
 
 
 def _cancel(turn: Turn) -> Any:
-    return _ids(turn.exchange.cancel(turn.params, turn.now))
+    return _ids(turn.exchange.cancel(SPOT, turn.params, turn.now))
 
 
 def _batch(turn: Turn) -> Any:
@@ -41,7 +58,7 @@ def _batch(turn: Turn) -> Any:
     for one in orders:
         told = {"symbol": turn.params.get("symbol"), **one} if isinstance(one, dict) else {}
         try:
-            good.append(_ids(turn.exchange.place(told, turn.now)))
+            good.append(_ids(turn.exchange.place(SPOT, told, turn.now)))
         except RefusedError as error:
             told_id = str(told.get("clientOid") or "")
             bad.append({"orderId": "", "clientOid": told_id, "errorMsg": error.message, "errorCode": error.code})
@@ -49,16 +66,17 @@ def _batch(turn: Turn) -> Any:
 
 
 def _info(turn: Turn) -> Any:
-    return [order.shown() for order in turn.exchange.find(turn.params, turn.now)]
+    return [_shown(order, turn.now) for order in turn.exchange.book.find(SPOT, turn.params, turn.now)]
 
 
 def _unfilled(turn: Turn) -> Any:
-    return [order.shown() for order in turn.exchange.pending(turn.params.get("symbol"), turn.now)]
+    live = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status == "live"]
+    return [_shown(o, turn.now) for o in live if turn.params.get("symbol") in (None, "", o.params["symbol"])]
 
 
 def _history(turn: Turn) -> Any:
-    found = [o for o in list(turn.exchange.orders.values()) if o.status != "live" and o.visible_at <= turn.now]
-    return [order.shown() for order in reversed(found)][:100]
+    past = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status != "live"]
+    return [_shown(order, turn.now) for order in past[:100]]
 
 
 ROUTES = {
