@@ -10,7 +10,8 @@ from . import account, market, mix, plain, spot
 from .answers import Reply, envelope
 from .book import RefusedError
 from .controls import control
-from .endpoint import Request, answer
+from .desk import answer
+from .endpoint import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
