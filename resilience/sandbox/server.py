@@ -53,6 +53,7 @@ class Sandbox:
         can_trade: bool = True,
         demo: bool = False,
         unified: bool = False,
+        hedge: bool = False,
     ) -> None:
         """Begin to listen.
 
@@ -66,6 +67,7 @@ class Sandbox:
             can_trade: whether the key may place orders.
             demo: whether the key is a demo key.
             unified: whether the account is a unified one.
+            hedge: whether the futures account is in hedge mode.
 
         Raises:
             FaultError: the faults are none that the exchange has.
@@ -80,7 +82,7 @@ class Sandbox:
         self.clock_offset = 0.0
         self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
         self.gate = Gate(self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified)
-        self.exchange = Exchange(seed)
+        self.exchange = Exchange(seed, hedge=hedge)
         self.requests = 0
         self._tries: dict[tuple[str, str], int] = {}
         self._late = 0
@@ -114,7 +116,7 @@ class Sandbox:
 
     def reset(self) -> None:
         """Empty the ledger and begin to count attempts anew."""
-        self.exchange.reset()
+        self.exchange.book.clear()
         with self._changed:
             self._tries.clear()
 
