@@ -26,6 +26,7 @@ __all__ = ["wrap"]
 C = TypeVar("C")
 _NATIVE = {
     "aiohttp.ClientSession": "resilience.integrations.aiohttp",
+    "ccxt.Exchange": "resilience.integrations.ccxt",
     "httpx.AsyncClient": "resilience.integrations.httpx",
     "httpx.Client": "resilience.integrations.httpx",
     "requests.Session": "resilience.integrations.requests",
@@ -44,7 +45,7 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, an `httpx` client, a `BitgetClient`, or any other object.
+        client: a `requests.Session`, an `httpx` client, an exchange of ccxt, a `BitgetClient`, or any other object.
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.
@@ -69,8 +70,12 @@ def wrap(
         if module is not None:
             wrapped: C = import_module(module).wrap(client, rules)
             return wrapped
-    made: Any = _proxy_class(type(client))(client, rules)
-    return made  # type: ignore[no-any-return]  # it passes for the client
+    return proxied(client, type(client), rules)  # type: ignore[no-any-return]  # it passes for the client
+
+
+def proxied(client: Any, original: type, rules: Rules) -> Any:
+    """Return a proxy of the client that passes for an object of the class `original`."""
+    return _proxy_class(original)(client, rules)
 
 
 class Proxy:

@@ -27,8 +27,13 @@ _BUGS = (
     ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
     StopAsyncIteration, SyntaxError, SystemError,
 )  # fmt: skip
-_VAGUE = frozenset({"connection_error", "os_error", "protocol_error"})
-"""Transport rows that an error further down the causes may tell more about."""
+_VAGUE = frozenset(
+    {
+        "connection_error", "os_error", "protocol_error",
+        "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
+    }
+)  # fmt: skip
+"""Rows that an error further down the causes may tell more about; ccxt raises its own from the transport's errors."""
 _WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
 _MOST_SEEN = 4096
@@ -79,7 +84,9 @@ class Classifier:
             registry: name of the table that the caller's client speaks, asked first.
         """
         try:
-            return self._classify(outcome, registry)
+            failure = self._classify(outcome, registry)
+            told = get(outcome, "resilience_executed")
+            return replace(failure, executed=told) if isinstance(told, str) and told in _DOUBT else failure  # type: ignore[arg-type]  # one of the three
         except Exception:  # whatever a foreign object did: it is still an error that nobody knows
             return self._guess(Evidence(), None)
 
