@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from time import time
@@ -22,7 +22,7 @@ from .._core.plan import Binding
 from .._core.record import kept
 from .._pipeline import is_async
 from ..errors import RejectedError
-from .rows import Row, Rows
+from .rows import Row, Rows, State
 
 if TYPE_CHECKING:
     import os
@@ -72,11 +72,17 @@ class Outbox:
             ValueError: it is something else.
         """
         self._rows = Rows(path)
+        self._running: set[tuple[str, str]] = set()
+        """Writes that a call of this process is at: a replay leaves them alone."""
 
     @property
     def open(self) -> list[Row]:
         """The writes that are under way or in doubt, oldest first."""
         return self._rows.of("open")
+
+    def rows(self, state: State) -> list[Row]:
+        """Return the writes in a state: `open`, `done`, or `failed` (it did not happen)."""
+        return self._rows.of(state)
 
     def find(self, key: str) -> Row | None:
         """Return the write with this key, or None."""
@@ -91,17 +97,17 @@ class Outbox:
         self._rows.close()
 
     def replay(self, client: Any, *, resend: bool = False) -> list[Replayed]:
-        """Look every open write up, by the client's own policy, and settle it.
+        """Look every open write up, by the client's own policy, and settle it; calls under way are left alone.
 
         Args:
             client: the wrapped client that the writes were made with.
             resend: make a write again that provably did not happen, with the same key.
         """
-        return [_replayed(row, _caught(self._again(client, row, resend))) for row in self.open]
+        return [_replayed(row, _caught(run)) for row, run in self._interrupted(client, resend)]
 
     async def areplay(self, client: Any, *, resend: bool = False) -> list[Replayed]:
         """Do as `replay` does, with a client whose calls are awaited."""
-        return [_replayed(row, await _acaught(self._again(client, row, resend))) for row in self.open]
+        return [_replayed(row, await _acaught(run)) for row, run in self._interrupted(client, resend)]
 
     # --- what `wrap` asks for ----------------------------------------------------------------------
 
@@ -147,11 +153,21 @@ class Outbox:
         except sqlite3.Error as error:
             raise RejectedError(f"{operation}: the outbox cannot be written: {error}", operation=operation) from error
         if added:
-            return _Entry(self._rows, key, operation)
+            return self._entry(key, operation)
         row = self._rows.find(key, operation)
         done = row is not None and row.state == "done"
         why = "was executed already" if done else "is under way or in doubt: replay the outbox first"
         raise RejectedError(f"{operation}: the write with key {key} {why}; nothing was sent", operation=operation)
+
+    def _entry(self, key: str, operation: str, stamps: tuple[float, ...] = ()) -> _Entry:
+        self._running.add((key, operation))
+        return _Entry(self._rows, key, operation, stamps, lambda: self._running.discard((key, operation)))
+
+    def _interrupted(self, client: Any, resend: bool) -> Iterator[tuple[Row, Callable[[], Any]]]:
+        """Yield the open writes that no call of this process is at, each with what settles it."""
+        for row in self.open:
+            if (row.key, row.operation) not in self._running:
+                yield row, self._again(client, row, resend)
 
     def _again(self, client: Any, row: Row, resend: bool) -> Callable[[], Any]:
         """Return the call that settles a row: its first attempt is the one that the earlier process made."""
@@ -162,7 +178,7 @@ class Outbox:
         told = Binding(operation=row.operation) if bind is None else bind(row.operation, client)
         pipeline, binding = rules.resolve(told)
         bound = replace(binding, resumed=True, once=not resend, stamps=_stamps)
-        entry = _Entry(self._rows, row.key, row.operation, row.stamps)
+        entry = self._entry(row.key, row.operation, row.stamps)
         call = pipeline.compile(_resumed(method, row, never_sent=binding.signed and not row.stamps), bound)
         return _within(entry, call, row, asynchronous=is_async(method))
 
@@ -170,7 +186,10 @@ class Outbox:
 class _Entry:
     """One write's row while its call runs; leaving it settles the row as far as that is known."""
 
-    def __init__(self, rows: Rows, key: str, operation: str, stamps: tuple[float, ...] = ()) -> None:
+    def __init__(
+        self, rows: Rows, key: str, operation: str, stamps: tuple[float, ...], left: Callable[[], None]
+    ) -> None:
+        self._left = left
         self._rows = rows
         self._key = key
         self._operation = operation
@@ -192,6 +211,12 @@ class _Entry:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         _ENTRY.reset(self._token)
+        try:
+            self._settle(error)
+        finally:
+            self._left()
+
+    def _settle(self, error: BaseException | None) -> None:
         failure = None if error is None else kept(error)
         if error is not None and (failure is None or failure.executed == "maybe"):
             return  # in doubt: it stays open
@@ -199,7 +224,7 @@ class _Entry:
             self._rows.settle(self._key, self._operation, "done" if error is None else "failed")
         except sqlite3.Error as trouble:
             told = f"the outbox cannot be written, {self._operation} with key {self._key} stays open: {trouble}"
-            warnings.warn(told, RuntimeWarning, stacklevel=3)
+            warnings.warn(told, RuntimeWarning, stacklevel=4)
 
 
 _ENTRY: ContextVar[_Entry | None] = ContextVar("resilience_outbox_entry", default=None)

@@ -1,0 +1,61 @@
+"""One life of the bot that `benchmarks.outbox` kills: replay what is open, then place orders until it is ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+from resilience import Policies, RejectedError, wrap
+from resilience.bitget import BitgetClient
+from resilience.config.load import load
+from resilience.outbox import Outbox
+
+THREADS = 4
+ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
+
+
+def main(told: str, path: str, prefix: str, finish: str = "") -> None:
+    """Live."""
+    exchange, outbox = json.loads(told), Outbox(path)
+    policies = Policies(load(exchange["policy"]), log=False)
+    raw = BitgetClient(exchange["key"], exchange["secret"], exchange["passphrase"], base_url=exchange["rest"])
+    client = wrap(raw, "bitget", policies=policies, outbox=outbox)
+    outbox.replay(client, resend=True)
+    if finish:
+        for row in [*outbox.rows("open"), *outbox.rows("failed")]:
+            place(client, outbox, row.key)
+        return
+    with ThreadPoolExecutor(THREADS) as pool:
+        for worker in range(THREADS):
+            pool.submit(orders, client, outbox, f"{prefix}-{worker}")
+
+
+def orders(client: Any, outbox: Outbox, prefix: str) -> None:
+    """Place one order after another, under keys that say which one it is."""
+    for number in count():
+        place(client, outbox, f"{prefix}-{number}")
+
+
+def place(client: Any, outbox: Outbox, key: str) -> None:
+    """Go on until the outbox says that the order is done."""
+    while True:
+        row = outbox.find(key)
+        if row is not None and row.state == "done":
+            return
+        try:
+            if row is not None and row.state == "open":
+                outbox.replay(client, resend=True)
+            else:
+                client.spot_place_order(**ORDER, clientOid=key)
+        except RejectedError:
+            time.sleep(0.05)
+        except Exception:
+            continue
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
