@@ -6,6 +6,7 @@ What an engine has beside the original's state is its `State`.
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,12 @@ def engine_class(original: type, module: Any, *, asynchronous: bool) -> type:
             space |= module.methods(original, asynchronous)
         made = _CLASSES[original] = type(original.__name__, (original,), space)
     return made
+
+
+def _seen(loading: asyncio.Future[Any]) -> None:
+    """Take note of how a loading ended that nobody waits for any more."""
+    if not loading.cancelled():
+        loading.exception()
 
 
 def _stay(_self: Any) -> None:
@@ -126,8 +133,10 @@ def _sync(original: Any) -> dict[str, Callable[..., Any]]:
 
 def _async(original: Any) -> dict[str, Callable[..., Any]]:
     async def load_markets(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with reading():
-            return await original.load_markets(self, *args, **kwargs)
+        with reading():  # shielded: calls share one loading, and cancelling one of them must not cancel the others
+            loading = asyncio.ensure_future(original.load_markets(self, *args, **kwargs))
+            loading.add_done_callback(_seen)
+            return await asyncio.shield(loading)
 
     async def fetch2(
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
@@ -148,4 +157,9 @@ def _async(original: Any) -> dict[str, Callable[..., Any]]:
             raise
         return self._resilience.judged(self, url, request, answer)
 
-    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch}
+    def open_session(self: Any, *args: Any, **kwargs: Any) -> None:
+        original.open(self, *args, **kwargs)
+        if getattr(self.session, "_retry_connection", False):
+            self.session._retry_connection = False  # aiohttp would send a GET, PUT or DELETE again by itself
+
+    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch, "open": open_session}

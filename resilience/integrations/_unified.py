@@ -20,8 +20,8 @@ _HARMLESS = re.compile(r"cancel_(?!all_)(?:\w+_)?orders?(?:_\w+)?")
 _WRITE = re.compile(r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(?:_\w+)?|withdraw|deposit|request")
 _ELSEWHERE = re.compile(r"(?:un_)?watch_.*|.*_(?:ws|request|requests|helper|library|protos)")
 _DOING = re.compile(
-    "accept|add|borrow|buy|cancel|change|close|create|deposit|edit|modify|new|open|order|place|redeem|reduce|remove"
-    "|repay|sell|send|set|submit|transfer|update|withdraw"
+    "add|borrow|buy|cancel|change|close|create|edit|modify|new|place|redeem|remove|repay|sell|send|set|submit|update"
+    "|withdraw"
 )
 """Words in the path of a private GET that may do more than read: some exchanges place orders by GET."""
 
@@ -62,11 +62,14 @@ def unified(name: str, method: Callable[..., Any], has: Mapping[str, Any]) -> Ki
     )
 
 
-def implicit(name: str, verb: str, path: str, api: object) -> Kind:
-    """Return the kind of a method that stands for one endpoint: its HTTP verb decides."""
+def implicit(name: str, verb: str, path: str, api: object, *, reads_by_get: bool = False) -> Kind:
+    """Return the kind of a method that stands for one endpoint: its HTTP verb decides.
+
+    A private GET whose path names a deed is no read, unless the exchange is known never to write by GET.
+    """
     private = "private" in str(api).lower()
     words = re.findall(r"[a-z]+", re.sub(r"(?=[A-Z])", "_", path).lower())
-    doing = private and any(_DOING.fullmatch(word) for word in words)
+    doing = private and not reads_by_get and any(_DOING.fullmatch(word) for word in words)
     read = verb in ("GET", "HEAD") and not doing
     return Kind(name, read=read, harmless=verb in ("PUT", "DELETE"))
 

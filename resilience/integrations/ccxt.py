@@ -32,6 +32,7 @@ from ._handles import Handle
 from ._http import refusals
 from ._state import Parts
 from ._unified import Kind, implicit, unified
+from .requests import without_retries
 
 __all__ = ["REFUSALS", "wrap"]
 
@@ -50,6 +51,8 @@ def wrap(exchange: Any, rules: Rules) -> Any:
     for logger in (logging.getLogger("ccxt.base.exchange"), exchange.logger):
         if isinstance(logger, logging.Logger):
             logger.addFilter(_redacted)
+    for adapter in getattr(exchange.session, "adapters", {}).values():
+        without_retries(adapter)
     in_params = object.__new__(_Rules)
     in_params.__dict__ = rules.__dict__
     return proxied(_Exchange(exchange), type(exchange), in_params)
@@ -134,7 +137,9 @@ class _Exchange:
         engine: Any = type(self._engine)
         entry = _entries(engine).get(name.replace("_", "").lower())
         if entry is not None:
-            return implicit(name, entry.method, entry.path, entry.api)
+            venue = self._handle.venue
+            sure = venue is not None and venue.reads_by_get
+            return implicit(name, entry.method, entry.path, entry.api, reads_by_get=sure)
         method = getattr(self._engine, name, None)
         if not inspect.ismethod(method) or (self._handle.asynchronous and not is_async(method)):
             return None

@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 from .._core.deadline import current_call
 from ._http import Answer, Calls, Rules, Way, refusals, shorter
 
-__all__ = ["REFUSALS", "new_session", "send", "wrap"]
+__all__ = ["REFUSALS", "new_session", "send", "without_retries", "wrap"]
 
 _SENDING: ContextVar[Any] = ContextVar("resilience_requests_sending", default=None)
 
@@ -99,14 +99,19 @@ def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> reques
 def _get_adapter(self: Any, url: str) -> Any:
     """Return the adapter for the URL, its own retries switched off."""
     adapter = self._resilience.original.get_adapter(self, url)
+    without_retries(adapter)
+    return adapter
+
+
+def without_retries(adapter: Any) -> None:
+    """Switch urllib3's own retries off on an adapter, and say so."""
     retries = getattr(adapter, "max_retries", None)
     if isinstance(retries, Retry) and retries.total not in (0, False, None):
         warnings.warn(
             f"urllib3 would retry {retries.total} times beneath the policy: switched off on this session",
-            stacklevel=2,
+            stacklevel=3,
         )
         adapter.max_retries = Retry(0, read=False)
-    return adapter
 
 
 class _Session:
