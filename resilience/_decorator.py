@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, overload
@@ -10,7 +11,7 @@ from ._core.keys import KeySlot
 from ._core.plan import Binding
 from ._core.policy import Policy
 from ._live import live
-from ._pipeline import check_callable, is_async, name_of
+from ._pipeline import check_callable, check_reconcile, is_async, name_of
 from ._policies import Policies, current
 
 __all__ = ["resilient"]
@@ -66,11 +67,14 @@ def resilient(
         >>> price("BTCUSDT")
         42.0
     """
+    if policies is not None and not isinstance(policies, Policies):
+        raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
 
     def decorate(fn: Any) -> Any:
         if isinstance(fn, (staticmethod, classmethod)):
             return type(fn)(decorate(fn.__func__))
         check_callable(fn)
+        check_reconcile(fn, reconcile)
         if key is not None:
             KeySlot(key, fn, str)  # refuses a function that cannot carry it, here rather than at the first call
         name = operation or name_of(fn)
@@ -79,16 +83,17 @@ def resilient(
         def build() -> Callable[..., Any]:
             found = policies or current()
             rule = found.rule_for(name)
-            chosen = rule.policy if rule is not None and policy == "default" else policy
+            named = rule.policy if rule is not None and policy == "default" else None
             binding = Binding(
                 operation=name,
                 idempotent=rule.idempotent if rule is not None and idempotent is None else idempotent,
                 key=key or (rule.key if rule is not None else None),
                 reconcile=reconcile,
             )
-            return found.pipeline(chosen, operation=name).compile(fn, binding)
+            return found.pipeline(named or policy, operation=name).compile(fn, binding)
 
-        return wraps(fn, updated=())(live(build, asynchronous=asynchronous))
+        kept = ("__dict__",) if inspect.isfunction(fn) else ()  # an object's own state is no mark on a function
+        return wraps(fn, updated=kept)(live(build, asynchronous=asynchronous))
 
     if isinstance(policy, (str, Policy)):
         return decorate

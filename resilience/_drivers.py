@@ -20,7 +20,7 @@ from ._core.refusal import admitted, out_of_time
 from ._core.stage import Stage, asked, told
 from ._waits import limited
 
-__all__ = ["compile_async", "compile_sync", "stage_async", "stage_sync"]
+__all__ = ["compile_async", "compile_sync", "look_async", "stage_async", "stage_sync"]
 
 
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,10 +35,12 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         started = now()
         outer = CONTEXT.get()
         deadline = started + limit
-        if outer is not None and outer[2] < deadline:
-            deadline = outer[2]
-            if deadline <= started:
-                raise out_of_time(plan, outer)
+        if outer is not None:
+            ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
+            if ends < deadline:
+                deadline = ends
+                if deadline <= started:
+                    raise out_of_time(plan, outer)
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -168,10 +170,12 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         started = now()
         outer = CONTEXT.get()
         deadline = started + limit
-        if outer is not None and outer[2] < deadline:
-            deadline = outer[2]
-            if deadline <= started:
-                raise out_of_time(plan, outer)
+        if outer is not None:
+            ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
+            if ends < deadline:
+                deadline = ends
+                if deadline <= started:
+                    raise out_of_time(plan, outer)
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -286,6 +290,16 @@ async def adiscard(plan: Plan, answer: Any) -> None:
                 await closing
         except Exception:
             pass
+
+
+def look_async(reconcile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an async reconciler of one that may be a plain function, whose answer stands at once."""
+
+    async def look(call: Call) -> Any:
+        answer = reconcile(call)
+        return await answer if hasattr(answer, "__await__") else answer
+
+    return look
 
 
 def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:

@@ -25,10 +25,9 @@ def failure_of(error: object) -> Failure:
     if found is not None:
         return found
     policies = current()
-    pipeline = policies.pipeline()
-    failure = pipeline.classifier.classify(error)
+    failure = policies.classifier.classify(error)
     if failure.retry_after is not None and failure.retry_at is None:
-        return replace(failure, retry_at=pipeline.clock.time() + failure.retry_after)
+        return replace(failure, retry_at=policies.clock.time() + failure.retry_after)
     if failure.retry_at is not None and failure.retry_after is None:
-        return replace(failure, retry_after=max(0.0, failure.retry_at - pipeline.clock.time()))
+        return replace(failure, retry_after=max(0.0, failure.retry_at - policies.clock.time()))
     return failure

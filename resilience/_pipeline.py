@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from inspect import isawaitable
+from pathlib import Path
 from random import Random
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from ._clock import SystemClock
@@ -20,14 +23,18 @@ from ._core.plan import Binding, Plan
 from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
-from ._drivers import compile_async, compile_sync, stage_async, stage_sync
+from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
+from .errors import PolicyError
 
 if TYPE_CHECKING:
+    from ._core import registry as core
     from ._core.registry import CodeRegistry
 
-__all__ = ["Pipeline", "Shared", "check_callable", "is_async", "name_of", "routed"]
+__all__ = ["Pipeline", "Shared", "check_callable", "check_reconcile", "is_async", "name_of", "routed"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
 _MOST = 1024  # breakers, or compiled routes, kept for one policy
 
 
@@ -37,15 +44,22 @@ class Shared:
     Safe across threads and tasks.
     """
 
-    def __init__(self, clock: Clock | None = None, *listeners: Any, random: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *listeners: Any,
+        random: Callable[[], float] | None = None,
+        on_dropped: Callable[[Any, Exception], None] | None = None,
+    ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners)
+        self.events = Events(*listeners, on_dropped=on_dropped)
         self.random = random or Random().random
         self.make_key: Callable[[], str] = _new_key
         self._lock = Lock()
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._budgets: dict[str, Budget] = {}
         self._classifiers: dict[Any, Classifier] = {}
+        self.tables: Mapping[str, core.CodeRegistry] = {}
 
     def breaker(self, policy: Policy, key: str) -> Breaker | None:
         """Return the one breaker of this policy and key; one whose settings changed starts anew."""
@@ -77,18 +91,39 @@ class Shared:
         key = (policy.codes, policy.unknown)
         found = self._classifiers.get(key)
         if found is None:
-            found = self._classifiers[key] = _classifier(policy)
+            found = self._classifiers[key] = _classifier(policy, self.tables)
         return found
 
+    def take(self, tables: Mapping[str, core.CodeRegistry]) -> None:
+        """Use these tables, by path, from now on; classifiers made of others are forgotten."""
+        if tables or self.tables:
+            self._classifiers = {}
+        self.tables = tables
 
-def _classifier(policy: Policy) -> Classifier:
+
+def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
     from .config.tables import CodeRegistry, is_known
 
     def lookup(name: str) -> CodeRegistry | None:
         return CodeRegistry.builtin(name) if is_known(name) else None
 
-    tables = [CodeRegistry.builtin(one) if is_known(one) else CodeRegistry.load(one) for one in policy.codes]
+    def table(name: str) -> core.CodeRegistry:
+        if name in read:
+            return read[name]
+        return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
+
+    tables = [table(one) for one in policy.codes]
     return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
+
+
+def _check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
+    """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
+    from .config.tables import builtin_names, is_known
+
+    for place, name in enumerate(policy.codes):
+        if name not in read and not is_known(name) and not Path(name).is_file():
+            there = f"there are {', '.join(builtin_names())}, or the path of a table"
+            raise PolicyError(f"{policy.name}: codes[{place}]: no code registry {name!r}; {there}")
 
 
 def _new_key() -> str:
@@ -133,10 +168,14 @@ class Pipeline:
             clock: time and waiting; the machine's own by default.
             stages: parts of your own, asked before each attempt and told how it ended.
             shared: parts shared with other pipelines; made anew by default.
+
+        Raises:
+            PolicyError: the policy names a code table that is not there.
         """
         self.policy = policy
         self.operation = operation
         self._shared = shared or Shared(clock)
+        _check_codes(policy, self._shared.tables)
         self.stages = tuple(stages)
         self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
         self._calls: dict[bool, Callable[..., Any]] = {}
@@ -150,30 +189,26 @@ class Pipeline:
         """
         run = self._calls.get(False)
         if run is None:
-            run = self._calls[False] = self._make(_apply, self._binding)
+            run = self._calls[False] = self._routed(_apply, self._binding, skip=1)
         result: T = run(fn, *args, **kwargs)
         return result
 
-    async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    async def acall(self, fn: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
         """Await `fn(*args, **kwargs)` under the policy; errors as for `call`."""
         run = self._calls.get(True)
         if run is None:
-            run = self._calls[True] = self._make(_aapply, self._binding)
-        return await run(fn, *args, **kwargs)
+            run = self._calls[True] = self._routed(_aapply, self._binding, skip=1)
+        result: T = await run(fn, *args, **kwargs)
+        return result
 
-    def compile(self, fn: Callable[..., Any], binding: Binding | None = None) -> Callable[..., Any]:
+    def compile(self, fn: Callable[P, T], binding: Binding | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is.
 
         Raises:
             TypeError: `fn` cannot be called, is a generator function, or lacks the key's parameter.
         """
         check_callable(fn)
-        bound = binding or replace(self._binding, operation=self.operation or name_of(fn))
-        rules = self.policy.breaker
-        if rules is None or not callable(rules.key):
-            return self._make(fn, bound)
-        asked = rules.key
-        return routed(lambda args, kwargs: str(asked(*args, **kwargs)), lambda name: self._make(fn, bound, name))
+        return self._routed(fn, binding or replace(self._binding, operation=self.operation or name_of(fn)))
 
     @property
     def breaker(self) -> Breaker | None:
@@ -208,7 +243,22 @@ class Pipeline:
         """The time it goes by."""
         return self._shared.clock
 
+    def _routed(self, fn: Callable[..., Any], binding: Binding, skip: int = 0) -> Callable[..., Any]:
+        """Compile `fn`; a function that tells the breaker's key is asked with all but the first `skip` arguments."""
+        rules = self.policy.breaker
+        if rules is None or not callable(rules.key):
+            return self._make(fn, binding)
+        asked = rules.key
+        return routed(
+            lambda args, kwargs: str(asked(*args[skip:], **kwargs)),
+            lambda name: self._make(fn, binding, name),
+            asynchronous=is_async(fn),
+        )
+
     def _make(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Callable[..., Any]:
+        check_reconcile(fn, binding.reconcile)
+        if binding.reconcile is not None and is_async(fn):
+            binding = replace(binding, reconcile=look_async(binding.reconcile))
         plan, stages = self._plan(fn, binding, breaker_key), self.stages
         if is_async(fn):
             return compile_async(plan, stage_async(fn, stages) if stages else fn)
@@ -244,7 +294,9 @@ class Pipeline:
         return (binding.account if kind == "account" else binding.host) or ""
 
 
-def routed(route: Callable[..., str], build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
+def routed(
+    route: Callable[..., str], build: Callable[[str], Callable[..., Any]], *, asynchronous: bool = False
+) -> Callable[..., Any]:
     """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""
     calls: dict[str, Callable[..., Any]] = {}
 
@@ -256,12 +308,23 @@ def routed(route: Callable[..., str], build: Callable[[str], Callable[..., Any]]
             found = calls[name] = build(name)
         return found(*args, **kwargs)
 
-    return call
+    if not asynchronous:
+        return call
+
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return await call(*args, **kwargs)
+
+    return acall
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Tell whether calling `fn` gives a coroutine."""
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+    return any(map(inspect.iscoroutinefunction, _called(fn)))
+
+
+def _called(fn: Any) -> tuple[Any, ...]:
+    """Return what runs when `fn` is called: itself, or the `__call__` of an object (a class makes an object)."""
+    return (fn,) if isinstance(fn, type) else (fn, getattr(fn, "__call__", None))  # noqa: B004
 
 
 def name_of(fn: Callable[..., Any]) -> str:
@@ -278,16 +341,37 @@ def check_callable(fn: object) -> None:
     """
     if not callable(fn):
         raise TypeError(f"expected a function or another callable, got {type(fn).__name__}")
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+    if any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(fn)):
         raise TypeError(
             f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
             "call, so they could not be retried. Decorate the function that it calls for each item"
         )
 
 
+def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
+    """Refuse a reconciler that could never answer: each of its errors would mean "ask again", up to the deadline.
+
+    Raises:
+        TypeError: it cannot be called, or it is async where the function is not.
+    """
+    if reconcile is None:
+        return
+    if not callable(reconcile):
+        raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
+    if is_async(reconcile) and not is_async(fn):
+        raise TypeError(f"{name_of(fn)}() is no async function, so its reconcile {name_of(reconcile)}() cannot be one")
+
+
 def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    return fn(*args, **kwargs)
+    result = fn(*args, **kwargs)
+    if type(result) in _GENERATORS:
+        check_callable(fn)  # a generator that an ordinary function returns is that function's own affair
+    return result
 
 
 async def _aapply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    return await fn(*args, **kwargs)
+    result = fn(*args, **kwargs)
+    if type(result) is not CoroutineType and not isawaitable(result):
+        check_callable(fn)
+        raise TypeError(f"{name_of(fn)}() returned a {type(result).__name__} and nothing to await: use call, not acall")
+    return await result

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
+from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Event, Listener
 from ._core.policy import Operation, Policy, PolicySet
@@ -21,6 +23,10 @@ from ._pipeline import Pipeline, Shared
 from .errors import PolicyError
 
 __all__ = ["Policies", "configure", "current", "epoch"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
 
 
 class Policies:
@@ -44,9 +50,10 @@ class Policies:
         """
         from .telemetry.structlog import StructlogListener
 
-        self._take(policies)
         self._load = load
-        self._shared = Shared(clock, *([StructlogListener()] if log else []))
+        line = StructlogListener()
+        self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
+        self._take(policies)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -108,6 +115,17 @@ class Policies:
             found = self._pipelines.setdefault(key, made)
         return found
 
+    @property
+    def clock(self) -> Clock:
+        """The time they go by."""
+        return self._shared.clock
+
+    @property
+    def classifier(self) -> Classifier:
+        """What sorts errors of no known policy: the registries that the file lists, then those of `default`."""
+        plain = self.policy("default")
+        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*self._set.codes, *plain.codes)))))
+
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""
         for one in self._set.operations:
@@ -115,13 +133,21 @@ class Policies:
                 return one
         return None
 
+    @overload
+    def resilient(self, policy: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def resilient(
+        self, policy: str | Policy = "default", **options: Any
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
     def resilient(self, policy: Any = "default", **options: Any) -> Any:
         """Decorate a function under these policies; see `resilience.resilient`."""
         from ._decorator import resilient
 
         return resilient(policy, policies=self, **options)
 
-    def wrap(self, client: Any, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> Any:
+    def wrap(self, client: C, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> C:
         """Wrap a client under these policies; see `resilience.wrap`."""
         from ._client import wrap
 
@@ -150,6 +176,7 @@ class Policies:
 
     def _take(self, policies: PolicySet) -> None:
         self._set = policies
+        self._shared.take(policies.tables)
         self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
         self.path_globs = tuple(one.match for one in policies.operations if "/" in one.match)
         """The globs of `operations` that name a path, such as `post /v1/orders/*`."""

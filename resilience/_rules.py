@@ -40,6 +40,10 @@ class Rules:
         Raises:
             TypeError: `operations` holds something other than a policy's name or known options.
         """
+        if policies is not None and not isinstance(policies, Policies):
+            raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
+        if operations is not None and not isinstance(operations, Mapping):
+            raise TypeError(f"operations takes a mapping of globs, not {type(operations).__name__}")
         self.policy = policy
         self._policies = policies
         self.outbox = outbox
@@ -68,7 +72,7 @@ class Rules:
         chosen: Any = self.policy
         rule = self.policies.rule_for(binding.operation)
         if rule is not None:
-            chosen, binding = rule.policy, _over(binding, idempotent=rule.idempotent, key=rule.key)
+            chosen, binding = rule.policy or chosen, _over(binding, idempotent=rule.idempotent, key=rule.key)
         for glob, options in self._globs:
             if glob == binding.operation or fnmatchcase(binding.operation, glob):
                 given = {name: value for name, value in options.items() if name != "policy"}
@@ -85,6 +89,8 @@ class Rules:
 
 
 def _options(glob: str, given: Any) -> dict[str, Any]:
+    if not isinstance(glob, str):
+        raise TypeError(f"operations takes globs of operation names, not {type(glob).__name__}")
     if isinstance(given, str):
         return {"policy": given}
     if not isinstance(given, Mapping):
@@ -92,7 +98,10 @@ def _options(glob: str, given: Any) -> dict[str, Any]:
     unknown = [name for name in given if name not in _OPTIONS]
     if unknown:
         raise TypeError(f"operations[{glob!r}]: unknown {', '.join(unknown)}; allowed: {', '.join(_OPTIONS)}")
-    return dict(given)
+    named = given.get("policy")
+    if named is not None and not isinstance(named, (str, Policy)):
+        raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(named).__name__}")
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _over(binding: Binding, **given: Any) -> Binding:

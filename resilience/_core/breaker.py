@@ -130,7 +130,8 @@ class Breaker:
             self._states = self._states or states
             if isinstance(ticket, Permit):
                 if ticket in self._permits:
-                    self._open_for = min(self._open_for * self._settings.growth, self._settings.open_max)
+                    longest = max(self._settings.open_max, self._settings.open_for)  # it grows, it never shrinks
+                    self._open_for = min(self._open_for * self._settings.growth, longest)
                     self._open(now)
             elif ticket == self.gate:
                 self._streak += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from typing import Any
 
 __all__ = ["EVENTS", "Event", "Events", "Listener"]
@@ -96,7 +97,13 @@ class Events:
         self._on_dropped = on_dropped
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the function returned takes it away again."""
+        """Add a listener; the function returned takes it away again.
+
+        Raises:
+            TypeError: it cannot be called, or it is async: nobody would await it.
+        """
+        if not callable(listener) or iscoroutinefunction(listener):
+            raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
         self.listeners = (*self.listeners, listener)
         return lambda: self._remove(listener)
 
@@ -110,5 +117,11 @@ class Events:
                 listener(event)
             except Exception as error:
                 self._remove(listener)
-                if self._on_dropped is not None:
-                    self._on_dropped(listener, error)
+                self._report(listener, error)
+
+    def _report(self, listener: Listener, error: Exception) -> None:
+        try:
+            if self._on_dropped is not None:
+                self._on_dropped(listener, error)
+        except Exception:
+            pass  # the log was the listener that failed

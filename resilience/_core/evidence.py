@@ -270,9 +270,11 @@ def _seconds(value: object) -> float | None:
 def _date(value: object) -> float | None:
     if not isinstance(value, str) or len(value) > 64:
         return None
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()  # HTTP dates are GMT
     except (TypeError, ValueError, OverflowError, IndexError):
         return None

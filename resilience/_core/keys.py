@@ -32,6 +32,8 @@ class KeySlot:
         Raises:
             TypeError: the function takes no such parameter.
         """
+        if not isinstance(path, str):
+            raise TypeError(f"key names a parameter, got {type(path).__name__}")
         self._name, _, inner = path.partition(".")
         self._inner = inner.split("|") if inner else []
         self._make = make

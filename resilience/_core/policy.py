@@ -6,12 +6,12 @@ None is off. Nothing here runs; `plan.py` turns settings into running parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import PolicyError, Problem
-from .registry import Category, Executed
+from .registry import Category, CodeRegistry, Executed
 from .units import Spec
 
 __all__ = [
@@ -73,7 +73,12 @@ def _read(hint: Any, value: Any) -> Any:
         return value
     if type(None) in options:
         inner = [o for o in options if o is not type(None)]
-        return None if value is None else _read(inner[0], value) if len(inner) == 1 else value
+        by_function = len(inner) > 1 and callable(value)
+        return value if value is None or by_function else _read(inner[0], value)
+    if get_origin(hint) is tuple:
+        if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+            raise ValueError(f"expected a list, got a {type(value).__name__}")
+        return tuple(_read(options[0], one) for one in value)
     if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
         unknown = [str(key) for key in value if key not in hints(hint)]
         if unknown:
@@ -83,6 +88,8 @@ def _read(hint: Any, value: Any) -> Any:
         raise ValueError(f"expected a {hint.__name__} or a mapping, got a {type(value).__name__}")
     if hint is Category:
         return Category(value)
+    if hint in (str, bool) and not isinstance(value, hint):
+        raise ValueError(f"expected a {'text' if hint is str else 'bool'}, got a {type(value).__name__}")
     return value
 
 
@@ -242,7 +249,8 @@ class Operation(Section):
     """Which policy the operations that match a glob get, and what is known about them."""
 
     match: str
-    policy: str = "default"
+    policy: str | None = None
+    """None leaves the policy to the decorator or to `wrap`."""
     idempotent: bool | None = None
     key: str | None = None
 
@@ -254,3 +262,7 @@ class PolicySet:
     policies: Mapping[str, Policy]
     operations: tuple[Operation, ...] = ()
     source: str = "built-in"
+    tables: Mapping[str, CodeRegistry] = field(default_factory=dict)
+    """The code tables that the file names by their path."""
+    codes: tuple[str, ...] = ()
+    """The registries that the file lists for all its policies."""

@@ -16,10 +16,23 @@ _SLOT = "__resilience__"
 _MARK = "resilience: "
 
 
+class _Record:
+    """A call's failure, and the attempt of an outer call that it was part of, which stays behind when it is pickled."""
+
+    __slots__ = ("failure", "inside")
+
+    def __init__(self, failure: Failure, inside: object = None) -> None:
+        self.failure = failure
+        self.inside = inside
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Record, (self.failure,)
+
+
 def keep(outcome: object, failure: Failure, inside: object) -> None:
     """Remember what a call made of this outcome; `inside` is the attempt of an outer call, or None."""
     try:
-        object.__setattr__(outcome, _SLOT, (failure, inside))
+        object.__setattr__(outcome, _SLOT, _Record(failure, inside))
     except (AttributeError, TypeError):
         pass
 
@@ -27,11 +40,15 @@ def keep(outcome: object, failure: Failure, inside: object) -> None:
 def kept(outcome: object) -> Failure | None:
     """Return what a pipeline recorded for this outcome."""
     record = _record(outcome)
-    return None if record is None else record[0]
+    return None if record is None else record.failure
 
 
 def given_up_in(error: BaseException, place: object) -> Failure | None:
-    """Return the failure of a call made inside `place` that has given up, looking along causes and contexts."""
+    """Return the failure of a call made inside `place` that has given up, or None.
+
+    Causes, contexts and the members of groups are looked through; of several, one in doubt is returned.
+    """
+    found: Failure | None = None
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]
     while chain and len(seen) < 64:
@@ -40,18 +57,28 @@ def given_up_in(error: BaseException, place: object) -> Failure | None:
             continue
         seen.add(id(one))
         record = _record(one)
-        if record is not None and record[1] is place:
-            return record[0]
-        chain += [one.__context__, one.__cause__]
-    return None
+        if record is None or record.inside is not place:
+            chain += _near(one)
+        elif found is None or record.failure.executed == "maybe":
+            found = record.failure
+    return found
 
 
-def _record(outcome: object) -> tuple[Failure, object] | None:
+def _near(error: BaseException) -> list[BaseException | None]:
+    """Return what an error came from, its cause last; an object that refuses tells nothing."""
+    try:
+        members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        return [*members, error.__context__, error.__cause__]
+    except Exception:
+        return []
+
+
+def _record(outcome: object) -> _Record | None:
     try:
         record = object.__getattribute__(outcome, _SLOT)
     except AttributeError:
         return None
-    return record if isinstance(record, tuple) else None
+    return record if isinstance(record, _Record) else None
 
 
 def annotate(error: BaseException, failure: Failure) -> None:

@@ -246,7 +246,7 @@ class Recovery:
             self._last_look = self._confirming = True  # harmless, but in doubt: its goal may be reached
             return Step(Action.LOOK)
         outcome = trail.outcome
-        if cause is not None and isinstance(outcome, BaseException) and outcome.__cause__ is None:
+        if cause is not None and isinstance(outcome, BaseException):
             _put_cause(outcome, cause)
         trail.ended()
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
@@ -257,7 +257,9 @@ def _odd(answer: object) -> TypeError:
 
 
 def _put_cause(error: BaseException, cause: BaseException) -> None:
+    """Name the refusal as the cause of an error that has none."""
     try:
-        error.__cause__ = cause
+        if error.__cause__ is None:
+            error.__cause__ = cause
     except Exception:
         pass  # a frozen error is handed on as it is

@@ -15,7 +15,7 @@ from .plan import Plan, Ticket
 from .reconcile import Doubt
 from .record import annotate, given_up_in, keep
 from .registry import Category
-from .verdict import caused_by, of_attempt, of_call
+from .verdict import caused_by, of_attempt, of_call, of_inner
 
 __all__ = ["Trail"]
 
@@ -83,7 +83,7 @@ class Trail:
         self._held = self.plan.binding.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
         inner = given_up_in(outcome, self._here) if isinstance(outcome, BaseException) else None
-        failure = inner or of_attempt(self.plan, outcome)
+        failure = of_attempt(self.plan, outcome) if inner is None else of_inner(self.plan, outcome, inner)
         self._settle(failure, now)
         self._note(failure, now)
         self.tell("attempt_failed")
@@ -176,7 +176,7 @@ class Trail:
         """Give the breaker its answer: retryable failures count, everything else is neutral."""
         breaker, ticket = self.plan.breaker, self._ticket
         if breaker is not None and ticket is not None:
-            if failure.category is Category.RETRYABLE and not isinstance(self.outcome, RejectedError):
+            if failure.category is Category.RETRYABLE and not issubclass(type(self.outcome), RejectedError):
                 breaker.failed(ticket, now)
             else:
                 breaker.released(ticket)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .plan import Plan
 
-__all__ = ["caused_by", "of_attempt", "of_call"]
+__all__ = ["caused_by", "of_attempt", "of_call", "of_inner"]
 
 
 def of_attempt(plan: Plan, outcome: object) -> Failure:
@@ -30,6 +30,14 @@ def of_attempt(plan: Plan, outcome: object) -> Failure:
     elif failure.retry_at is not None and failure.retry_after is None:
         changes["retry_after"] = max(0.0, failure.retry_at - plan.clock.time())
     return replace(failure, **changes) if changes else failure
+
+
+def of_inner(plan: Plan, outcome: object, inner: Failure) -> Failure:
+    """Return what a call inside this one made of it; in a group one doubt is a doubt of all."""
+    if not isinstance(outcome, BaseExceptionGroup):
+        return inner
+    whole = of_attempt(plan, outcome)
+    return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
 
 
 def of_call(failure: Failure, call: Call, plan: Plan, *, unsure: bool, settled: bool) -> Failure:

@@ -103,7 +103,7 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 
 def _attempts(policy: Policy, failure: Failure) -> int:
     most = policy.retry.max_attempts if policy.retry else 1
-    return most if failure.known else min(most, policy.unknown.max_attempts)
+    return min(most, policy.unknown.max_attempts) if failure.guessed else most
 
 
 def _policies(path: str | None) -> PolicySet:
@@ -203,7 +203,7 @@ def _action(policy: Policy, failure: Failure) -> str:
     most = _attempts(policy, failure)
     if policy.retry is None or most < 2:
         return "It may be tried again, but this policy makes one attempt."
-    again = f"Tried again, {most} attempts in all" + ("." if failure.known else ", since the code is unknown.")
+    again = f"Tried again, {most} attempts in all" + (", since nothing explains it." if failure.guessed else ".")
     if failure.executed != "maybe":
         return again
     return again + " A write is looked up first; without a reconciler it is handed back as unknown, not sent twice."

@@ -7,18 +7,19 @@ sections over its parent's; `off` or `null` switches a stage off.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+from .._core import registry as core
 from .._core.policy import Operation, Policy, PolicySet
 from ..errors import PolicyError, Problem
 from .files import shipped
 from .mistakes import Mistakes
 from .nodes import Node, read_file
 from .sections import codes, merged, policy, section
-from .tables import as_node
+from .tables import CodeRegistry, as_node, is_known
 
 __all__ = ["builtin", "from_mapping", "lint", "load"]
 
@@ -84,7 +85,7 @@ def _read(root: Node | None, file: str, below: _Layer) -> _Layer:
     found = Mistakes(file)
     if root is None or root.kind != "mapping":
         message = "the file is empty" if root is None else f"expected a mapping with {', '.join(_TOP)}"
-        found.add(root, "", f"{message}; a policy file begins with version: 1")
+        found.add(root or Node("", 1, 1), "", f"{message}; a policy file begins with version: 1")
         found.end()
     assert root is not None
     top = found.fields(root, "", _TOP)
@@ -96,8 +97,21 @@ def _read(root: Node | None, file: str, below: _Layer) -> _Layer:
     made = {name: policy(name, node, _codes_for(node, shared, below), found) for name, node in nodes.items()}
     policies = {**below.made.policies, **{name: one for name, one in made.items() if one is not None}}
     operations = _operations(top.get("operations"), {*policies, *made}, found)
+    asked = [*(shared or ()), *(code for one in made.values() if one is not None for code in one.codes)]
+    tables = _tables(asked, found)
     found.end()
-    return _Layer({**below.nodes, **nodes}, PolicySet(policies, operations, file))
+    return _Layer({**below.nodes, **nodes}, PolicySet(policies, operations, file, tables, shared or ()))
+
+
+def _tables(asked: Iterable[str], found: Mistakes) -> dict[str, core.CodeRegistry]:
+    """Read the tables that are named by their path: a mistake in one is told now, not at the first failure."""
+    tables: dict[str, core.CodeRegistry] = {}
+    for path in dict.fromkeys(one for one in asked if not is_known(one)):
+        try:
+            tables[path] = CodeRegistry.load(path)
+        except PolicyError as error:
+            found.problems += error.problems
+    return tables
 
 
 def _codes_for(node: Node, shared: tuple[str, ...] | None, below: _Layer) -> tuple[str, ...] | None:
@@ -129,7 +143,7 @@ def _extended(node: Node | None, below: _Layer, found: Mistakes) -> dict[str, No
     done: dict[str, Node] = {}
     for name in own:
         _resolve(name, own, below, done, [], found)
-    return {name: done[name] for name in own if name in done}
+    return done  # parents first: what a child inherits is told where it stands
 
 
 def _resolve(
@@ -142,7 +156,7 @@ def _resolve(
     under: Node | None = None
     if parent is not None and parent.plain not in (None, "off"):
         word = str(parent.value) if parent.kind == "scalar" else ""
-        if word in own and word != name:
+        if word in own and (word != name or word not in below.nodes):
             if word in (*way, name):
                 found.add(parent, f"policies.{name}.extends", f"runs in a circle: {' -> '.join((*way, name, word))}")
             else:
@@ -179,7 +193,7 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
         values = section(Operation, one, path, found)
         if "match" not in values and len(found.problems) == before:
             found.add(one, path, "needs match: a glob of operation names")
-        if values.get("policy", "default") not in policies:
+        if values.get("policy") is not None and values["policy"] not in policies:
             near = get_close_matches(str(values["policy"]), sorted(policies), 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(policies))}"
             named = next(value for key, value in one.value if key.value == "policy")
@@ -200,6 +214,9 @@ def _warnings(one: Policy) -> list[str]:
                 f"{one.retry.max_attempts} attempts of {one.attempt_timeout:g}s and their waits need {whole:.3g}s: "
                 f"they cannot all fit the deadline of {one.deadline:g}s"
             )
+    if one.retry is not None and one.retry.backoff.initial > one.retry.backoff.max:
+        backoff = one.retry.backoff
+        told.append(f"retry.backoff.initial of {backoff.initial:g}s is cut to max: every wait is {backoff.max:g}s")
     rules = one.reconcile
     if rules is not None and rules.fence is not None:
         bounds = (rules.window, 30.0), (rules.processing, 3.0), (rules.lag, 2.0)

@@ -22,10 +22,10 @@ class Mistakes:
         self.problems: list[Problem] = []
 
     def add(self, node: Node | None, path: str, message: str) -> None:
-        """Note a mistake where `node` stands; the same one is noted once."""
+        """Note a mistake where `node` stands; the same one is noted once, also where others inherit it."""
         line, column, file = (node.line, node.column, node.file) if node is not None else (0, 0, "")
         problem = Problem(file or self.file, line, column, path, message)
-        if problem not in self.problems:
+        if not any(one == problem or (line and one._replace(path=path) == problem) for one in self.problems):
             self.problems.append(problem)
 
     def fields(self, node: Node, path: str, allowed: Iterable[str]) -> dict[str, Node]:

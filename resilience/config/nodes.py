@@ -15,10 +15,10 @@ from typing import Any
 
 from ..errors import PolicyError, Problem
 
-__all__ = ["Node", "read_file", "read_text"]
+__all__ = ["DEEPEST", "Node", "read_file", "read_text"]
 
 _MOST_BYTES = 1_000_000
-_DEEPEST = 40
+DEEPEST = 40
 _MOST_NODES = 200_000
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -53,6 +53,8 @@ def read_file(path: str | os.PathLike[str]) -> Node | None:
         PolicyError: the file cannot be read or is no YAML; says where.
     """
     name = os.fspath(path)
+    if not name:
+        raise _error("no file", 0, 0, "the path is empty")
     try:
         with Path(path).open("rb") as file:
             raw = file.read(_MOST_BYTES + 1)
@@ -122,8 +124,8 @@ class _Reader:
         line, column = mark.line + 1, mark.column + 1
         if kind is self._scalar:
             node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
-        elif depth >= _DEEPEST:
-            raise self._wrong(event, f"nested more than {_DEEPEST} levels deep")
+        elif depth >= DEEPEST:
+            raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
         elif kind is self._list:
             node = Node(self._items(depth + 1), line, column, "list", False, self._name)
         else:

@@ -24,11 +24,13 @@ def merged(under: Node | None, over: Node) -> Node:
     """Lay one mapping over another, section by section; anything but two mappings is replaced."""
     if under is None or under.kind != "mapping" or over.kind != "mapping":
         return over
-    pairs = {key.value: (key, value) for key, value in under.value}
-    for key, value in over.value:
-        below = pairs.get(key.value)
-        pairs[key.value] = (key, merged(below[1], value) if below else value)
-    return Node(list(pairs.values()), over.line, over.column, "mapping", False, over.file)
+    below = {key.value: value for key, value in under.value}
+    own = {key.value for key, _ in over.value}
+    pairs = [pair for pair in under.value if pair[0].value not in own]
+    pairs += [
+        (key, merged(below.get(key.value), value)) for key, value in over.value
+    ]  # a repeated key stays: a mistake
+    return Node(pairs, over.line, over.column, "mapping", False, over.file)
 
 
 def section(
@@ -154,7 +156,10 @@ def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: 
         return Policy(name=name, **values)
     except PolicyError as error:
         for problem in error.problems:
-            found.add(node_at(node, problem.path), f"{path}.{problem.path}", problem.message)
+            at = node_at(node, problem.path)
+            if at.file != node.file:  # an inherited setting is right where it stands: the deadline over it is not
+                at = node_at(node, "deadline")
+            found.add(at, f"{path}.{problem.path}", problem.message)
         return None
 
 

@@ -15,7 +15,7 @@ from .._core.registry import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
 from .mistakes import Mistakes
-from .nodes import Node, read_file
+from .nodes import DEEPEST, Node, read_file
 
 __all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
 
@@ -110,12 +110,18 @@ def _builtin(name: str) -> CodeRegistry:
     return found if isinstance(found, CodeRegistry) else CodeRegistry.load(found)
 
 
-def as_node(value: Any) -> Node:
-    """Return a mapping that was made in Python as nodes without a place."""
+def as_node(value: Any, depth: int = 0) -> Node:
+    """Return a mapping that was made in Python as nodes without a place.
+
+    Raises:
+        PolicyError: it is nested too deeply, in itself perhaps.
+    """
+    if depth > DEEPEST:
+        raise PolicyError(f"nested more than {DEEPEST} levels deep")
     if isinstance(value, Mapping):
-        return Node([(as_node(str(key)), as_node(one)) for key, one in value.items()], 0, 0, "mapping")
+        return Node([(as_node(str(key)), as_node(one, depth + 1)) for key, one in value.items()], 0, 0, "mapping")
     if isinstance(value, (list, tuple, set, frozenset)):
-        return Node([as_node(one) for one in value], 0, 0, "list")
+        return Node([as_node(one, depth + 1) for one in value], 0, 0, "list")
     if isinstance(value, bool):
         return Node("true" if value else "false", 0, 0)
     return Node("" if value is None else str(value), 0, 0, quoted=isinstance(value, str))

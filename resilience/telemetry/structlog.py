@@ -42,6 +42,11 @@ class StructlogListener:
         fields = {k: redact(v) if isinstance(v, str) else v for k, v in event.fields().items()}
         getattr(logger, event.level)(f"resilience.{event.name}", **fields)
 
+    def dropped(self, listener: object, error: Exception) -> None:
+        """Write one line for a listener that raised and hears nothing any more; the error's class, never its text."""
+        name = getattr(listener, "__qualname__", type(listener).__qualname__)
+        self._bound().warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
+
     def _bound(self) -> Any:
         """Return the logger with structlog's configuration of this moment."""
         if self._logger is not None:

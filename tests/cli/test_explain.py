@@ -141,6 +141,7 @@ def test_schedule() -> None:
         {"attempt": 2, "at_least": 0.0, "at_most": 0.2},
         {"attempt": 3, "at_least": 0.0, "at_most": 0.4},
     ]
-    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 1
+    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False, guessed=True))) == 1
+    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
     assert schedule(Policy(), failure()) == []
     assert schedule(full, Failure(category=Category.FATAL)) == []

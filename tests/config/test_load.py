@@ -114,7 +114,7 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
         ("- a\n", "expected a mapping"),
         ("version: 2\n", "allowed is 1"),
         ("policies: {a: {extends: b}, b: {extends: a}}", "runs in a circle"),
-        ("policies: {a: {extends: a}}", "no policy 'a'"),
+        ("policies: {a: {extends: a}}", "runs in a circle: a -> a"),
         ("policies: {a: {deadline: 1s}, a: {deadline: 2s}}", "stands here twice"),
         ("policies: {a: {deadline: 1s, deadline: 2s}}", "stands here twice"),
         ("policies: {a: {deadline: 1s, retry: {backoff: {initial: 2s}}}}", "cannot fit the deadline"),

@@ -1,0 +1,130 @@
+"""Errors in groups, errors that are pickled half-way, and errors that refuse to be looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import Any
+
+import pytest
+import trio
+
+from resilience import Policies, failure_of
+from resilience.testing import FakeClock
+
+
+def policies() -> Policies:
+    """Return policies with three attempts."""
+    retry = {"max_attempts": 3, "backoff": {"initial": 0}}
+    return Policies.from_mapping({"policies": {"p": {"retry": retry, "deadline": "60s"}}}, clock=FakeClock())
+
+
+async def in_asyncio(*tasks: Any) -> None:
+    """Run tasks in a task group."""
+    async with asyncio.TaskGroup() as group:
+        for task in tasks:
+            group.create_task(task())
+
+
+async def in_trio(*tasks: Any) -> None:
+    """Run tasks in a nursery."""
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)
+
+
+@pytest.mark.parametrize(("run", "together"), [(lambda fn: asyncio.run(fn()), in_asyncio), (trio.run, in_trio)])
+def test_retries_do_not_multiply_through_a_group(run: Any, together: Any) -> None:
+    """Calls inside a task group or a nursery that have given up are not made again by the call around them."""
+    made, sent = policies(), []
+
+    @made.resilient("p")
+    async def inner() -> None:
+        sent.append(1)
+        raise ConnectionRefusedError
+
+    @made.resilient("p")
+    async def outer() -> None:
+        await together(inner)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(outer)
+    assert len(sent) == 3
+    assert failure_of(caught.value).executed == "no"
+
+
+def test_one_doubt_in_a_group_is_a_doubt_of_all() -> None:
+    """A refusal that an inner call gave up on does not hide that another part of the group may have happened."""
+    made = policies()
+
+    @made.resilient("p")
+    def refused() -> None:
+        raise ConnectionRefusedError
+
+    @made.resilient("p")
+    def both() -> None:
+        try:
+            refused()
+        except ConnectionRefusedError as error:
+            raise ExceptionGroup("both", [error, TimeoutError()]) from None
+
+    with pytest.raises(ExceptionGroup) as caught:
+        both()
+    assert failure_of(caught.value).executed == "maybe"
+
+
+def test_an_error_is_pickled_inside_an_outer_call() -> None:
+    """What is recorded with an error does not make it unpicklable while the call around it still runs."""
+    made = policies()
+    copies: list[Any] = []
+
+    @made.resilient("p")
+    def inner() -> None:
+        raise ConnectionRefusedError("x")
+
+    @made.resilient("p")
+    def outer() -> None:
+        try:
+            inner()
+        except ConnectionRefusedError as error:
+            copies.append(pickle.loads(pickle.dumps(error)))
+
+    outer()
+    assert failure_of(copies[0]).attempts == 3
+
+
+class Closed(Exception):
+    """Lets nobody read an attribute."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Classless(Exception):
+    """Does not even tell its class or its cause."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("kind", [Closed, Classless])
+def test_an_error_that_refuses_to_be_read(kind: type[Exception]) -> None:
+    """The caller gets the very error that was raised, and not what it raised when it was looked at."""
+    settings = {"retry": {"max_attempts": 2, "backoff": {"initial": 0}}, "breaker": {"consecutive": 1}}
+    made = Policies.from_mapping({"policies": {"p": settings}}, clock=FakeClock())
+    sent = kind()
+
+    def raising() -> None:
+        raise sent
+
+    caught: list[Exception] = []
+    try:
+        made.pipeline("p").call(raising)
+    except Exception as error:
+        caught.append(error)
+    assert caught[0] is sent

@@ -1,0 +1,44 @@
+"""A `Policy` made in Python checks everything that a policy file's loader checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resilience import Pipeline, Policies, Policy, PolicyError
+
+
+def test_lists_are_lists() -> None:
+    """`codes` may be a list; it became an unhashable key at the first failure and hid the error."""
+    policy = Policy(codes=["bitget", "http"], quota=[{"rate": "10/s"}])  # type: ignore[arg-type]
+    assert policy.codes == ("bitget", "http")
+    assert policy.quota[0].rate == 10.0
+    with pytest.raises(ZeroDivisionError):
+        Pipeline(policy).call(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"codes": "bitget"}, "codes: expected a list, got a str"),
+        ({"codes": [1]}, "codes: expected a text, got a int"),
+        ({"name": 5}, "name: expected a text, got a int"),
+        ({"quota": [{"rate": "x"}]}, r"quota\.rate: expected a rate"),
+        ({"breaker": {"wait": "yes"}}, r"breaker\.wait: expected a bool"),
+        ({"breaker": {"key": "hots"}}, r"breaker\.key: 'hots' is not one of host, operation, account"),
+    ],
+)
+def test_wrong_values_are_refused_at_birth(settings: dict[str, Any], message: str) -> None:
+    """A wrong value names its path and what is allowed."""
+    with pytest.raises(PolicyError, match=message):
+        Policy(**settings)
+
+
+def test_a_table_that_is_not_there() -> None:
+    """An unknown registry is refused when the pipeline is made, not at the first failure."""
+    policy = Policy(name="mine", codes=("http", "nope"))
+    with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; there are bitget"):
+        Pipeline(policy)
+    with pytest.raises(PolicyError, match="nope"):
+        Policies.builtin().pipeline(policy)

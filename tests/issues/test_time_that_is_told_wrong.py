@@ -1,0 +1,75 @@
+"""Times that were read in the wrong zone, on the wrong clock, or shrunk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resilience import CircuitOpenError, Pipeline, Policies, Policy, current_call, failure_of
+from resilience.config.load import lint
+from resilience.testing import FakeClock
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in a zone that is not GMT."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+@pytest.mark.parametrize(
+    "form", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+)
+def test_every_form_of_an_http_date_is_gmt(form: str) -> None:
+    """The three forms of RFC 9110 name the same second, wherever the bot runs."""
+    error: Any = ConnectionRefusedError()
+    error.headers = {"Retry-After": form}
+    assert failure_of(error).retry_at == 784111777.0
+
+
+def test_a_deadline_is_handed_down_between_clocks() -> None:
+    """A call under a clock of its own, inside a call under another, keeps the seconds that are left."""
+    mapping = {"policies": {"p": {"deadline": "50s"}}}
+    real, fake = Policies.from_mapping(mapping), Policies.from_mapping(mapping, clock=FakeClock())
+
+    def left() -> float | None:
+        call = current_call()
+        return None if call is None else call.deadline
+
+    for outer, inner in ((real, fake), (fake, real)):
+        seconds = outer.pipeline("p").call(lambda inner=inner: inner.pipeline("p").call(left))
+        assert 40 < seconds <= 50
+
+
+def test_an_open_time_never_shrinks() -> None:
+    """A break of 30 s is not shortened to a smaller longest one when a trial fails."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "30s", "open_max": "5s"}), clock=clock)  # type: ignore[arg-type]
+
+    def down() -> None:
+        raise ConnectionRefusedError
+
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            pipeline.call(down)
+        with pytest.raises(CircuitOpenError) as caught:
+            pipeline.call(down)
+        assert caught.value.retry_after == pytest.approx(30)
+        clock.advance(30)
+
+
+def test_check_warns_of_a_first_wait_that_is_cut(tmp_path: Path) -> None:
+    """A first wait longer than the longest one is never waited: `check` says so."""
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\npolicies: {a: {retry: {backoff: {initial: 10s}}}}\n")
+    assert [one.message for one in lint(path)] == [
+        "warning: retry.backoff.initial of 10s is cut to max: every wait is 5s"
+    ]

@@ -1,0 +1,93 @@
+"""Wrong use that went unnoticed, or was told in somebody else's words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from resilience import NOT_FOUND, Found, Pipeline, Policies, Policy, configure, resilient, wrap
+from resilience.testing import FakeClock
+
+
+def numbers() -> Iterator[int]:
+    """A generator function."""
+    yield 1
+
+
+class Numbers:
+    """An object whose call is a generator function."""
+
+    def __call__(self) -> Iterator[int]:
+        yield 1
+
+
+async def looked(_call: Any) -> Any:
+    """An async reconciler."""
+    return NOT_FOUND
+
+
+def test_generators_are_refused_by_every_way_in() -> None:
+    """A generator that leaves `call` would run outside the policy; objects with a generator `__call__` likewise."""
+    for ways_in in (Pipeline(Policy()).call, Pipeline(Policy()).compile, resilient):
+        for wrong in (numbers, Numbers()):
+            with pytest.raises(TypeError, match="is a generator function"):
+                ways_in(wrong)
+
+
+def test_a_function_may_return_a_generator_of_its_own() -> None:
+    """An ordinary function that hands a generator over is no generator function."""
+    assert list(Pipeline(Policy()).call(lambda most: (one for one in range(most)), 2)) == [0, 1]
+
+
+def test_acall_of_a_plain_function() -> None:
+    """The error says what came back and what to use."""
+    with pytest.raises(TypeError, match="nothing to await: use call, not acall"):
+        asyncio.run(Pipeline(Policy()).acall(lambda: 5))
+
+
+@pytest.mark.parametrize("reconcile", [5, looked])
+def test_a_reconciler_that_could_never_answer(reconcile: Any) -> None:
+    """Such a reconciler would be asked until the deadline, so it is refused at once."""
+    with pytest.raises(TypeError, match="reconcile"):
+        resilient(reconcile=reconcile)(lambda: 1)
+    with pytest.raises(TypeError, match="reconcile"):
+        Pipeline(Policy(), reconcile=reconcile).compile(lambda: 1)
+
+
+def test_a_plain_reconciler_of_an_async_function() -> None:
+    """Its answer stands: it is not lost in a TypeError about what can be awaited."""
+    policies = Policies.from_mapping({"policies": {"p": {"deadline": "60s", "reconcile": {}}}}, clock=FakeClock())
+
+    @policies.resilient("p", reconcile=lambda call: Found("there"))
+    async def place() -> str:
+        raise TimeoutError
+
+    assert asyncio.run(place()) == "there"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: resilient(key=5)(lambda **_: 1), "key names a parameter, got int"),  # type: ignore[call-overload]
+        (lambda: resilient(policies=5), "policies takes Policies, not int"),  # type: ignore[call-overload]
+        (lambda: wrap([], policies=5), "policies takes Policies, not int"),  # type: ignore[arg-type]
+        (lambda: wrap([], operations=5), "operations takes a mapping of globs, not int"),  # type: ignore[arg-type]
+        (lambda: wrap([], operations={5: "http"}), "takes globs of operation names, not int"),  # type: ignore[dict-item]
+        (lambda: wrap([], operations={"a*": {"policy": 5}}), "policy takes a policy's name, not int"),
+        (lambda: Policies.builtin().subscribe(5), "a listener is a plain function"),  # type: ignore[arg-type]
+        (lambda: Policies.builtin().subscribe(looked), "a listener is a plain function"),
+    ],
+)
+def test_odd_arguments(wrong: Any, message: str) -> None:
+    """One clear TypeError, where the mistake is made."""
+    with pytest.raises(TypeError, match=message):
+        wrong()
+
+
+def test_an_empty_path() -> None:
+    """An empty path is called empty, not a directory."""
+    with pytest.raises(Exception, match="the path is empty"):
+        configure("")

@@ -1,0 +1,66 @@
+"""What a type checker sees of the public surface; checked by mypy in .ci/run, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import requests
+
+from resilience import Failure, Pipeline, Policies, Policy, failure_of, resilient, wrap
+
+
+@resilient
+def price(symbol: str, *, depth: int = 1) -> float:
+    return float(depth)
+
+
+@resilient("read", idempotent=True)
+async def balance(coin: str) -> str:
+    return coin
+
+
+class Bot:
+    @resilient
+    def place(self, size: int) -> int:
+        return size
+
+    @resilient()
+    async def cancel(self, order: int) -> int:
+        return order
+
+    @staticmethod
+    @resilient
+    def fee(size: int) -> float:
+        return float(size)
+
+    @classmethod
+    @resilient
+    def limit(cls, size: int) -> int:
+        return size
+
+
+assert_type(price("BTC", depth=2), float)
+assert_type(Bot().place(1), int)
+assert_type(Bot.fee(1), float)
+assert_type(Bot.limit(1), int)
+price(1)  # type: ignore[arg-type]
+Bot().place()  # type: ignore[call-arg]
+resilient(polcy="read")  # type: ignore[call-overload]
+
+policies = Policies.builtin()
+assert_type(policies.resilient(price)("BTC"), float)
+assert_type(policies.resilient("bitget", key="order")(Bot.fee)(1), float)
+assert_type(policies.wrap(requests.Session()), requests.Session)
+assert_type(wrap(requests.Session(), "http"), requests.Session)
+
+pipeline = Pipeline(Policy())
+assert_type(pipeline.call(price, "BTC"), float)
+assert_type(pipeline.compile(price)("BTC", depth=3), float)
+assert_type(failure_of(OSError()), Failure)
+
+
+async def awaited() -> None:
+    assert_type(await balance("USDT"), str)
+    assert_type(await Bot().cancel(1), int)
+    assert_type(await pipeline.acall(balance, "USDT"), str)
+    assert_type(await pipeline.compile(balance)("USDT"), str)
