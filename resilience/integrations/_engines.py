@@ -44,6 +44,11 @@ def _stay(_self: Any) -> None:
     """Close nothing: the session is the original's."""
 
 
+def _spare(left: float) -> float:
+    """Return the seconds by which ccxt is to be done before an async attempt is cut."""
+    return min(_MARGIN, left * _MARGIN)
+
+
 def _timeout(original: Any, asynchronous: bool) -> property:
     """Return ccxt's `timeout` in milliseconds: the exchange's own, or what is left of the attempt."""
 
@@ -53,7 +58,7 @@ def _timeout(original: Any, asynchronous: bool) -> property:
         left = None if call is None else call.timeout
         if left is None:
             return own
-        spare = min(_MARGIN, left * _MARGIN) if asynchronous else 0.0
+        spare = _spare(left) if asynchronous else 0.0
         return max(1.0, min(own or 10_000, (left - spare) * 1000))
 
     def put(self: Any, value: Any) -> None:
@@ -157,9 +162,20 @@ def _async(original: Any) -> dict[str, Callable[..., Any]]:
             raise
         return self._resilience.judged(self, url, request, answer)
 
+    async def throttle(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = current_call()
+        left = None if call is None else call.timeout
+        try:  # a call that is cut while it queues has sent nothing, and says so
+            async with asyncio.timeout(None if left is None else left - _spare(left)) as limit:
+                return await original.throttle(self, *args, **kwargs)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._resilience.parts.crowded(f"{self.id} ccxt's own rate limit left no room in time") from None
+
     def open_session(self: Any, *args: Any, **kwargs: Any) -> None:
         original.open(self, *args, **kwargs)
         if getattr(self.session, "_retry_connection", False):
             self.session._retry_connection = False  # aiohttp would send a GET, PUT or DELETE again by itself
 
-    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch, "open": open_session}
+    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch, "throttle": throttle, "open": open_session}

@@ -26,6 +26,7 @@ class Parts(NamedTuple):
     unreadable: type[Exception]
     partial: type[Exception]
     late: type[Exception]
+    crowded: type[Exception]
     wrong: type[Exception]
 
 

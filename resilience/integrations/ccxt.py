@@ -42,6 +42,7 @@ _PARTS = Parts(
     unreadable=ccxt.BadResponse,
     partial=ccxt.ExchangeError,
     late=ccxt.RequestTimeout,
+    crowded=ccxt.RateLimitExceeded,
     wrong=ccxt.BadRequest,
 )
 

@@ -22,6 +22,7 @@ PLACE, SETTINGS = "/api/v2/spot/trade/place-order", "/api/v3/account/settings"
 TICKER = "/api/v2/spot/market/tickers"
 GOOD = {"code": "00000", "msg": "success", "requestTime": 1, "data": {"orderId": "7", "clientOid": "mine"}}
 CLASSIC = (400, {"code": "40084", "msg": "You are in Classic account mode", "requestTime": 1, "data": None})
+MARKET = {"id": "BTCUSDT", "symbol": SPOT, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
 ROW = {"symbol": "BTCUSDT", "lastPr": "60000"}
 PRICE = {"code": "00000", "msg": "success", "requestTime": 1, "data": [ROW]}
 
@@ -220,6 +221,27 @@ def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pyt
     assert bot.resilience_binding("create_order", bot).reconcile is not None
 
 
+def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
+    """An async exchange queues by its own rate limit: an order cut there is no order in doubt."""
+    api.on(PLACE, GOOD)
+    rules = {"extends": "bitget", "retry": None, "attempt_timeout": "200ms"}
+    policies = Policies.from_mapping({"policies": {"once": rules}})
+
+    async def story() -> Exception:
+        plain = ccxt.async_support.bitget({"apiKey": "key", "secret": "sec", "password": "pass", "rateLimit": 60_000})
+        plain.options["uta"], plain.timeout_on_exit = False, 0
+        plain.urls["api"] = dict.fromkeys(plain.urls["api"], api.rest)
+        plain.set_markets([{**MARKET, "precision": {"amount": 1e-6, "price": 0.01}}])
+        async with wrap(plain, "once", policies=policies) as bot:
+            await bot.create_order(SPOT, "limit", "buy", 0.01, 30_000)
+            with pytest.raises(ccxt.RateLimitExceeded) as caught:
+                await bot.create_order(SPOT, "limit", "buy", 0.01, 30_000)
+        return caught.value
+
+    assert failure_of(asyncio.run(story())).executed == "no"
+    assert len(api.asked(PLACE)) == 1
+
+
 def test_one_cancelled_call_does_not_cancel_the_others() -> None:
     """Async calls share one loading of the markets; ccxt alone would cancel it for all of them."""
 
@@ -249,9 +271,7 @@ def test_an_async_exchange_as_a_context_manager(api: Any) -> None:
         plain = ccxt.async_support.bitget({"options": {"uta": False}})
         plain.urls["api"] = dict.fromkeys(plain.urls["api"], api.rest)
         plain.timeout_on_exit = 0
-        plain.set_markets(
-            [{"id": "BTCUSDT", "symbol": SPOT, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}]
-        )
+        plain.set_markets([MARKET])
         async with wrap(plain, "bitget", policies=Policies.builtin()) as bot:
             last = (await bot.fetch_ticker(SPOT))["last"]
         return last, plain.session
