@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +23,7 @@ from ._rules import Rules
 if TYPE_CHECKING:
     from .outbox import Outbox
 
-__all__ = ["wrap"]
+__all__ = ["Proxy", "proxy_class", "wrap"]
 
 C = TypeVar("C")
 _NATIVE = {
@@ -45,7 +47,8 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, an `httpx` client, an exchange of ccxt, a `BitgetClient`, or any other object.
+        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
+            `BitgetClient`, or any other object.
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.
@@ -70,12 +73,8 @@ def wrap(
         if module is not None:
             wrapped: C = import_module(module).wrap(client, rules)
             return wrapped
-    return proxied(client, type(client), rules)  # type: ignore[no-any-return]  # it passes for the client
-
-
-def proxied(client: Any, original: type, rules: Rules) -> Any:
-    """Return a proxy of the client that passes for an object of the class `original`."""
-    return _proxy_class(original)(client, rules)
+    made: Any = proxy_class(type(client))(client, rules)
+    return made  # type: ignore[no-any-return]  # it passes for the client
 
 
 class Proxy:
@@ -86,7 +85,7 @@ class Proxy:
         self.__dict__["_resilience_rules"] = rules
 
     def __getattr__(self, name: str) -> Any:
-        client = self.__dict__["_resilience_client"]
+        client = self.__dict__.get("_resilience_client")
         value = getattr(client, name)
         if name.startswith(("_", "resilience_")) or not _wrappable(value):
             return value
@@ -102,6 +101,12 @@ class Proxy:
         self.__dict__.pop(name, None)
         delattr(self.__dict__["_resilience_client"], name)
 
+    def __copy__(self) -> Any:
+        return type(self)(copy(self.__dict__["_resilience_client"]), self.__dict__["_resilience_rules"])
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        raise TypeError("a wrapped client holds locks and clocks: pickle the client itself and wrap it again")
+
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["_resilience_client"])
 
@@ -111,15 +116,15 @@ class Proxy:
 
 def _wrappable(value: Any) -> bool:
     """Tell whether an attribute is a method to put under a policy: no class, no generator function."""
-    if isinstance(value, type) or not (inspect.isroutine(value) or is_async(value)):
+    if isinstance(value, type) or not (inspect.isroutine(value) or isinstance(value, partial) or is_async(value)):
         return False
     return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
 
 
 def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     """Return the method under its policy, or as it is when the client says so."""
-    bind = getattr(client, "resilience_binding", None)
-    route = getattr(client, "resilience_route", None)
+    bind = _said(client, "resilience_binding")
+    route = _said(client, "resilience_route")
     rules = proxy.__dict__["_resilience_rules"]
 
     def compiled(operation: str) -> Any:
@@ -133,16 +138,21 @@ def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled)
 
 
+def _said(client: Any, name: str) -> Any:
+    """Return what a client says of its methods; one that makes up any attribute it is asked for says nothing."""
+    return getattr(client, name) if getattr(client.__class__, name, None) is not None else None
+
+
 _FORWARDED = (
     "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
     "__call__", "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
 )  # fmt: skip
-_CLASSES: dict[type, type[Proxy]] = {}
+_CLASSES: dict[tuple[type, type], type[Proxy]] = {}
 
 
-def _proxy_class(original: type) -> type[Proxy]:
+def proxy_class(original: type, base: type[Proxy] = Proxy) -> type[Proxy]:
     """Return the proxy class for clients of this class: same name, same class to `isinstance`, same protocols."""
-    made = _CLASSES.get(original)
+    made = _CLASSES.get((original, base))
     if made is None:
         space: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
         for name in _FORWARDED:
@@ -152,7 +162,7 @@ def _proxy_class(original: type) -> type[Proxy]:
             space["__enter__"] = _enter
         if hasattr(original, "__aenter__"):
             space["__aenter__"] = _aenter
-        made = _CLASSES[original] = type(original.__name__, (Proxy,), space)
+        made = _CLASSES[original, base] = type(original.__name__, (base,), space)
     return made
 
 

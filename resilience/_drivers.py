@@ -1,7 +1,8 @@
 """The only place that waits: one driver for sync functions, one for async functions.
 
 The two look alike on purpose. Every decision is made in `_core`; a driver sends, sleeps and looks
-as it is told. Success costs a clock read, a context variable and what the plan needs. A failed
+as it is told. Success costs a clock read, a context variable and what the plan needs; `call` is long because
+it makes no call that it can do without. A failed
 attempt is reported outside its `except` block, so that attempts do not chain as contexts, and every
 frame lets go of the error it handled, so that no cycle keeps a traceback alive.
 """
@@ -9,12 +10,12 @@ frame lets go of the error it handled, so that no cycle keeps a traceback alive.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import CoroutineType
 from typing import Any
 
 from ._core.call import Action, Call
-from ._core.deadline import CONTEXT, leave
-from ._core.plan import Plan
+from ._core.deadline import CONTEXT
+from ._core.deadline import leave as left
+from ._core.plan import PLAIN, Plan
 from ._core.recovery import Recovery
 from ._core.refusal import admitted, out_of_time
 from ._core.stage import Stage, asked, told
@@ -25,15 +26,16 @@ __all__ = ["compile_async", "compile_sync", "look_async", "stage_async", "stage_
 
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; safe across threads."""
-    now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
-    limit, keys, inspect, reconciled, per_attempt = (
-        plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
-    )  # fmt: skip
+    now, breaker, budget, inspect = plan.clock.monotonic, plan.breaker, plan.budget, plan.inspect
+    limit, per_attempt, keys, reconciled = plan.deadline, plan.attempt_timeout, plan.keys, plan.reconciled
     operation, clock, window, stamps = plan.operation, plan.clock, plan.rules.window, plan.stamps
+    here, enter, leave = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+    deposits = None if budget is None else budget.deposits
+    goods = None if breaker is None else breaker.goods
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = CONTEXT.get()
+        outer = here()
         deadline = started + limit
         if outer is not None:
             ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
@@ -45,48 +47,40 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
-        if gate is not None:
-            ticket = gate(started)
-            if ticket.__class__ is not int:
-                admitted(plan, ticket, outer, started)
-        if deposit is not None:
-            deposit(started)
+        if breaker is not None:
+            ticket = breaker.gate or admitted(plan, outer, started)
+        if deposits is not None:
+            if started >= deposits.end:
+                deposits.turn(started)
+            deposits.common = deposits.next()
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place: tuple[Any, ...] = (
-            operation,
-            clock,
-            deadline,
-            until,
-            1,
-            key,
-            stamps() if reconciled else None,
-            window,
-            plan,
-            False,
-        )
-        token = CONTEXT.set(place)
+        place: Any
+        place = (operation, clock, deadline, until, 1, key, stamps() if reconciled else None, window, plan, False)
+        token = enter(place)
         try:
             result = fn(*args, **kwargs)
-            if type(result) is CoroutineType:
-                result.close()
-                raise TypeError(f"{plan.operation} returned a coroutine: wrap it as an async function")
-            failed = None if inspect is None else inspect(result)
+            failed = None if result.__class__ in PLAIN else inspect(result)
         except Exception as error:
             failed = error
         except BaseException:
-            Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer).abandoned()
+            Recovery(plan, Call(operation, args, kwargs, key), place, ticket, started, outer).abandoned()
             raise
         finally:
             leave(token)
         if failed is None:
-            if ticket is not None:
-                settled(ticket, started)  # type: ignore[misc]  # a ticket comes from a breaker
-                if ticket.__class__ is not int:
+            if goods is not None:
+                if ticket == breaker.gate:  # type: ignore[union-attr]  # goods are a breaker's
+                    breaker.streak = 0  # type: ignore[union-attr]
+                    if started >= goods.end:
+                        goods.turn(started)
+                    goods.common = goods.next()
+                else:
+                    breaker.succeeded(ticket, started)  # type: ignore[union-attr]
                     plan.tell_breaker()
             return result
-        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
+        recovery = Recovery(plan, Call(operation, args, kwargs, key), place, ticket, started, outer)
         try:
             return recover(recovery, fn, failed)
         finally:
@@ -117,11 +111,11 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 try:
                     discard(plan, recovery.stale())
                     result = send(*call.args, **call.kwargs)
-                    failed = None if plan.inspect is None else plan.inspect(result)
+                    failed = None if result.__class__ in PLAIN else plan.inspect(result)
                 except Exception as error:
                     failed = error
                 finally:
-                    leave(token)
+                    left(token)
                 if failed is None:
                     recovery.recovered()
                     return result
@@ -134,7 +128,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 except Exception as error:
                     answer = error
                 finally:
-                    leave(token)
+                    left(token)
                 step = recovery.looked(answer, sent)
             elif action is Action.RETURN:
                 discard(plan, recovery.stale())
@@ -160,15 +154,16 @@ def discard(plan: Plan, answer: Any) -> None:
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; safe across tasks and event loops."""
-    now, gate, settled, deposit = plan.clock.monotonic, plan.gate, plan.settled, plan.deposit
-    limit, keys, inspect, reconciled, per_attempt = (
-        plan.deadline, plan.keys, plan.inspect, plan.reconciled, plan.attempt_timeout,
-    )  # fmt: skip
+    now, breaker, budget, inspect = plan.clock.monotonic, plan.breaker, plan.budget, plan.inspect
+    limit, per_attempt, keys, reconciled = plan.deadline, plan.attempt_timeout, plan.keys, plan.reconciled
     operation, clock, window, stamps = plan.operation, plan.clock, plan.rules.window, plan.stamps
+    here, enter = CONTEXT.get, CONTEXT.set
+    deposits = None if budget is None else budget.deposits
+    goods = None if breaker is None else breaker.goods
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = CONTEXT.get()
+        outer = here()
         deadline = started + limit
         if outer is not None:
             ends = outer[2] if outer[1] is clock else started + outer[2] - outer[1].monotonic()
@@ -180,45 +175,40 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
-        if gate is not None:
-            ticket = gate(started)
-            if ticket.__class__ is not int:
-                admitted(plan, ticket, outer, started)
-        if deposit is not None:
-            deposit(started)
+        if breaker is not None:
+            ticket = breaker.gate or admitted(plan, outer, started)
+        if deposits is not None:
+            if started >= deposits.end:
+                deposits.turn(started)
+            deposits.common = deposits.next()
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place: tuple[Any, ...] = (
-            operation,
-            clock,
-            deadline,
-            until,
-            1,
-            key,
-            stamps() if reconciled else None,
-            window,
-            plan,
-            False,
-        )
-        token = CONTEXT.set(place)
+        place: Any
+        place = (operation, clock, deadline, until, 1, key, stamps() if reconciled else None, window, plan, False)
+        token = enter(place)
         try:
             result = await limited(fn, args, kwargs, until - started)
-            failed = None if inspect is None else inspect(result)
+            failed = None if result.__class__ in PLAIN else inspect(result)
         except Exception as error:
             failed = error
         except BaseException:
-            Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer).abandoned()
+            Recovery(plan, Call(operation, args, kwargs, key), place, ticket, started, outer).abandoned()
             raise
         finally:
-            leave(token)
+            left(token)
         if failed is None:
-            if ticket is not None:
-                settled(ticket, started)  # type: ignore[misc]  # a ticket comes from a breaker
-                if ticket.__class__ is not int:
+            if goods is not None:
+                if ticket == breaker.gate:  # type: ignore[union-attr]  # goods are a breaker's
+                    breaker.streak = 0  # type: ignore[union-attr]
+                    if started >= goods.end:
+                        goods.turn(started)
+                    goods.common = goods.next()
+                else:
+                    breaker.succeeded(ticket, started)  # type: ignore[union-attr]
                     plan.tell_breaker()
             return result
-        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
+        recovery = Recovery(plan, Call(operation, args, kwargs, key), place, ticket, started, outer)
         try:
             return await arecover(recovery, fn, failed)
         finally:
@@ -249,11 +239,11 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                 try:
                     await adiscard(plan, recovery.stale())
                     result = await limited(send, call.args, call.kwargs, recovery.left())
-                    failed = None if plan.inspect is None else plan.inspect(result)
+                    failed = None if result.__class__ in PLAIN else plan.inspect(result)
                 except Exception as error:
                     failed = error
                 finally:
-                    leave(token)
+                    left(token)
                 if failed is None:
                     recovery.recovered()
                     return result
@@ -266,7 +256,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                 except Exception as error:
                     answer = error
                 finally:
-                    leave(token)
+                    left(token)
                 step = recovery.looked(answer, sent)
             elif action is Action.RETURN:
                 await adiscard(plan, recovery.stale())

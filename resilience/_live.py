@@ -15,24 +15,25 @@ def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Call
 
     Safe across threads: two that come first may both compile, and either result serves.
     """
-    compiled: Callable[..., Any] = _unbuilt
-    seen: object = None
+    state: tuple[object, Callable[..., Any]] = (None, _unbuilt)
 
     def refresh() -> Callable[..., Any]:
-        nonlocal compiled, seen
+        nonlocal state
         now = epoch()
         compiled = build()
-        seen = now
+        state = (now, compiled)  # one write: an old call is never seen with a new epoch
         return compiled
 
     if asynchronous:
 
         async def acall(*args: Any, **kwargs: Any) -> Any:
+            seen, compiled = state
             return await (compiled if seen is epoch() else refresh())(*args, **kwargs)
 
         return acall
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        seen, compiled = state
         return (compiled if seen is epoch() else refresh())(*args, **kwargs)
 
     return call

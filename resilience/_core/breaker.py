@@ -39,7 +39,9 @@ class Permit:
 class Breaker:
     """Admits attempts or refuses them. Safe across threads and tasks.
 
-    `gate` is the closed breaker's generation, or 0: one read decides the common case.
+    `gate` is the closed breaker's generation, or 0: one read decides the common case. A driver does
+    inline what `admit` and `succeeded` do while it is closed: `gate`, `streak` and `goods` (the window
+    of settled attempts) are there for it.
     """
 
     __slots__ = (
@@ -53,12 +55,12 @@ class Breaker:
         "_permits",
         "_settings",
         "_states",
-        "_streak",
-        "_successes",
+                "_successes",
         "_until",
-        "_window",
-        "gate",
+                "gate",
+        "goods",
         "key",
+        "streak",
     )  # fmt: skip
 
     def __init__(
@@ -79,8 +81,8 @@ class Breaker:
         self._lock = Lock()
         self._generations = count(1)
         self.gate = next(self._generations)
-        self._window = Window(settings.window, clock())
-        self._streak = 0
+        self.goods = Window(settings.window, clock())
+        self.streak = 0
         self._successes = 0
         self._permits: set[Permit] = set()
         self._until = 0.0
@@ -113,8 +115,8 @@ class Breaker:
     def succeeded(self, ticket: int | Permit, now: float) -> None:
         """Settle an attempt that the service answered well."""
         if ticket == self.gate:
-            self._streak = 0
-            self._window.add_common(now)
+            self.streak = 0
+            self.goods.add_common(now)
         elif isinstance(ticket, Permit):
             with self._lock:
                 if ticket in self._permits:
@@ -134,8 +136,8 @@ class Breaker:
                     self._open_for = min(self._open_for * self._settings.growth, longest)
                     self._open(now)
             elif ticket == self.gate:
-                self._streak += 1
-                self._window.add_rare(now)
+                self.streak += 1
+                self.goods.add_rare(now)
                 if self._tripped(now):
                     self._open(now)
 
@@ -204,11 +206,11 @@ class Breaker:
 
     def _tripped(self, now: float) -> bool:
         settings = self._settings
-        if settings.consecutive is not None and self._streak >= settings.consecutive:
+        if settings.consecutive is not None and self.streak >= settings.consecutive:
             return True
         if settings.failure_rate is None:
             return False
-        good, bad = self._window.counts(now)
+        good, bad = self.goods.counts(now)
         return good + bad >= settings.min_calls and bad >= settings.failure_rate * (good + bad)
 
     def _open(self, now: float) -> None:
@@ -222,14 +224,14 @@ class Breaker:
         changed = self.state != "closed"
         self._open_for = self._settings.open_for
         self._reset()
-        self._window.clear(now)
+        self.goods.clear(now)
         self._until = 0.0
         if changed:
             self._turn("close")
         self.gate = next(self._generations)
 
     def _reset(self) -> None:
-        self._streak = self._successes = 0
+        self.streak = self._successes = 0
         self._permits = set()
 
     def _turn(self, change: str) -> None:

@@ -18,29 +18,31 @@ _SPAN = 10.0
 
 
 class Budget:
-    """The retries that all calls of one policy share. Safe across threads and tasks."""
+    """The retries that all calls of one policy share. Safe across threads and tasks.
 
-    __slots__ = ("_floor", "_lock", "_ratio", "_window", "deposit", "settings")
+    A driver counts each call into `deposits`, inline.
+    """
+
+    __slots__ = ("_floor", "_lock", "_ratio", "deposits", "settings")
 
     def __init__(self, settings: Settings, now: float) -> None:
         self.settings = settings
         self._ratio = settings.ratio
         self._floor = settings.floor * _SPAN
         self._lock = Lock()
-        self._window = Window(_SPAN, now)
-        self.deposit = self._window.add_common
+        self.deposits = Window(_SPAN, now)
 
     def withdraw(self, now: float) -> bool:
         """Take one retry; False when the share is used up."""
         with self._lock:
-            calls, retries = self._window.counts(now)
+            calls, retries = self.deposits.counts(now)
             if retries + 1 > max(self._ratio * calls, self._floor):
                 return False
-            self._window.add_rare(now)
+            self.deposits.add_rare(now)
             return True
 
     def left(self, now: float) -> float:
         """Return how many retries are left at this moment."""
         with self._lock:
-            calls, retries = self._window.counts(now)
+            calls, retries = self.deposits.counts(now)
         return max(self._ratio * calls, self._floor) - retries

@@ -29,11 +29,16 @@ _BUGS = (
 )  # fmt: skip
 _VAGUE = frozenset(
     {
-        "connection_error", "os_error", "protocol_error",
+        "connect_error", "connection_error", "os_error", "protocol_error",
         "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
     }
 )  # fmt: skip
-"""Rows that an error further down the causes may tell more about; ccxt raises its own from the transport's errors."""
+"""Rows that an error further down the causes may tell more about, but never with more doubt.
+
+Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
+"""
+_PARSERS = frozenset({"aiohttp.HttpProcessingError"})
+"""Errors of a client's own parser: the status in them is one that no server has sent."""
 _WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
 _MOST_SEEN = 4096
@@ -86,7 +91,7 @@ class Classifier:
         try:
             failure = self._classify(outcome, registry)
             told = get(outcome, "resilience_executed")
-            return replace(failure, executed=told) if isinstance(told, str) and told in _DOUBT else failure  # type: ignore[arg-type]  # one of the three
+            return replace(failure, executed=told) if told in _DOUBT else failure
         except Exception:  # whatever a foreign object did: it is still an error that nobody knows
             return self._guess(Evidence(), None)
 
@@ -148,6 +153,8 @@ class Classifier:
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
         evidence = gather(node, self._keys)
+        if evidence.status is not None and _parsed_by_client(node):
+            evidence = replace(evidence, status=None)
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
@@ -220,10 +227,11 @@ class Classifier:
         vague: tuple[Rule, CodeRegistry, Evidence] | None = None
         for node, evidence in zip(nodes, told, strict=True):
             named = self._by_class(node)
-            if named is not None and named[0].code not in _VAGUE:
+            if named is None:
+                continue
+            if named[0].code not in _VAGUE and not (vague and _DOUBT[named[0].executed] > _DOUBT[vague[0].executed]):
                 return self._made(*named, evidence, code or named[0].code, known=code is None)
-            if named is not None and vague is None:
-                vague = (*named, evidence)
+            vague = vague or (*named, evidence)
         if vague is not None:
             return self._made(*vague, code or vague[0].code, known=code is None)
         return self._guess(told[0], code)
@@ -303,6 +311,11 @@ def _first_item(body: Mapping[Any, Any], listed: Listed) -> tuple[str, str]:
 def _root(kind: type) -> str:
     module = getattr(kind, "__module__", "")
     return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _parsed_by_client(node: object) -> bool:
+    kinds = (*type(node).__mro__, *type(get(node, "__cause__")).__mro__)
+    return any(f"{_root(kind)}.{kind.__name__}" in _PARSERS for kind in kinds)
 
 
 def _asked_to_wait(evidence: Evidence) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
+from types import CoroutineType
 from typing import Any
 
 from .breaker import Breaker, Permit
@@ -20,10 +21,11 @@ from .policy import Policy, Reconcile
 from .reconcile import Fence
 from .retry import Schedule
 
-__all__ = ["Binding", "Plan"]
+__all__ = ["PLAIN", "Binding", "Plan"]
 
 Ticket = int | Permit
-_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
+PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
+"""Classes whose values are never an error, nor anything that must be looked into."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +80,9 @@ class Plan:
     """Everything one operation's calls need. Built once, shared by threads and tasks, never changed."""
 
     __slots__ = (
-        "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "deposit", "events",
-        "fence", "gate", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
-        "settled", "stamps",
+        "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "events",
+        "fence", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
+        "stamps",
     )  # fmt: skip
 
     def __init__(
@@ -106,10 +108,7 @@ class Plan:
         self._classifier = classifier
         self.schedule = schedule
         self.breaker = breaker
-        self.gate: Callable[[float], Ticket | None] | None = breaker.admit if breaker else None
-        self.settled: Callable[[Ticket, float], None] | None = breaker.succeeded if breaker else None
         self.budget = budget
-        self.deposit: Callable[[float], None] | None = budget.deposit if budget else None
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(binding.idempotent) or binding.read
@@ -160,15 +159,16 @@ class Plan:
             for name in self.breaker.drain():
                 self.tell(name, breaker=self.breaker.key)
 
-    def _inspector(self) -> Callable[[Any], Any] | None:
-        """Make the check of returned values: None for a good one, else the error or the bad answer itself."""
-        binding = self.binding
-        if not binding.results or self.policy.results == "ignore":
-            return None
-        classifier, bad = self._classifier, binding.bad
+    def _inspector(self) -> Callable[[Any], Any]:
+        """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""
+        binding, classifier = self.binding, self._classifier
+        bad, judged = binding.bad, binding.results and self.policy.results != "ignore"
 
         def inspect(result: Any) -> Any:
-            if result.__class__ in _PLAIN:
+            if result.__class__ is CoroutineType:
+                result.close()
+                return TypeError(f"{binding.operation} returned a coroutine: wrap it as an async function")
+            if not judged or result.__class__ in PLAIN:
                 return None
             error = classifier().error_in(result)
             if error is not None:

@@ -28,8 +28,8 @@ class Recovery:
     """One call's way from its first failure to its end."""
 
     __slots__ = (
-        "_confirming", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail", "_wait_until",
-        "call", "plan",
+        "_confirming", "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
+        "_wait_until", "call", "plan",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +51,7 @@ class Recovery:
         self._started = started
         self._state: Any = None
         self._then = Action.SEND
-        self._last_look = self._confirming = False
+        self._last_look = self._confirming = self._given_up = False
         self._heeded: set[str] = set()
         self._skipped = self._wait_until = 0.0
 
@@ -60,10 +60,11 @@ class Recovery:
     def failed(self, outcome: Any) -> Step:
         """An attempt raised an error, or returned an answer that is a failure."""
         now = self.now()
-        if self._trail.failed(outcome, now):
-            return self._finish(now)  # the call inside has retried already: retries do not multiply
+        self._given_up = self._trail.failed(outcome, now)
         if self._trail.doubt is not None and self._trail.doubt.open:
             return self._look(now)
+        if self._given_up:
+            return self._finish(now)  # the call inside has retried already: retries do not multiply
         hinted = self._hinted(now)
         if hinted is not None:
             return hinted
@@ -117,7 +118,8 @@ class Recovery:
             return self._finish(now)
         if verdict is Verdict.AGAIN:
             return self._look(now)
-        return self._again(now, 0.0) if self._trail.failure.category is Category.RETRYABLE else self._finish(now)
+        again = self._trail.failure.category is Category.RETRYABLE and not self._given_up
+        return self._again(now, 0.0) if again else self._finish(now)
 
     def abandoned(self) -> None:
         """The call was cancelled: permits go back, nothing is counted. After the call's end it changes nothing."""
@@ -245,7 +247,7 @@ class Recovery:
         if self.plan.confirmed and trail.unsure and not self._last_look and now < trail.place.deadline:
             self._last_look = self._confirming = True  # harmless, but in doubt: its goal may be reached
             return Step(Action.LOOK)
-        outcome = trail.outcome
+        outcome, cause = trail.outcome, cause or trail.refusal
         if cause is not None and isinstance(outcome, BaseException):
             _put_cause(outcome, cause)
         trail.ended()

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
-from .breaker import Permit
 from .failure import Failure
-from .plan import Plan
+from .plan import Plan, Ticket
 from .record import keep
 from .registry import Category
 
 __all__ = ["admitted", "out_of_time"]
 
 
-def admitted(plan: Plan, ticket: Permit | None, outer: object, now: float) -> None:
-    """Tell what the breaker decided outside the closed state.
+def admitted(plan: Plan, outer: object, now: float) -> Ticket:
+    """Ask the breaker outside the closed state.
 
     Raises:
         CircuitOpenError: the breaker refused the call.
     """
+    assert plan.breaker is not None
+    ticket = plan.breaker.admit(now)
     plan.tell_breaker()
     if ticket is None:
-        ready = None if plan.breaker is None else plan.breaker.ready_at(now)
+        ready = plan.breaker.ready_at(now)
         raise _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
+    return ticket
 
 
 def out_of_time(plan: Plan, outer: object) -> Exception:

@@ -27,7 +27,10 @@ class Stage:
         """Say nothing to let the attempt through, or raise a `RejectedError`: then nothing is sent."""
 
     def settle(self, call: CurrentCall, error: BaseException | None) -> None:
-        """Learn how an admitted attempt ended; None means well. Called exactly once for each `before` that passed."""
+        """Learn how an admitted attempt ended; None means well. Called exactly once for each `before` that passed.
+
+        An error raised here is dropped: who is told does not change what happened.
+        """
 
 
 def asked(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
@@ -45,6 +48,9 @@ def asked(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
 
 
 def told(call: CurrentCall, agreed: list[Stage], error: BaseException | None) -> None:
-    """Tell the stages in reverse order how the attempt ended."""
+    """Tell the stages in reverse order how the attempt ended; one that raises hides that from nobody."""
     for stage in reversed(agreed):
-        stage.settle(call, error)
+        try:
+            stage.settle(call, error)
+        except Exception:
+            pass  # an order that was placed stays placed, whoever fails to hear of it

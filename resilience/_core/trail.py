@@ -28,12 +28,13 @@ class Trail:
         doubt: the attempts that may have happened; None when there never was one or nothing can look.
         foreign: the key was found to belong to somebody else.
         outcome: the last error, or the last answer that is a failure.
+        refusal: what refused a later attempt from inside it; nothing was sent by that one.
         waited: seconds waited so far.
     """
 
     __slots__ = (
         "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt",
-        "call", "doubt", "foreign", "outcome", "place", "plan", "waited",
+        "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,7 @@ class Trail:
         self._sending = True
         self._stamps_seen = 0
         self.outcome: Any = None
+        self.refusal: BaseException | None = None
         self.waited = 0.0
 
     @property
@@ -79,6 +81,8 @@ class Trail:
 
     def failed(self, outcome: Any, now: float) -> bool:
         """Classify and record an attempt's outcome; True when a call inside it has given up already."""
+        if _refused(outcome) and self.outcome is not None and not _refused(self.outcome):
+            return self._refused(outcome)
         self.outcome = outcome
         self._held = self.plan.binding.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
@@ -94,8 +98,8 @@ class Trail:
     def begin(self, now: float) -> Place | None:
         """Begin the next attempt; None when the breaker refuses it."""
         plan, ticket = self.plan, None
-        if plan.gate is not None:
-            ticket = plan.gate(now)
+        if plan.breaker is not None:
+            ticket = plan.breaker.admit(now)
             plan.tell_breaker()
             if ticket is None:
                 return None
@@ -109,8 +113,8 @@ class Trail:
     def recovered(self, now: float) -> None:
         """An attempt after the first succeeded."""
         self._over = True
-        if self._ticket is not None and self.plan.settled is not None:
-            self.plan.settled(self._ticket, now)
+        if self._ticket is not None and self.plan.breaker is not None:
+            self.plan.breaker.succeeded(self._ticket, now)
         self.plan.tell_breaker()
         self.tell("call_recovered")
 
@@ -169,14 +173,28 @@ class Trail:
 
     def close(self) -> None:
         """Let go of the outcome, so that no cycle keeps a traceback alive."""
-        self.outcome = None
+        self.outcome = self.refusal = None
         self.call.failure = None
 
+    def _refused(self, refusal: RejectedError) -> bool:
+        """A later attempt was refused inside: the API's last answer stays the caller's, the refusal is its cause."""
+        self.refusal = refusal
+        self._sending = False
+        if self.plan.breaker is not None and self._ticket is not None:
+            self.plan.breaker.released(self._ticket)
+        self._ticket = None
+        self.plan.tell_breaker()
+        return given_up_in(refusal, self._here) is not None
+
     def _settle(self, failure: Failure, now: float) -> None:
-        """Give the breaker its answer: retryable failures count, everything else is neutral."""
+        """Give the breaker its answer: retryable failures count, everything else is neutral.
+
+        A refused stamp is our clock's failure and not the service's.
+        """
         breaker, ticket = self.plan.breaker, self._ticket
         if breaker is not None and ticket is not None:
-            if failure.category is Category.RETRYABLE and not issubclass(type(self.outcome), RejectedError):
+            counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
+            if counts and not _refused(self.outcome):
                 breaker.failed(ticket, now)
             else:
                 breaker.released(ticket)
@@ -200,3 +218,8 @@ class Trail:
                 )
             stamp = max(fresh) if fresh else None
             self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+
+
+def _refused(outcome: object) -> bool:
+    """Tell whether an outcome is one of our refusals; its own class is asked, which it cannot hide."""
+    return issubclass(type(outcome), RejectedError)

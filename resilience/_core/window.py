@@ -17,9 +17,12 @@ _SLICES = 10
 
 
 class Window:
-    """Counts `common` and `rare` things of the last `span` seconds. Safe across threads as said above."""
+    """Counts `common` and `rare` things of the last `span` seconds. Safe across threads as said above.
 
-    __slots__ = ("_lock", "_marks", "_next", "_slice", "common", "end", "rare", "span")
+    A driver does inline what `add_common` does: `end`, `next` and `common` are there for it.
+    """
+
+    __slots__ = ("_lock", "_marks", "_slice", "common", "end", "next", "rare", "span")
 
     def __init__(self, span: float, now: float) -> None:
         self.span = span
@@ -29,7 +32,7 @@ class Window:
 
     def clear(self, now: float) -> None:
         """Forget everything."""
-        self._next = count(1).__next__
+        self.next = count(1).__next__
         self.common = 0
         self.rare = 0
         self.end = now + self._slice
@@ -39,7 +42,7 @@ class Window:
         """Count one common thing; takes no lock."""
         if now >= self.end:
             self.turn(now)
-        self.common = self._next()
+        self.common = self.next()
 
     def add_rare(self, now: float) -> None:
         """Count one rare thing; the caller holds its own lock."""

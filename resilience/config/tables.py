@@ -15,7 +15,8 @@ from .._core.registry import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
 from .mistakes import Mistakes
-from .nodes import DEEPEST, Node, read_file
+from .nodes import DEEPEST, Node, read_file, read_text
+from .rows import take_rows
 
 __all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
 
@@ -102,12 +103,17 @@ def _builtin(name: str) -> CodeRegistry:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; there are {', '.join(builtin_names())}{hint}")
     if name in _shipped():
-        return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
+        return _shipped_table(name, shipped(f"codes/{name}.yaml"))
     found = _others()[name].load()
     found = found() if callable(found) else found
     if isinstance(found, Mapping):
         return CodeRegistry.from_mapping(name, found)
     return found if isinstance(found, CodeRegistry) else CodeRegistry.load(found)
+
+
+def _shipped_table(name: str, path: Path) -> CodeRegistry:
+    text, rows = take_rows(path.read_text("utf-8"))
+    return _table(name, read_text(text, str(path)), str(path), rows)
 
 
 def as_node(value: Any, depth: int = 0) -> Node:
@@ -127,15 +133,19 @@ def as_node(value: Any, depth: int = 0) -> Node:
     return Node("" if value is None else str(value), 0, 0, quoted=isinstance(value, str))
 
 
-def _table(name: str, root: Node | None, file: str) -> CodeRegistry:
-    """Make a registry of a file's nodes; every mistake at once."""
+def _table(name: str, root: Node | None, file: str, taken: Mapping[int, Rule] | None = None) -> CodeRegistry:
+    """Make a registry of a file's nodes, and of rows taken out before by line; every mistake at once."""
     found = Mistakes(file)
     if root is None or root.kind != "mapping":
         found.add(root, "", f"expected a mapping with {', '.join(_TOP)}")
         found.end()
     assert root is not None
     parts = found.fields(root, "", _TOP)
-    rules = [rule for rule in map(_rule(found), _rows(found, parts)) if rule is not None]
+    rows = _rows(found, parts)
+    rules = [rule for rule in map(_rule(found), rows) if rule is not None]
+    if taken and len(rules) == len(rows):
+        placed = {**taken, **{node.line: rule for node, rule in zip(rows, rules, strict=True)}}
+        rules = [placed[line] for line in sorted(placed)]
     codes = {rule.code for rule in rules}
     texts = [pair for pair in (_text(found, node, codes) for node in _items(found, parts, "texts")) if pair]
     envelope = _envelope(found, parts["envelope"]) if "envelope" in parts else None

@@ -21,10 +21,10 @@ class Handle:
     """The engine of an exchange, and a dry one that sends nothing."""
 
     def __init__(self, exchange: Any, parts: Parts) -> None:
-        original = type(exchange)
+        self.original = exchange
         module = venue_module(exchange.id)
-        self.asynchronous = inspect.iscoroutinefunction(original.fetch)
-        kind = engine_class(original, module, asynchronous=self.asynchronous)
+        self.asynchronous = inspect.iscoroutinefunction(type(exchange).fetch)
+        kind = engine_class(type(exchange), module, asynchronous=self.asynchronous)
         self.venue: Venue | None = None if module is None else module.venue(self)
         self.engine = _shared(kind, exchange, self.venue, parts)
         self._dry = _shared(_dry_class(kind, asynchronous=self.asynchronous), exchange, self.venue, parts)

@@ -12,11 +12,29 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from .._core.classify import Classifier
+from .._core.deadline import current_call
 from .._core.plan import Binding
 from .._live import live
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 
-__all__ = ["KEY_HEADER", "Answer", "Calls", "Client", "Way", "is_json", "refusals", "shorter"]
+__all__ = [
+    "KEY_HEADER",
+    "Answer",
+    "Calls",
+    "Client",
+    "Left",
+    "Way",
+    "header_of",
+    "in_doubt",
+    "is_json",
+    "own_class",
+    "redirected",
+    "refusals",
+    "shorter",
+    "time_left",
+    "with_header",
+    "wrapped_class",
+]
 
 KEY_HEADER = "Idempotency-Key"
 """The header that carries the key of a write with a reconciler, where its rules name no other."""
@@ -24,6 +42,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}
 _MOST = 1024  # compiled calls kept for one client
 _LEAST = 0.001  # seconds of the shortest timeout that is handed to a client
+_ALMOST, _CONNECT = 0.95, 0.8  # of an async attempt's time
 
 
 class Answer(NamedTuple):
@@ -97,14 +116,14 @@ class Calls:
 
     def of(self, method: str, url: str, *, once: bool = False) -> Callable[..., Any]:
         """Return the compiled call for a request; `once` says that its body cannot be replayed."""
-        method, parts = method.upper(), urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-        route = (method, host, once, parts.path if self._rules.by_path else "")
+        method = method.upper()
+        host, path = _where(url)
+        route = (method, host, once, path if self._rules.by_path else "")
         found = self._compiled.get(route)
         if found is None:
             if len(self._compiled) >= _MOST:
                 self._compiled.clear()
-            found = live(lambda: self._build(method, host, parts.path, once), asynchronous=self._client.asynchronous)
+            found = live(lambda: self._build(method, host, path, once), asynchronous=self._client.asynchronous)
             self._compiled[route] = found
         return found
 
@@ -135,16 +154,75 @@ class Calls:
         return call
 
 
+def _where(url: str) -> tuple[str, str]:
+    """Return (host, path); both empty for what is no URL, of which the client itself will complain."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.netloc.rpartition("@")[2], parts.path
+
+
 def is_json(content_type: str | None) -> bool:
     """Tell whether an answer's content type says that its body is JSON."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
 
 
+class Left(NamedTuple):
+    """Seconds that a client may take for the attempt under way: for its connection, and for anything else."""
+
+    connect: float
+    other: float
+
+
+def time_left(*, asynchronous: bool = False) -> Left | None:
+    """Return what is left for the attempt under way, or None without a limit.
+
+    An async attempt is cut at its limit. Its client is told to give up before, sooner while it
+    connects: its own error says whether the request had left, and the cut does not.
+    """
+    call = current_call()
+    left = None if call is None else call.timeout
+    if left is None:
+        return None
+    return Left(_CONNECT * left, _ALMOST * left) if asynchronous else Left(left, left)
+
+
 def shorter(given: float | None, left: float) -> float:
     """Return the shorter of the caller's timeout and the seconds left, never 0, which clients refuse or misread."""
     left = max(left, _LEAST)
     return left if given is None else min(given, left)
+
+
+def with_header(given: Any, name: str, value: str) -> list[tuple[str, str]]:
+    """Return headers, a mapping or pairs, with this one in place of any that is spelled otherwise."""
+    pairs = given.items() if hasattr(given, "items") else given or ()
+    return [*((key, one) for key, one in pairs if str(key).lower() != name.lower()), (name, value)]
+
+
+def header_of(given: Any, name: str) -> str | None:
+    """Return a header's value from a mapping or pairs, however its name is spelled."""
+    pairs = given.items() if hasattr(given, "items") else given or ()
+    found = next((one for key, one in pairs if str(key).lower() == name.lower()), None)
+    return found.decode() if isinstance(found, bytes) else found
+
+
+def in_doubt(outcome: Any) -> None:
+    """Say of an error or an answer that the request may have been carried out, whatever it looks like."""
+    try:
+        outcome.resilience_executed = "maybe"
+    except AttributeError:
+        pass
+
+
+def redirected(answer: Any) -> Any:
+    """Return an answer; one that came after a redirect is in doubt: whoever redirected may have carried it out."""
+    for hop in answer.history:
+        status = hop.status if hasattr(hop, "status") else hop.status_code
+        if 300 <= status < 400:
+            in_doubt(answer)
+    return answer
 
 
 def _asks_for_body(results: str, classifier: Classifier) -> bool:
@@ -163,4 +241,22 @@ def refusals(base: type[Exception], module: str, prefix: str) -> dict[type, type
         words = f"{first}; also a `{base.__module__.partition('.')[0]}.{base.__name__}`."
         made[kind] = type(name, (kind, base), {"__doc__": words, "__module__": module})
         setattr(sys.modules[module], name, made[kind])
+    return made
+
+
+_CLASSES: dict[type, type] = {}
+
+
+def own_class(client: object) -> type:
+    """Return a client's own class, of a wrapped one too: what is wrapped again is under the newer policy alone."""
+    kind = type(client)
+    return kind.__bases__[0] if _CLASSES.get(kind.__bases__[0]) is kind else kind
+
+
+def wrapped_class(original: type, methods: Mapping[str, Any]) -> type:
+    """Return the class of wrapped clients of this class, made once; these methods stand over the original's."""
+    made = _CLASSES.get(original)
+    if made is None:
+        space = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
+        made = _CLASSES[original] = type(original.__name__, (original,), {**space, **methods})
     return made

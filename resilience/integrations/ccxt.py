@@ -13,6 +13,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import ccxt  # type: ignore[import-untyped]  # ccxt brings no types
 from ccxt.base.types import Entry  # type: ignore[import-untyped]  # nor here
 
-from .._client import proxied
+from .._client import proxy_class
 from .._core.plan import Binding
 from .._pipeline import Pipeline, is_async
 from .._rules import Rules
@@ -56,7 +57,7 @@ def wrap(exchange: Any, rules: Rules) -> Any:
         without_retries(adapter)
     in_params = object.__new__(_Rules)
     in_params.__dict__ = rules.__dict__
-    return proxied(_Exchange(exchange), type(exchange), in_params)
+    return proxy_class(type(exchange))(_Exchange(exchange), in_params)
 
 
 class _Rules(Rules):
@@ -86,7 +87,7 @@ class _Exchange:
         self.__dict__["_engine"] = handle.engine
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._engine, name)
+        value = getattr(self.__dict__["_engine"], name)
         if name.startswith("_") or not inspect.ismethod(value) or self._kind(name) is None:
             return value
         made = self.__dict__[name] = self._attempt(value)
@@ -99,6 +100,9 @@ class _Exchange:
     def __delattr__(self, name: str) -> None:
         self.__dict__.pop(name, None)
         delattr(self._engine, name)
+
+    def __copy__(self) -> Any:
+        return type(self)(copy(self._handle.original))
 
     def __dir__(self) -> list[str]:
         return dir(self._engine)

@@ -17,12 +17,23 @@ from typing import Any
 
 import httpx
 
-from .._core.deadline import current_call
 from .._core.policy import Policy
 from .._policies import Policies
 from .._rules import Rules
 from ..errors import RejectedError
-from ._http import Answer, Calls, Way, is_json, refusals, shorter
+from ._http import (
+    Answer,
+    Calls,
+    Way,
+    in_doubt,
+    is_json,
+    own_class,
+    redirected,
+    refusals,
+    shorter,
+    time_left,
+    wrapped_class,
+)
 
 __all__ = [
     "REFUSALS",
@@ -86,23 +97,11 @@ def wrap(client: Any, rules: Rules) -> Any:
     """Return a client of the same class that shares the original's state, every request under a policy."""
     for transport in (client._transport, *client._mounts.values()):
         _switch_off(transport)
-    original = type(client)
-    made: Any = object.__new__(_class_for(original))
+    original = own_class(client)
+    over = _client_asend if issubclass(original, httpx.AsyncClient) else _client_send
+    made: Any = object.__new__(wrapped_class(original, {"send": over}))
     made.__dict__ = client.__dict__
     object.__setattr__(made, "_resilience", Calls(_Sends(made, original), rules))
-    return made
-
-
-_CLASSES: dict[type, type] = {}
-
-
-def _class_for(original: type) -> type:
-    """Return the wrapped class of this class of clients; made once."""
-    made = _CLASSES.get(original)
-    if made is None:
-        space = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
-        over = _client_asend if issubclass(original, httpx.AsyncClient) else _client_send
-        made = _CLASSES[original] = type(original.__name__, (original,), {**space, "send": over})
     return made
 
 
@@ -126,6 +125,17 @@ def _asked(request: httpx.Request) -> Iterator[None]:
     except RejectedError as error:
         if isinstance(error, httpx.RequestError):
             error.request = request
+        raise
+
+
+@contextmanager
+def _hops(request: httpx.Request) -> Iterator[None]:
+    """Put an error in doubt that befell a later request than the attempt's own: a redirect was followed."""
+    try:
+        yield
+    except httpx.RequestError as error:
+        if error._request not in (None, request):
+            in_doubt(error)
         raise
 
 
@@ -202,10 +212,14 @@ class _Sends:
         send, client = self.original.send, self.client
 
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None, **options: Any) -> Any:
-            return send(client, _anew(request, way, idempotency_key, client.timeout), **options)
+            anew = _anew(request, way, idempotency_key, client.timeout, asynchronous=False)
+            with _hops(anew):
+                return redirected(send(client, anew, **options))
 
         async def aattempt(request: httpx.Request, *, idempotency_key: str | None = None, **options: Any) -> Any:
-            return await send(client, _anew(request, way, idempotency_key, client.timeout), **options)
+            anew = _anew(request, way, idempotency_key, client.timeout, asynchronous=True)
+            with _hops(anew):
+                return redirected(await send(client, anew, **options))
 
         return aattempt if self.asynchronous else attempt
 
@@ -232,7 +246,7 @@ class _Hands(_Sends):
         transport = self.transport
 
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
-            reply = transport.handle_request(_anew(request, way, idempotency_key))
+            reply = transport.handle_request(_anew(request, way, idempotency_key, _NO_LIMIT, asynchronous=False))
             if not _wanted(reply, way):
                 return reply
             try:
@@ -241,7 +255,8 @@ class _Hands(_Sends):
                 reply.close()
 
         async def aattempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
-            reply = await transport.handle_async_request(_anew(request, way, idempotency_key))
+            anew = _anew(request, way, idempotency_key, _NO_LIMIT, asynchronous=True)
+            reply = await transport.handle_async_request(anew)
             if not _wanted(reply, way):
                 return reply
             try:
@@ -265,13 +280,15 @@ def _call(calls: Calls, request: httpx.Request) -> Callable[..., Any]:
     return calls.of(request.method, str(request.url), once=not isinstance(request.stream, httpx.ByteStream))
 
 
-def _anew(request: httpx.Request, way: Way, key: str | None, timeout: httpx.Timeout = _NO_LIMIT) -> httpx.Request:
+def _anew(
+    request: httpx.Request, way: Way, key: str | None, timeout: httpx.Timeout, *, asynchronous: bool
+) -> httpx.Request:
     """Return a copy of the request for one attempt: unsigned as it was, with its key and no more time than is left."""
-    extensions, call = dict(request.extensions), current_call()
-    left = None if call is None else call.timeout
+    extensions, left = dict(request.extensions), time_left(asynchronous=asynchronous)
     if left is not None:
         given = extensions.get("timeout", timeout.as_dict())
-        extensions["timeout"] = {name: shorter(given.get(name), left) for name in timeout.as_dict()}
+        limits = {"connect": left.connect, "pool": left.connect, "read": left.other, "write": left.other}
+        extensions["timeout"] = {name: shorter(given.get(name), limit) for name, limit in limits.items()}
     stream: Any = request.stream
     made = httpx.Request(request.method, request.url, headers=request.headers, stream=stream, extensions=extensions)
     if isinstance(stream, httpx.ByteStream):
@@ -295,10 +312,15 @@ def _read(reply: httpx.Response, raw: bytes) -> httpx.Response:
 
 
 def _fresh(reply: httpx.Response) -> httpx.Response:
-    """Return the answer as a transport must: unread, so that it can be streamed even if it was read here."""
+    """Return the answer as a transport must: unread, so that it can be streamed even if it was read before."""
     if not hasattr(reply, "_content"):
         return reply
-    return httpx.Response(reply.status_code, headers=reply.headers, stream=reply.stream, extensions=reply.extensions)
+    headers, stream = reply.headers, reply.stream
+    if not isinstance(stream, httpx.ByteStream):  # a reconciler's, read and decoded by another client
+        headers, stream = httpx.Headers(headers), httpx.ByteStream(reply.content)
+        for name in ("content-encoding", "transfer-encoding"):
+            headers.pop(name, None)
+    return httpx.Response(reply.status_code, headers=headers, stream=stream, extensions=reply.extensions)
 
 
 def _switch_off(transport: Any) -> None:

@@ -16,12 +16,29 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.util import Timeout
 from urllib3.util.retry import Retry
 
-from .._core.deadline import current_call
-from ._http import Answer, Calls, Rules, Way, refusals, shorter
+from .._core.policy import Policy
+from .._policies import Policies
+from .._rules import Rules
+from ._http import (
+    Answer,
+    Calls,
+    Way,
+    header_of,
+    in_doubt,
+    is_json,
+    own_class,
+    redirected,
+    refusals,
+    shorter,
+    time_left,
+    with_header,
+    wrapped_class,
+)
 
-__all__ = ["REFUSALS", "new_session", "send", "without_retries", "wrap"]
+__all__ = ["REFUSALS", "ResilientAdapter", "new_session", "send", "without_retries", "wrap"]
 
 _SENDING: ContextVar[Any] = ContextVar("resilience_requests_sending", default=None)
 
@@ -51,24 +68,12 @@ def send(
 
 def wrap(session: requests.Session, rules: Rules) -> requests.Session:
     """Return a session of the same class that shares the original's state, every request under a policy."""
-    kind = _class_for(type(session))
-    made: Any = object.__new__(kind)
+    original = own_class(session)
+    methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
+    made: Any = object.__new__(wrapped_class(original, methods))
     made.__dict__ = session.__dict__
-    object.__setattr__(made, "_resilience", _Session(made, type(session), rules))
+    object.__setattr__(made, "_resilience", _Session(made, original, rules))
     return made  # type: ignore[no-any-return]  # a session of a class made here
-
-
-_CLASSES: dict[type, type] = {}
-
-
-def _class_for(original: type) -> type:
-    """Return the wrapped class of this class of sessions; made once."""
-    made = _CLASSES.get(original)
-    if made is None:
-        space = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
-        methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
-        made = _CLASSES[original] = type(original.__name__, (original,), {**space, **methods})
-    return made
 
 
 _PARAMETERS = (
@@ -88,10 +93,10 @@ def _request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> req
 
 def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
     """Send a prepared request under the policy. It is not signed anew for a retry: wrap signed APIs at the client."""
-    if _SENDING.get() is self._resilience:
-        return self._resilience.original.send(self, request, **kwargs)  # type: ignore[no-any-return]  # requests' own
-    once = not (request.body is None or isinstance(request.body, (str, bytes)))
-    call = self._resilience.prepared.of(str(request.method), str(request.url), once=once)
+    attempt = _SENDING.get()
+    if attempt is not None and attempt.state is self._resilience:
+        return attempt.send(request, **kwargs)  # type: ignore[no-any-return]  # requests' own
+    call = self._resilience.prepared.of(str(request.method), str(request.url), once=_once(request))
     reply: requests.Response = call(request, **kwargs)
     return reply
 
@@ -104,14 +109,44 @@ def _get_adapter(self: Any, url: str) -> Any:
 
 
 def without_retries(adapter: Any) -> None:
-    """Switch urllib3's own retries off on an adapter, and say so."""
+    """Switch urllib3's retries beneath an adapter off, and say so."""
     retries = getattr(adapter, "max_retries", None)
     if isinstance(retries, Retry) and retries.total not in (0, False, None):
-        warnings.warn(
-            f"urllib3 would retry {retries.total} times beneath the policy: switched off on this session",
-            stacklevel=3,
-        )
+        told = f"urllib3 would retry {retries.total} times beneath the policy: switched off on this session"
+        warnings.warn(told, stacklevel=3)
         adapter.max_retries = Retry(0, read=False)
+
+
+class ResilientAdapter(HTTPAdapter):
+    """An adapter to mount that puts every request under a policy; it does not sign one anew for a retry.
+
+    An attempt ends at the headers, or with a JSON body where the policy's code tables have an
+    envelope and the caller does not stream.
+
+    Example:
+        >>> session = requests.Session()
+        >>> session.mount("https://api.example.com/", ResilientAdapter("http"))
+    """
+
+    def __init__(
+        self,
+        policy: str | Policy = "http",
+        *,
+        operations: Mapping[str, Any] | None = None,
+        policies: Policies | None = None,
+        **adapter_options: Any,
+    ) -> None:
+        """Set it up; `adapter_options` are those of `HTTPAdapter`, the others those of `wrap`."""
+        super().__init__(**adapter_options)
+        without_retries(self)
+        self._calls = Calls(_Mounted(super().send), Rules(policy, operations, policies))
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a prepared request under the policy; arguments as for `HTTPAdapter.send`."""
+        kwargs |= zip(("stream", "timeout", "verify", "cert", "proxies"), args, strict=False)
+        call = self._calls.of(str(request.method), str(request.url), once=_once(request))
+        reply: requests.Response = call(request, **kwargs)
+        return reply
 
 
 class _Session:
@@ -125,14 +160,32 @@ class _Session:
 
     def within(self, attempt: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make one attempt by the original's own method, with no more time than the attempt has."""
-        call = current_call()
-        if call is not None:
-            kwargs["timeout"] = _shorter(kwargs.get("timeout"), call.timeout)
-        token = _SENDING.set(self)
+        kwargs["timeout"] = _shorter(kwargs.get("timeout"))
+        token = _SENDING.set(_Attempt(self, sent=attempt == self.original.send))
         try:
-            return attempt(self.session, *args, **kwargs)
+            return redirected(attempt(self.session, *args, **kwargs))
         finally:
             _SENDING.reset(token)
+
+
+class _Attempt:
+    """One attempt under way; what it sends after its first request follows a redirect, and is in doubt."""
+
+    __slots__ = ("hop", "state")
+
+    def __init__(self, state: _Session, *, sent: bool) -> None:
+        self.state = state
+        self.hop = sent
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
+        """Send one request of the attempt."""
+        hop, self.hop = self.hop, True
+        try:
+            return self.state.original.send(self.state.session, request, **kwargs)
+        except requests.RequestException as error:
+            if hop:
+                in_doubt(error)
+            raise
 
 
 class _Requests:
@@ -150,15 +203,14 @@ class _Requests:
 
         def request(method: str, url: str, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             if header is not None and idempotency_key is not None:
-                given = {k: v for k, v in (kwargs.get("headers") or {}).items() if k.lower() != header.lower()}
-                kwargs["headers"] = {**given, header: idempotency_key}
+                kwargs["headers"] = dict(with_header(kwargs.get("headers"), header, idempotency_key))
             return state.within(state.original.request, method, url, **kwargs)
 
         return request
 
     def own_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
         """Return the key among the headers that were given."""
-        return _header(kwargs.get("headers"), header)
+        return header_of(kwargs.get("headers"), header)
 
     def bad(self, answer: Any) -> bool:
         """Tell an error status, which still comes back as a response."""
@@ -174,24 +226,49 @@ class _Prepared(_Requests):
 
     def attempt(self, way: Way) -> Callable[..., Any]:
         """Return one attempt."""
-        state, header = self.state, way.header
+        state = self.state
 
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
-            if header is not None and idempotency_key is not None:
-                request = request.copy()
-                request.headers[header] = idempotency_key
-            return state.within(state.original.send, request, **kwargs)
+            return state.within(state.original.send, _keyed(request, way, idempotency_key), **kwargs)
 
         return send
 
     def own_key(self, header: str, args: tuple[Any, ...], _kwargs: Mapping[str, Any], /) -> str | None:
         """Return the key among the request's headers."""
-        return _header(args[0].headers, header)
+        return header_of(args[0].headers, header)
 
 
-def _header(headers: Any, name: str) -> str | None:
-    found = next((value for key, value in (headers or {}).items() if str(key).lower() == name.lower()), None)
-    return found.decode() if isinstance(found, bytes) else found
+class _Mounted(_Prepared):
+    """An adapter's own `send`: a finished request, sent as it is."""
+
+    def __init__(self, plain: Callable[..., requests.Response]) -> None:
+        self.plain = plain
+
+    def attempt(self, way: Way) -> Callable[..., Any]:
+        """Return one attempt; it reads a JSON body where an envelope asks for it and the caller does not stream."""
+        plain = self.plain
+
+        def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            kwargs["timeout"] = _shorter(kwargs.get("timeout"))
+            reply = plain(_keyed(request, way, idempotency_key), **kwargs)
+            if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.envelope():
+                _ = reply.content
+            return reply
+
+        return send
+
+
+def _keyed(request: requests.PreparedRequest, way: Way, key: str | None) -> requests.PreparedRequest:
+    if way.header is None or key is None:
+        return request
+    request = request.copy()
+    request.headers[way.header] = key
+    return request
+
+
+def _once(request: requests.PreparedRequest) -> bool:
+    """Tell whether a prepared body can be sent a single time only."""
+    return not (request.body is None or isinstance(request.body, (str, bytes)))
 
 
 def _replayable(kwargs: Mapping[str, Any]) -> bool:
@@ -200,10 +277,15 @@ def _replayable(kwargs: Mapping[str, Any]) -> bool:
     return not kwargs.get("files") and (body is None or isinstance(body, (str, bytes, Mapping, list, tuple)))
 
 
-def _shorter(given: Any, left: float | None) -> Any:
+def _shorter(given: Any) -> Any:
     """Return the shorter of the caller's timeout and the seconds left; (connect, read) pairs stay pairs."""
+    left = time_left()
     if left is None:
         return given
     if isinstance(given, tuple):
-        return tuple(shorter(one, left) for one in given)
-    return shorter(given, left) if given is None or isinstance(given, (int, float)) else given
+        return tuple(shorter(one, left.other) for one in given)
+    if isinstance(given, Timeout):
+        given = given.clone()
+        given.total = shorter(given.total, left.other)
+        return given
+    return shorter(given, left.other)

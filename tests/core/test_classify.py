@@ -108,7 +108,7 @@ def test_numbers_as_codes() -> None:
         (requests.ReadTimeout(), "read_timeout", "retryable", "maybe"),
         (requests.ConnectionError(), "connection_error", "retryable", "maybe"),
         (requests.exceptions.MissingSchema(), "invalid_url", "fatal", "no"),
-        (httpx.ConnectError("x"), "connection_refused", "retryable", "no"),
+        (httpx.ConnectError("x"), "connect_error", "retryable", "no"),
         (httpx.ConnectTimeout("x"), "connect_timeout", "retryable", "no"),
         (httpx.PoolTimeout("x"), "pool_timeout", "retryable", "no"),
         (httpx.ReadTimeout("x"), "read_timeout", "retryable", "maybe"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+from copy import copy
 from importlib.metadata import EntryPoint
 from inspect import iscoroutinefunction
 from types import SimpleNamespace
@@ -45,6 +46,7 @@ def test_it_is_the_exchange_still(bots: Any, api: Any) -> None:
     assert (plain.timeout, plain.options["mine"], bot.timeout) == (5000, 1, 5000)
     assert iscoroutinefunction(bot.fetch_ticker) is iscoroutinefunction(plain.fetch_ticker)
     assert "create_order" in dir(bot)
+    assert isinstance(copy(bot), type(plain))
 
 
 def test_only_what_talks_to_the_exchange_is_wrapped(bots: Any, api: Any) -> None:

@@ -230,7 +230,7 @@ def test_a_transport_knows_its_call(driver: Any) -> None:
 
 
 def test_a_stage_of_ones_own(driver: Any) -> None:
-    """A user's stage is asked before each attempt and told how it ended; one that refuses sends nothing."""
+    """A user's stage is asked before each attempt and told how it ended; a refusal later is the cause of the error."""
 
     class Count(Stage):
         """Counts, and refuses the third attempt."""
@@ -248,8 +248,9 @@ def test_a_stage_of_ones_own(driver: Any) -> None:
 
     count, transport = Count(), driver.transport([ConnectionRefusedError(), ConnectionRefusedError(), "never"])
     policy = Policy(retry={"max_attempts": 3, "backoff": PLAIN})  # type: ignore[arg-type]
-    with pytest.raises(RejectedError):
+    with pytest.raises(ConnectionRefusedError) as caught:
         driver.call(Pipeline(policy, stages=[count], clock=FakeClock()).compile(transport))
+    assert str(caught.value.__cause__) == "enough"
     assert count.log == [1, "ConnectionRefusedError", 2, "ConnectionRefusedError"]
     assert len(transport.calls) == 2
 

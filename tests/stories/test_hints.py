@@ -127,3 +127,13 @@ def test_a_write_that_must_not_be_repeated_takes_no_hint(driver: Any) -> None:
     look = looks(driver)
     result, _, send = run(driver, [AnsweredError("22001")], reconcile=look)
     assert (isinstance(result, AnsweredError), len(send.calls)) == (True, 1)
+
+
+def test_a_write_whose_inner_call_has_given_up_in_doubt_is_looked_up_and_not_resent(driver: Any) -> None:
+    """The pipeline inside knows no reconciler; the one outside does, and looks. Retries do not multiply."""
+    clock = FakeClock()
+    send = driver.transport([TimeoutError()])
+    inner = Pipeline(POLICY, clock=clock).compile(send)
+    outer = Pipeline(POLICY, clock=clock)
+    call = outer.compile(inner, Binding(operation="op", reconcile=looks(driver, Found("executed"))))
+    assert (driver.call(call), len(send.calls)) == ("executed", 1)

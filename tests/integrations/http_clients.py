@@ -1,0 +1,333 @@
+"""Every HTTP client under a policy, with one face: a story asks, whichever client carries it out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import aiohttp
+import httpx
+import pytest
+import requests
+import trio
+
+from resilience import NOT_FOUND, Found, Policies, wrap
+from resilience.integrations.aiohttp import resilience_middleware
+from resilience.integrations.httpx import AsyncResilientTransport, ResilientTransport
+from resilience.integrations.requests import ResilientAdapter
+
+
+class Ask(NamedTuple):
+    """One request of a story.
+
+    Attributes:
+        body: bytes, or True for a generator, which can be read once.
+        chunk: stream, and read the first piece alone.
+    """
+
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] | None = None
+    body: Any = None
+    chunk: bool = False
+
+
+class Got(NamedTuple):
+    """What came back."""
+
+    status: int
+    text: str
+
+
+def policies(clock: Any = None, **policy: Any) -> Policies:
+    """Return policies with one named `p`: three attempts, a second apart."""
+    given = {
+        "codes": ["http"],
+        "deadline": "60s",
+        "attempt_timeout": "5s",
+        "retry": {"max_attempts": 3, "backoff": {"kind": "constant", "initial": "1s", "jitter": "none"}},
+        "reconcile": {"checks": 1, "wait": "1s", "fence": "5s"},
+        **policy,
+    }
+    return Policies.from_mapping({"policies": {"p": given}}, clock=clock)
+
+
+def _pieces() -> Iterator[bytes]:
+    yield b"piece"
+
+
+async def _apieces() -> AsyncIterator[bytes]:
+    yield b"piece"
+
+
+class HttpClient:
+    """One way to put one client under a policy.
+
+    Attributes:
+        name: how test ids show it.
+        error: the client's own error base.
+        seam: it is a native seam beneath a plain client, and sees finished requests.
+    """
+
+    name = ""
+    error: type[Exception] = requests.RequestException
+    seam = False
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        """Return a new client under the policy `p`."""
+        raise NotImplementedError
+
+    def plain(self) -> Any:
+        """Return a new client without a policy."""
+        raise NotImplementedError
+
+    def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
+        """Open a client and ask in turn; return what came back, errors too."""
+        raise NotImplementedError
+
+    def run(self, policies: Policies, url: str, *asks: Ask, operations: Any = None) -> list[Any]:
+        """Ask in turn under the policy."""
+        return self.play(partial(self.open, policies, operations), url, *asks)
+
+    def look_up(self, url: str) -> Callable[..., Any]:
+        """Return a reconciler that asks a plain client for /orders/KEY."""
+        raise NotImplementedError
+
+
+def _verdict(reply: Any, status: int) -> Any:
+    return NOT_FOUND if status == 404 else Found(reply)
+
+
+class Sync(HttpClient):
+    """Clients that block."""
+
+    def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
+        with client() as opened:
+            return [self._outcome(opened, url, ask) for ask in asks]
+
+    def _outcome(self, client: Any, url: str, ask: Ask) -> Any:
+        try:
+            return self.ask(client, url + ask.path if ask.path.startswith("/") else ask.path, ask)
+        except Exception as error:
+            return error
+
+    def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        """Make one request."""
+        raise NotImplementedError
+
+    def look_up(self, url: str) -> Callable[..., Any]:
+        def reconcile(call: Any) -> Any:
+            with self.plain() as client:
+                reply = client.get(f"{url}/orders/{call.key}")
+            return _verdict(reply, reply.status_code)
+
+        return reconcile
+
+
+class RequestsSession(Sync):
+    """A wrapped `requests.Session`."""
+
+    name = "requests session"
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return wrap(self.plain(), "p", policies=policies, operations=operations)
+
+    def plain(self) -> Any:
+        session = requests.Session()
+        session.trust_env = False
+        return session
+
+    def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        body = _pieces() if ask.body is True else ask.body
+        reply = client.request(ask.method, url, headers=ask.headers, data=body, stream=ask.chunk)
+        with reply:
+            return Got(reply.status_code, next(reply.iter_content(7)).decode() if ask.chunk else reply.text)
+
+
+class RequestsAdapter(RequestsSession):
+    """A `ResilientAdapter`, mounted."""
+
+    name = "requests adapter"
+    seam = True
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        session = self.plain()
+        session.mount("http://", ResilientAdapter("p", policies=policies, operations=operations))
+        return session
+
+
+class HttpxClient(Sync):
+    """A wrapped `httpx.Client`."""
+
+    name = "httpx client"
+    error = httpx.RequestError
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return wrap(self.plain(), "p", policies=policies, operations=operations)
+
+    def plain(self) -> Any:
+        return httpx.Client(trust_env=False, follow_redirects=True)
+
+    def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        body = _pieces() if ask.body is True else ask.body
+        if ask.chunk:
+            with client.stream(ask.method, url, headers=ask.headers, content=body) as streamed:
+                return Got(streamed.status_code, next(streamed.iter_raw()).decode())
+        reply = client.request(ask.method, url, headers=ask.headers, content=body)
+        return Got(reply.status_code, reply.text)
+
+
+class HttpxTransport(HttpxClient):
+    """A `ResilientTransport`."""
+
+    name = "httpx transport"
+    seam = True
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        transport = ResilientTransport("p", policies=policies, operations=operations)
+        return httpx.Client(transport=transport, follow_redirects=True)
+
+
+class Async(HttpClient):
+    """Clients that are awaited."""
+
+    loop = "asyncio"
+
+    def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
+        async def main() -> list[Any]:
+            async with client() as opened:
+                return [await self._outcome(opened, url, ask) for ask in asks]
+
+        return self.main(main)
+
+    def main(self, main: Callable[[], Any]) -> Any:
+        """Run an async function."""
+        return asyncio.run(main()) if self.loop == "asyncio" else trio.run(main)
+
+    async def _outcome(self, client: Any, url: str, ask: Ask) -> Any:
+        try:
+            return await self.ask(client, url + ask.path if ask.path.startswith("/") else ask.path, ask)
+        except Exception as error:
+            return error
+
+    async def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        """Make one request."""
+        raise NotImplementedError
+
+
+class AsyncHttpxClient(Async):
+    """A wrapped `httpx.AsyncClient`."""
+
+    error = httpx.RequestError
+
+    def __init__(self, loop: str) -> None:
+        self.loop = loop
+        self.name = f"httpx async client, {loop}"
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return wrap(self.plain(), "p", policies=policies, operations=operations)
+
+    def plain(self) -> Any:
+        return httpx.AsyncClient(trust_env=False, follow_redirects=True)
+
+    async def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        body = _apieces() if ask.body is True else ask.body
+        if ask.chunk:
+            async with client.stream(ask.method, url, headers=ask.headers, content=body) as streamed:
+                pieces = streamed.aiter_raw()
+                first = await anext(pieces)
+                if self.loop == "trio":  # which wants every generator run to its end, and httpx leaves some
+                    _ = [piece async for piece in pieces]
+                await pieces.aclose()
+                return Got(streamed.status_code, first.decode())
+        reply = await client.request(ask.method, url, headers=ask.headers, content=body)
+        return Got(reply.status_code, reply.text)
+
+    def look_up(self, url: str) -> Callable[..., Any]:
+        async def reconcile(call: Any) -> Any:
+            async with self.plain() as client:
+                reply = await client.get(f"{url}/orders/{call.key}")
+            return _verdict(reply, reply.status_code)
+
+        return reconcile
+
+
+class AsyncHttpxTransport(AsyncHttpxClient):
+    """An `AsyncResilientTransport`."""
+
+    seam = True
+
+    def __init__(self, loop: str) -> None:
+        super().__init__(loop)
+        self.name = f"httpx async transport, {loop}"
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        transport = AsyncResilientTransport("p", policies=policies, operations=operations)
+        return httpx.AsyncClient(transport=transport, follow_redirects=True)
+
+
+class AiohttpSession(Async):
+    """A wrapped `aiohttp.ClientSession`."""
+
+    name = "aiohttp session"
+    error = aiohttp.ClientError
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return wrap(self.plain(), "p", policies=policies, operations=operations)
+
+    def plain(self) -> Any:
+        return aiohttp.ClientSession()
+
+    async def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        body = _apieces() if ask.body is True else ask.body
+        async with client.request(ask.method, url, headers=ask.headers, data=body) as reply:
+            text = (await reply.content.readany()).decode() if ask.chunk else await reply.text()
+            return Got(reply.status, text)
+
+    def look_up(self, url: str) -> Callable[..., Any]:
+        async def reconcile(call: Any) -> Any:
+            async with self.plain() as client:
+                reply = await client.get(f"{url}/orders/{call.key}")
+                await reply.read()
+            return _verdict(reply, reply.status)
+
+        return reconcile
+
+
+class AiohttpMiddleware(AiohttpSession):
+    """A `resilience_middleware`."""
+
+    name = "aiohttp middleware"
+    seam = True
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return aiohttp.ClientSession(middlewares=[resilience_middleware("p", policies=policies, operations=operations)])
+
+
+CLIENTS: list[HttpClient] = [
+    RequestsSession(),
+    RequestsAdapter(),
+    HttpxClient(),
+    HttpxTransport(),
+    *(AsyncHttpxClient(loop) for loop in ("asyncio", "trio")),
+    *(AsyncHttpxTransport(loop) for loop in ("asyncio", "trio")),
+    AiohttpSession(),
+    AiohttpMiddleware(),
+]
+
+
+def _each(clients: list[HttpClient]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("client", clients, ids=lambda one: one.name)
+
+
+every_client = _each(CLIENTS)
+every_async_client = _each([one for one in CLIENTS if isinstance(one, Async)])
+every_wrapped_client = _each([one for one in CLIENTS if not one.seam])
+every_endless_reader = _each([one for one in CLIENTS if getattr(one, "loop", "") != "trio"])
+"""Clients that can break off a body without a warning: httpx under trio cannot."""
+every_telling_client = _each(
+    [one for one in CLIENTS if one.name in ("requests session", "requests adapter", "httpx client")]
+)
+"""Clients whose policy is told whether the caller streams."""

@@ -1,0 +1,187 @@
+"""What each way to fail means, through every client on real sockets: nothing was sent, or nobody knows."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+import urllib3
+
+from resilience import failure_of
+from resilience.testing import FakeClock
+from tests.integrations import server as plays
+from tests.integrations.http_clients import Ask, HttpClient, every_client, policies
+from tests.integrations.server import Server, answer
+
+REFUSED = {"connection_refused"}
+BROKEN = {"connection_reset", "protocol_error", "connection_error", "incomplete_read"}
+SCRIPTED: dict[str, tuple[Any, set[str]]] = {
+    "dropped before it was read": (plays.drop_before, BROKEN),
+    "dropped after it was read": (plays.drop_after, BROKEN),
+    "reset after it was read": (plays.reset_after, BROKEN),
+    "dropped in the body": (plays.drop_mid_body, BROKEN),
+    "no answer in time": (plays.silent, {"read_timeout", "timeout"}),
+    "half a body in time": (plays.stuck_body, {"read_timeout", "timeout"}),
+    "an invalid chunk": (plays.bad_chunk, BROKEN),
+    "garbage for gzip": (plays.bad_gzip, {"decode_error", "incomplete_read"}),
+    "an answer that is not HTTP": (plays.no_http, BROKEN),
+    "too many redirects": (answer(307, "", Location="/again"), {"too_many_redirects"}),
+}
+
+
+def fail(client: HttpClient, url: str, **policy: Any) -> Exception:
+    """Send one POST and return its error; a client that ends at the headers meets it while it reads the body."""
+    (error,) = client.run(policies(FakeClock(), retry=None, **policy), url, Ask("POST", "/", body=b"{}"))
+    assert isinstance(error, Exception)
+    return error
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")  # httpx on trio
+@every_client
+@pytest.mark.parametrize("way", SCRIPTED)
+def test_after_the_request_has_left_nobody_knows(client: HttpClient, way: str) -> None:
+    """Whatever breaks once the request may have arrived leaves a write in doubt."""
+    behaviour, codes = SCRIPTED[way]
+    if client.name == "aiohttp middleware" and way == "half a body in time":
+        pytest.skip("the attempt has ended at the headers, and the session's own timeout is minutes")
+    with Server(behaviour) as server:
+        failure = failure_of(fail(client, server.url, attempt_timeout="300ms"))
+    if client.seam and way == "too many redirects":
+        codes = {"too_many_redirects", "307"}
+    assert (failure.executed, failure.code in codes) == ("maybe", True), failure
+
+
+@pytest.fixture
+def full() -> Iterator[str]:
+    """A port whose queue of connections is full: nothing is answered, nothing is refused."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for one in waiting:
+            one.close()
+
+
+@every_client
+def test_nobody_takes_the_connection(client: HttpClient) -> None:
+    """A refused connection has sent nothing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        failure = failure_of(fail(client, f"http://127.0.0.1:{taken.getsockname()[1]}"))
+    assert (failure.executed, failure.category, failure.code) == ("no", "retryable", "connection_refused")
+
+
+@every_client
+def test_a_name_that_is_none(client: HttpClient) -> None:
+    """A host that has no address was sent nothing."""
+    failure = failure_of(fail(client, "http://nobody.invalid"))
+    assert (failure.executed, failure.category, failure.code) == ("no", "retryable", "dns")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse what this one lets wait")
+@every_client
+def test_no_connection_in_time(client: HttpClient, full: str) -> None:
+    """A connection that was not made in time has sent nothing."""
+    if client.name == "aiohttp middleware":
+        pytest.skip("a middleware cannot change its session's timeout: the attempt is cut, in doubt")
+    failure = failure_of(fail(client, full, attempt_timeout="1s"))
+    assert (failure.executed, failure.category, failure.code) == ("no", "retryable", "connect_timeout")
+
+
+@every_client
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://127.0.0.1/", "nothing"])
+def test_what_is_no_url(client: HttpClient, url: str) -> None:
+    """What the client cannot read as a URL is fatal, and nothing was sent; the error is the client's own."""
+    (error,) = client.run(policies(FakeClock()), "", Ask("POST", url, body=b"{}"))
+    failure = failure_of(error)
+    assert (failure.executed, failure.category, failure.code) == ("no", "fatal", "invalid_url")
+
+
+def plain_answer(connection: plays.Connection) -> None:
+    """Answer a TLS greeting in plain HTTP."""
+    connection.sock.recv(65_536)
+    connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@every_client
+def test_tls_against_a_plain_port(client: HttpClient) -> None:
+    """A handshake that fails has sent nothing; requests tells it by the error of a broken record: in doubt."""
+    if client.name == "requests adapter":
+        pytest.skip("mounted for http alone")
+    with Server(plain_answer) as server:
+        failure = failure_of(fail(client, server.url.replace("http:", "https:")))
+    assert failure.executed == ("maybe" if "requests" in client.name else "no")
+
+
+@every_client
+def test_a_status_that_the_server_did_send(client: HttpClient) -> None:
+    """A true 400 is a refusal: nothing was done."""
+    with Server(answer(400, "bad")) as server:
+        (got,) = client.run(policies(FakeClock()), server.url, Ask("POST", body=b"{}"))
+    assert got.status == 400
+
+
+def test_a_status_that_aiohttp_made_up() -> None:
+    """Aiohttp's parser says 400 of answers that it cannot read; a 400 of the server's own is told apart from it."""
+
+    async def post(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.post(url, data=b"{}") as reply:
+            await reply.read()
+
+    executed = []
+    for behaviour in (plays.no_http, plays.drop_mid_body, answer(400)):
+        with Server(behaviour) as server:
+            executed.append(failure_of(_caught(post, server.url)).executed)
+    assert executed == ["maybe", "maybe", "no"]
+
+
+def _caught(post: Callable[..., Any], url: str) -> Exception:
+    import asyncio
+
+    async def main() -> Exception:
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            try:
+                await post(session, url)
+            except aiohttp.ClientError as error:
+                return error
+        raise AssertionError("no error")
+
+    return asyncio.run(main())
+
+
+def test_no_free_connection() -> None:
+    """A request that waited for a connection in vain was not sent."""
+    errors: list[Exception] = []
+    limits, limit = httpx.Limits(max_connections=1), httpx.Timeout(5, pool=0.05)
+    with Server(plays.stuck_body) as server, httpx.Client(limits=limits, timeout=limit) as client:
+        with client.stream("GET", server.url), pytest.raises(httpx.PoolTimeout) as waited:
+            client.post(server.url)
+        errors.append(waited.value)
+    port = int(server.url.rpartition(":")[2])
+    with urllib3.HTTPConnectionPool("127.0.0.1", port, maxsize=1, block=True) as pool:
+        _ = pool._get_conn()
+        with pytest.raises(urllib3.exceptions.EmptyPoolError) as empty:
+            pool.urlopen("POST", "/", pool_timeout=0.05, retries=False)
+        errors.append(empty.value)
+    assert [(failure_of(one).executed, failure_of(one).code) for one in errors] == [("no", "pool_timeout")] * 2
+
+
+def test_a_redirect_to_what_is_no_url() -> None:
+    """A POST that was redirected to nonsense may have been carried out."""
+
+    async def post(session: aiohttp.ClientSession, url: str) -> None:
+        async with session.post(url, data=b"{}"):
+            pass
+
+    with Server(answer(303, "", Location="ftp://127.0.0.1/")) as server:
+        error = _caught(post, server.url)
+    assert (failure_of(error).category, failure_of(error).executed) == ("fatal", "maybe")
