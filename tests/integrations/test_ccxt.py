@@ -24,6 +24,7 @@ TICKER = "/api/v2/spot/market/tickers"
 GOOD = {"code": "00000", "msg": "success", "requestTime": 1, "data": {"orderId": "7", "clientOid": "mine"}}
 CLASSIC = (400, {"code": "40084", "msg": "You are in Classic account mode", "requestTime": 1, "data": None})
 MARKET = {"id": "BTCUSDT", "symbol": SPOT, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
+KEYS = {"apiKey": "sandbox-key", "secret": "sandbox-secret-0123456789", "password": "sandbox-pass"}
 ROW = {"symbol": "BTCUSDT", "lastPr": "60000"}
 PRICE = {"code": "00000", "msg": "success", "requestTime": 1, "data": [ROW]}
 
@@ -230,7 +231,7 @@ def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
     policies = Policies.from_mapping({"policies": {"once": rules}})
 
     async def story() -> Exception:
-        plain = ccxt.async_support.bitget({"apiKey": "key", "secret": "sec", "password": "pass", "rateLimit": 60_000})
+        plain = ccxt.async_support.bitget({**KEYS, "rateLimit": 60_000})
         plain.options["uta"], plain.timeout_on_exit = False, 0
         plain.urls["api"] = dict.fromkeys(plain.urls["api"], api.rest)
         plain.set_markets([{**MARKET, "precision": {"amount": 1e-6, "price": 0.01}}])

@@ -13,8 +13,9 @@ from resilience.testing import FakeClock
 class StaleError(Exception):
     """Bitget refuses a stamp."""
 
-    body = {"code": "40008", "msg": "Request timestamp expired", "requestTime": 1_700_000_000_000}
-    status_code = 400
+    def __init__(self) -> None:
+        super().__init__("40008")
+        self.body = {"code": "40008", "msg": "Request timestamp expired", "requestTime": 1_700_000_000_000}
 
 
 def test_a_refused_stamp_is_neutral(driver: Any) -> None:
