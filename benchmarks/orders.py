@@ -25,7 +25,9 @@ from resilience import failure_of
 from resilience.sandbox.faults import MIXES
 from resilience.sandbox.orders import Count, compare
 
-from .clients import OURS, PLAIN, Client, Exchange, StatusError
+from .clients import OURS, PLAIN, Client
+from .exchange import Exchange
+from .plain_http import StatusError
 
 Begin = Callable[[], None]
 Spread = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]

@@ -137,6 +137,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 raise value
     except BaseException:
         recovery.abandoned()
+        discard(plan, recovery.stale())
         raise
     finally:
         recovery.close()
@@ -265,6 +266,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                 raise value
     except BaseException:
         recovery.abandoned()
+        await adiscard(plan, recovery.stale())
         raise
     finally:
         recovery.close()

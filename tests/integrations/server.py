@@ -53,6 +53,16 @@ class Connection:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
+    def ended(self) -> bool:
+        """Wait until the client ends the connection, in order or by a reset; False when it does not."""
+        self.sock.settimeout(5)
+        try:
+            return self.sock.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
     def _until(self, mark: bytes) -> bytes | None:
         while mark not in self._rest:
             data = self.sock.recv(65_536)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ from tests.integrations.http_clients import (
     Async,
     Got,
     HttpClient,
+    every_async_client,
     every_client,
     every_wrapped_client,
     policies,
@@ -243,9 +245,7 @@ def test_nothing_is_tried_beneath_the_policy(client: HttpClient) -> None:
     assert all(isinstance(one, client.error) for one in errors)
 
 
-@pytest.mark.parametrize(
-    "client", [one for one in every_client.args[1] if isinstance(one, Async)], ids=lambda one: one.name
-)
+@every_async_client
 def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
     """Cancellation goes through at once, and the write is told as abandoned."""
     told: list[str] = []
@@ -271,6 +271,40 @@ def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
         client.main(main)
     assert len(server.requests) == 1
     assert told == ["call_abandoned"]
+
+
+@every_async_client
+def test_a_call_that_is_cancelled_while_it_waits_holds_no_connection(client: Any) -> None:
+    """The answer that was waiting to be thrown away is closed."""
+    ended = threading.Event()
+
+    def busy(connection: Any) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 503 Busy\r\nRetry-After: 50\r\nContent-Length: 10\r\n\r\nhalf")
+        if connection.ended():
+            ended.set()
+
+    async def main() -> None:
+        rules, waits = policies(), asyncio.Event() if client.loop == "asyncio" else trio.Event()
+        rules.subscribe(lambda event: waits.set() if event.name == "retry_scheduled" else None)
+        async with client.open(rules) as opened:
+            ask = partial(client.ask, opened, server.url, Ask(chunk=True))
+            if client.loop == "trio":
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(ask)
+                    await waits.wait()
+                    nursery.cancel_scope.cancel()
+                assert await trio.to_thread.run_sync(ended.wait, 5)
+                return
+            task = asyncio.create_task(ask())
+            await waits.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await asyncio.to_thread(ended.wait, 5)
+
+    with Server(busy) as server:
+        client.main(main)
 
 
 def test_both_ways_to_ask_aiohttp() -> None:
