@@ -30,10 +30,11 @@ _TOLD = {"open": "circuit_opened", "half-open": "circuit_half_opened", "closed":
 class Permit:
     """Leave to make one trial while half-open; lost ones expire, so that they wedge nothing."""
 
-    __slots__ = ("expires",)
+    __slots__ = ("expires", "urgent")
 
-    def __init__(self, expires: float) -> None:
+    def __init__(self, expires: float, *, urgent: bool = False) -> None:
         self.expires = expires
+        self.urgent = urgent
 
 
 class Breaker:
@@ -93,8 +94,11 @@ class Breaker:
 
     # --- asked by every attempt -------------------------------------------------------------
 
-    def admit(self, now: float) -> int | Permit | None:
-        """Let an attempt through: a generation while closed, a permit while half-open, None refuses."""
+    def admit(self, now: float, *, urgent: bool = False) -> int | Permit | None:
+        """Let an attempt through: a generation while closed, a permit while half-open, None refuses.
+
+        While half-open an urgent lane has one permit of its own, which it takes when the others are out.
+        """
         gate = self.gate
         if gate:
             return gate
@@ -106,9 +110,11 @@ class Breaker:
             if self.state == "open":
                 self._turn("half_open")
             self._permits = {permit for permit in self._permits if permit.expires > now}
-            if len(self._permits) >= self._settings.half_open.permits:
+            own = sum(permit.urgent for permit in self._permits)
+            full = len(self._permits) - own >= self._settings.half_open.permits
+            if full and (own or not urgent):
                 return None
-            permit = Permit(now + self._lost_after)
+            permit = Permit(now + self._lost_after, urgent=full)
             self._permits.add(permit)
             return permit
 
