@@ -216,6 +216,13 @@ class _Requests:
         """Tell an error status, which still comes back as a response."""
         return isinstance(answer, requests.Response) and answer.status_code >= 400
 
+    def answer_of(self, body: bytes) -> requests.Response:
+        """Return a good answer with this JSON body."""
+        made = requests.Response()
+        made.status_code, made.reason, made._content = 200, "OK", body
+        made.headers["Content-Type"] = "application/json"
+        return made
+
     def discard(self, answer: requests.Response) -> None:
         """Give the connection back."""
         answer.close()
