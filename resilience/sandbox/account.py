@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .desk import Endpoint, Turn
+from .endpoint import Endpoint, Turn
 from .rules import BALANCE, product
 
 __all__ = ["ROUTES"]

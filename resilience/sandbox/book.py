@@ -118,25 +118,24 @@ class Book:
         order_id, client_id = params.get("orderId"), params.get("clientOid")
         if not order_id and not client_id:
             raise RefusedError("400172", "Parameter verification failed: orderId or clientOid")
-        return self._seen(market, self.named(market, order_id, client_id, now), now, stale)[-1:]
-
-    def named(self, market: Market, order_id: Any, client_id: Any, now: float) -> list[Order]:
-        """Return every order of that id, oldest first, whether it can be seen or not."""
+        if not order_id:
+            return self.find_all(market, client_id, now, stale)[-1:]
         with self.held:
-            if order_id:
-                return [self._orders[str(order_id)]] if str(order_id) in self._orders else []
-            known = self._by_client.get((market.name, str(client_id)), [])
-            return [order for order in known if now - order.created <= market.blind_after]
+            known = [self._orders[str(order_id)]] if str(order_id) in self._orders else []
+        return _seen(market, known, now, stale)
+
+    def find_all(self, market: Market, client_id: Any, now: float, stale: float = 0.0) -> list[Order]:
+        """Return every order under a client id that a query sees, oldest first."""
+        with self.held:
+            known = list(self._by_client.get((market.name, str(client_id)), ()))
+        young = [order for order in known if now - order.created <= market.blind_after]
+        return _seen(market, young, now, stale)
 
     def listed(self, market: Market, now: float) -> list[Order]:
         """Return the orders of a market that can be seen, newest first."""
         with self.held:
             known = list(self._orders.values())
-        return self._seen(market, known[::-1], now, 0.0)
-
-    @staticmethod
-    def _seen(market: Market, orders: list[Order], now: float, stale: float) -> list[Order]:
-        return [o for o in orders if o.market is market and o.visible_at <= now and o.created <= now - stale]
+        return _seen(market, known[::-1], now)
 
     def end(self, order: Order, now: float) -> None:
         """Cancel an order.
@@ -170,3 +169,7 @@ class Book:
         with self.held:
             self._orders.clear()
             self._by_client.clear()
+
+
+def _seen(market: Market, orders: list[Order], now: float, stale: float = 0.0) -> list[Order]:
+    return [o for o in orders if o.market is market and o.visible_at <= now and o.created <= now - stale]

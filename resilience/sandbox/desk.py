@@ -8,74 +8,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from .answers import DROP, HANG, Reply, Tell, broken, envelope, refusal
+from .answers import DROP, HANG, Reply, broken, refusal
 from .book import RefusedError
+from .endpoint import Endpoint, Request, Turn
 from .faults import QUERY, WRITE, draw, share
 
 if TYPE_CHECKING:
-    from .exchange import Exchange
     from .server import Sandbox
 
-__all__ = ["Endpoint", "Request", "Turn", "answer", "key_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it was read; the names of its headers are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    body: str
-    params: dict[str, Any]
-    headers: Mapping[str, str]
-
-
-def key_of(request: Request) -> str:
-    """Return the id by which an order is named: the client's, else the exchange's."""
-    return str(request.params.get("clientOid") or request.params.get("orderId") or "")
-
-
-class Turn(NamedTuple):
-    """What an endpoint has to carry a request out: `now` is the exchange's, `lag` how long the change stays unseen."""
-
-    sandbox: Sandbox
-    request: Request
-    now: float
-    lag: float = 0.0
-
-    @property
-    def exchange(self) -> Exchange:
-        """The exchange's truth."""
-        return self.sandbox.exchange
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The parameters of the request."""
-        return self.request.params
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """What one endpoint does.
-
-    Attributes:
-        act: carries the request out and returns the data of the answer.
-        kind: what is counted and which faults it meets: `open` (public), `read`, `query` (of one order),
-            `place` or `cancel`.
-        key: the id by which its faults are drawn.
-        good: HTTP status of success.
-    """
-
-    act: Callable[[Turn], Any]
-    kind: str = "read"
-    key: Callable[[Request], str] = key_of
-    tell: Tell = envelope
-    good: int = 200
+__all__ = ["answer"]
 
 
 def answer(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
@@ -85,7 +28,7 @@ def answer(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
         RefusedError: the request is refused.
     """
     if endpoint.kind == "open":
-        return _good(endpoint, endpoint.act(Turn(sandbox, request, sandbox.now())), sandbox.now())
+        return endpoint.success(endpoint.act(Turn(sandbox, request, sandbox.now())), sandbox.now())
     if endpoint.kind in ("read", "query"):
         return _read(sandbox, endpoint, request)
     return _write(sandbox, endpoint, request)
@@ -97,8 +40,8 @@ def _read(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
         if draw(sandbox.seed, QUERY, asked, sandbox.attempt("query", asked), sandbox.rates):
             return DROP
     now = sandbox.now()
-    left = _enter(sandbox, request, now)
-    return _good(endpoint, endpoint.act(Turn(sandbox, request, now)), now, left)
+    left = endpoint.enter(sandbox, request, now)
+    return endpoint.success(endpoint.act(Turn(sandbox, request, now)), now, left)
 
 
 def _write(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
@@ -112,25 +55,31 @@ def _write(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
     if fault in ("accept_late", "lose"):
         return HANG
     now = sandbox.now()
-    left = _enter(sandbox, request, now)
+    left = endpoint.enter(sandbox, request, now)
     refused = refusal(fault, now, endpoint.tell)
     if refused is not None:
         return refused
     lag = sandbox.lag * share(sandbox.seed, "lag", name, attempt) if fault == "lag" else 0.0
-    good = _good(endpoint, endpoint.act(Turn(sandbox, request, now, lag)), now, left)
+    good = endpoint.success(endpoint.act(Turn(sandbox, request, now, lag)), now, left)
     return broken(fault, good, now, endpoint.tell) if fault else good
 
 
 def _accept_late(sandbox: Sandbox, endpoint: Endpoint, request: Request, drawn: tuple[str, int]) -> None:
     """Deliver the request late in its window, and accept it within P after the stamp was checked."""
+    received = time.monotonic()
     late = sandbox.window * (0.5 + 0.45 * share(sandbox.seed, "late", *drawn))
     work = sandbox.processing * share(sandbox.seed, "work", *drawn)
 
     def deliver() -> None:
         try:
             time.sleep(late)
-            _enter(sandbox, request, sandbox.now())
+            endpoint.enter(sandbox, request, sandbox.now())
+            checked = time.monotonic()
             time.sleep(work * 0.9)
+            if not endpoint.signed and checked - received > sandbox.window:
+                return  # no stamp tells it, so the time since it came does
+            if time.monotonic() - checked > sandbox.processing:
+                return  # a busy machine must not break the bound
             endpoint.act(Turn(sandbox, request, sandbox.now()))
         except RefusedError:
             pass  # too late: nobody is there to be told
@@ -139,13 +88,3 @@ def _accept_late(sandbox: Sandbox, endpoint: Endpoint, request: Request, drawn: 
 
     sandbox.under_way(+1)
     threading.Thread(target=deliver, daemon=True).start()
-
-
-def _enter(sandbox: Sandbox, request: Request, now: float) -> int:
-    sandbox.gate.check(request.method, request.path, request.query, request.body, request.headers, now)
-    sandbox.gate.check_window(request.params, now)
-    return sandbox.gate.spend(request.path, now)
-
-
-def _good(endpoint: Endpoint, data: Any, now: float, left: int | None = None) -> Reply:
-    return endpoint.tell("00000", "success", data, now, endpoint.good)._replace(left=left)

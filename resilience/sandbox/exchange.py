@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .book import MIX, Book, Market, Order, RefusedError
-from .rules import BALANCE, PRICES, checked_mix, checked_spot
+from .book import MIX, PLAIN, Book, Market, Order, RefusedError
+from .rules import BALANCE, PRICES, checked_mix, checked_plain, checked_spot
 
 __all__ = ["Exchange"]
 
@@ -62,7 +62,9 @@ class Exchange:
         return {"orders": self.book.rows()}
 
     def _checked(self, market: Market, params: Mapping[str, Any]) -> dict[str, str]:
-        return checked_mix(params, hedge=self.hedge) if market is MIX else checked_spot(params)
+        if market is MIX:
+            return checked_mix(params, hedge=self.hedge)
+        return checked_plain(params) if market is PLAIN else checked_spot(params)
 
     def _resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
         found = self.book.find(market, params, now)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .book import MIX, Order, RefusedError
-from .desk import Endpoint, Request, Turn
+from .endpoint import Endpoint, Request, Turn, client_id_of
 from .rules import PRICES, needed, product
 
 __all__ = ["ROUTES"]
@@ -46,10 +46,6 @@ def _shown(order: Order, when: float, hedge: bool) -> dict[str, str]:
         "cTime": str(int(order.created * 1000)),
         "uTime": str(int(order.at * 1000)),
     }
-
-
-def _client_id(request: Request) -> str:
-    return str(request.params.get("clientOid") or "")
 
 
 def _new_id(request: Request) -> str:
@@ -111,7 +107,7 @@ def _history(turn: Turn) -> Any:
 
 
 ROUTES = {
-    ("POST", f"{_ORDER}/place-order"): Endpoint(act=_place, kind="place", key=_client_id),
+    ("POST", f"{_ORDER}/place-order"): Endpoint(act=_place, kind="place", key=client_id_of),
     ("POST", f"{_ORDER}/cancel-order"): Endpoint(act=_cancel, kind="cancel"),
     ("POST", f"{_ORDER}/modify-order"): Endpoint(act=_modify, kind="place", key=_new_id),
     ("GET", f"{_ORDER}/detail"): Endpoint(act=_detail, kind="query"),

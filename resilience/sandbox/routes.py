@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import account, market, mix, spot
+from . import account, market, mix, plain, spot
 from .answers import Reply, envelope
 from .book import RefusedError
 from .controls import control
-from .desk import Request, answer
+from .desk import answer
+from .endpoint import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["respond"]
 
-_ROUTES = {**market.ROUTES, **account.ROUTES, **spot.ROUTES, **mix.ROUTES}
+_ROUTES = {**market.ROUTES, **account.ROUTES, **spot.ROUTES, **mix.ROUTES, **plain.ROUTES}
 
 
 def respond(sandbox: Sandbox, method: str, target: str, body: str, headers: Mapping[str, str]) -> Reply:

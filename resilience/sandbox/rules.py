@@ -8,7 +8,7 @@ from typing import Any
 
 from .book import RefusedError
 
-__all__ = ["BALANCE", "PRICES", "checked_mix", "checked_spot", "needed", "number", "texts"]
+__all__ = ["BALANCE", "PRICES", "checked_mix", "checked_plain", "checked_spot", "needed", "number", "product", "texts"]
 
 PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
 """The prices, which never move."""
@@ -53,6 +53,19 @@ def checked_mix(params: Mapping[str, Any], *, hedge: bool) -> dict[str, str]:
         raise RefusedError("40774", "The order type for unilateral position must also be the unilateral position type.")
     if clean.get("tradeSide", "open").lower() not in ("open", "close"):
         raise RefusedError("40017", "Parameter verification failed tradeSide")
+    _funds(clean, None)
+    return clean
+
+
+def checked_plain(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of an ordinary service's order as texts; it is carried out at once.
+
+    Raises:
+        RefusedError: one is missing or wrong, or funds are missing.
+    """
+    clean = {**texts(params), "orderType": "market"}
+    needed(clean, ("symbol", "side", "size"))
+    _order(clean)
     _funds(clean, None)
     return clean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .book import SPOT, Order, RefusedError
-from .desk import Endpoint, Request, Turn
+from .endpoint import Endpoint, Turn, client_id_of
 
 __all__ = ["ROUTES"]
 
@@ -34,10 +34,6 @@ def _shown(order: Order, when: float) -> dict[str, str]:
 
 def _ids(order: Order) -> dict[str, str]:
     return {"orderId": order.order_id, "clientOid": order.client_id}
-
-
-def _client_id(request: Request) -> str:
-    return str(request.params.get("clientOid") or "")
 
 
 def _place(turn: Turn) -> Any:
@@ -80,7 +76,7 @@ def _history(turn: Turn) -> Any:
 
 
 ROUTES = {
-    ("POST", f"{_TRADE}/place-order"): Endpoint(act=_place, kind="place", key=_client_id),
+    ("POST", f"{_TRADE}/place-order"): Endpoint(act=_place, kind="place", key=client_id_of),
     ("POST", f"{_TRADE}/cancel-order"): Endpoint(act=_cancel, kind="cancel"),
     ("POST", f"{_TRADE}/batch-orders"): Endpoint(act=_batch),
     ("GET", f"{_TRADE}/orderInfo"): Endpoint(act=_info, kind="query"),
