@@ -38,17 +38,29 @@ def key_of(request: Request) -> str:
 
 
 class Turn(NamedTuple):
-    """What an endpoint has to carry a request out: `now` is the exchange's, `lag` how long the change stays unseen."""
+    """What an endpoint has to carry a request out.
+
+    Attributes:
+        now: the exchange's time.
+        lag: seconds for which the change stays unseen.
+        stale: seconds by which the answer is behind.
+    """
 
     sandbox: Sandbox
     request: Request
     now: float
     lag: float = 0.0
+    stale: float = 0.0
 
     @property
     def exchange(self) -> Exchange:
         """The exchange's truth."""
         return self.sandbox.exchange
+
+    @property
+    def as_of(self) -> float:
+        """The time whose truth is told."""
+        return self.now - self.stale
 
     @property
     def params(self) -> dict[str, Any]:

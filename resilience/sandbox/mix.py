@@ -14,14 +14,14 @@ __all__ = ["ROUTES"]
 _ORDER = "/api/v2/mix/order"
 
 
-def _shown(order: Order, when: float, hedge: bool) -> dict[str, str]:
+def _shown(order: Order, when: float, hedge: bool) -> dict[str, Any]:
     """Return an order as the API shows it, as of `when`; futures call the status state."""
     told = order.params
     state = {"cancelled": "canceled"}.get(order.status_at(when), order.status_at(when))
     filled = told["size"] if state == "filled" else "0"
     short = (told["side"] == "sell") != (told.get("tradeSide", "open").lower() == "close")
     average = told.get("price") or str(PRICES.get(told["symbol"], ""))
-    return {
+    row = {
         "orderId": order.order_id,
         "clientOid": order.client_id,
         "symbol": told["symbol"],
@@ -44,8 +44,9 @@ def _shown(order: Order, when: float, hedge: bool) -> dict[str, str]:
         "totalProfits": "0",
         "orderSource": told["orderType"],
         "cTime": str(int(order.created * 1000)),
-        "uTime": str(int(order.at * 1000)),
+        "uTime": str(int((order.at if order.at <= when else order.created) * 1000)),
     }
+    return order.shown(row)
 
 
 def _new_id(request: Request) -> str:
@@ -66,7 +67,7 @@ def _place(turn: Turn) -> Any:
 
 def _cancel(turn: Turn) -> Any:
     _market(turn.params)
-    order = turn.exchange.cancel(MIX, turn.params, turn.now)
+    order = turn.exchange.cancel(MIX, turn.params, turn.now, turn.lag)
     return {"orderId": order.order_id, "clientOid": order.client_id}
 
 
@@ -83,16 +84,16 @@ def _modify(turn: Turn) -> Any:
 
 def _detail(turn: Turn) -> Any:
     _market(turn.params)
-    for order in turn.exchange.book.find(MIX, turn.params, turn.now):
+    for order in turn.exchange.book.find(MIX, turn.params, turn.now, turn.stale):
         if order.params["symbol"] == turn.params["symbol"]:
-            return _shown(order, turn.now, turn.exchange.hedge)
+            return _shown(order, turn.as_of, turn.exchange.hedge)
     raise RefusedError("40109", "The data of the order cannot be found, please confirm the order number")
 
 
 def _listed(turn: Turn, *, live: bool) -> Any:
     product(turn.params)
     wanted = turn.params.get("symbol")
-    seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status == "live") == live]
+    seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status_at(turn.now) == "live") == live]
     found = [_shown(o, turn.now, turn.exchange.hedge) for o in seen if not wanted or o.params["symbol"] == wanted]
     page = found[: int(turn.params.get("limit") or 100)]
     return {"entrustedList": page or None, "endId": page[-1]["orderId"] if page else None}

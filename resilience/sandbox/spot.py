@@ -12,11 +12,11 @@ __all__ = ["ROUTES"]
 _TRADE = "/api/v2/spot/trade"
 
 
-def _shown(order: Order, when: float) -> dict[str, str]:
+def _shown(order: Order, when: float) -> dict[str, Any]:
     """Return an order as the API shows it, as of `when`."""
     told = order.params
     status = order.status_at(when)
-    return {
+    row = {
         "orderId": order.order_id,
         "clientOid": order.client_id,
         "symbol": told["symbol"],
@@ -28,8 +28,9 @@ def _shown(order: Order, when: float) -> dict[str, str]:
         "status": status,
         "baseVolume": told["size"] if status == "filled" else "0",
         "cTime": str(int(order.created * 1000)),
-        "uTime": str(int(order.at * 1000)),
+        "uTime": str(int((order.at if order.at <= when else order.created) * 1000)),
     }
+    return order.shown(row)
 
 
 def _ids(order: Order) -> dict[str, str]:
@@ -41,7 +42,7 @@ def _place(turn: Turn) -> Any:
 
 
 def _cancel(turn: Turn) -> Any:
-    return _ids(turn.exchange.cancel(SPOT, turn.params, turn.now))
+    return _ids(turn.exchange.cancel(SPOT, turn.params, turn.now, turn.lag))
 
 
 def _batch(turn: Turn) -> Any:
@@ -62,16 +63,16 @@ def _batch(turn: Turn) -> Any:
 
 
 def _info(turn: Turn) -> Any:
-    return [_shown(order, turn.now) for order in turn.exchange.book.find(SPOT, turn.params, turn.now)]
+    return [_shown(o, turn.as_of) for o in turn.exchange.book.find(SPOT, turn.params, turn.now, turn.stale)]
 
 
 def _unfilled(turn: Turn) -> Any:
-    live = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status == "live"]
+    live = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status_at(turn.now) == "live"]
     return [_shown(o, turn.now) for o in live if turn.params.get("symbol") in (None, "", o.params["symbol"])]
 
 
 def _history(turn: Turn) -> Any:
-    past = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status != "live"]
+    past = [order for order in turn.exchange.book.listed(SPOT, turn.now) if order.status_at(turn.now) != "live"]
     return [_shown(order, turn.now) for order in past[:100]]
 
 
