@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .server import Sandbox
 
-__all__ = ["Endpoint", "Request", "Turn", "client_id_of", "key_of"]
+__all__ = ["Endpoint", "Request", "Turn", "client_id_of", "key_of", "new_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Turn(NamedTuple):
     def params(self) -> dict[str, Any]:
         """The parameters of the request."""
         return self.request.params
+
+
+def new_id_of(request: Request) -> str:
+    """Return the id by which a changed order is named: that of the new order, else of the old one."""
+    return str(request.params.get("newClientOid") or key_of(request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Exchange:
         Raises:
             RefusedError: a parameter is missing or wrong, funds are missing, or the client id is pending.
         """
-        return self.book.add(market, self._checked(market, params), now, lag=lag)
+        return self.book.add(market, self.checked(market, params), now, lag=lag)
 
     def cancel(self, market: Market, params: Mapping[str, Any], now: float, lag: float = 0.0) -> Order:
         """Cancel a resting order.
@@ -37,7 +37,7 @@ class Exchange:
         Raises:
             RefusedError: there is none, or it is finished already.
         """
-        order = self._resting(market, params, now)
+        order = self.resting(market, params, now)
         self.book.end(order, now, lag)
         return order
 
@@ -52,8 +52,8 @@ class Exchange:
         with self.book.held:
             if change.get("clientOid"):
                 self.book.check_free(market, str(change["clientOid"]))
-            old = self._resting(market, params, now)
-            fresh = self._checked(market, {**old.params, "clientOid": None, **change})
+            old = self.resting(market, params, now)
+            fresh = self.checked(market, {**old.params, "clientOid": None, **change})
             self.book.end(old, now)
             return self.book.add(market, fresh, now, lag=lag)
 
@@ -73,12 +73,22 @@ class Exchange:
         """Return the truth: one row a client id, with how often it was accepted."""
         return {"orders": self.book.rows()}
 
-    def _checked(self, market: Market, params: Mapping[str, Any]) -> dict[str, str]:
+    def checked(self, market: Market, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return an order's parameters as texts.
+
+        Raises:
+            RefusedError: one is missing or wrong, or funds are missing.
+        """
         if market is MIX:
             return checked_mix(params, hedge=self.hedge)
         return checked_plain(params) if market is PLAIN else checked_spot(params)
 
-    def _resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
+    def resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
+        """Return the order that is to be cancelled.
+
+        Raises:
+            RefusedError: there is none that can be seen, or it is finished.
+        """
         found = self.book.find(market, params, now)
         if not found:
             raise RefusedError(*market.gone)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .book import MIX, Order, RefusedError
-from .endpoint import Endpoint, Request, Turn, client_id_of
+from .endpoint import Endpoint, Turn, client_id_of, new_id_of
+from .lists import page
 from .rules import PRICES, needed, product
 
 __all__ = ["ROUTES"]
@@ -49,10 +50,6 @@ def _shown(order: Order, when: float, hedge: bool) -> dict[str, Any]:
     return order.shown(row)
 
 
-def _new_id(request: Request) -> str:
-    return str(request.params.get("newClientOid") or "")
-
-
 def _market(params: Mapping[str, Any]) -> None:
     needed(params, ("symbol",))
     product(params)
@@ -92,11 +89,9 @@ def _detail(turn: Turn) -> Any:
 
 def _listed(turn: Turn, *, live: bool) -> Any:
     product(turn.params)
-    wanted = turn.params.get("symbol")
     seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status_at(turn.now) == "live") == live]
-    found = [_shown(o, turn.now, turn.exchange.hedge) for o in seen if not wanted or o.params["symbol"] == wanted]
-    page = found[: int(turn.params.get("limit") or 100)]
-    return {"entrustedList": page or None, "endId": page[-1]["orderId"] if page else None}
+    found = [_shown(order, turn.now, turn.exchange.hedge) for order in page(seen, turn.params)]
+    return {"entrustedList": found or None, "endId": found[-1]["orderId"] if found else None}
 
 
 def _pending(turn: Turn) -> Any:
@@ -110,7 +105,7 @@ def _history(turn: Turn) -> Any:
 ROUTES = {
     ("POST", f"{_ORDER}/place-order"): Endpoint(act=_place, kind="place", key=client_id_of),
     ("POST", f"{_ORDER}/cancel-order"): Endpoint(act=_cancel, kind="cancel"),
-    ("POST", f"{_ORDER}/modify-order"): Endpoint(act=_modify, kind="place", key=_new_id),
+    ("POST", f"{_ORDER}/modify-order"): Endpoint(act=_modify, kind="place", key=new_id_of),
     ("GET", f"{_ORDER}/detail"): Endpoint(act=_detail, kind="query"),
     ("GET", f"{_ORDER}/orders-pending"): Endpoint(act=_pending),
     ("GET", f"{_ORDER}/orders-history"): Endpoint(act=_history),
