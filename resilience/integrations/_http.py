@@ -62,12 +62,13 @@ class Way(NamedTuple):
 
     Attributes:
         header: name of the header that carries the key, or None.
-        envelope: tells whether a JSON body is to be read within the attempt, because the policy's
-            code tables have an envelope. Asked after an answer, since it reads the tables.
+        whole: tells whether a JSON body is to be read within the attempt: the policy's code tables have
+            an envelope, or the write can be looked up, so that an answer that breaks off is settled
+            too. Asked after an answer, since it reads the tables.
     """
 
     header: str | None
-    envelope: Callable[[], bool]
+    whole: Callable[[], bool]
 
 
 class Client(Protocol):
@@ -148,7 +149,8 @@ class Calls:
         pipeline, binding = self._rules.resolve(binding)
         keyed = not binding.read and (binding.key or binding.reconcile)
         header = (binding.key or KEY_HEADER) if keyed else None
-        way = Way(header, lambda: _asks_for_body(pipeline.policy.results, pipeline.classifier))
+        settled = header is not None and binding.reconcile is not None
+        way = Way(header, lambda: settled or _asks_for_body(pipeline.policy.results, pipeline.classifier))
         look = None if binding.reconcile is None else _answering(client, binding.reconcile)
         bound = replace(binding, key="idempotency_key" if header else None, reconcile=look)
         compiled: Callable[..., Any] = pipeline.compile(client.attempt(way), bound)

@@ -223,7 +223,7 @@ def _switch_off(session: Any) -> bool:
 
 async def _ended(reply: aiohttp.ClientResponse, way: Way) -> aiohttp.ClientResponse:
     """End an attempt: at the headers, or with the JSON body that an envelope asks for, which can be read again."""
-    if is_json(reply.headers.get("Content-Type")) and way.envelope():
+    if is_json(reply.headers.get("Content-Type")) and way.whole():
         body = await reply.read()
         loop = reply._loop
         reply.content = aiohttp.StreamReader(BaseProtocol(loop), max(len(body), _BUFFER), loop=loop)

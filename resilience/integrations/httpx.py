@@ -310,7 +310,7 @@ def _anew(
 
 
 def _wanted(reply: httpx.Response, way: Way) -> bool:
-    return is_json(reply.headers.get("content-type")) and way.envelope()
+    return is_json(reply.headers.get("content-type")) and way.whole()
 
 
 def _read(reply: httpx.Response, raw: bytes) -> httpx.Response:

@@ -258,7 +258,7 @@ class _Mounted(_Prepared):
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             kwargs["timeout"] = _shorter(kwargs.get("timeout"))
             reply = plain(_keyed(request, way, idempotency_key), **kwargs)
-            if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.envelope():
+            if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.whole():
                 _ = reply.content
             return reply
 

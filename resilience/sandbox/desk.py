@@ -6,6 +6,7 @@ decided here alone, so that every write of every market meets the same faults.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from .answers import DROP, HANG, Reply, broken, refusal
@@ -41,7 +42,7 @@ def _read(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
             return DROP
         if fault == "query_500":
             return Reply(500, b"Internal Server Error", "text/plain")
-        stale = sandbox.lag if fault == "query_stale" else 0.0
+        stale = {"query_stale": sandbox.lag, "query_blind": inf}.get(fault, 0.0)
     now = sandbox.now()
     left = endpoint.enter(sandbox, request, now)
     return endpoint.success(endpoint.act(Turn(sandbox, request, now, stale=stale)), now, left)

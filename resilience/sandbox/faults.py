@@ -14,7 +14,7 @@ WRITE = (
     "slow_trickle", "code_30032", "code_45001", "cut",
 )  # fmt: skip
 """Faults of orders, cancels and changes. At most one meets a request."""
-QUERY = ("query_drop", "query_500", "query_stale")
+QUERY = ("query_drop", "query_500", "query_stale", "query_blind")
 """Faults of order queries."""
 
 MIXES: Mapping[str, Mapping[str, float]] = {
