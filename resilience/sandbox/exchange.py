@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .book import MIX, PLAIN, Book, Market, Order, RefusedError
-from .rules import BALANCE, PRICES, checked_mix, checked_plain, checked_spot, texts
+from .rules import checked_mix, checked_plain, checked_spot, texts
 
 __all__ = ["Exchange"]
 
@@ -95,17 +95,3 @@ class Exchange:
         if found[0].status != "live":
             raise RefusedError("22001", "No order to cancel")
         return found[0]
-
-    @staticmethod
-    def ticker(symbol: str | None) -> list[dict[str, str]]:
-        """Return the prices, which never move."""
-        if symbol and symbol not in PRICES:
-            raise RefusedError("40034", f"Parameter {symbol} does not exist")
-        chosen = {symbol: PRICES[symbol]} if symbol else PRICES
-        return [{"symbol": name, "lastPr": str(price)} for name, price in chosen.items()]
-
-    @staticmethod
-    def balance(coin: str | None) -> list[dict[str, str]]:
-        """Return the balances, which are ample."""
-        coins = [coin] if coin else ["BTC", "ETH", "SOL", "USDT"]
-        return [{"coin": one, "available": str(BALANCE), "frozen": "0", "locked": "0"} for one in coins]

@@ -13,13 +13,14 @@ __all__ = ["page"]
 _MOST = 100
 
 
-def page(orders: Sequence[Order], params: Mapping[str, Any]) -> list[Order]:
+def page(orders: Sequence[Order], params: Mapping[str, Any], *, by_client: bool = False) -> list[Order]:
     """Return a page of orders, which come newest first.
 
     Args:
         orders: all there are.
-        params: `symbol`, `orderId` and `clientOid` choose; `startTime` and `endTime` bound the creation in ms;
+        params: `symbol` and `orderId` choose; `startTime` and `endTime` bound the creation in ms;
             `idLessThan` goes on after the order with that id; `limit` is 100 at most.
+        by_client: whether `clientOid` chooses too, as it does for futures only.
 
     Raises:
         RefusedError: a time or the limit is no number, or too large.
@@ -34,7 +35,7 @@ def page(orders: Sequence[Order], params: Mapping[str, Any]) -> list[Order]:
         for order in older
         if told.get("symbol") in (None, order.params["symbol"])
         and told.get("orderId") in (None, order.order_id)
-        and told.get("clientOid") in (None, order.client_id)
+        and (not by_client or told.get("clientOid") in (None, order.client_id))
         and (since is None or int(order.created * 1000) >= since)
         and (until is None or int(order.created * 1000) <= until)
     ]

@@ -90,7 +90,7 @@ def _detail(turn: Turn) -> Any:
 def _listed(turn: Turn, *, live: bool) -> Any:
     product(turn.params)
     seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status_at(turn.now) == "live") == live]
-    found = [_shown(order, turn.now, turn.exchange.hedge) for order in page(seen, turn.params)]
+    found = [_shown(order, turn.now, turn.exchange.hedge) for order in page(seen, turn.params, by_client=True)]
     return {"entrustedList": found or None, "endId": found[-1]["orderId"] if found else None}
 
 

@@ -18,7 +18,7 @@ _TRADE = "/api/v2/spot/trade"
 def _volumes(order: Order) -> tuple[str, str, str]:
     """Return price, base and quote volume of an order that is filled; a market buy is sized in the quote coin."""
     told = order.params
-    price = Decimal(told.get("price") or PRICES.get(told["symbol"], 1))
+    price = Decimal(told.get("price") or PRICES.get(told["symbol"], Decimal(1)))
     size = Decimal(told["size"])
     if told["orderType"] == "market" and told["side"] == "buy":
         return str(price), f"{size / price:.8f}", str(size)
