@@ -146,7 +146,7 @@ def _options(exchange: Exchange, market: str) -> dict[str, Any]:
         "urls": {"api": dict.fromkeys(("spot", "mix", "user", "p2p", "broker", "margin", "common", "tax",
                                        "convert", "copy", "earn", "uta"), exchange.rest)},
         "options": {"uta": False, "defaultType": "spot" if market == "spot" else "swap",
-                    "createMarketBuyOrderRequiresPrice": False},
+                    "createOrder": {"createMarketBuyOrderRequiresPrice": False}},
     }  # fmt: skip
 
 
