@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, NamedTuple
 
 import tenacity
@@ -53,9 +53,10 @@ class Client(NamedTuple):
 # --- Bitget's own client ----------------------------------------------------------------------------
 
 
-def bitget(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
+def bitget(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return `BitgetClient` under the policy."""
-    client = wrap(_raw(exchange), "bitget", policies=policies(exchange))
+    raw = stack.enter_context(_raw(exchange))
+    client = wrap(raw, "bitget", policies=policies(exchange))
     place = client.spot_place_order if market == "spot" else client.mix_place_order
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
@@ -69,9 +70,9 @@ async def async_bitget(exchange: Exchange, market: str, _seed: int, stack: Async
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
-def tenacious(exchange: Exchange, market: str, seed: int) -> Callable[[str], Any]:
+def tenacious(exchange: Exchange, market: str, seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return the plain client under tenacity: five attempts, any exception, exponential backoff with jitter."""
-    client, noise = _raw(exchange, exchange.timeout), random.Random(seed)
+    client, noise = stack.enter_context(_raw(exchange, exchange.timeout)), random.Random(seed)
     place = client.spot_place_order if market == "spot" else client.mix_place_order
 
     def wait(state: tenacity.RetryCallState) -> float:
@@ -81,7 +82,7 @@ def tenacious(exchange: Exchange, market: str, seed: int) -> Callable[[str], Any
     return retrying(lambda client_id, kind="market": place(**order(market, client_id, kind)))
 
 
-def urllib3_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
+def urllib3_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return the plain client on a session whose urllib3 retries every method, every error and every bad status."""
     import requests
     from requests.adapters import HTTPAdapter
@@ -90,7 +91,7 @@ def urllib3_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[st
     retries = Retry(ATTEMPTS - 1, allowed_methods=None, status_forcelist=[429, 500, 502, 503, 504], backoff_factor=0.05)
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=retries, pool_maxsize=64))
-    client = _raw(exchange, exchange.timeout, session=session)
+    client = stack.enter_context(_raw(exchange, exchange.timeout, session=session))
     place = client.spot_place_order if market == "spot" else client.mix_place_order
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
@@ -103,11 +104,12 @@ def _raw(exchange: Exchange, timeout: float = 10.0, session: Any = None) -> Bitg
 # --- ccxt -------------------------------------------------------------------------------------------
 
 
-def ccxt_sync(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
+def ccxt_sync(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return ccxt's bitget under the policy."""
     import ccxt
 
     client = wrap(ccxt.bitget(_options(exchange, market)), "bitget", policies=policies(exchange))
+    stack.callback(client.session.close)
     client.load_markets()
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
@@ -122,7 +124,7 @@ async def ccxt_async(exchange: Exchange, market: str, _seed: int, stack: AsyncEx
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
-def ccxt_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str], Any]:
+def ccxt_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return plain ccxt with its own retries on."""
     import ccxt
 
@@ -130,6 +132,7 @@ def ccxt_retries(exchange: Exchange, market: str, _seed: int) -> Callable[[str],
     options["timeout"] = int(exchange.timeout * 1000)
     options["options"] |= {"maxRetriesOnFailure": ATTEMPTS - 1, "maxRetriesOnFailureDelay": 50}
     client: Any = ccxt.bitget(options)
+    stack.callback(client.session.close)
     client.load_markets()
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
@@ -143,7 +146,7 @@ def _options(exchange: Exchange, market: str) -> dict[str, Any]:
         "urls": {"api": dict.fromkeys(("spot", "mix", "user", "p2p", "broker", "margin", "common", "tax",
                                        "convert", "copy", "earn", "uta"), exchange.rest)},
         "options": {"uta": False, "defaultType": "spot" if market == "spot" else "swap",
-                    "createMarketBuyOrderRequiresPrice": False},
+                    "createOrder": {"createMarketBuyOrderRequiresPrice": False}},
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, NamedTuple
 
 from resilience.sandbox import Sandbox
@@ -33,6 +33,8 @@ class Drill(NamedTuple):
         want: what must be reported: done, unknown or failed.
         executions: how often the exchange must have accepted it in the end.
         clock: by how many windows the client's clock is ahead of the exchange's.
+        blind: how many of the first queries answer as if the exchange knew nothing.
+        failing: how many of the first queries are answered with a bare 500, or dropped, in turn.
         planted: somebody else's order appears under the key a moment after the first attempt began.
         markets: where it makes sense.
     """
@@ -43,6 +45,8 @@ class Drill(NamedTuple):
     want: str = "done"
     executions: int = 1
     clock: float = 0.0
+    blind: int = 0
+    failing: int = 0
     planted: bool = False
     markets: tuple[str, ...] = ("spot", "mix", "plain")
 
@@ -70,9 +74,10 @@ DRILLS = (
     Drill("accepted late by a clock that is behind", ("accept_late:0.1",), clock=-0.8, markets=BITGET),
     Drill("dropped by a clock that is ahead", ("accept_drop",), clock=0.8, markets=BITGET),
     Drill("dropped by a clock that is behind", ("accept_drop",), clock=-0.8, markets=BITGET),
-    Drill("a foreign key", ("lose",), want="unknown", planted=True),
-    Drill("unseen past the fence, then refused for funds", ("hide:3", "code_400"), markets=BITGET),
-    Drill("unseen past the fence, then a duplicate", ("hide:3",), kind="limit", markets=BITGET),
+    Drill("a foreign key", ("lose",), want="unknown", executions=0, planted=True),
+    Drill("unseen past the fence, then refused for funds", ("accept_drop", "code_400"), blind=3, markets=BITGET),
+    Drill("unseen past the fence, then a duplicate", ("accept_drop",), kind="limit", blind=3, markets=BITGET),
+    Drill("accepted, and the first queries fail", ("accept_drop",), failing=4),
 )
 """Every script; the names are those of the table."""
 
@@ -95,11 +100,13 @@ def run(client: Client, market: str, drills: list[Drill], ahead: float, seed: in
         ids = {drill.name: f"d{number}-{drill.kind}" for number, drill in enumerate(drills)}
         for drill in drills:
             sandbox.script(ids[drill.name], drill.script)
+            queries = ["query_blind"] * drill.blind + ["query_500", "query_drop"] * (drill.failing // 2)
+            sandbox.script(f"query:{ids[drill.name]}", queries)
 
         def plant() -> None:
             for drill in drills:
                 if drill.planted:
-                    sandbox.plant(ids[drill.name], market, created_in=0.1, size="77777")
+                    sandbox.plant(ids[drill.name], market, age=-0.1, size="77777")
 
         reports = _placed(client, at, market, [(ids[drill.name], drill.kind) for drill in drills], seed, plant)
         sandbox.settle()
@@ -122,9 +129,9 @@ def _placed(
     client: Client, at: Exchange, market: str, orders: list[tuple[str, str]], seed: int, begin: Callable[[], None]
 ) -> dict[str, str]:
     if client.colour == "threads":
-        send = client.build(at, market, seed)
-        begin()
-        with ThreadPoolExecutor(len(orders)) as pool:
+        with ExitStack() as stack, ThreadPoolExecutor(len(orders)) as pool:
+            send = client.build(at, market, seed, stack)
+            begin()
             told = pool.map(lambda one: _told(client, send, *one), orders)
             return dict(zip((client_id for client_id, _ in orders), told, strict=True))
     if client.colour == "asyncio":

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 from urllib.request import Request, urlopen
@@ -68,7 +68,7 @@ def drill(
     asked(at, "/sandbox/faults", {"seed": seed, "rates": {}})
     ledger = asked(at, "/sandbox/ledger")
     executions = {row["clientOid"]: row["executions"] for row in ledger["orders"]}
-    return compare(reports, executions, requests=int(ledger.get("requests", 0)), seconds=seconds)
+    return compare(reports, executions, requests=int(asked(at, "/sandbox/status")["requests"]), seconds=seconds)
 
 
 def asked(at: Exchange, path: str, body: Any = None) -> Any:
@@ -79,17 +79,17 @@ def asked(at: Exchange, path: str, body: Any = None) -> Any:
 
 
 def _threads(client: Client, at: Exchange, market: str, ids: Sequence[str], seed: int, begin: Begin) -> Any:
-    send = client.build(at, market, seed)
-    begin()
+    with ExitStack() as stack, ThreadPoolExecutor(WORKERS) as pool:
+        send = client.build(at, market, seed, stack)
+        begin()
 
-    def one(client_id: str) -> str:
-        try:
-            send(client_id)
-        except Exception as error:
-            return reported(client, error)
-        return "done"
+        def one(client_id: str) -> str:
+            try:
+                send(client_id)
+            except Exception as error:
+                return reported(client, error)
+            return "done"
 
-    with ThreadPoolExecutor(WORKERS) as pool:
         return dict(zip(ids, pool.map(one, ids), strict=True))
 
 

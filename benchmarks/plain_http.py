@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 from typing import Any
 
 import tenacity
@@ -22,7 +23,7 @@ def _keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
-def requests_session(exchange: Exchange, _market: str, _seed: int) -> Callable[[str], Any]:
+def requests_session(exchange: Exchange, _market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return a wrapped requests session."""
     import requests
 
@@ -32,17 +33,19 @@ def requests_session(exchange: Exchange, _market: str, _seed: int) -> Callable[[
         return _told(session.get(exchange.orders, params={"key": call.key}))
 
     rules = {"post /plain/orders": {"reconcile": look}}
-    session = wrap(requests.Session(), "plain", operations=rules, policies=plain_policies(exchange))
+    session = wrap(
+        stack.enter_context(requests.Session()), "plain", operations=rules, policies=plain_policies(exchange)
+    )
     return lambda key, _kind="market": _good(session.post(exchange.orders, json=_BODY, headers=_keyed(key)))
 
 
-def requests_adapter(exchange: Exchange, _market: str, _seed: int) -> Callable[[str], Any]:
+def requests_adapter(exchange: Exchange, _market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return a plain session with our adapter mounted."""
     import requests
 
     from resilience.integrations.requests import ResilientAdapter
 
-    session = requests.Session()
+    session = stack.enter_context(requests.Session())
 
     def look(call: Any) -> Any:
         return _told(session.get(exchange.orders, params={"key": call.key}))
@@ -53,7 +56,7 @@ def requests_adapter(exchange: Exchange, _market: str, _seed: int) -> Callable[[
     return lambda key, _kind="market": _good(session.post(exchange.orders, json=_BODY, headers=_keyed(key)))
 
 
-def httpx_client(exchange: Exchange, _market: str, _seed: int) -> Callable[[str], Any]:
+def httpx_client(exchange: Exchange, _market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return a wrapped httpx client."""
     import httpx
 
@@ -63,7 +66,7 @@ def httpx_client(exchange: Exchange, _market: str, _seed: int) -> Callable[[str]
         return _told(client.get(exchange.orders, params={"key": call.key}))
 
     rules = {"post /plain/orders": {"reconcile": look}}
-    client = wrap(httpx.Client(), "plain", operations=rules, policies=plain_policies(exchange))
+    client = wrap(stack.enter_context(httpx.Client()), "plain", operations=rules, policies=plain_policies(exchange))
     return lambda key, _kind="market": _good(client.post(exchange.orders, json=_BODY, headers=_keyed(key)))
 
 
@@ -114,8 +117,9 @@ async def aiohttp_middleware(
     client: Any = None
 
     async def look(call: Any) -> Any:
-        async with client.get(exchange.orders, params={"key": call.key}) as answer:
-            return _found(answer.status, await answer.json())
+        answer = await client.get(exchange.orders, params={"key": call.key})
+        found = _found(answer.status, await answer.json())
+        return replace(found, value=answer) if isinstance(found, Found) else found  # a middleware returns an answer
 
     rules = {"post /plain/orders": {"reconcile": look}}
     middleware = resilience_middleware("plain", operations=rules, policies=plain_policies(exchange))
@@ -161,14 +165,15 @@ def _found(status: int, body: Mapping[str, Any]) -> Any:
     if not body["orders"]:
         return NOT_FOUND
     row = body["orders"][0]
-    return Found(row, created_at=row["created_at"], server_time=body["time"])
+    ours = all(str(row.get(name)) == value for name, value in _BODY.items())
+    return Found(row, created_at=row["created_at"], matches=ours, server_time=body["time"])
 
 
-def tenacious_http(exchange: Exchange, _market: str, seed: int) -> Callable[[str], Any]:
+def tenacious_http(exchange: Exchange, _market: str, seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return a plain httpx client under tenacity."""
     import httpx
 
-    client, noise = httpx.Client(timeout=exchange.timeout), random.Random(seed)
+    client, noise = stack.enter_context(httpx.Client(timeout=exchange.timeout)), random.Random(seed)
 
     def send(key: str, _kind: str = "market") -> Any:
         headers = _keyed(key)

@@ -172,7 +172,7 @@ class Recovery:
         if hint in ("treat_as_done", "requery_once") and plan.confirmed:
             self._confirming = True  # "gone" is no answer: look whether it is cancelled, filled, or not visible yet
             return Step(Action.LOOK)
-        if hint == "requery_once" and plan.binding.read:
+        if hint == "requery_once" and plan.binding.read and not self._trail.free:  # a look asks again by itself
             return self._again(now, plan.fence.lag)  # a read may come before the write is visible
         return None
 

@@ -95,6 +95,9 @@ class _Requests:
         """Return the key among the headers that were given."""
         return header_of(kwargs.get("headers"), header)
 
+    def answer_of(self, _body: bytes) -> None:
+        """Return nothing: aiohttp's answers cannot be made by hand; the reconciler's value stands."""
+
     def bad(self, answer: Any) -> bool:
         """Tell an error status, which still comes back as a response."""
         return isinstance(answer, aiohttp.ClientResponse) and answer.status >= 400
@@ -220,7 +223,7 @@ def _switch_off(session: Any) -> bool:
 
 async def _ended(reply: aiohttp.ClientResponse, way: Way) -> aiohttp.ClientResponse:
     """End an attempt: at the headers, or with the JSON body that an envelope asks for, which can be read again."""
-    if is_json(reply.headers.get("Content-Type")) and way.envelope():
+    if is_json(reply.headers.get("Content-Type")) and way.whole():
         body = await reply.read()
         loop = reply._loop
         reply.content = aiohttp.StreamReader(BaseProtocol(loop), max(len(body), _BUFFER), loop=loop)

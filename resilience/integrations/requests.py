@@ -216,6 +216,13 @@ class _Requests:
         """Tell an error status, which still comes back as a response."""
         return isinstance(answer, requests.Response) and answer.status_code >= 400
 
+    def answer_of(self, body: bytes) -> requests.Response:
+        """Return a good answer with this JSON body."""
+        made = requests.Response()
+        made.status_code, made.reason, made._content = 200, "OK", body
+        made.headers["Content-Type"] = "application/json"
+        return made
+
     def discard(self, answer: requests.Response) -> None:
         """Give the connection back."""
         answer.close()
@@ -251,7 +258,7 @@ class _Mounted(_Prepared):
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             kwargs["timeout"] = _shorter(kwargs.get("timeout"))
             reply = plain(_keyed(request, way, idempotency_key), **kwargs)
-            if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.envelope():
+            if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.whole():
                 _ = reply.content
             return reply
 

@@ -15,7 +15,8 @@ class Reply(NamedTuple):
     """A status, a body and its type; None as status closes the connection without an answer.
 
     Attributes:
-        manner: how the body goes out: `trickle` (a few bytes at a time), or `hang` (nothing, until the client leaves).
+        manner: how the body goes out: `trickle` (a few bytes at a time), `cut` (half of it, then a
+            reset), or `hang` (nothing, until the client leaves).
         left: requests that the endpoint's limit has left this second, told in a header.
     """
 
@@ -61,6 +62,8 @@ def broken(fault: str, good: Reply, now: float, tell: Tell = envelope) -> Reply:
         return Reply(200, good.body[: len(good.body) // 2])
     if fault == "slow_trickle":
         return good._replace(manner="trickle")
+    if fault == "cut":
+        return good._replace(manner="cut")
     return good
 
 

@@ -51,7 +51,7 @@ class Order:
     """One order. Times are Unix seconds of the exchange.
 
     Attributes:
-        status: what it became: live, filled or cancelled; `at` is since when.
+        status: what it became: live, filled or cancelled; `at` is since when that can be seen.
         foreign: somebody else's; the ledger does not count it.
     """
 
@@ -64,6 +64,10 @@ class Order:
     status: str
     at: float
     foreign: bool = False
+
+    def shown(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the order as it is shown; somebody else's has whatever fields it was planted with."""
+        return {name: self.params.get(name, value) for name, value in row.items()} if self.foreign else row
 
     def status_at(self, when: float) -> str:
         """Return the status as of an earlier time."""
@@ -137,8 +141,8 @@ class Book:
             known = list(self._orders.values())
         return _seen(market, known[::-1], now)
 
-    def end(self, order: Order, now: float) -> None:
-        """Cancel an order.
+    def end(self, order: Order, now: float, lag: float = 0.0) -> None:
+        """Cancel an order, which is seen after `lag` seconds.
 
         Raises:
             RefusedError: it is finished already.
@@ -146,7 +150,7 @@ class Book:
         with self.held:
             if order.status != "live":
                 raise RefusedError("22001", "No order to cancel")
-            order.status, order.at = "cancelled", now
+            order.status, order.at = "cancelled", now + lag
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a market and client id: how often our own orders were accepted under it."""

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["control"]
 
-_THERE_ARE = "there are GET /sandbox/ledger, POST /sandbox/faults, POST /sandbox/reset"
+_THERE_ARE = "there are GET /sandbox/ledger, GET /sandbox/status, POST /sandbox/faults, POST /sandbox/reset"
 
 
 def control(sandbox: Sandbox, method: str, path: str, body: str) -> Reply:
     """Answer a request to one of the controls."""
     if (method, path) == ("GET", "/sandbox/ledger"):
         return _json(sandbox.ledger())
+    if (method, path) == ("GET", "/sandbox/status"):
+        told = {"requests": sandbox.requests, "seed": sandbox.seed, "window": sandbox.window, "rates": sandbox.rates}
+        return _json(told)
     if (method, path) == ("POST", "/sandbox/reset"):
         sandbox.reset()
         return _json({})
@@ -33,10 +36,11 @@ def control(sandbox: Sandbox, method: str, path: str, body: str) -> Reply:
 
 def _set_faults(sandbox: Sandbox, body: str) -> Any:
     told = json.loads(body)
-    whole = isinstance(told, dict) and isinstance(told.get("seed", 0), int)
-    if not whole or set(told) - {"seed", "rates"}:
-        raise FaultError('expected {"seed": 7, "rates": {"lose": 0.05}}')
-    sandbox.set_faults(seed=told.get("seed"), rates=told.get("rates"))
+    parts: dict[str, Any] = {"seed": int, "rates": (dict, str, type(None)), "scripts": dict}
+    whole = isinstance(told, dict) and not set(told) - set(parts)
+    if not whole or not all(isinstance(value, parts[name]) for name, value in told.items()):
+        raise FaultError('expected {"seed": 7, "rates": {"lose": 0.05}, "scripts": {"order-1": ["lag:3.0", ""]}}')
+    sandbox.chance.change(**told)
     return {"seed": sandbox.seed, "rates": sandbox.rates}
 
 

@@ -6,16 +6,16 @@ decided here alone, so that every write of every market meets the same faults.
 
 from __future__ import annotations
 
-import threading
-import time
+from math import inf
 from typing import TYPE_CHECKING
 
 from .answers import DROP, HANG, Reply, broken, refusal
-from .book import RefusedError
 from .endpoint import Endpoint, Request, Turn
-from .faults import QUERY, WRITE, draw, share
+from .faults import share
+from .late import accept_late
 
 if TYPE_CHECKING:
+    from .chance import Met
     from .server import Sandbox
 
 __all__ = ["answer"]
@@ -35,23 +35,25 @@ def answer(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
 
 
 def _read(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
+    stale = 0.0
     if endpoint.kind == "query":
-        asked = endpoint.key(request)
-        if draw(sandbox.seed, QUERY, asked, sandbox.attempt("query", asked), sandbox.rates):
+        fault = sandbox.chance.meet("query", endpoint.key(request)).fault.name
+        if fault == "query_drop":
             return DROP
+        if fault == "query_500":
+            return Reply(500, b"Internal Server Error", "text/plain")
+        stale = {"query_stale": sandbox.lag, "query_blind": inf}.get(fault, 0.0)
     now = sandbox.now()
     left = endpoint.enter(sandbox, request, now)
-    return endpoint.success(endpoint.act(Turn(sandbox, request, now)), now, left)
+    return endpoint.success(endpoint.act(Turn(sandbox, request, now, stale=stale)), now, left)
 
 
 def _write(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
-    """Carry a write out, or let the fault happen that was drawn for it."""
-    key = endpoint.key(request)
-    name = f"cancel:{key}" if endpoint.kind == "cancel" else key
-    attempt = sandbox.attempt(endpoint.kind, key)
-    fault = draw(sandbox.seed, WRITE, name, attempt, sandbox.rates) or ""
+    """Carry a write out, or let the fault happen that is due to it."""
+    met = sandbox.chance.meet(endpoint.kind, endpoint.key(request))
+    fault = met.fault.name
     if fault == "accept_late":
-        _accept_late(sandbox, endpoint, request, (name, attempt))
+        accept_late(sandbox, endpoint, request, met)
     if fault in ("accept_late", "lose"):
         return HANG
     now = sandbox.now()
@@ -59,32 +61,15 @@ def _write(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
     refused = refusal(fault, now, endpoint.tell)
     if refused is not None:
         return refused
-    lag = sandbox.lag * share(sandbox.seed, "lag", name, attempt) if fault == "lag" else 0.0
-    good = endpoint.success(endpoint.act(Turn(sandbox, request, now, lag)), now, left)
+    data = endpoint.act(Turn(sandbox, request, now, _lag(sandbox, met)))
+    good = endpoint.success(data, now, left)
     return broken(fault, good, now, endpoint.tell) if fault else good
 
 
-def _accept_late(sandbox: Sandbox, endpoint: Endpoint, request: Request, drawn: tuple[str, int]) -> None:
-    """Deliver the request late in its window, and accept it within P after the stamp was checked."""
-    received = time.monotonic()
-    late = sandbox.window * (0.5 + 0.45 * share(sandbox.seed, "late", *drawn))
-    work = sandbox.processing * share(sandbox.seed, "work", *drawn)
-
-    def deliver() -> None:
-        try:
-            time.sleep(late)
-            endpoint.enter(sandbox, request, sandbox.now())
-            checked = time.monotonic()
-            time.sleep(work * 0.9)
-            if not endpoint.signed and checked - received > sandbox.window:
-                return  # no stamp tells it, so the time since it came does
-            if time.monotonic() - checked > sandbox.processing:
-                return  # a busy machine must not break the bound
-            endpoint.act(Turn(sandbox, request, sandbox.now()))
-        except RefusedError:
-            pass  # too late: nobody is there to be told
-        finally:
-            sandbox.under_way(-1)
-
-    sandbox.under_way(+1)
-    threading.Thread(target=deliver, daemon=True).start()
+def _lag(sandbox: Sandbox, met: Met) -> float:
+    """Return for how long what is accepted stays unseen: at most L, unless a script says otherwise."""
+    if met.fault.name != "lag":
+        return 0.0
+    if met.fault.amount is not None:
+        return met.fault.amount
+    return sandbox.lag * share(sandbox.chance.seed, "lag", met.name, met.attempt)

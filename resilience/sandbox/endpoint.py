@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
     from .server import Sandbox
 
-__all__ = ["Endpoint", "Request", "Turn", "client_id_of", "key_of"]
+__all__ = ["Endpoint", "Request", "Turn", "client_id_of", "key_of", "new_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,19 @@ def key_of(request: Request) -> str:
 
 
 class Turn(NamedTuple):
-    """What an endpoint has to carry a request out: `now` is the exchange's, `lag` how long the change stays unseen."""
+    """What an endpoint has to carry a request out.
+
+    Attributes:
+        now: the exchange's time.
+        lag: seconds for which the change stays unseen.
+        stale: seconds by which the answer is behind.
+    """
 
     sandbox: Sandbox
     request: Request
     now: float
     lag: float = 0.0
+    stale: float = 0.0
 
     @property
     def exchange(self) -> Exchange:
@@ -51,9 +58,19 @@ class Turn(NamedTuple):
         return self.sandbox.exchange
 
     @property
+    def as_of(self) -> float:
+        """The time whose truth is told."""
+        return self.now - self.stale
+
+    @property
     def params(self) -> dict[str, Any]:
         """The parameters of the request."""
         return self.request.params
+
+
+def new_id_of(request: Request) -> str:
+    """Return the id by which a changed order is named: that of the new order, else of the old one."""
+    return str(request.params.get("newClientOid") or key_of(request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,8 +67,7 @@ class Gate:
             raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
         if not hmac.compare_digest(key.encode(), self.key.encode()):
             raise RefusedError("40037", "Apikey does not exist")
-        if self.unified:
-            raise RefusedError("40085", "You are in Unified account mode, and the Classic Account API is not supported")
+        self._check_account(path)
         if (headers.get("paptrading") == "1") != self.demo:
             raise RefusedError("40099", "exchange environment is incorrect")
         stamp = headers.get("access-timestamp", "")
@@ -79,6 +78,13 @@ class Gate:
             raise RefusedError("40012", "apikey/password is incorrect")
         if method == "POST" and not self.can_trade:
             raise RefusedError("40014", "Incorrect permissions")
+
+    def _check_account(self, path: str) -> None:
+        """Keep classic accounts off V3 and unified ones off V2; the real exchange does so before it reads the rest."""
+        if self.unified and not path.startswith("/api/v3/"):
+            raise RefusedError("40085", "You are in Unified account mode, and the Classic Account API is not supported")
+        if not self.unified and path.startswith("/api/v3/"):
+            raise RefusedError("40084", "You are in Classic Account mode, and the Unified Account API is not supported")
 
     def _check_clock(self, stamp: str, now: float) -> None:
         if not (stamp.isdecimal() and len(stamp) == 13):

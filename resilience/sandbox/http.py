@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,9 +110,20 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _write(self, reply: Reply) -> None:
+        if reply.manner == "cut":
+            self.wfile.write(reply.body[: len(reply.body) // 2])
+            return self._reset()
         if reply.manner != "trickle":
             self.wfile.write(reply.body)
-            return
+            return None
         for piece in range(0, len(reply.body), 8):
             self.wfile.write(reply.body[piece : piece + 8])
             time.sleep(self.sandbox.window / 50)
+        return None
+
+    def _reset(self) -> None:
+        """Close the connection with a reset: what lingers is thrown away."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()  # it holds the socket open
+        self.connection.close()

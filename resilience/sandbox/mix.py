@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .book import MIX, Order, RefusedError
-from .endpoint import Endpoint, Request, Turn, client_id_of
+from .endpoint import Endpoint, Turn, client_id_of, new_id_of
+from .lists import page
 from .rules import PRICES, needed, product
 
 __all__ = ["ROUTES"]
@@ -14,14 +15,14 @@ __all__ = ["ROUTES"]
 _ORDER = "/api/v2/mix/order"
 
 
-def _shown(order: Order, when: float, hedge: bool) -> dict[str, str]:
+def _shown(order: Order, when: float, hedge: bool) -> dict[str, Any]:
     """Return an order as the API shows it, as of `when`; futures call the status state."""
     told = order.params
     state = {"cancelled": "canceled"}.get(order.status_at(when), order.status_at(when))
     filled = told["size"] if state == "filled" else "0"
     short = (told["side"] == "sell") != (told.get("tradeSide", "open").lower() == "close")
     average = told.get("price") or str(PRICES.get(told["symbol"], ""))
-    return {
+    row = {
         "orderId": order.order_id,
         "clientOid": order.client_id,
         "symbol": told["symbol"],
@@ -44,12 +45,9 @@ def _shown(order: Order, when: float, hedge: bool) -> dict[str, str]:
         "totalProfits": "0",
         "orderSource": told["orderType"],
         "cTime": str(int(order.created * 1000)),
-        "uTime": str(int(order.at * 1000)),
+        "uTime": str(int((order.at if order.at <= when else order.created) * 1000)),
     }
-
-
-def _new_id(request: Request) -> str:
-    return str(request.params.get("newClientOid") or "")
+    return order.shown(row)
 
 
 def _market(params: Mapping[str, Any]) -> None:
@@ -66,7 +64,7 @@ def _place(turn: Turn) -> Any:
 
 def _cancel(turn: Turn) -> Any:
     _market(turn.params)
-    order = turn.exchange.cancel(MIX, turn.params, turn.now)
+    order = turn.exchange.cancel(MIX, turn.params, turn.now, turn.lag)
     return {"orderId": order.order_id, "clientOid": order.client_id}
 
 
@@ -83,19 +81,17 @@ def _modify(turn: Turn) -> Any:
 
 def _detail(turn: Turn) -> Any:
     _market(turn.params)
-    for order in turn.exchange.book.find(MIX, turn.params, turn.now):
+    for order in turn.exchange.book.find(MIX, turn.params, turn.now, turn.stale):
         if order.params["symbol"] == turn.params["symbol"]:
-            return _shown(order, turn.now, turn.exchange.hedge)
+            return _shown(order, turn.as_of, turn.exchange.hedge)
     raise RefusedError("40109", "The data of the order cannot be found, please confirm the order number")
 
 
 def _listed(turn: Turn, *, live: bool) -> Any:
     product(turn.params)
-    wanted = turn.params.get("symbol")
-    seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status == "live") == live]
-    found = [_shown(o, turn.now, turn.exchange.hedge) for o in seen if not wanted or o.params["symbol"] == wanted]
-    page = found[: int(turn.params.get("limit") or 100)]
-    return {"entrustedList": page or None, "endId": page[-1]["orderId"] if page else None}
+    seen = [o for o in turn.exchange.book.listed(MIX, turn.now) if (o.status_at(turn.now) == "live") == live]
+    found = [_shown(order, turn.now, turn.exchange.hedge) for order in page(seen, turn.params, by_client=True)]
+    return {"entrustedList": found or None, "endId": found[-1]["orderId"] if found else None}
 
 
 def _pending(turn: Turn) -> Any:
@@ -109,7 +105,7 @@ def _history(turn: Turn) -> Any:
 ROUTES = {
     ("POST", f"{_ORDER}/place-order"): Endpoint(act=_place, kind="place", key=client_id_of),
     ("POST", f"{_ORDER}/cancel-order"): Endpoint(act=_cancel, kind="cancel"),
-    ("POST", f"{_ORDER}/modify-order"): Endpoint(act=_modify, kind="place", key=_new_id),
+    ("POST", f"{_ORDER}/modify-order"): Endpoint(act=_modify, kind="place", key=new_id_of),
     ("GET", f"{_ORDER}/detail"): Endpoint(act=_detail, kind="query"),
     ("GET", f"{_ORDER}/orders-pending"): Endpoint(act=_pending),
     ("GET", f"{_ORDER}/orders-history"): Endpoint(act=_history),

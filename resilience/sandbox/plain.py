@@ -36,12 +36,13 @@ def _asked(request: Request) -> str:
 
 
 def _shown(order: Order, when: float) -> dict[str, Any]:
-    return {
+    row = {
         "id": order.order_id,
         "key": order.client_id,
         "status": order.status_at(when),
         "created_at": order.created,
     }
+    return order.shown(row)
 
 
 def _place(turn: Turn) -> Any:
@@ -51,8 +52,8 @@ def _place(turn: Turn) -> Any:
 
 def _orders(turn: Turn) -> Any:
     needed(turn.params, ("key",))
-    found = turn.exchange.book.find_all(PLAIN, turn.params["key"], turn.now)
-    told = [{**_shown(o, turn.now), **{name: o.params[name] for name in ("symbol", "side", "size")}} for o in found]
+    found = turn.exchange.book.find_all(PLAIN, turn.params["key"], turn.now, turn.stale)
+    told = [{**_shown(o, turn.as_of), **{name: o.params[name] for name in ("symbol", "side", "size")}} for o in found]
     return {"orders": told, "time": turn.now}
 
 

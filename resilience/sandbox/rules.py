@@ -8,13 +8,25 @@ from typing import Any
 
 from .book import RefusedError
 
-__all__ = ["BALANCE", "PRICES", "checked_mix", "checked_plain", "checked_spot", "needed", "number", "product", "texts"]
+__all__ = [
+    "BALANCE",
+    "LEAST_USDT",
+    "PRICES",
+    "checked_mix",
+    "checked_plain",
+    "checked_spot",
+    "needed",
+    "number",
+    "product",
+    "texts",
+]
 
 PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
 """The prices, which never move."""
 BALANCE = Decimal(1_000_000_000)
 """What the account holds of every coin."""
-_LEAST_USDT = Decimal(1)
+LEAST_USDT = Decimal(1)
+"""What an order must be worth."""
 
 
 def checked_spot(params: Mapping[str, Any]) -> dict[str, str]:
@@ -126,7 +138,7 @@ def _funds(clean: Mapping[str, str], price: Decimal | None) -> None:
     size = number(clean, "size")
     told = number(clean, "price") if clean.get("price") else PRICES[clean["symbol"]]
     quote = size * (told if price is None else price)
-    if quote < _LEAST_USDT:
-        raise RefusedError("45110", f"less than the minimum amount {_LEAST_USDT} USDT")
+    if quote < LEAST_USDT:
+        raise RefusedError("45110", f"less than the minimum amount {LEAST_USDT} USDT")
     if quote > BALANCE:
         raise RefusedError("43012", "Insufficient balance")
