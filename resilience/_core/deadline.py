@@ -76,6 +76,11 @@ class CurrentCall:
         return self._left(self._place.deadline)
 
     @property
+    def now(self) -> float:
+        """Return the Unix time of the call's own clock."""
+        return self._place.clock.time()
+
+    @property
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
         return self._place.window
