@@ -211,9 +211,14 @@ class Trail:
         self.plan.tell_breaker()
 
     def _hold(self, failure: Failure, now: float) -> None:
-        """Hold the quota when the API says that there was too much, or that nothing may be sent for a while."""
-        if self.plan.quotas is not None and (failure.http_status in _TOO_MUCH or failure.hint == "backoff"):
-            after = failure.retry_after
+        """Hold the quota when the API says that there was too much, or how long nothing may be sent.
+
+        A broken connection is a reason to back off as well, but none to think that too much was sent.
+        """
+        if self.plan.quotas is None:
+            return
+        after, backoff = failure.retry_after, failure.hint == "backoff"
+        if failure.http_status in _TOO_MUCH or (backoff and (after is not None or failure.registry != "http")):
             self.plan.quotas.hold(now, None if after is None else now + after)
 
     def _note(self, failure: Failure, now: float) -> None:
