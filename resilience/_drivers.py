@@ -62,7 +62,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         ):
             put(started)  # type: ignore[misc]  # a gauge's; see `Gauge` for why no lock is needed
         else:
-            ticket, slot, started = entered(plan, args, kwargs, deadline, outer)
+            ticket, slot, started = entered(plan, args, kwargs, deadline, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
@@ -213,7 +213,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         ):
             put(started)  # type: ignore[misc]  # a gauge's; see `Gauge` for why no lock is needed
         else:
-            ticket, slot, started = await aentered(plan, args, kwargs, deadline, outer)
+            ticket, slot, started = await aentered(plan, args, kwargs, deadline, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)

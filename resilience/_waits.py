@@ -22,12 +22,17 @@ Entered = tuple[Any, Any, float]
 """The breaker's leave, the slot, and the instant from which an attempt counts."""
 
 
-def entered(plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object) -> Entered:
+def entered(
+    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object, now: float
+) -> Entered:
     """Bring a first attempt to where it may be sent.
 
     Raises:
         RejectedError: it was refused, and nothing was sent.
     """
+    gate = plan.at_once(now)
+    if gate is not None:
+        return gate, None, now
     door = Door(plan, args, kwargs, deadline)
     passed(door)
     if door.refusal is not None:
@@ -36,9 +41,12 @@ def entered(plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadli
 
 
 async def aentered(
-    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object
+    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object, now: float
 ) -> Entered:
     """Bring a first attempt to where it may be sent; errors as for `entered`."""
+    gate = plan.at_once(now)
+    if gate is not None:
+        return gate, None, now
     door = Door(plan, args, kwargs, deadline)
     await apassed(door)
     if door.refusal is not None:

@@ -174,6 +174,16 @@ class Plan:
         costs = self.quotas.costs(at, self.weights(args, kwargs), None, urgent=self.urgent(args, kwargs))
         return max([at, *(gauge.ready_at(at, weight) for gauge, weight in costs)])
 
+    def at_once(self, now: float) -> Ticket | None:
+        """Let a first attempt through where nobody waits and several windows have room; None sends it to the door.
+
+        True stands for the leave of a breaker that is not there.
+        """
+        if self.admission is not None or self.quotas is None or self.quotas.plain is not None:
+            return None
+        gate = True if self.breaker is None else self.breaker.gate
+        return gate if gate and self.quotas.at_once(now) else None
+
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
         now = self.clock.monotonic()

@@ -87,14 +87,27 @@ class Quota:
 class Quotas:
     """All that the attempts of one operation pay, in the policy's order. Never changed."""
 
-    __slots__ = ("_weights", "entries", "plain")
+    __slots__ = ("_ones", "_weights", "entries", "plain")
 
     def __init__(self, entries: Sequence[tuple[Quota, Weight]]) -> None:
         """Take each window with what an attempt is worth to it."""
         self.entries = tuple(one for one, _ in entries)
         self._weights = tuple(weight for _, weight in entries)
-        self.plain = self.entries[0].common if self._weights in ((1,), (None,)) else None
+        ones = all(weight in (1, None) for weight in self._weights)
+        self._ones = [one.common for one in self.entries] if ones else None
+        self.plain = self.entries[0].common if ones and len(self.entries) == 1 else None
         """The one window of an operation that pays one send in one: what a driver asks inline."""
+
+    def at_once(self, now: float) -> bool:
+        """Pay one send in each window if all of them have room, as a driver does inline; else nothing is taken."""
+        gauges = self._ones or ()
+        for place, gauge in enumerate(gauges):
+            if gauge.easy and gauge.sends[0] + gauge.span <= now:
+                gauge.sends.append(now)
+            else:
+                undo(now, [(one, 1) for one in gauges[:place]])
+                return False
+        return bool(gauges)
 
     def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
         """Return what each window is paid for a call with these arguments."""
