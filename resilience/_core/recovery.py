@@ -91,7 +91,7 @@ class Recovery:
 
     def recovered(self) -> None:
         """An attempt after the first succeeded."""
-        self._trail.recovered(self.now())
+        self._trail.recovered()
 
     def looking(self) -> Place:
         """Return the place of a look: the call's deadline, and neither its key nor its budget."""
@@ -214,7 +214,7 @@ class Recovery:
     @property
     def _waits_for_breaker(self) -> bool:
         rules = self.plan.policy.breaker
-        return rules is not None and rules.wait
+        return rules is not None and rules.wait is not False
 
     def _breaker_at(self, at: float, now: float) -> tuple[Exception | None, float]:
         """Return (refusal, instant): no wait is begun towards a breaker that will still refuse."""
