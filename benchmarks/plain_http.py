@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import tenacity
@@ -114,8 +115,9 @@ async def aiohttp_middleware(
     client: Any = None
 
     async def look(call: Any) -> Any:
-        async with client.get(exchange.orders, params={"key": call.key}) as answer:
-            return _found(answer.status, await answer.json())
+        answer = await client.get(exchange.orders, params={"key": call.key})
+        found = _found(answer.status, await answer.json())
+        return replace(found, value=answer) if isinstance(found, Found) else found  # a middleware returns an answer
 
     rules = {"post /plain/orders": {"reconcile": look}}
     middleware = resilience_middleware("plain", operations=rules, policies=plain_policies(exchange))

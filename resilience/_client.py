@@ -28,6 +28,7 @@ __all__ = ["Proxy", "proxy_class", "wrap"]
 C = TypeVar("C")
 _NATIVE = {
     "aiohttp.ClientSession": "resilience.integrations.aiohttp",
+    "ccxt.Exchange": "resilience.integrations.ccxt",
     "httpx.AsyncClient": "resilience.integrations.httpx",
     "httpx.Client": "resilience.integrations.httpx",
     "requests.Session": "resilience.integrations.requests",
@@ -46,8 +47,8 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, a `BitgetClient`, or any other
-            object.
+        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
+            `BitgetClient`, or any other object.
         policy: name of the policy for methods that nothing else names.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
         policies: the policies to use instead of the configured ones.

@@ -13,6 +13,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import uuid4
 
+from ._around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
 from ._breakers import Breakers
 from ._clock import SystemClock
 from ._core.breaker import Breaker
@@ -25,6 +26,7 @@ from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
 from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
+from ._installed import stages_of
 from .errors import PolicyError
 
 if TYPE_CHECKING:
@@ -167,7 +169,7 @@ class Pipeline:
         _check_codes(policy, self._shared.tables)
         for one in listeners:
             self._shared.breakers.subscribe(one)
-        self.stages = tuple(stages)
+        self.stages = (*stages_of(policy), *stages)
         self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
         self._calls: dict[bool, Callable[..., Any]] = {}
 
@@ -251,9 +253,16 @@ class Pipeline:
         if binding.reconcile is not None and is_async(fn):
             binding = replace(binding, reconcile=look_async(binding.reconcile))
         plan, stages = self._plan(fn, binding, breaker_key), self.stages
-        if is_async(fn):
-            return compile_async(plan, stage_async(fn, stages) if stages else fn)
-        return compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+        asynchronous, hedge = is_async(fn), self.policy.hedge
+        if asynchronous:
+            call = compile_async(plan, stage_async(fn, stages) if stages else fn)
+        else:
+            call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+        if hedge is not None and plan.idempotent and not binding.once and (asynchronous or hedge.threads):
+            call = hedge_async(plan, call) if asynchronous else hedge_sync(plan, call)
+        if self.policy.fallback is not None:
+            call = fall_back_async(plan, call) if asynchronous else fall_back_sync(plan, call)
+        return call
 
     def _plan(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Plan:
         policy, shared = self.policy, self._shared

@@ -35,6 +35,7 @@ async def limited(
         return result
     import asyncio
 
+    limit: Any = None
     try:
         async with asyncio.timeout(seconds) as limit:
             return await send(*args, **kwargs)
@@ -42,6 +43,8 @@ async def limited(
         if limit.expired() and isinstance(error.__cause__, asyncio.CancelledError):
             raise TimeoutError(_cut(seconds)) from None
         raise
+    finally:
+        limit = None  # it refers to the task, and a task that failed refers to this frame
 
 
 def _cut(seconds: float) -> str:

@@ -29,10 +29,11 @@ _LET_THROUGH = -1
 class Permit:
     """Leave to make one trial while half-open; lost ones expire, so that they wedge nothing."""
 
-    __slots__ = ("expires",)
+    __slots__ = ("expires", "spare")
 
-    def __init__(self, expires: float) -> None:
+    def __init__(self, expires: float, spare: bool = False) -> None:
         self.expires = expires
+        self.spare = spare
 
 
 class Breaker:
@@ -91,12 +92,15 @@ class Breaker:
 
     # --- asked by every attempt -------------------------------------------------------------
 
-    def admit(self, now: float) -> int | Permit | None:
-        """Let an attempt through: a generation while closed, a permit while half-open, None refuses."""
+    def admit(self, now: float, *, urgent: bool = False) -> int | Permit | None:
+        """Let an attempt through: a generation while closed, a permit while half-open, None refuses.
+
+        While all permits are out, one urgent attempt at a time has a spare one.
+        """
         ticket: int | Permit | None = self._closed
         if not ticket:
             with self._lock:
-                ticket = self._closed or self._trial(now)
+                ticket = self._closed or self._trial(now, urgent)
                 if ticket is None and self.shadow:
                     self._let_through += 1
                     ticket = _LET_THROUGH
@@ -244,15 +248,17 @@ class Breaker:
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _trial(self, now: float) -> Permit | None:
+    def _trial(self, now: float, urgent: bool) -> Permit | None:
         """Give a permit while half-open, turning so when it is time; None refuses."""
         if self._isolated or now < self._until:
             return None
         self._states.turn("half-open")
         self._permits = {permit for permit in self._permits if permit.expires > now}
-        if len(self._permits) >= self._settings.half_open.permits:
+        spares = sum(permit.spare for permit in self._permits)
+        spare = len(self._permits) - spares >= self._settings.half_open.permits
+        if spare and (spares or not urgent):
             return None
-        permit = Permit(now + self._lost_after)
+        permit = Permit(now + self._lost_after, spare)
         self._permits.add(permit)
         return permit
 

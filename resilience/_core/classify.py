@@ -27,8 +27,16 @@ _BUGS = (
     ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
     StopAsyncIteration, SyntaxError, SystemError,
 )  # fmt: skip
-_VAGUE = frozenset({"connect_error", "connection_error", "os_error", "protocol_error"})
-"""Transport rows that an error further down the causes may tell more about, but never with more doubt."""
+_VAGUE = frozenset(
+    {
+        "connect_error", "connection_error", "os_error", "protocol_error",
+        "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
+    }
+)  # fmt: skip
+"""Rows that an error further down the causes may tell more about, but never with more doubt.
+
+Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
+"""
 _PARSERS = frozenset({"aiohttp.HttpProcessingError"})
 """Errors of a client's own parser: the status in them is one that no server has sent."""
 _WORST = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}

@@ -17,6 +17,8 @@ _LEVELS = {
     "budget_exhausted": "warning",
     "call_abandoned": "warning",
     "call_failed": "error",
+    "call_fell_back": "warning",
+    "call_hedged": "info",
     "call_reconciled": "info",
     "call_recovered": "info",
     "call_rejected": "warning",

@@ -24,7 +24,8 @@ class KeySlot:
         """Resolve the place once.
 
         Args:
-            path: `client_id`, or `params.clientOid` for a key inside a mapping parameter.
+            path: `client_id`, or `params.clientOid` for a key inside a mapping parameter;
+                `params.clientOrderId|clientOid` where the function takes it by either name.
             fn: the function that is called.
             make: makes a new key, URL-safe and at most 32 characters.
 
@@ -33,7 +34,8 @@ class KeySlot:
         """
         if not isinstance(path, str):
             raise TypeError(f"key names a parameter, got {type(path).__name__}")
-        self._name, _, self._inner = path.partition(".")
+        self._name, _, inner = path.partition(".")
+        self._inner = inner.split("|") if inner else []
         self._make = make
         self._place = _place(fn, self._name)
 
@@ -49,10 +51,10 @@ class KeySlot:
             carried = key
         else:
             inside = dict(given) if isinstance(given, Mapping) else {}
-            key = inside.get(self._inner)
+            key = next((inside[name] for name in self._inner if inside.get(name) is not None), None)
             if key is not None:
                 return str(key), args, kwargs
-            inside[self._inner] = key = self._make()
+            inside[self._inner[0]] = key = self._make()
             carried = inside
         if positional and place is not None:
             return key, (*args[:place], carried, *args[place + 1 :]), kwargs

@@ -135,6 +135,11 @@ class Plan:
         """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
 
+    @property
+    def patient(self) -> bool:
+        """Tell whether a first attempt waits for the breaker."""
+        return self.policy.breaker is not None and self.policy.breaker.wait == "all"
+
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
         now = self.clock.monotonic()

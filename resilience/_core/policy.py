@@ -15,11 +15,14 @@ from .registry import Category, CodeRegistry, Executed
 from .units import Calls, Spec
 
 __all__ = [
+    "NO_VALUE",
     "Admission",
     "Backoff",
     "Breaker",
     "Budget",
+    "Fallback",
     "HalfOpen",
+    "Hedge",
     "Operation",
     "Policy",
     "PolicySet",
@@ -222,6 +225,54 @@ class Reconcile(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hedge(Section):
+    """A second attempt beside a slow first one; the first good answer wins. For idempotent operations alone.
+
+    `percentile` learns the delay from the calls that went well; `delay` serves until it has. A
+    function that is not async is hedged in threads, and only where `threads` says that its client
+    can be used by several: a loser then runs on, and its answer is thrown away.
+    """
+
+    delay: Annotated[float, Spec("duration", 0, _HOUR, "How long the first attempt has.", "200ms", above=True)] = 0.2
+    percentile: Annotated[float, Spec("ratio", 0, 1, "Share of calls that are faster.", "95%", above=True)] | None = (
+        None
+    )
+    max_hedges: Annotated[int, Spec("count", 1, 10, "Attempts beside the first.", "1")] = 1
+    threads: bool = False
+
+
+class _NoValue:
+    """Says that no value is given, since None may be one."""
+
+    def __repr__(self) -> str:
+        return "NO_VALUE"
+
+
+NO_VALUE = _NoValue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback(Section):
+    """What the caller gets when a call fails for good. A write that may have happened is never covered up.
+
+    In this order: the last good answer for the same arguments where it is not older than `last_good`;
+    what `call` returns, which is asked with the `Call` (another endpoint, another client); `value`.
+    """
+
+    on: tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...] = ("retryable", "rejected")
+    last_good: (
+        Annotated[float, Spec("duration", 0, _DAY, "How old the last good answer may be.", "30s", above=True)] | None
+    ) = None
+    call: Callable[[Any], Any] | None = None
+    value: Any = NO_VALUE
+
+    def __post_init__(self) -> None:
+        Section.__post_init__(self)
+        if self.last_good is None and self.call is None and self.value is NO_VALUE:
+            raise PolicyError.of([Problem("Fallback", 0, 0, "", "expected last_good, call or value")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(Section):
     """What to make of an error that no registry, HTTP status or transport name explains."""
 
@@ -254,6 +305,10 @@ class Policy(Section):
     quota: tuple[Quota, ...] = ()
     admission: Admission | None = None
     reconcile: Reconcile | None = None
+    hedge: Hedge | None = None
+    fallback: Fallback | None = None
+    stages: tuple[Any, ...] = ()
+    """Parts of others: `Stage` objects, or (name, options) of stages that are installed as entry points."""
     unknown: Unknown = field(default_factory=Unknown)
     results: Literal["classify", "ignore"] = "classify"
 

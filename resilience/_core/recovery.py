@@ -16,12 +16,11 @@ from .call import Action, Call, Step
 from .deadline import Place
 from .plan import Plan, Ticket
 from .reconcile import Found, NotFound, Verdict
+from .refusal import POLL
 from .registry import Category
 from .trail import Trail
 
 __all__ = ["Recovery"]
-
-_POLL = 0.1  # seconds between two tries for a half-open permit that others hold
 
 
 class Recovery:
@@ -84,7 +83,7 @@ class Recovery:
     def refused(self) -> Step:
         """The breaker refused the next attempt after all."""
         now = self.now()
-        refusal, at = self._breaker_at(now + _POLL, now)
+        refusal, at = self._breaker_at(now + POLL, now)
         if refusal is None and self._waits_for_breaker and at < self._trail.place.deadline:
             return self._wait(at - now, Action.SEND)
         return self._finish(now, refusal or self._refusal(now))
@@ -155,7 +154,7 @@ class Recovery:
         if hint in ("treat_as_done", "requery_once") and plan.confirmed:
             self._confirming = True  # "gone" is no answer: look whether it is cancelled, filled, or not visible yet
             return Step(Action.LOOK)
-        if hint == "requery_once" and plan.binding.read:
+        if hint == "requery_once" and plan.binding.read and not self._trail.free:  # a look asks again by itself
             return self._again(now, plan.fence.lag)  # a read may come before the write is visible
         return None
 

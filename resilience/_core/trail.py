@@ -187,10 +187,14 @@ class Trail:
         return given_up_in(refusal, self._here) is not None
 
     def _settle(self, failure: Failure, now: float) -> None:
-        """Give the breaker its answer: retryable failures count, everything else is neutral."""
+        """Give the breaker its answer: retryable failures count, everything else is neutral.
+
+        A refused stamp is our clock's failure and not the service's.
+        """
         breaker, ticket = self.plan.breaker, self._ticket
         if breaker is not None and ticket is not None:
-            if failure.category is Category.RETRYABLE and not _refused(self.outcome):
+            counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
+            if counts and not _refused(self.outcome):
                 breaker.failed(ticket, now, self.outcome)
             else:
                 breaker.released(ticket)

@@ -65,6 +65,8 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
         return _one_of(options, node, path, found)
     if origin is tuple:
         return _several(options[0], node, path, found)
+    if hint is Any:
+        return node.plain
     if hint is Category:
         return _one_of(tuple(Category), node, path, found)
     if hint is bool:
@@ -115,7 +117,14 @@ def _several(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
 def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:
     before = len(found.problems)
     values = section(kind, node, path, found)
-    return kind(**values) if len(found.problems) == before else None
+    if len(found.problems) > before:
+        return None
+    try:
+        return kind(**values)
+    except PolicyError as error:
+        for problem in error.problems:
+            found.add(node_at(node, problem.path), f"{path}.{problem.path}".rstrip("."), problem.message)
+        return None
 
 
 def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
@@ -147,7 +156,7 @@ def node_at(node: Node, path: str) -> Node:
     return node
 
 
-_POLICY_KEYS = ("name", "codes")
+_POLICY_KEYS = ("name", "codes", "stages")
 """Fields of `Policy` that a file gives in another way."""
 
 
@@ -155,7 +164,10 @@ def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: 
     """Make a policy of its merged node."""
     path = f"policies.{name}"
     before = len(found.problems)
-    values = section(Policy, _without(node, ("extends", "codes")), path, found, skip=_POLICY_KEYS)
+    values = section(Policy, _without(node, ("extends", "codes", "stages")), path, found, skip=_POLICY_KEYS)
+    named = next((value for key, value in node.value if key.value == "stages"), None)
+    if named is not None:
+        values["stages"] = _stages(named, f"{path}.stages", found)
     own = next((value for key, value in node.value if key.value == "codes"), None)
     values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
     if len(found.problems) > before:
@@ -169,6 +181,22 @@ def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: 
                 at = node_at(node, "deadline")
             found.add(at, f"{path}.{problem.path}", problem.message)
         return None
+
+
+def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
+    """Read a list of stages: names, or one name with its options: `- {pause: {seconds: 1}}`."""
+    if node.kind == "scalar" and node.plain in OFF:
+        return ()
+    uses: list[Any] = []
+    for place, one in enumerate(node.value if node.kind == "list" else [node]):
+        told = one.plain
+        if one.kind == "mapping" and len(told) == 1 and isinstance(next(iter(told.values())), dict):
+            uses.append(next(iter(told.items())))
+        elif one.kind == "scalar" and one.value:
+            uses.append((str(one.value), {}))
+        else:
+            found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
+    return tuple(uses)
 
 
 def _without(node: Node, names: tuple[str, ...]) -> Node:

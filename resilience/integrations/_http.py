@@ -5,6 +5,7 @@ Each client's file says how one attempt is made; everything else about its calls
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 from .._core.classify import Classifier
 from .._core.deadline import current_call
 from .._core.plan import Binding
+from .._core.reconcile import Found
 from .._live import live
+from .._pipeline import is_async
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 
 __all__ = [
@@ -82,6 +85,9 @@ class Client(Protocol):
     def bad(self, answer: Any) -> bool:
         """Tell whether a returned answer is a failure that the caller gets back as it is."""
 
+    def answer_of(self, body: bytes) -> Any:
+        """Return a good answer with this JSON body, for a write that was found; None where none can be made."""
+
     @property
     def discard(self) -> Callable[[Any], Any]:
         """What closes an answer that is thrown away for a retry; async where the client is."""
@@ -143,7 +149,8 @@ class Calls:
         keyed = not binding.read and (binding.key or binding.reconcile)
         header = (binding.key or KEY_HEADER) if keyed else None
         way = Way(header, lambda: _asks_for_body(pipeline.policy.results, pipeline.classifier))
-        bound = replace(binding, key="idempotency_key" if header else None)
+        look = None if binding.reconcile is None else _answering(client, binding.reconcile)
+        bound = replace(binding, key="idempotency_key" if header else None, reconcile=look)
         compiled: Callable[..., Any] = pipeline.compile(client.attempt(way), bound)
         if header is None:
             return compiled
@@ -223,6 +230,24 @@ def redirected(answer: Any) -> Any:
         if 300 <= status < 400:
             in_doubt(answer)
     return answer
+
+
+def _answering(client: Client, look: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a reconciler whose find is what a request returns: plain data becomes the body of a good answer."""
+
+    def answer(found: Any) -> Any:
+        if not isinstance(found, Found) or not isinstance(found.value, (dict, list)):
+            return found
+        made = client.answer_of(json.dumps(found.value).encode())
+        return found if made is None else replace(found, value=made)
+
+    if is_async(look):
+
+        async def alook(call: Any) -> Any:
+            return answer(await look(call))
+
+        return alook
+    return lambda call: answer(look(call))
 
 
 def _asks_for_body(results: str, classifier: Classifier) -> bool:

@@ -95,6 +95,9 @@ class _Requests:
         """Return the key among the headers that were given."""
         return header_of(kwargs.get("headers"), header)
 
+    def answer_of(self, _body: bytes) -> None:
+        """Return nothing: aiohttp's answers cannot be made by hand; the reconciler's value stands."""
+
     def bad(self, answer: Any) -> bool:
         """Tell an error status, which still comes back as a response."""
         return isinstance(answer, aiohttp.ClientResponse) and answer.status >= 400

@@ -108,13 +108,20 @@ def wrap(client: Any, rules: Rules) -> Any:
 def _client_send(self: Any, request: httpx.Request, **options: Any) -> httpx.Response:
     """Send a request under the policy; arguments as for `httpx.Client.send`."""
     with _asked(request):
-        return _call(self._resilience, request)(request, **options)  # type: ignore[no-any-return]  # httpx's own
+        return _of(request, _call(self._resilience, request)(request, **options))
 
 
 async def _client_asend(self: Any, request: httpx.Request, **options: Any) -> httpx.Response:
     """Send a request under the policy; arguments as for `httpx.AsyncClient.send`."""
     with _asked(request):
-        return await _call(self._resilience, request)(request, **options)  # type: ignore[no-any-return]  # httpx's own
+        return _of(request, await _call(self._resilience, request)(request, **options))
+
+
+def _of(request: httpx.Request, reply: httpx.Response) -> httpx.Response:
+    """Return the answer; one that was made of a find gets its request, without which it cannot say what it is."""
+    if isinstance(reply, httpx.Response) and reply._request is None:
+        reply.request = request
+    return reply
 
 
 @contextmanager
@@ -227,6 +234,10 @@ class _Sends:
         """Return the key among the request's headers."""
         found: str | None = args[0].headers.get(header)
         return found
+
+    def answer_of(self, body: bytes) -> httpx.Response:
+        """Return a good answer with this JSON body."""
+        return httpx.Response(200, headers={"Content-Type": "application/json"}, content=body)
 
     def bad(self, answer: Any) -> bool:
         """Tell an error status, which still comes back as a response."""

@@ -38,7 +38,7 @@ from ._http import (
     wrapped_class,
 )
 
-__all__ = ["REFUSALS", "ResilientAdapter", "new_session", "send", "wrap"]
+__all__ = ["REFUSALS", "ResilientAdapter", "new_session", "send", "without_retries", "wrap"]
 
 _SENDING: ContextVar[Any] = ContextVar("resilience_requests_sending", default=None)
 
@@ -104,12 +104,12 @@ def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> reques
 def _get_adapter(self: Any, url: str) -> Any:
     """Return the adapter for the URL, its own retries switched off."""
     adapter = self._resilience.original.get_adapter(self, url)
-    _switch_off(adapter)
+    without_retries(adapter)
     return adapter
 
 
-def _switch_off(adapter: Any) -> None:
-    """Switch urllib3's retries beneath an adapter off."""
+def without_retries(adapter: Any) -> None:
+    """Switch urllib3's retries beneath an adapter off, and say so."""
     retries = getattr(adapter, "max_retries", None)
     if isinstance(retries, Retry) and retries.total not in (0, False, None):
         told = f"urllib3 would retry {retries.total} times beneath the policy: switched off on this session"
@@ -138,7 +138,7 @@ class ResilientAdapter(HTTPAdapter):
     ) -> None:
         """Set it up; `adapter_options` are those of `HTTPAdapter`, the others those of `wrap`."""
         super().__init__(**adapter_options)
-        _switch_off(self)
+        without_retries(self)
         self._calls = Calls(_Mounted(super().send), Rules(policy, operations, policies))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
@@ -215,6 +215,13 @@ class _Requests:
     def bad(self, answer: Any) -> bool:
         """Tell an error status, which still comes back as a response."""
         return isinstance(answer, requests.Response) and answer.status_code >= 400
+
+    def answer_of(self, body: bytes) -> requests.Response:
+        """Return a good answer with this JSON body."""
+        made = requests.Response()
+        made.status_code, made.reason, made._content = 200, "OK", body
+        made.headers["Content-Type"] = "application/json"
+        return made
 
     def discard(self, answer: requests.Response) -> None:
         """Give the connection back."""

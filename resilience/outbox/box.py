@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import wraps
 from time import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
@@ -262,12 +263,14 @@ def _resumed(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Calla
 
     if is_async(method):
 
+        @wraps(method)  # the key stands in its place by the method's own signature
         async def aagain(*args: Any, **kwargs: Any) -> Any:
             first()
             return await method(*args, **kwargs)
 
         return aagain
 
+    @wraps(method)
     def again(*args: Any, **kwargs: Any) -> Any:
         first()
         return method(*args, **kwargs)

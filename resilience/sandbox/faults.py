@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["MIXES", "QUERY", "WRITE", "FaultError", "draw", "rates_of", "share"]
+__all__ = ["MIXES", "QUERY", "WRITE", "Fault", "FaultError", "draw", "fault_of", "rates_of", "share"]
 
 WRITE = (
     "lose", "accept_drop", "accept_500", "accept_40725", "refuse_40725", "refuse_429", "refuse_503", "accept_late",
     "lag", "accept_hang", "http200_code", "code_400", "html_502", "empty_body", "numeric_code", "truncated_json",
-    "slow_trickle", "code_30032", "code_45001",
+    "slow_trickle", "code_30032", "code_45001", "cut",
 )  # fmt: skip
-"""Faults of orders and cancels. At most one meets a request."""
-QUERY = ("query_drop",)
+"""Faults of orders, cancels and changes. At most one meets a request."""
+QUERY = ("query_drop", "query_500", "query_stale")
 """Faults of order queries."""
 
 MIXES: Mapping[str, Mapping[str, float]] = {
@@ -45,10 +45,40 @@ MIXES: Mapping[str, Mapping[str, float]] = {
     },
 }
 """Named mixes of rates."""
+_MEASURED = ("lag", "accept_late")
 
 
 class FaultError(ValueError):
     """The faults asked for are none that the exchange has."""
+
+
+class Fault(NamedTuple):
+    """A fault and how much of it; an empty name is none.
+
+    Attributes:
+        amount: of `lag` the seconds, of `accept_late` the share of the window after the stamp; None is drawn.
+    """
+
+    name: str
+    amount: float | None = None
+
+
+def fault_of(text: str, kind: tuple[str, ...]) -> Fault:
+    """Return the fault that a text such as `lag` or `lag:3.0` names.
+
+    Raises:
+        FaultError: it is none of this kind, or takes no such amount.
+    """
+    if text == "":
+        return Fault("")
+    name, colon, amount = str(text).partition(":")
+    if name not in kind:
+        raise FaultError(f"no fault {text!r}; there are {', '.join(kind)}")
+    if not colon:
+        return Fault(name)
+    if name not in _MEASURED or not amount.replace(".", "", 1).isdecimal():
+        raise FaultError(f"{text!r}: only {' and '.join(_MEASURED)} take an amount, such as lag:3.0")
+    return Fault(name, float(amount))
 
 
 def rates_of(faults: str | Mapping[str, Any] | None) -> dict[str, float]:
@@ -72,8 +102,9 @@ def rates_of(faults: str | Mapping[str, Any] | None) -> dict[str, float]:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
             raise FaultError(f"{name}: expected a rate from 0 to 1, got {rate!r}")
         rates[str(name)] = float(rate)
-    if sum(rate for name, rate in rates.items() if name in WRITE) > 1 + 1e-9:
-        raise FaultError("the rates of the faults of writes add up to more than 1")
+    for kind, what in ((WRITE, "writes"), (QUERY, "queries")):
+        if sum(rate for name, rate in rates.items() if name in kind) > 1 + 1e-9:
+            raise FaultError(f"the rates of the faults of {what} add up to more than 1")
     return rates
 
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 from urllib.parse import unquote_plus
 
-from .exchange import RefusedError
+from .book import RefusedError
 
 __all__ = ["Gate"]
 
@@ -19,6 +19,14 @@ _LIMITS = {
     "/api/v2/spot/trade/place-order": 10,
     "/api/v2/spot/trade/cancel-order": 10,
     "/api/v2/spot/trade/batch-orders": 5,
+    "/api/v2/spot/trade/cancel-replace-order": 5,
+    "/api/v2/mix/order/place-order": 10,
+    "/api/v2/mix/order/cancel-order": 10,
+    "/api/v2/mix/order/modify-order": 10,
+    "/api/v2/mix/order/detail": 10,
+    "/api/v2/mix/order/orders-pending": 10,
+    "/api/v2/mix/order/orders-history": 10,
+    "/api/v2/mix/account/accounts": 10,
 }
 _USUAL = 20  # requests a second and endpoint
 

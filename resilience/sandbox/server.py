@@ -11,17 +11,21 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from .book import MIX, PLAIN, SPOT
+from .chance import Chance
 from .exchange import Exchange
-from .faults import rates_of
 from .gate import Gate
 from .http import Listener
+from .policy import policy_for
 
 __all__ = ["Sandbox"]
+
+_MARKETS = {one.name: one for one in (SPOT, MIX, PLAIN)}
 
 
 class Sandbox:
@@ -32,7 +36,7 @@ class Sandbox:
         ws: the same for WebSocket.
         key, secret, passphrase: the credentials that it knows.
         policy: path of a policy file whose `bitget` policy matches its window.
-        requests: API requests seen so far.
+        requests: API requests seen since the last reset.
         clock_offset: seconds by which its clock is ahead of ours.
 
     Example:
@@ -53,6 +57,7 @@ class Sandbox:
         can_trade: bool = True,
         demo: bool = False,
         unified: bool = False,
+        hedge: bool = False,
     ) -> None:
         """Begin to listen.
 
@@ -66,6 +71,7 @@ class Sandbox:
             can_trade: whether the key may place orders.
             demo: whether the key is a demo key.
             unified: whether the account is a unified one.
+            hedge: whether the futures account is in hedge mode.
 
         Raises:
             FaultError: the faults are none that the exchange has.
@@ -75,14 +81,13 @@ class Sandbox:
             raise ValueError(f"window: expected seconds above 0 up to 3600, got {window!r}")
         self.window = window
         self.processing, self.lag = window / 10, window / 15
-        self.rates = rates_of(faults)
-        self.seed = seed
+        self.chance = Chance(seed, faults)
         self.clock_offset = 0.0
         self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
         self.gate = Gate(self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified)
-        self.exchange = Exchange(seed)
+        self.exchange = Exchange(seed, hedge=hedge)
         self.requests = 0
-        self._tries: dict[tuple[str, str], int] = {}
+        self.epoch = 0
         self._late = 0
         self._changed = threading.Condition()
         self._listener = Listener(self, host, port)
@@ -90,7 +95,7 @@ class Sandbox:
         self.ws = f"ws://{host}:{self._listener.port}"
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
-        Path(self.policy).write_text(_policy(window, self.processing, self.lag), encoding="utf-8")
+        Path(self.policy).write_text(policy_for(window, self.processing, self.lag), encoding="utf-8")
         self._listener.start()
 
     def now(self) -> float:
@@ -101,33 +106,60 @@ class Sandbox:
         """Return the truth: one row a client id, `executions` counts acceptances."""
         return self.exchange.ledger()
 
+    @property
+    def seed(self) -> int:
+        """The seed of the faults."""
+        return self.chance.seed
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """The rate of each fault."""
+        return self.chance.rates
+
     def set_faults(self, *, seed: int | None = None, rates: str | Mapping[str, Any] | None = None) -> None:
         """Change the faults; a rate that is not given is 0.
 
         Raises:
             FaultError: the faults are none that the exchange has; nothing changes.
         """
-        fresh = rates_of(rates)
-        self.rates = fresh
-        if seed is not None:
-            self.seed = seed
+        self.chance.change(seed, rates)
+
+    def script(self, client_id: str, faults: Iterable[str]) -> None:
+        """Say which faults the attempts 1, 2, 3 … under a client id meet, whatever the rates.
+
+        Args:
+            client_id: of the order; `cancel:ID` and `query:ID` are for its cancels and its queries.
+            faults: one an attempt, an empty text for none; attempts after the last meet none. `lag:3.0` is 3 s,
+                beyond L too; `accept_late:0.9` is delivered at 0.9 W after the stamp.
+
+        Raises:
+            FaultError: one is no fault of such requests; nothing changes.
+        """
+        self.chance.change(scripts={client_id: faults})
+
+    def plant(self, client_id: str, market: str = "spot", **params: Any) -> str:
+        """Put somebody else's order under a client id and return its order id; the ledger does not count it.
+
+        Args:
+            client_id: the id, or the key of a plain order.
+            market: `spot`, `mix` or `plain`.
+            params: fields of the order as they are to be shown; `status` is `pending`, `filled` (usual) or
+                `cancelled`, `age` the seconds since it was created.
+        """
+        return self.exchange.plant(_MARKETS[market], client_id, params, self.now()).order_id
 
     def reset(self) -> None:
-        """Empty the ledger and begin to count attempts anew."""
-        self.exchange.reset()
+        """Empty the ledger, forget requests under way, and begin to count attempts and requests anew."""
         with self._changed:
-            self._tries.clear()
+            self.epoch += 1
+            self.requests = 0
+        self.exchange.book.clear()
+        self.chance.forget_tries()
 
     def settle(self) -> None:
-        """Wait until every request that is still under way was accepted or refused (at most W + P)."""
+        """Wait until every request that is still under way was accepted or refused (at most 2 W + P)."""
         with self._changed:
-            self._changed.wait_for(lambda: self._late == 0, self.window + self.processing + 1)
-
-    def attempt(self, kind: str, client_id: str) -> int:
-        """Count and return the number of this attempt for the client id, from 1."""
-        with self._changed:
-            number = self._tries[kind, client_id] = self._tries.get((kind, client_id), 0) + 1
-        return number
+            self._changed.wait_for(lambda: self._late == 0, 2 * self.window + self.processing + 1)
 
     def counted(self) -> None:
         """Count one API request."""
@@ -152,25 +184,3 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _policy(window: float, processing: float, lag: float) -> str:
-    """Return a policy file for this window: attempts shorter than it, a deadline that fits several fences."""
-    attempt = max(0.2, min(8.0, window * 0.4))
-    deadline = max(90.0, 6 * (2 * window + processing + lag))
-    wait = max(0.02, min(0.5, window / 20))
-    return f"""# The policy for a sandbox exchange whose stamps are accepted for {window:g} s.
-version: 1
-policies:
-  bitget:
-    extends: bitget
-    deadline: {deadline * 1000:.0f}ms
-    attempt_timeout: {attempt * 1000:.0f}ms
-    retry: {{max_attempts: 8, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
-    reconcile:
-      checks: 2
-      wait: {wait * 1000:.0f}ms
-      window: {window * 1000:.0f}ms
-      processing: {processing * 1000:.3f}ms
-      lag: {lag * 1000:.3f}ms
-"""

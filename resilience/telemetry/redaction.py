@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -60,28 +60,39 @@ _ASSIGNED = re.compile(
 )
 _TRIGGER = re.compile(r"[:=,@]|%3d|-----|bearer|basic|eyJ", re.IGNORECASE)
 
-_registered: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+_kept: dict[str, None] = {}
+_passing: dict[str, None] = {}
 _lock = threading.Lock()
-_forms: tuple[str, ...] = ()
+_forms: tuple[str, ...] | None = ()
+"""Every spelling of every value, longest first; None when a value has come since it was made."""
 
 
-def register_secret(value: str) -> None:
+def register_secret(value: str, *, passing: bool = False) -> None:
     """Have this very value replaced wherever it stands from now on.
 
-    The last 512 values are remembered; one of fewer than 4 characters is not, since it would take
-    ordinary words with it. Safe across threads.
+    Of `passing` values, such as the signature of one request, the last 512 are remembered; others are for
+    good. One of fewer than 4 characters is not, since it would take ordinary words with it. Safe across threads.
     """
-    if len(value) < _SHORTEST:
+    global _forms
+    if len(value) < _SHORTEST or value in _kept:
         return
+    with _lock:
+        (_passing if passing else _kept)[value] = None
+        if len(_passing) > _REMEMBERED:
+            del _passing[next(iter(_passing))]
+        _forms = None  # spelled out when there is something to redact: most requests are never written about
+
+
+def _every_form() -> tuple[str, ...]:
     global _forms
     with _lock:
-        _registered[value] = _spellings(value)
-        _registered.move_to_end(value)
-        while len(_registered) > _REMEMBERED:
-            _registered.popitem(last=False)
-        _forms = tuple(sorted({f for forms in _registered.values() for f in forms}, key=len, reverse=True))
+        if _forms is None:
+            found = {form for value in (*_kept, *_passing) for form in _spellings(value)}
+            _forms = tuple(sorted(found, key=len, reverse=True))
+        return _forms
 
 
+@lru_cache(maxsize=4 * _REMEMBERED)
 def _spellings(value: str) -> tuple[str, ...]:
     """Return the value as it stands in text, in URLs, in JSON (once and twice escaped) and in reprs."""
     encoded = [quote(value, safe=""), quote(value), quote_plus(value)]
@@ -99,7 +110,7 @@ def redact(text: str) -> str:
         >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
         'GET https://api.example.com/orders?symbol=BTC&signature=[redacted] failed'
     """
-    for form in _forms:
+    for form in _every_form() if _forms is None else _forms:
         if form in text:
             text = text.replace(form, REDACTED)
     if _TRIGGER.search(text) is None:

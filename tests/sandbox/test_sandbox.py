@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from resilience import Policies
 from resilience.sandbox import Sandbox
 from resilience.sandbox.faults import MIXES, QUERY, WRITE, FaultError, draw, rates_of, share
 
+Send = Callable[..., requests.Response]
 PLACE, INFO = "/api/v2/spot/trade/place-order", "/api/v2/spot/trade/orderInfo"
 MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
@@ -31,23 +29,6 @@ def exchange() -> Iterator[Sandbox]:
     """A calm exchange with a short window."""
     with Sandbox(window=0.5) as running:
         yield running
-
-
-def send(exchange: Sandbox, method: str, path: str, params: Any = None, **change: Any) -> requests.Response:
-    """Send a request signed by the test's own hand; `change` spoils a header."""
-    query = "&".join(f"{key}={params[key]}" for key in sorted(params)) if method == "GET" and params else ""
-    body = json.dumps(params) if method == "POST" else ""
-    stamp = str(int((time.time() + change.pop("ahead", 0.0)) * 1000))
-    target = f"{path}?{query}" if query else path
-    text = f"{stamp}{method}{target}{body}".encode()
-    headers = {
-        "ACCESS-KEY": exchange.key,
-        "ACCESS-SIGN": base64.b64encode(hmac.digest(exchange.secret.encode(), text, "sha256")).decode(),
-        "ACCESS-TIMESTAMP": stamp,
-        "ACCESS-PASSPHRASE": exchange.passphrase,
-        **change,
-    }
-    return requests.request(method, exchange.rest + target, data=body or None, headers=headers, timeout=5)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +45,7 @@ def send(exchange: Sandbox, method: str, path: str, params: Any = None, **change
         ({"paptrading": "1"}, "40099"),
     ],
 )
-def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str) -> None:
+def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str, send: Send) -> None:
     """Each wrong header gets the code that the real exchange gives, as HTTP 400."""
     answer = send(exchange, "POST", PLACE, MARKET, **change)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
@@ -72,7 +53,7 @@ def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str) -
 
 
 @pytest.mark.parametrize(("option", "code"), [("can_trade", "40014"), ("demo", "40099"), ("unified", "40085")])
-def test_kinds_of_keys(option: str, code: str) -> None:
+def test_kinds_of_keys(option: str, code: str, send: Send) -> None:
     """Permission, demo mode and account mode are held too."""
     options: dict[str, Any] = {option: option != "can_trade"}
     with Sandbox(**options) as exchange:
@@ -93,14 +74,14 @@ def test_kinds_of_keys(option: str, code: str) -> None:
         ({"requestTime": "1000", "receiveWindow": "60000"}, "40079"),
     ],
 )
-def test_orders_that_are_refused(exchange: Sandbox, change: dict[str, Any], code: str) -> None:
+def test_orders_that_are_refused(exchange: Sandbox, change: dict[str, Any], code: str, send: Send) -> None:
     """Missing, wrong, too small, too dear, too late: nothing is executed."""
     params = {key: value for key, value in {**MARKET, **change}.items() if value is not None}
     assert send(exchange, "POST", PLACE, params).json()["code"] == code
     assert exchange.ledger() == {"orders": []}
 
 
-def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox) -> None:
+def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox, send: Send) -> None:
     """A resting order keeps its id; a market order fills at once and frees it: resent, it buys twice."""
     assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "00000"
     assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "43118"
@@ -110,7 +91,7 @@ def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox)
     assert rows == {"a": 1, "b": 2}
 
 
-def test_queries(exchange: Sandbox) -> None:
+def test_queries(exchange: Sandbox, send: Send) -> None:
     """An unknown order is an empty list, a known one a list of one."""
     assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"] == []
     send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
@@ -118,7 +99,7 @@ def test_queries(exchange: Sandbox) -> None:
     assert [(order["clientOid"], order["status"]) for order in found] == [("a", "filled")]
 
 
-def test_rate_limits() -> None:
+def test_rate_limits(send: Send) -> None:
     """Ten orders a second, and not one more."""
     with Sandbox(seed=1) as exchange:
         codes = [send(exchange, "POST", PLACE, MARKET).json()["code"] for _ in range(25)]
@@ -147,7 +128,7 @@ def test_rate_limits() -> None:
         ("code_45001", 1, (400, "45001")),
     ],
 )
-def test_what_a_fault_does(exchange: Sandbox, fault: str, executions: int, seen: Any) -> None:
+def test_what_a_fault_does(exchange: Sandbox, fault: str, executions: int, seen: Any, send: Send) -> None:
     """Each fault's answer, and what the ledger says beside it."""
     exchange.set_faults(rates={fault: 1})
     try:
@@ -160,22 +141,14 @@ def test_what_a_fault_does(exchange: Sandbox, fault: str, executions: int, seen:
 
 
 @pytest.mark.parametrize(("fault", "executions"), [("lose", 0), ("accept_late", 1), ("accept_hang", 1)])
-def test_faults_that_hang(exchange: Sandbox, fault: str, executions: int) -> None:
+def test_faults_that_hang(exchange: Sandbox, fault: str, executions: int, send: Send) -> None:
     """Nothing is answered until the client gives up; a late order is executed all the same."""
     exchange.set_faults(rates={fault: 1})
     body = {**MARKET, "clientOid": "a"}
     with pytest.raises(requests.ReadTimeout):
-        requests.post(exchange.rest + PLACE, json=body, timeout=0.1, headers=_headers(exchange, body))
+        send(exchange, "POST", PLACE, body, timeout=0.1)
     exchange.settle()
     assert sum(row["executions"] for row in exchange.ledger()["orders"]) == executions
-
-
-def _headers(exchange: Sandbox, body: dict[str, Any]) -> dict[str, str]:
-    stamp = str(int(time.time() * 1000))
-    text = f"{stamp}POST{PLACE}{json.dumps(body)}".encode()
-    sign = base64.b64encode(hmac.digest(exchange.secret.encode(), text, "sha256")).decode()
-    head = {"ACCESS-KEY": exchange.key, "ACCESS-SIGN": sign, "ACCESS-TIMESTAMP": stamp}
-    return {**head, "ACCESS-PASSPHRASE": exchange.passphrase, "Content-Type": "application/json"}
 
 
 @given(st.integers(0, 10**6), st.text(max_size=12), st.integers(1, 9), st.sampled_from(sorted(MIXES)))
@@ -206,7 +179,7 @@ def test_bad_faults_are_refused(exchange: Sandbox) -> None:
     assert exchange.rates == {}
 
 
-def test_controls_over_http(exchange: Sandbox) -> None:
+def test_controls_over_http(exchange: Sandbox, send: Send) -> None:
     """Ledger, faults and reset answer as the demo and others use them."""
     answer = requests.post(exchange.rest + "/sandbox/faults", json={"seed": 3, "rates": {"lag": 0.5}}, timeout=5)
     assert answer.json() == {"seed": 3, "rates": {"lag": 0.5}}

@@ -1,0 +1,48 @@
+"""Stages of other packages: an entry point of the group `resilience.stages` gives a name to a `Stage` class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ._core.policy import Policy
+from ._core.stage import Stage
+from .errors import PolicyError
+
+__all__ = ["stages_of"]
+
+_GROUP = "resilience.stages"
+
+
+@cache
+def _points() -> Mapping[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def stages_of(policy: Policy) -> tuple[Stage, ...]:
+    """Make the stages that a policy names, in its order.
+
+    Raises:
+        PolicyError: one is not installed, cannot be made with its options, or is no `Stage`.
+    """
+    return tuple(_made(policy.name, use) for use in policy.stages)
+
+
+def _made(policy: str, use: Any) -> Stage:
+    if isinstance(use, Stage):
+        return use
+    name, options = use if isinstance(use, tuple) else (use, {})
+    point = _points().get(name)
+    if point is None:
+        there = ", ".join(sorted(_points())) or "none"
+        raise PolicyError(f"policy {policy!r}: no stage {name!r} is installed; there are: {there}")
+    try:
+        made = point.load()(**options)
+    except Exception as error:
+        raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
+    if not isinstance(made, Stage):
+        raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(made).__name__}, not a Stage")
+    return made

@@ -1,0 +1,48 @@
+"""The sandbox's own controls, which no real exchange has: its ledger, its faults, a fresh start."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .answers import Reply
+from .faults import FaultError
+
+if TYPE_CHECKING:
+    from .server import Sandbox
+
+__all__ = ["control"]
+
+_THERE_ARE = "there are GET /sandbox/ledger, GET /sandbox/status, POST /sandbox/faults, POST /sandbox/reset"
+
+
+def control(sandbox: Sandbox, method: str, path: str, body: str) -> Reply:
+    """Answer a request to one of the controls."""
+    if (method, path) == ("GET", "/sandbox/ledger"):
+        return _json(sandbox.ledger())
+    if (method, path) == ("GET", "/sandbox/status"):
+        told = {"requests": sandbox.requests, "seed": sandbox.seed, "window": sandbox.window, "rates": sandbox.rates}
+        return _json(told)
+    if (method, path) == ("POST", "/sandbox/reset"):
+        sandbox.reset()
+        return _json({})
+    if (method, path) == ("POST", "/sandbox/faults"):
+        try:
+            return _json(_set_faults(sandbox, body))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+    return _json({"error": _THERE_ARE}, 404)
+
+
+def _set_faults(sandbox: Sandbox, body: str) -> Any:
+    told = json.loads(body)
+    parts: dict[str, Any] = {"seed": int, "rates": (dict, str, type(None)), "scripts": dict}
+    whole = isinstance(told, dict) and not set(told) - set(parts)
+    if not whole or not all(isinstance(value, parts[name]) for name, value in told.items()):
+        raise FaultError('expected {"seed": 7, "rates": {"lose": 0.05}, "scripts": {"order-1": ["lag:3.0", ""]}}')
+    sandbox.chance.change(**told)
+    return {"seed": sandbox.seed, "rates": sandbox.rates}
+
+
+def _json(told: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(told).encode())

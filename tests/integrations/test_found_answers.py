@@ -1,0 +1,71 @@
+"""A write that was found comes back as what the client's users expect: a response with the find as its body."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import requests
+
+from resilience import Found, Policies, wrap
+from resilience.integrations.httpx import AsyncResilientTransport, ResilientTransport
+from resilience.integrations.requests import ResilientAdapter
+
+ORDER = {"id": "7", "status": "filled"}
+RULES = {"post /orders": {"reconcile": lambda _call: Found(ORDER)}}
+URL = "http://127.0.0.1:9/orders"
+
+
+class Lost(requests.adapters.HTTPAdapter):
+    """Sends nothing and hears nothing."""
+
+    def send(self, *_args: Any, **_kwargs: Any) -> requests.Response:
+        """Time out."""
+        raise requests.ReadTimeout
+
+
+class LostAdapter(ResilientAdapter, Lost):
+    """Our adapter on a lost line."""
+
+
+def lost(_request: httpx.Request) -> httpx.Response:
+    """Time out."""
+    raise httpx.ReadTimeout("lost")
+
+
+def test_requests() -> None:
+    """A wrapped session and our adapter alike."""
+    plain = requests.Session()
+    plain.mount("http://", Lost())
+    mounted = requests.Session()
+    mounted.mount("http://", LostAdapter("http", operations=RULES, policies=Policies.builtin()))
+    for session in (wrap(plain, "http", operations=RULES, policies=Policies.builtin()), mounted):
+        answer = session.post(URL, json={}, timeout=5)
+        answer.raise_for_status()
+        assert (answer.status_code, answer.json()) == (200, ORDER)
+
+
+def test_httpx() -> None:
+    """A wrapped client and our transport alike."""
+    transport = httpx.MockTransport(lost)
+    plain = httpx.Client(transport=transport)
+    inner = ResilientTransport("http", transport=transport, operations=RULES, policies=Policies.builtin())
+    wrapped = wrap(plain, "http", operations=RULES, policies=Policies.builtin())
+    for client in (wrapped, httpx.Client(transport=inner)):
+        answer = client.post(URL, json={})
+        assert (answer.raise_for_status().status_code, answer.json()) == (200, ORDER)
+
+
+def test_async_httpx() -> None:
+    """The same, awaited."""
+
+    async def story() -> None:
+        transport = httpx.MockTransport(lost)
+        inner = AsyncResilientTransport("http", transport=transport, operations=RULES, policies=Policies.builtin())
+        async with httpx.AsyncClient(transport=transport) as plain, httpx.AsyncClient(transport=inner) as through:
+            for client in (wrap(plain, "http", operations=RULES, policies=Policies.builtin()), through):
+                answer = await client.post(URL, json={})
+                assert (answer.raise_for_status().status_code, answer.json()) == (200, ORDER)
+
+    asyncio.run(story())

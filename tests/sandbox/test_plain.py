@@ -1,0 +1,105 @@
+"""An API of the ordinary kind in the sandbox: no stamps, and a key that does not protect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from resilience.sandbox import Sandbox
+
+ORDER = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
+
+
+@pytest.fixture
+def exchange() -> Iterator[Sandbox]:
+    """A calm exchange with a short window."""
+    with Sandbox(window=0.5) as running:
+        yield running
+
+
+def post(exchange: Sandbox, key: str = "k", timeout: float = 5, **change: Any) -> requests.Response:
+    """Order under a key."""
+    told = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
+    headers = {"Idempotency-Key": key} if key else {}
+    return requests.post(exchange.rest + "/plain/orders", json=told, headers=headers, timeout=timeout)
+
+
+def get(exchange: Sandbox, **params: str) -> requests.Response:
+    """Ask for a key's orders."""
+    return requests.get(exchange.rest + "/plain/orders", params=params, timeout=5)
+
+
+def executions(exchange: Sandbox) -> list[tuple[str, int]]:
+    """Return how often each key was accepted."""
+    return [(row["clientOid"], row["executions"]) for row in exchange.ledger()["orders"]]
+
+
+def test_an_order_and_its_query(exchange: Sandbox) -> None:
+    """It answers 201 with id, key, status and time; the query lists it beside the server's time."""
+    before = time.time()
+    placed = post(exchange)
+    assert placed.status_code == 201
+    assert set(placed.json()) == {"id", "key", "status", "created_at"}
+    assert before - 1 <= placed.json()["created_at"] <= time.time() + 1
+    told = get(exchange, key="k").json()
+    assert [(row["id"], row["key"], row["symbol"]) for row in told["orders"]] == [(placed.json()["id"], "k", "BTCUSDT")]
+    assert told["time"] >= placed.json()["created_at"]
+    assert get(exchange, key="other").json()["orders"] == []
+
+
+def test_the_key_protects_nothing(exchange: Sandbox) -> None:
+    """Sent twice, it is executed twice; the ledger and the query say so."""
+    assert [post(exchange).status_code for _ in range(2)] == [201, 201]
+    assert executions(exchange) == [("k", 2)]
+    assert len(get(exchange, key="k").json()["orders"]) == 2
+
+
+@pytest.mark.parametrize("change", [{"symbol": None}, {"side": "up"}, {"size": "none"}, {"size": "99999999999"}])
+def test_what_is_refused(exchange: Sandbox, change: dict[str, Any]) -> None:
+    """A wrong order gets 400 and a few words, as does a query without a key."""
+    answer = post(exchange, **change)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert get(exchange).status_code == 400
+    assert executions(exchange) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "times"),
+    [
+        ("accept_drop", None, 1),
+        ("accept_500", 500, 1),
+        ("accept_40725", 500, 1),
+        ("code_45001", 500, 1),
+        ("html_502", 502, 1),
+        ("empty_body", 200, 1),
+        ("refuse_40725", 500, 0),
+        ("refuse_429", 429, 0),
+        ("refuse_503", 503, 0),
+        ("http200_code", 200, 0),
+        ("code_400", 400, 0),
+        ("code_30032", 410, 0),
+    ],
+)
+def test_faults(exchange: Sandbox, fault: str, status: int | None, times: int) -> None:
+    """The faults are those of the exchange, told with the statuses of an ordinary service."""
+    exchange.set_faults(rates={fault: 1})
+    try:
+        assert post(exchange).status_code == status
+    except requests.ConnectionError:
+        assert status is None
+    assert executions(exchange) == ([("k", 1)] if times else [])
+
+
+def test_late_acceptance_is_bounded_without_a_stamp(exchange: Sandbox) -> None:
+    """An order that is delivered late is accepted at most W + P after it was sent, or not at all."""
+    exchange.set_faults(rates={"accept_late": 1})
+    sent = time.time()
+    with pytest.raises(requests.ReadTimeout):
+        post(exchange, timeout=0.05)
+    exchange.settle()
+    accepted = [row["created_at"] for row in get(exchange, key="k").json()["orders"]]
+    assert all(sent < at <= sent + exchange.window + exchange.processing + 0.05 for at in accepted)

@@ -1,0 +1,193 @@
+"""Faults in a given order, somebody else's orders, and faults of queries, cancels and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from resilience.sandbox import Sandbox
+from resilience.sandbox.faults import FaultError
+
+Send = Callable[..., requests.Response]
+TRADE, MIX = "/api/v2/spot/trade", "/api/v2/mix/order"
+PLACE, INFO = f"{TRADE}/place-order", f"{TRADE}/orderInfo"
+MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50", "clientOid": "a"}
+LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+AT = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES"}
+MIX_LIMIT = {**AT, **LIMIT, "marginMode": "crossed", "marginCoin": "USDT"}
+
+
+@pytest.fixture
+def exchange() -> Iterator[Sandbox]:
+    """A calm exchange with a short window."""
+    with Sandbox(window=0.5) as running:
+        yield running
+
+
+def executions(exchange: Sandbox) -> dict[str, int]:
+    """Return how often each client id was accepted."""
+    return {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
+
+
+def test_a_script_is_played_attempt_by_attempt(exchange: Sandbox, send: Send) -> None:
+    """Its faults come in order, the empty one and those after the last are none, whatever the rates say."""
+    exchange.set_faults(rates={"refuse_503": 1})
+    exchange.script("a", ["code_400", "accept_500", ""])
+    statuses = [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(4)]
+    assert statuses == [400, 500, 200, 200]
+    assert executions(exchange) == {"a": 3}
+    assert send(exchange, "POST", PLACE, {**MARKET, "clientOid": "b"}).status_code == 503
+
+
+def test_a_reset_plays_scripts_from_the_start(exchange: Sandbox, send: Send) -> None:
+    """Attempts are counted anew, so the first fault is met again."""
+    exchange.script("a", ["code_400"])
+    seen = []
+    for _ in range(2):
+        seen += [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(2)]
+        exchange.reset()
+    assert seen == [400, 200, 400, 200]
+
+
+def test_scripts_over_http(exchange: Sandbox, send: Send) -> None:
+    """The same, told by another process; the rates stay unless they are given."""
+    exchange.set_faults(rates={"lag": 0.5})
+    told = {"scripts": {"a": ["code_400", ""]}}
+    answer = requests.post(exchange.rest + "/sandbox/faults", json=told, timeout=5)
+    assert answer.json() == {"seed": 0, "rates": {"lag": 0.5}}
+    assert [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(2)] == [400, 200]
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["lose", ["loose"], ["lose:1"], ["lag:x"], ["lag:-1"], ["query_500"], 7],
+)
+def test_bad_scripts_are_refused(exchange: Sandbox, script: Any) -> None:
+    """An unknown fault, an amount that is none, and a text for a list say what is expected."""
+    with pytest.raises(FaultError):
+        exchange.script("a", script)
+    answer = requests.post(exchange.rest + "/sandbox/faults", json={"scripts": {"a": script}}, timeout=5)
+    assert answer.status_code == 400
+
+
+def test_a_lag_of_its_own_length(exchange: Sandbox, send: Send) -> None:
+    """`lag:30` is unseen long after L; by the exchange's clock it shows 30 s later."""
+    exchange.script("a", ["lag:30"])
+    with pytest.raises(requests.ConnectionError):
+        send(exchange, "POST", PLACE, MARKET)
+    exchange.clock_offset = 29.0
+    assert send(exchange, "GET", INFO, {"clientOid": "a"}, ahead=29.0).json()["data"] == []
+    exchange.clock_offset = 31.0
+    assert len(send(exchange, "GET", INFO, {"clientOid": "a"}, ahead=31.0).json()["data"]) == 1
+
+
+@pytest.mark.parametrize(("fault", "times"), [("accept_late:0.1", 1), ("accept_late:1.5", 0)])
+def test_a_late_delivery_at_its_own_time(exchange: Sandbox, send: Send, fault: str, times: int) -> None:
+    """Within the window it is accepted, after it refused: the stamp has expired."""
+    exchange.script("a", [fault])
+    with pytest.raises(requests.ReadTimeout):
+        send(exchange, "POST", PLACE, MARKET, timeout=0.01)
+    exchange.settle()
+    assert executions(exchange) == ({"a": 1} if times else {})
+
+
+def test_a_reset_forgets_what_is_under_way(exchange: Sandbox, send: Send) -> None:
+    """A late order of the past is not accepted into a fresh ledger."""
+    exchange.script("a", ["accept_late"])
+    with pytest.raises(requests.ReadTimeout):
+        send(exchange, "POST", PLACE, MARKET, timeout=0.01)
+    exchange.reset()
+    exchange.settle()
+    assert executions(exchange) == {}
+
+
+def test_an_answer_that_breaks_off(exchange: Sandbox, send: Send) -> None:
+    """`cut`: the order is executed, the answer ends in its middle with a reset."""
+    exchange.script("a", ["cut"])
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        send(exchange, "POST", PLACE, MARKET)
+    assert executions(exchange) == {"a": 1}
+
+
+@pytest.mark.parametrize(("path", "more"), [(INFO, {}), (f"{MIX}/detail", AT)])
+def test_faults_of_queries(exchange: Sandbox, send: Send, path: str, more: dict[str, str]) -> None:
+    """A query is dropped or answered 500, by rate or by script; the next one is answered."""
+    exchange.script("query:a", ["query_drop", "query_500"])
+    with pytest.raises(requests.ConnectionError):
+        send(exchange, "GET", path, {**more, "clientOid": "a"})
+    assert send(exchange, "GET", path, {**more, "clientOid": "a"}).status_code == 500
+    assert send(exchange, "GET", path, {**more, "clientOid": "a"}).json()["code"] in ("00000", "40109")
+    exchange.set_faults(rates={"query_500": 1})
+    assert send(exchange, "GET", path, {**more, "clientOid": "b"}).status_code == 500
+
+
+def test_a_query_that_is_behind(send: Send) -> None:
+    """`query_stale` tells what was true L ago: a young order is not there, one that was just cancelled still rests."""
+    with Sandbox(window=30) as exchange:
+        exchange.set_faults(rates={"query_stale": 1})
+        send(exchange, "POST", PLACE, LIMIT)
+        assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"] == []
+        exchange.clock_offset = 10.0
+        send(exchange, "POST", f"{TRADE}/cancel-order", {"symbol": "BTCUSDT", "clientOid": "a"}, ahead=10.0)
+        assert send(exchange, "GET", INFO, {"clientOid": "a"}, ahead=10.0).json()["data"][0]["status"] == "live"
+        exchange.set_faults(rates={})
+        assert send(exchange, "GET", INFO, {"clientOid": "a"}, ahead=10.0).json()["data"][0]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("lose", "live"), ("accept_late", "cancelled"), ("accept_drop", "cancelled")]
+)
+def test_cancels_meet_faults(exchange: Sandbox, send: Send, fault: str, status: str) -> None:
+    """A cancel is lost, comes late, or is carried out and its answer dropped."""
+    send(exchange, "POST", PLACE, LIMIT)
+    exchange.script("cancel:a", [fault])
+    with pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
+        send(exchange, "POST", f"{TRADE}/cancel-order", {"symbol": "BTCUSDT", "clientOid": "a"}, timeout=0.2)
+    exchange.settle()
+    assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"][0]["status"] == status
+
+
+@pytest.mark.parametrize(("fault", "found"), [("lose", []), ("accept_late", ["49000"])])
+def test_changes_meet_faults(exchange: Sandbox, send: Send, fault: str, found: list[str]) -> None:
+    """A change of a futures order is drawn by its new client id; it is lost or comes late."""
+    send(exchange, "POST", f"{MIX}/place-order", {**MIX_LIMIT, "price": "50000"})
+    exchange.script("b", [fault])
+    change = {**AT, "clientOid": "a", "newClientOid": "b", "newPrice": "49000"}
+    with pytest.raises(requests.ReadTimeout):
+        send(exchange, "POST", f"{MIX}/modify-order", change, timeout=0.05)
+    exchange.settle()
+    answer = send(exchange, "GET", f"{MIX}/detail", {**AT, "clientOid": "b"}).json()
+    assert ([answer["data"]["price"]] if answer["data"] else []) == found
+
+
+def test_somebody_elses_orders(exchange: Sandbox, send: Send) -> None:
+    """A planted order is found under its id with the fields it was given; the ledger does not count it."""
+    number = exchange.plant("a", side="sell", size="7", cTime="1000")
+    found = send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"]
+    assert [(o["orderId"], o["side"], o["size"], o["status"], o["cTime"]) for o in found] == [
+        (number, "sell", "7", "filled", "1000")
+    ]
+    exchange.plant("a", "mix", status="pending", age=60)
+    assert send(exchange, "GET", f"{MIX}/detail", {**AT, "clientOid": "a"}).json()["data"]["state"] == "live"
+    exchange.plant("a", "plain")
+    plain = requests.get(exchange.rest + "/plain/orders", params={"key": "a"}, timeout=5).json()["orders"]
+    assert [row["status"] for row in plain] == ["filled"]
+    assert executions(exchange) == {}
+    assert send(exchange, "POST", f"{MIX}/place-order", MIX_LIMIT).json()["code"] == "40786"
+    assert send(exchange, "POST", PLACE, MARKET).json()["code"] == "00000"
+    assert executions(exchange) == {"a": 1}
+    with pytest.raises(ValueError, match="pending, filled or cancelled"):
+        exchange.plant("b", status="resting")
+
+
+def test_status(exchange: Sandbox, send: Send) -> None:
+    """The status tells seed, window, rates and the requests since the last reset; controls do not count."""
+    exchange.set_faults(seed=5, rates={"lag": 0.5})
+    send(exchange, "GET", INFO, {"clientOid": "a"})
+    seen = [requests.get(exchange.rest + "/sandbox/status", timeout=5).json() for _ in range(2)]
+    assert seen == [{"requests": 1, "seed": 5, "window": 0.5, "rates": {"lag": 0.5}}] * 2
+    exchange.reset()
+    assert requests.get(exchange.rest + "/sandbox/status", timeout=5).json()["requests"] == 0

@@ -1,0 +1,317 @@
+"""What stands around the attempts: fallbacks and hedging, told through every driver."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+import trio
+
+from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError, Stage, current_call, failure_of
+from resilience._core.plan import Binding
+from resilience._core.policy import Fallback
+from resilience.testing import FakeClock, recorded_events
+
+READ = Binding(operation="read", read=True)
+
+
+def covered(driver: Any, script: list[Any], *, binding: Binding = READ, **rules: Any) -> tuple[Any, FakeClock]:
+    """Return a compiled call with a fallback, and its clock."""
+    clock = FakeClock()
+    policy = Policy(retry={"max_attempts": 2}, fallback=Fallback(**rules))
+    return Pipeline(policy, clock=clock).compile(driver.transport(script), binding), clock
+
+
+def test_a_value_stands_in_when_the_call_fails_for_good(driver: Any) -> None:
+    """Retries come first; the value only when they are used up."""
+    call, _ = covered(driver, [TimeoutError(), "fresh", TimeoutError(), TimeoutError()], value=None)
+    assert [driver.call(call), driver.call(call)] == ["fresh", None]
+
+
+def test_the_last_good_answer_stands_in_while_it_is_young(driver: Any) -> None:
+    """It is the one for the same arguments; when it is too old the error is the caller's."""
+    call, clock = covered(driver, ["btc", "eth", *[TimeoutError()] * 4], last_good="30s")
+    assert [driver.call(call, "BTC"), driver.call(call, "ETH")] == ["btc", "eth"]
+    assert driver.call(call, "BTC") == "btc"
+    clock.advance(31)
+    with pytest.raises(TimeoutError):
+        driver.call(call, "BTC")
+
+
+def test_a_function_is_asked_with_the_call(driver: Any) -> None:
+    """Another endpoint or another client: it gets the arguments."""
+    call, _ = covered(driver, [TimeoutError()] * 2, call=driver.function(lambda call: ("other", call.args)))
+    assert driver.call(call, "BTC") == ("other", ("BTC",))
+
+
+def test_only_what_the_rules_name_is_covered(driver: Any) -> None:
+    """A fatal error goes on to the caller unless the rules say so; so does a bug of the program."""
+    call, _ = covered(driver, [KeyError("bug")], value=0)
+    with pytest.raises(KeyError):
+        driver.call(call)
+    call, _ = covered(driver, [KeyError("bug")], value=0, on=("fatal",))
+    assert driver.call(call) == 0
+
+
+def test_a_write_that_may_have_happened_is_never_covered_up(driver: Any) -> None:
+    """Unknown is told as unknown."""
+    call, _ = covered(driver, [TimeoutError()], binding=Binding(operation="write"), value="fine")
+    with pytest.raises(TimeoutError) as caught:
+        driver.call(call)
+    assert failure_of(caught.value).executed == "maybe"
+
+
+def test_a_refusal_is_covered(driver: Any) -> None:
+    """Nothing was sent: the value stands in for an open breaker too."""
+    pipeline = Pipeline(Policy(breaker={}, fallback={"value": "stale"}), clock=FakeClock())
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    assert driver.call(pipeline.compile(driver.transport([]), READ)) == "stale"
+    strict = Pipeline(Policy(breaker={}, fallback={"value": 1, "on": ("retryable",)}), clock=FakeClock())
+    assert strict.breaker is not None
+    strict.breaker.open()
+    with pytest.raises(CircuitOpenError):
+        driver.call(strict.compile(driver.transport([]), READ))
+
+
+def test_a_fallback_is_told(driver: Any) -> None:
+    """An event says that the answer is not the API's."""
+    policies = Policies.from_mapping(
+        {"version": 1, "policies": {"p": {"extends": "default", "retry": "off", "fallback": {"value": 7}}}}
+    )
+    call = policies.resilient("p", idempotent=True)(driver.transport([TimeoutError()]))
+    with recorded_events(policies) as events:
+        assert driver.call(call) == 7
+    assert [event.name for event in events] == ["attempt_failed", "call_failed", "call_fell_back"]
+
+
+def test_an_empty_fallback_is_a_mistake_with_its_place() -> None:
+    """It would cover nothing."""
+    with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected last_good, call or value"):
+        Policies.from_mapping({"version": 1, "policies": {"p": {"fallback": {"on": ["fatal"]}}}})
+    with pytest.raises(PolicyError, match="is not one of retryable"):
+        Policy(fallback={"value": 1, "on": ("sometimes",)})
+
+
+# --- hedging ----------------------------------------------------------------------------------------
+
+HEDGED = Policy(deadline="10s", hedge={"delay": "10ms", "max_hedges": 2})
+
+
+class Slow:
+    """An async transport whose first attempts hang until they are cancelled."""
+
+    def __init__(self, hang: int, answer: Any = "answer") -> None:
+        self.hang, self.answer = hang, answer
+        self.started: list[int] = []
+        self.cancelled = 0
+        self.deadlines: list[float] = []
+
+    async def __call__(self) -> Any:
+        """Hang, or answer."""
+        number = len(self.started)
+        self.started.append(number)
+        call = current_call()
+        assert call is not None
+        self.deadlines.append(call.deadline or 0.0)
+        if number < self.hang:
+            try:
+                if _in_asyncio():
+                    await asyncio.sleep(30)
+                else:
+                    await trio.sleep(30)
+            except BaseException:
+                self.cancelled += 1
+                raise
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return number, self.answer
+
+
+def _in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
+def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
+    """Two attempts hang, the third answers; the two are cancelled and nothing is left behind."""
+    send = Slow(2)
+    call = Pipeline(HEDGED).compile(send, READ)
+    assert run(call()) == (2, "answer")
+    assert (send.started, send.cancelled) == ([0, 1, 2], 2)
+    assert max(send.deadlines) == send.deadlines[0]  # one deadline for all of them
+
+
+@pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
+def test_a_fast_answer_is_not_hedged(run: Any) -> None:
+    """The usual case costs no second attempt."""
+    send = Slow(0)
+    assert run(Pipeline(HEDGED).compile(send, READ)()) == (0, "answer")
+    assert send.started == [0]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
+def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
+    """It is the API's own object, and an outer call sees that this one has given up."""
+    error = ConnectionRefusedError()
+    send = Slow(0, error)
+    inner = Pipeline(HEDGED).compile(send, READ)
+    outer = Pipeline(Policy(retry={"max_attempts": 3}), idempotent=True, clock=FakeClock()).compile(inner)
+    with pytest.raises(ConnectionRefusedError) as caught:
+        run(outer())
+    assert caught.value is error
+    assert send.started == [0]
+
+
+def test_writes_and_sync_functions_that_nobody_asked_for_are_not_hedged() -> None:
+    """A write would be sent twice; a sync client may not bear two threads."""
+    send = Slow(0)
+    assert asyncio.run(Pipeline(HEDGED).compile(send, Binding(operation="write"))()) == (0, "answer")
+    names: list[str] = []
+    Pipeline(HEDGED).compile(lambda: names.append(threading.current_thread().name), READ)()
+    assert names == ["MainThread"]
+
+
+def test_a_sync_function_is_hedged_in_threads_where_its_client_bears_it() -> None:
+    """The loser runs on and is not heard."""
+    release, started = threading.Event(), []
+
+    def send() -> int:
+        number = len(started)
+        started.append(number)
+        if number == 0:
+            release.wait(10)
+        return number
+
+    policy = Policy(deadline="10s", hedge={"delay": "10ms", "threads": True})
+    try:
+        assert Pipeline(policy).compile(send, READ)() == 1
+    finally:
+        release.set()
+
+
+def test_a_hedge_pays_the_budget() -> None:
+    """Without budget there is no second attempt: the first one is waited for."""
+    policy = Policy(deadline="1s", hedge={"delay": "10ms"}, budget={"ratio": 0, "floor": 0})
+    send = Slow(1)
+
+    async def story() -> Any:
+        return await Pipeline(policy).compile(send, READ)()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(story())
+    assert send.started == [0]
+
+
+def test_a_learned_delay_is_a_percentile_of_the_calls_that_went_well() -> None:
+    """After enough calls the delay is what 95 % of them took."""
+    clock = FakeClock()
+    policy = Policy(hedge={"delay": "5s", "percentile": "95%"})
+    times = [1.0] * 30 + [3.0, 3.0]
+    delays: list[float] = []
+
+    class Clock(FakeClock):
+        async def asleep(self, seconds: float) -> None:
+            delays.append(seconds)
+            await asyncio.sleep(30)
+
+    clock = Clock()
+
+    async def send() -> None:
+        clock.advance(times.pop() if times else 0.0)
+        await asyncio.sleep(0)
+
+    call = Pipeline(policy, clock=clock).compile(send, READ)
+
+    async def story() -> None:
+        for _ in range(33):
+            await call()
+
+    asyncio.run(story())
+    assert (delays[0], delays[-1]) == (5.0, 3.0)
+
+
+def test_a_failed_race_leaves_no_cycle() -> None:
+    """With gc off nothing of it stays alive."""
+
+    async def send() -> None:
+        raise ConnectionRefusedError
+
+    call = Pipeline(HEDGED).compile(send, READ)
+
+    async def story() -> int:
+        for _ in range(2):
+            try:
+                await call()
+            except ConnectionRefusedError:
+                pass
+            await asyncio.sleep(0)
+        gc.collect()
+        gc.disable()
+        try:
+            await call()
+        except ConnectionRefusedError:
+            pass
+        await asyncio.sleep(0)
+        found = gc.collect()
+        gc.enable()
+        return found
+
+    assert asyncio.run(story()) == 0
+
+
+# --- stages of others -------------------------------------------------------------------------------
+
+
+class Paused(Stage):
+    """Ten lines of a user."""
+
+    def __init__(self, log: list[str] | None = None) -> None:
+        self.log = [] if log is None else log
+
+    def before(self, call: Any) -> None:
+        """Note the attempt."""
+        self.log.append(f"before {call.attempt}")
+
+    def settle(self, call: Any, error: BaseException | None) -> None:
+        """Note its end."""
+        self.log.append(f"settle {call.attempt} {type(error).__name__}")
+
+
+def test_a_stage_of_a_policy_takes_part_in_every_attempt(driver: Any) -> None:
+    """Written in ten lines, the same for sync and async."""
+    stage = Paused()
+    policy = Policy(retry={"max_attempts": 2}, stages=(stage,))
+    call = Pipeline(policy, clock=FakeClock()).compile(driver.transport([TimeoutError(), "fine"]), READ)
+    assert driver.call(call) == "fine"
+    assert stage.log == ["before 1", "settle 1 TimeoutError", "before 2", "settle 2 NoneType"]
+
+
+def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy file names it, with options; what is not installed is a clear error."""
+
+    class Point:
+        name = "paused"
+
+        @staticmethod
+        def load() -> Any:
+            return Paused
+
+    monkeypatch.setattr("resilience._installed._points", lambda: {"paused": Point})
+    log: list[str] = []
+    mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
+    pipeline = Policies.from_mapping(mapping).pipeline("p")
+    assert pipeline.call(len, "abc") == 3
+    assert isinstance(pipeline.stages[0], Paused)
+    assert log == []
+    with pytest.raises(PolicyError, match="no stage 'nowhere' is installed; there are: paused"):
+        Policies.from_mapping({"version": 1, "policies": {"p": {"stages": ["nowhere"]}}}).pipeline("p")
+    with pytest.raises(PolicyError, match="cannot be made"):
+        Policies.from_mapping({"version": 1, "policies": {"p": {"stages": [{"paused": {"odd": 1}}]}}}).pipeline("p")

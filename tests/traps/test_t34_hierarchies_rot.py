@@ -1,0 +1,41 @@
+"""Sorting errors by class hierarchy holds until the next release: RateLimitExceeded left DDoSProtection's family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from resilience import Policies, failure_of, wrap
+from resilience.testing import FakeClock
+
+TICKER = "/api/v2/spot/market/tickers"
+GOOD = {"code": "00000", "msg": "success", "requestTime": 1, "data": [{"symbol": "BTCUSDT", "lastPr": "60000"}]}
+
+
+def backs_off(error: Exception) -> bool:
+    """Whether a bot backs off that was written when every rate limit was a DDoSProtection."""
+    return isinstance(error, ccxt.DDoSProtection)
+
+
+def test_naive() -> None:
+    """The bot's backoff has vanished for one of the two."""
+    assert backs_off(ccxt.DDoSProtection("slow down"))
+    assert not backs_off(ccxt.RateLimitExceeded("slow down"))
+
+
+@pytest.mark.parametrize("kind", [ccxt.DDoSProtection, ccxt.RateLimitExceeded])
+def test_ours(kind: type[Exception]) -> None:
+    """Each class has its own row in the table: nothing is inherited."""
+    failure = failure_of(kind("kraken slow down"))
+    assert (failure.category, failure.executed, failure.hint) == ("retryable", "no", "backoff")
+
+
+def test_ours_backs_off(bots: Any, api: Any) -> None:
+    """A rate limit is waited out, whatever ccxt calls it."""
+    api.on(TICKER, (429, {"code": "429", "msg": "Too Many Requests", "requestTime": 1, "data": None}), GOOD)
+    clock = FakeClock()
+    bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin(clock=clock))
+    assert bots.call(bot.fetch_ticker, "BTC/USDT")["last"] == 60_000
+    assert len(clock.sleeps) == 1

@@ -1,0 +1,58 @@
+"""What an error's class is called says little: Bitget's timeout is an AuthenticationError to ccxt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from resilience import Policies, failure_of, wrap
+
+PLACE = "/api/v2/spot/trade/place-order"
+ROWS = pytest.mark.parametrize(
+    ("answer", "kind", "executed", "category"),
+    [
+        ((400, "40010"), ccxt.AuthenticationError, "maybe", "retryable"),
+        ((400, "40725"), ccxt.ExchangeError, "maybe", "retryable"),
+        ((400, "45001"), ccxt.ExchangeError, "maybe", "retryable"),
+        ((400, "40015"), ccxt.ExchangeError, "maybe", "retryable"),
+        ((429, "429"), ccxt.DDoSProtection, "no", "retryable"),
+        ((400, "43012"), ccxt.InsufficientFunds, "no", "user_fixable"),
+        ((403, None), ccxt.ExchangeNotAvailable, "no", "user_fixable"),
+        ((404, None), ccxt.ExchangeNotAvailable, "no", "fatal"),
+    ],
+)
+
+
+def placed(bots: Any, api: Any, answer: tuple[int, str | None], wrapped: bool) -> Exception:
+    """Place an order that is answered so, once, and return the error."""
+    status, code = answer
+    api.on(PLACE, (status, "no json" if code is None else {"code": code, "msg": "m", "requestTime": 1, "data": None}))
+    policies = Policies.from_mapping({"policies": {"once": {"extends": "bitget", "retry": None, "deadline": "1s",
+                                                            "attempt_timeout": "500ms"}}})  # fmt: skip
+    plain = bots.plain(api)
+    bot = wrap(plain, "once", policies=policies) if wrapped else plain
+    with pytest.raises(ccxt.BaseError) as caught:
+        bots.call(bot.create_order, "BTC/USDT", "limit", "buy", 0.01, 30_000)
+    return caught.value
+
+
+@ROWS
+def test_naive(bots: Any, api: Any, answer: Any, kind: type, executed: str, category: str) -> None:
+    """Whoever retries ccxt's NetworkErrors retries a 403, and takes a timeout for a wrong key."""
+    error = placed(bots, api, answer, wrapped=False)
+    assert type(error) is kind
+    by_class = "retryable" if isinstance(error, ccxt.NetworkError) else "final"
+    assert (by_class == "retryable") != (category == "retryable") or kind in (
+        ccxt.DDoSProtection,
+        ccxt.InsufficientFunds,
+    )
+
+
+@ROWS
+def test_ours(bots: Any, api: Any, answer: Any, kind: type, executed: str, category: str) -> None:
+    """The exchange's own code decides, without one the status; the error stays ccxt's."""
+    error = placed(bots, api, answer, wrapped=True)
+    failure = failure_of(error)
+    assert (type(error), failure.executed, failure.category) == (kind, executed, category)
