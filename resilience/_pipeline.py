@@ -212,14 +212,15 @@ class Pipeline:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
         policy, breaker = self.policy, self.breaker
         retry = policy.retry
-        waits = [] if retry is None else [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))]
+        known = retry is not None and retry.stop is None and retry.wait is None  # else objects tell at each failure
+        waits = [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))] if retry and known else []
         return {
             "policy": policy.name,
             "operation": self.operation,
             "codes": list(policy.codes),
             "deadline": policy.deadline,
             "attempt_timeout": policy.attempt_timeout,
-            "max_attempts": 1 if retry is None else retry.max_attempts,
+            "max_attempts": 1 if retry is None else retry.max_attempts if retry.stop is None else None,
             "waits": [{"least": low, "longest": high} for low, high in waits],
             "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
             "breaker": None if breaker is None else breaker.describe(),

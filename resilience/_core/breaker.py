@@ -114,32 +114,20 @@ class Breaker:
         if self._slow_after is not None:
             now = self._clock()
             slow = now - began > self._slow_after
-        if ticket == self._closed:
+        if slow:
+            counted = self._count_against(ticket, now, slow=True)
+        elif ticket == self._closed:
             self.streak = 0
-            if slow:
-                self._count_slow(ticket, now)
-            else:
-                self.goods.add_common(now)
-        elif not isinstance(ticket, Permit) or not self._tried(ticket, now, good=not slow):
-            return
-        if self._each:
+            self.goods.add_common(now)
+            counted = True
+        else:
+            counted = self._count_trial(ticket, now)
+        if counted and self._each:
             self._states.queue.append(Told("success"))
 
     def failed(self, ticket: int | Permit, now: float, error: object = None) -> None:
         """Settle an attempt that the service failed."""
-        self._states.load()
-        with self._lock:
-            if ticket == self._closed:
-                self._queue_failure(error)
-                self.streak += 1
-                self.goods.add_rare(now)
-                if self._tripped(now):
-                    self._open(now)
-                return
-            if ticket in self._permits:
-                self._queue_failure(error)
-        if isinstance(ticket, Permit):
-            self._tried(ticket, now, good=False)
+        self._count_against(ticket, now, error)
 
     def released(self, ticket: int | Permit) -> None:
         """Settle an attempt that says nothing of the service (neutral), or that was abandoned."""
@@ -160,11 +148,13 @@ class Breaker:
     def tell(self, emit: Callable[..., None], fn: object = None) -> None:
         """Tell what is queued, by `emit` and to pybreaker's listeners; asked after every lock is released."""
         queue = self._states.queue
-        while queue:
-            try:
+        if not queue:
+            return
+        while True:
+            with self._lock:
+                if not queue:
+                    return
                 method, args, event = queue.popleft()
-            except IndexError:
-                return  # another thread tells it
             if event is not None:
                 emit(event, breaker=self.key, shadow=self.shadow or None)
             for watcher in self._watchers:
@@ -324,30 +314,33 @@ class Breaker:
         self.streak = self._successes = 0
         self._permits = set()
 
-    def _queue_failure(self, error: object) -> None:
-        if self._watchers:
-            self._states.queue.append(Told("failure", (error,)))
-
     # --- taking the lock ------------------------------------------------------------------------
 
-    def _count_slow(self, ticket: int | Permit, now: float) -> None:
-        self._states.load()
+    def _count_against(self, ticket: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
+        """Count a failure, or a slow success; False when it counts no more."""
+        self._states.load()  # before the lock: an import may run
         with self._lock:
-            if ticket == self._closed:
-                self.goods.add_slow(now)
-                if self._tripped(now):
-                    self._open(now)
-
-    def _tried(self, permit: Permit, now: float, *, good: bool) -> bool:
-        """Settle a trial; False when its permit counts no more."""
-        with self._lock:
-            if permit not in self._permits:
+            trial = ticket in self._permits
+            if not trial and ticket != self._closed:
                 return False
-            self._permits.discard(permit)
-            if not good:
+            if self._watchers and not slow:
+                self._states.queue.append(Told("failure", (error,)))
+            if trial:
                 self._open_for = min(self._open_for * self._settings.growth, self._longest)
                 self._open(now)
                 return True
+            self.streak = 0 if slow else self.streak + 1
+            (self.goods.add_slow if slow else self.goods.add_rare)(now)
+            if self._tripped(now):
+                self._open(now)
+            return True
+
+    def _count_trial(self, ticket: int | Permit, now: float) -> bool:
+        """Count a good trial; False when its permit counts no more."""
+        with self._lock:
+            if ticket not in self._permits:
+                return False
+            self._permits = {permit for permit in self._permits if permit is not ticket}
             self._successes += 1
             if self._successes >= self._settings.half_open.successes:
                 self._close(now)

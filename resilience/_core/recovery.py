@@ -187,8 +187,12 @@ class Recovery:
         if schedule is None:
             return self._finish(now)
         if self._state is None:
-            self._state = schedule.begin(self._started)
-        if schedule.stops(self._state, self._trail.attempt, now) or self._capped():
+            self._state = schedule.begin(self._started, self.call.args, self.call.kwargs)
+        try:
+            stops = schedule.stops(self._state, self._trail.attempt, now, self._trail.outcome)
+        except Exception as error:
+            return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
+        if stops or self._capped():
             self._trail.tell("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
