@@ -28,6 +28,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp counts (30s)")
     parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
     parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
+    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode (one-way)")
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
             window=args.window,
             faults=_faults(args.faults),
             limits=args.limits == "real",
+            hedge=args.hedge,
         )
     except (OSError, ValueError, OverflowError) as error:
         print(f"resilience sandbox: {error}", file=sys.stderr)
