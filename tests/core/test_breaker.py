@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pybreaker
@@ -15,7 +16,8 @@ from resilience._core.events import Events
 from resilience._core.policy import Breaker as Settings
 from resilience._core.units import Calls
 from resilience._core.window import CallWindow, Window
-from resilience.testing import FakeClock
+from resilience.config.load import lint
+from resilience.testing import FakeClock, no_waits
 
 
 def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
@@ -44,6 +46,30 @@ def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
     """The mistake is told at its place."""
     with pytest.raises(PolicyError, match=r"breaker\.slow_rate: needs slow_after"):
         Policy(breaker={"slow_rate": "50%"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), ("all", "all"), ("'all'", "all")])
+def test_a_file_says_who_waits(tmp_path: Path, word: str, value: Any) -> None:
+    """`wait` is true, false or `all`, and nothing else."""
+    file = tmp_path / "bot.yaml"
+    file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{wait: {word}, mode: shadow}}}}\n")
+    rules = Policies.load(file).policy("p").breaker
+    assert rules is not None
+    assert (rules.wait, rules.mode) == (value, "shadow")
+    for wrong, told in (("yes", "'yes'"), ("1", "'1'"), ("[all]", "a list")):
+        file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{wait: {wrong}}}}}\n")
+        with pytest.raises(PolicyError, match=rf"breaker\.wait: {told} is not one of false, true, all"):
+            Policies.load(file)
+
+
+def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path) -> None:
+    """An attempt that is cut has failed; it is no slow success."""
+    file = tmp_path / "bot.yaml"
+    breaker = "{slow_rate: 50%, slow_after: 5s}"
+    file.write_text(f"version: 1\npolicies:\n  p: {{attempt_timeout: 5s, breaker: {breaker}}}\n")
+    assert [problem.message for problem in lint(file)] == [
+        "warning: breaker.slow_after of 5s is never seen: an attempt is cut after 5s, and has failed"
+    ]
 
 
 def test_a_window_of_calls_forgets_by_calls() -> None:
@@ -151,6 +177,16 @@ def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) 
     assert isinstance(trial, Permit)
     assert driver.call(pipeline.compile(driver.transport(["fine"]))) == "fine"
     assert clock.sleeps == pytest.approx([0.1])
+
+
+def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
+    """`no_waits` on the machine's own clock: the break counts as waited out, and nobody spins until it is."""
+    pipeline = Pipeline(Policy(breaker={"open_for": "1h", "open_max": "1h", "wait": "all"}))  # type: ignore[arg-type]
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    with no_waits():
+        assert driver.call(pipeline.compile(driver.transport(["fine"]))) == "fine"
+    assert pipeline.breaker.state == "closed"
 
 
 @pytest.mark.parametrize("by_hand", ["open", "isolate"])
