@@ -80,10 +80,10 @@ def spot_order(write: Asked) -> Look:
     """Look for a spot order by its client id; after two hours among the open and the past ones."""
     answer = yield Question(SPOT_INFO, {"clientOid": write.key})
     seen = _seconds(answer.get("requestTime"))
-    rows = _rows(answer)
+    rows = _rows(answer, "clientOid", write.key)
     if rows:
         return _found(write, rows[0], seen)
-    if seen is not None and write.sent_at is not None and seen - write.sent_at > _BLIND_AFTER:
+    if write.sent_at is not None and (seen is None or seen - write.sent_at > _BLIND_AFTER):
         return (yield from _past(write, seen))
     return NOT_FOUND(server_time=seen)
 
@@ -92,7 +92,7 @@ def mix_order(write: Asked) -> Look:
     """Look for a futures order by its client id."""
     answer = yield Question(MIX_INFO, {**_market(write.params), "clientOid": write.key})
     seen = _seconds(answer.get("requestTime"))
-    rows = _rows(answer)
+    rows = _rows(answer, "clientOid", write.key)
     return _found(write, rows[0], seen) if rows else NOT_FOUND(server_time=seen)
 
 
@@ -116,7 +116,7 @@ def cancelled(path: str) -> Callable[[Asked], Look]:
         name = "orderId" if params.get("orderId") else "clientOid"
         market = _market(params) if path == MIX_INFO else {}
         answer = yield Question(path, {**market, name: params.get(name)})
-        rows = _rows(answer)
+        rows = _rows(answer, name, params.get(name))
         if not rows:
             raise LookupError("the order to cancel is not visible")
         seen = _seconds(answer.get("requestTime"))
@@ -130,7 +130,7 @@ def status_of(row: Mapping[str, Any]) -> Any:
     return row.get("status") or row.get("state")
 
 
-def _past(write: Asked, seen: float) -> Look:
+def _past(write: Asked, seen: float | None) -> Look:
     """Look through the open and the past orders since the first stamp, page by page."""
     since = {"startTime": str(int((write.sent_at or 0.0) * 1000) - 60_000), "limit": str(_PAGE)}
     symbol = {"symbol": write.params["symbol"]} if write.params.get("symbol") else {}
@@ -158,8 +158,17 @@ def _unknown(error: Exception) -> Mapping[str, Any]:
     return evidence.body
 
 
-def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the orders in an answer; an unknown one is an empty list, no data, or a code."""
+def _rows(answer: Mapping[str, Any], name: str = "", asked_for: Any = None) -> list[Mapping[str, Any]]:
+    """Return the orders in an answer; an unknown one is an empty list, no data, or a code.
+
+    Args:
+        answer: the envelope.
+        name: the field by which one order was asked for, where it was one.
+        asked_for: its value.
+
+    Raises:
+        LookupError: it holds something else, or somebody else's order: that answers nothing.
+    """
     data = answer.get("data")
     if isinstance(data, Mapping):
         inner = data.get("entrustedList", data)
@@ -170,6 +179,8 @@ def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         raise LookupError("the answer lists no orders")
     if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
         raise LookupError("the answer lists what is no order")  # something is there: that is not "not found"
+    if any(name and row.get(name) and str(row[name]) != str(asked_for) for row in data):
+        raise LookupError("the answer is about another order")
     return data
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
+from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
@@ -73,8 +74,9 @@ class Outbox:
             ValueError: it is something else.
         """
         self._rows = Rows(path)
+        self._lock = Lock()
         self._running: set[tuple[str, str]] = set()
-        """Writes that a call of this process is at: a replay leaves them alone."""
+        """Writes that a call or a replay of this process is at: everybody else leaves them alone."""
 
     @property
     def open(self) -> list[Row]:
@@ -149,10 +151,14 @@ class Outbox:
             RejectedError: the key is under way, in doubt or used up, or the file cannot be written.
             TypeError: an argument cannot be kept.
         """
+        mine, added = self._claim(key, operation), False
         try:
-            added = self._rows.add(key, operation, args, kwargs)
+            added = mine and self._rows.add(key, operation, args, kwargs)
         except sqlite3.Error as error:
             raise RejectedError(f"{operation}: the outbox cannot be written: {error}", operation=operation) from error
+        finally:
+            if mine and not added:
+                self._left(key, operation)
         if added:
             return self._entry(key, operation)
         row = self._rows.find(key, operation)
@@ -160,15 +166,38 @@ class Outbox:
         why = "was executed already" if done else "is under way or in doubt: replay the outbox first"
         raise RejectedError(f"{operation}: the write with key {key} {why}; nothing was sent", operation=operation)
 
+    def _claim(self, key: str, operation: str) -> bool:
+        """Take a write for one call, or one replay, of this process; False when another is at it."""
+        with self._lock:
+            if (key, operation) in self._running:
+                return False
+            self._running.add((key, operation))
+            return True
+
+    def _left(self, key: str, operation: str) -> None:
+        self._running.discard((key, operation))
+
     def _entry(self, key: str, operation: str, stamps: tuple[float, ...] = ()) -> _Entry:
-        self._running.add((key, operation))
-        return _Entry(self._rows, key, operation, stamps, lambda: self._running.discard((key, operation)))
+        """Return the entry of a write that was claimed."""
+        return _Entry(self._rows, key, operation, stamps, lambda: self._left(key, operation))
 
     def _interrupted(self, client: Any, resend: bool) -> Iterator[tuple[Row, Callable[[], Any]]]:
-        """Yield the open writes that no call of this process is at, each with what settles it."""
-        for row in self.open:
-            if (row.key, row.operation) not in self._running:
-                yield row, self._again(client, row, resend)
+        """Yield the open writes that no call of this process is at, each with what settles it.
+
+        A row is read again once it is claimed: a call that was at it has settled it meanwhile.
+        """
+        for seen in self.open:
+            if not self._claim(seen.key, seen.operation):
+                continue
+            run = None
+            try:
+                row = self._rows.find(seen.key, seen.operation)
+                run = self._again(client, row, resend) if row is not None and row.state == "open" else None
+            finally:
+                if run is None:
+                    self._left(seen.key, seen.operation)
+            if row is not None and run is not None:
+                yield row, run
 
     def _again(self, client: Any, row: Row, resend: bool) -> Callable[[], Any]:
         """Return the call that settles a row: its first attempt is the one that the earlier process made."""

@@ -94,7 +94,8 @@ class Server:
 
 
 KINDS = [
-    "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost", "late",
+    "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost",
+    "late",
 ]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)

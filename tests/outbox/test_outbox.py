@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -274,3 +276,58 @@ def test_a_find_that_says_not_yet_keeps_looking(outbox: Outbox) -> None:
     with pytest.raises(Killed):
         bot.place(client_id="a")
     assert [one.outcome for one in outbox.replay(bot, resend=True)] == ["unknown"]
+
+
+def test_a_replay_leaves_what_was_settled_meanwhile_alone(exchange: Sandbox, outbox: Outbox) -> None:
+    """A call was under way when the replay began and is over when its row's turn comes: it is not made again."""
+    bot = client(exchange, outbox)
+    begun, told, raw = threading.Event(), threading.Event(), vars(bot)["_resilience_client"]
+
+    def first(**params: Any) -> Any:
+        begun.set()
+        told.wait(5)
+        return BitgetClient.spot_place_order(raw, **params)
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    with pytest.raises(Killed):
+        client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="old")
+    vars(raw)["spot_place_order"] = first
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(bot.spot_place_order, **ORDER, clientOid="a")
+        begun.wait(5)
+        replay = outbox._interrupted(client(exchange, outbox), resend=True)
+        assert next(replay)[0].key == "old"
+        told.set()
+        running.result()
+    assert [row.key for row, _ in replay] == []
+    assert executions(exchange) == {"a": 1}
+
+
+def test_a_row_is_one_replays_alone(exchange: Sandbox, outbox: Outbox) -> None:
+    """Of two replays at once, each leaves the other's rows alone, those that it has settled too."""
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    for key in ("a", "b", "c"):
+        with pytest.raises(Killed):
+            client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid=key)
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: outbox.replay(client(exchange, outbox), resend=True), range(4)))
+    assert sorted(one.key for each in told for one in each) == ["a", "b", "c"]
+    assert executions(exchange) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, exchange: Sandbox) -> None:
+    """It fails, and the right client can replay afterwards."""
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    with pytest.raises(Killed):
+        client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
+    with pytest.raises(AttributeError):
+        outbox.replay(wrap(object(), policies=Policies.builtin()))
+    assert [one.outcome for one in outbox.replay(client(exchange, outbox))] == ["failed"]
