@@ -168,7 +168,9 @@ def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         data = []
     if not isinstance(data, list):
         raise LookupError("the answer lists no orders")
-    return [row for row in data if isinstance(row, Mapping) and row.get("orderId")]
+    if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
+        raise LookupError("the answer lists what is no order")  # something is there: that is not "not found"
+    return data
 
 
 def _market(params: Mapping[str, Any]) -> dict[str, Any]:

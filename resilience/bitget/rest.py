@@ -7,6 +7,7 @@ never retries; `wrap(client, "bitget")` puts every call under a policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from ..integrations import requests as transport
@@ -59,15 +60,20 @@ class BitgetClient(Client):
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._request(method, path, params)
-        answer = transport.send(
-            self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-        )
+        try:
+            answer = transport.send(
+                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
+            )
+        except Exception as error:
+            self._hide(error)
+            raise
         try:
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                began = self.clock.instant()
-                self.clock.told(self.server_time(), began)
+                with suppress(Exception):  # the refusal is the caller's answer, whatever becomes of the clock
+                    began = self.clock.instant()
+                    self.clock.told(self.server_time(), began)
             raise
 
     def _new_session(self) -> Any:
