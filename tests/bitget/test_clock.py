@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -31,25 +32,16 @@ def placed(request: pytest.FixtureRequest, api: Any) -> Any:
     """Place one order through a plain client of each colour; return its error and its clock's offset."""
     raw = request.param("key-c", "secret-of-clocks", "pass-of-clocks", base_url=api.rest)
 
+    async def story() -> Any:
+        async with raw:
+            return await raw.spot_place_order(**ORDER)
+
     def place() -> tuple[BitgetApiError, float]:
         with pytest.raises(BitgetApiError) as caught:
-            if request.param is BitgetClient:
-                raw.spot_place_order(**ORDER)
-            else:
-                _run(raw)
+            raw.spot_place_order(**ORDER) if request.param is BitgetClient else asyncio.run(story())
         return caught.value, raw.clock.offset
 
     return place
-
-
-def _run(raw: Any) -> None:
-    import asyncio
-
-    async def story() -> None:
-        async with raw:
-            await raw.spot_place_order(**ORDER)
-
-    asyncio.run(story())
 
 
 @pytest.mark.parametrize("code", ["40004", "40005", "40008", "40911"])
