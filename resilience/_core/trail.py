@@ -207,7 +207,7 @@ class Trail:
         fresh = stamps[self._stamps_seen :] if stamps else []
         self._stamps_seen += len(fresh)
         if call.sent_at is None:
-            call.sent_at = stamps[0] if stamps else plan.clock.time() - (now - self._started)
+            call.sent_at = _first(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
         call.attempt, call.failure = self.attempt, failure
         doubtful = failure.executed == "maybe" and not failure.duplicate
         self._maybe = self._maybe or doubtful
@@ -218,6 +218,11 @@ class Trail:
                 )
             stamp = max(fresh) if fresh else None
             self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+
+
+def _first(stamps: list[float], plan: Plan) -> float:
+    """Return the first stamp; of another process's the earliest: its clock may have been set right in between."""
+    return min(stamps) if plan.binding.resumed else stamps[0]
 
 
 def _refused(outcome: object) -> bool:

@@ -96,7 +96,7 @@ class Client(NamedCalls):
         self.strict_param_validation = strict_param_validation
         self.clock = ServerClock(clock)
         self._signer = Signer(key, secret, passphrase, demo=demo, locale=locale)
-        self._session = session or self._new_session()
+        self._session = self._new_session() if session is None else self._taken(session)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -104,6 +104,10 @@ class Client(NamedCalls):
     @abstractmethod
     def _new_session(self) -> Any:
         """Make the HTTP session that requests are sent through."""
+
+    def _taken(self, session: Any) -> Any:
+        """Return a session that was given, fit to be sent through: nothing in it may send an order again by itself."""
+        return session
 
     @abstractmethod
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
@@ -190,9 +194,9 @@ class Client(NamedCalls):
         try:
             return opened(answer, self._options(request), needs=needs)
         except BitgetApiError as error:
-            at = error.body.get("requestTime") if _stale(error) and isinstance(error.body, dict) else None
-            if isinstance(at, int) and at > 0:
-                self.clock.told(at / 1000, request.began)
+            at = _told_at(error)
+            if at is not None and _stale(error):
+                self.clock.told(at, request.began)
             raise
 
     def _window(self, call: CurrentCall | None) -> float:
@@ -221,7 +225,13 @@ class Client(NamedCalls):
 
 def unclear(error: BitgetApiError) -> bool:
     """Tell whether a stamp was refused by an answer that does not tell the time: it has to be asked for."""
-    return _stale(error) and not (isinstance(error.body, dict) and error.body.get("requestTime"))
+    return _stale(error) and _told_at(error) is None
+
+
+def _told_at(error: BitgetApiError) -> float | None:
+    """Return the exchange's Unix time in an error's envelope, or None; milliseconds, as a number or a text."""
+    at = str(error.body.get("requestTime", "")) if isinstance(error.body, dict) else ""
+    return int(at) / 1000 if at.isdecimal() and len(at) < 20 and int(at) > 0 else None
 
 
 def _stale(error: BitgetApiError) -> bool:

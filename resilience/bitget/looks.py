@@ -27,7 +27,9 @@ _UNKNOWN = ("40109", "43001", "25204")
 _BLIND_AFTER = 2 * 3600 - 300.0  # a spot query by client id finds nothing after two hours
 _PAGE, _MOST_PAGES = 100, 20
 _WORDS, _NUMBERS = ("symbol", "side", "orderType"), ("size", "price")
-_OVER = ("filled", "cancelled", "canceled")
+_CANCELLED = ("cancelled", "canceled")
+_OVER = ("filled", *_CANCELLED)
+_SETTLED = 5.0  # seconds after its cancel (P + L) past which the order that replaces one would be visible
 
 
 class Question(NamedTuple):
@@ -96,16 +98,40 @@ def mix_order(write: Asked) -> Look:
     return _found(write, rows[0], seen) if rows else NOT_FOUND(server_time=seen)
 
 
-def replaced(order: Callable[[Asked], Look]) -> Callable[[Asked], Look]:
-    """Return the look for an amendment that replaces an order: the new client id, the new size and price."""
+def replaced(order: Callable[[Asked], Look], path: str) -> Callable[[Asked], Look]:
+    """Return the look for an amendment that replaces an order: the new client id, the new size and price.
+
+    Where the new order is not found, the old one, asked for at `path`, tells whether the amendment stopped halfway.
+    """
 
     def look(write: Asked) -> Look:
         given = write.params
         fresh = {"size": given.get("newSize", given.get("size")), "price": given.get("newPrice", given.get("price"))}
         market = {name: given[name] for name in ("symbol", "productType", "marginCoin") if given.get(name)}
-        return order(Asked({**market, **fresh}, write.key, write.sent_at))
+        answer = yield from order(Asked({**market, **fresh}, write.key, write.sent_at))
+        return answer if isinstance(answer, Found) else (yield from _halfway(path, given, answer))
 
     return look
+
+
+def _halfway(path: str, given: Mapping[str, Any], missing: NotFound) -> Look:
+    """Judge a new order that is not found by the old one.
+
+    As long as that lives, or is filled, nothing happened. Once it is cancelled the new one may still
+    appear, and after that nobody can tell who cancelled it: not "not found", and not to be sent again.
+    """
+    name = "orderId" if given.get("orderId") else "clientOid"
+    if not given.get(name):
+        return missing
+    market = _market(given) if path == MIX_INFO else {}
+    answer = yield Question(path, {**market, name: given[name]})
+    rows = _rows(answer, name, given[name])
+    if not rows or status_of(rows[0]) not in _CANCELLED:
+        return missing
+    seen, over = _seconds(answer.get("requestTime")), _seconds(rows[0].get("uTime"))
+    if seen is None or over is None or seen <= over + _SETTLED:
+        raise LookupError("the old order is cancelled, and the new one is not visible yet")
+    return Found(rows[0], matches=False, server_time=seen)
 
 
 def cancelled(path: str) -> Callable[[Asked], Look]:

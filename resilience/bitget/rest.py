@@ -7,7 +7,6 @@ never retries; `wrap(client, "bitget")` puts every call under a policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Self
 
 from ..integrations import requests as transport
@@ -71,13 +70,24 @@ class BitgetClient(Client):
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                with suppress(Exception):  # the refusal is the caller's answer, whatever becomes of the clock
-                    began = self.clock.instant()
-                    self.clock.told(self.server_time(), began)
+                self._ask_the_time()
             raise
+
+    def _ask_the_time(self) -> None:
+        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
+        began = self.clock.instant()
+        try:
+            self.clock.told(self.server_time(), began)
+        except Exception:
+            pass
 
     def _new_session(self) -> Any:
         return transport.new_session()
+
+    def _taken(self, session: Any) -> Any:
+        for adapter in getattr(session, "adapters", {}).values():
+            transport.without_retries(adapter)
+        return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
         look = operation.look

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -331,3 +334,41 @@ def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, ex
     with pytest.raises(AttributeError):
         outbox.replay(wrap(object(), policies=Policies.builtin()))
     assert [one.outcome for one in outbox.replay(client(exchange, outbox))] == ["failed"]
+
+
+def test_a_file_is_one_outboxs_alone(tmp_path: Path) -> None:
+    """A second one would take the first one's writes for interrupted; it may open once that was closed, or has died."""
+    path = tmp_path / "bot.db"
+    first = Outbox(path)
+    with pytest.raises(BlockingIOError, match="another outbox"):
+        Outbox(path)
+    first.close()
+    story = (
+        "import os, sys; from resilience.outbox import Outbox; box = Outbox(sys.argv[1]); print(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", story, path], stdin=-1, stdout=-1) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BlockingIOError):
+            Outbox(path)
+        other.kill()
+    Outbox(path).close()
+
+
+def test_a_clock_that_was_set_right_in_between(exchange: Sandbox, outbox: Outbox) -> None:
+    """The first stamp, far ahead, was refused, and the second was accepted: the order is ours."""
+    raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+    raw.spot_place_order(**ORDER, clientOid="a")
+    outbox._rows.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
+    outbox._rows.stamp("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
+    (found,) = outbox.replay(client(exchange, outbox))
+    assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
+
+
+def test_its_refusals_are_the_clients_too(exchange: Sandbox, outbox: Outbox) -> None:
+    """Who catches the errors of requests catches them."""
+    bot = client(exchange, outbox)
+    bot.spot_place_order(**ORDER, clientOid="a")
+    with pytest.raises(requests.RequestException, match="executed already") as caught:
+        bot.spot_place_order(**ORDER, clientOid="a")
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), RejectedError)
