@@ -158,7 +158,7 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
 
 
 @pytest.mark.parametrize("timeless", [False, True])
-@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 8])
+@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 10])
 @pytest.mark.parametrize("offset", [-SKEW, 0.0, SKEW])
 @pytest.mark.parametrize(
     "behaviours",
