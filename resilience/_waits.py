@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 
 from ._clock import running_trio
+from ._limits import begin
 
 __all__ = ["limited"]
 
@@ -33,16 +34,16 @@ async def limited(
         if cut:
             raise TimeoutError(_cut(seconds))
         return result
-    import asyncio
-
-    limit: Any = None
+    limit: Any = begin(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
-            return await send(*args, **kwargs)
-    except TimeoutError as error:
-        if limit.expired() and isinstance(error.__cause__, asyncio.CancelledError):
+        result = await send(*args, **kwargs)
+    except BaseException as error:
+        if limit.end(error):
             raise TimeoutError(_cut(seconds)) from None
         raise
+    else:
+        limit.end()
+        return result
     finally:
         limit = None  # it refers to the task, and a task that failed refers to this frame
 
