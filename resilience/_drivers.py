@@ -17,7 +17,7 @@ from ._core.deadline import CONTEXT
 from ._core.deadline import leave as left
 from ._core.plan import PLAIN, Plan
 from ._core.recovery import Recovery
-from ._core.refusal import admitted, out_of_time
+from ._core.refusal import Patience, admitted, out_of_time
 from ._core.stage import Stage, asked, told
 from ._waits import limited
 
@@ -32,6 +32,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     here, enter, leave = CONTEXT.get, CONTEXT.set, CONTEXT.reset
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
+    patient = plan.patient
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -48,7 +49,14 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
         if breaker is not None:
-            ticket = breaker.gate or admitted(plan, outer, started)
+            ticket = breaker.gate
+            if not ticket:
+                if patient:
+                    for delay in (patience := Patience(plan, outer, started, deadline)):
+                        clock.sleep(delay)
+                    ticket, started = patience.ticket, now()
+                else:
+                    ticket = admitted(plan, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
@@ -161,6 +169,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     here, enter = CONTEXT.get, CONTEXT.set
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
+    patient = plan.patient
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -177,7 +186,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
         if breaker is not None:
-            ticket = breaker.gate or admitted(plan, outer, started)
+            ticket = breaker.gate
+            if not ticket:
+                if patient:
+                    for delay in (patience := Patience(plan, outer, started, deadline)):
+                        await clock.asleep(delay)
+                    ticket, started = patience.ticket, now()
+                else:
+                    ticket = admitted(plan, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)

@@ -81,7 +81,7 @@ class Plan:
 
     __slots__ = (
         "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "events",
-        "fence", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
+        "fence", "fn", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
         "stamps",
     )  # fmt: skip
 
@@ -102,6 +102,7 @@ class Plan:
         """Resolve a policy for one function; `classifier` and `schedule` are asked at the first failure."""
         self.policy = policy
         self.binding = binding
+        self.fn = fn
         self.operation = binding.operation
         self.clock = clock
         self.events = events
@@ -134,6 +135,11 @@ class Plan:
         """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
 
+    @property
+    def patient(self) -> bool:
+        """Tell whether a first attempt waits for the breaker."""
+        return self.policy.breaker is not None and self.policy.breaker.wait == "all"
+
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
         now = self.clock.monotonic()
@@ -156,8 +162,7 @@ class Plan:
     def tell_breaker(self) -> None:
         """Send what the breaker has queued."""
         if self.breaker is not None:
-            for name in self.breaker.drain():
-                self.tell(name, breaker=self.breaker.key)
+            self.breaker.tell(self.tell, self.fn)
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""

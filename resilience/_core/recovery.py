@@ -16,12 +16,11 @@ from .call import Action, Call, Step
 from .deadline import Place
 from .plan import Plan, Ticket
 from .reconcile import Found, NotFound, Verdict
+from .refusal import POLL
 from .registry import Category
 from .trail import Trail
 
 __all__ = ["Recovery"]
-
-_POLL = 0.1  # seconds between two tries for a half-open permit that others hold
 
 
 class Recovery:
@@ -84,14 +83,14 @@ class Recovery:
     def refused(self) -> Step:
         """The breaker refused the next attempt after all."""
         now = self.now()
-        refusal, at = self._breaker_at(now + _POLL, now)
+        refusal, at = self._breaker_at(now + POLL, now)
         if refusal is None and self._waits_for_breaker and at < self._trail.place.deadline:
             return self._wait(at - now, Action.SEND)
         return self._finish(now, refusal or self._refusal(now))
 
     def recovered(self) -> None:
         """An attempt after the first succeeded."""
-        self._trail.recovered(self.now())
+        self._trail.recovered()
 
     def looking(self) -> Place:
         """Return the place of a look: the call's deadline, and neither its key nor its budget."""
@@ -188,8 +187,12 @@ class Recovery:
         if schedule is None:
             return self._finish(now)
         if self._state is None:
-            self._state = schedule.begin(self._started)
-        if schedule.stops(self._state, self._trail.attempt, now) or self._capped():
+            self._state = schedule.begin(self._started, self.call.args, self.call.kwargs)
+        try:
+            stops = schedule.stops(self._state, self._trail.attempt, now, self._trail.outcome)
+        except Exception as error:
+            return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
+        if stops or self._capped():
             self._trail.tell("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
@@ -214,7 +217,7 @@ class Recovery:
     @property
     def _waits_for_breaker(self) -> bool:
         rules = self.plan.policy.breaker
-        return rules is not None and rules.wait
+        return rules is not None and rules.wait is not False
 
     def _breaker_at(self, at: float, now: float) -> tuple[Exception | None, float]:
         """Return (refusal, instant): no wait is begun towards a breaker that will still refuse."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
@@ -10,7 +11,10 @@ from .plan import Plan, Ticket
 from .record import keep
 from .registry import Category
 
-__all__ = ["admitted", "out_of_time"]
+__all__ = ["POLL", "Patience", "admitted", "out_of_time"]
+
+POLL = 0.1
+"""Seconds between two tries for a half-open permit that others hold."""
 
 
 def admitted(plan: Plan, outer: object, now: float) -> Ticket:
@@ -23,14 +27,56 @@ def admitted(plan: Plan, outer: object, now: float) -> Ticket:
     ticket = plan.breaker.admit(now)
     plan.tell_breaker()
     if ticket is None:
-        ready = plan.breaker.ready_at(now)
-        raise _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
+        raise _open(plan, outer, plan.breaker.ready_at(now))
     return ticket
+
+
+class Patience:
+    """A first attempt that waits for the breaker (`wait: all`): iterating gives the seconds of each wait.
+
+    Attributes:
+        ticket: the breaker's leave, once the iteration has ended.
+    """
+
+    __slots__ = ("_deadline", "_now", "_outer", "_plan", "ticket")
+
+    def __init__(self, plan: Plan, outer: object, now: float, deadline: float) -> None:
+        self._plan = plan
+        self._outer = outer
+        self._now = now
+        self._deadline = deadline
+        self.ticket: Ticket = 0
+
+    def __iter__(self) -> Iterator[float]:
+        """Wait until the breaker admits.
+
+        Raises:
+            CircuitOpenError: it will not do so before the deadline.
+        """
+        plan, breaker, clock, skipped = self._plan, self._plan.breaker, self._plan.clock, 0.0
+        assert breaker is not None
+        while True:
+            ticket = breaker.admit(self._now)
+            plan.tell_breaker()
+            if ticket is not None:
+                self.ticket = ticket
+                return
+            ready = breaker.ready_at(self._now)
+            at = ready if ready > self._now else self._now + POLL
+            if at >= self._deadline:
+                raise _open(plan, self._outer, ready)
+            yield at - self._now
+            skipped = max(skipped, at - clock.monotonic())  # a wait that was cut short on purpose (tests do) is over
+            self._now = clock.monotonic() + skipped
 
 
 def out_of_time(plan: Plan, outer: object) -> Exception:
     """Return the refusal of a call whose outer deadline has passed already."""
     return _told(plan, plan.refusal(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
+
+
+def _open(plan: Plan, outer: object, ready: float) -> Exception:
+    return _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
 
 
 def _told(plan: Plan, refusal: Any, outer: object) -> Exception:

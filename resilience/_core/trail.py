@@ -33,8 +33,8 @@ class Trail:
     """
 
     __slots__ = (
-        "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt",
-        "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
+        "_began", "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket",
+        "attempt", "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -45,7 +45,7 @@ class Trail:
         self.place = Place._make(place)
         self._here: object = place
         self._ticket = ticket
-        self._started = started
+        self._started = self._began = started
         self._outer = outer
         self.attempt = 1
         self.doubt: Doubt | None = None
@@ -103,18 +103,18 @@ class Trail:
             plan.tell_breaker()
             if ticket is None:
                 return None
-        self._ticket = ticket
+        self._ticket, self._began = ticket, now
         self._sending = True
         self.attempt += 1
         until = min(self.place.deadline, now + plan.attempt_timeout)
         self._here = self.place = self.place._replace(until=until, attempt=self.attempt)
         return self.place
 
-    def recovered(self, now: float) -> None:
+    def recovered(self) -> None:
         """An attempt after the first succeeded."""
         self._over = True
         if self._ticket is not None and self.plan.breaker is not None:
-            self.plan.breaker.succeeded(self._ticket, now)
+            self.plan.breaker.succeeded(self._ticket, self._began)
         self.plan.tell_breaker()
         self.tell("call_recovered")
 
@@ -195,7 +195,7 @@ class Trail:
         if breaker is not None and ticket is not None:
             counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
             if counts and not _refused(self.outcome):
-                breaker.failed(ticket, now)
+                breaker.failed(ticket, now, self.outcome)
             else:
                 breaker.released(ticket)
         self._ticket = None

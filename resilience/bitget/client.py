@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .._core.deadline import CurrentCall, current_call
+from .._core.evidence import get
 from .._core.plan import Binding
 from .._core.reconcile import Fence, Found, NotFound
 from ..config.tables import CodeRegistry
 from ..integrations._http import Answer
+from ..telemetry.redaction import REDACTED
 from .answers import opened
 from .clock import ServerClock
 from .errors import BitgetApiError
@@ -27,7 +29,7 @@ from .looks import Asked
 from .named import NamedCalls
 from .operations import BY_PATH, OPERATIONS, Operation, told
 from .params import defined
-from .signing import Signer, query_of
+from .signing import SECRET_HEADERS, Signer, query_of
 
 __all__ = ["Client", "Request"]
 
@@ -154,14 +156,21 @@ class Client(NamedCalls):
     # --- one attempt -----------------------------------------------------------------------------
 
     def _request(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
-        """Build, stamp and sign a request."""
+        """Build, stamp and sign a request; an error in here tells that nothing was sent, so nothing is looked up."""
+        try:
+            return self._built(method, path, params)
+        except Exception as error:
+            vars(error)["resilience_executed"] = "no"
+            raise
+
+    def _built(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
         clean = defined(params or {}, strict=self.strict_param_validation)
         call, stamp = current_call(), int(self.clock.now() * 1000)
-        known = BY_PATH.get((method, path))
+        known = BY_PATH.get((method, path.partition("?")[0]))  # named as `resilience_route` names it
         if known is not None and known.windowed:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = query_of(clean) if method == "GET" else ""
-        body = json.dumps(clean, separators=(",", ":")) if method == "POST" else ""
+        body = json.dumps(clean, separators=(",", ":"), allow_nan=False) if method == "POST" else ""
         sent = "&".join(f"{quote(key)}={quote(str(clean[key]))}" for key in sorted(clean)) if method == "GET" else ""
         url = self.base_url + path + (f"?{sent}" if sent else "")
         headers = self._signer.headers(method, path, query, body, str(stamp))
@@ -169,6 +178,14 @@ class Client(NamedCalls):
             call.stamp(stamp / 1000)
         data = body.encode() if body else None
         return Request(method, path, clean, url, headers, data, self._timeout(call), self.clock.instant())
+
+    @staticmethod
+    def _hide(error: Exception) -> None:
+        """Take the credentials out of the request that a transport's error carries; it was sent already."""
+        headers = get(get(error, "request"), "headers")
+        for name in SECRET_HEADERS:
+            if headers is not None and name in headers:
+                headers[name] = REDACTED
 
     def _opened(self, request: Request, answer: Answer) -> dict[str, Any]:
         """Return the envelope of a success; a refused stamp sets the clock where the answer tells the time."""

@@ -204,7 +204,7 @@ def _rows(answer: Mapping[str, Any], name: str = "", asked_for: Any = None) -> l
     if not isinstance(data, list):
         raise LookupError("the answer lists no orders")
     if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
-        raise LookupError("the answer lists something that is no order")
+        raise LookupError("the answer lists what is no order")  # something is there: that is not "not found"
     if any(name and row.get(name) and str(row[name]) != str(asked_for) for row in data):
         raise LookupError("the answer is about another order")
     return data

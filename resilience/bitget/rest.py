@@ -7,6 +7,7 @@ never retries; `wrap(client, "bitget")` puts every call under a policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from ..integrations import requests as transport
@@ -59,23 +60,21 @@ class BitgetClient(Client):
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._request(method, path, params)
-        answer = transport.send(
-            self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-        )
+        try:
+            answer = transport.send(
+                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
+            )
+        except Exception as error:
+            self._hide(error)
+            raise
         try:
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                self._ask_the_time()
+                with suppress(Exception):  # the refusal is the caller's answer, whatever becomes of the clock
+                    began = self.clock.instant()
+                    self.clock.told(self.server_time(), began)
             raise
-
-    def _ask_the_time(self) -> None:
-        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
-        began = self.clock.instant()
-        try:
-            self.clock.told(self.server_time(), began)
-        except Exception:
-            pass
 
     def _new_session(self) -> Any:
         return transport.new_session()
