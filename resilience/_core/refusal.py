@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
-from .failure import Failure
 from .plan import Plan, Ticket
 from .record import keep
-from .registry import Category
 
 __all__ = ["POLL", "Patience", "admitted", "out_of_time"]
 
@@ -80,22 +78,14 @@ def _open(plan: Plan, outer: object, ready: float) -> Exception:
 
 
 def _told(plan: Plan, refusal: Any, outer: object) -> Exception:
-    failure = Failure(
-        Category.RETRYABLE,
-        executed="no",
-        retry_after=refusal.retry_after,
-        retry_at=refusal.retry_at,
-        remedy="Nothing was sent; try again later",
-        attempts=0,
-        operation=plan.operation,
-    )
-    keep(refusal, failure, outer)
-    plan.tell(
-        "call_rejected",
-        category=str(failure.category),
-        executed="no",
-        retry_after=failure.retry_after,
-        caused_by=type(refusal).__name__,
-    )
+    keep(refusal, None, outer)
+    if plan.events.listeners:
+        plan.tell(
+            "call_rejected",
+            category="retryable",
+            executed="no",
+            retry_after=refusal.retry_after,
+            caused_by=type(refusal).__name__,
+        )
     assert isinstance(refusal, Exception)
     return refusal

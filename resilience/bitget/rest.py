@@ -7,7 +7,6 @@ never retries; `wrap(client, "bitget")` puts every call under a policy.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Self
 
 from ..integrations import requests as transport

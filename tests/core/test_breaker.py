@@ -260,6 +260,18 @@ def test_a_time_window_keeps_the_ages_of_what_it_took() -> None:
     assert window.counts(70.0) == (0, 0, 0)
 
 
+def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
+    """A failure that was two calls ago is forgotten with the eighth call from then on, no earlier and no later."""
+    for kind, place in (("failed", 1), ("slow", 2)):
+        window = CallWindow(10, 0.0)
+        window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
+        seen = []
+        for _ in range(8):
+            window.add_common(0.0)
+            seen.append(window.counts(0.0)[place])
+        assert seen == [1] * 7 + [0]
+
+
 # --- the saved state ------------------------------------------------------------------------------
 
 
@@ -275,6 +287,7 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
     clock.advance(1.5)
     theirs = breaker(later, consecutive=1, open_for=2.0, open_max=8.0)
     theirs.restore(json.loads(json.dumps(ours.export())))
+    assert theirs.gate == 0
     assert theirs.state == "open"
     assert theirs.ready_at(9000.0) == 9002.5
     assert theirs.describe()["opens_for"] == 4.0

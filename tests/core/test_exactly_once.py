@@ -94,7 +94,8 @@ class Server:
 
 
 KINDS = [
-    "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost", "late",
+    "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost",
+    "late",
 ]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
@@ -157,7 +158,7 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
 
 
 @pytest.mark.parametrize("timeless", [False, True])
-@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 8])
+@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 10])
 @pytest.mark.parametrize("offset", [-SKEW, 0.0, SKEW])
 @pytest.mark.parametrize(
     "behaviours",
