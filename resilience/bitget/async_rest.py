@@ -67,10 +67,16 @@ class AsyncBitgetClient(Client):
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                with suppress(Exception):  # the refusal is the caller's answer, whatever becomes of the clock
-                    began = self.clock.instant()
-                    self.clock.told(await self.server_time(), began)
+                await self._ask_the_time()
             raise
+
+    async def _ask_the_time(self) -> None:
+        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
+        began = self.clock.instant()
+        try:
+            self.clock.told(await self.server_time(), began)
+        except Exception:
+            pass
 
     def _new_session(self) -> Any:
         return transport.new_async_client()

@@ -104,7 +104,7 @@ class Unified:
         return False
 
     def told(self, at: Any, began: float) -> None:
-        """Take the exchange's time in milliseconds, told in answer to a request that was sent at a monotonic instant."""
+        """Take the exchange's time in milliseconds, told for a request that was sent at a monotonic instant."""
         self._clock.told(int(at) / 1000, began)
         self._measured = True
 
