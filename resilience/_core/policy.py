@@ -246,7 +246,9 @@ class Admission(Section):
 class Reconcile(Section):
     """How a write in doubt is looked up before it may be sent again.
 
-    `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's.
+    `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's. Where
+    a client signs and the request can carry a window, it carries this one; where it cannot, only
+    `stamp_window` counts, which says how long the API accepts any signed stamp (a sandbox's is short).
     `fence` is the whole time after the last send from which "not found" is believed where no
     server time is known; None means 2 W + P + L.
     """
@@ -255,6 +257,9 @@ class Reconcile(Section):
     wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two looks.", "500ms", above=True)] = 0.5
     fence: Annotated[float, Spec("duration", 0, _DAY, "When 'not found' is believed.", "65s")] | None = None
     window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a stamp.", "30s")] | None = None
+    stamp_window: (
+        Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts any signed stamp.", "30s")] | None
+    ) = None
     processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may work on a request.", "3s")] | None = (
         None
     )

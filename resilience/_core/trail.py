@@ -5,6 +5,7 @@ The record side of a recovery; `recovery.py` decides on it. One object a failed 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RejectedError
@@ -228,6 +229,8 @@ class Trail:
         self._stamps_seen += len(fresh)
         if call.sent_at is None:
             call.sent_at = _first(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
+        if plan.binding.signed and stamps is not None and not fresh and failure.executed == "maybe":
+            failure = replace(failure, executed="no")  # a client that stamps what it sends has sent nothing
         call.attempt, call.failure = self.attempt, failure
         doubtful = failure.executed == "maybe" and not failure.duplicate
         self._maybe = self._maybe or doubtful

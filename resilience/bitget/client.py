@@ -139,6 +139,7 @@ class Client(NamedCalls):
             key=key,
             reconcile=look,
             fence=Fence(window=window),
+            windowed=known.windowed,
         )
 
     def _binding(self, name: str, **given: Any) -> Binding:

@@ -50,6 +50,7 @@ class Unified:
         known = _ENDPOINTS.get(kind.operation.replace("_", "").lower())
         if known is not None:
             given["idempotent"] = known.harmless
+            given["windowed"] = known.windowed
             given["key"] = f"params.{known.key}" if known.key else None
         elif kind.key is not None:
             given["key"] = _CREATED

@@ -24,6 +24,7 @@ policies:
       checks: 2
       wait: {wait * 1000:.0f}ms
       window: {window * 1000:.0f}ms
+      stamp_window: {window * 1000:.0f}ms
       processing: {processing * 1000:.3f}ms
       lag: {lag * 1000:.3f}ms
 {quota}"""
