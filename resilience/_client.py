@@ -50,7 +50,7 @@ def wrap(
         client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
             `BitgetClient`, or any other object.
         policy: name of the policy for methods that nothing else names.
-        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile}`.
+        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane}`.
         policies: the policies to use instead of the configured ones.
         outbox: records keyed writes before they are sent, so that a restarted bot finds them.
 

@@ -89,6 +89,7 @@ def resilient(
                 idempotent=rule.idempotent if rule is not None and idempotent is None else idempotent,
                 key=key or (rule.key if rule is not None else None),
                 reconcile=reconcile,
+                lane=None if rule is None else rule.lane,
             )
             return found.pipeline(named or policy, operation=name).compile(fn, binding)
 

@@ -19,7 +19,7 @@ from ._core.plan import PLAIN, Plan
 from ._core.recovery import Recovery
 from ._core.refusal import Patience, admitted, out_of_time
 from ._core.stage import Stage, asked, told
-from ._waits import limited
+from ._waits import aentered, apassed, entered, limited, passed
 
 __all__ = ["compile_async", "compile_sync", "look_async", "stage_async", "stage_sync"]
 
@@ -33,6 +33,9 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
     patient = plan.patient
+    gated, gauge, admission = plan.gated, plan.gauge, plan.admission
+    sends: Any = None if gauge is None else gauge.sends
+    span, put = (0.0, None) if gauge is None else (gauge.span, gauge.sends.append)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -48,15 +51,26 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
-        if breaker is not None:
-            ticket = breaker.gate
-            if not ticket:
-                if patient:
-                    for delay in (patience := Patience(plan, outer, started, deadline)):
-                        clock.sleep(delay)
-                    ticket, started = patience.ticket, now()
-                else:
-                    ticket = admitted(plan, outer, started)
+        slot: Any = None
+        if not gated:
+            if breaker is not None:
+                ticket = breaker.gate
+                if not ticket:
+                    if patient:
+                        for delay in (patience := Patience(plan, outer, started, deadline)):
+                            clock.sleep(delay)
+                        ticket, started = patience.ticket, now()
+                    else:
+                        ticket = admitted(plan, outer, started, args, kwargs)
+        elif (
+            gauge is not None
+            and (breaker is None or (ticket := breaker.gate))
+            and gauge.easy
+            and sends[0] + span <= started
+        ):
+            put(started)  # type: ignore[misc]  # a gauge's; see `Gauge` for why no lock is needed
+        else:
+            ticket, slot, started = entered(plan, args, kwargs, deadline, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
@@ -77,6 +91,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             leave(token)
+            if slot is not None:
+                admission.leave(slot)  # type: ignore[union-attr]  # a slot is an admission's
         if failed is None:
             if goods is not None:
                 if ticket == breaker.gate:  # type: ignore[union-attr]  # goods are a breaker's
@@ -103,6 +119,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
     value: Any = None
     answer: Any = None
     step: Any = None
+    door: Any = None
     try:
         step = recovery.failed(failed)
         while True:
@@ -111,7 +128,10 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 plan.clock.sleep(value)
                 step = recovery.waited()
             elif action is Action.SEND:
-                place = recovery.begin()
+                door = recovery.door()
+                if door is not None:
+                    passed(door)
+                place = recovery.begin(door)
                 if place is None:
                     step = recovery.refused()
                     continue
@@ -124,6 +144,8 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                     failed = error
                 finally:
                     left(token)
+                    if door is not None:
+                        door.leave()
                 if failed is None:
                     recovery.recovered()
                     return result
@@ -149,7 +171,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
         raise
     finally:
         recovery.close()
-        failed = step = value = answer = None
+        failed = step = value = answer = door = None
 
 
 def discard(plan: Plan, answer: Any) -> None:
@@ -170,6 +192,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
     patient = plan.patient
+    gated, gauge, admission = plan.gated, plan.gauge, plan.admission
+    sends: Any = None if gauge is None else gauge.sends
+    span, put = (0.0, None) if gauge is None else (gauge.span, gauge.sends.append)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -185,15 +210,26 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket: Any = None
-        if breaker is not None:
-            ticket = breaker.gate
-            if not ticket:
-                if patient:
-                    for delay in (patience := Patience(plan, outer, started, deadline)):
-                        await clock.asleep(delay)
-                    ticket, started = patience.ticket, now()
-                else:
-                    ticket = admitted(plan, outer, started)
+        slot: Any = None
+        if not gated:
+            if breaker is not None:
+                ticket = breaker.gate
+                if not ticket:
+                    if patient:
+                        for delay in (patience := Patience(plan, outer, started, deadline)):
+                            await clock.asleep(delay)
+                        ticket, started = patience.ticket, now()
+                    else:
+                        ticket = admitted(plan, outer, started, args, kwargs)
+        elif (
+            gauge is not None
+            and (breaker is None or (ticket := breaker.gate))
+            and gauge.easy
+            and sends[0] + span <= started
+        ):
+            put(started)  # type: ignore[misc]  # a gauge's; see `Gauge` for why no lock is needed
+        else:
+            ticket, slot, started = await aentered(plan, args, kwargs, deadline, outer, started)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
@@ -214,6 +250,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             left(token)
+            if slot is not None:
+                admission.leave(slot)  # type: ignore[union-attr]  # a slot is an admission's
         if failed is None:
             if goods is not None:
                 if ticket == breaker.gate:  # type: ignore[union-attr]  # goods are a breaker's
@@ -240,6 +278,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
     value: Any = None
     answer: Any = None
     step: Any = None
+    door: Any = None
     try:
         step = recovery.failed(failed)
         while True:
@@ -248,7 +287,10 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                 await plan.clock.asleep(value)
                 step = recovery.waited()
             elif action is Action.SEND:
-                place = recovery.begin()
+                door = recovery.door()
+                if door is not None:
+                    await apassed(door)
+                place = recovery.begin(door)
                 if place is None:
                     step = recovery.refused()
                     continue
@@ -261,6 +303,8 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
                     failed = error
                 finally:
                     left(token)
+                    if door is not None:
+                        door.leave()
                 if failed is None:
                     recovery.recovered()
                     return result
@@ -286,7 +330,7 @@ async def arecover(recovery: Recovery, send: Callable[..., Any], failed: Any) ->
         raise
     finally:
         recovery.close()
-        failed = step = value = answer = None
+        failed = step = value = answer = door = None
 
 
 async def adiscard(plan: Plan, answer: Any) -> None:

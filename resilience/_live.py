@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._policies import epoch
+from ._policies import EPOCH
 
 __all__ = ["live"]
 
@@ -19,7 +19,7 @@ def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Call
 
     def refresh() -> Callable[..., Any]:
         nonlocal state
-        now = epoch()
+        now = EPOCH[0]
         compiled = build()
         state = (now, compiled)  # one write: an old call is never seen with a new epoch
         return compiled
@@ -28,13 +28,13 @@ def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Call
 
         async def acall(*args: Any, **kwargs: Any) -> Any:
             seen, compiled = state
-            return await (compiled if seen is epoch() else refresh())(*args, **kwargs)
+            return await (compiled if seen is EPOCH[0] else refresh())(*args, **kwargs)
 
         return acall
 
     def call(*args: Any, **kwargs: Any) -> Any:
         seen, compiled = state
-        return (compiled if seen is epoch() else refresh())(*args, **kwargs)
+        return (compiled if seen is EPOCH[0] else refresh())(*args, **kwargs)
 
     return call
 

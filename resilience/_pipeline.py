@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
 from pathlib import Path
@@ -26,6 +26,7 @@ from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
 from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
+from ._gates import Gates, pays
 from ._installed import stages_of
 from .errors import PolicyError
 
@@ -39,10 +40,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 _MOST = 1024  # compiled routes kept for one function
+_BREAKER = -1
+_NO_KEYS: Mapping[int, str] = {}
 
 
 class Shared:
-    """What the pipelines of one set of policies share: clock, events, breakers, budgets, code tables.
+    """What the pipelines of one set of policies share: clock, events, breakers, budgets, quotas, slots, code tables.
 
     Safe across threads and tasks.
     """
@@ -61,6 +64,7 @@ class Shared:
         self._lock = Lock()
         self.breakers = Breakers(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
+        self.gates = Gates()
         self._classifiers: dict[Any, Classifier] = {}
         self.tables: Mapping[str, core.CodeRegistry] = {}
 
@@ -224,6 +228,7 @@ class Pipeline:
             "waits": [{"least": low, "longest": high} for low, high in waits],
             "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
             "breaker": None if breaker is None else breaker.describe(),
+            **self._shared.gates.describe(policy, self._binding, self.clock),
             "reconciled": self._binding.reconcile is not None,
         }
 
@@ -238,22 +243,30 @@ class Pipeline:
         return self._shared.clock
 
     def _routed(self, fn: Callable[..., Any], binding: Binding, skip: int = 0) -> Callable[..., Any]:
-        """Compile `fn`; a function that tells the breaker's key is asked with all but the first `skip` arguments."""
-        rules = self.policy.breaker
-        if rules is None or not callable(rules.key):
-            return self._make(fn, binding)
-        asked = rules.key
+        """Compile `fn`; functions that tell a breaker's or a quota's key are asked with all but the first arguments."""
+        asked = dict(self._asked(binding.operation))
+        if not asked:
+            return self._make(fn, binding, _NO_KEYS, skip)
         return routed(
-            lambda args, kwargs: str(asked(*args[skip:], **kwargs)),
-            lambda name: self._make(fn, binding, name),
+            lambda args, kwargs: tuple(str(one(*args[skip:], **kwargs)) for one in asked.values()),
+            lambda names: self._make(fn, binding, dict(zip(asked, names, strict=True)), skip),
             asynchronous=is_async(fn),
         )
 
-    def _make(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Callable[..., Any]:
+    def _asked(self, operation: str) -> Iterator[tuple[int, Callable[..., str]]]:
+        """Give the functions that tell keys: the breaker's under `_BREAKER`, a quota's under its place."""
+        rules = self.policy.breaker
+        if rules is not None and callable(rules.key):
+            yield _BREAKER, rules.key
+        for place, one in enumerate(self.policy.quota):
+            if callable(one.key) and pays(one, operation):
+                yield place, one.key
+
+    def _make(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Callable[..., Any]:
         check_reconcile(fn, binding.reconcile)
         if binding.reconcile is not None and is_async(fn):
             binding = replace(binding, reconcile=look_async(binding.reconcile))
-        plan, stages = self._plan(fn, binding, breaker_key), self.stages
+        plan, stages = self._plan(fn, binding, keys, skip), self.stages
         asynchronous, hedge = is_async(fn), self.policy.hedge
         if asynchronous:
             call = compile_async(plan, stage_async(fn, stages) if stages else fn)
@@ -265,7 +278,7 @@ class Pipeline:
             call = fall_back_async(plan, call) if asynchronous else fall_back_sync(plan, call)
         return call
 
-    def _plan(self, fn: Callable[..., Any], binding: Binding, breaker_key: str | None = None) -> Plan:
+    def _plan(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Plan:
         policy, shared = self.policy, self._shared
         schedule: list[Schedule] = []
 
@@ -282,9 +295,12 @@ class Pipeline:
             events=shared.events,
             classifier=lambda: shared.classifier(policy),
             schedule=make_schedule,
-            breaker=shared.breakers.get(policy, self._breaker_key(binding) if breaker_key is None else breaker_key),
+            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding))),
             budget=shared.budget(policy),
             make_key=shared.make_key,
+            quotas=shared.gates.quotas(policy, binding, keys),
+            admission=shared.gates.admission(policy),
+            skip=skip,
         )
 
     def _breaker_key(self, binding: Binding) -> str:
@@ -296,10 +312,10 @@ class Pipeline:
 
 
 def routed(
-    route: Callable[..., str], build: Callable[[str], Callable[..., Any]], *, asynchronous: bool = False
+    route: Callable[..., Any], build: Callable[[Any], Callable[..., Any]], *, asynchronous: bool = False
 ) -> Callable[..., Any]:
     """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""
-    calls: dict[str, Callable[..., Any]] = {}
+    calls: dict[Any, Callable[..., Any]] = {}
 
     def call(*args: Any, **kwargs: Any) -> Any:
         name = route(args, kwargs)

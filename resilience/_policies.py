@@ -22,7 +22,7 @@ from ._core.policy import Operation, Policy, PolicySet
 from ._pipeline import Pipeline, Shared
 from .errors import PolicyError
 
-__all__ = ["Policies", "configure", "current", "epoch"]
+__all__ = ["EPOCH", "Policies", "configure", "current"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -194,7 +194,8 @@ class Policies:
 
 _lock = Lock()
 _configured: Policies | None = None
-_epoch: object = object()
+EPOCH: list[object] = [object()]
+"""Holds one object, which is replaced whenever compiled calls must be looked up anew."""
 
 
 def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
@@ -235,11 +236,5 @@ def current() -> Policies:
     return _configured
 
 
-def epoch() -> object:
-    """Return an object that changes whenever compiled calls must be looked up anew."""
-    return _epoch
-
-
 def _turn() -> None:
-    global _epoch
-    _epoch = object()
+    EPOCH[0] = object()

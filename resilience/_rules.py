@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rules"]
 
-_OPTIONS = ("policy", "idempotent", "key", "reconcile")
+_OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane")
 
 
 class Rules:
@@ -72,7 +72,8 @@ class Rules:
         chosen: Any = self.policy
         rule = self.policies.rule_for(binding.operation)
         if rule is not None:
-            chosen, binding = rule.policy or chosen, _over(binding, idempotent=rule.idempotent, key=rule.key)
+            chosen = rule.policy or chosen
+            binding = _over(binding, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
             if glob == binding.operation or fnmatchcase(binding.operation, glob):
                 given = {name: value for name, value in options.items() if name != "policy"}

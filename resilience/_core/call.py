@@ -15,6 +15,7 @@ class Action(Enum):
     """What the driver does next."""
 
     WAIT = "sleep, then report `waited`"
+    PARK = "wait for at most these seconds to be woken, then ask the door again"
     SEND = "ask `begin`, send, report `failed` or `recovered`"
     LOOK = "ask the reconciler, report `looked` or `missed`"
     RETURN = "return the value"

@@ -76,6 +76,11 @@ class CurrentCall:
         return self._left(self._place.deadline)
 
     @property
+    def now(self) -> float:
+        """Return the Unix time of the call's own clock."""
+        return self._place.clock.time()
+
+    @property
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
         return self._place.window
@@ -84,6 +89,37 @@ class CurrentCall:
         """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
         if self._place.stamps is not None:
             self._place.stamps.append(at)
+
+    @property
+    def limited(self) -> bool:
+        """Tell whether a quota wants to learn of the API's limits."""
+        return getattr(self._place.owner, "quotas", None) is not None
+
+    def told_limits(
+        self,
+        *,
+        remaining: float | None = None,
+        resets_in: float | None = None,
+        hold: float | None = None,
+        limit: float | None = None,
+        window: float | None = None,
+        used: float | None = None,
+    ) -> None:
+        """Tell the quota what the API says of its limits; what makes no sense is not believed, and nothing raises.
+
+        Args:
+            remaining: requests that are left in the window.
+            resets_in: seconds until the window begins anew.
+            hold: seconds in which nothing may be sent, by any call that this quota counts.
+            limit: requests that the window allows.
+            window: its seconds.
+            used: requests used in it.
+        """
+        if self.limited:
+            owner: Any = self._place.owner
+            owner.told_limits(
+                remaining=remaining, resets_in=resets_in, hold=hold, limit=limit, window=window, used=used
+            )
 
     def _left(self, instant: float) -> float | None:
         return None if instant == inf else max(0.0, instant - self._place.clock.monotonic())

@@ -24,6 +24,7 @@ _MOST_NODES = 32
 _LONG_CODE = re.compile(r"\d{4,6}")
 _CODE_IN_TEXT = re.compile(r"code[=:]\s*[\"']?(\d{3,6})\b")
 _STATUS_IN_TEXT = re.compile(r"https?://\S+ ([1-5]\d\d)\b")
+_UNTIL = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b")
 _DECODER = json.JSONDecoder()
 
 
@@ -60,6 +61,8 @@ def gather(one: object, keys: Iterable[str]) -> Evidence:
         if code is None and status is None:
             status = _status_in(text)
     after, at = _retry_after(one, response)
+    if after is None and at is None:
+        at = _until(text)
     return Evidence(code, body, status, text, after, at)
 
 
@@ -241,6 +244,12 @@ def _retry_after(one: object, response: object) -> tuple[float | None, float | N
             now = _date(_header(headers, "date"))
             return None if now is None else max(0.0, at - now), at
     return None, None
+
+
+def _until(text: str) -> float | None:
+    """Return the Unix time of a ban that is told in words: `banned until 1659146400000`."""
+    found = _UNTIL.search(text, 0, 2000)
+    return float(found[1]) + (float(found[2]) / 1000 if found[2] else 0.0) if found is not None else None
 
 
 def _header(headers: object, name: str) -> Any:

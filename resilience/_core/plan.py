@@ -11,6 +11,7 @@ from math import inf
 from types import CoroutineType
 from typing import Any
 
+from .admission import Admission, priority
 from .breaker import Breaker, Permit
 from .budget import Budget
 from .classify import Classifier
@@ -18,6 +19,7 @@ from .clock import Clock
 from .events import Event, Events
 from .keys import KeySlot
 from .policy import Policy, Reconcile
+from .quota import Quotas
 from .reconcile import Fence
 from .retry import Schedule
 
@@ -41,6 +43,7 @@ class Binding:
         reconcile: called with the call in doubt; returns `Found` or `NOT_FOUND`.
         registry: the client's own table of codes, asked before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
+        lane: the lane that its calls take, by name, or a function of their (args, kwargs) that tells it.
         account: a name of the account that gives nothing away.
         fence: the API's bounds W, P and L.
         refusals: our refusal → a subclass that also inherits the client's own error base.
@@ -64,6 +67,7 @@ class Binding:
     registry: str | None = None
     host: str | None = None
     account: str | None = None
+    lane: str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None = None
     fence: Fence | None = None
     refusals: Mapping[type, type] = field(default_factory=dict)
     results: bool = True
@@ -80,9 +84,9 @@ class Plan:
     """Everything one operation's calls need. Built once, shared by threads and tasks, never changed."""
 
     __slots__ = (
-        "_classifier", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline", "events",
-        "fence", "fn", "idempotent", "inspect", "keys", "operation", "policy", "reconcile", "rules", "schedule",
-        "stamps",
+        "_classifier", "_skip", "admission", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline",
+        "events", "fence", "fn", "gated", "gauge", "idempotent", "inspect", "keys", "operation", "policy", "quotas",
+        "reconcile", "rules", "schedule", "stamps",
     )  # fmt: skip
 
     def __init__(
@@ -98,8 +102,14 @@ class Plan:
         breaker: Breaker | None,
         budget: Budget | None,
         make_key: Callable[[], str],
+        quotas: Quotas | None = None,
+        admission: Admission | None = None,
+        skip: int = 0,
     ) -> None:
-        """Resolve a policy for one function; `classifier` and `schedule` are asked at the first failure."""
+        """Resolve a policy for one function; `classifier` and `schedule` are asked at the first failure.
+
+        `skip` says how many leading arguments are ours and no business of the functions that tell weights and lanes.
+        """
         self.policy = policy
         self.binding = binding
         self.fn = fn
@@ -110,6 +120,11 @@ class Plan:
         self.schedule = schedule
         self.breaker = breaker
         self.budget = budget
+        self.quotas = quotas
+        self.admission = admission
+        self.gated = quotas is not None or admission is not None
+        self.gauge = quotas.plain if quotas is not None and admission is None else None
+        self._skip = skip
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(binding.idempotent) or binding.read
@@ -140,6 +155,41 @@ class Plan:
         """Tell whether a first attempt waits for the breaker."""
         return self.policy.breaker is not None and self.policy.breaker.wait == "all"
 
+    def fits(self, at: float, deadline: float) -> bool:
+        """Tell whether an attempt may begin at this instant: a write that may be in doubt needs all of its time."""
+        need = self.attempt_timeout if self.reconciled and self.attempt_timeout != inf else 0.0
+        return at < deadline and at + need <= deadline
+
+    def lane(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Return the lane of a call; empty for the usual one."""
+        told = self.binding.lane
+        return (told(args[self._skip :], kwargs) if callable(told) else told) or ""
+
+    def urgent(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Tell whether a call's lane has a priority above the usual one."""
+        return self.binding.lane is not None and priority(self.policy.admission, self.lane(args, kwargs)) > 0
+
+    def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return what a call is worth to each quota."""
+        return () if self.quotas is None else self.quotas.weights(args[self._skip :], kwargs)
+
+    def room_at(self, at: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+        """Return the instant from which the quotas would let an attempt go: this one, later, or never (inf)."""
+        if self.quotas is None:
+            return at
+        costs = self.quotas.costs(at, self.weights(args, kwargs), None, urgent=self.urgent(args, kwargs))
+        return max([at, *(gauge.ready_at(at, weight) for gauge, weight in costs)])
+
+    def at_once(self, now: float) -> Ticket | None:
+        """Let a first attempt through where nobody waits and several windows have room; None sends it to the door.
+
+        True stands for the leave of a breaker that is not there.
+        """
+        if self.admission is not None or self.quotas is None or self.quotas.plain is not None:
+            return None
+        gate = True if self.breaker is None else self.breaker.gate
+        return gate if gate and self.quotas.at_once(now) else None
+
     def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
         """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
         now = self.clock.monotonic()
@@ -163,6 +213,11 @@ class Plan:
         """Send what the breaker has queued."""
         if self.breaker is not None:
             self.breaker.tell(self.tell, self.fn)
+
+    def told_limits(self, **told: float | None) -> None:
+        """Learn what the API says of its limits; see `Quotas.told`."""
+        if self.quotas is not None:
+            self.quotas.told(self.clock.monotonic(), **told)
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""

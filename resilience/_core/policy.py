@@ -23,6 +23,7 @@ __all__ = [
     "Fallback",
     "HalfOpen",
     "Hedge",
+    "Lane",
     "Operation",
     "Policy",
     "PolicySet",
@@ -80,6 +81,10 @@ def _read(hint: Any, value: Any) -> Any:
         inner = [o for o in options if o is not type(None)]
         by_function = len(inner) > 1 and callable(value)
         return value if value is None or by_function else _read(inner[0], value)
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected a mapping, got a {type(value).__name__}")
+        return {_read(options[0], name): _read(options[1], one) for name, one in value.items()}
     if get_origin(hint) is tuple:
         if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
             raise ValueError(f"expected a list, got a {type(value).__name__}")
@@ -189,20 +194,52 @@ class Breaker(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota(Section):
-    """What the API allows us to send; every attempt pays."""
+    """What the API allows us to send; every attempt pays. Never more than `burst` in any `burst / rate` seconds.
+
+    Entries of one name are one window, whichever policy they stand in; without a name a window
+    belongs to its policy. It is kept for each `key`: the host; the operation, the account or, by
+    default, whatever is known of both host and account.
+    """
 
     rate: Annotated[float, Spec("rate", 0, _MANY, "Attempts allowed a second.", "10/s", above=True)] = 10.0
     burst: Annotated[int, Spec("count", 1, _MANY, "Attempts allowed at once.", "10")] = 1
     key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
+    operations: tuple[str, ...] = ()
+    """Globs of the operations that pay; none means all."""
+    weight: Annotated[int, Spec("count", 0, _MANY, "What an attempt is worth.", "1")] | Callable[..., int] | None = 1
+    reserve: Annotated[float, Spec("ratio", 0, 0.9, "Share that urgent lanes alone may use.", "20%")] = 0.0
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        Section.__post_init__(self)
+        if isinstance(self.weight, int) and self.weight > self.burst:
+            told = f"{self.weight} can never be sent: allowed is 0 up to the burst of {self.burst}"
+            raise PolicyError.of([Problem("Quota", 0, 0, "weight", told)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane(Section):
+    """How calls of one kind are let in. A lane of a priority above 0 is urgent."""
+
+    reserve: Annotated[int, Spec("count", 0, _MANY, "Places for this lane alone.", "2")] = 0
+    priority: Annotated[int, Spec("count", -1000, 1000, "Higher is let in first, and turned away last.", "1")] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission(Section):
-    """How many calls run and wait at the same time."""
+    """How many attempts run at the same time, and how many wait for a place; who waits for anything else holds none."""
 
-    max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Calls that run at once.", "50")] = 50
-    max_queue: Annotated[int, Spec("count", 0, _MANY, "Calls that wait for a place.", "100")] = 0
+    max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Attempts that run at once.", "50")] = 50
+    max_queue: Annotated[int, Spec("count", 0, _MANY, "Attempts that wait for a place.", "100")] = 0
     queue_timeout: Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a place.", "1s")] = 1.0
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Section.__post_init__(self)
+        kept = sum(lane.reserve for lane in self.lanes.values())
+        if kept >= self.max_concurrent:
+            told = f"{kept} places are reserved: nothing is left of max_concurrent, {self.max_concurrent}"
+            raise PolicyError.of([Problem("Admission", 0, 0, "lanes", told)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +381,7 @@ class Operation(Section):
     """None leaves the policy to the decorator or to `wrap`."""
     idempotent: bool | None = None
     key: str | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ gets the API's own last error. One object a failed call, never shared.
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
-from ..errors import CircuitOpenError
+from ..errors import CircuitOpenError, QuotaExceededError
 from .call import Action, Call, Step
 from .deadline import Place
+from .door import POLL, Door
 from .plan import Plan, Ticket
 from .reconcile import Found, NotFound, Verdict
-from .refusal import POLL
 from .registry import Category
 from .trail import Trail
 
@@ -28,7 +27,7 @@ class Recovery:
 
     __slots__ = (
         "_confirming", "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
-        "_wait_until", "call", "plan",
+        "_turned_away", "_wait_until", "call", "plan",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +52,7 @@ class Recovery:
         self._last_look = self._confirming = self._given_up = False
         self._heeded: set[str] = set()
         self._skipped = self._wait_until = 0.0
+        self._turned_away: Exception | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
@@ -76,13 +76,28 @@ class Recovery:
         self._skipped += max(0.0, self._wait_until - self.now())
         return Step(self._then)
 
-    def begin(self) -> Place | None:
-        """Begin the next attempt; None when the breaker refuses it."""
-        return self._trail.begin(self.now())
+    def door(self) -> Door | None:
+        """Return what the next attempt must pass, or None where there is nothing but a breaker."""
+        if not self.plan.gated:
+            return None
+        return Door(self.plan, self.call.args, self.call.kwargs, self._trail.place.deadline, self._skipped)
+
+    def begin(self, door: Door | None) -> Place | None:
+        """Begin the next attempt; None when its door, or the breaker, refuses it."""
+        if door is not None:
+            self._skipped = door.skipped
+            self._trail.waited += door.waited
+            self._turned_away = door.refusal
+            if door.refusal is not None:
+                return None
+        return self._trail.begin(self.now(), door)
 
     def refused(self) -> Step:
-        """The breaker refused the next attempt after all."""
-        now = self.now()
+        """The next attempt was refused after all."""
+        now, turned_away = self.now(), self._turned_away
+        self._turned_away = None
+        if turned_away is not None and not isinstance(turned_away, CircuitOpenError):
+            return self._finish(now, turned_away)
         refusal, at = self._breaker_at(now + POLL, now)
         if refusal is None and self._waits_for_breaker and at < self._trail.place.deadline:
             return self._wait(at - now, Action.SEND)
@@ -138,6 +153,7 @@ class Recovery:
 
     def close(self) -> None:
         """Let go of everything that refers to an error."""
+        self._turned_away = None
         self._trail.close()
 
     # --- decide -------------------------------------------------------------------------------
@@ -197,19 +213,15 @@ class Recovery:
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
         refusal, at = self._breaker_at(now + max(wait, failure.retry_after or 0.0), now)
-        if refusal is not None or not self._fits(at):
+        if refusal is None:
+            refusal, at = self._quota_at(at)
+        if refusal is not None or not plan.fits(at, self._trail.place.deadline):
             return self._finish(now, refusal)
         if plan.budget is not None and not self._trail.free and not plan.budget.withdraw(now):
             self._trail.tell("budget_exhausted")
             return self._finish(now)
         self._trail.tell("retry_scheduled", wait_for=at - now)
         return self._wait(at - now, Action.SEND)
-
-    def _fits(self, at: float) -> bool:
-        """Tell whether an attempt may begin at this instant: a write that may be in doubt needs all of its time."""
-        plan, deadline = self.plan, self._trail.place.deadline
-        need = plan.attempt_timeout if plan.reconciled and plan.attempt_timeout != inf else 0.0
-        return at < deadline and at + need <= deadline
 
     def _capped(self) -> bool:
         return self._trail.failure.guessed and self._trail.attempt >= self.plan.policy.unknown.max_attempts
@@ -228,6 +240,14 @@ class Recovery:
         if self._waits_for_breaker and ready < self._trail.place.deadline:
             return None, ready
         return self._refusal(ready), at
+
+    def _quota_at(self, at: float) -> tuple[Exception | None, float]:
+        """Return (refusal, instant): no wait is begun towards a quota that will still refuse when it ends."""
+        ready = self.plan.room_at(at, self.call.args, self.call.kwargs)
+        if ready <= at or self.plan.fits(ready, self._trail.place.deadline):
+            return None, max(at, ready)
+        told = "the quota has no room before the deadline"
+        return self.plan.refusal(QuotaExceededError, told, ready), at
 
     def _refusal(self, ready: float) -> Exception:
         return self.plan.refusal(CircuitOpenError, "the circuit breaker is open", ready)

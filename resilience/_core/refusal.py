@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
+from .door import POLL, Door
 from .plan import Plan, Ticket
 from .record import keep
 
-__all__ = ["POLL", "Patience", "admitted", "out_of_time"]
-
-POLL = 0.1
-"""Seconds between two tries for a half-open permit that others hold."""
+__all__ = ["Patience", "admitted", "out_of_time", "turned_away"]
 
 
-def admitted(plan: Plan, outer: object, now: float) -> Ticket:
+def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ticket:
     """Ask the breaker outside the closed state.
 
     Raises:
         CircuitOpenError: the breaker refused the call.
     """
     assert plan.breaker is not None
-    ticket = plan.breaker.admit(now)
+    ticket = plan.breaker.admit(now, urgent=plan.urgent(args, kwargs))
     plan.tell_breaker()
     if ticket is None:
         raise _open(plan, outer, plan.breaker.ready_at(now))
@@ -75,6 +73,12 @@ def out_of_time(plan: Plan, outer: object) -> Exception:
 
 def _open(plan: Plan, outer: object, ready: float) -> Exception:
     return _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
+
+
+def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
+    """Return the refusal of a call whose first attempt did not pass its door, which lets go of it."""
+    refusal, door.refusal = door.refusal, None
+    return _told(plan, refusal, outer)
 
 
 def _told(plan: Plan, refusal: Any, outer: object) -> Exception:

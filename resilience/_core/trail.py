@@ -5,7 +5,7 @@ The record side of a recovery; `recovery.py` decides on it. One object a failed 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RejectedError
 from .call import Call
@@ -17,7 +17,12 @@ from .record import annotate, given_up_in, keep
 from .registry import Category
 from .verdict import caused_by, of_attempt, of_call, of_inner
 
+if TYPE_CHECKING:
+    from .door import Door
+
 __all__ = ["Trail"]
+
+_TOO_MUCH = (418, 429)
 
 
 class Trail:
@@ -90,16 +95,20 @@ class Trail:
         failure = of_attempt(self.plan, outcome) if inner is None else of_inner(self.plan, outcome, inner)
         self._settle(failure, now)
         self._note(failure, now)
+        if inner is None:
+            self._hold(failure, now)
         self.tell("attempt_failed")
         if not failure.known and failure.code is not None and self.plan.classifier.first_sight(failure):
             self.tell("code_unknown")
         return inner is not None
 
-    def begin(self, now: float) -> Place | None:
-        """Begin the next attempt; None when the breaker refuses it."""
+    def begin(self, now: float, door: Door | None) -> Place | None:
+        """Begin the next attempt, which has passed its door where there is one; None when the breaker refuses it."""
         plan, ticket = self.plan, None
-        if plan.breaker is not None:
-            ticket = plan.breaker.admit(now)
+        if door is not None:
+            ticket = door.ticket
+        elif plan.breaker is not None:
+            ticket = plan.breaker.admit(now, urgent=plan.urgent(self.call.args, self.call.kwargs))
             plan.tell_breaker()
             if ticket is None:
                 return None
@@ -200,6 +209,17 @@ class Trail:
                 breaker.released(ticket)
         self._ticket = None
         self.plan.tell_breaker()
+
+    def _hold(self, failure: Failure, now: float) -> None:
+        """Hold the quota when the API says that there was too much, or how long nothing may be sent.
+
+        A broken connection is a reason to back off as well, but none to think that too much was sent.
+        """
+        if self.plan.quotas is None:
+            return
+        after, backoff = failure.retry_after, failure.hint == "backoff"
+        if failure.http_status in _TOO_MUCH or (backoff and (after is not None or failure.registry != "http")):
+            self.plan.quotas.hold(now, None if after is None else now + after)
 
     def _note(self, failure: Failure, now: float) -> None:
         """Remember the attempt's stamp, and whether it is in doubt."""

@@ -21,6 +21,7 @@ from .._core.plan import Binding
 from .._core.reconcile import Fence, Found, NotFound
 from ..config.tables import CodeRegistry
 from ..integrations._http import Answer
+from ..integrations._lanes import lane_of
 from ..telemetry.redaction import REDACTED
 from .answers import opened
 from .clock import ServerClock
@@ -146,6 +147,7 @@ class Client(NamedCalls):
             registry="bitget",
             host=urlsplit(self.base_url).netloc,
             account=self._signer.account,
+            lane=None if given.get("read") else lane_of(name),
             refusals=self._refusals,
             results=False,
             resync=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -63,6 +64,8 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
         return settings(inner[0], node, path, found)
     if origin is Literal:
         return _one_of(options, node, path, found)
+    if origin is Mapping:
+        return _named(options[1], node, path, found)
     if origin is tuple:
         return _several(options[0], node, path, found)
     if hint is Any:
@@ -112,6 +115,17 @@ def _several(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
     if node.kind != "list":
         return found.add(node, path, "expected a list")
     return tuple(settings(hint, one, f"{path}[{place}]", found) for place, one in enumerate(node.value))
+
+
+def _named(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
+    if node.kind != "mapping":
+        return found.add(node, path, "expected a mapping of names")
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        if key.value in values:
+            found.add(key, f"{path}.{key.value}", "stands here twice")
+        values[str(key.value)] = settings(hint, value, f"{path}.{key.value}", found)
+    return values
 
 
 def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:

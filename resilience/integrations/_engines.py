@@ -15,6 +15,7 @@ from typing import Any
 from .._core.deadline import current_call
 from ..telemetry.redaction import redact
 from ._attempts import REQUEST, Request, reading
+from ._limits import heard
 
 __all__ = ["engine_class"]
 
@@ -86,6 +87,7 @@ def _shared(original: Any) -> dict[str, Callable[..., Any]]:
         request = REQUEST.get()
         if request is not None:
             request.status, request.headers, request.text = code, headers, body
+            heard(request)
         return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
 
     def handle_option_and_params(self: Any, params: Any, method: Any, option: str, default: Any = None) -> Any:

@@ -25,6 +25,7 @@ from .._core.policy import Policy
 from .._policies import Policies
 from .._rules import Rules
 from ._http import Calls, Left, Way, header_of, in_doubt, is_json, redirected, refusals, shorter, time_left, with_header
+from ._limits import heard
 
 __all__ = ["REFUSALS", "resilience_middleware", "wrap"]
 
@@ -223,6 +224,7 @@ def _switch_off(session: Any) -> bool:
 
 async def _ended(reply: aiohttp.ClientResponse, way: Way) -> aiohttp.ClientResponse:
     """End an attempt: at the headers, or with the JSON body that an envelope asks for, which can be read again."""
+    heard(reply)
     if is_json(reply.headers.get("Content-Type")) and way.whole():
         body = await reply.read()
         loop = reply._loop

@@ -31,6 +31,7 @@ from ..telemetry.redaction import redact
 from ._attempts import ATTEMPT, Attempt
 from ._handles import Handle
 from ._http import refusals
+from ._lanes import lane_of
 from ._state import Parts
 from ._unified import Kind, implicit, unified
 from .requests import without_retries
@@ -133,6 +134,7 @@ class _Exchange:
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
+            lane=None if kind.read else lane_of(kind.operation),
             refusals=REFUSALS,
             results=False,
             **known,

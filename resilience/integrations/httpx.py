@@ -34,6 +34,7 @@ from ._http import (
     time_left,
     wrapped_class,
 )
+from ._limits import heard
 
 __all__ = [
     "REFUSALS",
@@ -90,6 +91,7 @@ def _given(headers: Mapping[str, str], data: bytes | None, timeout: float) -> di
 
 
 def _answer(reply: httpx.Response) -> Answer:
+    heard(reply)
     return Answer(reply.status_code, reply.reason_phrase, reply.headers, reply.content)
 
 
@@ -221,12 +223,12 @@ class _Sends:
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None, **options: Any) -> Any:
             anew = _anew(request, way, idempotency_key, client.timeout, asynchronous=False)
             with _hops(anew):
-                return redirected(send(client, anew, **options))
+                return redirected(heard(send(client, anew, **options)))
 
         async def aattempt(request: httpx.Request, *, idempotency_key: str | None = None, **options: Any) -> Any:
             anew = _anew(request, way, idempotency_key, client.timeout, asynchronous=True)
             with _hops(anew):
-                return redirected(await send(client, anew, **options))
+                return redirected(heard(await send(client, anew, **options)))
 
         return aattempt if self.asynchronous else attempt
 
@@ -257,7 +259,8 @@ class _Hands(_Sends):
         transport = self.transport
 
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
-            reply = transport.handle_request(_anew(request, way, idempotency_key, _NO_LIMIT, asynchronous=False))
+            anew = _anew(request, way, idempotency_key, _NO_LIMIT, asynchronous=False)
+            reply = heard(transport.handle_request(anew))
             if not _wanted(reply, way):
                 return reply
             try:
@@ -267,7 +270,7 @@ class _Hands(_Sends):
 
         async def aattempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             anew = _anew(request, way, idempotency_key, _NO_LIMIT, asynchronous=True)
-            reply = await transport.handle_async_request(anew)
+            reply = heard(await transport.handle_async_request(anew))
             if not _wanted(reply, way):
                 return reply
             try:

@@ -37,6 +37,7 @@ from ._http import (
     with_header,
     wrapped_class,
 )
+from ._limits import heard
 
 __all__ = ["REFUSALS", "ResilientAdapter", "new_session", "send", "without_retries", "wrap"]
 
@@ -63,6 +64,7 @@ def send(
         requests.RequestException: nothing came back, or not all of it; the error is requests' own.
     """
     reply = session.request(method, url, headers=dict(headers), data=data, timeout=timeout, allow_redirects=False)
+    heard(reply)
     return Answer(reply.status_code, reply.reason or "", reply.headers, reply.content)
 
 
@@ -164,7 +166,7 @@ class _Session:
         kwargs["timeout"] = _shorter(kwargs.get("timeout"))
         token = _SENDING.set(_Attempt(self, sent=attempt == self.original.send))
         try:
-            return redirected(attempt(self.session, *args, **kwargs))
+            return redirected(heard(attempt(self.session, *args, **kwargs)))
         finally:
             _SENDING.reset(token)
 
@@ -258,7 +260,7 @@ class _Mounted(_Prepared):
 
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             kwargs["timeout"] = _shorter(kwargs.get("timeout"))
-            reply = plain(_keyed(request, way, idempotency_key), **kwargs)
+            reply = heard(plain(_keyed(request, way, idempotency_key), **kwargs))
             if not kwargs.get("stream") and is_json(reply.headers.get("content-type")) and way.whole():
                 _ = reply.content
             return reply

@@ -5,11 +5,12 @@ from __future__ import annotations
 __all__ = ["policy_for"]
 
 
-def policy_for(window: float, processing: float, lag: float) -> str:
+def policy_for(window: float, processing: float, lag: float, *, limits: bool = True) -> str:
     """Return a policy file for this window: attempts shorter than it, a deadline that fits several fences."""
     attempt = max(0.2, min(8.0, window * 0.4))
     deadline = max(90.0, 6 * (2 * window + processing + lag))
     wait = max(0.02, min(0.5, window / 20))
+    quota = "" if limits else "    quota: off\n"
     return f"""# The policy for a sandbox exchange whose stamps are accepted for {window:g} s.
 version: 1
 policies:
@@ -25,4 +26,4 @@ policies:
       window: {window * 1000:.0f}ms
       processing: {processing * 1000:.3f}ms
       lag: {lag * 1000:.3f}ms
-"""
+{quota}"""

@@ -98,7 +98,7 @@ class Sandbox:
         self.ws = f"ws://{host}:{self._listener.port}"
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
-        Path(self.policy).write_text(policy_for(window, self.processing, self.lag), encoding="utf-8")
+        Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
         self._listener.start()
 
     def now(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import failure_of, wrap
-from resilience.bitget import BitgetClient
+from resilience.bitget import BitgetClient, UndefinedParameterError
 
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 NOBODY = "http://127.0.0.1:9"
@@ -31,3 +31,11 @@ def test_the_error_alone_says_the_same() -> None:
     with pytest.raises(ValueError, match="'price'") as caught:
         client.spot_place_order(**ORDER, price=None)
     assert failure_of(caught.value).executed == "no"
+
+
+def test_an_optional_parameter_that_is_given_as_none_is_undefined() -> None:
+    """The default leaves it out; a None of the caller's is refused by a strict client: it would mean every symbol."""
+    client = BitgetClient("key-123", "secret-123", "pass-123", base_url=NOBODY, strict_param_validation=True)
+    for call in (lambda: client.spot_ticker(None), lambda: client.spot_balance(coin=None)):
+        with pytest.raises(UndefinedParameterError):
+            call()

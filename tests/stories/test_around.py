@@ -315,3 +315,17 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         Policies.from_mapping({"version": 1, "policies": {"p": {"stages": ["nowhere"]}}}).pipeline("p")
     with pytest.raises(PolicyError, match="cannot be made"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"stages": [{"paused": {"odd": 1}}]}}}).pipeline("p")
+
+
+# --- a door and a patient breaker -------------------------------------------------------------------
+
+
+def test_a_first_attempt_waits_for_the_breaker_before_it_pays_the_quota(driver: Any) -> None:
+    """With `wait: all` and a quota the call waits until the breaker admits, holding nothing, and then goes."""
+    clock = FakeClock()
+    policy = Policy(deadline="10s", breaker={"wait": "all", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
+    pipeline = Pipeline(policy, clock=clock)
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    assert driver.call(pipeline.compile(driver.transport(["fine"]), READ)) == "fine"
+    assert clock.sleeps == [2.0]

@@ -57,3 +57,33 @@ def test_ours_async() -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(Pipeline(Policy(attempt_timeout="10ms")).acall(order))
     assert sent == []
+
+
+def test_naive_pool() -> None:
+    """A pool of four lets four of sixteen run at the same time, however many threads ask."""
+    inside, most, lock, go = [0], [0], threading.Lock(), threading.Event()
+
+    def order() -> None:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        go.wait(5)
+        with lock:
+            inside[0] -= 1
+
+    with ThreadPoolExecutor(4) as timeouts, ThreadPoolExecutor(16) as callers:
+        calls = [callers.submit(lambda: timeouts.submit(order).result(5)) for _ in range(16)]
+        go.set()
+        for one in calls:
+            one.result()
+    assert most[0] <= 4
+
+
+def test_ours_pool() -> None:
+    """As many run as there are callers, with a timeout, a quota and a slot for each."""
+    met = threading.Barrier(64)
+    rules: dict[str, object] = {"quota": [{"rate": 64, "burst": 64}], "admission": {"max_concurrent": 64}}
+    guarded = Pipeline(Policy(attempt_timeout="5s", **rules)).compile(lambda: met.wait(5))  # type: ignore[arg-type]
+    with ThreadPoolExecutor(64) as callers:
+        places = list(callers.map(lambda _: guarded(), range(64)))
+    assert sorted(places) == list(range(64))

@@ -1,0 +1,111 @@
+"""The quotas and the admissions that the pipelines of one set of policies share, made when they are first asked for.
+
+They are kept by name and by key, so that sync and async users share them, and so that a reload
+forgets neither what was sent nor what is running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from threading import Lock
+from typing import Any
+
+from ._core.admission import Admission
+from ._core.clock import Clock
+from ._core.plan import Binding
+from ._core.policy import Policy
+from ._core.policy import Quota as Settings
+from ._core.quota import Quota, Quotas
+
+__all__ = ["Gates", "pays"]
+
+_MOST = 4096  # windows kept; the one that was made first is forgotten first
+
+
+class Gates:
+    """Safe across threads and tasks."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._quotas: dict[tuple[Any, ...], Quota] = {}
+        self._admissions: dict[str, Admission] = {}
+
+    def quotas(self, policy: Policy, binding: Binding, named: Mapping[int, str]) -> Quotas | None:
+        """Return what an operation pays, or None for nothing; `named` are the keys that functions told, by entry."""
+        found = []
+        for place, one in enumerate(policy.quota):
+            if pays(one, binding.operation) and (place in named or not callable(one.key)):
+                key = (named[place],) if place in named else _key(one, binding)
+                found.append((self._quota(one, (one.name or (policy.name, place), *key), key), one.weight))
+        return Quotas(found) if found else None
+
+    def admission(self, policy: Policy) -> Admission | None:
+        """Return the one admission of this policy; other settings are taken over by it."""
+        rules = policy.admission
+        if rules is None:
+            return None
+        with self._lock:
+            found = self._admissions.get(policy.name)
+            if found is None:
+                found = self._admissions[policy.name] = Admission(rules)
+        if found.settings != rules:
+            found.retune(rules)
+        return found
+
+    def describe(self, policy: Policy, binding: Binding, clock: Clock) -> dict[str, Any]:
+        """Return the quotas and the slots of an operation as plain data, those left out whose keys a function tells."""
+        now, admission = clock.monotonic(), self.admission(policy)
+        quotas = self.quotas(policy, binding, {})
+        return {
+            "quota": [_told(one, now) for one in (quotas.entries if quotas is not None else ())],
+            "admission": None
+            if admission is None
+            else {
+                "max_concurrent": admission.settings.max_concurrent,
+                "max_queue": admission.settings.max_queue,
+                "lanes": {lane or "default": counts for lane, counts in admission.counts().items()},
+            },
+        }
+
+    def _quota(self, settings: Settings, name: tuple[Any, ...], key: Sequence[str]) -> Quota:
+        with self._lock:
+            found = self._quotas.get(name)
+            if found is None or _shape(found.settings) != _shape(settings):
+                if len(self._quotas) >= _MOST:
+                    self._quotas.pop(next(iter(self._quotas)))
+                told = " ".join(one for one in key if one)
+                found = self._quotas[name] = Quota(settings, told, found)
+            return found
+
+
+def _told(quota: Quota, now: float) -> dict[str, Any]:
+    held = quota.held_until - now
+    return {
+        "key": quota.key,
+        "burst": quota.settings.burst,
+        "span": quota.span,
+        "left": quota.left(now),
+        "held_for": held if held > 0 else None,
+    }
+
+
+def pays(one: Settings, operation: str) -> bool:
+    """Tell whether an operation pays this quota."""
+    return not one.operations or any(operation == glob or fnmatchcase(operation, glob) for glob in one.operations)
+
+
+def _key(one: Settings, binding: Binding) -> tuple[str, ...]:
+    """Return what a window is kept for: a host's limits count all of its accounts, every other one those of an account.
+
+    Accounts of two hosts are two accounts.
+    """
+    host, account = binding.host or "", binding.account or ""
+    if one.key == "host":
+        return (host,)
+    return (binding.operation, host, account) if one.key == "operation" else (host, account)
+
+
+def _shape(settings: Settings) -> tuple[Any, ...]:
+    """Return what makes a window; who pays it, and how much, is each operation's own affair."""
+    return settings.rate, settings.burst, settings.reserve

@@ -1,0 +1,246 @@
+"""Admission against a model written from the words of the design, by random operations."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from resilience import Policy, PolicyError
+from resilience._core.admission import Admission, Track, Waiter
+from resilience._core.policy import Admission as Settings
+
+LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
+PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}
+RESERVE = {"cancel": 1, "close": 1, "": 0, "bulk": 0}
+MOST, QUEUE = 4, 3
+RULES = Settings(max_concurrent=MOST, max_queue=QUEUE, lanes=LANES)  # type: ignore[arg-type]
+
+
+class Model:
+    """Who runs and who waits, without regard to speed."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.waiting: list[tuple[int, str]] = []
+
+    def fits(self, lane: str) -> bool:
+        """A lane may use what is free and not reserved for a higher one."""
+        count = Counter(self.running)
+        kept = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
+        return MOST - len(self.running) > kept
+
+    def ask(self, lane: str, number: int) -> tuple[str, int | None]:
+        """Return (outcome, number of who was turned away for it)."""
+        before = any(PRIORITY[other] >= PRIORITY[lane] for _, other in self.waiting)
+        if not before and self.fits(lane):
+            self.running.append(lane)
+            return "granted", None
+        away = None
+        if len(self.waiting) >= QUEUE:
+            lowest = min(PRIORITY[other] for _, other in self.waiting)
+            if lowest >= PRIORITY[lane]:
+                return "away", None
+            away = max(number for number, other in self.waiting if PRIORITY[other] == lowest)
+            self.waiting = [one for one in self.waiting if one[0] != away]
+        self.waiting.append((number, lane))
+        return "waiting", away
+
+    def grant(self) -> list[int]:
+        """Hand out what is free: by priority, then by age."""
+        granted = []
+        for number, lane in sorted(self.waiting, key=lambda one: (-PRIORITY[one[1]], one[0])):
+            if self.fits(lane):
+                self.running.append(lane)
+                self.waiting.remove((number, lane))
+                granted.append(number)
+        return granted
+
+
+class Slots(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.admission, self.model = Admission(RULES), Model()
+        self.slots: list[tuple[str, Track]] = []
+        self.waiters: dict[int, tuple[str, Waiter]] = {}
+        self.woken: list[int] = []
+        self.dead: set[int] = set()
+        self.number = 0
+
+    @rule(lane=st.sampled_from(sorted(PRIORITY)), dies=st.integers(0, 5))
+    def ask(self, lane: str, dies: int) -> None:
+        """Ask for a slot and stand in line for it; some waiters' loops end, and cannot be woken."""
+        self.number += 1
+        number = self.number
+        outcome, away = self.model.ask(lane, number)
+        slot = self.admission.enter(lane)
+        if slot is not None:
+            assert outcome == "granted"
+            self.slots.append((lane, slot))
+            return
+        assert outcome != "granted"
+        waiter = self.admission.queue(lane, lambda: self.wake(number))
+        assert waiter.state == outcome
+        if outcome == "waiting":
+            self.waiters[number] = (lane, waiter)
+            if dies == 0:
+                self.dead.add(number)
+        if away is not None:
+            _, shed = self.waiters.pop(away)
+            assert shed.state == "away"
+            assert self.admission.settle(shed) is None
+
+    def wake(self, number: int) -> None:
+        if number in self.dead:
+            raise RuntimeError("the event loop has ended")
+        self.woken.append(number)
+
+    @precondition(lambda self: self.slots)
+    @rule(place=st.integers(0, 20))
+    def leave(self, place: int) -> None:
+        """An attempt ends."""
+        lane, slot = self.slots.pop(place % len(self.slots))
+        self.admission.leave(slot)
+        self.model.running.remove(lane)
+        self.handed()
+
+    @precondition(lambda self: self.waiters)
+    @rule(place=st.integers(0, 20))
+    def give_up(self, place: int) -> None:
+        """A waiter's time is over, or its call is cancelled."""
+        number = sorted(self.waiters)[place % len(self.waiters)]
+        lane, waiter = self.waiters.pop(number)
+        assert self.admission.settle(waiter) is None
+        self.model.waiting.remove((number, lane))
+        self.handed()
+
+    def handed(self) -> None:
+        """Compare who was handed a slot; one that cannot be woken hands it on."""
+        while granted := self.model.grant():
+            for number in granted:
+                lane, waiter = self.waiters.pop(number)
+                if number in self.dead:
+                    self.model.running.remove(lane)
+                    assert waiter.state == "over"
+                else:
+                    slot = self.admission.settle(waiter)
+                    assert slot is not None
+                    self.slots.append((lane, slot))
+
+    @invariant()
+    def alike(self) -> None:
+        counts = self.admission.counts()
+        assert {lane: one["running"] for lane, one in counts.items()} == {
+            lane: self.model.running.count(lane) for lane in counts
+        }
+        assert {lane: one["waiting"] for lane, one in counts.items()} == {
+            lane: sum(other == lane for _, other in self.model.waiting) for lane in counts
+        }
+        assert len(self.slots) == len(self.model.running) <= MOST
+        assert all(waiter.state == "waiting" for _, waiter in self.waiters.values())
+
+
+test_any_script = Slots.TestCase
+test_any_script.settings = settings(max_examples=150, stateful_step_count=40)
+
+
+def test_entries_are_shed_first() -> None:
+    """A full queue of entries: a cancel takes the newest one's place, another entry is turned away."""
+    admission = Admission(Settings(max_concurrent=1, max_queue=2))
+    woken: list[str] = []
+    assert admission.enter("") is not None
+    first, second = (admission.queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
+    assert admission.queue("", lambda: woken.append("third")).state == "away"
+    cancel = admission.queue("cancel", lambda: woken.append("cancel"))
+    assert (first.state, second.state, cancel.state) == ("waiting", "away", "waiting")
+    assert woken == ["second"]
+
+
+def test_a_slot_granted_to_one_who_gives_up_goes_on() -> None:
+    """The grant came first: giving up returns the slot, which its owner hands back."""
+    admission = Admission(Settings(max_concurrent=1, max_queue=5))
+    slot = admission.enter("")
+    assert slot is not None
+    one, other = (admission.queue("", lambda: None) for _ in range(2))
+    admission.leave(slot)
+    granted = admission.settle(one)
+    assert granted is not None
+    assert other.state == "waiting"
+    admission.leave(granted)
+    assert other.state == "granted"
+
+
+def test_many_waiters_of_an_ended_loop() -> None:
+    """A thousand waiters that nobody can wake: the slot reaches the last one."""
+
+    def gone() -> None:
+        raise RuntimeError("closed")
+
+    admission = Admission(Settings(max_concurrent=1, max_queue=2000))
+    slot = admission.enter("")
+    assert slot is not None
+    for _ in range(1000):
+        admission.queue("", gone)
+    last = admission.queue("", lambda: None)
+    admission.leave(slot)
+    assert last.state == "granted"
+
+
+def test_other_settings_keep_who_runs_and_who_waits() -> None:
+    """More slots after a reload: waiters move up; fewer: nobody is thrown out, and nobody is let in."""
+    admission = Admission(Settings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
+    slots = [admission.enter("")]
+    waiting = [admission.queue("x", lambda: None) for _ in range(2)]
+    admission.retune(Settings(max_concurrent=2, max_queue=5))
+    assert [one.state for one in waiting] == ["granted", "waiting"]
+    admission.retune(Settings(max_concurrent=1, max_queue=5))
+    assert slots[0] is not None
+    admission.leave(slots[0])
+    assert waiting[1].state == "waiting"
+    granted = admission.settle(waiting[0])
+    assert granted is not None
+    admission.leave(granted)
+    assert waiting[1].state == "granted"
+
+
+def test_reserved_places_must_leave_some() -> None:
+    """Reserving everything is a mistake, told where it stands."""
+    with pytest.raises(PolicyError, match=r"admission\.lanes: 2 places are reserved"):
+        Policy(admission={"max_concurrent": 2, "lanes": {"cancel": {"reserve": 2}}})  # type: ignore[arg-type]
+
+
+def test_a_thousand_threads_on_ten_slots() -> None:
+    """Never more than ten run, everybody gets through, and in the end nobody holds anything."""
+    admission = Admission(Settings(max_concurrent=10, max_queue=1000))
+    running, seen, done = [0], list[int](), list[int]()
+    lock = threading.Lock()
+
+    def work(number: int) -> None:
+        slot: Any = admission.enter("")
+        if slot is None:
+            event = threading.Event()
+            waiter = admission.queue("", event.set)
+            if waiter.state == "waiting":
+                event.wait()
+            slot = admission.settle(waiter)
+        with lock:
+            running[0] += 1
+            seen.append(running[0])
+        with lock:
+            running[0] -= 1
+        admission.leave(slot)
+        done.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1000)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(done) == 1000
+    assert max(seen) <= 10
+    assert admission.counts()[""] == {"running": 0, "waiting": 0}

@@ -1,0 +1,370 @@
+"""The quota: never more than `burst` in any span, whoever asks, and nothing lost for good."""
+
+from __future__ import annotations
+
+import threading
+import time
+from math import inf
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from resilience import Policy, PolicyError
+from resilience._core.gauge import Gauge, Turn
+from resilience._core.policy import Quota as Settings
+from resilience._core.quota import Quota, Quotas, pay, undo
+from resilience.integrations._limits import limits_in
+
+
+def most_in_a_span(sends: list[float], span: float) -> int:
+    """Return the most sends that any half-open span of time holds."""
+    sends = sorted(sends)
+    return max((sum(first <= at and not first + span <= at for at in sends) for first in sends), default=0)
+
+
+class Line(RuleBasedStateMachine):
+    """A gauge under any script of arrivals, weights, waits, withdrawals, refunds and hold-offs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gauge = Gauge(4, 1.0)
+        self.now = 0.0
+        self.sent: list[tuple[float, int]] = []
+        self.waiting: list[Turn] = []
+        self.held = -inf
+
+    @rule(by=st.sampled_from([0.0, 0.01, 0.25, 0.5, 1.0, 3.0]))
+    def time_passes(self, by: float) -> None:
+        self.now += by
+
+    @rule(weight=st.integers(1, 4), waits=st.booleans())
+    def arrive(self, weight: int, waits: bool) -> None:
+        at = self.gauge.take(self.now, weight)
+        assert at >= self.now
+        if at == self.now:
+            self.went(weight)
+        elif waits:
+            turn = self.gauge.queue(self.now, weight)
+            assert turn.at >= at
+            assert all(turn.at >= one.at for one in self.waiting)
+            self.waiting.append(turn)
+
+    @precondition(lambda self: self.gauge.easy)
+    @rule()
+    def arrive_inline(self) -> None:
+        """What a driver does without the lock."""
+        if self.gauge.sends[0] + self.gauge.span <= self.now:
+            self.gauge.sends.append(self.now)
+            self.went(1)
+
+    @precondition(lambda self: self.waiting)
+    @rule(place=st.integers(0, 20))
+    def wake(self, place: int) -> None:
+        """A waiter asks again, in its turn, late, or even too early."""
+        turn = self.waiting[place % len(self.waiting)]
+        at = self.gauge.take(self.now, turn.weight, turn)
+        if at == self.now:
+            self.waiting.remove(turn)
+            self.went(turn.weight)
+        else:
+            assert turn.at == at > self.now
+
+    @precondition(lambda self: self.waiting)
+    @rule(place=st.integers(0, 20))
+    def withdraw(self, place: int) -> None:
+        self.waiting.pop(place % len(self.waiting)).leave()
+
+    @precondition(lambda self: self.sent and self.sent[-1][0] == self.now)
+    @rule()
+    def refund(self) -> None:
+        """What was taken at this instant was not sent after all."""
+        at, weight = self.sent.pop()
+        self.gauge.undo(at, weight)
+
+    @rule(seconds=st.sampled_from([0.1, 1.5]))
+    def hold(self, seconds: float) -> None:
+        self.held = max(self.held, self.now + seconds)
+        self.gauge.hold(self.now, self.now + seconds)
+
+    def went(self, weight: int) -> None:
+        assert self.now >= self.held
+        self.sent.append((self.now, weight))
+
+    @invariant()
+    def never_more_than_allowed(self) -> None:
+        assert most_in_a_span([at for at, weight in self.sent for _ in range(weight)], 1.0) <= 4
+
+    def teardown(self) -> None:
+        """Nothing is lost for good: when all is quiet the whole burst is there again."""
+        while self.waiting:
+            self.waiting.pop().leave()
+        later = max(self.now, self.held) + 1.0
+        assert self.gauge.left(later) == 4
+        assert self.gauge.take(later, 4) == later
+        assert self.gauge.take(later) == later + 1.0
+        assert self.gauge.take(later + 1.0) == later + 1.0
+        assert self.gauge.easy
+
+
+test_any_script = Line.TestCase
+
+
+def test_waiters_leave_first_come_first_served() -> None:
+    """Each is told its instant at once, and a newcomer comes after all of them."""
+    gauge = Gauge(2, 1.0)
+    assert [gauge.take(0.0), gauge.take(0.0)] == [0.0, 0.0]
+    turns = [gauge.queue(0.0, 1) for _ in range(5)]
+    assert [turn.at for turn in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
+    assert gauge.ready_at(0.5) == 3.0
+    assert not gauge.easy
+
+
+def test_who_gives_up_makes_room_for_newcomers() -> None:
+    """A hundred calls that were cancelled while they waited cost the next one nothing."""
+    gauge = Gauge(1, 1.0)
+    gauge.take(0.0)
+    turns = [gauge.queue(0.0, 1) for _ in range(100)]
+    assert gauge.ready_at(0.0) == 101.0
+    for turn in turns:
+        turn.leave()
+    assert gauge.ready_at(0.0) == 1.0
+
+
+def test_late_waiters_do_not_leave_in_a_bunch() -> None:
+    """A stalled event loop wakes three at once: the record is of what was sent, so they are spread anew."""
+    gauge = Gauge(1, 1.0)
+    gauge.take(0.0)
+    turns = [gauge.queue(0.0, 1) for _ in range(3)]
+    assert gauge.take(9.0, 1, turns[0]) == 9.0
+    assert gauge.take(9.0, 1, turns[1]) == 10.0
+    assert gauge.take(10.0, 1, turns[1]) == 10.0
+    assert gauge.take(10.0, 1, turns[2]) == 11.0
+
+
+def test_a_waiter_that_is_never_heard_of_again_wedges_nothing() -> None:
+    """A turn that nobody takes is passed by, and forgotten after a minute."""
+    gauge = Gauge(1, 1.0)
+    gauge.take(0.0)
+    gauge.queue(0.0, 1)
+    assert gauge.take(2.0) == 2.0
+    gauge.queue(100.0, 1).leave()
+    assert gauge.take(200.0) == 200.0
+    assert gauge.easy
+
+
+def test_a_hold_off_moves_the_line_and_keeps_its_order() -> None:
+    """Everybody who waits is told a later instant, still one after the other."""
+    gauge = Gauge(1, 1.0)
+    gauge.take(0.0)
+    first, second = gauge.queue(0.0, 1), gauge.queue(0.0, 1)
+    gauge.hold(0.5, 5.0)
+    assert (first.at, second.at) == (5.0, 6.0)
+    assert gauge.ready_at(0.5) == 7.0
+    gauge.hold(0.5, 3.0)
+    assert gauge.held_until == 5.0
+    assert gauge.take(1.0, 1, first) == 5.0
+    assert gauge.left(4.0) == 0
+
+
+def test_threads_on_the_inline_way() -> None:
+    """Sixteen threads that take as a driver does, without a lock: never more than allowed in any span."""
+    gauge, sent, started = Gauge(20, 0.02), list[float](), threading.Barrier(16)
+
+    def work() -> None:
+        started.wait()
+        for _ in range(300):
+            now = time.monotonic()
+            if gauge.easy and gauge.sends[0] + gauge.span <= now:
+                gauge.sends.append(now)
+                sent.append(now)
+            elif gauge.take(now) == now:
+                sent.append(now)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    sent.sort()
+    assert all(sent[place + 20] - sent[place] >= 0.02 - 1e-9 for place in range(len(sent) - 20))
+
+
+# --- entries, lanes and several windows --------------------------------------------------------------
+
+
+def quotas(*entries: Settings) -> Quotas:
+    """Return what an operation pays for these entries."""
+    return Quotas([(Quota(one), one.weight) for one in entries])
+
+
+def ask(quotas: Quotas, now: float, *, urgent: bool = False) -> float:
+    """Pay if it is possible; return the instant."""
+    return pay(now, quotas.costs(now, quotas.weights((), {}), None, urgent=urgent), None)[0]
+
+
+def test_the_latest_of_several_windows_rules_and_a_refusal_takes_nothing() -> None:
+    """Ten a second and fifteen a minute: the sixteenth waits for the minute, and the seconds stay whole."""
+    both = quotas(Settings(rate="10/s", burst=10), Settings(rate="15/m", burst=15))  # type: ignore[arg-type]
+    assert [ask(both, 0.0) for _ in range(11)] == [0.0] * 10 + [1.0]
+    assert [ask(both, 1.0) for _ in range(6)] == [1.0] * 5 + [60.0]
+    assert both.entries[0].left(1.0) == 5
+
+
+def test_undo_gives_back_every_window() -> None:
+    """What was paid and not sent is there again."""
+    both = quotas(Settings(rate=1, burst=2), Settings(rate=1, burst=3, weight=2))
+    costs = both.costs(5.0, both.weights((), {}), None, urgent=False)
+    assert pay(5.0, costs, None) == (5.0, None)
+    assert [one.left(5.0) for one in both.entries] == [1, 1]
+    undo(5.0, costs)
+    assert [one.left(5.0) for one in both.entries] == [2, 3]
+
+
+def test_a_reserve_is_for_urgent_lanes_alone() -> None:
+    """Ordinary attempts see the smaller window; an urgent one takes from either, and the whole is never exceeded."""
+    one = quotas(Settings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
+    assert [ask(one, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
+    assert [ask(one, 0.0, urgent=True) for _ in range(3)] == [0.0, 0.0, 1.0]
+    assert one.entries[0].left(0.0) == 0
+    small = Quota(Settings(burst=1, reserve=0.5))
+    assert small.reserved is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.6), st.booleans(), st.integers(1, 3)), max_size=60))
+def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) -> None:
+    """Whatever mix of urgent and ordinary attempts: never more than the burst in any span."""
+    quota, now, sent = Quota(Settings(rate=5, burst=5, reserve=0.4)), 0.0, list[float]()
+    for wait, urgent, weight in script:
+        now += wait
+        cost = quota.cost(now, weight, None, urgent=urgent)
+        if pay(now, [cost], None)[1] is None:
+            sent += [now] * weight
+    assert most_in_a_span(sent, 1.0) <= 5
+
+
+def test_weights_may_be_told_by_the_call() -> None:
+    """A function of the arguments; what weighs nothing pays nothing, and more than the burst can never go."""
+    by = quotas(Settings(rate=10, burst=10, weight=lambda n: n))
+    for n, at in ((0, 0.0), (10, 0.0), (0, 0.0), (1, 1.0), (11, inf)):
+        assert pay(0.0, by.costs(0.0, by.weights((n,), {}), None, urgent=False), None)[0] == at
+    with pytest.raises(PolicyError, match="weight: 3 can never be sent"):
+        Policy(quota=[{"burst": 2, "weight": 3}])  # type: ignore[arg-type]
+
+
+def test_other_settings_forget_no_send() -> None:
+    """A reload that changes the rate goes on from what was sent and held."""
+    before = Quota(Settings(rate=10, burst=10))
+    for _ in range(10):
+        before.common.take(5.0)
+    before.hold(5.0, 5.5)
+    after = Quota(Settings(rate=5, burst=5), "", before)
+    assert (after.left(5.6), after.held_until) == (0, 5.5)
+    assert after.common.take(6.0) == 6.0
+
+
+# --- what an API says --------------------------------------------------------------------------------
+
+
+def test_remaining_only_tightens() -> None:
+    """Others use the key too: what they have used is used, and a larger number is not believed."""
+    one = quotas(Settings(rate=10, burst=10))
+    one.told(0.0, remaining=3)
+    assert one.entries[0].left(0.0) == 3
+    one.told(0.0, remaining=8)
+    assert one.entries[0].left(0.0) == 3
+    one.told(0.5, remaining=0, resets_in=2.0)
+    assert (one.entries[0].left(2.4), one.entries[0].left(2.5)) == (0, 10)
+
+
+def test_each_word_finds_its_window() -> None:
+    """By the window's length, by its limit, else the first entry, which is the closest."""
+    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    second, minute = both.entries
+    both.told(0.0, used=590, window=60)
+    assert (second.left(0.0), minute.left(0.0)) == (10, 10)
+    both.told(0.0, limit=600, remaining=4)
+    assert (second.left(0.0), minute.left(0.0)) == (10, 4)
+    both.told(0.0, remaining=9)
+    assert (second.left(0.0), minute.left(0.0)) == (9, 4)
+    both.told(0.0, remaining=5, window=3600)
+    assert (second.left(0.0), minute.left(0.0)) == (9, 4)
+
+
+def test_a_hold_off_holds_every_window() -> None:
+    """A ban is for all that this call counts for; without a time the closest window waits one span."""
+    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    both.hold(0.0, None)
+    assert [one.held_until for one in both.entries] == [1.0, -inf]
+    both.told(0.0, hold=7.0)
+    assert [one.held_until for one in both.entries] == [7.0, 7.0]
+
+
+def test_a_reserve_is_drained_last() -> None:
+    """What the API has left goes to urgent lanes first."""
+    one = quotas(Settings(rate=10, burst=10, reserve=0.2))
+    one.told(0.0, remaining=3)
+    quota = one.entries[0]
+    assert quota.reserved is not None
+    assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (1, 2)
+    one.told(0.0, remaining=1)
+    assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (0, 1)
+
+
+_NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5), st.booleans(), st.just(10**400))
+
+
+@given(st.dictionaries(st.sampled_from(["remaining", "resets_in", "hold", "limit", "window", "used"]), _NUMBERS))
+def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
+    """Whatever is told, nothing raises, and the limit is never exceeded."""
+    one = quotas(Settings(rate=10, burst=10))
+    one.told(0.0, **told)
+    assert 0 <= one.entries[0].left(0.0) <= 10
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"x-mbx-used-remain-limit": "7"}, [{"remaining": 7}]),
+        (
+            {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "42", "X-RateLimit-Reset": "30"},
+            [{"limit": 100, "remaining": 42, "resets_in": 30}],
+        ),
+        ({"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "0"}, [{"limit": 100, "remaining": 0}]),
+        ({"X-Rate-Limit-Remaining": "3", "X-Rate-Limit-Reset": "1700000010"}, [{"remaining": 3, "resets_in": 10}]),
+        ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": "1700000010500"}, [{"remaining": 3, "resets_in": 10.5}]),
+        ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": "1600000000"}, [{"remaining": 3, "resets_in": 0}]),
+        ({"RateLimit": "limit=100, remaining=50, reset=5"}, [{"limit": 100, "remaining": 50, "resets_in": 5}]),
+        (
+            {"RateLimit": '"default";r=50;t=30', "RateLimit-Policy": '"default";q=100;w=60'},
+            [{"limit": 100, "remaining": 50, "resets_in": 30, "window": 60}],
+        ),
+        ([(b"X-MBX-USED-WEIGHT-1M", b"1187")], [{"used": 1187, "window": 60}]),
+        ({"x-mbx-order-count-10s": "4"}, [{"used": 4, "window": 10}]),
+        ({"X-RateLimit-Limit": "100", "Date": "today"}, []),
+        ({"x-ratelimit-remaining": "-1"}, []),
+        ({"x-ratelimit-remaining": "many", "x-mbx-used-remain-limit": "nan"}, []),
+        ({"x-ratelimit-remaining": "5", "x-ratelimit-reset": "soon"}, [{"remaining": 5}]),
+        (None, []),
+        (7, []),
+        ({None: object()}, []),
+    ],
+)
+def test_headers(headers: Any, told: list[dict[str, float]]) -> None:
+    """Headers of every kind that is known, and of some that nobody should send."""
+    assert limits_in(headers, 1_700_000_000.0) == told
+
+
+_NAMES = st.sampled_from(["RateLimit", "RateLimit-Policy", "X-RateLimit-Remaining", "X-RateLimit-Reset", "x"])
+_NAMES |= st.sampled_from(["x-mbx-used-remain-limit", "x-mbx-used-weight-1m", "X-MBX-ORDER-COUNT-9999D"])
+
+
+@given(st.dictionaries(_NAMES, st.one_of(st.text(), st.integers(), st.binary(), st.none(), st.floats())), st.floats())
+def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> None:
+    """Any value at all: nothing raises, here or where it is told."""
+    one = quotas(Settings(rate=10, burst=10))
+    for told in limits_in(headers, now):
+        one.told(0.0, **told)
+    assert 0 <= one.entries[0].left(0.0) <= 10

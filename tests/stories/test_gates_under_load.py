@@ -1,0 +1,274 @@
+"""Slots and quota under many threads and tasks, and under cancellation at every point where a task can wait."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import trio
+
+from resilience import AdmissionRejectedError, Policies
+from resilience.testing import FakeClock
+
+NOBODY = {"running": 0, "waiting": 0}
+
+
+class Crowd:
+    """Counts who is inside at the same time. Safe across threads."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = self.done = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.inside -= 1
+            self.done += 1
+
+
+def policies(clock: Any = None, **policy: Any) -> Policies:
+    """Policies of one name that tell nothing."""
+    return Policies.from_mapping({"policies": {"p": {"codes": ["http"], **policy}}}, clock=clock)
+
+
+def idle(made: Policies) -> bool:
+    """Tell whether nobody runs or waits, and no turn, permit or hold is left."""
+    pipeline = made.pipeline("p")
+    lanes = pipeline.describe()["admission"]["lanes"]
+    lines = [quota.common._line for quota in made._shared.gates._quotas.values()]
+    permits = pipeline.breaker is not None and pipeline.breaker._permits
+    return lanes["default"] == NOBODY and not any(lines) and not permits
+
+
+TEN: dict[str, Any] = {"admission": {"max_concurrent": 10, "max_queue": 1000, "queue_timeout": "60s"}}
+
+
+def test_a_thousand_threads_on_ten_slots() -> None:
+    """At most ten run; all of them get through."""
+    made, crowd = policies(**TEN), Crowd()
+
+    @made.resilient("p")
+    def work() -> None:
+        with crowd:
+            met.wait(0.001)
+
+    met = threading.Event()
+    threads = [threading.Thread(target=work) for _ in range(1000)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert (crowd.done, crowd.inside) == (1000, 0)
+    assert crowd.most <= 10
+    assert idle(made)
+
+
+@pytest.mark.parametrize("colour", ["asyncio", "trio"])
+def test_a_thousand_tasks_on_ten_slots(colour: str) -> None:
+    """At most ten run; all of them get through, first come first served."""
+    made, crowd, order = policies(**TEN), Crowd(), list[int]()
+    pause: Callable[[float], Awaitable[Any]] = asyncio.sleep if colour == "asyncio" else trio.sleep
+
+    @made.resilient("p")
+    async def work(number: int) -> None:
+        order.append(number)
+        with crowd:
+            await pause(0)
+            await pause(0)
+
+    async def crowd_asyncio() -> None:
+        await asyncio.gather(*(work(number) for number in range(1000)))
+
+    async def crowd_trio() -> None:
+        async with trio.open_nursery() as nursery:
+            for number in range(1000):
+                nursery.start_soon(work, number)
+
+    asyncio.run(crowd_asyncio()) if colour == "asyncio" else trio.run(crowd_trio)
+    assert (crowd.done, crowd.most) == (1000, 10)
+    assert colour == "trio" or order == sorted(order)  # trio starts tasks in any order
+    assert idle(made)
+
+
+def test_threads_and_loops_hand_slots_to_each_other() -> None:
+    """Sync callers, two asyncio loops and a trio loop share two slots of one name."""
+    made, crowd = policies(admission={"max_concurrent": 2, "max_queue": 1000, "queue_timeout": "60s"}), Crowd()
+
+    @made.resilient("p")
+    def sync() -> None:
+        with crowd:
+            pass
+
+    @made.resilient("p")
+    async def on_asyncio() -> None:
+        with crowd:
+            await asyncio.sleep(0)
+
+    @made.resilient("p")
+    async def on_trio() -> None:
+        with crowd:
+            await trio.lowlevel.checkpoint()
+
+    async def many_asyncio() -> None:
+        await asyncio.gather(*(on_asyncio() for _ in range(100)))
+
+    async def many_trio() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(100):
+                nursery.start_soon(on_trio)
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = [pool.submit(asyncio.run, many_asyncio()) for _ in range(2)]
+        runs.append(pool.submit(trio.run, many_trio))
+        runs += [pool.submit(sync) for _ in range(100)]
+        for one in runs:
+            one.result()
+    assert crowd.done == 400
+    assert crowd.most <= 2
+    assert idle(made)
+
+
+CLOSE: dict[str, Any] = {
+    "quota": [{"rate": "100/s", "burst": 2}],
+    "admission": {"max_concurrent": 1, "max_queue": 10, "queue_timeout": "30s"},
+    "retry": {"max_attempts": 3, "backoff": {"kind": "constant", "initial": "5ms", "jitter": "none"}},
+    "breaker": {"consecutive": 1000},
+    "deadline": "60s",
+}
+
+
+def flaky(pause: Callable[[float], Awaitable[Any]]) -> Callable[[list[int]], Awaitable[str]]:
+    """Return a function that fails once for each list, and waits before and after."""
+
+    async def work(tries: list[int]) -> str:
+        await pause(0)
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionRefusedError
+        await pause(0)
+        return "fine"
+
+    return work
+
+
+@pytest.mark.parametrize("half_open", [False, True])
+@pytest.mark.parametrize("steps", range(30))
+def test_asyncio_cancelled_at_every_point(steps: int, half_open: bool) -> None:
+    """One of four tasks is cancelled after so many turns of the loop: the others end well, and nothing is left."""
+    made = policies(FakeClock(), **CLOSE)
+    work = made.resilient("p", idempotent=True)(flaky(asyncio.sleep))
+    clock: Any = made.clock
+    breaker = made.pipeline("p").breaker
+    assert breaker is not None
+
+    async def run() -> list[Any]:
+        if half_open:
+            breaker.open()
+            clock.advance(5)
+        tasks = [asyncio.create_task(work([])) for _ in range(4)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        tasks[steps % 3].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    ends = asyncio.run(run())
+    assert all(one == "fine" or isinstance(one, (asyncio.CancelledError, Exception)) for one in ends)
+    assert half_open or sum(one == "fine" for one in ends) >= 3
+    assert idle(made)
+    clock.advance(1)
+    assert made.pipeline("p").describe()["quota"][0]["left"] == 2
+
+
+@pytest.mark.parametrize("steps", range(30))
+def test_trio_cancelled_at_every_point(steps: int) -> None:
+    """The same under trio."""
+    made = policies(FakeClock(), **CLOSE)
+    work = made.resilient("p", idempotent=True)(flaky(trio.sleep))
+    ends: list[str] = []
+
+    async def call(scope: trio.CancelScope) -> None:
+        with scope:
+            ends.append(await work([]))
+
+    async def run() -> None:
+        scopes = [trio.CancelScope() for _ in range(4)]
+        async with trio.open_nursery() as nursery:
+            for scope in scopes:
+                nursery.start_soon(call, scope)
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            scopes[steps % 3].cancel()
+
+    trio.run(run)
+    assert len(ends) >= 3
+    assert idle(made)
+    clock: Any = made.clock
+    clock.advance(1)
+    assert made.pipeline("p").describe()["quota"][0]["left"] == 2
+
+
+def test_ctrl_c_in_a_wait_for_the_quota() -> None:
+    """A sync wait that is broken off gives its place in line up."""
+
+    class Interrupted(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            raise KeyboardInterrupt
+
+    made = policies(Interrupted(), quota=[{"rate": "1/s", "burst": 1}], admission={})
+    work = made.resilient("p")(lambda: "fine")
+    assert work() == "fine"
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert idle(made)
+
+
+@pytest.mark.parametrize("limit", ["queue_timeout", "deadline"])
+def test_the_queue_is_too_slow(driver: Any, limit: str) -> None:
+    """A call stands in line no longer than the queue or its deadline allows."""
+    rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
+    made = policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
+                    deadline="10ms" if limit == "deadline" else "60s")  # fmt: skip
+    admission = made._shared.gates
+    work = made.resilient("p")(driver.function(lambda: "fine"))
+    assert driver.call(work) == "fine"
+    slot = admission._admissions["p"].enter("")
+    assert slot is not None
+    with pytest.raises(AdmissionRejectedError):
+        driver.call(work)
+    admission._admissions["p"].leave(slot)
+    assert driver.call(work) == "fine"
+    assert idle(made)
+
+
+def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
+    """Its waiter is gone with it; the slot goes to the next."""
+    made = policies(admission={"max_concurrent": 1, "max_queue": 5, "queue_timeout": "60s"})
+
+    @made.resilient("p")
+    async def work() -> str:
+        return "fine"
+
+    admission = made._shared.gates.admission(made.policy("p"))
+    assert admission is not None
+    slot = admission.enter("")
+    assert slot is not None
+
+    async def leave_it() -> None:
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0.001)
+        assert admission.counts()[""]["waiting"] == 1
+        del task
+
+    asyncio.run(leave_it())
+    assert admission.counts()[""] == {"running": 1, "waiting": 0}
+    admission.leave(slot)
+    assert asyncio.run(work()) == "fine"
