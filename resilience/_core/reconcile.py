@@ -18,10 +18,11 @@ from typing import Any
 
 from .policy import Reconcile
 
-__all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict"]
+__all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict", "in_seconds"]
 
 _SKEW = 1.0  # seconds that a server's creation time may lie before the first stamp
 _LONG_AGO = 30 * 86400.0  # seconds since another process began a write, at most as far as a clock is checked
+_NO_SECONDS = 1e11  # the year 5138 in seconds, 1973 in milliseconds
 _TICK = 0.001  # servers tell milliseconds: one more is surely past
 
 
@@ -58,6 +59,12 @@ class NotFound:
 
 NOT_FOUND = NotFound()
 """The server does not know the key. Call it to add the server's time."""
+
+
+def in_seconds(answer: Found | NotFound) -> bool:
+    """Tell whether the times of an answer are Unix seconds; milliseconds would lie past every fence."""
+    times = (answer.server_time, answer.created_at if isinstance(answer, Found) else None)
+    return all(one is None or (isinstance(one, (int, float)) and abs(one) < _NO_SECONDS) for one in times)
 
 
 @dataclass(frozen=True, slots=True)

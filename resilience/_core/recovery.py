@@ -15,7 +15,7 @@ from .call import Action, Call, Step
 from .deadline import Place
 from .door import POLL, Door
 from .plan import Plan, Ticket
-from .reconcile import Found, NotFound, Verdict
+from .reconcile import Found, NotFound, Verdict, in_seconds
 from .registry import Category
 from .trail import Trail
 
@@ -121,7 +121,7 @@ class Recovery:
         if isinstance(answer, Exception):
             doubt.missed()  # an error of the look says nothing: ask again
             return self._look(now)
-        if not isinstance(answer, (Found, NotFound)):
+        if not isinstance(answer, (Found, NotFound)) or not in_seconds(answer):
             return self._finish(now, _odd(answer))
         verdict = doubt.looked(answer, sent=sent, now=now)
         if verdict is Verdict.DONE and isinstance(answer, Found):
@@ -278,6 +278,8 @@ class Recovery:
 
 
 def _odd(answer: object) -> TypeError:
+    if isinstance(answer, (Found, NotFound)):
+        return TypeError("reconcile must tell server_time and created_at as Unix seconds")
     return TypeError(f"reconcile must return Found(...) or NOT_FOUND, not {type(answer).__name__}")
 
 

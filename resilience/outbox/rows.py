@@ -63,8 +63,14 @@ class Rows:
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
         self._owned = _owned(file)
         self._lock = Lock()
-        self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10.0)
         try:
+            self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10.0)
+        except sqlite3.Error as error:
+            self._owned.close()
+            raise OSError(f"{file}: {error}") from error
+        try:
+            if _of_something_else(self._base):
+                raise sqlite3.DatabaseError("it holds other tables")
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")  # a row survives a power cut, not only a killed process
             self._base.execute(_SCHEMA)
@@ -130,6 +136,12 @@ class Rows:
         with self._lock, closing(self._base.execute(f"SELECT {_COLUMNS} FROM writes {where}", values)) as found:
             rows = found.fetchall()
         return [_row(*row) for row in rows]
+
+
+def _of_something_else(base: sqlite3.Connection) -> bool:
+    """Tell whether a database has tables, and none of an outbox: it is left as it is."""
+    names = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return bool(names) and "writes" not in names
 
 
 def _owned(file: Path) -> sqlite3.Connection:

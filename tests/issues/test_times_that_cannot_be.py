@@ -62,9 +62,6 @@ def test_in_an_answer(answered: Callable[[float], Any]) -> None:
     assert run(answered, lambda now: now) == 1
 
 
-@pytest.mark.parametrize(
-    "look_time", [lambda now: now * 1000, lambda now: now + 86400], ids=["microseconds", "a day ahead"]
-)
-def test_in_a_look(look_time: Callable[[float], float]) -> None:
-    """The look's time is not taken for a moment past the fence."""
-    assert run(None, look_time) == 1
+def test_in_a_look() -> None:
+    """The look's time, a day ahead, is not taken for a moment past the fence."""
+    assert run(None, lambda now: now + 86400) == 1

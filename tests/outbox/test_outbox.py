@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -372,3 +373,16 @@ def test_its_refusals_are_the_clients_too(exchange: Sandbox, outbox: Outbox) -> 
     with pytest.raises(requests.RequestException, match="executed already") as caught:
         bot.spot_place_order(**ORDER, clientOid="a")
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), RejectedError)
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    """It gets no table of ours; a folder is no file at all."""
+    path = tmp_path / "notes.db"
+    with closing(sqlite3.connect(path)) as notes:
+        notes.execute("CREATE TABLE notes (text)")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="is no outbox: it holds other tables"):
+        Outbox(path)
+    assert path.read_bytes() == before
+    with pytest.raises(OSError, match="unable to open"):
+        Outbox(tmp_path)
