@@ -1,8 +1,8 @@
 """An asyncio event loop whose time jumps to the next timer.
 
 The law of this file: no real time passes. Where asyncio would wait for a timer, the loop's time is set
-forward instead, so an hour of sleeping tasks takes as long as their own work. What happens at one
-instant happens in the order in which it was scheduled; the same program runs the same way each time.
+forward instead, so an hour of sleeping tasks takes as long as their own work. Timers of one instant
+fire in the order in which they were set; the same program runs the same way each time.
 
 Sockets, pipes, threads and child processes live in real time and have no place here: asking for them is
 refused, and a loop on which nothing is left to happen says so instead of hanging.
@@ -13,6 +13,9 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import Context
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 __all__ = ["VirtualClock", "VirtualLoop", "run_virtual"]
@@ -32,12 +35,42 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self) -> None:
-        self._jumps = _Jumps()
-        super().__init__(self._jumps)
+        self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = count()
+        super().__init__(_Jumps(self._jump))
 
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
-        return self._jumps.now
+        return self._now
+
+    def call_at(  # type: ignore[override]  # its arguments are the callback's, whatever they are
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Set a timer. The loop keeps its own heap: asyncio's compares handles in Python, which takes most of a run."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heappush(self._timers, (when, next(self._numbers), handle))
+        return handle
+
+    def _jump(self, timeout: float | None) -> None:
+        """Make ready what is due; where nothing is ready already, what is due next.
+
+        Raises:
+            RuntimeError: nothing is left to happen.
+        """
+        timers, ready = self._timers, self._ready  # type: ignore[attr-defined]  # what asyncio runs next
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        if not timers:
+            if timeout is None:
+                raise RuntimeError("nothing is left to happen on this virtual loop, and a task still waits")
+            return
+        if timeout is None:
+            self._now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= self._now:
+            handle = heappop(timers)[2]
+            if not handle.cancelled():
+                ready.append(handle)
 
     def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]  # nothing is a right argument
         """Refuse: a thread works in real time.
@@ -49,16 +82,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Jumps(selectors.BaseSelector):
-    """A selector that finds nothing ready and takes the time it was allowed to wait as passed."""
+    """A selector that finds nothing ready and lets the time jump; None means that asyncio has nothing to do."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, jump: Callable[[float | None], None]) -> None:
+        self._jump = jump
         self._own: selectors.SelectorKey | None = None
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise RuntimeError("nothing is left to happen on this virtual loop, and a task still waits")
-        self.now += max(0.0, timeout)
+        self._jump(timeout)
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 from typing import Literal
 
@@ -135,29 +133,22 @@ async def _run(scenario: Scenario, client: Client, random: Random) -> Outcome:
         random=Random(random.random()),
     )
     outcome.attempts = service.attempts
-    clock, tasks = VirtualClock(loop), set[asyncio.Task[None]]()
-    for _ in range(scenario.clients):
-        own = Random(random.random())
-        call = client(service.send, clock, Random(own.random()))
-        _arrive(loop, own, scenario.rate, partial(_start, outcome, call, tasks))
+    clock = VirtualClock(loop)
+    calls = [client(service.send, clock, Random(random.random())) for _ in range(scenario.clients)]
+    arrivals = loop.create_task(_arrivals(calls, scenario.rate, outcome, random))
     await _until_over(scenario, outcome)
+    arrivals.cancel()  # what is still under way is cancelled with the loop
     return outcome
 
 
-def _arrive(loop: asyncio.AbstractEventLoop, random: Random, rate: float, start: Callable[[], None]) -> None:
-    """Start a request now and then, at a mean rate, for as long as the loop runs."""
-
-    def next_one() -> None:
-        start()
-        loop.call_later(random.expovariate(rate), next_one)
-
-    loop.call_later(random.expovariate(rate), next_one)
-
-
-def _start(outcome: Outcome, call: Call, tasks: set[asyncio.Task[None]]) -> None:
-    task = asyncio.ensure_future(_request(outcome, call))
-    tasks.add(task)  # the loop itself keeps no task alive
-    task.add_done_callback(tasks.discard)
+async def _arrivals(calls: list[Call], rate: float, outcome: Outcome, random: Random) -> None:
+    """Begin requests for ever: each client's come at random instants, which all together do too."""
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    while True:
+        await asyncio.sleep(random.expovariate(rate * len(calls)))
+        task = loop.create_task(_request(outcome, calls[int(random.random() * len(calls))]))
+        tasks.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(tasks.discard)
 
 
 async def _request(outcome: Outcome, call: Call) -> None:

@@ -30,8 +30,8 @@ class Trouble:
         start: seconds on the loop.
         end: when it is over.
         share: the requests that it befalls, from 0 to 1.
-        kind: `hang` is never answered, so that a client waits as long as it will; `error` is answered
-            503 after the usual latency; `refuse` is answered at once.
+        kind: `hang` is never answered, so that a client waits as long as it will; `error` is worked on like
+            any other and answered 503; `refuse` is answered 503 at once.
     """
 
     start: float
@@ -92,14 +92,13 @@ class Service:
             await self._answer(float("inf"))
         if kind == "refuse":
             raise UnavailableError("nobody listens")
-        if kind == "error":
-            await self._answer(self._latency)
-            raise UnavailableError("it fails")
         queued = max(0.0, self._free_at - now)
         if queued > self._longest:
             raise UnavailableError("it is full")
         self._free_at = now + queued + self._each
         await self._answer(queued + self._latency)
+        if kind == "error":
+            raise UnavailableError("it fails")
         return 200
 
     def _trouble(self, now: float) -> str | None:
