@@ -33,7 +33,7 @@ class Drill(NamedTuple):
         want: what must be reported: done, unknown or failed.
         executions: how often the exchange must have accepted it in the end.
         clock: by how many windows the client's clock is ahead of the exchange's.
-        blind: how many of the first queries answer as if the exchange knew nothing.
+        blind: queries answer as if the exchange knew nothing until this attempt at the order has come.
         failing: how many of the first queries are answered with a bare 500, or dropped, in turn.
         planted: somebody else's order appears under the key a moment after the first attempt began.
         markets: where it makes sense.
@@ -75,8 +75,8 @@ DRILLS = (
     Drill("dropped by a clock that is ahead", ("accept_drop",), clock=0.8, markets=BITGET),
     Drill("dropped by a clock that is behind", ("accept_drop",), clock=-0.8, markets=BITGET),
     Drill("a foreign key", ("lose",), want="unknown", executions=0, planted=True),
-    Drill("unseen past the fence, then refused for funds", ("accept_drop", "code_400"), blind=3, markets=BITGET),
-    Drill("unseen past the fence, then a duplicate", ("accept_drop",), kind="limit", blind=3, markets=BITGET),
+    Drill("unseen past the fence, then refused for funds", ("accept_drop", "code_400"), blind=2, markets=BITGET),
+    Drill("unseen past the fence, then a duplicate", ("accept_drop",), kind="limit", blind=2, markets=BITGET),
     Drill("accepted, and the first queries fail", ("accept_drop",), failing=4),
 )
 """Every script; the names are those of the table."""
@@ -100,7 +100,9 @@ def run(client: Client, market: str, drills: list[Drill], ahead: float, seed: in
         ids = {drill.name: f"d{number}-{drill.kind}" for number, drill in enumerate(drills)}
         for drill in drills:
             sandbox.script(ids[drill.name], drill.script)
-            queries = ["query_blind"] * drill.blind + ["query_500", "query_drop"] * (drill.failing // 2)
+            queries = ["query_500", "query_drop"] * (drill.failing // 2)
+            if drill.blind:
+                queries = [f"query_blind:{drill.blind}"] * 100
             sandbox.script(f"query:{ids[drill.name]}", queries)
 
         def plant() -> None:

@@ -20,6 +20,7 @@ ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gt
 
 def main(told: str, path: str, prefix: str, finish: str = "") -> None:
     """Live."""
+    print("up", flush=True)
     exchange, outbox = json.loads(told), Outbox(path)
     policies = Policies(load(exchange["policy"]), log=False)
     raw = BitgetClient(exchange["key"], exchange["secret"], exchange["passphrase"], base_url=exchange["rest"])

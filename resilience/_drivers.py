@@ -17,7 +17,7 @@ from ._core.deadline import CONTEXT
 from ._core.deadline import leave as left
 from ._core.plan import PLAIN, Plan
 from ._core.recovery import Recovery
-from ._core.refusal import admitted, out_of_time
+from ._core.refusal import Patience, admitted, out_of_time
 from ._core.stage import Stage, asked, told
 from ._waits import aentered, apassed, entered, limited, passed
 
@@ -32,6 +32,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     here, enter, leave = CONTEXT.get, CONTEXT.set, CONTEXT.reset
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
+    patient = plan.patient
     gated, gauge, admission = plan.gated, plan.gauge, plan.admission
     sends: Any = None if gauge is None else gauge.sends
     span, put = (0.0, None) if gauge is None else (gauge.span, gauge.sends.append)
@@ -53,7 +54,14 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         slot: Any = None
         if not gated:
             if breaker is not None:
-                ticket = breaker.gate or admitted(plan, outer, started, args, kwargs)
+                ticket = breaker.gate
+                if not ticket:
+                    if patient:
+                        for delay in (patience := Patience(plan, outer, started, deadline)):
+                            clock.sleep(delay)
+                        ticket, started = patience.ticket, now()
+                    else:
+                        ticket = admitted(plan, outer, started, args, kwargs)
         elif (
             gauge is not None
             and (breaker is None or (ticket := breaker.gate))
@@ -183,6 +191,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     here, enter = CONTEXT.get, CONTEXT.set
     deposits = None if budget is None else budget.deposits
     goods = None if breaker is None else breaker.goods
+    patient = plan.patient
     gated, gauge, admission = plan.gated, plan.gauge, plan.admission
     sends: Any = None if gauge is None else gauge.sends
     span, put = (0.0, None) if gauge is None else (gauge.span, gauge.sends.append)
@@ -204,7 +213,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         slot: Any = None
         if not gated:
             if breaker is not None:
-                ticket = breaker.gate or admitted(plan, outer, started, args, kwargs)
+                ticket = breaker.gate
+                if not ticket:
+                    if patient:
+                        for delay in (patience := Patience(plan, outer, started, deadline)):
+                            await clock.asleep(delay)
+                        ticket, started = patience.ticket, now()
+                    else:
+                        ticket = admitted(plan, outer, started, args, kwargs)
         elif (
             gauge is not None
             and (breaker is None or (ticket := breaker.gate))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from ._around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
+from ._breakers import Breakers
 from ._clock import SystemClock
 from ._core.breaker import Breaker
 from ._core.budget import Budget
@@ -38,7 +39,7 @@ __all__ = ["Pipeline", "Shared", "check_callable", "check_reconcile", "is_async"
 P = ParamSpec("P")
 T = TypeVar("T")
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
-_MOST = 1024  # breakers, or compiled routes, kept for one policy
+_MOST = 1024  # compiled routes kept for one function
 _BREAKER = -1
 _NO_KEYS: Mapping[int, str] = {}
 
@@ -61,25 +62,11 @@ class Shared:
         self.random = random or Random().random
         self.make_key: Callable[[], str] = _new_key
         self._lock = Lock()
-        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self.breakers = Breakers(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.gates = Gates()
         self._classifiers: dict[Any, Classifier] = {}
         self.tables: Mapping[str, core.CodeRegistry] = {}
-
-    def breaker(self, policy: Policy, key: str) -> Breaker | None:
-        """Return the one breaker of this policy and key; one whose settings changed starts anew."""
-        rules = policy.breaker
-        if rules is None:
-            return None
-        with self._lock:
-            found = self._breakers.get((policy.name, key))
-            if found is None or found.settings != rules:
-                lost_after = 2 * (policy.attempt_timeout or policy.deadline or 30.0)
-                found = Breaker(rules, self.clock.monotonic, key=key or policy.name, lost_after=lost_after)
-                _bound(self._breakers)
-                self._breakers[policy.name, key] = found
-            return found
 
     def budget(self, policy: Policy) -> Budget | None:
         """Return the one retry budget of this policy."""
@@ -161,6 +148,7 @@ class Pipeline:
         reconcile: Callable[..., Any] | None = None,
         clock: Clock | None = None,
         stages: Sequence[Stage] = (),
+        listeners: Sequence[Any] = (),
         shared: Shared | None = None,
     ) -> None:
         """Build the parts once.
@@ -173,6 +161,7 @@ class Pipeline:
             reconcile: looks a write in doubt up; returns `Found(...)` or `NOT_FOUND`.
             clock: time and waiting; the machine's own by default.
             stages: parts of your own, asked before each attempt and told how it ended.
+            listeners: functions that get every event, and listeners of pybreaker's kind.
             shared: parts shared with other pipelines; made anew by default.
 
         Raises:
@@ -182,6 +171,8 @@ class Pipeline:
         self.operation = operation
         self._shared = shared or Shared(clock)
         _check_codes(policy, self._shared.tables)
+        for one in listeners:
+            self._shared.breakers.subscribe(one)
         self.stages = (*stages_of(policy), *stages)
         self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
         self._calls: dict[bool, Callable[..., Any]] = {}
@@ -219,23 +210,24 @@ class Pipeline:
     @property
     def breaker(self) -> Breaker | None:
         """The breaker of this pipeline's own calls, or None when the policy has none."""
-        return self._shared.breaker(self.policy, self._breaker_key(self._binding))
+        return self._shared.breakers.get(self.policy, self._breaker_key(self._binding))
 
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
         policy, breaker = self.policy, self.breaker
         retry = policy.retry
-        waits = [] if retry is None else [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))]
+        known = retry is not None and retry.stop is None and retry.wait is None  # else objects tell at each failure
+        waits = [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))] if retry and known else []
         return {
             "policy": policy.name,
             "operation": self.operation,
             "codes": list(policy.codes),
             "deadline": policy.deadline,
             "attempt_timeout": policy.attempt_timeout,
-            "max_attempts": 1 if retry is None else retry.max_attempts,
+            "max_attempts": 1 if retry is None else retry.max_attempts if retry.stop is None else None,
             "waits": [{"least": low, "longest": high} for low, high in waits],
             "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
-            "breaker": None if breaker is None else {"key": breaker.key, "state": breaker.state},
+            "breaker": None if breaker is None else breaker.describe(),
             **self._shared.gates.describe(policy, self._binding, self.clock),
             "reconciled": self._binding.reconcile is not None,
         }
@@ -303,7 +295,7 @@ class Pipeline:
             events=shared.events,
             classifier=lambda: shared.classifier(policy),
             schedule=make_schedule,
-            breaker=shared.breaker(policy, keys.get(_BREAKER, self._breaker_key(binding))),
+            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding))),
             budget=shared.budget(policy),
             make_key=shared.make_key,
             quotas=shared.gates.quotas(policy, binding, keys),

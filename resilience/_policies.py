@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
-from ._core.events import Event, Listener
+from ._core.events import Event
 from ._core.policy import Operation, Policy, PolicySet
 from ._pipeline import Pipeline, Shared
 from .errors import PolicyError
@@ -153,9 +153,16 @@ class Policies:
 
         return wrap(client, policy, operations=operations, policies=self)
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Send every event to `listener`; the function returned ends that. One that raises is dropped."""
-        return self._shared.events.subscribe(listener)
+    def subscribe(self, listener: Any) -> Callable[[], None]:
+        """Send every event to `listener`; the function returned ends that. One that raises is dropped.
+
+        A `pybreaker.CircuitBreakerListener` is told of every breaker of these policies instead: state changes and
+        failures, and each success and call if it asks for them, which takes those breakers off the fast path.
+
+        Raises:
+            TypeError: it is neither a plain function of one event nor a listener of pybreaker's.
+        """
+        return self._shared.breakers.subscribe(listener)
 
     def reload(self) -> None:
         """Read the source again and swap the policies; breakers, budgets and running calls go on.

@@ -15,6 +15,7 @@ from ._core.call import Action
 from ._core.door import Door
 from ._core.plan import Plan
 from ._core.refusal import turned_away
+from ._limits import begin
 
 __all__ = ["aentered", "apassed", "entered", "limited", "passed"]
 
@@ -129,16 +130,16 @@ async def limited(
         if cut:
             raise TimeoutError(_cut(seconds))
         return result
-    import asyncio
-
-    limit: Any = None
+    limit: Any = begin(seconds)
     try:
-        async with asyncio.timeout(seconds) as limit:
-            return await send(*args, **kwargs)
-    except TimeoutError as error:
-        if limit.expired() and isinstance(error.__cause__, asyncio.CancelledError):
+        result = await send(*args, **kwargs)
+    except BaseException as error:
+        if limit.end(error):
             raise TimeoutError(_cut(seconds)) from None
         raise
+    else:
+        limit.end()
+        return result
     finally:
         limit = None  # it refers to the task, and a task that failed refers to this frame
 

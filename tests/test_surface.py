@@ -332,10 +332,11 @@ def test_describe_and_the_breaker_by_hand() -> None:
     """What a pipeline does, as plain data, and its breaker's state."""
     pipeline = Policies.builtin(clock=FakeClock()).pipeline("default")
     told = pipeline.describe()
-    assert (told["policy"], told["max_attempts"], told["breaker"]) == (
+    assert (told["policy"], told["max_attempts"]) == ("default", 3)
+    assert (told["breaker"]["key"], told["breaker"]["state"], told["breaker"]["failure_rate"]) == (
         "default",
-        3,
-        {"key": "default", "state": "closed"},
+        "closed",
+        0.8,
     )
     breaker = pipeline.breaker
     assert breaker is not None

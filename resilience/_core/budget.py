@@ -35,7 +35,7 @@ class Budget:
     def withdraw(self, now: float) -> bool:
         """Take one retry; False when the share is used up."""
         with self._lock:
-            calls, retries = self.deposits.counts(now)
+            calls, retries, _ = self.deposits.counts(now)
             if retries + 1 > max(self._ratio * calls, self._floor):
                 return False
             self.deposits.add_rare(now)
@@ -44,5 +44,5 @@ class Budget:
     def left(self, now: float) -> float:
         """Return how many retries are left at this moment."""
         with self._lock:
-            calls, retries = self.deposits.counts(now)
+            calls, retries, _ = self.deposits.counts(now)
         return max(self._ratio * calls, self._floor) - retries

@@ -20,7 +20,10 @@ from .gauge import Turn
 from .plan import Plan, Ticket
 from .quota import Cost, pay, undo
 
-__all__ = ["Door"]
+__all__ = ["POLL", "Door"]
+
+POLL = 0.1
+"""Seconds between two tries for a half-open permit that others hold."""
 
 
 class Door:
@@ -30,13 +33,13 @@ class Door:
         ticket: the breaker's leave, where there is a breaker and the attempt may be sent.
         slot: the slot that it holds, or None.
         now: the instant of the last answer, waits that were cut short on purpose counted in full.
-        waited: seconds waited for the quota.
+        waited: seconds waited for the quota or the breaker.
         refusal: what was refused, or None.
     """
 
     __slots__ = (
-        "_costs", "_deadline", "_lane", "_plan", "_skipped", "_turn", "_urgent", "_waiter", "_waits", "_weights", "now",
-        "refusal", "slot", "ticket", "waited",
+        "_costs", "_deadline", "_lane", "_paying", "_plan", "_skipped", "_turn", "_urgent", "_waiter", "_waits",
+        "_weights", "now", "refusal", "slot", "ticket", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +64,7 @@ class Door:
         self._turn: Turn | None = None
         self._waiter: Waiter | None = None
         self._waits = 0.0
+        self._paying = False
         self.now = 0.0
         self.waited = 0.0
         self.ticket: Ticket | None = None
@@ -89,7 +93,7 @@ class Door:
         breaker = self._plan.breaker
         ready = now if breaker is None else breaker.ready_at(now)
         if ready > now:
-            return self._refuse(CircuitOpenError, "the circuit breaker is open", ready)
+            return self._closed(now, ready)
         return self._pay(now) or self._enter(now) or self._admit(now)
 
     def queue(self, wake: Callable[[], Any]) -> bool:
@@ -125,7 +129,8 @@ class Door:
         now = self._plan.clock.monotonic() + self._skipped
         if self._waits:
             due, self._waits = self.now + self._waits, 0.0
-            self._plan.tell("quota_waited", wait_for=due - self.now)
+            if self._paying:
+                self._plan.tell("quota_waited", wait_for=due - self.now)
             self.waited += due - self.now
             if now < due:
                 self._skipped += due - now
@@ -156,7 +161,7 @@ class Door:
             at = max(at, self._turn.at)
             if not self._plan.fits(at, self._deadline):
                 return self._refuse(*full, at)
-        self._waits = at - now
+        self._waits, self._paying = at - now, True
         return Step(Action.WAIT, self._waits)
 
     def _enter(self, now: float) -> Step | None:
@@ -176,9 +181,16 @@ class Door:
             return Step(Action.SEND)
         self.ticket = breaker.admit(now, urgent=self._urgent)
         self._plan.tell_breaker()
-        if self.ticket is None:
-            return self._refuse(CircuitOpenError, "the circuit breaker is open", breaker.ready_at(now))
-        return Step(Action.SEND)
+        return Step(Action.SEND) if self.ticket is not None else self._closed(now, breaker.ready_at(now))
+
+    def _closed(self, now: float, ready: float) -> Step:
+        """The breaker does not admit: wait for it, holding nothing, where the policy says so; else refuse."""
+        at = ready if ready > now else now + POLL
+        if not self._plan.patient or at >= self._deadline:
+            return self._refuse(CircuitOpenError, "the circuit breaker is open", ready)
+        self.withdraw()
+        self._waits, self._paying = at - now, False
+        return Step(Action.WAIT, self._waits)
 
     def _refuse(self, kind: type, message: str, at: float | None = None) -> Step:
         self.withdraw()

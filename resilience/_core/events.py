@@ -56,6 +56,7 @@ class Event:
         remedy: what a human can do.
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
         breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
+        shadow: True where that breaker only measures, and refuses nothing.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Event:
     remedy: str | None = None
     caused_by: str | None = None
     breaker: str | None = None
+    shadow: bool | None = None
 
     @property
     def level(self) -> str:
@@ -119,9 +121,10 @@ class Events:
                 listener(event)
             except Exception as error:
                 self._remove(listener)
-                self._report(listener, error)
+                self.dropped(listener, error)
 
-    def _report(self, listener: Listener, error: Exception) -> None:
+    def dropped(self, listener: Any, error: Exception) -> None:
+        """Report a listener that raised and hears nothing any more."""
         try:
             if self._on_dropped is not None:
                 self._on_dropped(listener, error)

@@ -40,18 +40,18 @@ class KeySlot:
         self._place = _place(fn, self._name)
 
     def fill(self, args: Args, kwargs: Kwargs) -> tuple[str, Args, Kwargs]:
-        """Return (key, args, kwargs) with the key in its place; what the caller handed in is not changed."""
+        """Return (key, args, kwargs) with the key in its place; nothing handed in is changed. An empty key is none."""
         place = self._place
         positional = place is not None and place < len(args)
         given = args[place] if positional and place is not None else kwargs.get(self._name)
         if not self._inner:
-            if given is not None:
+            if given not in (None, ""):
                 return str(given), args, kwargs
             key: Any = self._make()
             carried = key
         else:
             inside = dict(given) if isinstance(given, Mapping) else {}
-            key = next((inside[name] for name in self._inner if inside.get(name) is not None), None)
+            key = next((inside[name] for name in self._inner if inside.get(name) not in (None, "")), None)
             if key is not None:
                 return str(key), args, kwargs
             inside[self._inner[0]] = key = self._make()

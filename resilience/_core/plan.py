@@ -55,6 +55,7 @@ class Binding:
         once: the body cannot be replayed: it is sent once, whatever the policy says.
         resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
         signed: the client tells each attempt's stamp before anything of it is sent.
+        windowed: a signed request carries the policy's window, so that the server holds it to that.
         resumed: the first attempt was made by a process that has ended.
         stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
     """
@@ -76,6 +77,7 @@ class Binding:
     once: bool = False
     resync: bool = False
     signed: bool = False
+    windowed: bool = False
     resumed: bool = False
     stamps: Callable[[], list[float]] = list
 
@@ -85,7 +87,7 @@ class Plan:
 
     __slots__ = (
         "_classifier", "_skip", "admission", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline",
-        "events", "fence", "gated", "gauge", "idempotent", "inspect", "keys", "operation", "policy", "quotas",
+        "events", "fence", "fn", "gated", "gauge", "idempotent", "inspect", "keys", "operation", "policy", "quotas",
         "reconcile", "rules", "schedule", "stamps",
     )  # fmt: skip
 
@@ -112,6 +114,7 @@ class Plan:
         """
         self.policy = policy
         self.binding = binding
+        self.fn = fn
         self.operation = binding.operation
         self.clock = clock
         self.events = events
@@ -129,7 +132,7 @@ class Plan:
         self.idempotent = bool(binding.idempotent) or binding.read
         self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
         self.rules = policy.reconcile or Reconcile()
-        self.fence = _fence(self.rules, binding.fence or Fence())
+        self.fence = _fence(self.rules, binding)
         self.stamps = binding.stamps
         self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
         self.inspect = self._inspector()
@@ -148,6 +151,11 @@ class Plan:
     def confirmed(self) -> bool:
         """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
+
+    @property
+    def patient(self) -> bool:
+        """Tell whether a first attempt waits for the breaker."""
+        return self.policy.breaker is not None and self.policy.breaker.wait == "all"
 
     def fits(self, at: float, deadline: float) -> bool:
         """Tell whether an attempt may begin at this instant: a write that may be in doubt needs all of its time."""
@@ -206,8 +214,7 @@ class Plan:
     def tell_breaker(self) -> None:
         """Send what the breaker has queued."""
         if self.breaker is not None:
-            for name in self.breaker.drain():
-                self.tell(name, breaker=self.breaker.key)
+            self.breaker.tell(self.tell, self.fn)
 
     def told_limits(self, **told: float | None) -> None:
         """Learn what the API says of its limits; see `Quotas.told`."""
@@ -237,10 +244,16 @@ def _nothing(_call: object) -> None:
     raise LookupError("nothing to look with")
 
 
-def _fence(rules: Reconcile, bounds: Fence) -> Fence:
-    """Return the API's bounds with those that the policy sets put in their place."""
+def _fence(rules: Reconcile, binding: Binding) -> Fence:
+    """Return the API's bounds with those that the policy sets put in their place.
+
+    A signed request that does not carry the policy's window is accepted for as long as any signed stamp:
+    a shorter window in the policy changes nothing about that, and must not shorten the fence.
+    """
+    bounds = binding.fence or Fence()
+    told = rules.stamp_window if binding.signed and not binding.windowed else rules.window
     return Fence(
-        window=bounds.window if rules.window is None else rules.window,
+        window=bounds.window if told is None else told,
         processing=bounds.processing if rules.processing is None else rules.processing,
         lag=bounds.lag if rules.lag is None else rules.lag,
     )

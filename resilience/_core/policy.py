@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import PolicyError, Problem
 from .registry import Category, CodeRegistry, Executed
-from .units import Spec
+from .units import Calls, Spec
 
 __all__ = [
     "NO_VALUE",
@@ -72,8 +72,10 @@ def _read(hint: Any, value: Any) -> Any:
         return next(m for m in hint.__metadata__ if isinstance(m, Spec)).read(value)
     options = get_args(hint)
     if get_origin(hint) is Literal:
-        if value not in options:
-            raise ValueError(f"{value!r} is not one of {', '.join(map(str, options))}")
+        return one_of(options, value)
+    if get_origin(hint) is Callable:
+        if not callable(value):
+            raise ValueError(f"expected a function, got a {type(value).__name__}")
         return value
     if type(None) in options:
         inner = [o for o in options if o is not type(None)]
@@ -101,6 +103,23 @@ def _read(hint: Any, value: Any) -> Any:
     return value
 
 
+def one_of(options: tuple[Any, ...], value: Any) -> Any:
+    """Return the option that a value is; 1 is not True.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    for option in options:
+        if value == option and isinstance(value, bool) == isinstance(option, bool):
+            return option
+    raise ValueError(f"{repr(value)[:60]} is not one of {listed(options)}")
+
+
+def listed(options: Iterable[Any]) -> str:
+    """Name the options as a policy file writes them."""
+    return ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in options)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff(Section):
     """How the delay grows from retry to retry, and its noise."""
@@ -118,6 +137,10 @@ class Retry(Section):
 
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all, the first included.", "4")] = 3
     backoff: Backoff = field(default_factory=Backoff)
+    stop: Callable[..., Any] | None = None
+    """A stop object of tenacity, from Python alone; it takes the place of `max_attempts`."""
+    wait: Callable[..., Any] | None = None
+    """A wait object of tenacity, from Python alone; it takes the place of `backoff`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,24 +161,34 @@ class HalfOpen(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker(Section):
-    """When to stop asking a service that fails, and for how long.
+    """When to stop asking a service that fails or crawls, and for how long.
 
-    It opens when `consecutive` failures come in a row, or when at least `min_calls` attempts of the
-    last `window` seconds were settled and `failure_rate` of them failed. Either may be None.
+    It opens when `consecutive` failures come in a row, or when `failure_rate` of the attempts in the
+    last `window` (a time, or a number of calls) failed, or `slow_rate` of them took longer than
+    `slow_after`. The two rates count once `min_calls` were settled, or once a window of calls is
+    full. Each of the three may be None.
     """
 
     failure_rate: (
         Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None
     ) = 0.8
-    window: Annotated[float, Spec("duration", 0, _DAY, "How far back the rate looks.", "10s", above=True)] = 10.0
-    min_calls: Annotated[int, Spec("count", 1, _MANY, "Settled attempts before the rate counts.", "20")] = 20
+    slow_rate: (
+        Annotated[float, Spec("ratio", 0, 1, "Share of slow successes that opens it.", "90%", above=True)] | None
+    ) = None
+    slow_after: Annotated[float, Spec("duration", 0, _DAY, "A success that took longer is slow.", "2s")] | None = None
+    window: Annotated[
+        float | Calls, Spec("window", 0, _DAY, "How far back the rates look: `10s` or `100 calls`.", "10s", above=True)
+    ] = 10.0
+    min_calls: Annotated[int, Spec("count", 1, _MANY, "Settled attempts before a rate counts.", "20")] = 20
     consecutive: Annotated[int, Spec("count", 1, _MANY, "Failures in a row that open it.", "10")] | None = None
     open_for: Annotated[float, Spec("duration", 0, _DAY, "How long it refuses.", "1s", above=True)] = 1.0
     growth: Annotated[float, Spec("factor", 1, 100, "Growth of that time each time a trial fails.", "2")] = 2.0
     open_max: Annotated[float, Spec("duration", 0, _DAY, "The longest time it refuses.", "5s", above=True)] = 5.0
     half_open: HalfOpen = field(default_factory=HalfOpen)
-    wait: bool = False
-    """A retry waits for the breaker inside the deadline instead of giving up; the first attempt never waits."""
+    wait: Literal[False, True, "all"] = False
+    """True: a retry waits for the breaker inside the deadline instead of giving up; `all`: a first attempt as well."""
+    mode: Literal["enforce", "shadow"] = "enforce"
+    """`shadow` measures and tells, and never refuses."""
     key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
 
 
@@ -213,7 +246,9 @@ class Admission(Section):
 class Reconcile(Section):
     """How a write in doubt is looked up before it may be sent again.
 
-    `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's.
+    `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's. Where
+    a client signs and the request can carry a window, it carries this one; where it cannot, only
+    `stamp_window` counts, which says how long the API accepts any signed stamp (a sandbox's is short).
     `fence` is the whole time after the last send from which "not found" is believed where no
     server time is known; None means 2 W + P + L.
     """
@@ -222,6 +257,9 @@ class Reconcile(Section):
     wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two looks.", "500ms", above=True)] = 0.5
     fence: Annotated[float, Spec("duration", 0, _DAY, "When 'not found' is believed.", "65s")] | None = None
     window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a stamp.", "30s")] | None = None
+    stamp_window: (
+        Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts any signed stamp.", "30s")] | None
+    ) = None
     processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may work on a request.", "3s")] | None = (
         None
     )
@@ -331,8 +369,11 @@ def geometry(policy: Policy) -> list[tuple[str, str]]:
         found.append(("attempt_timeout", f"{attempt:g}s is longer than the deadline of {limit:g}s"))
     if limit is not None and policy.retry is not None and policy.retry.max_attempts > 1:
         first = policy.retry.backoff.initial
-        if first >= limit:
+        if first >= limit and policy.retry.wait is None:
             found.append(("retry.backoff.initial", f"a first wait of {first:g}s cannot fit the deadline of {limit:g}s"))
+    rules = policy.breaker
+    if rules is not None and rules.slow_rate is not None and rules.slow_after is None:
+        found.append(("breaker.slow_rate", "needs slow_after: the time from which on a success is slow"))
     return found
 
 

@@ -18,9 +18,11 @@ from typing import Any
 
 from .policy import Reconcile
 
-__all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict"]
+__all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict", "in_seconds"]
 
 _SKEW = 1.0  # seconds that a server's creation time may lie before the first stamp
+_LONG_AGO = 30 * 86400.0  # seconds since another process began a write, at most as far as a clock is checked
+_NO_SECONDS = 1e11  # the year 5138 in seconds, 1973 in milliseconds
 _TICK = 0.001  # servers tell milliseconds: one more is surely past
 
 
@@ -59,6 +61,12 @@ NOT_FOUND = NotFound()
 """The server does not know the key. Call it to add the server's time."""
 
 
+def in_seconds(answer: Found | NotFound) -> bool:
+    """Tell whether the times of an answer are Unix seconds; milliseconds would lie past every fence."""
+    times = (answer.server_time, answer.created_at if isinstance(answer, Found) else None)
+    return all(one is None or (isinstance(one, (int, float)) and abs(one) < _NO_SECONDS) for one in times)
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """An API's bounds in seconds: W, P and L of the module's text."""
@@ -85,7 +93,19 @@ class Verdict(Enum):
 class Doubt:
     """The open attempts of one write. Used by one call, in one thread or task at a time."""
 
-    __slots__ = ("_answer", "_begun", "_fence", "_looks", "_misses", "_open", "_rules", "_sent", "_started", "ever")
+    __slots__ = (
+        "_answer",
+        "_begun",
+        "_fence",
+        "_latest",
+        "_looks",
+        "_misses",
+        "_open",
+        "_rules",
+        "_sent",
+        "_started",
+        "ever",
+    )
 
     def __init__(self, rules: Reconcile, fence: Fence, started: float, begun: float | None = None) -> None:
         """Begin without doubt.
@@ -102,6 +122,7 @@ class Doubt:
         self._begun = begun
         self._open: list[float | None] = []
         self._sent = 0.0
+        self._latest = started
         self._looks = 0
         self._misses = 0
         self._answer: tuple[float, float] | None = None
@@ -123,10 +144,12 @@ class Doubt:
         """
         fence = self._fence
         late = fence.processing + fence.lag
-        if answered_at is not None:
+        signed = self._started if stamp is None else stamp
+        if answered_at is not None and abs(answered_at - signed) <= fence.window + late + self._since(sent):
             self._open.append(answered_at + late)
-        else:
+        else:  # none was told, or one that no server says which checks its stamps
             self._open.append(None if stamp is None else stamp + fence.window + late)
+        self._latest = max(self._latest, signed)
         self._sent = max(self._sent, sent)
         self._looks = self._misses = 0
         self.ever = True
@@ -161,11 +184,11 @@ class Doubt:
         """Judge one answer to a look that was sent and came back at these monotonic times."""
         self._looks += 1
         self._misses = 0
+        server_time = self._possible(answer.server_time, now)
         if isinstance(answer, Found):
-            early = answer.created_at is not None and answer.created_at < self._oldest(answer.server_time, now)
+            early = answer.created_at is not None and answer.created_at < self._oldest(server_time, now)
             return Verdict.DONE if answer.matches and not early else Verdict.FOREIGN
-        server_time = answer.server_time
-        if server_time is not None and isfinite(server_time):
+        if server_time is not None:
             self._answer = (server_time, now)
         if not self._believed(server_time, sent):
             return Verdict.AGAIN
@@ -181,9 +204,23 @@ class Doubt:
         """
         if self._begun is None:
             return self._started - self._fence.window - _SKEW
-        if server_time is None or not isfinite(server_time):
+        if server_time is None:
             return self._started - _SKEW
         return server_time - (now - self._begun) - _SKEW
+
+    def _since(self, now: float) -> float:
+        """Return the seconds since the first attempt began; a month where another process began it."""
+        return _LONG_AGO if self._begun is None else now - self._begun
+
+    def _possible(self, server_time: float | None, now: float) -> float | None:
+        """Return a server's time unless it cannot be one: in another unit, say, or a day ahead.
+
+        A server that accepts a stamp is at most W from it. One that is later than that, and than all the time that
+        has passed since, would let a fence end too early.
+        """
+        fence = self._fence
+        latest = self._latest + fence.window + fence.processing + fence.lag + self._since(now)
+        return server_time if server_time is not None and isfinite(server_time) and server_time <= latest else None
 
     def _believed(self, server_time: float | None, sent: float) -> bool:
         limits = [limit for limit in self._open if limit is not None]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import RejectedError
 from .failure import Failure
+from .registry import Category
 
 __all__ = ["annotate", "given_up_in", "keep", "kept"]
 
@@ -17,20 +19,44 @@ _MARK = "resilience: "
 
 
 class _Record:
-    """A call's failure, and the attempt of an outer call that it was part of, which stays behind when it is pickled."""
+    """A call's failure, and the attempt of an outer call that it was part of, which stays behind when it is pickled.
+
+    That of a refusal is None until somebody asks: an open breaker refuses at a price of next to nothing.
+    """
 
     __slots__ = ("failure", "inside")
 
-    def __init__(self, failure: Failure, inside: object = None) -> None:
+    def __init__(self, failure: Failure | None, inside: object = None) -> None:
         self.failure = failure
         self.inside = inside
+
+    def of(self, outcome: object) -> Failure | None:
+        """Return the failure of the outcome that has this record."""
+        if self.failure is None and isinstance(outcome, RejectedError):
+            self.failure = _refused(outcome)
+        return self.failure
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Record, (self.failure,)
 
 
-def keep(outcome: object, failure: Failure, inside: object) -> None:
-    """Remember what a call made of this outcome; `inside` is the attempt of an outer call, or None."""
+def _refused(refusal: RejectedError) -> Failure:
+    return Failure(
+        Category.RETRYABLE,
+        executed="no",
+        retry_after=refusal.retry_after,
+        retry_at=refusal.retry_at,
+        remedy="Nothing was sent; try again later",
+        attempts=0,
+        operation=refusal.operation,
+    )
+
+
+def keep(outcome: object, failure: Failure | None, inside: object) -> None:
+    """Remember what a call made of this outcome; `inside` is the attempt of an outer call, or None.
+
+    A refusal of a first attempt says all of it by itself: its failure is None.
+    """
     try:
         object.__setattr__(outcome, _SLOT, _Record(failure, inside))
     except (AttributeError, TypeError):
@@ -40,7 +66,7 @@ def keep(outcome: object, failure: Failure, inside: object) -> None:
 def kept(outcome: object) -> Failure | None:
     """Return what a pipeline recorded for this outcome."""
     record = _record(outcome)
-    return None if record is None else record.failure
+    return None if record is None else record.of(outcome)
 
 
 def given_up_in(error: BaseException, place: object) -> Failure | None:
@@ -59,8 +85,8 @@ def given_up_in(error: BaseException, place: object) -> Failure | None:
         record = _record(one)
         if record is None or record.inside is not place:
             chain += _near(one)
-        elif found is None or record.failure.executed == "maybe":
-            found = record.failure
+        elif (failure := record.of(one)) is not None and (found is None or failure.executed == "maybe"):
+            found = failure
     return found
 
 

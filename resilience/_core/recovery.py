@@ -13,15 +13,13 @@ from typing import Any
 from ..errors import CircuitOpenError, QuotaExceededError
 from .call import Action, Call, Step
 from .deadline import Place
-from .door import Door
+from .door import POLL, Door
 from .plan import Plan, Ticket
-from .reconcile import Found, NotFound, Verdict
+from .reconcile import Found, NotFound, Verdict, in_seconds
 from .registry import Category
 from .trail import Trail
 
 __all__ = ["Recovery"]
-
-_POLL = 0.1  # seconds between two tries for a half-open permit that others hold
 
 
 class Recovery:
@@ -100,14 +98,14 @@ class Recovery:
         self._turned_away = None
         if turned_away is not None and not isinstance(turned_away, CircuitOpenError):
             return self._finish(now, turned_away)
-        refusal, at = self._breaker_at(now + _POLL, now)
+        refusal, at = self._breaker_at(now + POLL, now)
         if refusal is None and self._waits_for_breaker and at < self._trail.place.deadline:
             return self._wait(at - now, Action.SEND)
         return self._finish(now, refusal or self._refusal(now))
 
     def recovered(self) -> None:
         """An attempt after the first succeeded."""
-        self._trail.recovered(self.now())
+        self._trail.recovered()
 
     def looking(self) -> Place:
         """Return the place of a look: the call's deadline, and neither its key nor its budget."""
@@ -123,7 +121,7 @@ class Recovery:
         if isinstance(answer, Exception):
             doubt.missed()  # an error of the look says nothing: ask again
             return self._look(now)
-        if not isinstance(answer, (Found, NotFound)):
+        if not isinstance(answer, (Found, NotFound)) or not in_seconds(answer):
             return self._finish(now, _odd(answer))
         verdict = doubt.looked(answer, sent=sent, now=now)
         if verdict is Verdict.DONE and isinstance(answer, Found):
@@ -205,8 +203,12 @@ class Recovery:
         if schedule is None:
             return self._finish(now)
         if self._state is None:
-            self._state = schedule.begin(self._started)
-        if schedule.stops(self._state, self._trail.attempt, now) or self._capped():
+            self._state = schedule.begin(self._started, self.call.args, self.call.kwargs)
+        try:
+            stops = schedule.stops(self._state, self._trail.attempt, now, self._trail.outcome)
+        except Exception as error:
+            return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
+        if stops or self._capped():
             self._trail.tell("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
@@ -227,7 +229,7 @@ class Recovery:
     @property
     def _waits_for_breaker(self) -> bool:
         rules = self.plan.policy.breaker
-        return rules is not None and rules.wait
+        return rules is not None and rules.wait is not False
 
     def _breaker_at(self, at: float, now: float) -> tuple[Exception | None, float]:
         """Return (refusal, instant): no wait is begun towards a breaker that will still refuse."""
@@ -276,6 +278,8 @@ class Recovery:
 
 
 def _odd(answer: object) -> TypeError:
+    if isinstance(answer, (Found, NotFound)):
+        return TypeError("reconcile must tell server_time and created_at as Unix seconds")
     return TypeError(f"reconcile must return Found(...) or NOT_FOUND, not {type(answer).__name__}")
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
-from .door import Door
-from .failure import Failure
+from .door import POLL, Door
 from .plan import Plan, Ticket
 from .record import keep
-from .registry import Category
 
-__all__ = ["admitted", "out_of_time", "turned_away"]
+__all__ = ["Patience", "admitted", "out_of_time", "turned_away"]
 
 
 def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ticket:
@@ -25,14 +23,56 @@ def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwarg
     ticket = plan.breaker.admit(now, urgent=plan.urgent(args, kwargs))
     plan.tell_breaker()
     if ticket is None:
-        ready = plan.breaker.ready_at(now)
-        raise _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
+        raise _open(plan, outer, plan.breaker.ready_at(now))
     return ticket
+
+
+class Patience:
+    """A first attempt that waits for the breaker (`wait: all`): iterating gives the seconds of each wait.
+
+    Attributes:
+        ticket: the breaker's leave, once the iteration has ended.
+    """
+
+    __slots__ = ("_deadline", "_now", "_outer", "_plan", "ticket")
+
+    def __init__(self, plan: Plan, outer: object, now: float, deadline: float) -> None:
+        self._plan = plan
+        self._outer = outer
+        self._now = now
+        self._deadline = deadline
+        self.ticket: Ticket = 0
+
+    def __iter__(self) -> Iterator[float]:
+        """Wait until the breaker admits.
+
+        Raises:
+            CircuitOpenError: it will not do so before the deadline.
+        """
+        plan, breaker, clock, skipped = self._plan, self._plan.breaker, self._plan.clock, 0.0
+        assert breaker is not None
+        while True:
+            ticket = breaker.admit(self._now)
+            plan.tell_breaker()
+            if ticket is not None:
+                self.ticket = ticket
+                return
+            ready = breaker.ready_at(self._now)
+            at = ready if ready > self._now else self._now + POLL
+            if at >= self._deadline:
+                raise _open(plan, self._outer, ready)
+            yield at - self._now
+            skipped = max(skipped, at - clock.monotonic())  # a wait that was cut short on purpose (tests do) is over
+            self._now = clock.monotonic() + skipped
 
 
 def out_of_time(plan: Plan, outer: object) -> Exception:
     """Return the refusal of a call whose outer deadline has passed already."""
     return _told(plan, plan.refusal(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
+
+
+def _open(plan: Plan, outer: object, ready: float) -> Exception:
+    return _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
 
 
 def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
@@ -42,22 +82,14 @@ def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
 
 
 def _told(plan: Plan, refusal: Any, outer: object) -> Exception:
-    failure = Failure(
-        Category.RETRYABLE,
-        executed="no",
-        retry_after=refusal.retry_after,
-        retry_at=refusal.retry_at,
-        remedy="Nothing was sent; try again later",
-        attempts=0,
-        operation=plan.operation,
-    )
-    keep(refusal, failure, outer)
-    plan.tell(
-        "call_rejected",
-        category=str(failure.category),
-        executed="no",
-        retry_after=failure.retry_after,
-        caused_by=type(refusal).__name__,
-    )
+    keep(refusal, None, outer)
+    if plan.events.listeners:
+        plan.tell(
+            "call_rejected",
+            category="retryable",
+            executed="no",
+            retry_after=refusal.retry_after,
+            caused_by=type(refusal).__name__,
+        )
     assert isinstance(refusal, Exception)
     return refusal

@@ -7,7 +7,7 @@ the exponent, so that no number of attempts overflows. The only importer of tena
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -23,36 +23,59 @@ Random = Callable[[], float]
 
 
 class Schedule:
-    """The stop and wait objects of one policy. Holds no state of a call: safe across threads and tasks."""
+    """The stop and wait objects of one policy. Holds no state of a call: safe across threads and tasks.
 
-    __slots__ = ("_stop", "_wait", "max_attempts")
+    Those of a user are asked as tenacity asks them: the wait first and then the stop, with the outcome
+    of the attempt in the state for as long as that takes.
+    """
+
+    __slots__ = ("_of_user", "_stop", "_wait")
 
     def __init__(self, retry: Retry, random: Random) -> None:
         import tenacity
 
-        self.max_attempts = retry.max_attempts
-        self._stop = tenacity.stop_after_attempt(retry.max_attempts)
-        self._wait = _wait(retry.backoff, random)
+        self._of_user = retry.stop is not None or retry.wait is not None
+        self._stop = retry.stop or tenacity.stop_after_attempt(retry.max_attempts)
+        self._wait = retry.wait or _wait(retry.backoff, random)
 
-    def begin(self, started: float) -> tenacity.RetryCallState:
+    def begin(self, started: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tenacity.RetryCallState:
         """Return the tenacity state of one call that began at this monotonic second."""
         import tenacity
 
-        state = tenacity.RetryCallState(None, None, (), {})  # type: ignore[arg-type]
+        state = tenacity.RetryCallState(None, None, args, kwargs)  # type: ignore[arg-type]
         state.start_time = started
         return state
 
-    def stops(self, state: tenacity.RetryCallState, attempt: int, now: float) -> bool:
-        """Tell whether this attempt was the last."""
+    def stops(self, state: tenacity.RetryCallState, attempt: int, now: float, outcome: object) -> bool:
+        """Tell whether this attempt was the last.
+
+        Raises:
+            Exception: a stop or wait object of the user's raised, or gave no number of seconds.
+        """
         state.attempt_number = attempt
         state.outcome_timestamp = now
-        return bool(self._stop(state))
+        if not self._of_user:
+            return bool(self._stop(state))
+        from tenacity import Future
+
+        state.outcome = Future.construct(attempt, outcome, isinstance(outcome, BaseException))
+        try:
+            state.upcoming_sleep = self._asked(state)
+            return bool(self._stop(state))
+        finally:
+            state.outcome = None  # a state that kept the error would be a part of its traceback's cycle
 
     def delay(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds to wait before the next attempt."""
-        delay = float(self._wait(state))
+        """Return the seconds to wait before the next attempt; asked after `stops`."""
+        delay = state.upcoming_sleep if self._of_user else self._asked(state)
         state.upcoming_sleep = delay
         state.idle_for += delay
+        return delay
+
+    def _asked(self, state: tenacity.RetryCallState) -> float:
+        delay = float(self._wait(state))
+        if delay != delay:
+            raise ValueError("the wait object of the policy returned NaN")
         return delay
 
 

@@ -5,6 +5,7 @@ The record side of a recovery; `recovery.py` decides on it. One object a failed 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RejectedError
@@ -38,8 +39,8 @@ class Trail:
     """
 
     __slots__ = (
-        "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket", "attempt",
-        "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
+        "_began", "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket",
+        "attempt", "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +51,7 @@ class Trail:
         self.place = Place._make(place)
         self._here: object = place
         self._ticket = ticket
-        self._started = started
+        self._started = self._began = started
         self._outer = outer
         self.attempt = 1
         self.doubt: Doubt | None = None
@@ -112,18 +113,18 @@ class Trail:
             plan.tell_breaker()
             if ticket is None:
                 return None
-        self._ticket = ticket
+        self._ticket, self._began = ticket, now
         self._sending = True
         self.attempt += 1
         until = min(self.place.deadline, now + plan.attempt_timeout)
         self._here = self.place = self.place._replace(until=until, attempt=self.attempt)
         return self.place
 
-    def recovered(self, now: float) -> None:
+    def recovered(self) -> None:
         """An attempt after the first succeeded."""
         self._over = True
         if self._ticket is not None and self.plan.breaker is not None:
-            self.plan.breaker.succeeded(self._ticket, now)
+            self.plan.breaker.succeeded(self._ticket, self._began)
         self.plan.tell_breaker()
         self.tell("call_recovered")
 
@@ -204,7 +205,7 @@ class Trail:
         if breaker is not None and ticket is not None:
             counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
             if counts and not _refused(self.outcome):
-                breaker.failed(ticket, now)
+                breaker.failed(ticket, now, self.outcome)
             else:
                 breaker.released(ticket)
         self._ticket = None
@@ -227,7 +228,9 @@ class Trail:
         fresh = stamps[self._stamps_seen :] if stamps else []
         self._stamps_seen += len(fresh)
         if call.sent_at is None:
-            call.sent_at = stamps[0] if stamps else plan.clock.time() - (now - self._started)
+            call.sent_at = _first(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
+        if plan.binding.signed and stamps is not None and not fresh and failure.executed == "maybe":
+            failure = replace(failure, executed="no")  # a client that stamps what it sends has sent nothing
         call.attempt, call.failure = self.attempt, failure
         doubtful = failure.executed == "maybe" and not failure.duplicate
         self._maybe = self._maybe or doubtful
@@ -238,6 +241,11 @@ class Trail:
                 )
             stamp = max(fresh) if fresh else None
             self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+
+
+def _first(stamps: list[float], plan: Plan) -> float:
+    """Return the first stamp; of another process's the earliest: its clock may have been set right in between."""
+    return min(stamps) if plan.binding.resumed else stamps[0]
 
 
 def _refused(outcome: object) -> bool:

@@ -11,15 +11,27 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio"]
+__all__ = ["Calls", "Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio"]
 
-Kind = Literal["duration", "rate", "ratio", "count", "factor"]
+Kind = Literal["duration", "rate", "ratio", "count", "factor", "window"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
 _RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
 _RATIO = re.compile(_NUMBER + r"\s*%")
+_CALLS = re.compile(r"([0-9]{1,12})\s*calls?")
+_MOST_CALLS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A number of calls, where a span of time could stand as well: `100 calls`."""
+
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.count} calls"
 
 
 def _number(value: Any) -> float | None:
@@ -64,12 +76,20 @@ def _parse_count(value: Any) -> int | None:
     return int(number) if number is not None and number == int(number) else None
 
 
+def _parse_window(value: Any) -> float | Calls | None:
+    found = _CALLS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found or isinstance(value, Calls):
+        return Calls(int(found[1])) if found else value
+    return parse_duration(value)
+
+
 _PARSE: dict[str, Any] = {
     "duration": parse_duration,
     "rate": parse_rate,
     "ratio": parse_ratio,
     "count": _parse_count,
     "factor": _number,
+    "window": _parse_window,
 }
 _EXPECTED = {
     "duration": "a duration such as 250ms, 5s, 2m or 1h",
@@ -77,6 +97,7 @@ _EXPECTED = {
     "ratio": "a ratio such as 20% or 0.2",
     "count": "a whole number",
     "factor": "a number",
+    "window": "a duration such as 10s, or a number of calls such as 100 calls",
 }
 
 
@@ -92,15 +113,19 @@ class Spec:
     above: bool = False
     """True when `low` itself is not allowed."""
 
-    def read(self, value: Any) -> float | int:
+    def read(self, value: Any) -> float | int | Calls:
         """Return the value in the kind's unit.
 
         Raises:
             ValueError: it is not of the kind or out of range; the message says what is allowed.
         """
-        number: float | int | None = _PARSE[self.kind](value)
+        number: float | int | Calls | None = _PARSE[self.kind](value)
         if number is None:
             raise ValueError(f"expected {_EXPECTED[self.kind]}, got {_shown(value)}")
+        if isinstance(number, Calls):
+            if 1 <= number.count <= _MOST_CALLS:
+                return number
+            raise ValueError(f"{_shown(str(number))} is out of range: allowed is {self.allowed()}")
         if not (self.low < number if self.above else self.low <= number) or number > self.high:
             raise ValueError(f"{_shown(value)} is out of range: allowed is {self.allowed()}")
         return number
@@ -108,11 +133,12 @@ class Spec:
     def allowed(self) -> str:
         """Say the range in words, such as `more than 0s up to 1h`."""
         low = f"more than {self.say(self.low)}" if self.above else f"{self.say(self.low)}"
-        return f"{low} up to {self.say(self.high)}"
+        calls = f", or 1 up to {_MOST_CALLS} calls" if self.kind == "window" else ""
+        return f"{low} up to {self.say(self.high)}{calls}"
 
     def say(self, number: float) -> str:
         """Write a number of this kind the way a policy file does."""
-        if self.kind == "duration":
+        if self.kind in ("duration", "window"):
             for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
                 if number >= size and number % size == 0:
                     return f"{number / size:g}{unit}"

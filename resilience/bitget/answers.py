@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..integrations._http import Answer
+from ..telemetry.redaction import redact_registered
 from .errors import BitgetApiError
 
 __all__ = ["opened"]
@@ -14,6 +15,8 @@ __all__ = ["opened"]
 _SUCCESS = ("00000", "0", "49021")
 _UNREADABLE = "decode_error"
 """The row of the transport errors for an answer that cannot be read: it may have been carried out."""
+
+_DEEPEST = 32
 
 
 def opened(answer: Answer, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
@@ -58,6 +61,17 @@ def _parsed(content: bytes) -> Any:
         return None
 
 
+def _shown(value: Any, depth: int = 0) -> Any:
+    """Return what an error shows of an answer: a credential that it echoes is taken out, all else stays."""
+    if isinstance(value, str):
+        return redact_registered(value)
+    if depth > _DEEPEST:
+        return "..."
+    if isinstance(value, dict):
+        return {name: one if name == "code" else _shown(one, depth + 1) for name, one in value.items()}
+    return [_shown(one, depth + 1) for one in value] if isinstance(value, list) else value
+
+
 def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
     """Return the error of a batch of which a part failed: the rest was carried out."""
     items = [one for one in failures if isinstance(one, dict)] if isinstance(failures, list) else []
@@ -66,12 +80,12 @@ def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: An
     return BitgetApiError(
         answer.status,
         answer.reason,
-        body,
-        answer.headers,
+        _shown(body),
+        _shown(dict(answer.headers)),
         options,
         api_code=None if not code else str(code),
-        api_message=str(first.get("errorMsg") or f"{len(items)} items failed"),
-        failures=items,
+        api_message=redact_registered(str(first.get("errorMsg") or f"{len(items)} items failed")),
+        failures=_shown(items),
         resilience_code=None if code else _UNREADABLE,
         resilience_executed="maybe",
     )
@@ -89,10 +103,10 @@ def _error(
     return BitgetApiError(
         answer.status,
         answer.reason,
-        body,
-        answer.headers,
+        _shown(body),
+        _shown(dict(answer.headers)),
         options,
         api_code=code,
-        api_message=message,
+        api_message=redact_registered(message),
         resilience_code=resilience_code,
     )

@@ -56,16 +56,27 @@ class AsyncBitgetClient(Client):
 
     async def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._request(method, path, params)
-        answer = await transport.asend(
-            self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-        )
+        try:
+            answer = await transport.asend(
+                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
+            )
+        except Exception as error:
+            self._hide(error)
+            raise
         try:
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                began = self.clock.instant()
-                self.clock.told(await self.server_time(), began)
+                await self._ask_the_time()
             raise
+
+    async def _ask_the_time(self) -> None:
+        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
+        began = self.clock.instant()
+        try:
+            self.clock.told(await self.server_time(), began)
+        except Exception:
+            pass
 
     def _new_session(self) -> Any:
         return transport.new_async_client()

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .._core.deadline import CurrentCall, current_call
+from .._core.evidence import get
 from .._core.plan import Binding
 from .._core.reconcile import Fence, Found, NotFound
 from ..config.tables import CodeRegistry
 from ..integrations._http import Answer
 from ..integrations._lanes import lane_of
+from ..telemetry.redaction import REDACTED
 from .answers import opened
 from .clock import ServerClock
 from .errors import BitgetApiError
@@ -28,7 +30,7 @@ from .looks import Asked
 from .named import NamedCalls
 from .operations import BY_PATH, OPERATIONS, Operation, told
 from .params import defined
-from .signing import Signer, query_of
+from .signing import SECRET_HEADERS, Signer, query_of
 
 __all__ = ["Client", "Request"]
 
@@ -95,7 +97,7 @@ class Client(NamedCalls):
         self.strict_param_validation = strict_param_validation
         self.clock = ServerClock(clock)
         self._signer = Signer(key, secret, passphrase, demo=demo, locale=locale)
-        self._session = session or self._new_session()
+        self._session = self._new_session() if session is None else self._taken(session)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
@@ -103,6 +105,10 @@ class Client(NamedCalls):
     @abstractmethod
     def _new_session(self) -> Any:
         """Make the HTTP session that requests are sent through."""
+
+    def _taken(self, session: Any) -> Any:
+        """Return a session that was given, fit to be sent through: nothing in it may send an order again by itself."""
+        return session
 
     @abstractmethod
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
@@ -133,6 +139,7 @@ class Client(NamedCalls):
             key=key,
             reconcile=look,
             fence=Fence(window=window),
+            windowed=known.windowed,
         )
 
     def _binding(self, name: str, **given: Any) -> Binding:
@@ -152,14 +159,21 @@ class Client(NamedCalls):
     # --- one attempt -----------------------------------------------------------------------------
 
     def _request(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
-        """Build, stamp and sign a request."""
+        """Build, stamp and sign a request; an error in here tells that nothing was sent, so nothing is looked up."""
+        try:
+            return self._built(method, path, params)
+        except Exception as error:
+            vars(error)["resilience_executed"] = "no"
+            raise
+
+    def _built(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
         clean = defined(params or {}, strict=self.strict_param_validation)
         call, stamp = current_call(), int(self.clock.now() * 1000)
-        known = BY_PATH.get((method, path))
+        known = BY_PATH.get((method, path.partition("?")[0]))  # named as `resilience_route` names it
         if known is not None and known.windowed:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = query_of(clean) if method == "GET" else ""
-        body = json.dumps(clean, separators=(",", ":")) if method == "POST" else ""
+        body = json.dumps(clean, separators=(",", ":"), allow_nan=False) if method == "POST" else ""
         sent = "&".join(f"{quote(key)}={quote(str(clean[key]))}" for key in sorted(clean)) if method == "GET" else ""
         url = self.base_url + path + (f"?{sent}" if sent else "")
         headers = self._signer.headers(method, path, query, body, str(stamp))
@@ -168,6 +182,14 @@ class Client(NamedCalls):
         data = body.encode() if body else None
         return Request(method, path, clean, url, headers, data, self._timeout(call), self.clock.instant())
 
+    @staticmethod
+    def _hide(error: Exception) -> None:
+        """Take the credentials out of the request that a transport's error carries; it was sent already."""
+        headers = get(get(error, "request"), "headers")
+        for name in SECRET_HEADERS:
+            if headers is not None and name in headers:
+                headers[name] = REDACTED
+
     def _opened(self, request: Request, answer: Answer) -> dict[str, Any]:
         """Return the envelope of a success; a refused stamp sets the clock where the answer tells the time."""
         known = BY_PATH.get((request.method, request.path))
@@ -175,9 +197,9 @@ class Client(NamedCalls):
         try:
             return opened(answer, self._options(request), needs=needs)
         except BitgetApiError as error:
-            at = error.body.get("requestTime") if _stale(error) and isinstance(error.body, dict) else None
-            if isinstance(at, int) and at > 0:
-                self.clock.told(at / 1000, request.began)
+            at = _told_at(error)
+            if at is not None and _stale(error):
+                self.clock.told(at, request.began)
             raise
 
     def _window(self, call: CurrentCall | None) -> float:
@@ -206,7 +228,13 @@ class Client(NamedCalls):
 
 def unclear(error: BitgetApiError) -> bool:
     """Tell whether a stamp was refused by an answer that does not tell the time: it has to be asked for."""
-    return _stale(error) and not (isinstance(error.body, dict) and error.body.get("requestTime"))
+    return _stale(error) and _told_at(error) is None
+
+
+def _told_at(error: BitgetApiError) -> float | None:
+    """Return the exchange's Unix time in an error's envelope, or None; milliseconds, as a number or a text."""
+    at = str(error.body.get("requestTime", "")) if isinstance(error.body, dict) else ""
+    return int(at) / 1000 if at.isdecimal() and len(at) < 20 and int(at) > 0 else None
 
 
 def _stale(error: BitgetApiError) -> bool:

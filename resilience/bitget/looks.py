@@ -27,7 +27,9 @@ _UNKNOWN = ("40109", "43001", "25204")
 _BLIND_AFTER = 2 * 3600 - 300.0  # a spot query by client id finds nothing after two hours
 _PAGE, _MOST_PAGES = 100, 20
 _WORDS, _NUMBERS = ("symbol", "side", "orderType"), ("size", "price")
-_OVER = ("filled", "cancelled", "canceled")
+_CANCELLED = ("cancelled", "canceled")
+_OVER = ("filled", *_CANCELLED)
+_SETTLED = 5.0  # seconds after its cancel (P + L) past which the order that replaces one would be visible
 
 
 class Question(NamedTuple):
@@ -80,10 +82,10 @@ def spot_order(write: Asked) -> Look:
     """Look for a spot order by its client id; after two hours among the open and the past ones."""
     answer = yield Question(SPOT_INFO, {"clientOid": write.key})
     seen = _seconds(answer.get("requestTime"))
-    rows = _rows(answer)
+    rows = _rows(answer, "clientOid", write.key)
     if rows:
         return _found(write, rows[0], seen)
-    if seen is not None and write.sent_at is not None and seen - write.sent_at > _BLIND_AFTER:
+    if write.sent_at is not None and (seen is None or seen - write.sent_at > _BLIND_AFTER):
         return (yield from _past(write, seen))
     return NOT_FOUND(server_time=seen)
 
@@ -92,20 +94,44 @@ def mix_order(write: Asked) -> Look:
     """Look for a futures order by its client id."""
     answer = yield Question(MIX_INFO, {**_market(write.params), "clientOid": write.key})
     seen = _seconds(answer.get("requestTime"))
-    rows = _rows(answer)
+    rows = _rows(answer, "clientOid", write.key)
     return _found(write, rows[0], seen) if rows else NOT_FOUND(server_time=seen)
 
 
-def replaced(order: Callable[[Asked], Look]) -> Callable[[Asked], Look]:
-    """Return the look for an amendment that replaces an order: the new client id, the new size and price."""
+def replaced(order: Callable[[Asked], Look], path: str) -> Callable[[Asked], Look]:
+    """Return the look for an amendment that replaces an order: the new client id, the new size and price.
+
+    Where the new order is not found, the old one, asked for at `path`, tells whether the amendment stopped halfway.
+    """
 
     def look(write: Asked) -> Look:
         given = write.params
         fresh = {"size": given.get("newSize", given.get("size")), "price": given.get("newPrice", given.get("price"))}
         market = {name: given[name] for name in ("symbol", "productType", "marginCoin") if given.get(name)}
-        return order(Asked({**market, **fresh}, write.key, write.sent_at))
+        answer = yield from order(Asked({**market, **fresh}, write.key, write.sent_at))
+        return answer if isinstance(answer, Found) else (yield from _halfway(path, given, answer))
 
     return look
+
+
+def _halfway(path: str, given: Mapping[str, Any], missing: NotFound) -> Look:
+    """Judge a new order that is not found by the old one.
+
+    As long as that lives, or is filled, nothing happened. Once it is cancelled the new one may still
+    appear, and after that nobody can tell who cancelled it: not "not found", and not to be sent again.
+    """
+    name = "orderId" if given.get("orderId") else "clientOid"
+    if not given.get(name):
+        return missing
+    market = _market(given) if path == MIX_INFO else {}
+    answer = yield Question(path, {**market, name: given[name]})
+    rows = _rows(answer, name, given[name])
+    if not rows or status_of(rows[0]) not in _CANCELLED:
+        return missing
+    seen, over = _seconds(answer.get("requestTime")), _seconds(rows[0].get("uTime"))
+    if seen is None or over is None or seen <= over + _SETTLED:
+        raise LookupError("the old order is cancelled, and the new one is not visible yet")
+    return Found(rows[0], matches=False, server_time=seen)
 
 
 def cancelled(path: str) -> Callable[[Asked], Look]:
@@ -116,7 +142,7 @@ def cancelled(path: str) -> Callable[[Asked], Look]:
         name = "orderId" if params.get("orderId") else "clientOid"
         market = _market(params) if path == MIX_INFO else {}
         answer = yield Question(path, {**market, name: params.get(name)})
-        rows = _rows(answer)
+        rows = _rows(answer, name, params.get(name))
         if not rows:
             raise LookupError("the order to cancel is not visible")
         seen = _seconds(answer.get("requestTime"))
@@ -130,7 +156,7 @@ def status_of(row: Mapping[str, Any]) -> Any:
     return row.get("status") or row.get("state")
 
 
-def _past(write: Asked, seen: float) -> Look:
+def _past(write: Asked, seen: float | None) -> Look:
     """Look through the open and the past orders since the first stamp, page by page."""
     since = {"startTime": str(int((write.sent_at or 0.0) * 1000) - 60_000), "limit": str(_PAGE)}
     symbol = {"symbol": write.params["symbol"]} if write.params.get("symbol") else {}
@@ -158,8 +184,17 @@ def _unknown(error: Exception) -> Mapping[str, Any]:
     return evidence.body
 
 
-def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the orders in an answer; an unknown one is an empty list, no data, or a code."""
+def _rows(answer: Mapping[str, Any], name: str = "", asked_for: Any = None) -> list[Mapping[str, Any]]:
+    """Return the orders in an answer; an unknown one is an empty list, no data, or a code.
+
+    Args:
+        answer: the envelope.
+        name: the field by which one order was asked for, where it was one.
+        asked_for: its value.
+
+    Raises:
+        LookupError: it holds something else, or somebody else's order: that answers nothing.
+    """
     data = answer.get("data")
     if isinstance(data, Mapping):
         inner = data.get("entrustedList", data)
@@ -168,7 +203,11 @@ def _rows(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         data = []
     if not isinstance(data, list):
         raise LookupError("the answer lists no orders")
-    return [row for row in data if isinstance(row, Mapping) and row.get("orderId")]
+    if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
+        raise LookupError("the answer lists what is no order")  # something is there: that is not "not found"
+    if any(name and row.get(name) and str(row[name]) != str(asked_for) for row in data):
+        raise LookupError("the answer is about another order")
+    return data
 
 
 def _market(params: Mapping[str, Any]) -> dict[str, Any]:

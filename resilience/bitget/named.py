@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["NamedCalls"]
 
+_LEFT_OUT: Any = object()  # no None: a strict client refuses one that the caller gives
+
 
 class NamedCalls(ABC):
     """One method an operation. Parameters are Bitget's own names, given as keywords."""
@@ -19,11 +21,11 @@ class NamedCalls(ABC):
         """Return the exchange's Unix time in seconds."""
         return self._call("server_time", {})
 
-    def spot_ticker(self, symbol: str | None = None) -> Any:
+    def spot_ticker(self, symbol: str | None = _LEFT_OUT) -> Any:
         """Return the spot tickers of one symbol, or of all."""
         return self._call("spot_ticker", _given(symbol=symbol))
 
-    def spot_balance(self, coin: str | None = None) -> Any:
+    def spot_balance(self, coin: str | None = _LEFT_OUT) -> Any:
         """Return the spot balances of one coin, or of all."""
         return self._call("spot_balance", _given(coin=coin))
 
@@ -85,4 +87,4 @@ class NamedCalls(ABC):
 
 def _given(**params: Any) -> dict[str, Any]:
     """Return the parameters that the caller gave: the defaults of named calls are no undefined ones."""
-    return {name: value for name, value in params.items() if value is not None}
+    return {name: value for name, value in params.items() if value is not _LEFT_OUT}

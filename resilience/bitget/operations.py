@@ -96,7 +96,7 @@ _ROWS = (
         method="POST",
         path=f"{_SPOT}/trade/cancel-replace-order",
         key="newClientOid",
-        look=replaced(spot_order),
+        look=replaced(spot_order, SPOT_INFO),
         needs=("orderId",),
     ),
     Operation(name="mix_ticker", method="GET", path=f"{_MIX}/market/ticker"),
@@ -123,7 +123,7 @@ _ROWS = (
         method="POST",
         path=f"{_MIX}/order/modify-order",
         key="newClientOid",
-        look=replaced(mix_order),
+        look=replaced(mix_order, MIX_INFO),
         needs=("orderId", "clientOid"),
     ),
 )

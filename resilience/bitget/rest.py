@@ -59,19 +59,35 @@ class BitgetClient(Client):
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._request(method, path, params)
-        answer = transport.send(
-            self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-        )
+        try:
+            answer = transport.send(
+                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
+            )
+        except Exception as error:
+            self._hide(error)
+            raise
         try:
             return self._opened(request, answer)
         except BitgetApiError as error:
             if unclear(error) and path != TIME:
-                began = self.clock.instant()
-                self.clock.told(self.server_time(), began)
+                self._ask_the_time()
             raise
+
+    def _ask_the_time(self) -> None:
+        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
+        began = self.clock.instant()
+        try:
+            self.clock.told(self.server_time(), began)
+        except Exception:
+            pass
 
     def _new_session(self) -> Any:
         return transport.new_session()
+
+    def _taken(self, session: Any) -> Any:
+        for adapter in getattr(session, "adapters", {}).values():
+            transport.without_retries(adapter)
+        return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
         look = operation.look

@@ -9,10 +9,13 @@ from hashlib import sha256
 
 from ..telemetry.redaction import register_secret
 
-__all__ = ["Signer", "prehash", "query_of", "sign", "sign_login"]
+__all__ = ["SECRET_HEADERS", "Signer", "prehash", "query_of", "sign", "sign_login"]
 
 
 _PUBLIC = ("/api/v2/public/", "/api/v2/spot/market/", "/api/v2/spot/public/", "/api/v2/mix/market/", "/api/v3/market/")
+
+SECRET_HEADERS = ("ACCESS-KEY", "ACCESS-SIGN", "ACCESS-PASSPHRASE")
+"""The headers of a signed request that nobody else may see."""
 
 
 class Signer:

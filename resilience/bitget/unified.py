@@ -50,6 +50,7 @@ class Unified:
         known = _ENDPOINTS.get(kind.operation.replace("_", "").lower())
         if known is not None:
             given["idempotent"] = known.harmless
+            given["windowed"] = known.windowed
             given["key"] = f"params.{known.key}" if known.key else None
         elif kind.key is not None:
             given["key"] = _CREATED
@@ -91,14 +92,22 @@ class Unified:
         """Return the exchange's time in milliseconds once it was measured, until then ccxt's own nonce."""
         return int(self._clock.now() * 1000) if self._measured else own
 
-    def refused(self, body: str, began: float) -> None:
-        """Measure the exchange's clock by the answer that refuses a stamp, where it tells the time."""
+    def refused(self, body: str, began: float) -> bool:
+        """Measure the exchange's clock by the answer that refuses a stamp; True when that does not tell the time."""
         answer = _parsed(body)
         rule = rule_of(code_of(answer.get("code")))
         at = str(answer.get("requestTime", ""))
-        if rule is not None and rule.hint == "resync_clock" and at.isdecimal() and int(at) > 0:
-            self._clock.told(int(at) / 1000, began)
-            self._measured = True
+        if rule is None or rule.hint != "resync_clock":
+            return False
+        if not at.isdecimal() or len(at) >= 20 or int(at) == 0:
+            return True
+        self.told(int(at), began)
+        return False
+
+    def told(self, at: Any, began: float) -> None:
+        """Take the exchange's time in milliseconds, told for a request that was sent at a monotonic instant."""
+        self._clock.told(int(at) / 1000, began)
+        self._measured = True
 
     def doubt(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Say why an answer under a success status is no success, or return None."""

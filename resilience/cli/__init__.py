@@ -79,8 +79,9 @@ def _run(words: list[str]) -> int:
 
 def _forgiving_streams() -> None:
     """Let no letter fail for want of an encoding, and no print for want of a stream."""
-    if sys.stdout is None:  # closed by the caller, as `>&-` does
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (stays until the process ends)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as `>&-` does; stays until the process ends
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")

@@ -24,10 +24,11 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (any free one)")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the faults (0)")
+    parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults (the file's, else 0)")
     parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp counts (30s)")
     parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
     parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
+    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode (one-way)")
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 
@@ -39,15 +40,17 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        faults, seed = _faults(args.faults)
         exchange = Sandbox(
             args.port,
             host=args.host,
-            seed=args.seed,
+            seed=seed if args.seed is None else args.seed,
             window=args.window,
-            faults=_faults(args.faults),
+            faults=faults,
             limits=args.limits == "real",
+            hedge=args.hedge,
         )
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError) as error:
         print(f"resilience sandbox: {error}", file=sys.stderr)
         return 2
     with exchange:
@@ -61,12 +64,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _faults(given: str) -> Any:
-    """Return a mix's name, or the rates of a JSON file."""
+def _faults(given: str) -> tuple[Any, int]:
+    """Return a mix's name, or the rates of a JSON file, which may bring a seed as `POST /sandbox/faults` does."""
     if not given.endswith(".json") and not Path(given).is_file():
-        return given
+        return given, 0
     told = json.loads(Path(given).read_text(encoding="utf-8"))
-    return told.get("rates", told) if isinstance(told, dict) else told
+    if not isinstance(told, dict) or "rates" not in told:
+        return told, 0
+    seed = told.get("seed", 0)
+    if set(told) - {"seed", "rates"} or not isinstance(seed, int) or not isinstance(told["rates"], dict):
+        raise ValueError(f'{given}: expected {{"seed": 7, "rates": {{"lose": 0.05}}}}')
+    return told["rates"], seed
 
 
 def _port(text: str) -> int:

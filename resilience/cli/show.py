@@ -50,7 +50,7 @@ def _cell(value: object) -> str:
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
-    """Draw with rich; tell False where rich is not installed."""
+    """Draw with rich; tell False where rich is not installed, or the terminal is too narrow for the columns."""
     try:
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
@@ -61,12 +61,17 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     table = Table(
         title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0
     )
+    console, least = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), len(columns) - 1
     for place, name in enumerate(columns):
         words = [*name.split(), *(row[place] for row in rows if len(row[place]) <= 12)]
-        table.add_column(name, overflow="fold", min_width=max(map(len, words), default=1))
+        width = max(map(len, words), default=1)
+        table.add_column(name, overflow="fold", min_width=width)
+        least += width
+    if least > console.width:
+        return False  # rich would cut the last columns off
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None).print(table)
+    console.print(table)
     return True
 
 

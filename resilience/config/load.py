@@ -217,6 +217,12 @@ def _warnings(one: Policy) -> list[str]:
     if one.retry is not None and one.retry.backoff.initial > one.retry.backoff.max:
         backoff = one.retry.backoff
         told.append(f"retry.backoff.initial of {backoff.initial:g}s is cut to max: every wait is {backoff.max:g}s")
+    breaker, limit = one.breaker, one.attempt_timeout
+    slow = breaker.slow_after if breaker is not None and breaker.slow_rate is not None else None
+    if slow is not None and limit is not None and slow >= limit:
+        told.append(
+            f"breaker.slow_after of {slow:g}s is never seen: an attempt is cut after {limit:g}s, and has failed"
+        )
     rules = one.reconcile
     if rules is not None and rules.fence is not None:
         bounds = (rules.window, 30.0), (rules.processing, 3.0), (rules.lag, 2.0)

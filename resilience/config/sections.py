@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .._core.policy import Policy, Section, hints
+from .._core.policy import Policy, Section, hints, listed, one_of
 from .._core.registry import Category
 from .._core.units import Spec
 from ..errors import PolicyError
@@ -41,7 +41,7 @@ def section(
     if node.kind != "mapping":
         found.add(node, path, f"expected a mapping with {', '.join(n for n in hints(kind) if n not in skip)}")
         return {}
-    allowed = {name: hint for name, hint in hints(kind).items() if name not in skip}
+    allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and _in_files(hint)}
     values: dict[str, Any] = {}
     for name, value in found.fields(node, path, allowed).items():
         before = len(found.problems)
@@ -63,7 +63,7 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
         inner = [one for one in options if one is not type(None) and not _callable(one)]
         return settings(inner[0], node, path, found)
     if origin is Literal:
-        return _one_of(tuple(map(str, options)), node, path, found)
+        return _one_of(options, node, path, found)
     if origin is Mapping:
         return _named(options[1], node, path, found)
     if origin is tuple:
@@ -83,6 +83,11 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
     return str(node.value)
 
 
+def _in_files(hint: Any) -> bool:
+    """Tell whether a file can say it: a setting that takes nothing but a function is Python's alone."""
+    return not all(one is type(None) or _callable(one) for one in get_args(hint)) or not get_args(hint)
+
+
 def _callable(hint: Any) -> bool:
     return str(hint).startswith(("collections.abc.Callable", "typing.Callable"))
 
@@ -94,11 +99,14 @@ def _spec(spec: Spec, node: Node, path: str, found: Mistakes) -> Any:
         return found.add(node, path, str(error))
 
 
-def _one_of(allowed: tuple[str, ...], node: Node, path: str, found: Mistakes) -> Any:
-    if node.kind == "scalar" and node.value in allowed:
-        return str(node.value)
-    told = repr(node.value)[:60] if node.kind == "scalar" else f"a {node.kind}"
-    return found.add(node, path, f"{told} is not one of {', '.join(allowed)}")
+def _one_of(allowed: tuple[Any, ...], node: Node, path: str, found: Mistakes) -> Any:
+    if node.kind == "scalar":
+        switch = isinstance(node.plain, bool) and bool in map(type, allowed)
+        try:
+            return one_of(allowed, node.plain if switch else node.value)
+        except ValueError as error:
+            return found.add(node, path, str(error))
+    return found.add(node, path, f"a {node.kind} is not one of {listed(allowed)}")
 
 
 def _several(hint: Any, node: Node, path: str, found: Mistakes) -> Any:

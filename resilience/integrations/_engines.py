@@ -7,6 +7,7 @@ What an engine has beside the original's state is its `State`.
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -131,9 +132,18 @@ def _sync(original: Any) -> dict[str, Callable[..., Any]]:
         try:
             answer = original.fetch(self, url, method, headers, body)
         except Exception as error:
-            self._resilience.failed(request, error)
+            if self._resilience.failed(request, error):
+                ask_the_time(self)
             raise
         return self._resilience.judged(self, url, request, answer)
+
+    def ask_the_time(self: Any) -> None:
+        began = time.monotonic()
+        try:  # a time that nobody tells changes nothing: the refusal stands
+            with reading():
+                self._resilience.told(self.fetch_time(), began)
+        except Exception:
+            pass
 
     return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch}
 
@@ -160,9 +170,18 @@ def _async(original: Any) -> dict[str, Callable[..., Any]]:
         try:
             answer = await original.fetch(self, url, method, headers, body)
         except Exception as error:
-            self._resilience.failed(request, error)
+            if self._resilience.failed(request, error):
+                await ask_the_time(self)
             raise
         return self._resilience.judged(self, url, request, answer)
+
+    async def ask_the_time(self: Any) -> None:
+        began = time.monotonic()
+        try:  # a time that nobody tells changes nothing: the refusal stands
+            with reading():
+                self._resilience.told(await self.fetch_time(), began)
+        except Exception:
+            pass
 
     async def throttle(self: Any, *args: Any, **kwargs: Any) -> Any:
         call = current_call()

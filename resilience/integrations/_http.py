@@ -18,7 +18,7 @@ from .._core.plan import Binding
 from .._core.reconcile import Found
 from .._live import live
 from .._pipeline import is_async
-from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
+from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
 
 __all__ = [
     "KEY_HEADER",
@@ -262,7 +262,7 @@ def refusals(base: type[Exception], module: str, prefix: str) -> dict[type, type
     The classes become names of `module`, so that they can be pickled.
     """
     made: dict[type, type] = {}
-    for kind in (AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError):
+    for kind in (AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError):
         name = prefix + kind.__name__
         first = str(kind.__doc__).partition("\n")[0].rstrip(".")
         words = f"{first}; also a `{base.__module__.partition('.')[0]}.{base.__name__}`."

@@ -77,13 +77,20 @@ class State:
         request.began = time.monotonic()
         return request
 
-    def failed(self, request: Request, error: Exception) -> None:
-        """Put the answer's status and headers on an error, and let the venue learn from it."""
-        if request.status is not None:
-            leave(error, "http_status", request.status)
-            leave(error, "headers", request.headers)
-            if self.venue is not None:
-                self.venue.refused(request.text, request.began)
+    def failed(self, request: Request, error: Exception) -> bool:
+        """Put the answer's status and headers on an error; True when the exchange's time has to be asked for."""
+        if request.status is None:
+            return False
+        leave(error, "http_status", request.status)
+        leave(error, "headers", request.headers)
+        unclear = self.venue is not None and self.venue.refused(request.text, request.began)
+        attempt = ATTEMPT.get()
+        return unclear and (attempt is None or not attempt.reading)  # asking for the time is reading: once is enough
+
+    def told(self, at: Any, began: float) -> None:
+        """Let the venue learn the exchange's time, asked for at a monotonic instant."""
+        if self.venue is not None and at:
+            self.venue.told(at, began)
 
     def judged(self, engine: Any, url: str, request: Request, answer: Any) -> Any:
         """Return the answer of a success, or raise what it really says."""

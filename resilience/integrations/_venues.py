@@ -65,8 +65,14 @@ class Venue(Protocol):
     def nonce(self, own: Any) -> Any:
         """Return the nonce to sign with in place of ccxt's own."""
 
-    def refused(self, body: str, began: float) -> None:
-        """Take note of an error's body; `began` is the monotonic instant at which its request was sent."""
+    def refused(self, body: str, began: float) -> bool:
+        """Take note of an error's body; `began` is the monotonic instant at which its request was sent.
+
+        True asks for the exchange's time: a stamp was refused, and the answer does not tell it.
+        """
+
+    def told(self, at: Any, began: float) -> None:
+        """Take the exchange's time in milliseconds, asked for at a monotonic instant."""
 
     def doubt(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Say why an answer under a success status is no success, or return None."""

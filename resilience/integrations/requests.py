@@ -113,8 +113,9 @@ def _get_adapter(self: Any, url: str) -> Any:
 def without_retries(adapter: Any) -> None:
     """Switch urllib3's retries beneath an adapter off, and say so."""
     retries = getattr(adapter, "max_retries", None)
-    if isinstance(retries, Retry) and retries.total not in (0, False, None):
-        told = f"urllib3 would retry {retries.total} times beneath the policy: switched off on this session"
+    if isinstance(retries, Retry) and retries.total not in (0, False):  # None: the counts by kind hold, or no limit
+        times = "" if retries.total is None else f" {retries.total} times"
+        told = f"urllib3 would retry{times} beneath the policy: switched off on this session"
         warnings.warn(told, stacklevel=3)
         adapter.max_retries = Retry(0, read=False)
 

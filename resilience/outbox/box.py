@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
+from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
@@ -69,12 +70,13 @@ class Outbox:
         """Open the file, or make it.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: it cannot be made, or another outbox works with it: a bot is to end before the next one starts.
             ValueError: it is something else.
         """
         self._rows = Rows(path)
+        self._lock = Lock()
         self._running: set[tuple[str, str]] = set()
-        """Writes that a call of this process is at: a replay leaves them alone."""
+        """Writes that a call or a replay of this process is at: everybody else leaves them alone."""
 
     @property
     def open(self) -> list[Row]:
@@ -120,11 +122,12 @@ class Outbox:
         """Compile a write so that it is recorded before it is sent."""
         assert binding.key is not None
         keys, operation = KeySlot(binding.key, fn, lambda: uuid4().hex), binding.operation
+        refused = binding.refusals.get(RejectedError, RejectedError)
         compiled = pipeline.compile(fn, replace(binding, stamps=_stamps))
 
         def begun(args: Any, kwargs: Any) -> tuple[_Entry, Any, Any]:
             key, args, kwargs = keys.fill(args, kwargs)
-            return self._begin(key, operation, args, kwargs), args, kwargs
+            return self._begin(key, operation, args, kwargs, refused), args, kwargs
 
         if is_async(fn):
 
@@ -142,33 +145,61 @@ class Outbox:
 
         return call
 
-    def _begin(self, key: str, operation: str, args: Any, kwargs: Any) -> _Entry:
+    def _begin(self, key: str, operation: str, args: Any, kwargs: Any, refused: type) -> _Entry:
         """Record a write before it is sent.
 
         Raises:
-            RejectedError: the key is under way, in doubt or used up, or the file cannot be written.
+            RejectedError: as the client's users catch it (`refused`): the key is under way, in doubt or
+                used up, or the file cannot be written.
             TypeError: an argument cannot be kept.
         """
+        mine, added = self._claim(key, operation), False
         try:
-            added = self._rows.add(key, operation, args, kwargs)
+            added = mine and self._rows.add(key, operation, args, kwargs)
         except sqlite3.Error as error:
-            raise RejectedError(f"{operation}: the outbox cannot be written: {error}", operation=operation) from error
+            raise refused(f"{operation}: the outbox cannot be written: {error}", operation=operation) from error
+        finally:
+            if mine and not added:
+                self._left(key, operation)
         if added:
-            return self._entry(key, operation)
+            return self._entry(key, operation, refused)
         row = self._rows.find(key, operation)
         done = row is not None and row.state == "done"
         why = "was executed already" if done else "is under way or in doubt: replay the outbox first"
-        raise RejectedError(f"{operation}: the write with key {key} {why}; nothing was sent", operation=operation)
+        raise refused(f"{operation}: the write with key {key} {why}; nothing was sent", operation=operation)
 
-    def _entry(self, key: str, operation: str, stamps: tuple[float, ...] = ()) -> _Entry:
-        self._running.add((key, operation))
-        return _Entry(self._rows, key, operation, stamps, lambda: self._running.discard((key, operation)))
+    def _claim(self, key: str, operation: str) -> bool:
+        """Take a write for one call, or one replay, of this process; False when another is at it."""
+        with self._lock:
+            if (key, operation) in self._running:
+                return False
+            self._running.add((key, operation))
+            return True
+
+    def _left(self, key: str, operation: str) -> None:
+        self._running.discard((key, operation))
+
+    def _entry(self, key: str, operation: str, refused: type, stamps: tuple[float, ...] = ()) -> _Entry:
+        """Return the entry of a write that was claimed."""
+        return _Entry(self._rows, key, operation, stamps, refused, lambda: self._left(key, operation))
 
     def _interrupted(self, client: Any, resend: bool) -> Iterator[tuple[Row, Callable[[], Any]]]:
-        """Yield the open writes that no call of this process is at, each with what settles it."""
-        for row in self.open:
-            if (row.key, row.operation) not in self._running:
-                yield row, self._again(client, row, resend)
+        """Yield the open writes that no call of this process is at, each with what settles it.
+
+        A row is read again once it is claimed: a call that was at it has settled it meanwhile.
+        """
+        for seen in self.open:
+            if not self._claim(seen.key, seen.operation):
+                continue
+            run = None
+            try:
+                row = self._rows.find(seen.key, seen.operation)
+                run = self._again(client, row, resend) if row is not None and row.state == "open" else None
+            finally:
+                if run is None:
+                    self._left(seen.key, seen.operation)
+            if row is not None and run is not None:
+                yield row, run
 
     def _again(self, client: Any, row: Row, resend: bool) -> Callable[[], Any]:
         """Return the call that settles a row: its first attempt is the one that the earlier process made."""
@@ -179,7 +210,8 @@ class Outbox:
         told = Binding(operation=row.operation) if bind is None else bind(row.operation, client)
         pipeline, binding = rules.resolve(told)
         bound = replace(binding, resumed=True, once=not resend, stamps=_stamps)
-        entry = self._entry(row.key, row.operation, row.stamps)
+        refused = binding.refusals.get(RejectedError, RejectedError)
+        entry = self._entry(row.key, row.operation, refused, row.stamps)
         call = pipeline.compile(_resumed(method, row, never_sent=binding.signed and not row.stamps), bound)
         return _within(entry, call, row, asynchronous=is_async(method))
 
@@ -188,9 +220,10 @@ class _Entry:
     """One write's row while its call runs; leaving it settles the row as far as that is known."""
 
     def __init__(
-        self, rows: Rows, key: str, operation: str, stamps: tuple[float, ...], left: Callable[[], None]
+        self, rows: Rows, key: str, operation: str, stamps: tuple[float, ...], refused: type, left: Callable[[], None]
     ) -> None:
         self._left = left
+        self._refused = refused
         self._rows = rows
         self._key = key
         self._operation = operation
@@ -205,7 +238,7 @@ class _Entry:
         try:
             self._rows.stamp(self._key, self._operation, self.stamps)
         except sqlite3.Error as error:
-            raise RejectedError(f"{self._operation}: the outbox cannot be written: {error}") from error
+            raise self._refused(f"{self._operation}: the outbox cannot be written: {error}") from error
 
     def __enter__(self) -> None:
         self._token = _ENTRY.set(self)

@@ -55,21 +55,28 @@ class Rows:
         """Open or make the file.
 
         Raises:
-            OSError: the folder is not there, or may not be written.
+            OSError: the folder is not there, or may not be written, or another outbox works with the file.
             ValueError: the file is no outbox.
         """
         file = Path(path)
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        self._owned = _owned(file)
         self._lock = Lock()
-        self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10.0)
         try:
+            self._base = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10.0)
+        except sqlite3.Error as error:
+            self._owned.close()
+            raise OSError(f"{file}: {error}") from error
+        try:
+            if _of_something_else(self._base):
+                raise sqlite3.DatabaseError("it holds other tables")
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=FULL")  # a row survives a power cut, not only a killed process
             self._base.execute(_SCHEMA)
             self._base.execute(f"SELECT {_COLUMNS} FROM writes LIMIT 0")
         except sqlite3.DatabaseError as error:
-            self._base.close()
+            self.close()
             raise ValueError(f"{file} is no outbox: {error}") from error
 
     def add(self, key: str, operation: str, args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
@@ -119,6 +126,7 @@ class Rows:
         """Close the file."""
         with self._lock:
             self._base.close()
+            self._owned.close()
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> bool:
         with self._lock:
@@ -128,6 +136,30 @@ class Rows:
         with self._lock, closing(self._base.execute(f"SELECT {_COLUMNS} FROM writes {where}", values)) as found:
             rows = found.fetchall()
         return [_row(*row) for row in rows]
+
+
+def _of_something_else(base: sqlite3.Connection) -> bool:
+    """Tell whether a database has tables, and none of an outbox: it is left as it is."""
+    names = [name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return bool(names) and "writes" not in names
+
+
+def _owned(file: Path) -> sqlite3.Connection:
+    """Take a file for this outbox alone, by a lock beside it that goes when the process does.
+
+    A second process would take the writes under way in this one for interrupted, and make them again.
+
+    Raises:
+        OSError: another outbox has it.
+    """
+    beside = file.with_name(file.name + "-owner")
+    owned = sqlite3.connect(beside, check_same_thread=False, isolation_level=None, timeout=0.0)
+    try:
+        owned.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        owned.close()
+        raise BlockingIOError(f"{file}: another outbox, of this or another process, works with it") from error
+    return owned
 
 
 def _row(key: str, operation: str, arguments: str, stamps: str, state: State, changed_at: float) -> Row:

@@ -57,6 +57,11 @@ class Chance:
         with self._lock:
             self._tries.clear()
 
+    def tried(self, kind: str, key: str) -> int:
+        """Return how many attempts of a kind an id has had."""
+        with self._lock:
+            return self._tries.get((kind, key), 0)
+
     def meet(self, kind: str, key: str) -> Met:
         """Count an attempt and return the fault that it meets."""
         with self._lock:

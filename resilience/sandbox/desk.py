@@ -37,12 +37,14 @@ def answer(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
 def _read(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
     stale = 0.0
     if endpoint.kind == "query":
-        fault = sandbox.chance.meet("query", endpoint.key(request)).fault.name
-        if fault == "query_drop":
+        key = endpoint.key(request)
+        fault = sandbox.chance.meet("query", key).fault
+        if fault.name == "query_drop":
             return DROP
-        if fault == "query_500":
+        if fault.name == "query_500":
             return Reply(500, b"Internal Server Error", "text/plain")
-        stale = {"query_stale": sandbox.lag, "query_blind": inf}.get(fault, 0.0)
+        blind = fault.name == "query_blind" and sandbox.chance.tried("place", key) < (fault.amount or inf)
+        stale = inf if blind else sandbox.lag if fault.name == "query_stale" else 0.0
     now = sandbox.now()
     left = endpoint.enter(sandbox, request, now)
     return endpoint.success(endpoint.act(Turn(sandbox, request, now, stale=stale)), now, left)

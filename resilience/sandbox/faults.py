@@ -15,7 +15,7 @@ WRITE = (
 )  # fmt: skip
 """Faults of orders, cancels and changes. At most one meets a request."""
 QUERY = ("query_drop", "query_500", "query_stale", "query_blind")
-"""Faults of order queries."""
+"""Faults of order queries; `query_blind:2` knows nothing until the second attempt at the order has come."""
 
 MIXES: Mapping[str, Mapping[str, float]] = {
     "calm": {},
@@ -45,7 +45,7 @@ MIXES: Mapping[str, Mapping[str, float]] = {
     },
 }
 """Named mixes of rates."""
-_MEASURED = ("lag", "accept_late")
+_MEASURED = ("lag", "accept_late", "query_blind")
 
 
 class FaultError(ValueError):

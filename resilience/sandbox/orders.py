@@ -130,9 +130,13 @@ def _place(send: Send, tells: bool, ids: Sequence[str], workers: int, tick: Call
     with ThreadPoolExecutor(workers) as pool:
         running = {pool.submit(_report, send, tells, one): one for one in ids}
         reports = {}
-        for future in as_completed(running):
-            reports[running[future]] = future.result()
-            tick()
+        try:
+            for future in as_completed(running):
+                reports[running[future]] = future.result()
+                tick()
+        except BaseException:  # Ctrl-C: the orders under way come to their end, no other is begun
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return reports
 
 

@@ -82,14 +82,14 @@ def checked_plain(params: Mapping[str, Any]) -> dict[str, str]:
     return clean
 
 
-def product(clean: Mapping[str, str]) -> None:
+def product(clean: Mapping[str, Any]) -> None:
     """Hold a futures request to the one product there is.
 
     Raises:
         RefusedError: it names none, or another.
     """
     needed(clean, ("productType",))
-    if clean["productType"].upper() != "USDT-FUTURES":
+    if str(clean["productType"]).upper() != "USDT-FUTURES":
         raise RefusedError("40017", "Parameter verification failed productType")
 
 
@@ -98,7 +98,7 @@ def texts(params: Mapping[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in params.items() if value is not None}
 
 
-def needed(clean: Mapping[str, str], names: Iterable[str]) -> None:
+def needed(clean: Mapping[str, Any], names: Iterable[str]) -> None:
     """Refuse a request that lacks a parameter.
 
     Raises:

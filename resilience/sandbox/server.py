@@ -2,7 +2,8 @@
 
 Bounds that every fault keeps, with W the stamp window: the stamp is checked when a request is
 delivered, acceptance follows at most P = W/10 later, and an accepted order is visible at most
-L = W/15 after that. Faults depend on (seed, client id, attempt) alone.
+L = W/15 after that; without a stamp, W begins when the request comes. A stale query is L behind and
+no more. Only a script can ask for more. Faults depend on (seed, client id, attempt) alone.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Sandbox:
         key, secret, passphrase: the credentials that it knows.
         policy: path of a policy file whose `bitget` policy matches its window.
         requests: API requests seen since the last reset.
+        chance: its seed, rates and scripts.
+        epoch: how often it was reset.
         clock_offset: seconds by which its clock is ahead of ours.
 
     Example:

@@ -279,3 +279,19 @@ def test_a_cancel_in_doubt_is_looked_up(exchange: Sandbox) -> None:
     )
     exchange.set_faults(rates={"accept_drop": 1})
     assert client.spot_cancel_order(symbol="BTCUSDT", clientOid="c")["status"] == "cancelled"
+
+
+def test_a_refused_stamp_stays_the_answer_when_the_time_cannot_be_asked(scripted: Scripted) -> None:
+    """The client asks for the time after a refusal that does not tell it; a failure of that hides nothing."""
+    scripted.answer = (400, b'{"code": "40008", "msg": "Request timestamp expired"}')
+    client = BitgetClient(*SECRETS, base_url=scripted.url)
+    served = []
+
+    def fail() -> float:
+        served.append(1)
+        raise requests.ConnectionError("down")
+
+    client.server_time = fail  # type: ignore[method-assign]
+    with pytest.raises(BitgetApiError, match="40008"):
+        client.spot_place_order(**ORDER)
+    assert served == [1]

@@ -80,3 +80,14 @@ def test_rich_table_for_a_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_table() -> None:
     """No rows: the header alone."""
     assert plain_table(("a", "bb"), []) == ["a  bb"]
+
+
+def test_a_narrow_terminal_loses_no_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the columns do not fit the lines go on below; nothing is cut off."""
+    monkeypatch.setenv("COLUMNS", "40")
+    out = io.StringIO()
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    columns = ["client", "duplicates", "lost", "misreported", "unknown", "exactly once", "requests", "seconds"]
+    show_table(columns, [["resilient", 0, 0, 0, 0, 123456, 456, 7.5]], out=out)
+    assert "seconds" in out.getvalue()
+    assert "123456" in out.getvalue()

@@ -40,6 +40,18 @@ def test_what_is_counted() -> None:
     assert (count.duplicates, count.lost, count.misreported, count.unknown, count.exactly_once) == (1, 2, 2, 1, 1)
 
 
+def test_an_interrupted_run_begins_no_other_order() -> None:
+    """Ctrl-C ends a long run: the orders under way come to their end, the thousands after them are not placed."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with Sandbox(window=1.0, limits=False) as exchange:
+        with pytest.raises(KeyboardInterrupt):
+            drill("plain", exchange, orders=5000, seed=1, workers=4, tick=interrupted)
+        assert len(exchange.ledger()["orders"]) < 2500
+
+
 @pytest.mark.parametrize("words", [["--orders", "0"], ["--orders", "many"], ["--seed", "x"]])
 def test_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A mistake is one line and exit code 2."""

@@ -79,6 +79,7 @@ def test_odd_streams_are_no_traceback() -> None:
     run = f"{sys.executable} -m resilience"
     for command in (
         f"{run} codes >&-",
+        f"{run} demo --orders 2 2>&-",
         f"PYTHONIOENCODING=ascii {run} codes --registry http",
         f"printf '\\377\\376 43012' | PYTHONIOENCODING=utf-8 {run} explain -",
     ):

@@ -73,6 +73,9 @@ class Server:
         if kind == "lost":
             self.clock.advance(5)
             raise TimeoutError
+        if kind == "working 40725":  # it answers that it does not know, and goes on working for up to P
+            self.late.append((now + work * P, lag * L))
+            raise EnvelopeError("40725", now)
         delivered = now if kind != "late" else max(now, stamp + wait * W)
         if delivered <= stamp + W:
             self.late.append((delivered + work * P * (kind == "late"), lag * L))
@@ -90,14 +93,19 @@ class Server:
         return "order"
 
 
-KINDS = ["fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "refused", "busy", "lost", "late"]
+KINDS = [
+    "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost",
+    "late",
+]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
 LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
 
 
-def run(behaviours: Any, looks: Any, offset: float, deadline: float, **rules: Any) -> tuple[Server, str]:
-    """Place one order under the rule; return the server and what the caller was told."""
+def run(
+    behaviours: Any, looks: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
+) -> tuple[Server, str]:
+    """Place one order under the rule; return the server and what the caller was told. `timeless` looks tell no time."""
     clock = FakeClock()
     server = Server(clock, offset)
     script, down = iter(behaviours), iter(looks)
@@ -114,10 +122,11 @@ def run(behaviours: Any, looks: Any, offset: float, deadline: float, **rules: An
             raise ConnectionResetError
         now = server.now()
         server.settle(now)
+        told = None if timeless else now
         seen = [at for at, shown in zip(server.executed, server.visible, strict=True) if shown <= now]
         if seen:
-            return Found("order", created_at=seen[0], server_time=now)
-        return NOT_FOUND(server_time=now)
+            return Found("order", created_at=seen[0], server_time=told)
+        return NOT_FOUND(server_time=told)
 
     policy = Policy(
         codes=("bitget", "http"),
@@ -143,6 +152,33 @@ def test_executed_at_most_once_and_told_truthfully(behaviours: Any, looks: Any, 
     assert len(server.executed) <= 1
     assert told != "done" or len(server.executed) == 1
     assert told != "failed" or len(server.executed) == 0
+
+
+LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
+
+
+@pytest.mark.parametrize("timeless", [False, True])
+@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 10])
+@pytest.mark.parametrize("offset", [-SKEW, 0.0, SKEW])
+@pytest.mark.parametrize(
+    "behaviours",
+    [
+        [("late", 1, 1, 0), FINE],
+        [("late", 1, 0, 1), FINE],
+        [("late", 1, 1, 1), FINE],
+        [("working 40725", 0, 1, 0), FINE],
+        [("working 40725", 0, 0, 1), FINE],
+        [("working 40725", 0, 1, 1), FINE],
+        [LOST, ("late", 1, 1, 1), FINE],
+        [LOST, ("working 40725", 0, 1, 1), FINE],
+        [("working 40725", 0, 1, 1), ("late", 1, 1, 1), FINE],
+    ],
+)
+def test_each_bound_is_waited_for(behaviours: Any, looks: Any, offset: float, timeless: bool) -> None:
+    """The server that takes all of W, P and L, at the first attempt or a later one, is waited for to the end."""
+    server, told = run(behaviours, looks, offset, 400.0, timeless)
+    assert len(server.executed) == 1
+    assert told == "done" or (timeless and told == "unknown")
 
 
 @given(BEHAVIOURS, st.floats(-SKEW, SKEW))

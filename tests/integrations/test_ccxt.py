@@ -227,7 +227,7 @@ def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pyt
 def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
     """An async exchange queues by its own rate limit: an order cut there is no order in doubt."""
     api.on(PLACE, GOOD)
-    rules = {"extends": "bitget", "retry": None, "attempt_timeout": "200ms"}
+    rules = {"extends": "bitget", "retry": None, "attempt_timeout": "1s"}
     policies = Policies.from_mapping({"policies": {"once": rules}})
 
     async def story() -> Exception:

@@ -14,7 +14,7 @@ from resilience.sandbox import Sandbox
 
 SPOT = "BTC/USDT"
 COST = {"cost": 50, "clientOrderId": "mine"}
-SHORT = {"extends": "bitget", "deadline": "1500ms", "attempt_timeout": "300ms", "reconcile": {"wait": "20ms"}}
+SHORT = {"extends": "bitget", "deadline": "4s", "attempt_timeout": "1s", "reconcile": {"wait": "20ms"}}
 
 
 @pytest.fixture

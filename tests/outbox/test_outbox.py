@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sqlite3
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -274,3 +280,109 @@ def test_a_find_that_says_not_yet_keeps_looking(outbox: Outbox) -> None:
     with pytest.raises(Killed):
         bot.place(client_id="a")
     assert [one.outcome for one in outbox.replay(bot, resend=True)] == ["unknown"]
+
+
+def test_a_replay_leaves_what_was_settled_meanwhile_alone(exchange: Sandbox, outbox: Outbox) -> None:
+    """A call was under way when the replay began and is over when its row's turn comes: it is not made again."""
+    bot = client(exchange, outbox)
+    begun, told, raw = threading.Event(), threading.Event(), vars(bot)["_resilience_client"]
+
+    def first(**params: Any) -> Any:
+        begun.set()
+        told.wait(5)
+        return BitgetClient.spot_place_order(raw, **params)
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    with pytest.raises(Killed):
+        client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="old")
+    vars(raw)["spot_place_order"] = first
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(bot.spot_place_order, **ORDER, clientOid="a")
+        begun.wait(5)
+        replay = outbox._interrupted(client(exchange, outbox), resend=True)
+        assert next(replay)[0].key == "old"
+        told.set()
+        running.result()
+    assert [row.key for row, _ in replay] == []
+    assert executions(exchange) == {"a": 1}
+
+
+def test_a_row_is_one_replays_alone(exchange: Sandbox, outbox: Outbox) -> None:
+    """Of two replays at once, each leaves the other's rows alone, those that it has settled too."""
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    for key in ("a", "b", "c"):
+        with pytest.raises(Killed):
+            client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid=key)
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: outbox.replay(client(exchange, outbox), resend=True), range(4)))
+    assert sorted(one.key for each in told for one in each) == ["a", "b", "c"]
+    assert executions(exchange) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, exchange: Sandbox) -> None:
+    """It fails, and the right client can replay afterwards."""
+
+    def die(**_params: Any) -> Any:
+        raise Killed
+
+    with pytest.raises(Killed):
+        client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
+    with pytest.raises(AttributeError):
+        outbox.replay(wrap(object(), policies=Policies.builtin()))
+    assert [one.outcome for one in outbox.replay(client(exchange, outbox))] == ["failed"]
+
+
+def test_a_file_is_one_outboxs_alone(tmp_path: Path) -> None:
+    """A second one would take the first one's writes for interrupted; it may open once that was closed, or has died."""
+    path = tmp_path / "bot.db"
+    first = Outbox(path)
+    with pytest.raises(BlockingIOError, match="another outbox"):
+        Outbox(path)
+    first.close()
+    story = (
+        "import os, sys; from resilience.outbox import Outbox; box = Outbox(sys.argv[1]); print(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", story, path], stdin=-1, stdout=-1) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BlockingIOError):
+            Outbox(path)
+        other.kill()
+    Outbox(path).close()
+
+
+def test_a_clock_that_was_set_right_in_between(exchange: Sandbox, outbox: Outbox) -> None:
+    """The first stamp, far ahead, was refused, and the second was accepted: the order is ours."""
+    raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+    raw.spot_place_order(**ORDER, clientOid="a")
+    outbox._rows.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
+    outbox._rows.stamp("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
+    (found,) = outbox.replay(client(exchange, outbox))
+    assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
+
+
+def test_its_refusals_are_the_clients_too(exchange: Sandbox, outbox: Outbox) -> None:
+    """Who catches the errors of requests catches them."""
+    bot = client(exchange, outbox)
+    bot.spot_place_order(**ORDER, clientOid="a")
+    with pytest.raises(requests.RequestException, match="executed already") as caught:
+        bot.spot_place_order(**ORDER, clientOid="a")
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), RejectedError)
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    """It gets no table of ours; a folder is no file at all."""
+    path = tmp_path / "notes.db"
+    with closing(sqlite3.connect(path)) as notes:
+        notes.execute("CREATE TABLE notes (text)")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="is no outbox: it holds other tables"):
+        Outbox(path)
+    assert path.read_bytes() == before
+    with pytest.raises(OSError, match="unable to open"):
+        Outbox(tmp_path)

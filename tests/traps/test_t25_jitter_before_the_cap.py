@@ -31,10 +31,10 @@ def test_ours(kind: str, jitter: str) -> None:
     assert policy.retry is not None
     noise = cycle(number / 10 for number in range(10))
     schedule = Schedule(policy.retry, lambda: next(noise))
-    state = schedule.begin(0.0)
+    state = schedule.begin(0.0, (), {})
     delays = set()
     for attempt in range(1, 41):
-        assert schedule.stops(state, attempt, 0.0) is False
+        assert schedule.stops(state, attempt, 0.0, None) is False
         delays.add(schedule.delay(state))
     assert len(delays) > 5
     assert all(0 <= delay <= 5 for delay in delays)

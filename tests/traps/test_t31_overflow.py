@@ -35,7 +35,7 @@ def test_ours(backoff: Backoff, attempt: int) -> None:
     low, high = bounds(backoff, attempt)
     assert 0 <= low <= high <= backoff.max
     schedule = Schedule(Retry(backoff=backoff), lambda: 0.999)
-    state = schedule.begin(0.0)
+    state = schedule.begin(0.0, (), {})
     for number in (attempt, attempt + 1):
-        schedule.stops(state, number, 0.0)
+        schedule.stops(state, number, 0.0, None)
         assert 0 <= schedule.delay(state) <= backoff.max

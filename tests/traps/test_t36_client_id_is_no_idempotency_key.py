@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import requests
 
-from resilience import Policies, wrap
+from resilience import NOT_FOUND, Found, Policies, resilient, wrap
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
 
-ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50", "clientOid": "mine"}
+ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
+MIX = {**ORDER, "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "size": "0.01"}
+PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
 
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """An exchange that carries the first attempt out and drops its answer."""
+    """An exchange that carries every attempt out and drops its answer."""
     with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
         yield running
 
@@ -25,16 +29,67 @@ def client(exchange: Sandbox) -> BitgetClient:
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
 
 
-def test_naive(exchange: Sandbox) -> None:
-    """Resent under the same client id because the answer was lost, the order is executed twice."""
+def post(exchange: Sandbox, key: str) -> Any:
+    """Order at an ordinary HTTP service under an idempotency key that it does not honour."""
+    headers = {"Idempotency-Key": key}
+    return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=1).json()
+
+
+NAIVE: dict[str, Callable[[Sandbox], Any]] = {
+    "spot": lambda exchange: client(exchange).spot_place_order(**ORDER, clientOid="mine"),
+    "mix": lambda exchange: client(exchange).mix_place_order(**MIX, clientOid="mine"),
+    "plain": lambda exchange: post(exchange, "mine"),
+}
+
+
+def plain_order(exchange: Sandbox, policies: Policies) -> Any:
+    """Order at the ordinary service through a function that knows how to look its key up."""
+
+    def look_up(call: Any) -> Any:
+        told = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=5).json()
+        orders = told["orders"]
+        if orders:
+            return Found(orders[0], created_at=orders[0]["created_at"])
+        return NOT_FOUND(server_time=told["time"])
+
+    @resilient("bitget", key="key", reconcile=look_up, policies=policies)
+    def order(*, key: str | None = None) -> Any:
+        return post(exchange, str(key))
+
+    return order(key="mine")
+
+
+OURS: dict[str, Callable[[Sandbox, Policies], Any]] = {
+    "spot": lambda exchange, policies: wrap(client(exchange), "bitget", policies=policies).spot_place_order(
+        **ORDER, clientOid="mine"
+    ),
+    "mix": lambda exchange, policies: wrap(client(exchange), "bitget", policies=policies).mix_place_order(
+        **MIX, clientOid="mine"
+    ),
+    "plain": plain_order,
+}
+
+
+@pytest.mark.parametrize("market", NAIVE)
+def test_naive(exchange: Sandbox, market: str) -> None:
+    """Resent under the same id because the answer was lost, the order is executed twice."""
     for _ in range(2):
         with pytest.raises(OSError, match="Connection aborted"):
-            client(exchange).spot_place_order(**ORDER)
+            NAIVE[market](exchange)
     assert exchange.ledger()["orders"][0]["executions"] == 2
 
 
-def test_ours(exchange: Sandbox) -> None:
+@pytest.mark.parametrize("market", OURS)
+def test_ours(exchange: Sandbox, market: str) -> None:
     """Ours looks first, finds the order, and returns it."""
-    wrapped = wrap(client(exchange), "bitget", policies=Policies.load(exchange.policy))
-    assert wrapped.spot_place_order(**ORDER)["status"] == "filled"
+    assert OURS[market](exchange, Policies.load(exchange.policy))["status"] == "filled"
+    assert exchange.ledger()["orders"][0]["executions"] == 1
+
+
+@pytest.mark.parametrize("market", OURS)
+def test_ours_when_the_first_attempt_comes_late(exchange: Sandbox, market: str) -> None:
+    """Refused, then delivered after we gave up on it: it is waited for, found, and executed once."""
+    exchange.script("mine", ["refuse_503", "accept_late", "accept_500"])
+    OURS[market](exchange, Policies.load(exchange.policy))
+    exchange.settle()
     assert exchange.ledger()["orders"][0]["executions"] == 1

@@ -37,7 +37,7 @@ def test_ours(bots: Any, api: Any, way: str) -> None:
     """Switched off, and said so; whether the order happened is looked up, not tried out."""
     api.on(PLACE, "hang")
     policies = Policies.from_mapping(
-        {"policies": {"short": {"extends": "bitget", "deadline": "900ms", "attempt_timeout": "200ms"}}}
+        {"policies": {"short": {"extends": "bitget", "deadline": "4s", "attempt_timeout": "1s"}}}
     )
     plain = bots.plain(api, timeout=200)
     bot = wrap(plain, "short", policies=policies)

@@ -1,0 +1,74 @@
+"""A refused stamp: the client learns the exchange's clock from whatever tells it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from resilience import failure_of
+from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
+
+PLACE, TIME = "/api/v2/spot/trade/place-order", "/api/v2/public/time"
+ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50", "clientOid": "a"}
+AHEAD = 40.0
+
+
+def refused(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    """Return the answer to a stamp that is not accepted."""
+    return 400, {"code": code, "msg": "Request timestamp expired", "data": None, **more}
+
+
+def ahead(text: bool = False) -> Any:
+    """Return the exchange's time in milliseconds, as a number or a text."""
+    at = int((time.time() + AHEAD) * 1000)
+    return str(at) if text else at
+
+
+@pytest.fixture(params=[BitgetClient, AsyncBitgetClient])
+def placed(request: pytest.FixtureRequest, api: Any) -> Any:
+    """Place one order through a plain client of each colour; return its error and its clock's offset."""
+    raw = request.param("key-c", "secret-of-clocks", "pass-of-clocks", base_url=api.rest)
+
+    async def story() -> Any:
+        async with raw:
+            return await raw.spot_place_order(**ORDER)
+
+    def place() -> tuple[BitgetApiError, float]:
+        with pytest.raises(BitgetApiError) as caught:
+            raw.spot_place_order(**ORDER) if request.param is BitgetClient else asyncio.run(story())
+        return caught.value, raw.clock.offset
+
+    return place
+
+
+@pytest.mark.parametrize("code", ["40004", "40005", "40008", "40911"])
+@pytest.mark.parametrize("text", [False, True])
+def test_the_time_in_the_refusal(api: Any, placed: Any, code: str, text: bool) -> None:
+    """A number or a text, as with other times of Bitget's."""
+    api.on(PLACE, refused(code, requestTime=ahead(text)))
+    error, offset = placed()
+    assert error.api_code == code
+    assert offset == pytest.approx(AHEAD, abs=5)
+    assert api.asked(TIME) == []
+
+
+@pytest.mark.parametrize("told", [{}, {"requestTime": None}, {"requestTime": "soon"}, {"requestTime": 0}])
+def test_the_time_endpoint(api: Any, placed: Any, told: dict[str, Any]) -> None:
+    """It is asked when the refusal does not tell."""
+    api.on(PLACE, refused("40008", **told))
+    api.on(TIME, {"code": "00000", "msg": "success", "data": {"serverTime": ahead(text=True)}})
+    _, offset = placed()
+    assert offset == pytest.approx(AHEAD, abs=5)
+
+
+@pytest.mark.parametrize("told", ["drop", (502, "Bad Gateway"), {"code": "00000", "data": {}}])
+def test_nobody_tells_the_time(api: Any, placed: Any, told: Any) -> None:
+    """The refusal of the stamp is what the caller gets, and it says that nothing happened."""
+    api.on(PLACE, refused("40008"))
+    api.on(TIME, told)
+    error, offset = placed()
+    assert error.api_code == "40008"
+    assert (failure_of(error).executed, offset) == ("no", 0.0)

@@ -1,0 +1,40 @@
+"""The command that runs the exchange: what its fault file may say, and what happens to nonsense."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "resilience", "sandbox", "--json", "--faults"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{", "[1]", '{"rates": {"lose": 0.1}, "typo": 1}', '{"lose": 2}', '{"rates": 3}', "3"]
+)
+def test_a_bad_fault_file_is_one_line(text: str, tmp_path: Path) -> None:
+    """No traceback, no exchange with other faults than those that were meant."""
+    file = tmp_path / "faults.json"
+    file.write_text(text)
+    done = subprocess.run([*COMMAND, file], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+
+
+def test_a_fault_file_brings_its_seed(tmp_path: Path) -> None:
+    """The file takes what `POST /sandbox/faults` takes."""
+    file = tmp_path / "faults.json"
+    file.write_text('{"seed": 5, "rates": {"lose": 0.25}}')
+    with subprocess.Popen([*COMMAND, file], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        rest = json.loads(process.stdout.readline())["rest"]
+        request = urllib.request.Request(f"{rest}/sandbox/faults", b'{"rates": {"lose": 0.5}}', method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:  # loopback
+            told = json.load(answer)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    assert told == {"seed": 5, "rates": {"lose": 0.5}}

@@ -1,0 +1,32 @@
+"""A policy's window counts for requests that carry it; it does not shorten the fence of those that cannot."""
+
+from __future__ import annotations
+
+import pytest
+
+from resilience import Policies
+from resilience._core.plan import _fence
+from resilience.bitget import BitgetClient
+
+
+def window_of(name: str, **rules: str) -> float:
+    """Return the window in the fence of an operation of the Bitget client under a policy with these rules."""
+    mapping = {"version": 1, "policies": {"bitget": {"extends": "bitget", "reconcile": rules}}}
+    client = BitgetClient("key-123", "secret-123", "pass-123")
+    binding = client.resilience_binding(name, client)
+    told = Policies.from_mapping(mapping).policy("bitget").reconcile
+    assert binding is not None
+    assert told is not None
+    return _fence(told, binding).window
+
+
+@pytest.mark.parametrize("name", ["mix_place_order", "mix_modify_order", "spot_replace_order"])
+def test_a_signed_stamp_is_accepted_for_as_long_as_the_api_says(name: str) -> None:
+    """These requests carry no window: 30 s by signature, unless the policy says that this API is another."""
+    assert window_of(name, window="5s") == 30.0
+    assert window_of(name, stamp_window="1s") == 1.0
+
+
+def test_a_request_that_carries_its_window_is_held_to_it() -> None:
+    """A spot order is sent with the policy's window."""
+    assert window_of("spot_place_order", window="5s") == 5.0
