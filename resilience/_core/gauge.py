@@ -152,13 +152,16 @@ class Gauge:
         return max(now, max(islice(self.sends, weight)) + self.span) if weight else now
 
     def _instant(self, now: float, weight: int, turn: Turn | None) -> float:
-        return self._newcomer(now, weight) if turn is None else max(self._room(now, weight), self._held_until)
+        if turn is None:
+            return self._newcomer(now, weight)
+        return max(self._room(now, weight), self._held_until, turn.at)
 
     def _newcomer(self, now: float, weight: int) -> float:
         """Return the instant of a newcomer, after everybody in line."""
         at = max(self._room(now, weight), self._held_until)
         if not self._line or at == inf:
             return at
+        at = max(at, self._line[-1].at)  # room that was given back is not for those who come last
         back = self.most - weight + 1
         for turn in reversed(self._line):
             back -= turn.weight

@@ -138,6 +138,20 @@ def test_a_newcomer_plans_behind_the_line() -> None:
     assert gauge.ready_at(0.7) == 2.0
 
 
+def test_nobody_overtakes_the_line() -> None:
+    """A send was given back: the newcomer's instant is still not before that of who waits."""
+    gauge = Gauge(1, 1.0)
+    gauge.take(0.0)
+    turn = gauge.queue(0.0, 1)
+    gauge.undo(0.0, 1)
+    assert (turn.at, gauge.ready_at(0.5)) == (1.0, 2.0)
+    heavy = Gauge(4, 1.0)
+    heavy.take(0.0, 4)
+    turn = heavy.queue(0.0, 1)
+    heavy.undo(0.0, 2)
+    assert (turn.at, heavy.ready_at(0.5)) == (1.0, 1.0)
+
+
 def test_who_gives_up_makes_room_for_newcomers() -> None:
     """A hundred calls that were cancelled while they waited cost the next one nothing."""
     gauge = Gauge(1, 1.0)
