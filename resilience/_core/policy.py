@@ -353,6 +353,8 @@ class Policy(Section):
     """Parts of others: `Stage` objects, or (name, options) of stages that are installed as entry points."""
     unknown: Unknown = field(default_factory=Unknown)
     results: Literal["classify", "ignore"] = "classify"
+    attempt_header: str | None = None
+    """Header in which HTTP clients tell the number of each attempt, such as `X-Attempt`; None tells nothing."""
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
