@@ -111,13 +111,10 @@ class Admission:
 
     def settle(self, waiter: Waiter) -> Track | None:
         """End a wait, once: returns the slot that was granted, else nothing, and the waiter is gone."""
-        woken: list[Waiter] = []
         with self._lock:
             was, waiter.state = waiter.state, "over"
             if was == "waiting":
                 waiter.track.line.remove(waiter)
-                woken = self._grant()  # who stood behind it may fit where it did not
-        self._wake(woken)
         return waiter.track if was == "granted" else None
 
     def leave(self, slot: Track) -> None:

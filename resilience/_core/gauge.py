@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from math import inf
 from threading import Lock
@@ -136,12 +137,10 @@ class Gauge:
         """The instant before which nobody leaves; -inf when there never was one."""
         return self._held_until
 
-    def follow(self, before: Gauge) -> None:
-        """Go on where another gauge of other settings ends: its sends count, and so does its hold."""
-        with before._lock:
-            sends, held = [at for at in tuple(before.sends) if at > -inf], before._held_until
-        self.sends.extend(sends)
-        self._held_until = held
+    def follow(self, sends: Iterable[float], held_until: float) -> None:
+        """Go on where windows of other settings ended: their sends count, and so does their hold."""
+        self.sends.extend(sorted(sends))
+        self._held_until = held_until
         self.easy = False  # the next one to ask finds out
 
     # --- under the lock -----------------------------------------------------------------------
@@ -164,8 +163,8 @@ class Gauge:
         for turn in reversed(self._line):
             back -= turn.weight
             if back <= 0:
-                return max(at, self._line[-1].at, turn.at + self.span)
-        return max(at, self._line[-1].at, self.sends[-back] + self.span)
+                return max(at, turn.at + self.span)
+        return max(at, self.sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
         return sum(at + self.span <= now for at in tuple(self.sends))

@@ -44,9 +44,9 @@ class Quota:
         self.common = Gauge(settings.burst - kept, self.span)
         self.reserved = Gauge(kept, self.span) if kept else None
         if before is not None:
-            self.common.follow(before.common)
-            if self.reserved is not None and before.reserved is not None:
-                self.reserved.follow(before.reserved)
+            sends = [at for gauge in before._gauges for at in tuple(gauge.sends)]
+            for gauge in self._gauges:  # in both: who may have been which is not known any more
+                gauge.follow(sends, before.held_until)
 
     def cost(self, now: float, weight: int, turn: Turn | None, *, urgent: bool) -> Cost:
         """Return where an attempt pays: in the common window, or an urgent one where it may leave first."""

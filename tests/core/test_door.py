@@ -7,6 +7,7 @@ from typing import Any
 from resilience import AdmissionRejectedError, CircuitOpenError, Pipeline, Policy, QuotaExceededError
 from resilience._core.call import Action
 from resilience._core.door import Door
+from resilience._core.gauge import Gauge, Turn
 from resilience._core.plan import Binding
 from resilience.testing import FakeClock
 
@@ -191,3 +192,32 @@ def test_who_withdraws_gives_everything_back() -> None:
     inside.ask()
     inside.withdraw()
     assert house.state() == (2, 0, 0)
+
+
+def test_a_hold_off_while_it_joins_the_line() -> None:
+    """The instant it is told is later than the one it asked for, and past its deadline: refused, its place given up."""
+
+    class Raced(Gauge):
+        def queue(self, now: float, weight: int) -> Turn:
+            self.hold(now, now + 100)
+            return super().queue(now, weight)
+
+    house = House(quota=QUOTA, admission=SLOTS)
+    assert house.plan.quotas is not None
+    gauge = house.plan.quotas.entries[0].common = Raced(1, 1.0)
+    house.door().ask()
+    door = house.door()
+    assert door.ask().action is Action.RAISE
+    assert isinstance(door.refusal, QuotaExceededError)
+    assert gauge._line == []
+
+
+def test_a_slot_that_comes_free_before_the_queue() -> None:
+    """Between asking and standing in line somebody left: it is let in without waiting."""
+    house = House(quota=QUOTA, admission=SLOTS)
+    first, second = house.door(), house.door()
+    first.ask()
+    assert second.ask().action is Action.PARK
+    first.leave()
+    assert not second.queue(lambda: None)
+    assert second.ask() == (Action.SEND, None)

@@ -184,6 +184,28 @@ def test_a_transport_tells_what_is_left(driver: Any) -> None:
     assert bench.clock.sleeps == [12.0]
 
 
+def test_without_a_quota_nothing_is_learned(driver: Any) -> None:
+    """A transport may tell limits whatever the policy."""
+
+    def send() -> bool:
+        call = current_call()
+        assert call is not None
+        call.told_limits(remaining=0)
+        return call.limited
+
+    assert Bench().make(driver, [send])[0]() is False
+
+
+def test_windows_by_key_are_bounded() -> None:
+    """Five thousand users: the windows that were made first are forgotten."""
+    rules = {"rate": 1, "burst": 1, "key": lambda user: user}
+    pipeline = Pipeline(Policy(name="p", quota=[rules]), clock=FakeClock())  # type: ignore[arg-type]
+    call = pipeline.compile(lambda user: user)
+    for user in range(5000):
+        call(user)
+    assert len(pipeline._shared.gates._quotas) <= 4096
+
+
 def test_entries_are_for_operations_that_match(driver: Any) -> None:
     """A window names the operations that pay it; the others are free."""
     bench = Bench(quota=[{**ONE_A_SECOND, "operations": ["order_*"]}], deadline="5s")
