@@ -4,7 +4,8 @@
 
 Two questions. Threads that wait for an answer (a sleep of 20 ms) through one breaker, against no breaker:
 a lock that is held during the call makes them wait in a row. Calls that do nothing, by 32 threads against
-one: a lock with a call inside makes threads hand the interpreter to each other for every call.
+one: a lock with a call inside makes threads hand the interpreter to each other for every call. Where other
+programs compete for the processor, 32 threads get more of it than one: what a bare call gains is divided out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .rounds import at_least, demands, options, report, table
 
 Fn = Callable[[], Any]
 OURS, NONE = "**resilience, everything on**", "no breaker"
-SLEEPERS, SLEEP, SPINNERS, CALLS = 64, 0.02, 32, 32_000
+SLEEPERS, SLEEP, SPINNERS = 64, 0.02, 32
 
 
 def nap() -> None:
@@ -65,23 +66,28 @@ def _locked(fn: Fn) -> Fn:
     return call
 
 
-def throughput(call: Fn, threads: int, each: int) -> float:
-    """Return calls a second, all threads together."""
-    start = threading.Barrier(threads + 1)
+def throughput(call: Fn, threads: int, seconds: float, batch: int) -> float:
+    """Return calls a second, all threads together; each looks at the end of a batch whether time is up."""
+    start, over, made = threading.Barrier(threads + 1), threading.Event(), [0] * threads
 
-    def run() -> None:
+    def run(number: int) -> None:
+        batched = [None] * batch
         start.wait()
-        for _ in range(each):
-            call()
+        while not over.is_set():
+            for _ in batched:
+                call()
+            made[number] += batch
 
-    running = [threading.Thread(target=run) for _ in range(threads)]
+    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
     for one in running:
         one.start()
     start.wait()
     before = time.perf_counter()
+    time.sleep(seconds)
+    over.set()
     for one in running:
         one.join()
-    return threads * each / (time.perf_counter() - before)
+    return sum(made) / (time.perf_counter() - before)
 
 
 def main() -> None:
@@ -92,13 +98,13 @@ def main() -> None:
     one: dict[str, list[float]] = {name: [] for name in idle}
     for _ in range(given.rounds):
         for name, call in napping.items():
-            serial = name in {"pybreaker", "a lock held during the call"}
-            waits[name].append(throughput(call, SLEEPERS, 1 if serial else 25))
+            waits[name].append(throughput(call, SLEEPERS, 0.5, 1))
         for name, call in idle.items():
-            one[name].append(throughput(call, 1, CALLS))
-            many[name].append(throughput(call, SPINNERS, CALLS // SPINNERS))
+            one[name].append(throughput(call, 1, 0.4, 200))
+            many[name].append(throughput(call, SPINNERS, 0.4, 200))
     share = {name: _ratio(waits[name], waits[NONE]) for name in waits}
     scaled = {name: _ratio(many[name], one[name]) for name in idle}
+    keeps = {name: scaled[name] / scaled[NONE] for name in idle}
     report(
         "contention",
         "Many threads through one breaker",
@@ -107,12 +113,20 @@ def main() -> None:
         + demands(
             [
                 at_least("64 threads x 20 ms through one breaker, against no breaker", 0.98, share[OURS]),
-                at_least("no-op calls by 32 threads, against one thread", 0.8, scaled[OURS]),
+                at_least("no-op calls by 32 threads, against one thread", 0.8, keeps[OURS]),
             ]
         ),
         "## Calls a second\n\n"
         + table(
-            ("", "64 threads x 20 ms", "against no breaker", "no-op, 1 thread", "no-op, 32 threads", "32 against 1"),
+            (
+                "",
+                "64 threads x 20 ms",
+                "against no breaker",
+                "no-op, 1 thread",
+                "no-op, 32 threads",
+                "32 against 1",
+                "… the bare call's taken as 1",
+            ),
             [
                 (
                     name,
@@ -121,6 +135,7 @@ def main() -> None:
                     f"{statistics.median(one[name]):,.0f}",
                     f"{statistics.median(many[name]):,.0f}",
                     f"{scaled[name]:.2f}",
+                    f"{keeps[name]:.2f}",
                 )
                 for name in idle
             ],

@@ -1,6 +1,6 @@
 """What `import resilience` costs beside `import tenacity`, measured in one run and read as a ratio.
 
-    python benchmarks/imports.py [--rounds N] [--json]
+    python -m benchmarks.imports [--rounds N] [--json] [--write]
 
 Each round starts a fresh interpreter for every row, in turn, so that a busy machine slows all of
 them alike. Medians, less that of a bare interpreter.
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from .rounds import at_most, demands, report, table
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = {
@@ -52,13 +54,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write", action="store_true", help="also write the table to benchmarks/results/")
     args = parser.parse_args()
     rows = measured(args.rounds)
     if args.json:
         print(json.dumps(rows, indent=2))
-    else:
-        for name, row in rows.items():
-            print(f"{name:42} {row['ms']:7.1f} ms  {row['of_tenacity']:5.2f} of tenacity")
+        return 0
+    report(
+        "imports",
+        "Importing",
+        f"Fresh interpreters, {args.rounds} interleaved rounds; medians above a bare interpreter.",
+        demands([at_most("import resilience, against import tenacity", 1.0, rows["resilience"]["of_tenacity"])]),
+        table(("", "ms", "of tenacity"), [(name, row["ms"], row["of_tenacity"]) for name, row in rows.items()]),
+        write=args.write,
+    )
     return 0
 
 

@@ -14,15 +14,15 @@ import random
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
-from resilience import Policies
-from resilience._core.policy import Policy
-from resilience.simulate import Client, Scenario, Trouble, governed, simulate
+from resilience.simulate import Client, Outcome, Scenario, Trouble, governed, simulate
 
 from .outage_peers import PEERS, on_virtual_time
+from .outage_policies import alternatives, built_in
 from .rounds import at_least, at_most, demands, report, table
 
 BEGIN, END = 15.0, 75.0
@@ -33,6 +33,10 @@ COLUMNS = (
     "queueing", "success at 90 %", "50 %", "25 % failing",
 )  # fmt: skip
 BUILT_IN = "**resilience, built-in policy**"
+
+
+def back(seconds: float | None) -> str:
+    return "not seen" if seconds is None else f"{seconds:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,13 @@ class Row:
     brownouts: tuple[float, ...]
 
     def cells(self) -> list[str]:
-        back = [f"> {WATCHED:g}" if one is None else f"{one:.1f}" for one in (self.shedding, self.queueing)]
-        return [f"{self.attempts:.2f}", f"{self.to_fail:.2f}", *back, *(f"{one:.0%}" for one in self.brownouts)]
+        return [
+            f"{self.attempts:.2f}",
+            f"{self.to_fail:.2f}",
+            back(self.shedding),
+            back(self.queueing),
+            *(f"{one:.0%}" for one in self.brownouts),
+        ]
 
 
 def measured(client: Client, clients: int, seed: int) -> Row:
@@ -65,7 +74,7 @@ def measured(client: Client, clients: int, seed: int) -> Row:
     )
 
 
-def _run(scenario: Scenario, *, client: Client, seed: int) -> Any:
+def _run(scenario: Scenario, client: Client, seed: int) -> Outcome:
     random.seed(seed)  # the peers draw from the module
     return simulate(scenario, client, seed=seed)
 
@@ -86,45 +95,19 @@ def _brownout(clients: int, share: float) -> Scenario:
     return Scenario(clients=clients, capacity=15.0 * clients, troubles=(trouble,), lasts=50)
 
 
-def policy(**changes: Any) -> Policy:
-    """Return the built-in policy with parts of it changed."""
-    parts = {"deadline": "30s", "attempt_timeout": "8s", "retry": {"max_attempts": 3}, "budget": {"ratio": "20%"}}
-    breaker = {"failure_rate": "80%", "window": "10s", "min_calls": 20, "open_for": "1s"}
-    breaker |= changes.pop("breaker", {}) or {}
-    return Policy(**{**parts, "breaker": breaker, **changes})
-
-
-def built_in() -> Policy:
-    return Policies.builtin().pipeline("default").policy
-
-
-def alternatives() -> Iterator[tuple[str, Policy]]:
-    """Give the policies among which the built-in one was chosen."""
-    yield "retry alone", Policy(deadline="30s", retry={"max_attempts": 3})
-    yield "budget 20 %, no breaker", Policy(deadline="30s", retry={"max_attempts": 3}, budget={"ratio": "20%"})
-    for rate in ("50%", "65%", "80%", "90%"):
-        yield f"rate {rate}, open 1 s", policy(breaker={"failure_rate": rate, "growth": 1})
-    for open_for, growth, most in (
-        ("500ms", 1, "1s"), ("2s", 1, "2s"), ("5s", 1, "5s"), ("1s", 2, "2s"), ("1s", 2, "5s"), ("1s", 2, "30s")
-    ):  # fmt: skip
-        yield (
-            f"rate 80 %, open {open_for}, growth {growth} to {most}",
-            policy(breaker={"open_for": open_for, "growth": growth, "open_max": most}),
-        )
-    for calls in (5, 10, 50):
-        yield f"rate 80 %, open 1 s, min_calls {calls}", policy(breaker={"min_calls": calls, "growth": 1})
-    for window in ("5s", "30s"):
-        yield f"rate 80 %, open 1 s, window {window}", policy(breaker={"window": window, "growth": 1})
-    for ratio in ("10%", "25%", "30%", "50%"):
-        yield f"rate 80 %, open 1 s, budget {ratio}", policy(budget={"ratio": ratio}, breaker={"growth": 1})
-    yield (
-        "rate 80 %, open 1 s, 3 permits",
-        policy(breaker={"growth": 1, "half_open": {"permits": 3, "successes": 1}}),
+def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Outcome]]:
+    """Run outages of other kinds; they last as long."""
+    kinds: tuple[tuple[str, Any, float], ...] = (
+        ("hangs; the client gives up after 1 s", "hang", 1.0),
+        ("hangs; only the attempt's limit ends it", "hang", 60.0),
+        ("answers 503 after 50 ms", "error", 1.0),
+        ("refuses the connection at once", "refuse", 1.0),
     )
-    yield (
-        "5 failures in a row, open 60 s",
-        policy(breaker={"failure_rate": None, "consecutive": 5, "open_for": "60s", "open_max": "60s", "growth": 1}),
-    )
+    plain = replace(_outage(clients, "shed"), lasts=END + 25)
+    return [
+        (name, _run(replace(plain, patience=patience, troubles=(replace(plain.troubles[0], kind=kind),)), client, seed))
+        for name, kind, patience in kinds
+    ]
 
 
 def kinds(tried: bool) -> dict[str, Client]:
@@ -154,26 +137,47 @@ def main() -> None:
             rows[name] = one
             print(f"{name}: {', '.join(one.cells())}", file=sys.stderr, flush=True)
     name = "outage_alternatives" if given.alternatives else "outage"
-    report(name, "An outage and brownouts", *_told(rows, given.clients, given.seed), write=given.write)
+    report(
+        name,
+        "An outage and brownouts",
+        *_told(rows, given.clients, given.seed, tried=given.alternatives),
+        write=given.write,
+    )
 
 
-def _told(rows: dict[str, Row], clients: int, seed: int) -> Iterator[str]:
+def _told(rows: dict[str, Row], clients: int, seed: int, *, tried: bool) -> Iterator[str]:
     yield (
         f"{clients} clients of 10 requests a second, each with its own state; a service of {15 * clients:,} a second, "
         "50 ms an answer, hangs for 60 s; the clients' own timeout is 1 s. Good: answered within 2 s of the request's "
         "beginning. The queueing service and the brownouts (503 for a share of the requests) have a quarter of both. "
-        f"All on virtual time, seed {seed}."
+        f"All on virtual time, seed {seed}. Not seen: not within {WATCHED:g} s of the return."
     )
     yield table(("policy", *COLUMNS), [(name, *row.cells()) for name, row in rows.items()])
-    ours = rows.get(BUILT_IN)
-    if ours is not None:
-        yield "## Demanded and measured\n\n" + demands(
+    if BUILT_IN in rows:
+        yield "## Demanded and measured\n\n" + _demanded(rows[BUILT_IN])
+    if BUILT_IN in rows and not tried:
+        yield "## The built-in policy in outages of other kinds\n\n" + table(
+            ("the service", COLUMNS[0], COLUMNS[1], "95 % good after return, s"),
             [
-                at_most("attempts a request in the outage", 0.3, ours.attempts),
-                at_least("success kept at 50 % failing, in per cent", 60, 100 * ours.brownouts[1]),
-                at_most("95 % good after return, s", 2, 1e9 if ours.shedding is None else ours.shedding),
-            ]
+                (
+                    name,
+                    f"{one.attempts_a_request(BEGIN, END):.2f}",
+                    f"{one.seconds_to_fail(BEGIN, END):.2f}",
+                    back(one.recovery(END)),
+                )
+                for name, one in other_outages(governed(built_in()), clients // 4, seed)
+            ],
         )
+
+
+def _demanded(ours: Row) -> str:
+    return demands(
+        [
+            at_most("attempts a request in the outage", 0.3, ours.attempts),
+            at_least("success kept at 50 % failing, in per cent", 60, 100 * ours.brownouts[1]),
+            at_most("95 % good after return, s", 2, inf if ours.shedding is None else ours.shedding),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _figure(cell: str) -> bool:
-    return not cell or cell in {"–", "never"} or cell.strip("*~<> ")[:1].isdigit() or cell.startswith("-")
+    return not cell or cell in {"–", "not seen"} or cell.strip("*~<> ")[:1].isdigit() or cell.startswith("-")
 
 
 def options(doc: str, **defaults: int) -> argparse.Namespace:

@@ -24,31 +24,24 @@ __all__ = ["Limit", "begin"]
 
 _ALIKE = 1e-6  # seconds; limits this close to each other are due together, and a timer may wake this early
 _FEW = 64  # limits that have ended are swept out of the heap when they are more than these and more than half
-_OUT = -1  # the number of a limit that the timer has taken out
 
 
 class Limit:
-    """One attempt's limit. Belongs to the task that set it; ended exactly once."""
+    """One attempt's limit. Belongs to the task that set it; ended exactly once.
 
-    __slots__ = ("before", "cut", "limits", "number", "task", "until")
+    Attributes:
+        task: whom it cuts; None when the attempt has ended.
+        before: how many cancellations the task had not taken back when it was set.
+        until: the instant of the loop's time.
+        cut: whether it was reached.
+    """
 
-    def __init__(self, limits: Limits, number: int, task: asyncio.Task[Any] | None, before: int, until: float) -> None:
-        self.limits = limits
-        self.number = number
-        self.task = task
-        self.before = before
-        self.until = until
-        self.cut = False
+    __slots__ = ("before", "cut", "task", "until")
 
-    def end(self, error: BaseException | None = None) -> bool:
-        """Take it out; tell whether `error`, with which the attempt ended, is this limit's cut and nothing else."""
-        task, self.task = self.task, None
-        if self.limits.fresh.pop(self.number, None) is None and self.number != _OUT:
-            self.limits.over += 1
-        if not self.cut or task is None:
-            return False
-        ours = task.uncancel() <= self.before
-        return ours and isinstance(error, _asyncio.CancelledError)
+    task: asyncio.Task[Any] | None
+    before: int
+    until: float
+    cut: bool
 
     def reached(self) -> None:
         """Cut the attempt if it still runs; what has ended in the meantime stands."""
@@ -60,17 +53,28 @@ class Limit:
 class Limits:
     """The limits of one loop: fresh ones unsorted, and in a heap those that were there when the timer woke."""
 
-    __slots__ = ("_heap", "_timer", "at", "fresh", "loop", "next", "over")
+    __slots__ = ("_heap", "_next", "_over", "_timer", "at", "fresh", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = ref(loop)  # a loop that is closed is not kept alive
-        self.next = count().__next__
-        self.fresh: dict[int, Limit] = {}
+        self.fresh: dict[Limit, None] = {}
         self.at = inf
-        self.over = 0
-        """How many limits in the heap have ended."""
         self._heap: list[tuple[float, int, Limit]] = []
+        self._next = count().__next__
+        self._over = 0  # how many limits in the heap have ended
         self._timer: asyncio.TimerHandle | None = None
+
+    def end(self, limit: Limit, error: BaseException | None = None) -> bool:
+        """Take a limit out; tell whether `error`, with which the attempt ended, is its cut and nothing else."""
+        task, limit.task = limit.task, None
+        if limit in self.fresh:
+            del self.fresh[limit]
+        elif not limit.cut:
+            self._over += 1  # or it is due, and counted by nobody: at most one sweep comes early
+        if not limit.cut or task is None:
+            return False
+        ours = task.uncancel() <= limit.before
+        return ours and isinstance(error, _asyncio.CancelledError)
 
     def wake(self, at: float) -> None:
         """Set the timer to an earlier instant of the loop's time."""
@@ -86,14 +90,13 @@ class Limits:
         loop = self.loop()
         assert loop is not None
         self._timer, self.at, due = None, inf, loop.time() + _ALIKE
-        for limit in self.fresh.values():
-            heappush(self._heap, (limit.until, limit.number, limit))
+        for limit in self.fresh:
+            heappush(self._heap, (limit.until, self._next(), limit))
         self.fresh.clear()
         while self._heap and (self._heap[0][0] <= due or self._heap[0][2].task is None):
             limit = heappop(self._heap)[2]
-            limit.number = _OUT
             if limit.task is None:
-                self.over -= 1
+                self._over -= 1
             else:
                 loop.call_soon(limit.reached)
         self._sweep()
@@ -101,10 +104,10 @@ class Limits:
             self.wake(self._heap[0][0])
 
     def _sweep(self) -> None:
-        if self.over > _FEW and 2 * self.over > len(self._heap):
+        if self._over > _FEW and 2 * self._over > len(self._heap):
             self._heap = [one for one in self._heap if one[2].task is not None]
             heapify(self._heap)
-            self.over = 0
+            self._over = 0
 
 
 class _Here(local):
@@ -117,8 +120,8 @@ _HERE = _Here()
 _asyncio: Any = None
 
 
-def begin(seconds: float) -> Limit:
-    """Set a limit to the task that runs this, from now on.
+def begin(seconds: float) -> tuple[Limits, Limit]:
+    """Set a limit to the task that runs this, from now on; `Limits.end` takes it out.
 
     Raises:
         RuntimeError: no task runs this.
@@ -133,9 +136,10 @@ def begin(seconds: float) -> Limit:
     limits = _HERE.limits
     if limits is None or limits.loop() is not loop:
         limits = _HERE.limits = Limits(loop)
-    until = loop.time() + seconds
-    number = limits.next()
-    limit = limits.fresh[number] = Limit(limits, number, task, task.cancelling(), until)
+    limit = Limit()  # without a constructor, whose call would cost more than all of this
+    limit.task, limit.cut, limit.before = task, False, task.cancelling()
+    limit.until = until = loop.time() + seconds
+    limits.fresh[limit] = None
     if until < limits.at:
         limits.wake(until)
-    return limit
+    return limits, limit

@@ -130,15 +130,16 @@ async def limited(
         if cut:
             raise TimeoutError(_cut(seconds))
         return result
-    limit: Any = begin(seconds)
+    limit: Any
+    limits, limit = begin(seconds)
     try:
         result = await send(*args, **kwargs)
     except BaseException as error:
-        if limit.end(error):
+        if limits.end(limit, error):
             raise TimeoutError(_cut(seconds)) from None
         raise
     else:
-        limit.end()
+        limits.end(limit)
         return result
     finally:
         limit = None  # it refers to the task, and a task that failed refers to this frame

@@ -16,8 +16,8 @@ from .._core.classify import Classifier
 from .._core.deadline import current_call
 from .._core.plan import Binding
 from .._core.reconcile import Found
+from .._functions import is_async
 from .._live import live
-from .._pipeline import is_async
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
 
 __all__ = [
@@ -65,10 +65,20 @@ class Way(NamedTuple):
         whole: tells whether a JSON body is to be read within the attempt: the policy's code tables have
             an envelope, or the write can be looked up, so that an answer that breaks off is settled
             too. Asked after an answer, since it reads the tables.
+        counted: name of the header that tells the number of the attempt, or None.
     """
 
     header: str | None
     whole: Callable[[], bool]
+    counted: str | None = None
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers that an attempt adds: its key, and its number where the policy asks for it."""
+        made = {} if self.header is None or key is None else {self.header: key}
+        call = current_call()
+        if self.counted is not None and call is not None:
+            made[self.counted] = str(call.attempt)
+        return made
 
 
 class Client(Protocol):
@@ -150,7 +160,8 @@ class Calls:
         keyed = not binding.read and (binding.key or binding.reconcile)
         header = (binding.key or KEY_HEADER) if keyed else None
         settled = header is not None and binding.reconcile is not None
-        way = Way(header, lambda: settled or _asks_for_body(pipeline.policy.results, pipeline.classifier))
+        whole = lambda: settled or _asks_for_body(pipeline.policy.results, pipeline.classifier)  # noqa: E731
+        way = Way(header, whole, pipeline.policy.attempt_header)
         look = None if binding.reconcile is None else _answering(client, binding.reconcile)
         bound = replace(binding, key="idempotency_key" if header else None, reconcile=look)
         compiled: Callable[..., Any] = pipeline.compile(client.attempt(way), bound)

@@ -74,8 +74,8 @@ class _Requests:
         session = self.session
 
         async def request(method: str, url: Any, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
-            if way.header is not None and idempotency_key is not None:
-                kwargs["headers"] = with_header(kwargs.get("headers"), way.header, idempotency_key)
+            for name, value in way.headers(idempotency_key).items():
+                kwargs["headers"] = with_header(kwargs.get("headers"), name, value)
             left = time_left(asynchronous=True)
             if left is not None:
                 kwargs["timeout"] = _shorter(kwargs.get("timeout", session.timeout), left)
@@ -169,8 +169,8 @@ class _Finished(_Requests):
         async def send(
             request: aiohttp.ClientRequest, handler: Callable[..., Any], *, idempotency_key: str | None = None
         ) -> Any:
-            if way.header is not None and idempotency_key is not None:
-                request.headers[way.header] = idempotency_key
+            for name, value in way.headers(idempotency_key).items():
+                request.headers[name] = value
             call = current_call()
             if call is not None and call.attempt > 1:
                 await request.close()  # the writer of the attempt before

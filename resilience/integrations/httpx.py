@@ -307,8 +307,8 @@ def _anew(
     made = httpx.Request(request.method, request.url, headers=request.headers, stream=stream, extensions=extensions)
     if isinstance(stream, httpx.ByteStream):
         made.read()
-    if way.header is not None and key is not None:
-        made.headers[way.header] = key
+    for name, value in way.headers(key).items():
+        made.headers[name] = value
     return made
 
 

@@ -202,11 +202,11 @@ class _Requests:
 
     def attempt(self, way: Way) -> Callable[..., Any]:
         """Return one attempt; a streamed body is never read."""
-        state, header = self.state, way.header
+        state = self.state
 
         def request(method: str, url: str, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
-            if header is not None and idempotency_key is not None:
-                kwargs["headers"] = dict(with_header(kwargs.get("headers"), header, idempotency_key))
+            for name, value in way.headers(idempotency_key).items():
+                kwargs["headers"] = dict(with_header(kwargs.get("headers"), name, value))
             return state.within(state.original.request, method, url, **kwargs)
 
         return request
@@ -269,10 +269,11 @@ class _Mounted(_Prepared):
 
 
 def _keyed(request: requests.PreparedRequest, way: Way, key: str | None) -> requests.PreparedRequest:
-    if way.header is None or key is None:
+    added = way.headers(key)
+    if not added:
         return request
     request = request.copy()
-    request.headers[way.header] = key
+    request.headers.update(added)
     return request
 
 

@@ -91,21 +91,16 @@ class Outcome:
         """Return the share of a time's requests that got a good answer."""
         return _share(self.begun(start, end), self.scenario.soon)
 
-    def recovery(self, since: float, share: float = 0.95, step: float = 0.5, held: int = 4) -> float | None:
-        """Return the seconds from `since` until this share of the requests is good, and stays so for `held` steps.
+    def recovery(self, since: float, share: float = 0.95, step: float = 0.5, held: float = 5.0) -> float | None:
+        """Return the seconds from `since` until this share of the requests is good, and stays so to the run's end.
 
-        None: never, as far as the run went.
+        None: not within the run, or so late that it was not seen to hold for `held` seconds.
         """
-        last = self.scenario.lasts if self.requests == [] else self.requests[-1].begun - self.scenario.soon
-        well, at, started = 0, since, since
-        while at + step <= last:
-            well = well + 1 if self.good(at, at + step) >= share else 0
-            at += step
-            if well == 1:
-                started = at - step
-            if well >= held:
-                return started - since
-        return None
+        over = self.requests[-1].begun - self.scenario.soon if self.requests else since
+        steps = int((over - since) / step)
+        bad = [n for n in range(steps) if self.good(since + n * step, since + (n + 1) * step) < share]
+        after = (bad[-1] + 1) * step if bad else 0.0
+        return after if since + after + held <= over + step else None
 
 
 def _begun(one: Request) -> float:

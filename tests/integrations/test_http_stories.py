@@ -254,3 +254,11 @@ def test_a_timeout_is_never_zero() -> None:
     """What is left of an attempt may be nothing; clients read 0 as no limit, or refuse it."""
     assert shorter(None, 0.0) == shorter(5.0, -1.0) == 0.001
     assert (shorter(None, 3.0), shorter(2.0, 3.0), shorter(4.0, 3.0)) == (3.0, 2.0, 3.0)
+
+
+@every_client
+def test_each_attempt_tells_its_number_where_the_policy_asks_for_it(client: HttpClient) -> None:
+    """A server, or a proxy on the way, sees how much of its load are retries."""
+    with Server(answer(503), answer(503), answer()) as server:
+        client.run(policies(FakeClock(), attempt_header="X-Attempt"), server.url, Ask())
+    assert [one.headers["x-attempt"] for one in server.requests] == ["1", "2", "3"]
