@@ -38,7 +38,7 @@ class Door:
     """
 
     __slots__ = (
-        "_costs", "_deadline", "_lane", "_paying", "_plan", "_skipped", "_turn", "_urgent", "_waiter", "_waits",
+        "_costs", "_deadline", "_due", "_lane", "_paying", "_plan", "_skipped", "_turn", "_urgent", "_waiter",
         "_weights", "now", "refusal", "slot", "ticket", "waited",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class Door:
         self._costs: list[Cost] = []
         self._turn: Turn | None = None
         self._waiter: Waiter | None = None
-        self._waits = 0.0
+        self._due: float | None = None
         self._paying = False
         self.now = 0.0
         self.waited = 0.0
@@ -127,8 +127,8 @@ class Door:
     def _arrived(self) -> float:
         """Return the instant; a wait that was cut short on purpose (tests do) counts as waited."""
         now = self._plan.clock.monotonic() + self._skipped
-        if self._waits:
-            due, self._waits = self.now + self._waits, 0.0
+        if self._due is not None:
+            due, self._due = self._due, None
             if self._paying:
                 self._plan.tell("quota_waited", wait_for=due - self.now)
             self.waited += due - self.now
@@ -161,8 +161,8 @@ class Door:
             at = max(at, self._turn.at)
             if not self._plan.fits(at, self._deadline):
                 return self._refuse(*full, at)
-        self._waits, self._paying = at - now, True
-        return Step(Action.WAIT, self._waits)
+        self._due, self._paying = at, True
+        return Step(Action.WAIT, at - now)
 
     def _enter(self, now: float) -> Step | None:
         """Take a slot, or wait for one and pay later."""
@@ -189,8 +189,8 @@ class Door:
         if not self._plan.patient or at >= self._deadline:
             return self._refuse(CircuitOpenError, "the circuit breaker is open", ready)
         self.withdraw()
-        self._waits, self._paying = at - now, False
-        return Step(Action.WAIT, self._waits)
+        self._due, self._paying = at, False
+        return Step(Action.WAIT, at - now)
 
     def _refuse(self, kind: type, message: str, at: float | None = None) -> Step:
         self.withdraw()
