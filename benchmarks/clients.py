@@ -90,8 +90,10 @@ def urllib3_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStac
 
     retries = Retry(ATTEMPTS - 1, allowed_methods=None, status_forcelist=[429, 500, 502, 503, 504], backoff_factor=0.05)
     session = requests.Session()
-    session.mount("http://", HTTPAdapter(max_retries=retries, pool_maxsize=64))
     client = stack.enter_context(_raw(exchange, exchange.timeout, session=session))
+    session.mount(
+        "http://", HTTPAdapter(max_retries=retries, pool_maxsize=64)
+    )  # the client switches off what it is given
     place = client.spot_place_order if market == "spot" else client.mix_place_order
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 

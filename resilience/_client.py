@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._core.plan import Binding
+from ._functions import is_async, routed
 from ._live import live
-from ._pipeline import is_async, routed
 from ._policies import Policies
 from ._rules import Rules
 

@@ -10,8 +10,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 from ._core.keys import KeySlot
 from ._core.plan import Binding
 from ._core.policy import Policy
+from ._functions import check_callable, check_reconcile, is_async, name_of
 from ._live import live
-from ._pipeline import check_callable, check_reconcile, is_async, name_of
 from ._policies import Policies, current
 
 __all__ = ["resilient"]

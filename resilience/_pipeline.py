@@ -1,132 +1,37 @@
-"""A policy made to run: the parts that calls share, and the functions compiled under it."""
+"""A policy made to run: functions compiled under it, with the parts that it shares with others."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
-from pathlib import Path
-from random import Random
-from threading import Lock
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from uuid import uuid4
 
 from ._around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
-from ._breakers import Breakers
-from ._clock import SystemClock
 from ._core.breaker import Breaker
-from ._core.budget import Budget
 from ._core.classify import Classifier
 from ._core.clock import Clock
-from ._core.events import Events
 from ._core.plan import Binding, Plan
 from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
 from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
-from ._gates import Gates, pays
+from ._functions import check_callable, check_reconcile, is_async, name_of, routed
+from ._gates import pays
 from ._installed import stages_of
-from .errors import PolicyError
+from ._shared import Shared, check_codes
 
 if TYPE_CHECKING:
-    from ._core import registry as core
-    from ._core.registry import CodeRegistry
+    pass
 
-__all__ = ["Pipeline", "Shared", "check_callable", "check_reconcile", "is_async", "name_of", "routed"]
+__all__ = ["Pipeline"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
-_MOST = 1024  # compiled routes kept for one function
 _BREAKER = -1
 _NO_KEYS: Mapping[int, str] = {}
-
-
-class Shared:
-    """What the pipelines of one set of policies share: clock, events, breakers, budgets, quotas, slots, code tables.
-
-    Safe across threads and tasks.
-    """
-
-    def __init__(
-        self,
-        clock: Clock | None = None,
-        *listeners: Any,
-        random: Callable[[], float] | None = None,
-        on_dropped: Callable[[Any, Exception], None] | None = None,
-    ) -> None:
-        self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners, on_dropped=on_dropped)
-        self.random = random or Random().random
-        self.make_key: Callable[[], str] = _new_key
-        self._lock = Lock()
-        self.breakers = Breakers(self.clock, self.events)
-        self._budgets: dict[str, Budget] = {}
-        self.gates = Gates()
-        self._classifiers: dict[Any, Classifier] = {}
-        self.tables: Mapping[str, core.CodeRegistry] = {}
-
-    def budget(self, policy: Policy) -> Budget | None:
-        """Return the one retry budget of this policy."""
-        rules = policy.budget
-        if rules is None:
-            return None
-        with self._lock:
-            found = self._budgets.get(policy.name)
-            if found is None or found.settings != rules:
-                found = self._budgets[policy.name] = Budget(rules, self.clock.monotonic())
-            return found
-
-    def classifier(self, policy: Policy) -> Classifier:
-        """Return the classifier for this policy's code tables, read at the first failure."""
-        key = (policy.codes, policy.unknown)
-        found = self._classifiers.get(key)
-        if found is None:
-            found = self._classifiers[key] = _classifier(policy, self.tables)
-        return found
-
-    def take(self, tables: Mapping[str, core.CodeRegistry]) -> None:
-        """Use these tables, by path, from now on; classifiers made of others are forgotten."""
-        if tables or self.tables:
-            self._classifiers = {}
-        self.tables = tables
-
-
-def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
-    from .config.tables import CodeRegistry, is_known
-
-    def lookup(name: str) -> CodeRegistry | None:
-        return CodeRegistry.builtin(name) if is_known(name) else None
-
-    def table(name: str) -> core.CodeRegistry:
-        if name in read:
-            return read[name]
-        return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
-
-    tables = [table(one) for one in policy.codes]
-    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
-
-
-def _check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
-    """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
-    from .config.tables import builtin_names, is_known
-
-    for place, name in enumerate(policy.codes):
-        if name not in read and not is_known(name) and not Path(name).is_file():
-            there = f"there are {', '.join(builtin_names())}, or the path of a table"
-            raise PolicyError(f"{policy.name}: codes[{place}]: no code registry {name!r}; {there}")
-
-
-def _new_key() -> str:
-    return uuid4().hex
-
-
-def _bound(kept: dict[Any, Any]) -> None:
-    """Forget the oldest entry of a full dict."""
-    if len(kept) >= _MOST:
-        kept.pop(next(iter(kept)), None)
 
 
 class Pipeline:
@@ -170,7 +75,7 @@ class Pipeline:
         self.policy = policy
         self.operation = operation
         self._shared = shared or Shared(clock)
-        _check_codes(policy, self._shared.tables)
+        check_codes(policy, self._shared.tables)
         for one in listeners:
             self._shared.breakers.subscribe(one)
         self.stages = (*stages_of(policy), *stages)
@@ -309,74 +214,6 @@ class Pipeline:
         if kind == "operation":
             return binding.operation
         return (binding.account if kind == "account" else binding.host) or ""
-
-
-def routed(
-    route: Callable[..., Any], build: Callable[[Any], Callable[..., Any]], *, asynchronous: bool = False
-) -> Callable[..., Any]:
-    """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""
-    calls: dict[Any, Callable[..., Any]] = {}
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        name = route(args, kwargs)
-        found = calls.get(name)
-        if found is None:
-            _bound(calls)
-            found = calls[name] = build(name)
-        return found(*args, **kwargs)
-
-    if not asynchronous:
-        return call
-
-    async def acall(*args: Any, **kwargs: Any) -> Any:
-        return await call(*args, **kwargs)
-
-    return acall
-
-
-def is_async(fn: Callable[..., Any]) -> bool:
-    """Tell whether calling `fn` gives a coroutine."""
-    return any(map(inspect.iscoroutinefunction, _called(fn)))
-
-
-def _called(fn: Any) -> tuple[Any, ...]:
-    """Return what runs when `fn` is called: itself, or the `__call__` of an object (a class makes an object)."""
-    return (fn,) if isinstance(fn, type) else (fn, getattr(fn, "__call__", None))  # noqa: B004
-
-
-def name_of(fn: Callable[..., Any]) -> str:
-    """Return the name that a function goes by: its qualified name without the place where it was defined."""
-    name = getattr(fn, "__qualname__", None) or getattr(getattr(fn, "func", None), "__qualname__", None)
-    return str(name or type(fn).__name__).rpartition("<locals>.")[2]
-
-
-def check_callable(fn: object) -> None:
-    """Refuse what cannot be made safe.
-
-    Raises:
-        TypeError: it cannot be called, or it is a generator function.
-    """
-    if not callable(fn):
-        raise TypeError(f"expected a function or another callable, got {type(fn).__name__}")
-    if any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(fn)):
-        raise TypeError(
-            f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
-            "call, so they could not be retried. Decorate the function that it calls for each item"
-        )
-
-
-def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
-    """Refuse a reconciler that could never answer: each of its errors would mean "ask again", up to the deadline.
-
-    Raises:
-        TypeError: it cannot be called, or it is async where the function is not.
-    """
-    if reconcile is None:
-        return
-    if not callable(reconcile):
-        raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
-    if is_async(reconcile) and not is_async(fn):
-        raise TypeError(f"{name_of(fn)}() is no async function, so its reconcile {name_of(reconcile)}() cannot be one")
 
 
 def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,8 @@ from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Event
 from ._core.policy import Operation, Policy, PolicySet
-from ._pipeline import Pipeline, Shared
+from ._pipeline import Pipeline
+from ._shared import Shared
 from .errors import PolicyError
 
 __all__ = ["EPOCH", "Policies", "configure", "current"]

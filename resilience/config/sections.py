@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .._core.policy import Policy, Section, hints, listed, one_of
+from .._core.policy import Policy
 from .._core.registry import Category
+from .._core.section import Section, hints, listed, one_of
 from .._core.units import Spec
 from ..errors import PolicyError
 from .mistakes import Mistakes

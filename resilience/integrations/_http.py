@@ -16,8 +16,8 @@ from .._core.classify import Classifier
 from .._core.deadline import current_call
 from .._core.plan import Binding
 from .._core.reconcile import Found
+from .._functions import is_async
 from .._live import live
-from .._pipeline import is_async
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
 
 __all__ = [

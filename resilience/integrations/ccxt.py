@@ -24,7 +24,8 @@ from ccxt.base.types import Entry  # type: ignore[import-untyped]  # nor here
 
 from .._client import proxy_class
 from .._core.plan import Binding
-from .._pipeline import Pipeline, is_async
+from .._functions import is_async
+from .._pipeline import Pipeline
 from .._rules import Rules
 from ..config.tables import is_known
 from ..telemetry.redaction import redact

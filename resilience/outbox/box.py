@@ -22,7 +22,7 @@ from .._core.deadline import current_call
 from .._core.keys import KeySlot
 from .._core.plan import Binding
 from .._core.record import kept
-from .._pipeline import is_async
+from .._functions import is_async
 from ..errors import RejectedError
 from .rows import Row, Rows, State
 

@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from .._core.policy import Policy
-from .._pipeline import Pipeline, Shared
+from .._pipeline import Pipeline
+from .._shared import Shared
 from .loop import VirtualClock
 
 __all__ = ["Call", "Client", "governed"]
