@@ -86,7 +86,7 @@ def _outage(clients: int, overload: Any) -> Scenario:
         overload=overload,
         troubles=(Trouble(start=BEGIN, end=END),),
         lasts=END + WATCHED,
-        settled=5,
+        settled=7,
     )
 
 
@@ -139,9 +139,10 @@ def main() -> None:
     name = "outage_alternatives" if given.alternatives else "outage"
     report(
         name,
-        "An outage and brownouts",
+        "An outage and brownouts" + (": policies that were tried" if given.alternatives else ""),
         *_told(rows, given.clients, given.seed, tried=given.alternatives),
         write=given.write,
+        command=f"outage --clients {given.clients}" + (" --alternatives" if given.alternatives else ""),
     )
 
 

@@ -159,9 +159,9 @@ def options(doc: str, **defaults: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(name: str, title: str, *parts: str, write: bool) -> None:
+def report(name: str, title: str, *parts: str, write: bool, command: str = "") -> None:
     """Print the parts; write them to the results only when told to."""
-    text = "\n\n".join((f"# {title}", f"`python -m benchmarks.{name}` on {machine()}.", *parts)) + "\n"
+    text = "\n\n".join((f"# {title}", f"`python -m benchmarks.{command or name}` on {machine()}.", *parts)) + "\n"
     print(text)
     if write:
         RESULTS.mkdir(exist_ok=True)
