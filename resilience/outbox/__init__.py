@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .box import Outbox, Replayed
+from .box import Outbox
+from .replay import Replayed
 from .rows import Row
 
 __all__ = ["Outbox", "Replayed", "Row"]
