@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Lock
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from .._core.keys import KeySlot
@@ -34,8 +34,8 @@ class Outbox:
 
     Example:
         >>> import tempfile, pathlib
-        >>> outbox = Outbox(pathlib.Path(tempfile.mkdtemp(), "bot.db"))
-        >>> outbox.open
+        >>> with Outbox(pathlib.Path(tempfile.mkdtemp(), "bot.db")) as outbox:
+        ...     outbox.open
         []
     """
 
@@ -71,6 +71,12 @@ class Outbox:
     def close(self) -> None:
         """Close the file."""
         self._rows.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def replay(self, client: Any, *, resend: bool = False) -> list[Replayed]:
         """Look every open write up, by the client's own policy, and settle it; calls under way are left alone.

@@ -19,7 +19,7 @@ policies:
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
     breaker: {{wait: all}}   # a refused order would be a lost one in a drill
-    retry: {{max_attempts: 8, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
+    retry: {{max_attempts: 12, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
     reconcile:
       checks: 2
       wait: {wait * 1000:.0f}ms

@@ -71,23 +71,25 @@ def executions(exchange: Sandbox) -> dict[str, int]:
     return {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
 
 
-def test_a_row_and_its_stamp_are_on_disk_before_the_order_leaves(exchange: Sandbox, tmp_path: Path) -> None:
+def test_a_row_and_its_stamp_are_on_disk_before_the_order_leaves(
+    exchange: Sandbox, outbox: Outbox, tmp_path: Path
+) -> None:
     """A second connection sees both while the request is being made."""
-    path, seen = tmp_path / "bot.db", []
-    box = Outbox(path)
-    bot = client(exchange, box)
+    seen = []
+    bot = client(exchange, outbox)
     session = vars(bot)["_resilience_client"]._session
     real = session.request
 
     def request(*args: Any, **kwargs: Any) -> Any:
-        seen.append(sqlite3.connect(path).execute("SELECT key, state, stamps FROM writes").fetchone())
+        with closing(sqlite3.connect(tmp_path / "bot.db")) as other:
+            seen.append(other.execute("SELECT key, state, stamps FROM writes").fetchone())
         return real(*args, **kwargs)
 
     session.request = request
     bot.spot_place_order(**ORDER, clientOid="a")
     assert seen[0][:2] == ("a", "open")
     assert len(seen[0][2]) > len("[]")
-    assert box.find("a").state == "done"  # type: ignore[union-attr]  # it is there
+    assert outbox.find("a").state == "done"  # type: ignore[union-attr]  # it is there
 
 
 def test_a_write_that_was_executed_is_found_and_not_sent_again(exchange: Sandbox, outbox: Outbox) -> None:
@@ -175,9 +177,9 @@ def test_what_is_in_doubt_stays_open(exchange: Sandbox, outbox: Outbox) -> None:
     assert sent == ["a"]
 
 
-def test_any_client_with_a_reconciler_has_an_outbox(tmp_path: Path) -> None:
+def test_any_client_with_a_reconciler_has_an_outbox(outbox: Outbox) -> None:
     """A client of one's own: arguments come back as they were, Decimals too."""
-    with_path, seen = Outbox(tmp_path / "bot.db"), []
+    seen = []
 
     class Bot:
         def place(self, symbol: str, size: Decimal, *, client_id: str) -> str:
@@ -188,10 +190,10 @@ def test_any_client_with_a_reconciler_has_an_outbox(tmp_path: Path) -> None:
         return Found((call.args, call.key))
 
     rules = {"place": {"key": "client_id", "reconcile": look}}
-    bot = wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=with_path)
+    bot = wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=outbox)
     with pytest.raises(Killed):
         bot.place("BTCUSDT", Decimal("0.10"), client_id="a")
-    (found,) = with_path.replay(bot)
+    (found,) = outbox.replay(bot)
     assert found.value == (("BTCUSDT", Decimal("0.10")), "a")
     assert len(seen) == 1
 
@@ -253,7 +255,8 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
 def test_rows_hold_no_credentials_and_are_the_owners_alone(exchange: Sandbox, tmp_path: Path) -> None:
     """Key, secret and passphrase are the client's; nobody else may read the orders."""
     path = tmp_path / "bot.db"
-    client(exchange, Outbox(path)).spot_place_order(**ORDER, clientOid="a")
+    with Outbox(path) as outbox:
+        client(exchange, outbox).spot_place_order(**ORDER, clientOid="a")
     kept = b"".join(one.read_bytes() for one in tmp_path.iterdir())
     assert not any(one.encode() in kept for one in (exchange.key, exchange.secret, exchange.passphrase))
     assert path.stat().st_mode & 0o077 == 0
