@@ -112,8 +112,6 @@ class _Race:
         self._plan = plan
         self._left = rules.max_hedges
         self.delay = pace.delay
-        self.first: Exception | None = None
-        """The first attempt's error: the caller's, when all of them fail."""
 
     def another(self) -> bool:
         """Tell whether one more attempt starts now; it is a retry to the budget."""

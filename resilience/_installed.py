@@ -10,7 +10,7 @@ from ._core.policy import Policy
 from ._core.stage import Stage
 from .errors import PolicyError
 
-__all__ = ["stages_of"]
+__all__ = ["missing", "stages_of"]
 
 _GROUP = "resilience.stages"
 
@@ -20,6 +20,13 @@ def _points() -> Mapping[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def missing(name: str) -> str:
+    """Say that no stage of this name is installed, and which are; empty for one that is."""
+    if name in _points():
+        return ""
+    return f"no stage {name!r} is installed; there are: {', '.join(sorted(_points())) or 'none'}"
 
 
 def stages_of(policy: Policy) -> tuple[Stage, ...]:
@@ -35,12 +42,11 @@ def _made(policy: str, use: Any) -> Stage:
     if isinstance(use, Stage):
         return use
     name, options = use if isinstance(use, tuple) else (use, {})
-    point = _points().get(name)
-    if point is None:
-        there = ", ".join(sorted(_points())) or "none"
-        raise PolicyError(f"policy {policy!r}: no stage {name!r} is installed; there are: {there}")
+    told = missing(name)
+    if told:
+        raise PolicyError(f"policy {policy!r}: {told}")
     try:
-        made = point.load()(**options)
+        made = _points()[name].load()(**options)
     except Exception as error:
         raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
     if not isinstance(made, Stage):

@@ -12,6 +12,7 @@ from .._core.policy import Policy
 from .._core.registry import Category
 from .._core.section import Section, hints, listed, one_of
 from .._core.units import Spec
+from .._installed import missing
 from ..errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node
@@ -211,6 +212,10 @@ def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
             uses.append((str(one.value), {}))
         else:
             found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
+            continue
+        told = missing(uses[-1][0])
+        if told:
+            found.add(one, f"{path}[{place}]", told)
     return tuple(uses)
 
 
