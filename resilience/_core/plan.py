@@ -153,6 +153,11 @@ class Plan:
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
 
     @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+        return self.rules.window
+
+    @property
     def patient(self) -> bool:
         """Tell whether a first attempt waits for the breaker."""
         return self.policy.breaker is not None and self.policy.breaker.wait == "all"

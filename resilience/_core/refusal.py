@@ -10,7 +10,7 @@ from .door import POLL, Door
 from .plan import Plan, Ticket
 from .record import keep
 
-__all__ = ["Patience", "admitted", "out_of_time", "turned_away"]
+__all__ = ["Patience", "admitted", "out_of_time", "shut_out", "turned_away"]
 
 
 def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ticket:
@@ -64,6 +64,12 @@ class Patience:
             yield at - self._now
             skipped = max(skipped, at - clock.monotonic())  # a wait that was cut short on purpose (tests do) is over
             self._now = clock.monotonic() + skipped
+
+
+def shut_out(plan: Plan, outer: object, now: float) -> Exception:
+    """Return the refusal of a call whose breaker is open and will be for a while: nobody need be asked."""
+    assert plan.breaker is not None
+    return _open(plan, outer, plan.breaker.shut_until)
 
 
 def out_of_time(plan: Plan, outer: object) -> Exception:
