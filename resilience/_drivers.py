@@ -36,11 +36,14 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     now, enter, here, inspect = plan.clock.monotonic, CONTEXT.set, CONTEXT.get, plan.inspect
     limit, per_attempt, keys, clock = plan.deadline, plan.attempt_timeout, plan.keys, plan.clock
     stamps = plan.stamps if plan.reconciled else None
-    deposits, numbers = (None, None) if plan.budget is None else (plan.budget.deposits, plan.budget.deposits.numbers)
-    goods, good = (None, None) if plan.breaker is None else (plan.breaker.goods, plan.breaker.goods.numbers)
+    deposits = None if plan.budget is None else plan.budget.deposits
+    goods = None if plan.breaker is None else plan.breaker.goods
+    numbers: Any = None if deposits is None else deposits.numbers
+    good: Any = None if goods is None else goods.numbers
     breaker: Any = plan.breaker or Absent()
     patient, gated, gauge, admission = plan.patient, plan.gated, plan.gauge, plan.admission
-    sends, span, put = (None, 0.0, None) if gauge is None else (gauge.sends, gauge.span, gauge.sends.append)
+    sends: Any = None if gauge is None else gauge.sends
+    span, put = (0.0, list[float]().append) if gauge is None else (gauge.span, gauge.sends.append)
     leave = CONTEXT.reset
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -117,11 +120,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     now, enter, here, inspect = plan.clock.monotonic, CONTEXT.set, CONTEXT.get, plan.inspect
     limit, per_attempt, keys, clock = plan.deadline, plan.attempt_timeout, plan.keys, plan.clock
     stamps = plan.stamps if plan.reconciled else None
-    deposits, numbers = (None, None) if plan.budget is None else (plan.budget.deposits, plan.budget.deposits.numbers)
-    goods, good = (None, None) if plan.breaker is None else (plan.breaker.goods, plan.breaker.goods.numbers)
+    deposits = None if plan.budget is None else plan.budget.deposits
+    goods = None if plan.breaker is None else plan.breaker.goods
+    numbers: Any = None if deposits is None else deposits.numbers
+    good: Any = None if goods is None else goods.numbers
     breaker: Any = plan.breaker or Absent()
     patient, gated, gauge, admission = plan.patient, plan.gated, plan.gauge, plan.admission
-    sends, span, put = (None, 0.0, None) if gauge is None else (gauge.sends, gauge.span, gauge.sends.append)
+    sends: Any = None if gauge is None else gauge.sends
+    span, put = (0.0, list[float]().append) if gauge is None else (gauge.span, gauge.sends.append)
     leave = CONTEXT.reset
 
     async def call(*args: Any, **kwargs: Any) -> Any:
