@@ -231,10 +231,19 @@ def current() -> Policies:
     if _configured is None:
         with _lock:
             if _configured is None:
-                named = os.environ.get("RESILIENCE_POLICIES")
-                path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
-                _configured = Policies.load(path) if path else Policies.builtin()
+                _configured = _found()
     return _configured
+
+
+def _found() -> Policies:
+    """Return what the environment or the working directory names; the message of a mistake says which did."""
+    named = os.environ.get("RESILIENCE_POLICIES")
+    if named:
+        try:
+            return Policies.load(named)
+        except PolicyError as error:
+            raise PolicyError(f"$RESILIENCE_POLICIES names {error}", error.problems) from None
+    return Policies.load("resilience.yaml") if Path("resilience.yaml").is_file() else Policies.builtin()
 
 
 def _turn() -> None:
