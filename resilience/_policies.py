@@ -23,7 +23,7 @@ from ._pipeline import Pipeline
 from ._shared import Shared
 from .errors import PolicyError
 
-__all__ = ["EPOCH", "Policies", "configure", "current"]
+__all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -210,7 +210,6 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
     Raises:
         PolicyError: the source is wrong; what was configured before stays.
     """
-    global _configured
     if isinstance(source, Policies):
         fresh = source
     elif isinstance(source, Mapping):
@@ -219,9 +218,7 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
         fresh = Policies.load(source)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
-    with _lock:
-        _configured = fresh
-        _turn()
+    put(fresh)
     return fresh
 
 
@@ -231,10 +228,24 @@ def current() -> Policies:
     if _configured is None:
         with _lock:
             if _configured is None:
-                named = os.environ.get("RESILIENCE_POLICIES")
-                path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
-                _configured = Policies.load(path) if path else Policies.builtin()
+                _configured = found()
     return _configured
+
+
+def found(*, clock: Clock | None = None) -> Policies:
+    """Return what a process has that configures nothing, read anew."""
+    named = os.environ.get("RESILIENCE_POLICIES")
+    path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
+    return Policies.load(path, clock=clock) if path else Policies.builtin(clock=clock)
+
+
+def put(policies: Policies | None) -> Policies | None:
+    """Configure these policies, or none, and return what was configured before."""
+    global _configured
+    with _lock:
+        before, _configured = _configured, policies
+        _turn()
+    return before
 
 
 def _turn() -> None:
