@@ -60,8 +60,8 @@ def _sockets(sandbox: Sandbox) -> Any:
 def _command(sandbox: Sandbox, body: str) -> Any:
     """Let the sockets meet a script or a fault."""
     told = json.loads(body)
-    if isinstance(told, dict) and set(told) == {"script"}:
-        sandbox.sockets.script(*(told["script"] if isinstance(told["script"], list) else [str(told["script"])]))
+    if isinstance(told, dict) and set(told) == {"script"} and isinstance(told["script"], list):
+        sandbox.sockets.script(*told["script"])
         return {}
     if not isinstance(told, dict) or "fault" not in told or set(told) - {"fault", "path"}:
         raise FaultError('expected {"script": ["refuse", ""]} or {"fault": "drop", "path": "/v2/ws/private"}')

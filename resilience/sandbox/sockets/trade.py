@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..book import MIX, SPOT, Market, RefusedError
+from .. import unified
+from ..book import Market, RefusedError
 from . import frames
 from .frames import Act
 
@@ -14,10 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["answer", "refused"]
 
-_V2_CODES = {"43118": 25212, "40786": 25212, "40768": 25204, "22001": 25204, "400172": 40017}
+_V2_CODES = {one: unified.CODES[one] for one in ("43118", "40786", "40768", "22001")} | {"400172": "40017"}
 """What the REST API calls by other numbers than the sockets do."""
-_V3_CODES = {**_V2_CODES, "43012": 25202, "43001": 25204}
-_MARGIN = {"marginMode": "crossed", "marginCoin": "USDT"}
+_V3_CODES = {**unified.CODES, **_V2_CODES}
 
 
 def answer(sandbox: Sandbox, version: str, message: Mapping[str, Any]) -> Act:
@@ -33,7 +33,7 @@ def answer(sandbox: Sandbox, version: str, message: Mapping[str, Any]) -> Act:
         order = act(market, params, sandbox.now())
     except RefusedError as error:
         codes = _V3_CODES if version == "v3" else _V2_CODES
-        return refused(sandbox, version, message, codes.get(error.code, int(error.code)), error.message)
+        return refused(sandbox, version, message, int(codes.get(error.code, error.code)), error.message)
     ids = {"orderId": order.order_id, "clientOid": order.client_id}
     stamp = int(sandbox.now() * 1000)
     if version == "v3":
@@ -68,17 +68,12 @@ def _read(version: str, message: Mapping[str, Any], item: Mapping[str, Any]) -> 
         RefusedError: there is no such market, or no such thing to do.
     """
     if version == "v3":
-        names = {"qty": "size", "timeInForce": "force"}
-        params = {names.get(name, name): value for name, value in item.items()}
-        kind, channel = str(message.get("category")).upper(), str(message.get("topic"))
+        category, channel, params = message.get("category"), message.get("topic"), dict(item)
     else:
         told = item.get("params")
         params = {**told, "symbol": item.get("instId")} if isinstance(told, dict) else {}
-        kind, channel = str(item.get("instType")), str(item.get("channel"))
-    if kind not in ("SPOT", "USDT-FUTURES") or channel not in ("place-order", "cancel-order"):
-        raise RefusedError("30001", f"{kind} {channel} doesn't exist")
-    if params.get("orderType") == "limit":
-        params.setdefault("force", "gtc")
-    if kind == "SPOT":
-        return SPOT, channel, params
-    return MIX, channel, {**_MARGIN, **params, "productType": kind}
+        category, channel = item.get("instType"), item.get("channel")
+    if channel not in ("place-order", "cancel-order"):
+        raise RefusedError("30001", f"{channel} doesn't exist")
+    market, clean = unified.asked(category, params)
+    return market, str(channel), clean
