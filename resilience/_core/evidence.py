@@ -16,6 +16,7 @@ from functools import partial
 from math import isfinite
 from typing import Any
 
+from ..errors import ApiError
 from .registry import Listed
 
 __all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
@@ -66,7 +67,7 @@ def gather(one: object, keys: Iterable[str]) -> Evidence:
     code, body = _from_bodies(one, ask, response, text, tuple(keys))
     code = code_of(ask("api_code")) or code
     if code is None and raised:
-        code = _from_words(ask, text)
+        code = _from_words(one, ask, text)
         if code is None and status is None:
             status = _status_in(text)
     after, at = _retry_after(ask, response)
@@ -214,13 +215,13 @@ def _parsed(raw: str | bytes) -> Mapping[Any, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _from_words(ask: Ask, text: str) -> str | None:
+def _from_words(error: object, ask: Ask, text: str) -> str | None:
     args = ask("args")
     first = code_of(args[0]) if isinstance(args, tuple) and args else None
     if first is not None and _LONG_CODE.fullmatch(first):
         return first
     own = code_of(ask("code"))
-    if own is not None and _LONG_CODE.fullmatch(own):
+    if own is not None and (_LONG_CODE.fullmatch(own) or (isinstance(error, ApiError) and not own.isdecimal())):
         return own
     found = _CODE_IN_TEXT.search(text)
     return found[1] if found and len(found[1]) > 3 else None
