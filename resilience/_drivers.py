@@ -23,35 +23,31 @@ from ._waits import aentered, cut, entered, limited_by_trio
 __all__ = ["compile_async", "compile_sync"]
 
 
+HERE, ENTER, LEAVE = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+
+
 class Absent:
     """What stands for a breaker where there is none: it admits everything."""
 
     __slots__ = ()
 
     gate = True
+    goods = None
 
 
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; safe across threads."""
-    now, enter, here, inspect = plan.clock.monotonic, CONTEXT.set, CONTEXT.get, plan.inspect
-    limit, per_attempt, keys, clock = plan.deadline, plan.attempt_timeout, plan.keys, plan.clock
-    stamps = plan.stamps if plan.reconciled else None
-    deposits = None if plan.budget is None else plan.budget.deposits
-    goods = None if plan.breaker is None else plan.breaker.goods
-    numbers: Any = None if deposits is None else deposits.numbers
-    good: Any = None if goods is None else goods.numbers
+    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker: Any = plan.breaker or Absent()
-    patient, gated, gauge, admission = plan.patient, plan.gated, plan.gauge, plan.admission
-    sends: Any = None if gauge is None else gauge.sends
-    span, put = (0.0, list[float]().append) if gauge is None else (gauge.span, gauge.sends.append)
-    leave = CONTEXT.reset
+    deposits = None if plan.budget is None else plan.budget.deposits
+    gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = here()
+        outer = HERE()
         deadline = started + limit
         if outer is not None:
-            ends = outer[1] if outer[0].clock is clock else started + outer[1] - outer[0].clock.monotonic()
+            ends = outer[1] if outer[0].clock is plan.clock else started + outer[1] - outer[0].clock.monotonic()
             if ends < deadline:
                 deadline = ends
                 if deadline <= started:
@@ -60,51 +56,49 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket = breaker.gate
-        if not ticket and not patient and started < breaker.shut_until:
+        if not ticket and not plan.patient and started < breaker.shut_until:
             raise shut_out(plan, outer, started)
-        if not gated:
-            if not ticket:
-                if patient:
-                    for delay in (patience := Patience(plan, outer, started, deadline)):
-                        clock.sleep(delay)
-                    ticket, started = patience.ticket, now()
-                else:
-                    ticket = admitted(plan, outer, started, args, kwargs)
-        elif gauge is not None and ticket and gauge.easy and sends[0] + span <= started:
-            put(started)  # see `Gauge` for why no lock is needed
-        else:
+        if gauge is not None and ticket and gauge.easy and gauge.sends[0] + gauge.span <= started:
+            gauge.sends.append(started)  # see `Gauge` for why no lock is needed
+        elif plan.gated:
             ticket, slot, started = entered(plan, args, kwargs, deadline, outer, started)
+        elif not ticket:
+            if plan.patient:
+                for delay in (patience := Patience(plan, outer, started, deadline)):
+                    plan.clock.sleep(delay)
+                ticket, started = patience.ticket, now()
+            else:
+                ticket = admitted(plan, outer, started, args, kwargs)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
-            next(numbers)
+            next(deposits.numbers)
         until = started + per_attempt
         if until > deadline:
             until = deadline
         place = (plan, deadline, until, key, None if stamps is None else stamps())
-        token = enter(place)
+        token = ENTER(place)
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
-            failed = None if result.__class__ in PLAIN else inspect(result)
+            failed = None if result.__class__ in PLAIN else plan.inspect(result)
         except Exception as error:
             failed = error
         except BaseException:
             Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer).abandoned()
             raise
         finally:
-            leave(token)
+            LEAVE(token)
             if admission is not None:
                 admission.leave(slot)
         if failed is None:
-            if goods is not None:
-                if ticket is breaker.gate:
-                    breaker.streak = 0
-                    if started >= goods.end:
-                        goods.turn(started)
-                    next(good)
-                else:
-                    breaker.succeeded(ticket, started)
-                    plan.tell_breaker()
+            if ticket is not breaker.gate:
+                breaker.succeeded(ticket, started)
+                plan.tell_breaker()
+            elif (goods := breaker.goods) is not None:
+                breaker.streak = 0
+                if started >= goods.end:
+                    goods.turn(started)
+                next(goods.numbers)
             return result
         recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
         try:
@@ -117,25 +111,17 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; safe across tasks and event loops."""
-    now, enter, here, inspect = plan.clock.monotonic, CONTEXT.set, CONTEXT.get, plan.inspect
-    limit, per_attempt, keys, clock = plan.deadline, plan.attempt_timeout, plan.keys, plan.clock
-    stamps = plan.stamps if plan.reconciled else None
-    deposits = None if plan.budget is None else plan.budget.deposits
-    goods = None if plan.breaker is None else plan.breaker.goods
-    numbers: Any = None if deposits is None else deposits.numbers
-    good: Any = None if goods is None else goods.numbers
+    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker: Any = plan.breaker or Absent()
-    patient, gated, gauge, admission = plan.patient, plan.gated, plan.gauge, plan.admission
-    sends: Any = None if gauge is None else gauge.sends
-    span, put = (0.0, list[float]().append) if gauge is None else (gauge.span, gauge.sends.append)
-    leave = CONTEXT.reset
+    deposits = None if plan.budget is None else plan.budget.deposits
+    gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = here()
+        outer = HERE()
         deadline = started + limit
         if outer is not None:
-            ends = outer[1] if outer[0].clock is clock else started + outer[1] - outer[0].clock.monotonic()
+            ends = outer[1] if outer[0].clock is plan.clock else started + outer[1] - outer[0].clock.monotonic()
             if ends < deadline:
                 deadline = ends
                 if deadline <= started:
@@ -144,30 +130,29 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
         ticket = breaker.gate
-        if not ticket and not patient and started < breaker.shut_until:
+        if not ticket and not plan.patient and started < breaker.shut_until:
             raise shut_out(plan, outer, started)
-        if not gated:
-            if not ticket:
-                if patient:
-                    for delay in (patience := Patience(plan, outer, started, deadline)):
-                        await clock.asleep(delay)
-                    ticket, started = patience.ticket, now()
-                else:
-                    ticket = admitted(plan, outer, started, args, kwargs)
-        elif gauge is not None and ticket and gauge.easy and sends[0] + span <= started:
-            put(started)  # see `Gauge` for why no lock is needed
-        else:
+        if gauge is not None and ticket and gauge.easy and gauge.sends[0] + gauge.span <= started:
+            gauge.sends.append(started)  # see `Gauge` for why no lock is needed
+        elif plan.gated:
             ticket, slot, started = await aentered(plan, args, kwargs, deadline, outer, started)
+        elif not ticket:
+            if plan.patient:
+                for delay in (patience := Patience(plan, outer, started, deadline)):
+                    await plan.clock.asleep(delay)
+                ticket, started = patience.ticket, now()
+            else:
+                ticket = admitted(plan, outer, started, args, kwargs)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.turn(started)
-            next(numbers)
+            next(deposits.numbers)
         until = started + per_attempt
         if until > deadline:
             until = deadline
         place = (plan, deadline, until, key, None if stamps is None else stamps())
         cutting = None
-        token = enter(place)
+        token = ENTER(place)
         try:
             if until != inf:
                 cutting = begin(until, started, now)
@@ -175,7 +160,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 result = await limited_by_trio(fn, args, kwargs, until - started)
             else:
                 result = await (fn(*args, **kwargs) if kwargs else fn(*args))
-            failed = None if result.__class__ in PLAIN else inspect(result)
+            failed = None if result.__class__ in PLAIN else plan.inspect(result)
         except Exception as error:
             failed = error
         except BaseException as error:
@@ -188,21 +173,20 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if cutting is not None:
                 cutting.end()
             try:
-                leave(token)
+                LEAVE(token)
             except ValueError:  # a foreign context, see `left`
                 pass
             if admission is not None:
                 admission.leave(slot)
         if failed is None:
-            if goods is not None:
-                if ticket is breaker.gate:
-                    breaker.streak = 0
-                    if started >= goods.end:
-                        goods.turn(started)
-                    next(good)
-                else:
-                    breaker.succeeded(ticket, started)
-                    plan.tell_breaker()
+            if ticket is not breaker.gate:
+                breaker.succeeded(ticket, started)
+                plan.tell_breaker()
+            elif (goods := breaker.goods) is not None:
+                breaker.streak = 0
+                if started >= goods.end:
+                    goods.turn(started)
+                next(goods.numbers)
             return result
         recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
         try:

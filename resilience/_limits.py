@@ -64,12 +64,9 @@ class Limit:
         if task is None:
             return False
         self.task = None
-        fresh = self.home.fresh
-        if self in fresh:
-            del fresh[self]
-        elif not self.cut:
-            self.home.over += 1  # or it is due, and counted by nobody: at most one sweep comes early
         if not self.cut:
+            if self.home.fresh.pop(self, self) is self:
+                self.home.over += 1  # or it is due, and counted by nobody: at most one sweep comes early
             return False
         ours = task.uncancel() <= self.before
         return ours and isinstance(error, _asyncio.CancelledError)
