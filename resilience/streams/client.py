@@ -73,6 +73,7 @@ class StreamClient:
         policy: str | Policy = "default",
         policies: Policies | None = None,
         limits: Limits | None = None,
+        pace: float = 1.0,
     ) -> None:
         """Set the client up; nothing is connected yet.
 
@@ -81,10 +82,11 @@ class StreamClient:
             policy: name of a policy, or a policy.
             policies: where the name is looked up; the configured ones by default.
             limits: the venue's limits; the policy's `stream` section by default.
+            pace: seconds of the venue that pass in one of ours; other than 1 for a sandbox alone.
         """
         policies = policies or current()
         settings = policies.policy(policy) if isinstance(policy, str) else policy
-        self.limits = limits or settings.stream or Limits()
+        self.limits = (limits or settings.stream or Limits()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._pipeline = policies.pipeline(policy)
         self._connects = gauge_of(self.limits.connects)

@@ -175,7 +175,9 @@ class Session(Lines):
             return "request"
         return "subscribe" if message.id is not None or link.waiting() else "read"
 
-    def _go_on(self, _link: Link, _message: Message, failure: Failure, found: Reaction, told: Any, *_: Any) -> list[Step]:
+    def _go_on(
+        self, _link: Link, _message: Message, failure: Failure, found: Reaction, told: Any, *_: Any
+    ) -> list[Step]:
         return [self._exception(failure, found.words, None, **told)]
 
     def _hold(
