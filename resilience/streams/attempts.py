@@ -63,6 +63,9 @@ class Attempts:
 
     def classify(self, error: object) -> Failure:
         """Return what an error means to a stream: what never was a request cannot have been executed."""
+        code = str(getattr(error, "close_code", None))
+        if self._plan.classifier.rule(code) is not None:
+            error = ApiError(code)  # the venue's own code, told by the close frame
         failure = self._plan.classifier.classify(error, registry=self._plan.binding.registry)
         if not isinstance(error, ApiError) and failure.executed != "n_a":
             failure = replace(failure, executed="n_a")
@@ -82,7 +85,6 @@ class Attempts:
         delay = self._delay(failure, error, now)
         if delay is None:
             self._tell("retries_exhausted", failure, error)
-            self.ended(failure, error)
             return None
         delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
         self._tell("retry_scheduled", failure, error, wait_for=delay)
