@@ -31,6 +31,7 @@ class Lines(Standing):
     """The connections of one socket."""
 
     _lost_at: float | None = None  # Unix time since which updates may be missed
+    _echo_until = -inf
     _was_open = False
     _failure: Failure | None = None  # what the present outage began with
 
@@ -111,9 +112,10 @@ class Lines(Standing):
         assert self.active is not None
         return [] if self.active.opened is None else [self.notice("reconnected", self.active.number)]
 
-    def retire(self, number: int) -> list[Step]:
-        """Leave a connection that was taken over from."""
+    def retire(self, number: int, now: float) -> list[Step]:
+        """Leave a connection that was taken over from; the second copy of what it brought last may be on its way."""
         self.retiring.pop(number, None)
+        self._echo_until = now + self.limits.linger
         link = self.links.get(number)
         if link is not None:
             self._forget(link, well=None)
@@ -151,7 +153,7 @@ class Lines(Standing):
                 steps += self._live(link, now)
             steps += link.flow(self.wanted, now)
         active = self.active
-        if self.successor is None and not self.retiring:
+        if self.successor is None and not self.retiring and self._echo_until <= now:
             self.echo = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:
             self.attempts.steady()

@@ -22,7 +22,7 @@ def tick(socket: Lines, now: float) -> list[Step]:
         if link.number not in socket.retiring:
             steps += _overdue(socket, link, now)
     for number in [number for number, at in socket.retiring.items() if at <= now]:
-        steps += socket.retire(number)
+        steps += socket.retire(number, now)
     if socket.active is None and socket.retry_at <= now:
         steps += socket.connect(now)
     elif socket.active is not None and socket.successor is None and socket.renew_at <= now:
