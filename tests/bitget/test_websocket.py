@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2
 from resilience.sandbox import Sandbox
 from resilience.streams import Limits
+from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 
 
 @pytest.fixture
@@ -24,10 +24,12 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def rest_of(exchange: Sandbox) -> BitgetClient:
+    """Return a REST client of the exchange."""
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
 
 
 def seqs(updates: list[Any]) -> list[int]:
+    """Return the numbers of numbered updates."""
     return [update["data"][0]["seq"] for update in updates]
 
 

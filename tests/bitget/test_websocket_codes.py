@@ -26,10 +26,12 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def rest_of(exchange: Sandbox) -> BitgetClient:
+    """Return a REST client of the exchange."""
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
 
 
 def logins(connection: Any) -> int:
+    """Count the logins that came on a connection."""
     return sum(json.loads(text)["op"] == "login" for text in connection.frames if text != "ping")
 
 
