@@ -222,7 +222,7 @@ class StreamClient:
             name,
             venue.dialect,
             self.limits,
-            Attempts(self._pipeline.plan(connect, binding)),
+            Attempts(partial(self._pipeline.plan, connect, binding)),
             self._connects,
             private=name in venue.private,
             clock=self._clock,

@@ -74,7 +74,7 @@ class Refusals(Lines):
         return steps
 
     def _judged(self, link: Link, message: Message) -> _Refusal:
-        error = ApiError(message.code, message.text, message.body)
+        error = ApiError(message.code, message.text, {**message.body, "code": message.code})
         failure = self.attempts.classify(error)
         named = message.id is not None or message.request is not None
         login = link.login_at is not None and not named and message.op in ("", "login")
