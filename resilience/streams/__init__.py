@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._core.stream import Limits, Pace
+from .blocking import BlockingStream
 from .buffer import Counts
 from .client import StreamClient, Venue
 from .dialect import Dialect, Kind, Message
@@ -11,6 +12,7 @@ from .session import Session, State
 from .supervisor import Supervisor
 
 __all__ = [
+    "BlockingStream",
     "Counts",
     "Dialect",
     "Gap",

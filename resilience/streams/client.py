@@ -19,6 +19,7 @@ from .._core.stream import Limits
 from .._policies import Policies, current
 from ..telemetry.structlog import StructlogListener
 from .attempts import Attempts
+from .blocking import BlockingStream
 from .buffer import Counts
 from .dialect import Arg, Dialect
 from .failure import Gap, StreamFailure, failed
@@ -158,6 +159,10 @@ class StreamClient:
         self._hub.close()
         if self._calling is not None and self._calling is not asyncio.current_task():
             await asyncio.wait([self._calling])
+
+    def blocking(self) -> BlockingStream:
+        """Return this client in a thread of its own, for a program without an event loop."""
+        return BlockingStream(self)
 
     async def __aenter__(self) -> Self:
         self.start()
