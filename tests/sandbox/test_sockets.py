@@ -162,7 +162,18 @@ def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, spea
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [('{"op":"ping"}', 30002), ("{", 30002), ('{"op":"dance"}', 30003), ('{"op":"subscribe"}', 30016)]
+    ("text", "code"),
+    [
+        ('{"op":"ping"}', 30002),
+        ("{", 30002),
+        ("[]", 30002),
+        ('{"op":"dance"}', 30003),
+        ('{"op":"subscribe"}', 30016),
+        ('{"op":"subscribe","args":[5]}', 30016),
+        ('{"op":"subscribe","args":[{"channel":"ticker","instType":"SPOT","instId":[]}]}', 30001),
+        ('{"op":"unsubscribe"}', 30016),
+        ('{"op":"trade"}', 30004),
+    ],
 )
 def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak: Speak) -> None:
     """A JSON ping is no ping, and what cannot be read has its code; the connection stays open."""

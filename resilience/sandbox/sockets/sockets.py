@@ -7,7 +7,7 @@ first connection or the first command comes. All state belongs to that thread: c
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -144,7 +144,7 @@ class Sockets:
         """End every connection and the thread."""
         with self._lock:
             self._closing = True
-            if self._loop is not None and self._stop is not None:
+            if self._loop is not None and self._stop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._stop.set)
         with contextlib.suppress(OSError):
             self._waker.send(b".")
@@ -177,7 +177,10 @@ class Sockets:
 
     def _run(self) -> None:
         """Sleep until somebody comes, then serve until the end."""
-        select.select([self._listener, self._sleeper], [], [])
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._listener, selectors.EVENT_READ)
+            waiting.register(self._sleeper, selectors.EVENT_READ)
+            waiting.select()
         if not self._closing:
             import asyncio
 
