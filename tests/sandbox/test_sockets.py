@@ -317,6 +317,8 @@ def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
             exchange.sockets.fault(text)
     with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
         exchange.sockets.fault("drop", path="/v4")
+    with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
+        exchange.sockets.script("drop", path="/v4")
 
 
 def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
@@ -333,7 +335,14 @@ def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
     answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=5)
     assert answer.json() == {"met": 1}
     assert ended(connection) == 1012
-    for wrong in ({"script": "drop"}, {"fault": "boom"}, {"fault": "drop", "path": 7}, {"more": 1}, []):
+    for wrong in (
+        {"script": "drop"},
+        {"script": [], "number": 1},
+        {"fault": "boom"},
+        {"fault": "drop", "path": 7},
+        {"more": 1},
+        [],
+    ):
         refused = requests.post(control, json=wrong, timeout=5)
         assert (refused.status_code, list(refused.json())) == (400, ["error"])
 

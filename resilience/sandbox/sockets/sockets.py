@@ -110,17 +110,27 @@ class Sockets:
         """Return the number of an arg's last update; 0 before the first."""
         return self._venue.shared.feeds.last(arg)
 
-    def script(self, *faults: str) -> None:
+    def script(self, *faults: str, path: str | None = None) -> None:
         """Say which faults the next connections meet, one text each, in order; an empty one is none.
+
+        Args:
+            faults: one text a connection.
+            path: count the connections of this path alone.
 
         Raises:
             FaultError: one is no fault of sockets; nothing changes.
+            ValueError: there is no such path.
         """
-        told = script_of(faults)
+        told = [(_path(path), entry) for entry in script_of(faults)]
         self._call(lambda: self._venue.script.extend(told))
 
-    def fault(self, name: str, *, path: str | None = None) -> int:
-        """Let a fault happen now on the open connections, or those of one path.
+    def fault(self, name: str, *, path: str | None = None, number: int | None = None) -> int:
+        """Let a fault happen now on the open connections.
+
+        Args:
+            name: of the fault.
+            path: those of one path alone.
+            number: the connection of that number alone.
 
         Returns:
             how many connections met it.
@@ -130,9 +140,8 @@ class Sockets:
             ValueError: there is no such path.
         """
         faults = now_of(name)
-        if path not in (None, *PATHS):
-            raise ValueError(f"path: expected one of {', '.join(PATHS)}, got {path!r}")
-        return self._call(lambda: self._venue.fault(faults, path))
+        where = _path(path)
+        return self._call(lambda: self._venue.fault(faults, where, number))
 
     def tell_order(self, order: Order, status: str) -> None:
         """Tell the private order channels what became of an order, without waiting."""
@@ -203,3 +212,9 @@ class Sockets:
         finally:
             with self._lock:
                 self._closing = True
+
+
+def _path(path: str | None) -> str | None:
+    if path not in (None, *PATHS):
+        raise ValueError(f"path: expected one of {', '.join(PATHS)}, got {path!r}")
+    return path
