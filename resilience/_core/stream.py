@@ -35,9 +35,9 @@ class Limits(Section):
         5.0
     """
 
-    connects: Pace = field(default_factory=lambda: Pace(rate="55/m", burst=275))
+    connects: Pace = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
     """New connections, all sockets of one client together."""
-    subscribes: Pace = field(default_factory=lambda: Pace(rate="230/h", burst=230))
+    subscribes: Pace = field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
     """Requests to subscribe, on one connection."""
     frames: Pace = field(default_factory=Pace)
     """Frames sent on one connection, pings among them."""

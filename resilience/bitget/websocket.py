@@ -95,7 +95,7 @@ class _Client(StreamClient):
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
 
     def _checked(self, args: Iterable[Any]) -> list[Arg]:
-        found = [self._dialect.checked(arg) for arg in super()._checked(args)]
+        found: list[Arg] = [self._dialect.checked(arg) for arg in super()._checked(args)]
         if not self._can_log_in:
             for arg in found:
                 if self._dialect.route(arg) == "private":

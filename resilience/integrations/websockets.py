@@ -6,21 +6,20 @@ automatic anything. The only importer of `websockets` on the client's side.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as _connect
 from websockets.exceptions import ConnectionClosed
 
-__all__ = ["Closed", "Socket", "connect"]
+__all__ = ["ClosedError", "Socket", "connect"]
 
 _LONGEST = 16 * 2**20  # bytes of one frame: a full order book takes some hundred kB
 _CLOSE_WITHIN = 1.0
 _FRAMES = 16  # frames read ahead; more stay in the system's buffers, so that a slow reader is felt by the venue
 
 
-class Closed(ConnectionError):
+class ClosedError(ConnectionError):
     """The connection is over.
 
     Attributes:
@@ -43,7 +42,7 @@ class Socket:
         """Send a text frame.
 
         Raises:
-            Closed: the connection is over.
+            ClosedError: the connection is over.
         """
         try:
             await self._connection.send(text)
@@ -54,7 +53,7 @@ class Socket:
         """Return the next frame.
 
         Raises:
-            Closed: the connection is over.
+            ClosedError: the connection is over.
         """
         try:
             return await self._connection.recv()
@@ -90,6 +89,6 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
     return Socket(made)
 
 
-def _closed(error: ConnectionClosed) -> Closed:
+def _closed(error: ConnectionClosed) -> ClosedError:
     told = error.rcvd
-    return Closed(None, "") if told is None else Closed(told.code, told.reason)
+    return ClosedError(None, "") if told is None else ClosedError(told.code, told.reason)

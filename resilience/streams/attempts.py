@@ -7,6 +7,7 @@ open breaker is waited for; only a stop object of the user's, or a policy withou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +27,10 @@ class Attempts:
         count: attempts that failed since the stream was last steady.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Callable[[], Plan]) -> None:
+        """Begin; `plan` is asked before each connect, so that a reload of the policies is followed."""
+        self._planned = plan
+        self._plan = plan()
         self._state: Any = None
         self._waited = 0.0
         self.count = 0
@@ -39,6 +42,7 @@ class Attempts:
 
     def begin(self, now: float) -> tuple[bool, Ticket | None]:
         """Ask for leave to connect: (whether, the breaker's ticket)."""
+        self._plan = self._planned()
         breaker, budget = self._plan.breaker, self._plan.budget
         ticket = None if breaker is None else breaker.admit(now)
         self._plan.tell_breaker()
@@ -63,6 +67,9 @@ class Attempts:
 
     def classify(self, error: object) -> Failure:
         """Return what an error means to a stream: what never was a request cannot have been executed."""
+        code = str(getattr(error, "close_code", None))
+        if self._plan.classifier.rule(code) is not None:
+            error = ApiError(code)  # the venue's own code, told by the close frame
         failure = self._plan.classifier.classify(error, registry=self._plan.binding.registry)
         if not isinstance(error, ApiError) and failure.executed != "n_a":
             failure = replace(failure, executed="n_a")
@@ -82,7 +89,6 @@ class Attempts:
         delay = self._delay(failure, error, now)
         if delay is None:
             self._tell("retries_exhausted", failure, error)
-            self.ended(failure, error)
             return None
         delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
         self._tell("retry_scheduled", failure, error, wait_for=delay)

@@ -222,39 +222,28 @@ class StreamClient:
             name,
             venue.dialect,
             self.limits,
-            Attempts(self._pipeline.plan(connect, binding)),
+            Attempts(partial(self._pipeline.plan, connect, binding)),
             self._connects,
             private=name in venue.private,
             clock=self._clock,
             stamp=venue.stamp,
         )
         told = partial(self._broken, name)
-        fetch = self._fetch if venue.fetch is not None else None
         return Supervisor(
-            session, connect, self._hub, self._clock, resync=venue.resync, fetch=fetch, broke=told, over=self._ended
+            session,
+            connect,
+            self._hub,
+            self._clock,
+            resync=venue.resync,
+            fetch=venue.fetch,
+            broke=told,
+            over=self._ended,
         )
 
     def _ended(self) -> None:
         """A socket has ended; with the last one the loops end."""
         if all(one.session.over not in (None, State.IDLE) for one in self._supervisors.values()):
             self._hub.end_loops()
-
-    async def _fetch(self, gap: Gap) -> None:
-        """Deliver what a gap swallowed, as updates; what goes wrong is told, and tried again where that helps."""
-        assert self._venue.fetch is not None
-        attempt, attempts = 0, self._supervisors[gap.socket].session.retries()
-        while True:
-            try:
-                for update in await self._venue.fetch(gap):
-                    await self._hub.put("update", update, None)
-                return
-            except Exception as error:
-                attempt += 1
-                delay, told = attempts(error, attempt)
-                self._hub.post("exception", told)
-                if delay is None:
-                    return
-            await self._clock.asleep(delay)
 
     def _raised(self, event: str, error: BaseException) -> StreamFailure | None:
         """Return what is told of a handler that raised; one that listens to exceptions is logged, once a class."""

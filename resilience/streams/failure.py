@@ -20,7 +20,8 @@ class StreamFailure(Failure):
     """Something that went wrong in a stream, and what the client does about it.
 
     Attributes:
-        during: what the client was doing: `connect`, `login`, `subscribe`, `read`, `handler`, `fetch_missed`, `request`.
+        during: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
+            `fetch_missed`.
         doing: what it does now, in words.
         action: the same by its name in the code table; empty where the table has none.
         arg: the subscription that it is about, or None where the venue did not say.

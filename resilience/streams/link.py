@@ -13,6 +13,7 @@ from math import inf
 from typing import Any
 
 from .._core.gauge import Gauge
+from .._core.plan import Ticket
 from .._core.stream import Limits, Pace
 from .dialect import Arg, Dialect, batched
 from .heartbeat import Heartbeat
@@ -54,7 +55,7 @@ class Link:
         relogins: how often it had to log in again.
     """
 
-    def __init__(self, number: int, dialect: Dialect, limits: Limits, now: float, ticket: object) -> None:
+    def __init__(self, number: int, dialect: Dialect, limits: Limits, now: float, ticket: Ticket | None) -> None:
         self.number, self.began, self.ticket = number, now, ticket
         self._dialect, self._limits = dialect, limits
         self.opened: float | None = None

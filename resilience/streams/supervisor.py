@@ -7,7 +7,7 @@ error of a connection is reported to the session, a bug becomes an exception eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from math import inf
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class Supervisor:
         clock: Clock,
         *,
         resync: Callable[[], Awaitable[Any]] | None = None,
-        fetch: Callable[[Gap], Awaitable[Any]] | None = None,
+        fetch: Callable[[Gap], Awaitable[Iterable[Any]]] | None = None,
         broke: Callable[[BaseException], None] | None = None,
         over: Callable[[], None] | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End it and wait until nothing of it is left."""
-        self.do(self.session.stop(self._clock.monotonic()))
+        self.do(self.session.stop())
         while rest := self._tasks - {asyncio.current_task()}:
             await asyncio.wait(rest)
 
@@ -125,7 +125,7 @@ class Supervisor:
         elif isinstance(step, Resync):
             self._spawn(self._measure(step.link))
         elif isinstance(step, Fetch) and self._fetch is not None:
-            fetching = self._spawn(self._fetch(step.gap))
+            fetching = self._spawn(self._missed(self._fetch, step.gap))
             self._fetching.add(fetching)
             fetching.add_done_callback(self._fetching.discard)
 
@@ -233,3 +233,19 @@ class Supervisor:
         except Exception:
             pass
         self.do(self.session.resynced(number, self._clock.monotonic()))
+
+    async def _missed(self, fetch: Callable[[Gap], Awaitable[Iterable[Any]]], gap: Gap) -> None:
+        """Deliver what a gap swallowed, as updates; what goes wrong is told, and tried again where that helps."""
+        attempt = 1
+        while True:
+            try:
+                for update in await fetch(gap):
+                    await self._hub.put("update", update, None)
+                return
+            except Exception as error:
+                told = self.session.unfetched(error, attempt)
+            self._hub.post("exception", told)
+            if told.wait_for is None:
+                return
+            attempt += 1
+            await self._clock.asleep(told.wait_for)
