@@ -1,6 +1,6 @@
-"""Disconnects of ten kinds at random moments, orders meanwhile, and what the exchange saw of the bots' recovery.
+"""Disconnects of ten kinds at random moments, orders meanwhile, and a while to recover in the end.
 
-Everything is counted on the exchange's side, but for what a bot heard of orders. Times are sandbox seconds.
+Times are sandbox seconds. What happens is drawn from the seed; when a bot notices is not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,63 +16,34 @@ from resilience.sandbox import Sandbox
 from resilience.sandbox.book import SPOT
 from resilience.sandbox.sockets import Connection
 
-from .stream_bots import Bot, Heard, Ours, Plain, private, public
+from .soak_seen import Count, Seen
+from .stream_bots import Bot, Ours, Plain, public
+
+__all__ = ["KINDS", "Soak"]
 
 KINDS = {
-    "reset by the peer": ("drop", ""),
-    "frames that are no JSON, then a reset": ("malformed+binary+drop", ""),
-    "close frame 1000": ("close:1000", ""),
-    "close frame 1012": ("close:1012", ""),
-    "end without a close frame": ("close:1006", ""),
-    "half open: silence without an end": ("half_open", ""),
-    "upgrade announced": ("upgrade", ""),
-    "the daily disconnect": ("expire", ""),
-    "over limit: 30007, then the end": ("error:30007:close", ""),
-    "the next handshake refused, login rejected, or lost at the subscription": ("drop", "next"),
+    "reset": "drop",
+    "frames that are no JSON, then a reset": "malformed+binary+drop",
+    "close frame 1000": "close:1000",
+    "close frame 1012": "close:1012",
+    "end without a close frame": "close:1006",
+    "half open": "half_open",
+    "announced upgrade": "upgrade",
+    "daily disconnect": "expire",
+    "30007, then the end": "error:30007:close",
+    "reset, and trouble with the next connection": "drop",
 }
-"""The kinds of disconnects: the fault of a connection, and whether the next one meets one as well."""
+"""The kinds of disconnects and their faults; the next connection meets one of `NEXT` after the last kind."""
 NEXT = {
     "public": ("refuse", "drop@subscribe", "reject_subscribe:30006"),
     "private": ("refuse", "reject_login:30014", "reject_login:30005:close", "drop@login", "drop@subscribe"),
 }
-MAKERS: dict[str, Callable[[Sandbox, str, float, int], Bot]] = {"ours": Ours, "plain": Plain}
 GRACE = 120.0
-"""Seconds that a bot has in the end to be whole again."""
-
-
-@dataclass
-class Count:
-    """What became of it all.
-
-    Attributes:
-        disconnects: connections that met a fault, by kind.
-        seconds: how long it took.
-        connects: handshakes.
-        missing: subscriptions that were not there in the end.
-        twice: subscriptions that were there twice, at any time.
-        violations: other limits exceeded.
-        subscribed: share of the time, and of what was wanted, that was subscribed to.
-        fed: share of the feeds' updates that arrived.
-        ends: orders that ended, times the bots.
-        heard: how many of these ends the bots heard of, and `fetched` of them by REST.
-        tasks, threads: what was left when the bots were closed.
-        told: what the bots were told of problems.
-    """
-
-    disconnects: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    connects: int = 0
-    missing: int = 0
-    twice: int = 0
-    violations: int = 0
-    subscribed: float = 0.0
-    fed: float = 0.0
-    ends: int = 0
-    heard: int = 0
-    fetched: int = 0
-    tasks: int = 0
-    threads: int = 0
-    told: Counter[str] = field(default_factory=Counter)
+"""Seconds that the bots have in the end to be whole again."""
+RESTS = 15.0
+"""Seconds between a limit order and its cancel."""
+_MAKERS: dict[str, Callable[[Sandbox, str, float, int], Bot]] = {"ours": Ours, "plain": Plain}
+_USUAL = {"symbol": "BTCUSDT", "side": "buy"}
 
 
 @dataclass
@@ -81,9 +51,13 @@ class Soak:
     """One run.
 
     Attributes:
+        name: `ours` or `plain`.
+        version: of the sockets.
         disconnects: how many.
         seconds: over how long they are spread.
         bots: how many bots, with two connections each.
+        seed: of the kinds, the moments and the victims.
+        pace: sandbox seconds in a real one.
     """
 
     name: str
@@ -92,13 +66,13 @@ class Soak:
     seconds: float = 600.0
     bots: int = 4
     seed: int = 7
-    pace: float = 20.0
+    pace: float = 10.0
     _met: set[int] = field(default_factory=set)
-    _orders: dict[str, str] = field(default_factory=dict)
+    _ended: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Count:
         """Run it and count."""
-        with Sandbox(pace=self.pace, limits=True, unified=self.version == "v3") as exchange:
+        with Sandbox(pace=self.pace, unified=self.version == "v3") as exchange:
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
             before = threading.active_count()
@@ -107,100 +81,78 @@ class Soak:
         return count
 
     async def _run(self, exchange: Sandbox) -> Count:
-        count, noise = Count(), random.Random(self.seed)
-        bots = [MAKERS[self.name](exchange, self.version, self.pace, self.bots) for _ in range(self.bots)]
-        before = asyncio.all_tasks()
+        count, before = Count(), asyncio.all_tasks()
+        bots = [_MAKERS[self.name](exchange, self.version, self.pace, self.bots) for _ in range(self.bots)]
+        seen = Seen(exchange, self.version, bots)
         for bot in bots:
             await bot.start()
-        await self._until(lambda: self._whole(exchange) == 1.0, 60.0)
-        began, shares = time.monotonic(), list[float]()
-        fed = self._fed(exchange)
-        watching = asyncio.create_task(self._watch(exchange, shares))
-        trading = asyncio.create_task(self._trade(exchange))
-        await self._disconnect(exchange, count, noise)
-        trading.cancel()
-        await asyncio.gather(trading, return_exceptions=True)
+        await self._until(lambda: seen.whole() == 1.0, 60.0)
+        seen.begin()
+        began = time.monotonic()
+        beside = [asyncio.create_task(self._trade(exchange)), asyncio.create_task(self._sample(seen))]
+        await self._disconnect(exchange, count)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         count.seconds = (time.monotonic() - began) * self.pace
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        fed = self._fed(exchange) - fed
-        seen = sum(bot.heard.rows for bot in bots)
-        await self._until(lambda: self._whole(exchange) == 1.0 and self._missed(bots) == 0, GRACE)
-        self._judge(exchange, count, bots)
-        count.subscribed = sum(shares) / max(1, len(shares))
-        count.fed = seen / max(1, fed * self.bots)
+        seen.end(count)
+        await self._until(lambda: seen.whole() == 1.0 and seen.missed(self._ended) == 0, GRACE)
+        seen.judge(count, self._ended)
         for bot in bots:
             await bot.close()
         await asyncio.sleep(0.2)  # what is on its way to its end
         count.tasks = len(asyncio.all_tasks() - before)
         return count
 
-    # --- what happens -------------------------------------------------------------------------------
-
-    async def _disconnect(self, exchange: Sandbox, count: Count, noise: random.Random) -> None:
-        """Let the faults happen, each on a connection that has met none, at random moments."""
-        began = time.monotonic()
+    async def _disconnect(self, exchange: Sandbox, count: Count) -> None:
+        """Break connections that met no fault yet, at random moments."""
+        noise, began = random.Random(self.seed), time.monotonic()
         moments = sorted(noise.uniform(0, self.seconds) for _ in range(self.disconnects))
-        kinds = [kind for _ in range(-(-self.disconnects // len(KINDS))) for kind in KINDS]
+        kinds = [*KINDS] * -(-self.disconnects // len(KINDS))
         noise.shuffle(kinds)
+        last = began + (self.seconds + GRACE) / self.pace
         for moment, kind in zip(moments, kinds, strict=False):
             await asyncio.sleep(max(0.0, began + moment / self.pace - time.monotonic()))
-            limit = began + (self.seconds + GRACE) / self.pace
-            if not await self._until(lambda: bool(self._victims(exchange)), (limit - time.monotonic()) * self.pace):
+            left = (last - time.monotonic()) * self.pace
+            if not await self._until(lambda: bool(self._unbroken(exchange)), left):
                 return  # nobody connects any more
-            self._break(exchange, kind, noise.choice(self._victims(exchange)), noise)
+            self._break(exchange, kind, noise.choice(self._unbroken(exchange)), noise)
             count.disconnects[kind] += 1
+        await asyncio.sleep(max(0.0, began + self.seconds / self.pace - time.monotonic()))
 
     def _break(self, exchange: Sandbox, kind: str, victim: Connection, noise: random.Random) -> None:
-        fault, more = KINDS[kind]
-        if more:
+        if kind == "reset, and trouble with the next connection":
             exchange.sockets.script(noise.choice(NEXT[victim.path.rpartition("/")[2]]), path=victim.path)
         self._met.add(victim.number)
-        exchange.sockets.fault(fault, number=victim.number)
+        exchange.sockets.fault(KINDS[kind], number=victim.number)
 
-    def _victims(self, exchange: Sandbox) -> list[Connection]:
+    def _unbroken(self, exchange: Sandbox) -> list[Connection]:
         return [one for one in exchange.sockets.connections[-200:] if one.open and one.number not in self._met]
 
     async def _trade(self, exchange: Sandbox) -> None:
-        """Place an order every second, market and limit in turns; each limit order is cancelled 15 s later."""
-        number, resting = 0, list[tuple[float, str]]()
-        usual = {"symbol": "BTCUSDT", "side": "buy"}
+        """Place an order a second, market and limit in turns, and cancel each limit order a while later."""
+        number, began, resting = 0, time.monotonic(), list[tuple[float, str]]()
         while True:
             one, now = f"soak-{number}", time.monotonic()
-            kind = {"orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
             if number % 2:
-                kind = {"orderType": "market", "size": "50"}
-                self._orders[one] = "filled"
+                self._place(exchange, one, orderType="market", size="50")
+                self._ended[one] = "filled"
             else:
-                resting.append((now + 15 / self.pace, one))
-            exchange.exchange.place(SPOT, {**usual, **kind, "clientOid": one}, exchange.now())
-            while resting and resting[0][0] <= now:
-                due = resting.pop(0)[1]
-                exchange.exchange.cancel(SPOT, {"symbol": "BTCUSDT", "clientOid": due}, exchange.now())
-                self._orders[due] = "cancelled"
+                self._place(exchange, one, orderType="limit", force="gtc", price="100", size="1")
+                resting.append((now + RESTS / self.pace, one))
+            while resting[0:1] and resting[0][0] <= now:
+                _, due = resting.pop(0)
+                exchange.exchange.cancel(SPOT, {**_USUAL, "clientOid": due}, exchange.now())
+                self._ended[due] = "cancelled"
             number += 1
-            await asyncio.sleep(1 / self.pace)
+            await asyncio.sleep(max(0.0, began + number / self.pace - time.monotonic()))
 
-    # --- what is seen -------------------------------------------------------------------------------
+    def _place(self, exchange: Sandbox, client_id: str, **told: str) -> None:
+        exchange.exchange.place(SPOT, {**_USUAL, **told, "clientOid": client_id}, exchange.now())
 
-    def _whole(self, exchange: Sandbox) -> float:
-        """Return the share of what all bots want that is subscribed to on connections that work."""
-        there: Counter[str] = Counter()
-        for one in exchange.sockets.connections[-200:]:
-            if one.open and not one.silent:
-                there.update({str(arg) for arg in list(one.subscriptions)})
-        wanted = [str(arg) for arg in public(self.version) + private(self.version)]
-        return sum(min(self.bots, there[one]) for one in wanted) / (self.bots * len(wanted))
-
-    def _fed(self, exchange: Sandbox) -> int:
-        return sum(exchange.sockets.last(arg) for arg in public(self.version))
-
-    def _missed(self, bots: list[Bot]) -> int:
-        return sum(bot.heard.ends.get(one) != end for bot in bots for one, end in self._orders.items())
-
-    async def _watch(self, exchange: Sandbox, shares: list[float]) -> None:
+    async def _sample(self, seen: Seen) -> None:
         while True:
-            shares.append(self._whole(exchange))
+            seen.sample()
             await asyncio.sleep(1 / self.pace)
 
     async def _until(self, true: Callable[[], bool], seconds: float) -> bool:
@@ -211,17 +163,3 @@ class Soak:
                 return False
             await asyncio.sleep(0.005)
         return True
-
-    def _judge(self, exchange: Sandbox, count: Count, bots: list[Bot]) -> None:
-        wanted = self.bots * len(public(self.version) + private(self.version))
-        count.missing = round((1 - self._whole(exchange)) * wanted)
-        count.connects = exchange.sockets.connects
-        told = exchange.sockets.violations
-        count.twice = sum("subscribed twice" in one for one in told)
-        count.violations = len(told) - count.twice
-        heard: list[Heard] = [bot.heard for bot in bots]
-        count.ends = len(self._orders) * self.bots
-        count.heard = count.ends - self._missed(bots)
-        count.fetched = sum(one.fetched for one in heard)
-        for one in heard:
-            count.told += one.told

@@ -37,13 +37,13 @@ class Heard:
     Attributes:
         ends: how each order ended, by client id.
         fetched: ends that came by REST.
-        rows: updates of feeds.
+        fed: updates of feeds, by arg and number.
         told: exception events by category.
     """
 
     ends: dict[str, str] = field(default_factory=dict)
     fetched: int = 0
-    rows: int = 0
+    fed: set[tuple[str, int]] = field(default_factory=set)
     told: Counter[str] = field(default_factory=Counter)
 
     def update(self, frame: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Heard:
         for row in frame.get("data", ()):
             status = row.get("orderStatus") or row.get("status") or row.get("state")
             if status is None:
-                self.rows += 1
+                self.fed.add((str(frame["arg"]), row.get("seq", 0)))
             elif status not in ("live", "new") and row["clientOid"] not in self.ends:
                 self.ends[row["clientOid"]] = status
                 self.fetched += frame.get("action") == "missed"
