@@ -100,7 +100,7 @@ class Session(Refusals):
         link.pulse.heard(now)
         try:
             message = self.dialect.read(text)
-        except (ValueError, RecursionError) as error:
+        except Exception as error:  # whatever a dialect makes of rubbish: the frame cannot be read
             failure = self.attempts.classify(own("malformed_frame"))
             caused = type(error).__name__
             return [self.exception(failure, "drops the frame and goes on", during="read", caused_by=caused)]
