@@ -116,6 +116,10 @@ class Pipeline:
         check_callable(fn)
         return self._routed(fn, binding or replace(self._binding, operation=self.operation or name_of(fn)))
 
+    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+        """Resolve this pipeline for one operation, for drivers of another kind: a stream's supervisor."""
+        return self._plan(fn, binding, _NO_KEYS, 0)
+
     @property
     def breaker(self) -> Breaker | None:
         """The breaker of this pipeline's own calls, or None when the policy has none."""
