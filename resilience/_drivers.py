@@ -31,6 +31,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
+    marked = keys is not None or stamps is not None
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -68,7 +69,9 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place = (plan, deadline, until, key, None if stamps is None else stamps())
+        place: Any = (plan, deadline, until)
+        if marked:
+            place = (plan, deadline, until, key, None if stamps is None else stamps())
         token = ENTER(place)
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
@@ -108,6 +111,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
+    marked = keys is not None or stamps is not None
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -145,7 +149,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place = (plan, deadline, until, key, None if stamps is None else stamps())
+        place: Any = (plan, deadline, until)
+        if marked:
+            place = (plan, deadline, until, key, None if stamps is None else stamps())
         cutting = None
         token = ENTER(place)
         try:
