@@ -23,10 +23,10 @@ from .buffer import Counts
 from .dialect import Arg
 from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
-from .link import gauge_of
 from .session import Session, State
 from .supervisor import Supervisor
 from .venue import Venue
+from .windows import window_of
 
 __all__ = ["StreamClient"]
 
@@ -61,7 +61,7 @@ class StreamClient:
         self.limits = (limits or settings.stream or Limits()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._pipeline = policies.pipeline(policy)
-        self._connects = gauge_of(self.limits.connects)
+        self._connects = partial(window_of, policies, self.limits.connects)
         self._hub = Hub(self.limits.queue, self.limits.overflow, self._raised)
         self._logged: set[str] = set()
         self._supervisors: dict[str, Supervisor] = {}
@@ -134,14 +134,18 @@ class StreamClient:
             while not _settled(one):
                 await one.changed()
 
-    async def close(self) -> None:
-        """End it: sockets are closed, handlers get what waits for them, loops end."""
+    async def close(self, *, patience: float = 5.0) -> None:
+        """End it: sockets are closed, loops end, handlers get what waits for them, for `patience` seconds at most."""
         self._closed = True
         for one in self._supervisors.values():
             await one.stop()
         self._hub.close()
-        if self._calling is not None and self._calling is not asyncio.current_task():
-            await asyncio.wait([self._calling])
+        calling = self._calling
+        if calling is not None and calling is not asyncio.current_task():
+            _, late = await asyncio.wait([calling], timeout=patience)
+            if late:
+                calling.cancel()
+                await asyncio.wait(late)
 
     def blocking(self) -> BlockingStream:
         """Return this client in a thread of its own, for a program without an event loop."""
@@ -198,12 +202,13 @@ class StreamClient:
     def _made(self, name: str) -> Supervisor:
         venue = self._venue
         url = venue.urls[name]
+        host = urlsplit(url).netloc
         connect = partial(venue.connect, url)
         binding = Binding(
             operation=f"stream_{name}",
             read=True,
             registry=venue.registry,
-            host=urlsplit(url).netloc,
+            host=host,
             account=venue.account,
         )
         session = Session(
@@ -211,7 +216,7 @@ class StreamClient:
             venue.dialect,
             self.limits,
             Attempts(partial(self._pipeline.plan, connect, binding)),
-            self._connects,
+            self._connects(host),
             private=name in venue.private,
             clock=self._clock,
             stamp=venue.stamp,
