@@ -93,9 +93,8 @@ class Link:
         self._outbox.append(text)
 
     def hold(self, now: float, until: float) -> None:
-        """Send nothing before this instant; what was asked for and not answered is asked for again."""
+        """Send nothing before this instant."""
         self._frames.hold(now, until)
-        self.forget(self.waiting())
 
     def forget(self, ids: Iterable[Hashable]) -> None:
         """Ask for these anew."""

@@ -106,14 +106,13 @@ def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
 
 
 def _hold(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    """Send nothing for a while, then ask again for what was not answered."""
+    """Send nothing for a while, then ask again for what was refused: by its name, or else all that is not answered."""
     one.link.holds += 1
     delay = one.failure.retry_after or socket.attempts.longest(one.link.holds, _HELD)
     one.link.hold(now, now + delay)
     if one.link.login_at is not None:
         one.link.login(socket.stamp(), now + delay)
-    elif one.id is not None:
-        one.link.forget([one.id])
+    one.link.forget(one.link.waiting() if one.id is None else [one.id])
     return [socket.exception(one.failure, one.reaction.words, delay, **one.told)]
 
 
