@@ -67,10 +67,19 @@ class Updates:
         return self
 
     async def __anext__(self) -> Any:
-        found = await self._box.get()
+        found = await self.next()
         if found is None:
             raise StopAsyncIteration
-        return found[1]
+        return found[0]
+
+    async def next(self) -> tuple[Any] | None:
+        """Return the next update, or None when none will come any more."""
+        found = await self._box.get()
+        return None if found is None else (found[1],)
+
+    def close(self) -> None:
+        """Take no more updates."""
+        self._box.close()
 
     @property
     def counts(self) -> Counts:
