@@ -249,7 +249,7 @@ def test_refusals_without_a_name_are_worked_out() -> None:
 
 
 def test_only_what_was_refused_is_asked_for_again() -> None:
-    """A refusal for a while that names one of a batch: the others are answered by themselves, and not asked for twice."""
+    """A refusal for a while that names one of a batch leaves the others alone: they are answered by themselves."""
     play = Play(private=False)
     play.want("a", "b")
     play.take(play.session.start(0.0))
