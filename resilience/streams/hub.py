@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from inspect import isawaitable
 from typing import Any, Self
-from weakref import WeakSet
 
 from .buffer import Buffer, Counts, Overflow
 from .failure import EVENTS
@@ -79,7 +78,7 @@ class Updates:
 
     def close(self) -> None:
         """Take no more updates."""
-        self._box.close()
+        self._hub.leave(self._box)
 
     @property
     def counts(self) -> Counts:
@@ -87,7 +86,7 @@ class Updates:
         return self._box.buffer.counts
 
     def __del__(self) -> None:
-        self._box.close()  # a loop that was left holds nobody up
+        self.close()  # a loop that was left holds nobody up
 
 
 class Hub:
@@ -97,7 +96,7 @@ class Hub:
         """Begin without handlers; `broke` makes the exception event of a handler that raised, or None."""
         self._size, self._overflow, self._broke = size, overflow, broke
         self._handlers: dict[str, tuple[Handler, ...]] = {}
-        self._loops: WeakSet[Updates] = WeakSet()
+        self._loops: tuple[_Mailbox, ...] = ()
         self._box: _Mailbox | None = None
         self._over = False
 
@@ -126,11 +125,15 @@ class Hub:
     def updates(self) -> Updates:
         """Return a loop's own queue."""
         box = _Mailbox(self._size, self._overflow)
-        made = Updates(self, box)
-        self._loops.add(made)
+        self._loops = (*self._loops, box)
         if self._over:
             box.close()
-        return made
+        return Updates(self, box)
+
+    def leave(self, box: _Mailbox) -> None:
+        """Forget a loop's queue."""
+        self._loops = tuple(one for one in self._loops if one is not box)
+        box.close()
 
     @property
     def room(self) -> bool:
@@ -147,12 +150,14 @@ class Hub:
         for box in self._boxes(event):
             box.post(event, value, key)
 
-    def _boxes(self, event: str) -> list[_Mailbox]:
-        found = [one._box for one in self._loops] if event == "update" else []
-        if self._handlers.get(event):
-            self._box = self._box or _Mailbox(self._size, self._overflow)
-            found.append(self._box)
-        return found
+    def _boxes(self, event: str) -> tuple[_Mailbox, ...]:
+        """Return who hears of an event."""
+        loops = self._loops if event == "update" else ()
+        if not self._handlers.get(event):
+            return loops
+        if self._box is None:
+            self._box = _Mailbox(self._size, self._overflow)
+        return (*loops, self._box)
 
     async def run(self) -> None:
         """Call handlers, one event after the other, until `close`."""
@@ -174,8 +179,8 @@ class Hub:
 
     def end_loops(self) -> None:
         """Let the loops end once they have what waits for them: nothing more will come."""
-        for one in list(self._loops):
-            one._box.close()
+        for box in self._loops:
+            box.close()
 
     def close(self) -> None:
         """Take nothing more in; handlers and loops still get what waits."""

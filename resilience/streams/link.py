@@ -69,6 +69,7 @@ class Link:
         self.pulse = Heartbeat(limits, now)
         self._frames, self._subscribes = gauge_of(limits.frames), gauge_of(limits.subscribes)
         self._outbox: deque[str] = deque()
+        self._doubted_at = inf
         self._again: set[Hashable] = set()  # of those in `subs` alone
 
     @property
@@ -93,8 +94,11 @@ class Link:
         self._outbox.append(text)
 
     def hold(self, now: float, until: float) -> None:
-        """Send nothing before this instant."""
+        """Send nothing before this instant; what is not answered by then was refused, and is asked for anew."""
         self._frames.hold(now, until)
+        self._doubted_at = until
+        for one in self.waiting():
+            self.subs[one].at = until
 
     def forget(self, ids: Iterable[Hashable]) -> None:
         """Ask for these anew."""
@@ -129,6 +133,9 @@ class Link:
         steps: list[Step] = []
         if self.opened is None:
             return steps
+        if self._doubted_at <= now:
+            self._doubted_at = inf
+            self.renew(self.waiting(), now)
         if self.pulse.ping_at <= now and self._frames.take(now) <= now:
             self.pulse.pinged(now)
             steps.append(Send(self.number, self._dialect.ping))
@@ -147,7 +154,7 @@ class Link:
         """Return the instant at which `flow` is to be asked next."""
         if self.opened is None:
             return inf
-        at = max(self.pulse.ping_at, self._frames.ready_at(-inf))
+        at = min(max(self.pulse.ping_at, self._frames.ready_at(-inf)), self._doubted_at)
         if self._outbox or (self.ready and self._unwanted(wanted)):
             at = min(at, self._spare_at(-inf))
         elif self.ready and self.unasked(wanted):

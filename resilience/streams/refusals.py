@@ -100,10 +100,15 @@ class Refusals(Lines):
                 return ACTIONS["reconnect_relogin_resubscribe" if helped else "give_up"]
         if found.do is Do.RELOGIN and not self.private:
             return ACTIONS["drop_subscription"]
-        if found.do is Do.RELOGIN:
+        if found.do is Do.RELOGIN and not _relogs_in(link, found):
             link.relogins += 1
             return found if link.relogins <= _RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
         return found
+
+
+def _relogs_in(link: Link, found: Reaction) -> bool:
+    """Tell whether a login is out already: each subscription that needs one is refused by itself."""
+    return link.login_at is not None and not found.once
 
 
 def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
@@ -111,13 +116,15 @@ def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
 
 
 def _hold(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    """Send nothing for a while, then ask again for what was refused: by its name, or else all that is not answered."""
-    one.link.holds += 1
-    delay = one.failure.retry_after or socket.attempts.longest(one.link.holds, _HELD)
-    one.link.hold(now, now + delay)
-    if one.link.login_at is not None:
-        one.link.login(socket.stamp(), now + delay)
-    one.link.forget(one.link.waiting() if one.id is None else [one.id])
+    """Send nothing for a while, then ask again for what was not answered."""
+    link = one.link
+    link.holds += 1
+    delay = one.failure.retry_after or socket.attempts.longest(link.holds, _HELD)
+    if one.id is not None:
+        link.forget([one.id])
+    link.hold(now, now + delay)
+    if link.login_at is not None:
+        link.login(socket.stamp(), now + delay)
     return [socket.exception(one.failure, one.reaction.words, delay, **one.told)]
 
 
@@ -141,12 +148,15 @@ def _dropped(socket: Refusals, one: _Refusal) -> list[Step]:
 
 
 def _relogin(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
+    """Log in again, and subscribe anew to what was refused and what may be gone; further refusals change nothing."""
     link = one.link
-    link.excused = True
-    link.forget(link.waiting())
-    if not one.reaction.once:
-        link.renew(socket.wanted, now)
-    link.login(socket.stamp(), now)
+    if one.id is not None:
+        link.forget([one.id])
+    if not _relogs_in(link, one.reaction):
+        link.excused = True
+        if not one.reaction.once:
+            link.renew([name for name in link.subs if one.id is None or link.subs[name].state == "live"], now)
+        link.login(socket.stamp(), now)
     return [socket.exception(one.failure, one.reaction.words, **one.told)]
 
 

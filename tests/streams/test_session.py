@@ -336,3 +336,51 @@ def test_a_stream_that_gave_up_can_begin_anew() -> None:
     play.take(play.session.start(play.now))
     play.restore("a")
     assert play.session.state is State.LIVE
+
+
+def test_a_refusal_for_too_much_asks_again_for_what_it_named() -> None:
+    """The others of the same request are acknowledged after it: they are not asked for twice."""
+    play = Play()
+    play.want("a", "b", "c")
+    play.take(play.session.start(0.0))
+    play.restore()
+    play.frame(1, error=429, of="a", op="subscribe")
+    play.frame(1, ack="b")
+    play.frame(1, ack="c")
+    play.wait(5.0)
+    assert subscribed(play, 1) == ["a", "b", "c", "a"]
+    play.frame(1, ack="a")
+    assert play.session.state is State.LIVE
+    assert len(play.failures()) == 1
+
+
+def test_a_refusal_for_too_much_without_a_name() -> None:
+    """After the wait what is still not answered is given up and asked for anew; nothing is asked for twice at once."""
+    play = Play()
+    play.want("a", "b")
+    play.take(play.session.start(0.0))
+    play.restore()
+    play.frame(1, error=30006)
+    play.frame(1, ack="b")
+    play.wait(5.0)
+    assert [one for one in play.sent[1] if one != "ping"][-1] == {"op": "unsubscribe", "args": [{"of": "a"}]}
+    play.frame(1, left="a")
+    play.wait(1.0)
+    assert subscribed(play, 1) == ["a", "b", "a"]
+    assert len(play.failures()) == 1
+
+
+def test_every_subscription_refused_for_want_of_a_login() -> None:
+    """One login for all of them, and each is asked for again after it."""
+    play = Play()
+    play.want("a", "b", "c")
+    play.take(play.session.start(0.0))
+    play.restore()
+    for one in ("a", "b", "c"):
+        play.frame(1, error=30004, of=one, op="subscribe")
+    play.wait(1.0)
+    assert [one["op"] for one in play.sent[1] if one != "ping"] == ["login", "subscribe", "login"]
+    play.frame(1, login=1)
+    play.wait(1.0)
+    assert subscribed(play, 1) == ["a", "b", "c"] * 2
+    assert len(play.failures()) == 3
