@@ -115,6 +115,7 @@ class Supervisor:
         task = asyncio.ensure_future(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began never ran
         return task
 
     async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:

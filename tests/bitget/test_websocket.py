@@ -12,6 +12,7 @@ import pytest
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2
 from resilience.sandbox import Sandbox
+from resilience.sandbox.book import MIX, SPOT
 from resilience.streams import Limits
 from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 
@@ -127,6 +128,40 @@ def test_what_a_gap_swallowed_is_fetched(exchange: Sandbox, colour: str) -> None
     updates = run(story())
     missed = [one for one in updates if one["action"] == "missed"]
     assert [row["clientOid"] for row in missed[0]["data"]] == ["missed"]
+
+
+@pytest.mark.parametrize("kind", ["spot", "futures", "v3"])
+def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
+    """A list of past orders goes by when they were placed: one that had rested for long is asked for by its id."""
+    unified, mix = kind == "v3", kind == "futures"
+    arg = ORDERS3 if unified else {**ORDERS, "instType": "USDT-FUTURES"} if mix else ORDERS
+    market = MIX if mix else SPOT
+    order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+    future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"} if mix else {}
+
+    async def story(exchange: Sandbox) -> list[Any]:
+        rest: Any = rest_of(exchange)
+        try:
+            async with client_of(exchange, 3 if unified else 2, rest=rest) as client:
+                heard = Heard(client)
+                client.subscribe(arg)
+                await client.ready()
+                old = exchange.exchange.place(market, {**order, **future, "clientOid": "old"}, exchange.now())
+                await heard.came("update")
+                old.created -= 3600
+                exchange.sockets.script("refuse", "refuse")
+                exchange.sockets.fault("drop")
+                await heard.came("exception")
+                exchange.exchange.cancel(market, {"clientOid": "old"}, exchange.now())
+                await heard.until(lambda: any(one["action"] == "missed" for one in heard.of("update")))
+                return heard.of("update")
+        finally:
+            rest.close()
+
+    with Sandbox(unified=unified) as exchange:
+        (row,) = run(story(exchange))[-1]["data"]
+    assert row["clientOid"] == "old"
+    assert (row.get("orderStatus") or row.get("status") or row.get("state")).startswith("cancel")
 
 
 def test_an_announced_upgrade_leaves_no_gap_and_no_copy() -> None:

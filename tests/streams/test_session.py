@@ -248,6 +248,20 @@ def test_refusals_without_a_name_are_worked_out() -> None:
     assert list(play.session.wanted) == ["a", "c"]
 
 
+def test_only_what_was_refused_is_asked_for_again() -> None:
+    """A refusal for a while that names one of a batch leaves the others alone: they are answered by themselves."""
+    play = Play(private=False)
+    play.want("a", "b")
+    play.take(play.session.start(0.0))
+    play.take(play.session.opened(1, 0.0))
+    play.frame(1, error=30006, of="a", op="subscribe")
+    play.frame(1, ack="b")
+    play.wait(5.0)
+    assert subscribed(play, 1) == ["a", "b", "a"]
+    play.frame(1, ack="a")
+    assert play.session.state is State.LIVE
+
+
 def test_a_successor_takes_over_when_it_is_live() -> None:
     """Both bring updates meanwhile; each is told once, and the old connection is read a moment longer."""
     play = Play()
