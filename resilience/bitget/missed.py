@@ -7,7 +7,7 @@ stream showed open are remembered, and those that no list shows any more are ask
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = ["Missed"]
 
 _EARLIER = 5.0  # seconds that are fetched twice rather than missed: clocks differ, and pushes are under way
 _MOST = "100"
+_PAGES = 50  # of that many orders: more than a venue lets an account place in a long gap
 _OPEN = ("live", "new", "partially_filled")
 _GONE = ("25204", "40109", "43001")
 _CHANNELS = ("orders", "order")
@@ -56,7 +57,7 @@ class Missed:
         rows: dict[str, dict[str, Any]] = {}
         ask = _v3 if self._unified else _v2
         for path, params in ask(arg, str(int(since * 1000))):
-            for row in _rows(await self._asked(path, params)):
+            async for row in self._listed(path, params):
                 rows[str(row.get("orderId"))] = row
         for order_id, symbol in list(self._open.get(_product(arg), {}).items()):
             if order_id not in rows and arg.get("instId") in (None, "default", symbol):
@@ -64,13 +65,26 @@ class Missed:
                 rows |= {order_id: ended} if ended else {}
         return list(rows.values())
 
+    async def _listed(self, path: str, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the orders of a list, page after page."""
+        for _ in range(_PAGES):
+            answer = await self._asked(path, params)
+            rows = _rows(answer)
+            for row in rows:
+                yield row
+            data = answer.get("data")
+            cursor = data.get("cursor") if isinstance(data, Mapping) else None
+            if len(rows) < int(_MOST) or (self._unified and not cursor):
+                return
+            params = {**params, **({"cursor": cursor} if self._unified else {"idLessThan": rows[-1].get("orderId")})}
+
     async def _ended(self, product: str, order_id: str, symbol: str) -> dict[str, Any] | None:
         """Return an order that was open and stands in no list; None where it is gone."""
         path, params = _one(product, order_id, symbol)
         try:
             answer = await self._asked(path, params)
         except BitgetApiError as error:
-            if str(error.code) not in _GONE:
+            if error.api_code not in _GONE:
                 raise
             self._open[product].pop(order_id, None)
             return None
