@@ -1,7 +1,8 @@
 """What a private stream missed, fetched by REST: the orders that changed within a gap, as updates.
 
 A list of past orders goes by when they were placed, not by when they ended. So the orders that the
-stream showed open are remembered, and those that no list shows any more are asked for one by one.
+stream showed open are remembered, the list begins with the oldest of them, and those that it does
+not show are asked for one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from inspect import iscoroutinefunction
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 from ..streams.failure import Gap
 from .errors import BitgetApiError
@@ -17,6 +19,7 @@ from .errors import BitgetApiError
 __all__ = ["Missed"]
 
 _EARLIER = 5.0  # seconds that are fetched twice rather than missed: clocks differ, and pushes are under way
+_LONGEST = 86_400.0  # seconds that the list looks back for the sake of old orders; older ones are asked for by id
 _MOST = "100"
 _PAGES = 50  # of that many orders: more than a venue lets an account place in a long gap
 _OPEN = ("live", "new", "partially_filled")
@@ -26,13 +29,20 @@ _CHANNELS = ("orders", "order")
 _Question = tuple[str, dict[str, Any]]
 
 
+class _Order(NamedTuple):
+    """An order that was open: its symbol, and the Unix time at which it was placed."""
+
+    symbol: str
+    placed: float
+
+
 class Missed:
     """Remembers which orders are open, and fetches what a gap swallowed. Belongs to one event loop."""
 
     def __init__(self, rest: Any, path: str) -> None:
         """Begin without orders; `rest` is sync (and asked in a thread) or async, `path` is that of the sockets."""
         self._rest, self._unified = rest, path.startswith("/v3")
-        self._open: dict[str, dict[str, str]] = {}
+        self._open: dict[str, dict[str, _Order]] = {}
 
     def heard(self, update: Mapping[str, Any]) -> None:
         """Note which orders an update shows open, and which have ended."""
@@ -54,14 +64,17 @@ class Missed:
         return found
 
     async def _fetched(self, arg: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+        """Return the orders of one subscription by what changed since a Unix time."""
         rows: dict[str, dict[str, Any]] = {}
+        known = self._open.get(_product(arg), {})
+        first = max(min([since, *(one.placed - 1 for one in known.values())]), since - _LONGEST)
         ask = _v3 if self._unified else _v2
-        for path, params in ask(arg, str(int(since * 1000))):
+        for path, params in ask(arg, str(int(first * 1000))):
             async for row in self._listed(path, params):
                 rows[str(row.get("orderId"))] = row
-        for order_id, symbol in list(self._open.get(_product(arg), {}).items()):
-            if order_id not in rows and arg.get("instId") in (None, "default", symbol):
-                ended = await self._ended(_product(arg), order_id, symbol)
+        for order_id, order in list(known.items()):
+            if order_id not in rows and arg.get("instId") in (None, "default", order.symbol):
+                ended = await self._ended(_product(arg), order_id, order.symbol)
                 rows |= {order_id: ended} if ended else {}
         return list(rows.values())
 
@@ -96,7 +109,9 @@ class Missed:
         status = row.get("orderStatus") or row.get("status") or row.get("state")
         known, order_id = self._open.setdefault(product, {}), str(row.get("orderId"))
         if status in _OPEN:
-            known[order_id] = str(row.get("instId") or row.get("symbol"))
+            placed = str(row.get("cTime") or row.get("createdTime"))
+            at = int(placed) / 1000 if placed.isdecimal() and len(placed) < 16 else inf
+            known[order_id] = _Order(str(row.get("instId") or row.get("symbol")), at)
         else:
             known.pop(order_id, None)
 
