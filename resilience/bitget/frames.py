@@ -54,8 +54,10 @@ class Frames:
         return _written("unsubscribe", args)
 
     def id(self, arg: Arg) -> Hashable:
-        """Return a subscription's fields in order; the case of `instType` does not count."""
-        return tuple(sorted((key, _plain(key, value)) for key, value in arg.items()))
+        """Return what tells a subscription from others: an echo may hold more than was asked, or say `default`."""
+        which = arg.get("instId") or arg.get("symbol") or arg.get("coin") or "default"
+        told = (arg.get("instType"), arg.get(self.name), which, arg.get("interval", ""))
+        return tuple(str(one).upper() for one in told)
 
     def read(self, frame: str | bytes) -> Message:
         """Say what a frame means.
@@ -164,11 +166,6 @@ class FramesV3(Frames):
 
 def _written(op: str, args: Sequence[Arg]) -> str:
     return json.dumps({"op": op, "args": [dict(one) for one in args]}, separators=(",", ":"))
-
-
-def _plain(key: Any, value: Any) -> tuple[str, str]:
-    text = str(value)
-    return str(key), text.upper() if key == "instType" else text
 
 
 def _request(body: Mapping[str, Any]) -> str | None:

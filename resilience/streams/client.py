@@ -10,20 +10,18 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from .._core.plan import Binding
 from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies, current
 from ..telemetry.structlog import StructlogListener
-from .attempts import Attempts
+from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
 from .dialect import Arg
 from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
-from .session import Session, State
+from .session import State
 from .supervisor import Supervisor
 from .venue import Venue
 from .windows import window_of
@@ -196,42 +194,17 @@ class StreamClient:
     def _supervisor(self, name: str) -> Supervisor:
         found = self._supervisors.get(name)
         if found is None:
-            found = self._supervisors[name] = self._made(name)
+            found = self._supervisors[name] = assembled(
+                name,
+                self._venue,
+                self._pipeline,
+                self.limits,
+                self._connects(host_of(self._venue, name)),
+                self._hub,
+                broke=partial(self._broken, name),
+                over=self._ended,
+            )
         return found
-
-    def _made(self, name: str) -> Supervisor:
-        venue = self._venue
-        url = venue.urls[name]
-        host = urlsplit(url).netloc
-        connect = partial(venue.connect, url)
-        binding = Binding(
-            operation=f"stream_{name}",
-            read=True,
-            registry=venue.registry,
-            host=host,
-            account=venue.account,
-        )
-        session = Session(
-            name,
-            venue.dialect,
-            self.limits,
-            Attempts(partial(self._pipeline.plan, connect, binding)),
-            self._connects(host),
-            private=name in venue.private,
-            clock=self._clock,
-            stamp=venue.stamp,
-        )
-        told = partial(self._broken, name)
-        return Supervisor(
-            session,
-            connect,
-            self._hub,
-            self._clock,
-            resync=venue.resync,
-            fetch=venue.fetch,
-            broke=told,
-            over=self._ended,
-        )
 
     def _ended(self) -> None:
         """A socket has ended; with the last one the loops end."""

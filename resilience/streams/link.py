@@ -37,7 +37,6 @@ class Sub:
     arg: Arg
     state: str
     at: float
-    asked: int = 1
 
 
 class Link:
