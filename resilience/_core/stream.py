@@ -36,7 +36,7 @@ class Limits(Section):
     """
 
     connects: Pace = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
-    """New connections, all sockets of one client together."""
+    """New connections to one host, all clients under the same policies together."""
     subscribes: Pace = field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
     """Requests to subscribe, on one connection."""
     frames: Pace = field(default_factory=Pace)
