@@ -32,6 +32,7 @@ class Missed:
         """Begin without orders; `rest` is sync (and asked in a thread) or async, `path` is that of the sockets."""
         self._rest, self._unified = rest, path.startswith("/v3")
         self._open: dict[str, dict[str, str]] = {}
+        self._ended: dict[str, dict[str, Any]] = {}  # found by a fetch that failed later, and is made again
 
     def heard(self, update: Mapping[str, Any]) -> None:
         """Note which orders an update shows open, and which have ended."""
@@ -48,6 +49,7 @@ class Missed:
         found = [
             {"action": "missed", "arg": dict(arg), "data": some} for arg, some in zip(told, rows, strict=True) if some
         ]
+        self._ended.clear()
         for update in found:
             self.heard(update)
         return found
@@ -60,23 +62,26 @@ class Missed:
                 rows[str(row.get("orderId"))] = row
         for order_id, symbol in list(self._open.get(_product(arg), {}).items()):
             if order_id not in rows and arg.get("instId") in (None, "default", symbol):
-                ended = await self._ended(_product(arg), order_id, symbol)
-                rows |= {order_id: ended} if ended else {}
+                rows |= await self._one(_product(arg), order_id, symbol)
         return list(rows.values())
 
-    async def _ended(self, product: str, order_id: str, symbol: str) -> dict[str, Any] | None:
-        """Return an order that was open and stands in no list; None where it is gone."""
-        path, params = _one(product, order_id, symbol)
-        try:
-            answer = await self._asked(path, params)
-        except BitgetApiError as error:
-            if str(error.code) not in _GONE:
-                raise
-            self._open[product].pop(order_id, None)
-            return None
-        data = answer.get("data")
-        row = data[0] if isinstance(data, list) and data else data
-        return row if isinstance(row, dict) else None
+    async def _one(self, product: str, order_id: str, symbol: str) -> dict[str, dict[str, Any]]:
+        """Return an order that was open and stands in no list, by its id; nothing where it is gone."""
+        if order_id not in self._ended:
+            path, params = _question(product, order_id, symbol)
+            try:
+                answer = await self._asked(path, params)
+            except BitgetApiError as error:
+                if str(error.code) not in _GONE:
+                    raise
+                self._open[product].pop(order_id, None)
+                return {}
+            data = answer.get("data")
+            row = data[0] if isinstance(data, list) and data else data
+            if not isinstance(row, dict):
+                return {}
+            self._ended[order_id] = row
+        return {order_id: self._ended[order_id]}
 
     def _note(self, product: str, row: Mapping[str, Any]) -> None:
         status = row.get("orderStatus") or row.get("status") or row.get("state")
@@ -119,7 +124,7 @@ def _v3(_arg: Mapping[str, Any], since: str) -> Iterable[_Question]:
         yield "/api/v3/trade/history-orders", {**told, "startTime": since}
 
 
-def _one(product: str, order_id: str, symbol: str) -> _Question:
+def _question(product: str, order_id: str, symbol: str) -> _Question:
     """Return what to ask for one order."""
     if product == "UTA":
         return "/api/v3/trade/order-info", {"orderId": order_id}
