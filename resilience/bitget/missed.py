@@ -1,15 +1,17 @@
 """What a private stream missed, fetched by REST: the orders that changed within a gap, as updates.
 
 A list of past orders goes by when they were placed, not by when they ended. So the orders that the
-stream showed open are remembered, and those that no list shows any more are asked for one by one.
+stream showed open are remembered, the list begins with the oldest of them, and those that it does
+not show are asked for one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from inspect import iscoroutinefunction
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 from ..streams.failure import Gap
 from .errors import BitgetApiError
@@ -17,12 +19,21 @@ from .errors import BitgetApiError
 __all__ = ["Missed"]
 
 _EARLIER = 5.0  # seconds that are fetched twice rather than missed: clocks differ, and pushes are under way
+_LONGEST = 86_400.0  # seconds that the list looks back for the sake of old orders; older ones are asked for by id
 _MOST = "100"
+_PAGES = 50  # of that many orders: more than a venue lets an account place in a long gap
 _OPEN = ("live", "new", "partially_filled")
 _GONE = ("25204", "40109", "43001")
 _CHANNELS = ("orders", "order")
 
 _Question = tuple[str, dict[str, Any]]
+
+
+class _Order(NamedTuple):
+    """An order that was open: its symbol, and the Unix time at which it was placed."""
+
+    symbol: str
+    placed: float
 
 
 class Missed:
@@ -31,8 +42,7 @@ class Missed:
     def __init__(self, rest: Any, path: str) -> None:
         """Begin without orders; `rest` is sync (and asked in a thread) or async, `path` is that of the sockets."""
         self._rest, self._unified = rest, path.startswith("/v3")
-        self._open: dict[str, dict[str, str]] = {}
-        self._ended: dict[str, dict[str, Any]] = {}  # found by a fetch that failed later, and is made again
+        self._open: dict[str, dict[str, _Order]] = {}
 
     def heard(self, update: Mapping[str, Any]) -> None:
         """Note which orders an update shows open, and which have ended."""
@@ -49,45 +59,59 @@ class Missed:
         found = [
             {"action": "missed", "arg": dict(arg), "data": some} for arg, some in zip(told, rows, strict=True) if some
         ]
-        self._ended.clear()
         for update in found:
             self.heard(update)
         return found
 
     async def _fetched(self, arg: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
+        """Return the orders of one subscription by what changed since a Unix time."""
         rows: dict[str, dict[str, Any]] = {}
+        known = self._open.get(_product(arg), {})
+        first = max(min([since, *(one.placed - 1 for one in known.values())]), since - _LONGEST)
         ask = _v3 if self._unified else _v2
-        for path, params in ask(arg, str(int(since * 1000))):
-            for row in _rows(await self._asked(path, params)):
+        for path, params in ask(arg, str(int(first * 1000))):
+            async for row in self._listed(path, params):
                 rows[str(row.get("orderId"))] = row
-        for order_id, symbol in list(self._open.get(_product(arg), {}).items()):
-            if order_id not in rows and arg.get("instId") in (None, "default", symbol):
-                rows |= await self._one(_product(arg), order_id, symbol)
+        for order_id, order in list(known.items()):
+            if order_id not in rows and arg.get("instId") in (None, "default", order.symbol):
+                ended = await self._ended(_product(arg), order_id, order.symbol)
+                rows |= {order_id: ended} if ended else {}
         return list(rows.values())
 
-    async def _one(self, product: str, order_id: str, symbol: str) -> dict[str, dict[str, Any]]:
-        """Return an order that was open and stands in no list, by its id; nothing where it is gone."""
-        if order_id not in self._ended:
-            path, params = _question(product, order_id, symbol)
-            try:
-                answer = await self._asked(path, params)
-            except BitgetApiError as error:
-                if str(error.code) not in _GONE:
-                    raise
-                self._open[product].pop(order_id, None)
-                return {}
+    async def _listed(self, path: str, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """Yield the orders of a list, page after page."""
+        for _ in range(_PAGES):
+            answer = await self._asked(path, params)
+            rows = _rows(answer)
+            for row in rows:
+                yield row
             data = answer.get("data")
-            row = data[0] if isinstance(data, list) and data else data
-            if not isinstance(row, dict):
-                return {}
-            self._ended[order_id] = row
-        return {order_id: self._ended[order_id]}
+            cursor = data.get("cursor") if isinstance(data, Mapping) else None
+            if len(rows) < int(_MOST) or (self._unified and not cursor):
+                return
+            params = {**params, **({"cursor": cursor} if self._unified else {"idLessThan": rows[-1].get("orderId")})}
+
+    async def _ended(self, product: str, order_id: str, symbol: str) -> dict[str, Any] | None:
+        """Return an order that was open and stands in no list; None where it is gone."""
+        path, params = _one(product, order_id, symbol)
+        try:
+            answer = await self._asked(path, params)
+        except BitgetApiError as error:
+            if error.api_code not in _GONE:
+                raise
+            self._open[product].pop(order_id, None)
+            return None
+        data = answer.get("data")
+        row = data[0] if isinstance(data, list) and data else data
+        return row if isinstance(row, dict) else None
 
     def _note(self, product: str, row: Mapping[str, Any]) -> None:
         status = row.get("orderStatus") or row.get("status") or row.get("state")
         known, order_id = self._open.setdefault(product, {}), str(row.get("orderId"))
         if status in _OPEN:
-            known[order_id] = str(row.get("instId") or row.get("symbol"))
+            placed = str(row.get("cTime") or row.get("createdTime"))
+            at = int(placed) / 1000 if placed.isdecimal() and len(placed) < 16 else inf
+            known[order_id] = _Order(str(row.get("instId") or row.get("symbol")), at)
         else:
             known.pop(order_id, None)
 
@@ -124,7 +148,7 @@ def _v3(_arg: Mapping[str, Any], since: str) -> Iterable[_Question]:
         yield "/api/v3/trade/history-orders", {**told, "startTime": since}
 
 
-def _question(product: str, order_id: str, symbol: str) -> _Question:
+def _one(product: str, order_id: str, symbol: str) -> _Question:
     """Return what to ask for one order."""
     if product == "UTA":
         return "/api/v3/trade/order-info", {"orderId": order_id}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from inspect import isawaitable
 from typing import Any, Self
@@ -97,6 +98,7 @@ class Hub:
         self._size, self._overflow, self._broke = size, overflow, broke
         self._handlers: dict[str, tuple[Handler, ...]] = {}
         self._loops: tuple[_Mailbox, ...] = ()
+        self._unclaimed: deque[tuple[Any, Hashable]] | None = deque(maxlen=size)
         self._box: _Mailbox | None = None
         self._over = False
 
@@ -112,6 +114,8 @@ class Hub:
         if not callable(handler):
             raise TypeError(f"a handler is a function of one value, not a {type(handler).__name__}")
         self._handlers[event] = (*self._handlers.get(event, ()), handler)
+        if event == "update":
+            self._claim(self._calls())
         return lambda: self._off(event, handler)
 
     def _off(self, event: str, handler: Handler) -> None:
@@ -126,6 +130,7 @@ class Hub:
         """Return a loop's own queue."""
         box = _Mailbox(self._size, self._overflow)
         self._loops = (*self._loops, box)
+        self._claim(box)
         if self._over:
             box.close()
         return Updates(self, box)
@@ -142,6 +147,8 @@ class Hub:
 
     async def put(self, event: str, value: Any, key: Hashable) -> None:
         """Hand an event on; waits where a consumer wants every update and is slow."""
+        if self._unclaimed is not None and event == "update":
+            self._unclaimed.append((value, key))
         for box in self._boxes(event):
             await box.put(event, value, key)
 
@@ -155,14 +162,24 @@ class Hub:
         loops = self._loops if event == "update" else ()
         if not self._handlers.get(event):
             return loops
+        return (*loops, self._calls())
+
+    def _calls(self) -> _Mailbox:
+        """Return the queue of the handlers."""
         if self._box is None:
             self._box = _Mailbox(self._size, self._overflow)
-        return (*loops, self._box)
+        return self._box
+
+    def _claim(self, box: _Mailbox) -> None:
+        """Give the updates that came before anybody listened to the first who does."""
+        unclaimed, self._unclaimed = self._unclaimed, None
+        for value, key in unclaimed or ():
+            box.post("update", value, key)
 
     async def run(self) -> None:
         """Call handlers, one event after the other, until `close`."""
-        self._box = self._box or _Mailbox(self._size, self._overflow)
-        while (found := await self._box.get()) is not None:
+        box = self._calls()
+        while (found := await box.get()) is not None:
             for handler in self._handlers.get(found[0], ()):
                 await self._call(found[0], handler, found[1])
 

@@ -130,6 +130,27 @@ def test_what_a_gap_swallowed_is_fetched(exchange: Sandbox, colour: str) -> None
     assert [row["clientOid"] for row in missed[0]["data"]] == ["missed"]
 
 
+def test_more_orders_than_fit_one_page_are_fetched(exchange: Sandbox) -> None:
+    """A gap in which a busy bot was filled 250 times is fetched page after page."""
+
+    async def story(rest: BitgetClient) -> set[str]:
+        async with client_of(exchange, rest=rest) as client:
+            heard = Heard(client)
+            client.subscribe(ORDERS)
+            await client.ready()
+            exchange.sockets.script("refuse", "refuse")
+            exchange.sockets.fault("drop")
+            await heard.came("exception")
+            order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
+            for number in range(250):
+                exchange.exchange.place(SPOT, {**order, "clientOid": f"n{number}"}, exchange.now())
+            await heard.until(lambda: any(one["action"] == "missed" for one in heard.of("update")))
+            return {row["clientOid"] for one in heard.of("update") for row in one["data"]}
+
+    with rest_of(exchange) as rest:
+        assert run(story(rest)) == {f"n{number}" for number in range(250)}
+
+
 @pytest.mark.parametrize("kind", ["spot", "futures", "v3"])
 def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
     """A list of past orders goes by when they were placed: one that had rested for long is asked for by its id."""
