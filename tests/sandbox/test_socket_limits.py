@@ -13,6 +13,7 @@ from resilience.sandbox.sockets.connection import Connection, Shared
 from resilience.sandbox.sockets.faults import now_of
 from resilience.sandbox.sockets.frames import Act
 from resilience.sandbox.sockets.operations import receive
+from resilience.sandbox.sockets.venue import Venue
 from tests.sandbox.speaking import TICKER, Speak, alive, ask, ended, told
 
 
@@ -106,6 +107,25 @@ def test_too_many_connects(speak: Speak) -> None:
         with pytest.raises(InvalidStatus, match="429"):
             speak(exchange, "/v2/ws/public")
         assert exchange.sockets.violations == ["more than 300 handshakes in 300 s"]
+
+
+def test_too_many_open_connections(exchange: Sandbox) -> None:
+    """The hundred-and-first connection at the same time is refused, until one of the others has ended."""
+    venue = Venue(exchange, 1.0, limited=True)
+    opened = [venue.begin("/v2/ws/public", False, lambda acts: None) for _ in range(100)]
+    assert venue.enter("/v2/ws/public").status == 429
+    assert venue.shared.violations == ["more than 100 open"]
+    venue.end(opened[7])
+    assert venue.enter("/v2/ws/public").status == 101
+
+
+def test_too_many_subscriptions(exchange: Sandbox) -> None:
+    """Beyond a thousand subscriptions a connection gets no more."""
+    connection = Connection(1, "/v2/ws/public", Shared(exchange), 0.0)
+    connection.subscriptions = [{"of": str(number)} for number in range(1000)]
+    text = json.dumps({"op": "subscribe", "args": [TICKER]})
+    assert json.loads(receive(connection, text, 0.0)[0].text)["code"] == 30006
+    assert connection.shared.violations == ["connection 1 /v2/ws/public: more than 1000 subscriptions"]
 
 
 def test_a_duplicate_subscription(exchange: Sandbox, speak: Speak) -> None:
