@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from .._core.policy import Policy
 from .._core.registry import Category
-from .._core.section import Section, hints, listed, one_of
+from .._core.section import Section, about, hints, listed, one_of
 from .._core.units import Spec
 from .._installed import missing
 from ..errors import PolicyError
@@ -58,7 +58,8 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
     options = get_args(hint)
     origin = get_origin(hint)
     if origin is Annotated:
-        return _spec(next(one for one in hint.__metadata__ if isinstance(one, Spec)), node, path, found)
+        spec = about(hint, Spec)
+        return settings(options[0], node, path, found) if spec is None else _spec(spec, node, path, found)
     if origin in (Union, types.UnionType):
         if type(None) in options and node.kind == "scalar" and node.plain in OFF:
             return None
