@@ -165,8 +165,8 @@ class Spec:
                     return f"{number / size:g}{unit}"
             return f"{number * 1000:g}ms" if 0 < number < 1 else f"{number:g}s"
         if self.kind == "rate":
-            return f"{number:g}/s"
-        return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:g}"
+            return f"{number:.12g}/s"
+        return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:.12g}"
 
 
 def shown(value: Any) -> str:

@@ -14,15 +14,17 @@ from .._core import registry as core
 from .._core.registry import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
+from .mappings import as_node
 from .mistakes import Mistakes
-from .nodes import DEEPEST, Node, read_file, read_text
+from .nodes import Node, read_file, read_text
 from .rows import take_rows
 
-__all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
+__all__ = ["EXECUTED", "CodeRegistry", "builtin_names", "is_known"]
 
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
-_EXECUTED = ("no", "maybe", "n_a")
+EXECUTED = ("no", "maybe", "n_a")
+"""What a row may say of whether the request took effect."""
 _ENVELOPE = ("code", "message", "success", "time", "failures")
 _LISTED = ("at", "code", "message", "key")
 _GROUP = "resilience.registries"
@@ -116,23 +118,6 @@ def _shipped_table(name: str, path: Path) -> CodeRegistry:
     return _table(name, read_text(text, str(path)), str(path), rows)
 
 
-def as_node(value: Any, depth: int = 0) -> Node:
-    """Return a mapping that was made in Python as nodes without a place.
-
-    Raises:
-        PolicyError: it is nested too deeply, in itself perhaps.
-    """
-    if depth > DEEPEST:
-        raise PolicyError(f"nested more than {DEEPEST} levels deep")
-    if isinstance(value, Mapping):
-        return Node([(as_node(str(key)), as_node(one, depth + 1)) for key, one in value.items()], 0, 0, "mapping")
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return Node([as_node(one, depth + 1) for one in value], 0, 0, "list")
-    if isinstance(value, bool):
-        return Node("true" if value else "false", 0, 0)
-    return Node("" if value is None else str(value), 0, 0, quoted=isinstance(value, str))
-
-
 def _table(name: str, root: Node | None, file: str, taken: Mapping[int, Rule] | None = None) -> CodeRegistry:
     """Make a registry of a file's nodes, and of rows taken out before by line; every mistake at once."""
     found = Mistakes(file)
@@ -156,7 +141,7 @@ def _table(name: str, root: Node | None, file: str, taken: Mapping[int, Rule] | 
 
 def _items(found: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
     node = parts.get(name)
-    if node is None or (node.kind == "scalar" and node.value == ""):
+    if node is None or (node.kind == "scalar" and node.plain is None):
         return []
     if node.kind != "list":
         found.add(node, name, "expected a list")
@@ -202,7 +187,7 @@ def _rule(found: Mistakes) -> Callable[[Node], Rule | None]:
             code.value,
             _names(found, pairs.get("names"), path),
             _category(found, pairs.get("category"), path),
-            _word(found, pairs.get("executed"), f"{path}.executed", _EXECUTED, "maybe"),  # type: ignore[arg-type]
+            _word(found, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
             _scalar(found, pairs.get("hint"), f"{path}.hint", "none"),
             _scalar(found, pairs.get("remedy"), f"{path}.remedy", ""),
             _word(found, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
