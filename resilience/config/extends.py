@@ -10,6 +10,8 @@ from .sections import OFF, merged
 
 __all__ = ["extended", "parent_of"]
 
+_MOST = 1_000  # policies of one file
+
 
 def parent_of(node: Node) -> Node | None:
     """Return what a policy's node says under `extends`; None where it extends nothing."""
@@ -29,6 +31,9 @@ def extended(node: Node | None, below: Mapping[str, Node], found: Mistakes) -> d
         return {}
     if node.kind != "mapping":
         found.add(node, "policies", "expected a mapping of policies by name")
+        return {}
+    if len(node.value) > _MOST:
+        found.add(node, "policies", f"{len(node.value)} policies: {_MOST} is the most that one file may hold")
         return {}
     own: dict[str, Node] = {}
     for key, value in node.value:

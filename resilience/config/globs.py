@@ -6,7 +6,7 @@ from collections import deque
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-__all__ = ["covers", "is_glob", "shared_name"]
+__all__ = ["covers", "effort", "is_glob", "shared_name"]
 
 _LONGEST = 200  # longer globs are not compared: the work grows with the product of the lengths
 _SAMPLES = "abcdefghijklmnopqrstuvwxyz_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./ "
@@ -15,6 +15,12 @@ _SAMPLES = "abcdefghijklmnopqrstuvwxyz_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./ "
 def is_glob(text: str) -> bool:
     """Tell whether a text matches more than itself."""
     return any(one in text for one in "*?[")
+
+
+def effort(one: str, other: str) -> int:
+    """Return how much work it is to compare two globs; a pair without stars costs one."""
+    both = is_glob(one) and is_glob(other) and len(one) + len(other) <= _LONGEST and not _apart(one, other)
+    return 1 + (len(one) * len(other) // 2 if both else (len(one) + len(other)) // 64)
 
 
 def covers(outer: str, inner: str) -> bool:

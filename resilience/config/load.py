@@ -29,7 +29,7 @@ __all__ = ["Layer", "builtin", "builtin_layer", "from_mapping", "load", "read"]
 
 _BUILTIN = ("default", "http", "bitget", "ccxt")
 _TOP = ("version", "codes", "policies", "operations")
-_MOST_TABLES = 20
+_MOST_TABLES, _MOST_RULES = 20, 1_000
 
 
 class Layer(NamedTuple):
@@ -141,18 +141,21 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
     if node.kind != "list":
         found.add(node, "operations", 'expected a list such as - {match: "fetch_*", policy: read}')
         return ()
+    if len(node.value) > _MOST_RULES:
+        found.add(node, "operations", f"{len(node.value)} entries: {_MOST_RULES} is the most that one file may hold")
+        return ()
     made = []
     for place, one in enumerate(node.value):
         path = f"operations[{place}]"
-        before = len(found.problems)
+        before = found.count
         values = section(Operation, one, path, found)
-        if "match" not in values and len(found.problems) == before:
+        if "match" not in values and found.count == before:
             found.add(one, path, "needs match: a glob of operation names")
         if values.get("policy") is not None and values["policy"] not in policies:
             named = next(value for key, value in one.value if key.value == "policy")
             told = f"{named.said} is no policy" if named.said else f"no policy {values['policy']!r}"
             word = "" if named.said else str(values["policy"])
             found.add(named, f"{path}.policy", f"{told}; {found.hint(word, policies)}")
-        if len(found.problems) == before:
+        if found.count == before:
             made.append(Operation(**values))
     return tuple(made)

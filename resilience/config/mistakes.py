@@ -22,13 +22,20 @@ _LONGEST_WORD, _LONGEST_PATH, _LISTED = 60, 200, 30
 
 
 class Mistakes:
-    """The problems found so far in one file."""
+    """The problems found so far in one file.
+
+    Attributes:
+        file: its name.
+        problems: what is told.
+        count: how often something was wrong, what is told once or was told before included.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.count = 0
         self._known: set[tuple[object, ...]] = set()
-        self._seen = self._compared = 0
+        self._compared = 0
 
     def add(self, node: Node | None, path: str, message: str) -> None:
         """Note a mistake where `node` stands; the same one is noted once, also where others inherit it.
@@ -36,16 +43,16 @@ class Mistakes:
         Raises:
             PolicyError: there are more mistakes than are told of one file.
         """
+        self.count += 1
         if node is not None and node.wrong:
             return
         line, column, file = (node.line, node.column, node.file) if node is not None else (0, 0, "")
         problem = Problem(file or self.file, line, column, printable(path), message)
         known = (problem.file, line, column, message) if line else problem
-        self._seen += 1
         if known not in self._known:
             self._known.add(known)
             self.problems.append(problem)
-        if len(self.problems) > MOST or self._seen > _MOST_SEEN:
+        if len(self.problems) > MOST or self.count > _MOST_SEEN:
             self.end()
 
     def fields(self, node: Node, path: str, allowed: Iterable[str]) -> dict[str, Node]:
@@ -83,7 +90,7 @@ class Mistakes:
         """
         if self.problems:
             told = sorted(self.problems, key=lambda one: (one.file, one.line, one.column))
-            if len(told) > MOST or self._seen > _MOST_SEEN:
+            if len(told) > MOST or self.count > _MOST_SEEN:
                 told[MOST:] = [Problem(self.file, 0, 0, "", f"more than {MOST} mistakes: the rest is not told")]
             raise PolicyError.of(told)
 

@@ -22,7 +22,7 @@ DEEPEST = 40
 """Levels of a document."""
 LONGEST = 4_096
 """Characters of one value."""
-MOST_NODES = 50_000
+MOST_NODES = 30_000
 """Values of a document, what aliases repeat included."""
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -96,11 +96,17 @@ def read_text(raw: bytes | str, name: str) -> Node | None:
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = raw[: error.start].count(b"\n") + 1
-            raise _error(name, line, 1, "not UTF-8") from None
+            raise _error(name, *_place(raw, error.start), "not UTF-8") from None
     else:
         text = raw
     return _Reader(text, name).document()
+
+
+def _place(raw: bytes, offset: int) -> tuple[int, int]:
+    """Return line and column of a byte; what stands before it on its line is read as well as it can be."""
+    before = raw[:offset]
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    return before.count(b"\n") + 1, column
 
 
 def _error(name: str, line: int, column: int, message: str) -> PolicyError:
@@ -200,7 +206,9 @@ def _events(text: str, name: str) -> Iterator[Any]:
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
         raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise _error(name, 1, 1, f"not YAML: {(str(error).splitlines() or ['unreadable'])[0]}") from None
+        offset = getattr(error, "position", 0)  # where a character stands that YAML does not know
+        line, column = _place(text.encode("utf-8", "replace"), offset)
+        raise _error(name, line, column, f"not YAML: {(str(error).splitlines() or ['unreadable'])[0]}") from None
 
 
 def _resolve(text: str) -> Any:

@@ -29,6 +29,7 @@ _SHAPES = re.compile(
     r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b",
     re.IGNORECASE,
 )
+_LOOKED_AT = 512  # characters: whatever has a shape shows it at once
 _LONG = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
 
 
@@ -39,12 +40,12 @@ def is_credential(name: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Tell whether a value looks like a credential: a known shape, or many letters and digits mixed by chance."""
-    if _SHAPES.search(text):
+    if _SHAPES.search(text[:_LOOKED_AT]):
         return True
     if _LONG.fullmatch(text) is None:
         return False
     digits = sum(one.isdigit() for one in text)
-    hexadecimal = all(one in "0123456789abcdefABCDEF" for one in text)
+    hexadecimal = not text.isdigit() and all(one in "0123456789abcdefABCDEF" for one in text)
     mixed = text != text.lower() and text != text.upper()
     return digits >= 3 and (mixed or hexadecimal)
 
@@ -75,6 +76,6 @@ def values_of(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
         seen.add(id(node))
         yield key, node, path
         if node.kind == "mapping":
-            todo += [(k, v, f"{path}.{k.value}" if path else str(k.value)) for k, v in node.value]
+            todo += [(k, v, f"{path}.{k.value}" if path else str(k.value)) for k, v in reversed(node.value)]
         elif node.kind == "list":
-            todo += [(None, one, f"{path}[{place}]") for place, one in enumerate(node.value)]
+            todo += [(None, node.value[place], f"{path}[{place}]") for place in reversed(range(len(node.value)))]

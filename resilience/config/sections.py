@@ -38,20 +38,41 @@ def merged(under: Node | None, over: Node) -> Node:
 
 
 def section(
-    kind: type[Section], node: Node, path: str, found: Mistakes, *, skip: tuple[str, ...] = ()
+    kind: type[Section],
+    node: Node,
+    path: str,
+    found: Mistakes,
+    *,
+    skip: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Read a mapping as one settings class; returns the values that are given and right."""
+    """Read a mapping as one settings class; returns the values that are given and right.
+
+    Args:
+        kind: the class.
+        node: the mapping.
+        path: where it stands.
+        found: takes the mistakes.
+        skip: fields that a file does not give so.
+        also: keys that are read elsewhere.
+    """
     if node.kind != "mapping":
-        found.add(node, path, f"expected a mapping with {', '.join(n for n in hints(kind) if n not in skip)}")
+        found.add(node, path, f"expected a mapping with {', '.join(_allowed(kind, skip))}")
         return {}
-    allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
+    allowed = _allowed(kind, skip)
     values: dict[str, Any] = {}
-    for name, value in found.fields(node, path, allowed).items():
-        before = len(found.problems)
+    for name, value in found.fields(node, path, (*allowed, *also)).items():
+        if name in also:
+            continue
+        before = found.count
         read = settings(allowed[name], value, f"{path}.{name}" if path else name, found)
-        if len(found.problems) == before:
+        if found.count == before:
             values[name] = read
     return values
+
+
+def _allowed(kind: type[Section], skip: tuple[str, ...]) -> dict[str, Any]:
+    return {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
 
 
 def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
@@ -134,9 +155,9 @@ def _named(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
 
 
 def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:
-    before = len(found.problems)
+    before = found.count
     values = section(kind, node, path, found)
-    if len(found.problems) > before:
+    if found.count > before:
         return None
     try:
         return kind(**values)
@@ -181,14 +202,14 @@ _POLICY_KEYS = ("name", "codes", "stages")
 def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: Mistakes) -> Policy | None:
     """Make a policy of its merged node."""
     path = f"policies.{name}"
-    before = len(found.problems)
-    values = section(Policy, _without(node, ("extends", "codes", "stages")), path, found, skip=_POLICY_KEYS)
+    before = found.count
+    values = section(Policy, node, path, found, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
     named = next((value for key, value in node.value if key.value == "stages"), None)
     if named is not None:
         values["stages"] = _stages(named, f"{path}.stages", found)
     own = next((value for key, value in node.value if key.value == "codes"), None)
     values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
-    if len(found.problems) > before:
+    if found.count > before:
         return None
     try:
         return Policy(name=name, **values)
@@ -221,8 +242,3 @@ def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
         if told:
             found.add(one, f"{path}[{place}]", told)
     return tuple(uses)
-
-
-def _without(node: Node, names: tuple[str, ...]) -> Node:
-    pairs = [(key, value) for key, value in node.value if key.value not in names]
-    return Node(pairs, node.line, node.column, "mapping", False, node.file)

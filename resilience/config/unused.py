@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from .._core.admission import CANCEL
 from .._core.policy import Operation, Policy, Quota
 from .extends import parent_of
-from .globs import covers, is_glob, shared_name
+from .globs import covers, effort, is_glob, shared_name
 from .load import Layer
 from .mistakes import printable
 from .nodes import Node
@@ -19,7 +19,7 @@ __all__ = ["unused"]
 
 Told = Iterator[tuple[Node, str, str]]
 """Where, by which path, what."""
-_MOST = 300  # entries that are compared with each other
+_MOST = 60_000  # how much work it may be to compare the entries with each other
 _METHODS = "get|head|options|put|post|patch|delete"
 _METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
 _WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
@@ -87,10 +87,19 @@ def _blind_write(rule: Operation, layer: Layer) -> str:
 
 def _hidden(rules: list[tuple[Operation, Node]]) -> Told:
     """Compare each entry with those before it."""
-    for place, (rule, node) in enumerate(rules[:_MOST]):
+    left = _MOST
+    for place, (rule, node) in enumerate(rules):
         path = f"operations[{place}].match"
         at = node_at(node, "match")
         for before, (other, _) in enumerate(rules[:place]):
+            left -= effort(other.match, rule.match)
+            if left < 0:
+                yield (
+                    at,
+                    path,
+                    "this entry and those after it were not compared with the earlier ones: there are too many",
+                )
+                return
             if covers(other.match, rule.match):
                 told = f"is never reached: operations[{before}], {printable(other.match)!r}, matches all of it"
                 yield at, path, told
@@ -104,8 +113,6 @@ def _hidden(rules: list[tuple[Operation, Node]]) -> Told:
                 )
                 yield at, path, told
                 break
-    if len(rules) > _MOST:
-        yield rules[_MOST][1], f"operations[{_MOST}]", f"only the first {_MOST} entries were compared with each other"
 
 
 def _same(one: Operation, other: Operation) -> bool:

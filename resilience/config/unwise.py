@@ -116,7 +116,7 @@ def _quota(one: Policy) -> Told:
         weight = quota.weight if isinstance(quota.weight, int) else 1
         span, room = quota.burst / quota.rate, quota.burst // max(1, weight)
         if weight and span >= limit and room < retry.max_attempts:
-            told = f"{retry.max_attempts} attempts are never made: this window lets {room} pass in {span:g}s"
+            told = f"max_attempts of {retry.max_attempts} is never reached: this window lets {room} pass in {span:g}s"
             yield (f"quota[{place}].rate", f"quota[{place}]"), f"{told}, and the deadline is {limit:g}s"
 
 
