@@ -15,17 +15,25 @@ from .secrets import values_of
 
 __all__ = ["fill"]
 
+_SAID = 60  # characters of what stands in the file that a message repeats
+_SHORTEST = 4  # a shorter value would take half the words of a message with it, and is no secret
 _PART = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 
 
-def fill(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> None:
-    """Put the variables' values where they are named; one that is not set and has no default is a mistake."""
+def fill(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> dict[str, str]:
+    """Put the variables' values where they are named; one that is not set and has no default is a mistake.
+
+    Returns:
+        What stands in messages for each value that was taken from the environment.
+    """
+    taken: dict[str, str] = {}
     for _, node, path in values_of(root):
         if node.kind == "scalar" and "$" in node.value:
-            _fill(node, environ, partial(add, node, path))
+            _fill(node, environ, taken, partial(add, node, path))
+    return {value: said for value, said in taken.items() if len(value) >= _SHORTEST}
 
 
-def _fill(node: Node, environ: Mapping[str, str], add: Callable[[str], None]) -> None:
+def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Callable[[str], None]) -> None:
     text: str = node.value
     named = False
 
@@ -43,13 +51,15 @@ def _fill(node: Node, environ: Mapping[str, str], add: Callable[[str], None]) ->
             wrong("a variable is written ${NAME} or ${NAME:-default}; $$ stands for a dollar sign")
             return ""
         held = environ.get(name, "")
-        if not held and default is None:
+        if held:
+            taken[held] = f"${{{name}}}"
+        elif default is None:
             wrong(f"the variable {name} is not set, and has no default; one is given by ${{{name}:-default}}")
         return held or default or ""
 
     node.value = _PART.sub(value, text)
     if named:
-        node.said, node.quoted = f"the value of {text[:60]}", False
+        node.said, node.quoted = f"the value of {text[:_SAID]}", False
     if len(node.value) > LONGEST:
         node.value = ""
         wrong(f"{node.said} is longer than {LONGEST} characters: no setting is")

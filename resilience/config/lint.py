@@ -42,7 +42,7 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
 
 
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
-    found = Mistakes(file)
+    found = Mistakes(file, layer.hidden)
     try:
         for name, node in layer.nodes.items():
             if node.file == file:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .._core import registry as core
@@ -39,11 +40,13 @@ class Layer(NamedTuple):
         nodes: each policy's node, with everything that it inherits.
         made: what they became.
         rules: the node of each entry of `operations`.
+        hidden: values of the environment in it, which no message may show.
     """
 
     nodes: Mapping[str, Node]
     made: PolicySet
     rules: tuple[Node, ...] = ()
+    hidden: Mapping[str, str] = MappingProxyType({})
 
 
 def load(path: str | os.PathLike[str]) -> PolicySet:
@@ -92,7 +95,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
         found.end()
     assert root is not None
     refuse_secrets(root, found.add)
-    fill(root, os.environ, found.add)
+    found.hidden = fill(root, os.environ, found.add)
     top = found.fields(root, "", _TOP)
     version = top.get("version")
     if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
@@ -108,7 +111,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     found.end()
     made_set = PolicySet(policies, operations, file, tables, shared or ())
     entries = top["operations"].value if operations else ()
-    return Layer({**below.nodes, **nodes}, made_set, tuple(entries))
+    return Layer({**below.nodes, **nodes}, made_set, tuple(entries), found.hidden)
 
 
 def _tables(asked: Iterable[str], node: Node, found: Mistakes) -> dict[str, core.CodeRegistry]:

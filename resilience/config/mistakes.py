@@ -5,7 +5,7 @@ The work is bounded, whatever a file holds: so many mistakes are told, so many n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 
 from ..errors import PolicyError, Problem
@@ -27,11 +27,13 @@ class Mistakes:
     Attributes:
         file: its name.
         problems: what is told.
+        hidden: values that no message may show, and what is said in their stead.
         count: how often something was wrong, what is told once or was told before included.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, hidden: Mapping[str, str] | None = None) -> None:
         self.file = file
+        self.hidden: Mapping[str, str] = hidden or {}
         self.problems: list[Problem] = []
         self.count = 0
         self._known: set[tuple[object, ...]] = set()
@@ -46,6 +48,8 @@ class Mistakes:
         self.count += 1
         if node is not None and node.wrong:
             return
+        for value, said in self.hidden.items():
+            message = message.replace(value, said)
         line, column, file = (node.line, node.column, node.file) if node is not None else (0, 0, "")
         problem = Problem(file or self.file, line, column, printable(path), message)
         known = (problem.file, line, column, message) if line else problem

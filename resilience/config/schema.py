@@ -41,7 +41,7 @@ def policy_schema() -> Schema:
     made = _Schemas()
     made.section(Policy, skip=("name", "codes", "stages"))
     made.section(Operation)
-    made.defs["Policy"]["properties"] |= _own_of_a_policy()
+    made.defs["Policy"]["properties"] = _own_of_a_policy() | made.defs["Policy"]["properties"]
     policy = {"anyOf": [{"$ref": "#/$defs/Policy"}, {"type": "null"}]}
     return {
         "$schema": DRAFT,

@@ -18,7 +18,6 @@ def code_schema() -> Schema:
     """Return the schema of a code table."""
     row = {"$ref": "#/$defs/row"}
     listed = {"allOf": [row], "required": ["code"]}
-    named = {"anyOf": [row, {"type": "null"}]}
     return {
         "$schema": DRAFT,
         "title": "A code table of resilience",
@@ -30,7 +29,7 @@ def code_schema() -> Schema:
                     "Top-level packages whose exceptions speak these codes.", {"type": _TEXT}, ["ccxt"], empty=True
                 ),
                 "rules": _said(
-                    {"anyOf": [_items(listed), {"type": "object", "additionalProperties": named}, {"type": "null"}]},
+                    {"anyOf": [_items(listed), {"type": "object", "additionalProperties": row}, {"type": "null"}]},
                     "The rows: a list, or a mapping of codes to what else a row says.",
                     [{"code": "40010", "category": "retryable", "executed": "maybe"}],
                 ),
