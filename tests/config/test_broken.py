@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 BROKEN = sorted((ROOT / "tests" / "data" / "broken").glob("*.yaml"))
 FINE = sorted((ROOT / "policies").rglob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_NAMED = re.compile(r"# ([\w.-]+\.yaml)\n")
 _EXPECTED = re.compile(rb"^# expect: (.*)$", re.MULTILINE)
 
 
@@ -57,6 +58,7 @@ def test_a_shipped_file(path: Path) -> None:
 def test_policy_files_of_the_docs(page: Path, tmp_path: Path) -> None:
     """Nothing is to be said against what people copy from a page."""
     for found in re.finditer(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-        path = tmp_path / "bot.yaml"
+        named = _NAMED.match(found[1])
+        path = tmp_path / (named[1] if named else "bot.yaml")
         path.write_text(found[1], encoding="utf-8")
         assert lint(path, names=OPERATIONS) == []
