@@ -19,7 +19,7 @@ from resilience._core.policy import Operation, Policy
 from resilience._core.section import Section, about, hints
 from resilience._core.units import Spec
 from resilience.config.load import from_mapping
-from resilience.config.nodes import read_file, read_text
+from resilience.config.nodes import read_file
 from resilience.config.patterns import pattern
 from resilience.config.reference import key_tables
 from resilience.config.schema import as_text, policy_schema
@@ -30,14 +30,6 @@ from resilience.config.tables import CodeRegistry
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "policies"
 POLICIES, TABLES = jsonschema.Draft202012Validator(policy_schema()), jsonschema.Draft202012Validator(code_schema())
-
-
-def yaml_blocks() -> Iterator[Any]:
-    """Yield every YAML block of the README and the docs as plain values."""
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        for found in re.finditer(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            root = read_text(found[1], str(page))
-            yield pytest.param(root.plain if root is not None else None, id=f"{page.stem}:{found[1][:20]!r}")
 
 
 def test_what_is_shipped_is_what_the_annotations_say() -> None:
@@ -58,13 +50,6 @@ def test_every_shipped_file_names_its_schema_and_keeps_it(path: Path) -> None:
     root = read_file(path)
     assert root is not None
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(root.plain)) == []
-
-
-@pytest.mark.parametrize("document", list(yaml_blocks()))
-def test_every_yaml_block_of_the_docs_keeps_a_schema(document: Any) -> None:
-    """What people copy from the docs is marked by no editor."""
-    validator = TABLES if "rules" in document else POLICIES
-    assert list(validator.iter_errors(document)) == []
 
 
 def sections(kind: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], type[Section]]]:
