@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from ..errors import PolicyError, Problem
 from .registry import Category, CodeRegistry, Executed
 from .section import Section
+from .stream import Limits
 from .units import About, Calls, Spec
 
 __all__ = [
@@ -318,6 +319,10 @@ class Policy(Section):
     hedge: Annotated[Hedge, About("A second attempt beside a slow first one.", "{delay: 200ms}")] | None = None
     fallback: (
         Annotated[Fallback, About("What the caller gets when a call fails for good.", "{last_good: 30s}")] | None
+    ) = None
+    stream: (
+        Annotated[Limits, About("Limits of a socket's streams, and what a slow reader's queue does.", "{ping: 30s}")]
+        | None
     ) = None
     stages: Annotated[
         tuple[Any, ...],

@@ -165,7 +165,9 @@ class Spec:
                     return f"{number / size:g}{unit}"
             return f"{number * 1000:g}ms" if 0 < number < 1 else f"{number:g}s"
         if self.kind == "rate":
-            return f"{number:.12g}/s"
+            spans = (("s", 1), ("m", 60), ("h", 3600))
+            unit, size = next((one for one in spans if abs(number * one[1] - round(number * one[1])) < 1e-9), spans[0])
+            return f"{number * size:.12g}/{unit}"
         return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:.12g}"
 
 

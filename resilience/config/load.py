@@ -28,7 +28,7 @@ from .tables import CodeRegistry, is_known
 
 __all__ = ["Layer", "builtin", "builtin_layer", "from_mapping", "load", "read"]
 
-_BUILTIN = ("default", "http", "bitget", "ccxt")
+_BUILTIN = ("default", "http", "bitget", "ccxt", "bitget-ws")
 _TOP = ("version", "codes", "policies", "operations")
 _MOST_TABLES, _MOST_RULES = 20, 1_000
 

@@ -23,6 +23,8 @@ _ORDER = (
     ("Hedge", "hedge"),
     ("Fallback", "fallback"),
     ("Unknown", "unknown"),
+    ("Limits", "stream"),
+    ("Pace", "stream.connects, stream.subscribes and stream.frames"),
     ("Operation", "operations, each entry"),
 )
 

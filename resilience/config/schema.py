@@ -202,7 +202,13 @@ def _said(told: Spec | About | None) -> Schema:
 def _plain(default: Any, spec: Spec | None) -> Any:
     """Return a default as a policy file writes it."""
     if isinstance(default, Section):
-        return {}
+        usual = type(default)()
+        own = {name: (hint, getattr(default, name)) for name, hint in hints(type(default)).items()}
+        return {
+            name: _plain(value, about(_unwrapped(hint)[0], Spec))
+            for name, (hint, value) in own.items()
+            if value != getattr(usual, name)
+        }
     if isinstance(default, (tuple, dict)):
         return list(default) if isinstance(default, tuple) else default
     if default is None or isinstance(default, (bool, str)) or spec is None:

@@ -49,7 +49,9 @@ def test_a_broken_file(path: Path) -> None:
     """All that is wrong is told at once: line, column, path and message, and nothing else is."""
     expected = [line.decode() for line in _EXPECTED.findall(path.read_bytes())]
     problems = lint(path, names=OPERATIONS)
-    assert [told(one) for one in problems] == expected
+    assert len(problems) == len(expected)
+    for one, line in zip(problems, expected, strict=True):
+        assert told(one) == line or (line.endswith(" ...") and told(one).startswith(line[:-3]))
     assert {one.file for one in problems} == {str(path)}
     assert "hunter2" not in "".join(map(str, problems))
 
