@@ -19,7 +19,7 @@ from .._core.units import About, Spec
 from .nodes import read_text
 from .patterns import VARIABLE, pattern
 from .sections import in_files, is_function
-from .tables import builtin_names
+from .tables import shipped_names
 
 __all__ = ["DRAFT", "as_text", "policy_schema"]
 
@@ -72,7 +72,7 @@ def policy_schema() -> Schema:
 
 
 def _codes(said: str) -> Schema:
-    name = {"type": "string", "minLength": 1, "examples": list(builtin_names())}
+    name = {"type": "string", "minLength": 1, "examples": sorted(shipped_names())}
     return {
         "description": f"{said} Asked in this order: names, or paths of tables beside the file.",
         "anyOf": [name, {"type": "array", "items": name}],

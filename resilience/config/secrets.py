@@ -26,7 +26,7 @@ _SHAPES = re.compile(
     r"|://[^\s/:@]+:[^\s/@]+@"  # a password in a URL
     r"|\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[pousr]_\w{20,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}\b"
     r"|\bbg_[0-9a-f]{32}\b"
-    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b",
+    r"|\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z",
     re.IGNORECASE,
 )
 _LOOKED_AT = 512  # characters: whatever has a shape shows it at once

@@ -19,7 +19,7 @@ from .mistakes import Mistakes
 from .nodes import Node, read_file, read_text
 from .rows import take_rows
 
-__all__ = ["EXECUTED", "CodeRegistry", "builtin_names", "is_known"]
+__all__ = ["EXECUTED", "CodeRegistry", "builtin_names", "is_known", "shipped_names"]
 
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
@@ -79,16 +79,17 @@ _loaded: dict[str, CodeRegistry] = {}
 @cache
 def builtin_names() -> tuple[str, ...]:
     """Return the names of the registries that are shipped or installed by others, sorted."""
-    return tuple(sorted(_shipped() | set(_others())))
+    return tuple(sorted(shipped_names() | set(_others())))
 
 
 def is_known(name: str) -> bool:
     """Tell whether a registry of this name is there; those of others are looked for only when it is not shipped."""
-    return name in _shipped() or name in _others()
+    return name in shipped_names() or name in _others()
 
 
 @cache
-def _shipped() -> frozenset[str]:
+def shipped_names() -> frozenset[str]:
+    """Return the names of the registries that are shipped, whatever else is installed."""
     return frozenset(path.stem for path in shipped("codes").glob("*.yaml"))
 
 
@@ -104,7 +105,7 @@ def _builtin(name: str) -> CodeRegistry:
         near = get_close_matches(name, builtin_names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; there are {', '.join(builtin_names())}{hint}")
-    if name in _shipped():
+    if name in shipped_names():
         return _shipped_table(name, shipped(f"codes/{name}.yaml"))
     found = _others()[name].load()
     found = found() if callable(found) else found

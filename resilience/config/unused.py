@@ -41,6 +41,7 @@ def unused(layer: Layer, file: str, names: tuple[str, ...]) -> Told:
     yield from _hidden(rules)
     yield from _lanes(rules, layer, file)
     yield from _windows(layer, file)
+    yield from _payers(layer, file)
 
 
 def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
@@ -127,7 +128,7 @@ def _lanes(rules: list[tuple[Operation, Node]], layer: Layer, file: str) -> Told
         admission = policies[name].admission
         for lane in () if admission is None or node.file != file else admission.lanes:
             if lane != CANCEL and not {(name, lane), (None, lane)} & used and not _inherited(name, lane, layer, used):
-                at = node_at(node, f"admission.lanes.{lane}")
+                at = _own(node_at(node, f"admission.lanes.{lane}"), node)
                 told = f"no entry of operations puts a call into the lane {printable(lane)!r}"
                 yield at, f"policies.{name}.admission.lanes.{lane}", f"{told}; only a lane given in Python would"
     for place, (rule, node) in enumerate(rules):
@@ -161,5 +162,24 @@ def _windows(layer: Layer, file: str) -> Told:
             owner, known = first.setdefault(quota.name, (name, quota))
             if (known.rate, known.burst, known.reserve) != (quota.rate, quota.burst, quota.reserve):
                 told = f"the window {printable(quota.name)!r} has another rate, burst or reserve in {owner!r}"
-                at = node_at(entries[place], "rate")
-                yield at, f"policies.{name}.quota[{place}].rate", f"{told}: the two take it from each other"
+                yield (
+                    _own(node_at(entries[place], "rate"), node),
+                    f"policies.{name}.quota[{place}].rate",
+                    f"{told}: the two take it from each other",
+                )
+
+
+def _payers(layer: Layer, file: str) -> Told:
+    """Windows that nobody pays, because they name requests in a way that matches none."""
+    for name, node in layer.nodes.items():
+        for place, quota in enumerate(layer.made.policies[name].quota if node.file == file else ()):
+            for number, glob in enumerate(quota.operations):
+                told = _never(glob)
+                if told:
+                    path = f"quota[{place}].operations[{number}]"
+                    yield _own(node_at(node, path), node), f"policies.{name}.{path}", told
+
+
+def _own(at: Node, policy: Node) -> Node:
+    """Return where a setting stands, or its policy where it is inherited from another file."""
+    return at if at.file == policy.file else policy

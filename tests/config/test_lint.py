@@ -102,6 +102,27 @@ def test_a_warning_stands_where_the_file_can_change_it(tmp_path: Path) -> None:
     assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {told}"]
 
 
+def test_a_shipped_window_with_another_rate(tmp_path: Path) -> None:
+    """What one policy inherits and another changes is told in the file that was checked."""
+    text = """\
+policies:
+  vip: {extends: bitget, quota: [{name: bitget-spot-place, rate: 30/s, burst: 30}]}
+  plain:
+    extends: bitget
+"""
+    (told,) = warnings(tmp_path, text)
+    assert told.startswith("4: policies.plain.quota[0].rate: the window 'bitget-spot-place' has another rate")
+
+
+def test_a_window_that_nobody_pays(tmp_path: Path) -> None:
+    """The operations of a window are looked at like the entries."""
+    text = "policies: {a: {quota: [{rate: 5/s, operations: [get, 'POST /v1/*', /v1/orders]}]}}"
+    assert [one.split(": ")[1] for one in warnings(tmp_path, text)] == [
+        "policies.a.quota[0].operations[1]",
+        "policies.a.quota[0].operations[2]",
+    ]
+
+
 def test_all_warnings_at_once(tmp_path: Path) -> None:
     """They come in the order of the lines, a policy's and those of the entries."""
     text = """\
