@@ -124,6 +124,9 @@ def test_globs_without_measure(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("operations:\n" + joined("  - {{match: '*a?*a?*a?*{n}*', key: k{n}}}\n", 900))
     assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MOST}"))
+    path.write_text("operations:\n" + joined("  - {{match: a{n}, key: k{n}}}\n", 900))
+    (told,) = lint(path)
+    assert "were not compared" in told.message
     assert effort("*a" * 90, "*b" * 90) < 100
     assert effort("fetch_*", "create_*") == 1
 

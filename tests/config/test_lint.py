@@ -39,6 +39,7 @@ SILENT = {
     "no retry, no budget": "policies: {a: {budget: {ratio: 0%, floor: 0/s}}}",
     "a budget for quiet times": "policies: {a: {retry: {}, budget: {ratio: 0%, floor: 1/s}}}",
     "a quota that feeds the breaker": "policies: {a: {breaker: {min_calls: 20}, quota: [{rate: 2/s, burst: 10}]}}",
+    "a quota that just feeds it": "policies: {a: {breaker: {min_calls: 20, window: 19s}, quota: [{rate: 1/s}]}}",
     "a quota of some operations": "policies: {a: {breaker: {}, quota: [{rate: 1/s, operations: [x]}]}}",
     "a quota for each operation": "policies: {a: {breaker: {}, quota: [{rate: 1/s, key: operation}]}}",
     "a breaker that counts calls": "policies: {a: {breaker: {window: 20 calls}, quota: [{rate: 1/m}]}}",
@@ -93,6 +94,24 @@ SILENT = {
 def test_nothing_to_say(name: str, tmp_path: Path) -> None:
     """What can do what it says is left alone."""
     assert warnings(tmp_path, SILENT[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            "deadline: 30s, retry: {max_attempts: 4, backoff: {kind: constant, initial: 10s, max: 10s, jitter: none}}",
+            "4 is",
+        ),
+        ("breaker: {min_calls: 21, window: 19s}, quota: [{rate: 1/s}]", "at most 20 attempts"),
+        ("deadline: 35s, reconcile: {}", "ends as unknown"),
+        ("deadline: 60s, retry: {max_attempts: 2}, quota: [{rate: 1/m}]", "is never reached"),
+    ],
+)
+def test_the_edge_itself(tmp_path: Path, settings: str, says: str) -> None:
+    """What needs the whole of what there is does not fit."""
+    (told,) = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
+    assert says in told
 
 
 def test_a_warning_stands_where_the_file_can_change_it(tmp_path: Path) -> None:
