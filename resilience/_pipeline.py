@@ -55,6 +55,7 @@ class Pipeline:
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
         shared: Shared | None = None,
+        keep: bool = False,
     ) -> None:
         """Build the parts once.
 
@@ -68,6 +69,7 @@ class Pipeline:
             stages: parts of your own, asked before each attempt and told how it ended.
             listeners: functions that get every event, and listeners of pybreaker's kind.
             shared: parts shared with other pipelines; made anew by default.
+            keep: the policy is that of a file: parts of its name go on under it, whatever their settings were.
 
         Raises:
             PolicyError: the policy names a code table that is not there.
@@ -75,6 +77,7 @@ class Pipeline:
         self.policy = policy
         self.operation = operation
         self._shared = shared or Shared(clock)
+        self._keep = keep
         check_codes(policy, self._shared.tables)
         for one in listeners:
             self._shared.breakers.subscribe(one)
@@ -115,7 +118,7 @@ class Pipeline:
     @property
     def breaker(self) -> Breaker | None:
         """The breaker of this pipeline's own calls, or None when the policy has none."""
-        return self._shared.breakers.get(self.policy, self._breaker_key(self._binding))
+        return self._shared.breakers.get(self.policy, self._breaker_key(self._binding), keep=self._keep)
 
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
@@ -177,10 +180,13 @@ class Pipeline:
             call = compile_async(plan, stage_async(fn, stages) if stages else fn)
         else:
             call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+        if hedge is None and self.policy.fallback is None:
+            return call
+        known = self._shared.remembered(fn, (self.policy.name, binding.operation, *keys.items()))
         if hedge is not None and plan.idempotent and not binding.once and (asynchronous or hedge.threads):
-            call = hedge_async(plan, call) if asynchronous else hedge_sync(plan, call)
+            call = hedge_async(plan, call, known) if asynchronous else hedge_sync(plan, call, known)
         if self.policy.fallback is not None:
-            call = fall_back_async(plan, call) if asynchronous else fall_back_sync(plan, call)
+            call = fall_back_async(plan, call, known) if asynchronous else fall_back_sync(plan, call, known)
         return call
 
     def _plan(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Plan:
@@ -200,10 +206,10 @@ class Pipeline:
             events=shared.events,
             classifier=lambda: shared.classifier(policy),
             schedule=make_schedule,
-            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding))),
-            budget=shared.budget(policy),
+            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding)), keep=self._keep),
+            budget=shared.budget(policy, keep=self._keep),
             make_key=shared.make_key,
-            quotas=shared.gates.quotas(policy, binding, keys),
+            quotas=shared.gates.quotas(policy, binding, keys, keep=self._keep),
             admission=shared.gates.admission(policy),
             skip=skip,
         )

@@ -191,6 +191,26 @@ class Breaker:
         """Close it and forget what it counted."""
         self._by_hand(self._close)
 
+    def retune(self, settings: Settings, lost_after: float) -> None:
+        """Take other settings: state, counts and permits stay; a window of another kind begins anew.
+
+        An open breaker is open for no longer than the new settings allow.
+        """
+        with self._lock:
+            now, span, before = self._clock(), settings.window, self._settings.window
+            if isinstance(span, Calls) is not isinstance(before, Calls):
+                self.goods = CallWindow(span.count, now) if isinstance(span, Calls) else Window(span, now)
+            elif span != before:
+                self.goods.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
+            self._settings, self._lost_after = settings, lost_after
+            self.shadow = settings.mode == "shadow"
+            self._enough = min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls
+            self._slow_after = settings.slow_after if settings.slow_rate is not None else None
+            grown = settings.open_for if self._closed else max(self._open_for, settings.open_for)
+            self._open_for = min(grown, self._longest)
+            self._until = min(self._until, now + self._longest)
+            self._set_gate()
+
     def export(self) -> dict[str, Any]:
         """Return its state as plain data, with the times that remain; `restore` takes it, in another process too."""
         with self._lock:

@@ -47,6 +47,15 @@ class Window:
         nought = (now - self.span, self.common, self.rare, self.slow)
         self._marks: deque[tuple[float, int, int, int]] = deque([nought], maxlen=_SLICES + 4)
 
+    def retune(self, span: float, now: float) -> None:
+        """Look back another span from now on; what is remembered still counts."""
+        with self._lock:
+            self.span, self._slice = span, span / _SLICES
+            kept = [self._marks[0]]
+            kept += [mark for mark in self._marks if mark[0] - kept[-1][0] >= self._slice]
+            self._marks = deque(kept, maxlen=_SLICES + 4)
+            self.end = min(self.end, now + self._slice)
+
     def add_common(self, now: float) -> None:
         """Count one common thing; takes no lock."""
         if now >= self.end:
@@ -130,6 +139,11 @@ class CallWindow:
         self.common = self._nought = self.next()
         self._rare: deque[int] = deque()
         self._slow: deque[int] = deque()
+
+    def retune(self, size: int, _now: float) -> None:
+        """Count another number of things from now on; the rare ones of before it were not kept, so they stay out."""
+        self._nought = max(self._nought, self.common - self.size)
+        self.size = size
 
     def turn(self, _now: float) -> None:
         """Nothing: a count of calls has no slices."""
