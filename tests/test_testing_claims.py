@@ -73,7 +73,21 @@ def test_order_counts_unless_it_does_not() -> None:
     lines = complaint(lambda: assert_events(STORY, "call_failed", "call_failed", in_any_order=True, among_others=True))
     assert lines[1] == "  - call_failed"
     lines = complaint(lambda: assert_events(STORY, "call_failed", {"code": "429"}, in_any_order=True))
-    assert lines[1:][1].startswith("  + retry_scheduled")
+    assert lines[2].startswith("  + retry_scheduled")
+
+
+def test_a_question_is_shown_by_its_name() -> None:
+    """What was asked of a field is told as well as can be; what happened, in full."""
+
+    def short(seconds: float) -> bool:
+        return seconds < 0.1
+
+    lines = complaint(lambda: assert_events(STORY, {"name": "retry_scheduled", "wait_for": short}, operation="buy"))
+    assert lines[1:] == [
+        "  - retry_scheduled wait_for=<short>",
+        "  + attempt_failed operation=buy attempt=1 code='429'",
+        "  + retry_scheduled wait_for=0.30000000000000004",
+    ]
 
 
 def test_in_any_order_finds_a_pairing_if_there_is_one() -> None:
