@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience import Policies, failure_of
 from resilience._core.events import Event
@@ -157,6 +159,23 @@ def test_what_ends_a_program_is_not_held_back() -> None:
     """Ctrl-C and cancellation pass through a block that expects a failure."""
     with pytest.raises(KeyboardInterrupt), fails_with():
         raise KeyboardInterrupt
+
+
+NAMES = st.lists(st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed"]), min_size=1, max_size=8)
+
+
+@given(names=NAMES, data=st.data())
+def test_whatever_happened_is_what_happened(names: list[str], data: st.DataObject) -> None:
+    """A story is as expected when it is told as it was; with one event left out it is not, save among others."""
+    events = [Event(name=name) for name in names]
+    assert_events(events, *names)
+    assert_events(events, *data.draw(st.permutations(names)), in_any_order=True)
+    gone = data.draw(st.integers(0, len(names) - 1))
+    rest = names[:gone] + names[gone + 1 :]
+    assert_events(events, *rest, among_others=True)
+    differences = complaint(lambda: assert_events(events, *rest))[1:]
+    assert [line[2] for line in differences].count("+") == 1
+    assert not any(line.startswith("  -") for line in differences)
 
 
 SECRET = "top/secret+value"
