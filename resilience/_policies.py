@@ -22,8 +22,8 @@ from ._core.events import Event
 from ._core.policy import Operation, Policy, PolicySet
 from ._epoch import EPOCH
 from ._epoch import turn as _turn
-from ._named import NamedPipeline
 from ._installed import stages_of
+from ._named import NamedPipeline
 from ._pipeline import Pipeline
 from ._shared import Shared
 from .errors import PolicyError, Problem
