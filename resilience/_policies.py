@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .config.diff import Change
     from .config.watch import Watch
 
-__all__ = ["EPOCH", "Policies", "configure", "current"]
+__all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -309,7 +309,6 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
     Raises:
         PolicyError: the source is wrong; what was configured before stays.
     """
-    global _configured
     if isinstance(source, Policies):
         fresh = source
     elif isinstance(source, Mapping):
@@ -318,9 +317,7 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
         fresh = Policies.load(source)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
-    with _lock:
-        _configured = fresh
-        _turn()
+    put(fresh)
     return fresh
 
 
@@ -330,10 +327,33 @@ def current() -> Policies:
     if _configured is None:
         with _lock:
             if _configured is None:
-                named = os.environ.get("RESILIENCE_POLICIES")
-                path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
-                _configured = Policies.load(path) if path else Policies.builtin()
+                _configured = found()
     return _configured
+
+
+def found(*, clock: Clock | None = None) -> Policies:
+    """Return what a process has that configures nothing, read anew.
+
+    Raises:
+        PolicyError: the file is wrong; where the environment names it, the message says so.
+    """
+    named = os.environ.get("RESILIENCE_POLICIES")
+    if named:
+        try:
+            return Policies.load(named, clock=clock)
+        except PolicyError as error:
+            raise PolicyError(f"$RESILIENCE_POLICIES names {error}", error.problems) from None
+    here = Path("resilience.yaml").is_file()
+    return Policies.load("resilience.yaml", clock=clock) if here else Policies.builtin(clock=clock)
+
+
+def put(policies: Policies | None) -> Policies | None:
+    """Configure these policies, or none, and return what was configured before."""
+    global _configured
+    with _lock:
+        before, _configured = _configured, policies
+        _turn()
+    return before
 
 
 def _force(policies: PolicySet) -> _Force:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from ..errors import ApiError
 from .registry import Listed
 
 __all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
@@ -195,7 +196,7 @@ def _from_words(error: BaseException, text: str) -> str | None:
     if first is not None and _LONG_CODE.fullmatch(first):
         return first
     own = code_of(get(error, "code"))
-    if own is not None and _LONG_CODE.fullmatch(own):
+    if own is not None and (_LONG_CODE.fullmatch(own) or (isinstance(error, ApiError) and not own.isdecimal())):
         return own
     found = _CODE_IN_TEXT.search(text)
     return found[1] if found and len(found[1]) > 3 else None
