@@ -241,7 +241,7 @@ def main() -> None:
         "reload",
         "Calls while the policy file changes",
         f"{THREADS} threads and {TASKS} tasks for {given.seconds} s, a watched file that is written once a second, "
-        f"every third time with a mistake; then {given.rounds} interleaved rounds of {THREADS} threads as fast as they go.",
+        f"every third time with a mistake; then {given.rounds} interleaved rounds of {THREADS} threads at full speed.",
         demands(
             [
                 at_least("calls a second in the drill", 0.95 * RATE, found["calls a second"]),

@@ -23,7 +23,7 @@ from .quota import Quotas
 from .reconcile import Fence
 from .retry import Schedule
 
-__all__ = ["PLAIN", "Binding", "Plan"]
+__all__ = ["PLAIN", "Binding", "Plan", "fence_of"]
 
 Ticket = int | Permit
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
@@ -132,7 +132,7 @@ class Plan:
         self.idempotent = bool(binding.idempotent) or binding.read
         self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
         self.rules = policy.reconcile or Reconcile()
-        self.fence = _fence(self.rules, binding)
+        self.fence = fence_of(self.rules, binding)
         self.stamps = binding.stamps
         self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
         self.inspect = self._inspector()
@@ -244,7 +244,7 @@ def _nothing(_call: object) -> None:
     raise LookupError("nothing to look with")
 
 
-def _fence(rules: Reconcile, binding: Binding) -> Fence:
+def fence_of(rules: Reconcile, binding: Binding) -> Fence:
     """Return the API's bounds with those that the policy sets put in their place.
 
     A signed request that does not carry the policy's window is accepted for as long as any signed stamp:

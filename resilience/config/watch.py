@@ -105,9 +105,7 @@ class Watch:
         if not hasattr(signal, "SIGHUP"):
             raise RuntimeError("this system has no SIGHUP; watch the files, or call reload()")
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(
-                "watch(signals=True) is for the main thread: Python lets no other take signals"
-            )
+            raise RuntimeError("watch(signals=True) is for the main thread: Python lets no other take signals")
         former = signal.getsignal(signal.SIGHUP)
 
         def heard(number: int, frame: FrameType | None) -> None:
