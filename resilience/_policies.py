@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
@@ -161,10 +160,7 @@ class Policies:
 
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        for one in self._force.says.operations:
-            if operation == one.match or fnmatchcase(operation, one.match):
-                return one
-        return None
+        return self._force.says.rule_for(operation)
 
     @overload
     def resilient(self, policy: Callable[P, R], /) -> Callable[P, R]: ...

@@ -153,6 +153,13 @@ class Plan:
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
 
     @property
+    def safety(self) -> str:
+        """Return why a call may be sent again or not, in a word."""
+        if self.binding.read:
+            return "read"
+        return "idempotent" if self.idempotent else "reconciled" if self.reconciled else "write"
+
+    @property
     def patient(self) -> bool:
         """Tell whether a first attempt waits for the breaker."""
         return self.policy.breaker is not None and self.policy.breaker.wait == "all"
@@ -209,7 +216,8 @@ class Plan:
     def tell(self, name: str, **fields: Any) -> None:
         """Send an event if anybody listens."""
         if self.events.listeners:
-            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, **fields))
+            at = self.clock.time()
+            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, at=at, **fields))
 
     def tell_breaker(self) -> None:
         """Send what the breaker has queued."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 from .._core.policy import Operation, PolicySet
@@ -74,7 +73,7 @@ def _asked(
 ) -> Iterator[tuple[str, str | None, Operation | None]]:
     """Give (policy, operation, rule) for each thing to describe."""
     if operation is not None:
-        rule = next((one for one in policies.operations if _matches(one.match, operation)), None)
+        rule = policies.rule_for(operation)
         named = rule.policy if rule is not None and policy is None else None
         yield named or policy or "default", operation, rule
         return
@@ -83,10 +82,6 @@ def _asked(
     for rule in policies.operations:
         if policy in (None, rule.policy or "default"):
             yield rule.policy or "default", rule.match, rule
-
-
-def _matches(glob: str, operation: str) -> bool:
-    return operation == glob or fnmatchcase(operation, glob)
 
 
 def _own(policies: PolicySet) -> list[str]:

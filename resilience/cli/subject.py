@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ApiError
+from ..replay.likeness import rebuilt
 
 __all__ = ["Subject", "read_subject"]
 
@@ -65,18 +65,5 @@ def _raised(given: str) -> tuple[str, Exception]:
     for line in reversed(lines):
         found = _RAISED.fullmatch(line)
         if found:
-            return line, _rebuilt(found[1], found[2] or "")
+            return line, rebuilt(found[1], found[2] or "")
     return lines[-1], Exception(given)
-
-
-def _rebuilt(qualified: str, message: str) -> Exception:
-    """Make an error of the same name; its package is not imported."""
-    package, _, name = qualified.rpartition(".")
-    known = getattr(builtins, name, None) if package in ("", "builtins") else None
-    if isinstance(known, type) and issubclass(known, Exception):
-        try:
-            return known(message)
-        except TypeError:
-            pass  # such as UnicodeDecodeError, which takes more than words
-    made: type[Exception] = type(name, (Exception,), {"__module__": package or "builtins"})
-    return made(message)
