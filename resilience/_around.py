@@ -16,7 +16,7 @@ from typing import Any
 
 from ._clock import running_trio
 from ._core.call import Call
-from ._core.deadline import CONTEXT, leave
+from ._core.deadline import CONTEXT, Place, leave
 from ._core.fallback import Instead, LastGood, instead, wanted
 from ._core.hedge import Pace
 from ._core.plan import PLAIN, Plan
@@ -141,9 +141,9 @@ def _enter(plan: Plan) -> tuple[Any, Any]:
     started = plan.clock.monotonic()
     deadline = started + plan.deadline
     if outer is not None:
-        deadline = min(deadline, started + outer[2] - outer[1].monotonic())
-    looking = outer is not None and outer[9]
-    place = (plan.operation, plan.clock, deadline, inf, 0, None, None, plan.rules.window, plan, looking)
+        deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
+    looking = outer is not None and Place(*outer).looking
+    place = Place(plan, deadline, inf, None, None, attempt=0, looking=looking)
     return outer, CONTEXT.set(place)
 
 

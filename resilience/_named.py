@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from ._core.breaker import Breaker
 from ._core.classify import Classifier
 from ._core.clock import Clock
-from ._core.plan import Binding
+from ._core.plan import Binding, Plan
 from ._core.policy import Policy
 from ._functions import check_callable, is_async
 from ._live import live
@@ -40,6 +40,10 @@ class NamedPipeline(Pipeline):
         check_callable(fn)
         self._now().compile(fn, binding)  # what cannot be compiled is told here, not at the first call
         return live(lambda: self._now().compile(fn, binding), asynchronous=is_async(fn))
+
+    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+        """Resolve the pipeline that is in force for one operation."""
+        return self._now().plan(fn, binding)
 
     @property
     def policy(self) -> Policy:  # type: ignore[override]  # it changes with each reload

@@ -17,11 +17,12 @@ from ._core.policy import Policy
 from ._core.retry import Schedule
 from ._core.stage import Stage
 from ._core.timeline import around, attempts_of, timeline, waits_of
-from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
+from ._drivers import compile_async, compile_sync
 from ._functions import check_callable, check_reconcile, is_async, name_of, routed
 from ._gates import pays
 from ._installed import stages_of
 from ._shared import Shared, check_codes
+from ._staged import look_async, stage_async, stage_sync
 
 if TYPE_CHECKING:
     pass
@@ -115,6 +116,10 @@ class Pipeline:
         """
         check_callable(fn)
         return self._routed(fn, binding or replace(self._binding, operation=self.operation or name_of(fn)))
+
+    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+        """Resolve this pipeline for one operation, for drivers of another kind: a stream's supervisor."""
+        return self._plan(fn, binding, _NO_KEYS, 0)
 
     @property
     def breaker(self) -> Breaker | None:

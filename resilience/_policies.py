@@ -98,7 +98,7 @@ class Policies:
 
     @classmethod
     def builtin(cls, *, clock: Clock | None = None) -> Policies:
-        """Return the built-in policies alone: `default`, `http`, `bitget`, `ccxt`."""
+        """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
         from .config.load import builtin
 
         return cls(builtin(), clock=clock)

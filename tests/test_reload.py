@@ -76,6 +76,24 @@ def test_a_window_of_another_span_keeps_its_counts(file: File, span: str) -> Non
     assert file.told()["breaker"]["settled"]["succeeded"] == 0
 
 
+def test_a_wider_window_forgets_nothing_early(file: File) -> None:
+    """Ten seconds of calls, then a window of a hundred: they count until they are a hundred seconds old."""
+    file.load("breaker: {window: 10s}")
+    call = file.policies.pipeline("p").compile(len)
+
+    def seconds(number: int) -> None:
+        for _ in range(number):
+            call("a")
+            file.clock.advance(1)
+
+    seconds(10)
+    file.load("breaker: {window: 100s}")
+    seconds(80)
+    assert file.told()["breaker"]["settled"]["succeeded"] == 90
+    seconds(200)
+    assert 100 <= file.told()["breaker"]["settled"]["succeeded"] <= 111
+
+
 def test_a_window_of_calls_takes_another_size(file: File) -> None:
     """Counts stay as far as they were kept."""
     file.load("breaker: {window: 4 calls, min_calls: 100}")

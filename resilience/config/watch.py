@@ -128,6 +128,7 @@ class Watch:
         return self._over.is_set() or not self._asked.empty()
 
     def _watch_files(self) -> None:
+        self._loaded = self._settled()
         self._load(tell=False)  # what changed between the first load and this watch; mostly nothing
         while not self._over.is_set():
             for _ in self._told():

@@ -60,12 +60,14 @@ def _sockets(sandbox: Sandbox) -> Any:
 def _command(sandbox: Sandbox, body: str) -> Any:
     """Let the sockets meet a script or a fault."""
     told = json.loads(body)
-    if isinstance(told, dict) and set(told) == {"script"} and isinstance(told["script"], list):
-        sandbox.sockets.script(*told["script"])
-        return {}
-    if not isinstance(told, dict) or "fault" not in told or set(told) - {"fault", "path"}:
+    if not isinstance(told, dict) or set(told) - {"path", "number"} not in ({"script"}, {"fault"}):
         raise FaultError('expected {"script": ["refuse", ""]} or {"fault": "drop", "path": "/v2/ws/private"}')
-    return {"met": sandbox.sockets.fault(str(told["fault"]), path=told.get("path"))}
+    if "fault" in told:
+        return {"met": sandbox.sockets.fault(str(told.pop("fault")), **told)}
+    if not isinstance(told["script"], list) or "number" in told:
+        raise FaultError('script: expected a list such as ["refuse", ""]')
+    sandbox.sockets.script(*told["script"], path=told.get("path"))
+    return {}
 
 
 def _json(told: Any, status: int = 200) -> Reply:

@@ -47,6 +47,10 @@ class StructlogListener:
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
         self._bound().warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
 
+    def raised(self, event: str, error: BaseException) -> None:
+        """Write one line for a stream's handler that raised; the error's class, never its text."""
+        self._bound().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
+
     def _bound(self) -> Any:
         """Return the logger with structlog's configuration of this moment."""
         if self._logger is not None:

@@ -141,12 +141,12 @@ def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: py
     def broken() -> None:
         raise ZeroDivisionError
 
-    with watched.policies.watch():
-        with monkeypatch.context() as patched:
-            patched.setattr(watched.policies, "_load", broken)
-            watched.write("26s")
-            assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
-        watched.write("27s")
+    with monkeypatch.context() as patched:
+        patched.setattr(watched.policies, "_load", broken)
+        watch = watched.policies.watch()
+        assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
+    with watch:
+        watched.replace("27s")
         watched.next("policy_reloaded")
     assert watched.deadline() == 27.0
 

@@ -110,6 +110,22 @@ def test_the_ways_to_end(fault: str, code: int | None, exchange: Sandbox, speak:
     assert ended(speak(exchange, "/v2/ws/public")) == code
 
 
+def test_a_script_of_one_path(exchange: Sandbox, speak: Speak) -> None:
+    """A script may count the connections of one path alone; others take what is for any."""
+    exchange.sockets.script("close:1000", path="/v2/ws/private")
+    exchange.sockets.script("close:1012")
+    assert ended(speak(exchange, "/v2/ws/public")) == 1012
+    assert ended(speak(exchange, "/v2/ws/private")) == 1000
+
+
+def test_faults_of_one_connection(exchange: Sandbox, speak: Speak) -> None:
+    """A fault may be kept to one connection."""
+    first, second = speak(exchange, "/v2/ws/public"), speak(exchange, "/v2/ws/public")
+    assert exchange.sockets.fault("close:1012", number=2) == 1
+    assert ended(second) == 1012
+    alive(first)
+
+
 def test_faults_of_one_path(exchange: Sandbox, speak: Speak) -> None:
     """A fault may be kept to the connections of one path."""
     public, private = speak(exchange, "/v2/ws/public"), speak(exchange, "/v2/ws/private")

@@ -162,7 +162,18 @@ def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, spea
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [('{"op":"ping"}', 30002), ("{", 30002), ('{"op":"dance"}', 30003), ('{"op":"subscribe"}', 30016)]
+    ("text", "code"),
+    [
+        ('{"op":"ping"}', 30002),
+        ("{", 30002),
+        ("[]", 30002),
+        ('{"op":"dance"}', 30003),
+        ('{"op":"subscribe"}', 30016),
+        ('{"op":"subscribe","args":[5]}', 30016),
+        ('{"op":"subscribe","args":[{"channel":"ticker","instType":"SPOT","instId":[]}]}', 30001),
+        ('{"op":"unsubscribe"}', 30016),
+        ('{"op":"trade"}', 30004),
+    ],
 )
 def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak: Speak) -> None:
     """A JSON ping is no ping, and what cannot be read has its code; the connection stays open."""
@@ -306,6 +317,8 @@ def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
             exchange.sockets.fault(text)
     with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
         exchange.sockets.fault("drop", path="/v4")
+    with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
+        exchange.sockets.script("drop", path="/v4")
 
 
 def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
@@ -322,7 +335,14 @@ def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
     answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=5)
     assert answer.json() == {"met": 1}
     assert ended(connection) == 1012
-    for wrong in ({"script": "drop"}, {"fault": "boom"}, {"fault": "drop", "path": 7}, {"more": 1}, []):
+    for wrong in (
+        {"script": "drop"},
+        {"script": [], "number": 1},
+        {"fault": "boom"},
+        {"fault": "drop", "path": 7},
+        {"more": 1},
+        [],
+    ):
         refused = requests.post(control, json=wrong, timeout=5)
         assert (refused.status_code, list(refused.json())) == (400, ["error"])
 

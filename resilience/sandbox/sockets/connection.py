@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from . import frames, limits
@@ -67,12 +68,12 @@ class Connection:
 
     @property
     def due(self) -> float:
-        """The sandbox time of the next thing that happens by itself."""
-        return min(self._pinged + limits.PATIENCE, self._ends)
+        """The sandbox time of the next thing that happens by itself; never, on a half-open connection."""
+        return inf if self.silent else min(self._pinged + limits.PATIENCE, self._ends)
 
     def tick(self, now: float) -> list[Act]:
         """Return what time asks for: the end of a connection that never pings, or is a day old."""
-        if self.silent or now < self.due:
+        if now < self.due:
             return []
         return [frames.close(4001 if now >= self._pinged + limits.PATIENCE else 1001)]
 

@@ -7,7 +7,7 @@ first connection or the first command comes. All state belongs to that thread: c
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -110,17 +110,27 @@ class Sockets:
         """Return the number of an arg's last update; 0 before the first."""
         return self._venue.shared.feeds.last(arg)
 
-    def script(self, *faults: str) -> None:
+    def script(self, *faults: str, path: str | None = None) -> None:
         """Say which faults the next connections meet, one text each, in order; an empty one is none.
+
+        Args:
+            faults: one text a connection.
+            path: count the connections of this path alone.
 
         Raises:
             FaultError: one is no fault of sockets; nothing changes.
+            ValueError: there is no such path.
         """
-        told = script_of(faults)
+        told = [(_path(path), entry) for entry in script_of(faults)]
         self._call(lambda: self._venue.script.extend(told))
 
-    def fault(self, name: str, *, path: str | None = None) -> int:
-        """Let a fault happen now on the open connections, or those of one path.
+    def fault(self, name: str, *, path: str | None = None, number: int | None = None) -> int:
+        """Let a fault happen now on the open connections.
+
+        Args:
+            name: of the fault.
+            path: those of one path alone.
+            number: the connection of that number alone.
 
         Returns:
             how many connections met it.
@@ -130,9 +140,8 @@ class Sockets:
             ValueError: there is no such path.
         """
         faults = now_of(name)
-        if path not in (None, *PATHS):
-            raise ValueError(f"path: expected one of {', '.join(PATHS)}, got {path!r}")
-        return self._call(lambda: self._venue.fault(faults, path))
+        where = _path(path)
+        return self._call(lambda: self._venue.fault(faults, where, number))
 
     def tell_order(self, order: Order, status: str) -> None:
         """Tell the private order channels what became of an order, without waiting."""
@@ -144,7 +153,7 @@ class Sockets:
         """End every connection and the thread."""
         with self._lock:
             self._closing = True
-            if self._loop is not None and self._stop is not None:
+            if self._loop is not None and self._stop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._stop.set)
         with contextlib.suppress(OSError):
             self._waker.send(b".")
@@ -177,7 +186,10 @@ class Sockets:
 
     def _run(self) -> None:
         """Sleep until somebody comes, then serve until the end."""
-        select.select([self._listener, self._sleeper], [], [])
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self._listener, selectors.EVENT_READ)
+            waiting.register(self._sleeper, selectors.EVENT_READ)
+            waiting.select()
         if not self._closing:
             import asyncio
 
@@ -200,3 +212,9 @@ class Sockets:
         finally:
             with self._lock:
                 self._closing = True
+
+
+def _path(path: str | None) -> str | None:
+    if path not in (None, *PATHS):
+        raise ValueError(f"path: expected one of {', '.join(PATHS)}, got {path!r}")
+    return path

@@ -50,5 +50,5 @@ def _is_account(version: str, arg: Mapping[str, Any]) -> bool:
 
 def _is_market(version: str, arg: Mapping[str, Any]) -> bool:
     if version == "v3":
-        return str(arg.get("instType")).upper() in _V2_TYPES and arg.get("symbol") in PRICES
-    return arg.get("instType") in _V2_TYPES and arg.get("instId") in PRICES
+        return str(arg.get("instType")).upper() in _V2_TYPES and str(arg.get("symbol")) in PRICES
+    return arg.get("instType") in _V2_TYPES and str(arg.get("instId")) in PRICES

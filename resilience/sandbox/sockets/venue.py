@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,7 +38,7 @@ class Venue:
         pace: sandbox seconds in one real second.
         connects: handshakes so far.
         connections: every connection so far, closed ones too.
-        script: the faults of the next connections.
+        script: the faults of the next connections, each with the path that it is for, or None for any.
     """
 
     def __init__(self, sandbox: Sandbox, pace: float) -> None:
@@ -47,7 +46,7 @@ class Venue:
         self.shared = Shared(sandbox)
         self.connects = 0
         self.connections: list[Connection] = []
-        self.script: deque[tuple[SocketFault, ...]] = deque()
+        self.script: list[tuple[str | None, tuple[SocketFault, ...]]] = []
         self._performers: dict[int, Perform] = {}
         self._tally = limits.Tally(*limits.CONNECTS)
         self._running: list[Feed] = []
@@ -59,11 +58,15 @@ class Venue:
     def enter(self, path: str) -> Entry:
         """Count a handshake and say how it is answered."""
         self.connects += 1
-        if path.partition("?")[0] not in PATHS:
+        path = path.partition("?")[0]
+        if path not in PATHS:
             return Entry(404)
         if self._is_full():
             return Entry(429)
-        faults = self.script.popleft() if self.script else ()
+        due = next((entry for entry in self.script if entry[0] in (None, path)), None)
+        if due is not None:
+            self.script.remove(due)
+        faults = due[1] if due else ()
         refused = any(fault.name == "refuse" for fault in faults)
         return Entry(503 if refused else 101, faults)
 
@@ -99,9 +102,9 @@ class Venue:
                 told += 1
         return told
 
-    def fault(self, faults: tuple[SocketFault, ...], path: str | None) -> int:
-        """Let faults happen on the open connections, or those of one path; return how many there are."""
-        met = [(one, perform) for one, perform in self._open() if path in (None, one.path)]
+    def fault(self, faults: tuple[SocketFault, ...], path: str | None, number: int | None) -> int:
+        """Let faults happen on the open connections, those of one path, or one; return how many there are."""
+        met = [(one, do) for one, do in self._open() if path in (None, one.path) and number in (None, one.number)]
         for connection, perform in met:
             perform(connection.meet(faults, self.now()))
         return len(met)

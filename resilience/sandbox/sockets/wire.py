@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 from websockets.exceptions import InvalidState
@@ -132,9 +133,9 @@ class Wire(asyncio.Protocol):
     def _watch(self) -> None:
         """Wake up when the connection's next deadline is due."""
         connection, loop = self._connection, asyncio.get_running_loop()
-        if connection is None or self._transport.is_closing():
-            return
         if self._timer is not None:
             self._timer.cancel()
+        if connection is None or connection.due == inf or self._transport.is_closing():
+            return
         wait = (connection.due - self._venue.now()) / self._venue.pace
         self._timer = loop.call_later(max(0.0, wait), lambda: self.perform(connection.tick(self._venue.now())))
