@@ -71,6 +71,7 @@ class Policies:
         line = StructlogListener()
         self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
         self._reloading = Lock()
+        self._last_told = ""  # the mistakes of the last rejected file
         self._shared.take(PolicySet({}), policies)
         self._force = _force(policies)
 
@@ -228,8 +229,11 @@ class Policies:
                     self._force = _force(fresh)
                     _turn()
         except PolicyError as error:
-            self._shared.events.emit(_rejected(source, error))
+            if tell or str(error) != self._last_told:
+                self._last_told = str(error)
+                self._shared.events.emit(_rejected(source, error))
             raise
+        self._last_told = ""
         if found or tell:
             told = tuple(one._asdict() for one in found[:_MOST_TOLD])
             self._shared.events.emit(Event(name="policy_reloaded", source=source, changes=told))
