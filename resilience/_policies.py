@@ -14,10 +14,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+from weakref import WeakSet
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Event
+from ._core.keys import KeySlot
 from ._core.policy import Operation, Policy, PolicySet
 from ._epoch import EPOCH
 from ._epoch import turn as _turn
@@ -72,6 +74,7 @@ class Policies:
         self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
         self._reloading = Lock()
         self._last_told = ""  # the mistakes of the last rejected file
+        self._keyless: dict[str, WeakSet[Callable[..., Any]]] = {}
         self._shared.take(PolicySet({}), policies)
         self._force = _force(policies)
 
@@ -272,11 +275,19 @@ class Policies:
             Event(name="policy_rejected", source=source, problems=(told,), caused_by=type(error).__name__)
         )
 
+    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Note a function whose key is for `operations` to name: a reload must not name one that it cannot carry."""
+        if operation in self._keyless or len(self._keyless) < _MOST_NOTED:
+            try:
+                self._keyless.setdefault(operation, WeakSet()).add(fn)
+            except TypeError:
+                pass  # nobody can refer to it weakly: what it cannot carry is told at its next call
+
     def _check(self, before: _Force, fresh: PolicySet) -> None:
-        """Refuse a file without which calls of this process could not go on.
+        """Refuse a file under which calls of this process could not go on.
 
         Raises:
-            PolicyError: a policy that is used is gone, or a stage of one cannot be made.
+            PolicyError: a policy that is used is gone, a stage cannot be made, or a function cannot carry a key.
         """
         gone = []
         for name in dict.fromkeys(policy for policy, _ in tuple(before.pipelines)):
@@ -286,6 +297,13 @@ class Policies:
                 gone.append(
                     Problem(fresh.source, 0, 0, f"policies.{name}", "is gone, and calls of this process use it")
                 )
+        for operation, functions in tuple(self._keyless.items()):
+            rule = fresh.rule_for(operation)
+            for fn in tuple(functions) if rule is not None and rule.key else ():
+                try:
+                    KeySlot(rule.key, fn, str)  # type: ignore[union-attr,arg-type]  # there is a rule, with a key
+                except TypeError as error:
+                    gone.append(Problem(fresh.source, 0, 0, f"operations.{operation}.key", str(error)))
         if gone:
             raise PolicyError.of(gone)
 
@@ -296,6 +314,7 @@ class Policies:
 _lock = Lock()
 _configured: Policies | None = None
 _MOST_TOLD = 100  # changes or mistakes that one event tells
+_MOST_NOTED = 4096  # operations whose functions are asked before a reload whether they can carry a key
 
 
 def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:

@@ -81,9 +81,15 @@ class Rules:
                 break
         return self.policies.pipeline_now(chosen, binding.operation), binding
 
+    def _gives_key(self, operation: str) -> bool:
+        return any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs)
+
     def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
+        asked = binding
         pipeline, binding = self.resolve(binding)
+        if asked.key is None and not self._gives_key(binding.operation):
+            self.policies.keyless(binding.operation, fn)
         if self.outbox is not None and self.outbox.takes(binding):
             return self.outbox.guarded(pipeline, fn, binding)
         return pipeline.compile(fn, binding)

@@ -246,6 +246,25 @@ def test_a_policy_in_use_cannot_go(file: File) -> None:
     assert "q" not in file.policies.names
 
 
+def test_a_key_that_a_function_cannot_carry_is_refused(file: File) -> None:
+    """It would fail at its next call; so the file is, and the function goes on."""
+
+    class Client:
+        def cancel(self, number: int) -> int:
+            return number
+
+    @file.policies.resilient("p", operation="place")
+    def place(symbol: str) -> str:
+        return symbol
+
+    wrapped = file.policies.wrap(Client(), "p")
+    assert (place("BTC"), wrapped.cancel(1)) == ("BTC", 1)
+    for name in ("place", "cancel"):
+        with pytest.raises(PolicyError, match=rf"operations.{name}.key: .*client_id"):
+            file.load("deadline: 30s", more=f"operations: [{{match: {name}, key: client_id}}]\n")
+    assert (place("BTC"), wrapped.cancel(1)) == ("BTC", 1)
+
+
 def test_a_rejected_file_is_told_with_its_places(file: File) -> None:
     """The event has every mistake as data, with file, line and column."""
     with recorded_events(file.policies) as events, pytest.raises(PolicyError):
