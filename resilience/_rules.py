@@ -81,15 +81,14 @@ class Rules:
                 break
         return self.policies.pipeline_now(chosen, binding.operation), binding
 
-    def _gives_key(self, operation: str) -> bool:
-        return any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs)
+    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Note a method of a client that says nothing of keys; see `Policies.keyless`."""
+        if not any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs):
+            self.policies.keyless(operation, fn)
 
     def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
-        asked = binding
         pipeline, binding = self.resolve(binding)
-        if asked.key is None and not self._gives_key(binding.operation):
-            self.policies.keyless(binding.operation, fn)
         if self.outbox is not None and self.outbox.takes(binding):
             return self.outbox.guarded(pipeline, fn, binding)
         return pipeline.compile(fn, binding)
