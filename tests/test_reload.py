@@ -238,6 +238,7 @@ def test_last_good_answers_survive(file: File) -> None:
 def test_a_policy_in_use_cannot_go(file: File) -> None:
     """A file without it is refused; calls go on."""
     pipeline = file.policies.pipeline("p")
+    file.load("deadline: 40s")  # that nobody has called it since changes nothing
     file.path.write_text("version: 1\npolicies: {q: {deadline: 1s}}\n")
     with recorded_events(file.policies) as events, pytest.raises(PolicyError, match="p: is gone, and calls of this"):
         file.policies.reload()
