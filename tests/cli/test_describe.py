@@ -56,7 +56,7 @@ def test_everything_of_a_file(file: Path, capsys: pytest.CaptureFixture[str]) ->
     """Its own policies first, then its operations; the built-in ones alone where there is no file."""
     names = [(one["policy"], one["operation"]) for one in told(capsys, file)]
     assert names == [("read", None), ("trade", None), ("read", "fetch_*"), ("trade", "create_order")]
-    assert {one["policy"] for one in told(capsys)} == {"default", "http", "bitget", "ccxt"}
+    assert {one["policy"] for one in told(capsys)} >= {"default", "http", "bitget", "ccxt"}
 
 
 def test_an_operation_gets_what_its_entry_says(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
