@@ -48,7 +48,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
         ends = _run(chosen, Path(scratch), given)
     if given.log:
-        told = [{"place": one.place, "operator": one.operator, "before": one.before, "after": one.after} | ends[at] for at, one in enumerate(chosen) if at in ends]
+        told = [
+            {"place": one.place, "operator": one.operator, "before": one.before, "after": one.after} | ends[at]
+            for at, one in enumerate(chosen)
+            if at in ends
+        ]
         given.log.write_text("\n".join(map(json.dumps, told)))
     text, well = _report(chosen, len(made), ends, given, time.monotonic() - began)
     print(text)
@@ -64,10 +68,16 @@ def _options() -> argparse.Namespace:
     options.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth mutant")
     options.add_argument("--seed", type=int, default=0, metavar="N", help="which one of every N")
     options.add_argument("--minutes", type=float, default=600, metavar="M", help="stop after these, whatever is left")
-    options.add_argument("--slow", type=float, default=0.3, metavar="S", help="leave out tests that take more of a processor")
+    options.add_argument(
+        "--slow", type=float, default=0.3, metavar="S", help="leave out tests that take more of a processor"
+    )
     options.add_argument("--rooms", nargs="*", default=ROOMS, metavar="PATH", help="tests that are run")
-    options.add_argument("--ways", nargs="*", default=("warm", "cold"), help="warm: inside functions; cold: around them")
-    options.add_argument("--map", type=Path, metavar="FILE", help="where to keep which tests reach which lines, for the next run")
+    options.add_argument(
+        "--ways", nargs="*", default=("warm", "cold"), help="warm: inside functions; cold: around them"
+    )
+    options.add_argument(
+        "--map", type=Path, metavar="FILE", help="where to keep which tests reach which lines, for the next run"
+    )
     options.add_argument("--log", type=Path, metavar="FILE", help="write how each mutant ended, a line of JSON each")
     options.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
     return options.parse_args()
@@ -109,7 +119,9 @@ def _ask(way: str, told: dict[str, Any], scratch: Path, until: float) -> None:
     order.write_text(json.dumps(told))
     command = [sys.executable, "-m", f"benchmarks.mutants.{way}", str(order)]
     with (scratch / f"{way}.log").open("w") as log:
-        running = subprocess.Popen(command, cwd=scratch, env=os.environ | {"PYTHONPATH": str(scratch)}, stdout=log, stderr=log)
+        running = subprocess.Popen(
+            command, cwd=scratch, env=os.environ | {"PYTHONPATH": str(scratch)}, stdout=log, stderr=log
+        )
         try:
             running.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -147,7 +159,17 @@ def _report(chosen: list[Mutant], of: int, ends: Ends, given: argparse.Namespace
         f"{seconds / 60:.0f} minutes with {given.jobs} jobs. Tests: {', '.join(given.rooms)}, those that need less than {given.slow:g} s of a processor.",
         table(("module", "mutants", "killed", "survived", "%"), _rows(run)),
         "## Survivors",
-        table(("where", "what", "why"), [(one.place, f"`{_cell(one.before)}` → `{_cell(one.after)}`", reasons.get(_key(one), "**not explained**")) for one in alive]),
+        table(
+            ("where", "what", "why"),
+            [
+                (
+                    one.place,
+                    f"`{_cell(one.before)}` → `{_cell(one.after)}`",
+                    reasons.get(_key(one), "**not explained**"),
+                )
+                for one in alive
+            ],
+        ),
     ]
     return "\n\n".join(parts) + "\n", share >= ENOUGH and not bare
 

@@ -113,7 +113,9 @@ def _has_effect(node: ast.AST) -> bool:
 def _put(source: str, node: ast.AST, change: Callable[[str], str]) -> str:
     lines = source.splitlines(keepends=True)
     start = sum(len(one) for one in lines[: node.lineno - 1]) + _column(lines[node.lineno - 1], node.col_offset)
-    end = sum(len(one) for one in lines[: node.end_lineno - 1]) + _column(lines[node.end_lineno - 1], node.end_col_offset)
+    end = sum(len(one) for one in lines[: node.end_lineno - 1]) + _column(
+        lines[node.end_lineno - 1], node.end_col_offset
+    )
     return source[:start] + change(source[start:end]) + source[end:]
 
 
@@ -141,7 +143,9 @@ def _silent(tree: ast.Module) -> Callable[[tuple[int, int]], bool]:
             quiet.append(node.value)
         elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             quiet.append(node)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.BitOr):
+        elif (
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.BitOr)
+        ):
             quiet += [node.value] if node in tree.body else []
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Spec":
             read.append(node)

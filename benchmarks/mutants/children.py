@@ -18,7 +18,9 @@ SURVIVED, KILLED, LATE = 0, 1, 2
 _ROOM = 3 << 30
 
 
-def run(works: Iterable[Callable[[Callable[[str], None]], int]], jobs: int, done: Callable[[int, int, str], None]) -> None:
+def run(
+    works: Iterable[Callable[[Callable[[str], None]], int]], jobs: int, done: Callable[[int, int, str], None]
+) -> None:
     """Run every work in a child; `done` hears its number, how it ended, and what it told."""
     living: dict[int, tuple[int, Path]] = {}
     try:

@@ -42,7 +42,9 @@ class Timed:
     def pytest_collection(self) -> None:
         from hypothesis import Phase, settings
 
-        settings.register_profile("mutants", settings.get_profile("steady"), phases=[Phase.explicit, Phase.generate], database=None)
+        settings.register_profile(
+            "mutants", settings.get_profile("steady"), phases=[Phase.explicit, Phase.generate], database=None
+        )
         settings.load_profile("mutants")
         allow(120)
 
@@ -51,7 +53,9 @@ class Timed:
         allow(60)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted((one for one in items if one.nodeid not in self._slow), key=lambda one: -self._killers[one.nodeid])
+        items[:] = sorted(
+            (one for one in items if one.nodeid not in self._slow), key=lambda one: -self._killers[one.nodeid]
+        )
 
 
 def attempt(work: dict[str, Any], rooms: list[str], slow: set[str], killers: Counter[str]) -> Callable[[Tell], int]:
@@ -59,7 +63,19 @@ def attempt(work: dict[str, Any], rooms: list[str], slow: set[str], killers: Cou
         Import(work["module"], Path.cwd() / "resilience" / "_core" / f"{work['module']}.py", work["source"])
         first = [one for one in rooms if one in ("tests/core", "tests/config")]
         then = [one for one in rooms if one not in first]
-        quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--capture=sys", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        quiet = [
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:cov",
+            "--capture=sys",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+        ]
         for some in (first, then):
             if some and pytest.main([*quiet, *some], plugins=[Timed(tell, slow, killers)]) != 0:
                 return KILLED

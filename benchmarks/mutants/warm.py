@@ -44,7 +44,9 @@ class Warm:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Let hypothesis stop at the first example that fails, and not look for the least one."""
-        settings.register_profile("mutants", settings.get_profile("steady"), phases=[Phase.explicit, Phase.generate], database=None)
+        settings.register_profile(
+            "mutants", settings.get_profile("steady"), phases=[Phase.explicit, Phase.generate], database=None
+        )
         settings.load_profile("mutants")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -55,8 +57,7 @@ class Warm:
         items, notes = session.items, self._map
         if not notes.exists():
             run([lambda tell: self._baseline(items, notes)], 1, lambda *_: None)
-        told = json.loads(notes.read_text())
-        self._seconds, self._spent, self._good, self._lines = told["seconds"], told["spent"], told["good"], told["lines"]
+        self._read(items, json.loads(notes.read_text()))
         gc.freeze()  # a child that collects need not copy what it does not change
         works = list(self._works)
         with self._told.open("a") as told:
@@ -71,6 +72,19 @@ class Warm:
 
             run((self._attempt(items, work) for work in works), self._jobs, done)
         return True
+
+    def _read(self, items: list[pytest.Item], told: dict[str, Any]) -> None:
+        """Take what a run as it is told; a test that came later counts for the module that it is named after."""
+        at = {name: number for number, name in enumerate(told["names"])}
+        known = [at.get(item.nodeid) for item in items]
+        self._seconds = [0.1 if one is None else told["seconds"][one] for one in known]
+        self._good = [one is None or (told["good"][one] and told["spent"][one] <= self._slow) for one in known]
+        here = {one: number for number, one in enumerate(known) if one is not None}
+        self._new = [number for number, one in enumerate(known) if one is None]
+        self._lines = {
+            module: {line: [here[one] for one in some if one in here] for line, some in lines.items()}
+            for module, lines in told["lines"].items()
+        }
 
     def _baseline(self, items: list[pytest.Item], notes: Path) -> int:
         """Run everything as it is: seconds and goodness of each test, and the tests that reach each line."""
@@ -116,8 +130,9 @@ class Warm:
         """Yield the tests that reach a mutant's lines, likely killers first, then by room, then the quick ones."""
         lines = self._lines.get(work["module"], {})
         reach = {one for line in range(work["first"], work["last"] + 1) for one in lines.get(str(line), ())}
+        reach.update(one for one in self._new if f"test_{work['module']}" in items[one].nodeid)
         killers = self._killers.get(work["module"], Counter())
-        usable = [one for one in reach if self._good[one] and self._spent[one] <= self._slow]
+        usable = [one for one in reach if self._good[one]]
 
         def rank(one: int) -> tuple[Any, ...]:
             return -killers[one], not items[one].nodeid.startswith("tests/core"), self._seconds[one], one
@@ -129,7 +144,18 @@ def main() -> None:
     """Read what is to be done and run it."""
     told = json.loads(Path(sys.argv[1]).read_text())
     plugin = Warm(told["works"], Path(told["told"]), jobs=told["jobs"], slow=told["slow"], reach=Path(told["map"]))
-    quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--capture=sys", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    quiet = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cov",
+        "--capture=sys",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
     raise SystemExit(pytest.main([*quiet, *told["rooms"]], plugins=[plugin]))
 
 

@@ -141,11 +141,11 @@ class Spec:
         if self.kind in ("duration", "window"):
             for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
                 if number >= size and number % size == 0:
-                    return f"{number / size:g}{unit}"
-            return f"{number * 1000:g}ms" if 0 < number < 1 else f"{number:g}s"
+                    return f"{number / size:.12g}{unit}"
+            return f"{number * 1000:.12g}ms" if 0 < number < 1 else f"{number:.12g}s"
         if self.kind == "rate":
-            return f"{number:g}/s"
-        return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:g}"
+            return f"{number:.12g}/s"
+        return f"{number * 100:.12g}%" if self.kind == "ratio" else f"{number:.12g}"
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,8 @@ def budget(ratio: float, floor: float, calls: int = 0) -> Budget:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "floor", "calls", "allowed"), [(0.2, 0, 10, 2), (0.2, 0.5, 10, 5), (0.2, 0.1, 10, 2), (0, 0, 10, 0), (0, 0.1, 0, 1)]
+    ("ratio", "floor", "calls", "allowed"),
+    [(0.2, 0, 10, 2), (0.2, 0.5, 10, 5), (0.2, 0.1, 10, 2), (0, 0, 10, 0), (0, 0.1, 0, 1)],
 )
 def test_retries_are_a_share_of_the_calls_or_the_floor(ratio: float, floor: float, calls: int, allowed: int) -> None:
     """Whichever is more, over ten seconds; `left` says how many there are still."""

@@ -35,7 +35,12 @@ def slot(path: str, fn: Any = order) -> KeySlot:
         ("params.id", ("BTC",), {"params": {"id": 5, "a": 1}}, ("5", ("BTC",), {"params": {"id": 5, "a": 1}})),
         ("params.id", ("BTC",), {"params": {"id": "", "a": 1}}, ("new", ("BTC",), {"params": {"id": "new", "a": 1}})),
         ("params.id|other", (), {"params": {"other": "o"}}, ("o", (), {"params": {"other": "o"}})),
-        ("params.id|other", (), {"params": {"id": "i", "other": "o"}}, ("i", (), {"params": {"id": "i", "other": "o"}})),
+        (
+            "params.id|other",
+            (),
+            {"params": {"id": "i", "other": "o"}},
+            ("i", (), {"params": {"id": "i", "other": "o"}}),
+        ),
         ("params.id|other", (), {"params": None}, ("new", (), {"params": {"id": "new"}})),
         ("client_id.id", ("BTC", {"a": 1}), {}, ("new", ("BTC", {"a": 1, "id": "new"}), {})),
     ],

@@ -85,9 +85,17 @@ def test_every_mistake_is_told_at_once() -> None:
     """Nobody mends them one by one."""
     with pytest.raises(PolicyError) as caught:
         Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, results="odd")  # type: ignore[arg-type]
-    assert [one.path for one in caught.value.problems] == ["deadline", "retry.max_attempts", "retry.backoff.factor", "results"] or sorted(
-        one.path for one in caught.value.problems
-    ) == ["deadline", "results", "retry.backoff.factor", "retry.max_attempts"]
+    assert [one.path for one in caught.value.problems] == [
+        "deadline",
+        "retry.max_attempts",
+        "retry.backoff.factor",
+        "results",
+    ] or sorted(one.path for one in caught.value.problems) == [
+        "deadline",
+        "results",
+        "retry.backoff.factor",
+        "retry.max_attempts",
+    ]
 
 
 def test_one_is_not_true() -> None:

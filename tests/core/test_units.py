@@ -108,7 +108,11 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
         (Spec("duration", 60, 172800), 1, "1 is out of range: allowed is 1m up to 2d"),
         (Spec("duration", 90, 129600), 1, "1 is out of range: allowed is 90s up to 36h"),
         (Spec("duration", 1, 3600), 0, "0 is out of range: allowed is 1s up to 1h"),
-        (Spec("window", 1, 60), "0 calls", "'0 calls' is out of range: allowed is 1s up to 1m, or 1 up to 100000 calls"),
+        (
+            Spec("window", 1, 60),
+            "0 calls",
+            "'0 calls' is out of range: allowed is 1s up to 1m, or 1 up to 100000 calls",
+        ),
         (Spec("window", 1, 60), Calls(100_001), "'100001 calls' is out of range"),
         (Spec("window", 1, 60), "999999999999 calls", "'999999999999 calls' is out of range"),
         (Spec("duration", 1, 60), 10**400, "expected a duration"),
