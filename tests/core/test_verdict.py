@@ -76,6 +76,7 @@ LOOK = "It may have happened: look for {} before sending it again"
         ({"executed": "maybe"}, "k", UTC, LOOK.format(f"key k since {SENT}")),
         ({"executed": "maybe", "remedy": "Wait"}, "k", None, LOOK.format("key k")),
         ({"executed": "maybe"}, None, 1e20, LOOK.format("this request since 100000000000000000000")),
+        ({"executed": "maybe"}, None, 1e12, LOOK.format("this request since 1000000000000")),
         ({"executed": "maybe", "remedy": "Wait"}, None, UTC, "Wait"),
         ({"executed": "maybe", "remedy": "Wait", "duplicate": True}, "k", UTC, "Wait"),
         ({"executed": "no", "remedy": "Wait"}, "k", UTC, "Wait"),
