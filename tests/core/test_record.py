@@ -27,7 +27,7 @@ def test_what_is_kept_is_found() -> None:
     """With the error itself; an object that bears no attribute is left alone."""
     assert kept(failed()) == FAILED
     assert kept(OSError()) is None
-    for plain in (3, "text", None, (), {}):
+    for plain in (3, "text", None, (), {}, OSError):
         keep(plain, FAILED, None)
         assert kept(plain) is None
     odd = OSError()
