@@ -322,7 +322,8 @@ def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | 
 
 
 @pytest.mark.parametrize(
-    "body", [{"msg": "Order does not exist: insufficient balance"}, {"msg": 3, "message": "insufficient balance"}, {"msg": 3}]
+    "body",
+    [{"msg": "Order does not exist: insufficient balance"}, {"msg": 3, "message": "insufficient balance"}, {"msg": 3}],
 )
 def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -> None:
     """The body's own where it has some, else the error's."""
@@ -347,7 +348,13 @@ class Closed(ExceptionGroup[Exception]):
 def test_whatever_a_foreign_object_does_it_is_an_error_that_nobody_knows() -> None:
     """The unknown rule of the policy is taken."""
     found = DEFAULT.classify(Closed("g", [OSError()]))
-    assert (found.known, found.guessed, found.category, found.executed, found.code) == (False, True, "retryable", "maybe", None)
+    assert (found.known, found.guessed, found.category, found.executed, found.code) == (
+        False,
+        True,
+        "retryable",
+        "maybe",
+        None,
+    )
 
 
 class Hostile(Exception):

@@ -32,7 +32,9 @@ class Meanwhile(FakeClock):
 def waiting(clock: Meanwhile, **breaker: Any) -> Pipeline:
     """Return a pipeline with one retry after a second."""
     backoff = {"kind": "constant", "initial": "1s", "jitter": "none"}
-    policy = Policy(deadline="10s", retry={"max_attempts": 2, "backoff": backoff}, breaker={"open_for": "2s", **breaker})  # type: ignore[arg-type]
+    policy = Policy(
+        deadline="10s", retry={"max_attempts": 2, "backoff": backoff}, breaker={"open_for": "2s", **breaker}
+    )  # type: ignore[arg-type]
     return Pipeline(policy, clock=clock)
 
 
@@ -150,7 +152,9 @@ def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any,
         return answer
 
     binding = Binding(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
-    call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(answers(Gone()), binding)
+    call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(
+        answers(Gone()), binding
+    )
     if isinstance(ends, str):
         assert call() == ends
         return

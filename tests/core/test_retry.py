@@ -189,7 +189,9 @@ def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
 
     def stop(state: tenacity.RetryCallState) -> bool:
         assert state.outcome is not None
-        seen.append((state.outcome.failed, None if state.outcome.failed else state.outcome.result(), state.upcoming_sleep))
+        seen.append(
+            (state.outcome.failed, None if state.outcome.failed else state.outcome.result(), state.upcoming_sleep)
+        )
         return True
 
     schedule = Schedule(Retry(stop=stop, backoff=Backoff(kind="constant", initial=2, jitter="none")), lambda: 0.0)
