@@ -135,14 +135,14 @@ def _ask(way: str, told: dict[str, Any], scratch: Path, until: float) -> None:
 
 def _statement(source: str, line: int) -> tuple[int, int]:
     """Return the first and last line of the innermost statement there; of one with a body, of its head alone."""
-    best = (line, line)
+    best: tuple[int, int] | None = None
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.stmt, ast.ExceptHandler)) and node.lineno <= line <= node.end_lineno:
             body = getattr(node, "body", None)
             last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-            if line <= last and node.lineno >= best[0] - 200:
-                best = (node.lineno, last) if best == (line, line) or node.lineno >= best[0] else best
-    return best
+            if line <= last:
+                best = max(best or (0, 0), (node.lineno, last))
+    return best or (line, line)
 
 
 def _report(chosen: list[Mutant], of: int, ends: Ends, given: argparse.Namespace, seconds: float) -> tuple[str, bool]:
@@ -153,23 +153,14 @@ def _report(chosen: list[Mutant], of: int, ends: Ends, given: argparse.Namespace
     alive = [one for one, end in run if end == SURVIVED]
     bare = [one for one in alive if _key(one) not in reasons]
     share = killed / max(1, len(run))
+    tests = f"{', '.join(given.rooms)}, those that need less than {given.slow:g} s of a processor"
+    ran = f"{len(run)} of {of} mutants, {share:.1%} killed, {seconds / 60:.0f} minutes"
     parts = [
         "# Mutants of the core",
-        f"`python -m benchmarks.mutants` with cosmic-ray's operators: {len(run)} mutants of {of} ran, {killed} were killed, {share:.1%}; "
-        f"{seconds / 60:.0f} minutes with {given.jobs} jobs. Tests: {', '.join(given.rooms)}, those that need less than {given.slow:g} s of a processor.",
+        f"`python -m benchmarks.mutants`, with the operators of cosmic-ray: {ran}. Tests: {tests}.",
         table(("module", "mutants", "killed", "survived", "%"), _rows(run)),
         "## Survivors",
-        table(
-            ("where", "what", "why"),
-            [
-                (
-                    one.place,
-                    f"`{_cell(one.before)}` → `{_cell(one.after)}`",
-                    reasons.get(_key(one), "**not explained**"),
-                )
-                for one in alive
-            ],
-        ),
+        table(("where", "what", "why"), [_told(one, reasons) for one in alive]),
     ]
     return "\n\n".join(parts) + "\n", share >= ENOUGH and not bare
 
@@ -179,6 +170,10 @@ def _rows(run: list[tuple[Mutant, int]]) -> Iterator[tuple[object, ...]]:
         ends = [end for one, end in run if name in (None, one.module)]
         killed = sum(end != SURVIVED for end in ends)
         yield name or "all", len(ends), killed, len(ends) - killed, f"{100 * killed / max(1, len(ends)):.1f}"
+
+
+def _told(one: Mutant, reasons: dict[tuple[str, str, str], str]) -> tuple[str, str, str]:
+    return one.place, f"`{_cell(one.before)}` → `{_cell(one.after)}`", reasons.get(_key(one), "**not explained**")
 
 
 def _key(one: Mutant) -> tuple[str, str, str]:

@@ -1,9 +1,9 @@
 """Which mistakes are made: cosmic-ray's operators, one opposite each, and two of our own.
 
 Left out is what says nothing to a caller: annotations that nobody reads at run time, aliases of types,
-`slots=`, `strict=` of a zip, `TYPE_CHECKING`, and the texts of messages. Of cosmic-ray's eleven replacements of a binary
-operator only the opposite is taken (the other ten die of the same test), and of its comparisons the
-reversal and the one that differs at the boundary.
+`slots=`, `strict=` of a zip, `TYPE_CHECKING`, and the texts of messages. Of cosmic-ray's eleven replacements
+of a binary operator only the opposite is taken (the other ten die of the same test), and of its comparisons
+the reversal and the one that differs at the boundary.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ __all__ = ["Mutant", "mutants"]
 
 _OPPOSITES = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Mod_Mul", "Pow_Mul", "BitOr_BitAnd", "BitAnd_BitOr")
 _COMPARED = (
-    "Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is", "Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_LtE", "GtE_Gt", "GtE_Lt",
+    "Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is", "Lt_LtE", "Lt_GtE", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_LtE",
+    "GtE_Gt", "GtE_Lt",
 )  # fmt: skip
 _OTHERS = (
     "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd", "NumberReplacer",
-    "ExceptionReplacer", "RemoveDecorator", "ZeroIterationForLoop", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak",
-    "ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_USub_UAdd",
+    "ExceptionReplacer", "RemoveDecorator", "ZeroIterationForLoop", "ReplaceBreakWithContinue",
+    "ReplaceContinueWithBreak", "ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_USub_UAdd",
 )  # fmt: skip
 _NAMES = (
     *(f"ReplaceBinaryOperator_{one}" for one in _OPPOSITES),

@@ -25,8 +25,8 @@ __all__: list[str] = []
 
 Tell = Callable[[str], None]
 OTHERS = (
-    "aiohttp", "ccxt.async_support", "hypothesis.stateful", "httpx", "jsonschema", "pybreaker", "pydantic", "requests", "structlog",
-    "tenacity", "trio", "websockets", "yaml", "rich.console",
+    "aiohttp", "ccxt.async_support", "hypothesis.stateful", "httpx", "jsonschema", "pybreaker", "pydantic", "requests",
+    "structlog", "tenacity", "trio", "websockets", "yaml", "rich.console",
 )  # fmt: skip
 
 

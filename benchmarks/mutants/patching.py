@@ -51,7 +51,7 @@ class Import(MetaPathFinder):
         self._source = source
         sys.meta_path.insert(0, self)
 
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, _path: Any, _target: Any = None) -> ModuleSpec | None:
         if fullname != self._name:
             return None
         return spec_from_file_location(fullname, self._path, loader=_Loader(fullname, str(self._path), self._source))
@@ -62,7 +62,7 @@ class _Loader(SourceFileLoader):
         super().__init__(fullname, path)
         self._mutated = source
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, _fullname: str) -> CodeType:
         return _compiled(self._mutated, self.path)
 
 

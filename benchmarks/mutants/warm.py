@@ -56,7 +56,7 @@ class Warm:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items, notes = session.items, self._map
         if not notes.exists():
-            run([lambda tell: self._baseline(items, notes)], 1, lambda *_: None)
+            run([lambda _tell: self._baseline(items, notes)], 1, lambda *_: None)
         self._read(items, json.loads(notes.read_text()))
         gc.freeze()  # a child that collects need not copy what it does not change
         works = list(self._works)

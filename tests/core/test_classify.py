@@ -284,7 +284,7 @@ def test_a_table_with_an_envelope_judges_returned_bodies() -> None:
 
 
 def test_a_package_speaks_the_codes_of_the_table_that_names_it() -> None:
-    """Its errors are looked up there first, wherever the table stands in the list; what the error says itself goes first."""
+    """Its errors are looked up there first, wherever it stands in the list; what the error says itself goes before."""
     first = CodeRegistry("first", [Rule("7777", ("FIRST",), Category.FATAL)])
     theirs = CodeRegistry("theirs", [Rule("7777", ("THEIRS",), Category.FATAL)], sources=[__name__.partition(".")[0]])
     classifier = Classifier([first, theirs])
@@ -311,8 +311,8 @@ def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
 @pytest.mark.parametrize(
     ("time", "seconds"),
     [
-        (1695808949356, 1695808949.356), ("1695808949356", 1695808949.356), ("soon", None), (True, None), (1.5, None), (0, None),
-        (-1, None), (None, None), (10**400, None),
+        (1695808949356, 1695808949.356), ("1695808949356", 1695808949.356), ("soon", None), (True, None), (1.5, None),
+        (0, None), (-1, None), (None, None), (10**400, None),
     ],
 )  # fmt: skip
 def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | None) -> None:

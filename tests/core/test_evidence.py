@@ -231,6 +231,8 @@ class Hostile(Exception):
 class Loud(str):
     """A text whose words are its own."""
 
+    __slots__ = ()
+
     def __getitem__(self, _: Any) -> Any:
         raise RuntimeError("no")
 
