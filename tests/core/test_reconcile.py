@@ -156,7 +156,7 @@ def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
 
 @pytest.mark.parametrize(("server_time", "believed"), [(AT + 75.0, True), (AT + 75.1, False)])
 def test_a_time_that_cannot_be_is_not_believed(server_time: float, believed: bool) -> None:
-    """A server that took the stamp is at most W from it: later than that, and all that has passed, is no time of its."""
+    """A server that took the stamp is at most W from it: later than that and all that has passed is no time."""
     one = opened()
     verdict = one.looked(NOT_FOUND(server_time), sent=139.0, now=140.0)
     assert verdict is (Verdict.CLEAR if believed else Verdict.AGAIN)
@@ -185,7 +185,7 @@ def test_a_later_stamp_allows_a_later_time() -> None:
     ],
 )
 def test_what_is_found_must_be_ours(found: Found, verdict: Verdict) -> None:
-    """Its fields match, and it was not created before the first attempt, by the server's own clock where it tells it."""
+    """Its fields match, and it was not created before the first attempt, by the server's clock where it tells it."""
     assert opened().looked(found, sent=109.0, now=110.0) is verdict
 
 

@@ -111,9 +111,9 @@ def test_every_mistake_is_named_at_once() -> None:
     assert str(caught.value) == (
         "no breaker's state: unknown 'odd'; left: expected seconds, got -1; streak: expected a count, got -1"
     )
-    with pytest.raises(ValueError, match="^no breaker's state: isolated: a breaker that is closed cannot be$"):
+    with pytest.raises(ValueError, match=r"^no breaker's state: isolated: a breaker that is closed cannot be$"):
         read(GOOD | {"state": "closed", "isolated": True})
-    with pytest.raises(ValueError, match="^no breaker's state: window is missing$"):
+    with pytest.raises(ValueError, match=r"^no breaker's state: window is missing$"):
         read({name: value for name, value in GOOD.items() if name != "window"})
-    with pytest.raises(ValueError, match="^a breaker's state is a mapping, not a list$"):
+    with pytest.raises(ValueError, match=r"^a breaker's state is a mapping, not a list$"):
         read([])
