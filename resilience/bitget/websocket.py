@@ -17,9 +17,10 @@ from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies
 from ..integrations import websockets as transport
-from ..streams.client import StreamClient, Venue
+from ..streams.client import StreamClient
 from ..streams.dialect import Arg
 from ..streams.failure import Gap
+from ..streams.venue import Venue
 from .clock import ServerClock
 from .frames import Frames, FramesV2, FramesV3
 from .missed import missed_by_rest

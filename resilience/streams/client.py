@@ -7,8 +7,7 @@ What a venue brings is a `Venue`. Nothing is ever thrown out of the client's tas
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -21,43 +20,15 @@ from ..telemetry.structlog import StructlogListener
 from .attempts import Attempts
 from .blocking import BlockingStream
 from .buffer import Counts
-from .dialect import Arg, Dialect
-from .failure import Gap, StreamFailure, failed
+from .dialect import Arg
+from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
 from .link import gauge_of
 from .session import Session, State
-from .supervisor import Connection, Supervisor
+from .supervisor import Supervisor
+from .venue import Venue
 
-__all__ = ["StreamClient", "Venue"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Venue:
-    """What a client must know of a venue.
-
-    Attributes:
-        dialect: how its sockets talk.
-        urls: its sockets by name, such as `public` and `private`.
-        route: tells which socket a subscription belongs to.
-        private: the sockets that log in.
-        connect: opens a connection to a URL.
-        registry: the code table of its sockets.
-        account: a name of the account that gives nothing away.
-        stamp: its Unix time as well as it is known; None goes by the policies' clock.
-        resync: measures its clock.
-        fetch: fetches what a gap swallowed, as updates; None fetches nothing.
-    """
-
-    dialect: Dialect
-    urls: Mapping[str, str]
-    route: Callable[[Arg], str]
-    connect: Callable[[str], Awaitable[Connection]]
-    private: frozenset[str] = field(default_factory=frozenset)
-    registry: str | None = None
-    account: str | None = None
-    stamp: Callable[[], float] | None = None
-    resync: Callable[[], Awaitable[Any]] | None = None
-    fetch: Callable[[Gap], Awaitable[Iterable[Any]]] | None = None
+__all__ = ["StreamClient"]
 
 
 class StreamClient:
@@ -113,10 +84,16 @@ class StreamClient:
 
         Raises:
             TypeError, ValueError: an argument is no subscription of this venue; nothing is subscribed.
+            RuntimeError: its socket has given up, or the client is closed.
         """
+        if self._closed:
+            raise RuntimeError("the client is closed: make a new one")
         wanted: dict[str, dict[Hashable, Arg]] = {}
         for arg in self._checked(args):
             wanted.setdefault(self._venue.route(arg), {})[self._venue.dialect.id(arg)] = arg
+        for name in wanted:
+            if self._supervisor(name).session.over is State.GIVEN_UP:
+                raise RuntimeError(f"the {name} socket has given up: put right what its exception said, then `restart`")
         for name, asked in wanted.items():
             one = self._supervisor(name)
             one.do(one.session.subscribe(asked, self._clock.monotonic()))
@@ -141,6 +118,12 @@ class StreamClient:
             self._calling = loop.create_task(self._hub.run())
         for one in self._supervisors.values():
             if one.session.over is State.IDLE:
+                one.start()
+
+    def restart(self) -> None:
+        """Begin anew with the sockets that gave up, once what their exception said is put right."""
+        for one in self._supervisors.values():
+            if one.session.over is State.GIVEN_UP:
                 one.start()
 
     async def ready(self) -> None:

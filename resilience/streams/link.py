@@ -69,7 +69,7 @@ class Link:
         self.pulse = Heartbeat(limits, now)
         self._frames, self._subscribes = gauge_of(limits.frames), gauge_of(limits.subscribes)
         self._outbox: deque[str] = deque()
-        self._again: set[Hashable] = set()
+        self._again: set[Hashable] = set()  # of those in `subs` alone
 
     @property
     def during(self) -> str:
@@ -101,10 +101,15 @@ class Link:
         """Ask for these anew."""
         for one in ids:
             self.subs.pop(one, None)
+            self._again.discard(one)
 
-    def renew(self, ids: Iterable[Hashable]) -> None:
-        """Give live ones up and ask for them anew: the venue would take a second request for a duplicate."""
-        self._again.update(one for one in ids if one in self.subs and self.subs[one].state == "live")
+    def renew(self, ids: Iterable[Hashable], now: float) -> None:
+        """Give these up and ask for them anew: the venue would take a second request alone for a duplicate."""
+        for one in ids:
+            sub = self.subs.get(one)
+            if sub is not None and sub.state != "leaving":
+                self._again.add(one)
+                sub.at = now
 
     def waiting(self) -> list[Hashable]:
         """Return the ids that were asked for and not answered."""
@@ -155,11 +160,9 @@ class Link:
         return self._frames.ready_at(now, min(2, self._limits.frames.burst))
 
     def _unwanted(self, wanted: Wanted) -> list[Hashable]:
-        return [
-            one
-            for one, sub in self.subs.items()
-            if sub.state == "live" and (one not in wanted or one in self._again)
-        ]  # fmt: skip
+        """Return the ids that are to be given up: those that nobody wants once they are live, and those asked anew."""
+        left = [one for one, sub in self.subs.items() if sub.state == "live" and one not in wanted]
+        return left + [one for one in self._again if one not in left]
 
     def _given_up(self, wanted: Wanted, now: float) -> str:
         """Return the frame that gives up what is not wanted any more, or is asked for anew."""

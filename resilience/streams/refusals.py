@@ -56,6 +56,11 @@ class Refusals(Lines):
     def error(self, link: Link, message: Message, now: float) -> list[Step]:
         """Do what an error frame asks for."""
         one = self._judged(link, message)
+        if message.op == "unsubscribe" and message.id is not None:
+            link.forget([message.id])  # it is gone, which is what was asked for
+            one.reaction = ACTIONS["none"]
+        if one.reaction.do not in (Do.RECONNECT, Do.GIVE_UP):
+            self.attempts.note(one.failure, one.error)  # those two are told by the part that lets go
         if one.reaction.do is Do.DROP and not one.named and len(link.waiting()) > 1:
             link.bare.append(one)  # one of these was refused: the acks of the others will tell which
             return self.named(link)
@@ -131,7 +136,7 @@ def _dropped(socket: Refusals, one: _Refusal) -> list[Step]:
         words = one.reaction.words if one.reaction is not ACTIONS["drop_subscription"] else ACTIONS["none"].words
         return [socket.exception(one.failure, words, **one.told)]
     socket.gone.add(one.id)
-    one.link.subs.pop(one.id, None)
+    one.link.forget([one.id])
     told = {**one.told, "arg": arg, "during": "subscribe"}
     return [socket.exception(one.failure, ACTIONS["drop_subscription"].words, **told)]
 
@@ -141,7 +146,7 @@ def _relogin(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
     link.excused = True
     link.forget(link.waiting())
     if not one.reaction.once:
-        link.renew(socket.wanted)
+        link.renew(socket.wanted, now)
     link.login(socket.stamp(), now)
     return [socket.exception(one.failure, one.reaction.words, **one.told)]
 

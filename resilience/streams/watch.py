@@ -81,8 +81,7 @@ def _renews_at(socket: Lines, link: Link) -> float:
 def _unanswered(socket: Lines, link: Link, now: float) -> list[Step]:
     """Ask again for what was not answered in time; the second time the connection is given up."""
     within = socket.limits.answer_within
-    for one in [one for one, sub in link.subs.items() if sub.state == "leaving" and sub.at + within <= now]:
-        del link.subs[one]
+    link.forget([one for one, sub in link.subs.items() if sub.state == "leaving" and sub.at + within <= now])
     late = [one for one in link.waiting() if link.subs[one].at + within <= now]
     if not late:
         return []
@@ -91,7 +90,7 @@ def _unanswered(socket: Lines, link: Link, now: float) -> list[Step]:
     link.strikes += 1
     if link.strikes > 1:
         return steps + socket.lose(link, own("no_answer"), now)
-    link.forget(late)
+    link.renew(late, now)
     arg = socket.wanted.get(late[0]) if len(late) == 1 else None
-    failure = socket.attempts.classify(own("no_answer"))
+    failure = socket.attempts.noted(own("no_answer"))
     return [*steps, socket.exception(failure, "asks for it again", during="subscribe", arg=arg)]

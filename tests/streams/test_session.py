@@ -218,6 +218,9 @@ def test_what_is_never_answered(stage: str) -> None:
         play.frame(1, login=1)
     play.wait(10.5)
     if stage == "subscribe":
+        assert [one["op"] for one in play.sent[1] if one != "ping"] == ["login", "subscribe", "unsubscribe"]
+        play.frame(1, left="a")
+        play.wait(0.5)
         assert subscribed(play, 1) == ["a", "a"]
         assert play.failures()[0].doing == "asks for it again"
         play.take(play.session.frame(1, '"pong"', play.now))
