@@ -18,8 +18,8 @@ from .._core.evidence import gather
 from .._core.reconcile import NOT_FOUND, Found, NotFound
 
 __all__ = [
-    "MIX_INFO", "SPOT_INFO", "UTA_INFO", "Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order", "replaced",
-    "spot_order", "status_of", "uta_order",
+    "MIX_INFO", "SPOT_INFO", "UTA_INFO", "Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order",
+    "replaced", "spot_order", "status_of", "uta_order",
 ]  # fmt: skip
 
 SPOT_INFO = "/api/v2/spot/trade/orderInfo"
