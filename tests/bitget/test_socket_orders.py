@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from resilience import Policies, failure_of
+from resilience import Policies, failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2, WebsocketClientV3
 from resilience.sandbox import Sandbox
 from tests.bitget.listening import Heard, run
@@ -185,3 +186,23 @@ def test_what_is_missing_is_told_at_once(client: Any, params: dict[str, Any], wo
     """Without a way to look an order up, or a market, nothing is sent."""
     with pytest.raises(ValueError, match=words):
         run(client.place_order(**params))
+
+
+def test_a_wrapped_rest_client_serves_as_well() -> None:
+    """Wrapped methods are coroutine functions as the originals are, so that looks are awaited and not put in a thread."""
+
+    async def story(exchange: Sandbox) -> Any:
+        policies = Policies.load(exchange.policy)
+        plain = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+        rest = wrap(plain, "bitget", policies=policies)
+        assert inspect.iscoroutinefunction(rest.get)
+        assert inspect.iscoroutinefunction(rest.server_time)
+        told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+        async with rest, WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **told) as client:
+            await opened(client, 2)
+            exchange.sockets.fault("trade_lost", path="/v2/ws/private")
+            return await client.place_order(**HEAD[2], **SIZE[2], **MARKET, clientOid="mine")
+
+    with Sandbox(window=1.0) as exchange:
+        assert run(story(exchange))["clientOid"] == "mine"
+        assert executed(exchange) == {"first": 1, "mine": 1}
