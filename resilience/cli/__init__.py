@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "place orders on a loopback exchange with and without this library",
     "explain": "say what an error means and what the policy would do",
     "sandbox": "run the loopback exchange",
+    "simulate": "try policies against a failing service, on virtual time",
 }
 """Every command and what it is for."""
 

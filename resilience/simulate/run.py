@@ -8,53 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
-from typing import Literal
+from typing import Any
 
 from .clients import Call, Client
 from .loop import VirtualClock, run_virtual
-from .service import Service, Trouble
+from .scenario import Scenario, Surge
+from .service import Service
 
-__all__ = ["Outcome", "Scenario", "simulate"]
+__all__ = ["Outcome", "Request", "Transport", "run_scenario", "service_of", "simulate"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """What happens. Times are seconds on the run's own clock, which begins at 0.
-
-    Attributes:
-        clients: how many there are.
-        rate: requests a second of each, at random instants (Poisson).
-        capacity: requests a second that the service can serve.
-        latency: how long an answer takes.
-        patience: the clients' own timeout of one attempt.
-        overload: whether the service refuses what it cannot serve soon, or lets it wait.
-        troubles: when and how it fails.
-        lasts: when the run ends.
-        soon: how quick an answer must be to be good.
-        settled: ends the run early, once all was well for so long after the last trouble; None never does.
-    """
-
-    clients: int = 200
-    rate: float = 10.0
-    capacity: float = 3000.0
-    latency: float = 0.05
-    patience: float = 1.0
-    overload: Literal["shed", "queue"] = "shed"
-    troubles: tuple[Trouble, ...] = ()
-    lasts: float = 60.0
-    soon: float = 2.0
-    settled: float | None = None
+Transport = Callable[[int], Call]
+"""Gives the client of a number its way to the service."""
 
 
 @dataclass(slots=True)
 class Request:
-    """One request: when it began, when it ended (None: not yet) and whether it got an answer."""
+    """One request.
+
+    Attributes:
+        begun: when it began.
+        ended: when it ended; None: not yet.
+        answered: whether it got what it asked for.
+        deceived: whether its caller got an error, or a fallback, and no exception.
+    """
 
     begun: float
     ended: float | None = None
     answered: bool = False
+    deceived: bool = False
 
 
 class Outcome:
@@ -112,38 +97,103 @@ def _share(requests: list[Request], soon: float) -> float:
     return good / max(1, len(requests))
 
 
-def simulate(scenario: Scenario, client: Client, *, seed: int = 0) -> Outcome:
-    """Run a scenario with clients of one kind; the same seed gives the same outcome."""
-    return run_virtual(_run(scenario, client, Random(seed)))
+def simulate(
+    scenario: Scenario, client: Client, *, seed: int = 0, each: Callable[[float], None] | None = None
+) -> Outcome:
+    """Run a scenario with clients of one kind; the same seed gives the same outcome.
+
+    Args:
+        scenario: what happens.
+        client: who calls.
+        seed: of everything that is drawn.
+        each: called each half second of the run, with its time.
+    """
+    return run_virtual(_simulated(scenario, client, Random(seed), each))
 
 
-async def _run(scenario: Scenario, client: Client, random: Random) -> Outcome:
-    loop, outcome = asyncio.get_running_loop(), Outcome(scenario)
-    service = Service(
+async def _simulated(
+    scenario: Scenario, client: Client, random: Random, each: Callable[[float], None] | None
+) -> Outcome:
+    service = service_of(scenario, Random(random.random()))
+    to = partial(partial, service.send) if scenario.limit is not None else lambda _: service.send
+    clock = VirtualClock(asyncio.get_running_loop())
+    return await run_scenario(scenario, client, to, service.attempts, clock, random, each)
+
+
+def service_of(scenario: Scenario, random: Random) -> Service:
+    """Return the service of a scenario, idle."""
+    return Service(
         capacity=scenario.capacity,
         latency=scenario.latency,
         patience=scenario.patience,
         overload=scenario.overload,
+        longest_queue=scenario.longest_queue,
         troubles=scenario.troubles,
-        random=Random(random.random()),
+        limit=scenario.limit,
+        errors=scenario.errors,
+        random=random,
     )
-    outcome.attempts = service.attempts
-    clock = VirtualClock(loop)
-    calls = [client(service.send, clock, Random(random.random())) for _ in range(scenario.clients)]
-    arrivals = loop.create_task(_arrivals(calls, scenario.rate, outcome, random))
+
+
+async def run_scenario(
+    scenario: Scenario,
+    client: Client,
+    to: Transport,
+    attempts: list[float],
+    clock: Any,
+    random: Random,
+    each: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Run the clients on the loop that runs this, virtual or real.
+
+    Args:
+        scenario: what happens.
+        client: who calls.
+        to: each client's way to the service.
+        attempts: where the service notes each attempt.
+        clock: the clients' clock.
+        random: draws all that is drawn.
+        each: called each half second, with the loop's time.
+    """
+    loop, outcome = asyncio.get_running_loop(), Outcome(scenario)
+    outcome.attempts = attempts
+    calls = [client(to(number), clock, Random(random.random())) for number in range(scenario.clients)]
+    tasks = [loop.create_task(_arrivals(calls, scenario, outcome, random))]
+    if each is not None:
+        tasks.append(loop.create_task(_ticks(each)))
     await _until_over(scenario, outcome)
-    arrivals.cancel()  # what is still under way is cancelled with the loop
+    for task in tasks:
+        task.cancel()  # what is still under way is cancelled with the loop
     return outcome
 
 
-async def _arrivals(calls: list[Call], rate: float, outcome: Outcome, random: Random) -> None:
-    """Begin requests for ever: each client's come at random instants, which all together do too."""
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+async def _ticks(each: Callable[[float], None], step: float = 0.5) -> None:
+    time = asyncio.get_running_loop().time
+    at = time()
     while True:
-        await asyncio.sleep(random.expovariate(rate * len(calls)))
+        each(time())
+        at += step
+        await asyncio.sleep(at - time())
+
+
+async def _arrivals(calls: list[Call], scenario: Scenario, outcome: Outcome, random: Random) -> None:
+    """Begin requests for ever: each client's come at random instants, which all together do too."""
+    loop, tasks, started = asyncio.get_running_loop(), set[asyncio.Task[None]](), asyncio.get_running_loop().time()
+    rate, surges = scenario.rate * len(calls), scenario.surges
+    at = 0.0
+    while True:
+        at += random.expovariate(rate * _factor(surges, at) if surges else rate)
+        await asyncio.sleep(started + at - loop.time())  # by the plan: a loop that is late catches up
         task = loop.create_task(_request(outcome, calls[int(random.random() * len(calls))]))
         tasks.add(task)  # the loop itself keeps no task alive
         task.add_done_callback(tasks.discard)
+
+
+def _factor(surges: tuple[Surge, ...], at: float) -> float:
+    for one in surges:
+        if one.start <= at < one.end:
+            return one.factor
+    return 1.0
 
 
 async def _request(outcome: Outcome, call: Call) -> None:
@@ -151,8 +201,8 @@ async def _request(outcome: Outcome, call: Call) -> None:
     one = Request(time())
     outcome.requests.append(one)
     try:
-        await call()
-        one.answered = True
+        one.answered = await call() == 200
+        one.deceived = not one.answered
     except Exception:
         pass  # counted as not answered
     one.ended = time()

@@ -1,0 +1,80 @@
+"""A run's figures in one sentence, and how good that is: what a person reads first."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from .figures import Figures
+from .scenario import Scenario
+
+__all__ = ["Grade", "Verdict", "verdict"]
+
+Grade = Literal["good", "mixed", "bad"]
+
+_STORM, _HEAVY = 2.0, 1.35  # attempts a request while the service is in trouble
+_SOON_ENOUGH = 0.6  # share of the answers that must have come soon
+_QUICK, _SLOW = 3.0, 15.0  # seconds from the end of the trouble
+
+
+class Verdict(NamedTuple):
+    """How good it is, and why."""
+
+    grade: Grade
+    text: str
+
+
+def verdict(found: Figures, bare: Figures | None, scenario: Scenario) -> Verdict:
+    """Judge a policy's figures against those of clients without any policy, where there are some."""
+    told = [part for part in (_helped(found, bare, scenario), _load(found), _back(found, scenario)) if part is not None]
+    if found.deceived:
+        share = found.deceived / max(1, found.offered)
+        told.insert(0, ("bad", f"{share:.1%} of the callers took an error for a success: list its registry in `codes`"))
+    if not told:
+        told = [("good" if found.good >= 0.99 else "mixed", f"{found.good:.1%} of the requests got a good answer")]
+    worst: Grade = next((one for one in ("bad", "mixed") if any(grade == one for grade, _ in told)), "good")  # type: ignore[assignment]
+    text = "; ".join(words for _, words in told)
+    return Verdict(worst, text[0].upper() + text[1:] + ".")
+
+
+def _load(found: Figures) -> tuple[Grade, str] | None:
+    """Say what the trouble makes of the load."""
+    if found.trouble is None:
+        return None
+    sent = found.trouble["attempts_a_request"]
+    if sent >= _STORM:
+        return "bad", f"multiplies the load on the troubled service by {sent:.1f}"
+    if sent >= _HEAVY:
+        return "mixed", f"adds {sent - 1:.0%} to the load on the troubled service"
+    if sent < 0.6:
+        return "good", f"spares the troubled service: {sent:.2f} attempts for each request"
+    return "good", f"sends the troubled service {sent:.2f} attempts for each request"
+
+
+def _back(found: Figures, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Say how soon it is well again."""
+    if not found.recovers:
+        return None
+    since = scenario.last_trouble
+    left = scenario.lasts - (0.0 if since is None else since)
+    if found.recovery is None:
+        return "bad", f"was not well again within {left:g} s of the end of the trouble"
+    grade: Grade = "good" if found.recovery <= _QUICK else "mixed" if found.recovery <= _SLOW else "bad"
+    when = "at once" if found.recovery == 0 else f"{found.recovery:.1f} s after the trouble ended"
+    return grade, f"was well again {when}"
+
+
+def _helped(found: Figures, bare: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Say what became of the requests, beside what would have become of them with no policy at all."""
+    if bare is None:
+        return None
+    where = found.trouble is not None and bare.trouble is not None
+    ours = found.trouble["success"] if where and found.trouble else found.success
+    plain = bare.trouble["success"] if where and bare.trouble else bare.success
+    place = "in the trouble" if where else "in all"
+    if plain < 0.02 and ours < 0.02:
+        return None  # nothing could be won
+    words = f"{ours:.0%} of the requests succeeded {place}, {plain:.0%} without a policy"
+    good = found.trouble["good"] if found.trouble is not None else found.good
+    if good < _SOON_ENOUGH * ours:
+        return "mixed", f"{words}; only {good:.0%} got their answer within {scenario.soon:g} s"
+    return ("good" if ours >= plain - 0.02 else "mixed" if ours >= plain - 0.10 else "bad"), words
