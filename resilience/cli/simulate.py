@@ -125,9 +125,7 @@ def _scaled(scenario: Scenario, scale: float) -> Scenario:
         if one.limit is not None and limit is not None and limit.per == "all":
             one = replace(one, limit=one.limit * by)
         troubles.append(one)
-    return replace(
-        scenario, clients=clients, capacity=scenario.capacity * by, limit=limit, troubles=tuple(troubles)
-    )
+    return replace(scenario, clients=clients, capacity=scenario.capacity * by, limit=limit, troubles=tuple(troubles))
 
 
 def _own(made: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]:

@@ -57,7 +57,10 @@ class Comparison:
     def plain(self) -> dict[str, Any]:
         """Return everything as plain data."""
         scenario = {name: value for name, value in asdict(self.scenario).items() if name != "settled"}
-        rows = [{**_told(one), "verdict": self.verdict(one)._asdict()} for one in self.runs]
+        rows = []
+        for one in self.runs:
+            judged = self.verdict(one)
+            rows.append({**_told(one), "verdict": {"grade": judged.grade, "text": judged.text}})
         return {
             "scenario": scenario,
             "seed": self.seed,

@@ -158,7 +158,7 @@ async def run_scenario(
     loop, outcome = asyncio.get_running_loop(), Outcome(scenario)
     outcome.attempts = attempts
     calls = [client(to(number), clock, Random(random.random())) for number in range(scenario.clients)]
-    tasks = [loop.create_task(_arrivals(calls, scenario, outcome, random))]
+    tasks = [loop.create_task(_arrivals(calls, outcome, random, clock.asleep))]
     if each is not None:
         tasks.append(loop.create_task(_ticks(each)))
     await _until_over(scenario, outcome)
@@ -176,17 +176,18 @@ async def _ticks(each: Callable[[float], None], step: float = 0.5) -> None:
         await asyncio.sleep(at - time())
 
 
-async def _arrivals(calls: list[Call], scenario: Scenario, outcome: Outcome, random: Random) -> None:
+async def _arrivals(calls: list[Call], outcome: Outcome, random: Random, asleep: Callable[[float], Any]) -> None:
     """Begin requests for ever: each client's come at random instants, which all together do too."""
-    loop, tasks, started = asyncio.get_running_loop(), set[asyncio.Task[None]](), asyncio.get_running_loop().time()
-    rate, surges = scenario.rate * len(calls), scenario.surges
-    at = 0.0
+    loop, tasks = asyncio.get_running_loop(), dict[float, asyncio.Task[None]]()
+    rate, surges, number = outcome.scenario.rate * len(calls), outcome.scenario.surges, len(calls)
+    at, draw, uniform, time = loop.time(), random.expovariate, random.random, loop.time
     while True:
-        at += random.expovariate(rate * _factor(surges, at) if surges else rate)
-        await asyncio.sleep(started + at - loop.time())  # by the plan: a loop that is late catches up
-        task = loop.create_task(_request(outcome, calls[int(random.random() * len(calls))]))
-        tasks.add(task)  # the loop itself keeps no task alive
-        task.add_done_callback(tasks.discard)
+        at += draw(rate * _factor(surges, at) if surges else rate)
+        await asleep(at - time())  # by the plan: a loop that is late catches up
+        one = Request(time())
+        outcome.requests.append(one)
+        call = calls[int(uniform() * number)]
+        tasks[at] = asyncio.Task(_request(one, call, time, tasks, at), loop=loop)  # the loop itself keeps none alive
 
 
 def _factor(surges: tuple[Surge, ...], at: float) -> float:
@@ -196,16 +197,16 @@ def _factor(surges: tuple[Surge, ...], at: float) -> float:
     return 1.0
 
 
-async def _request(outcome: Outcome, call: Call) -> None:
-    time = asyncio.get_running_loop().time
-    one = Request(time())
-    outcome.requests.append(one)
+async def _request(
+    one: Request, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], at: float
+) -> None:
     try:
         one.answered = await call() == 200
         one.deceived = not one.answered
     except Exception:
         pass  # counted as not answered
     one.ended = time()
+    tasks.pop(at, None)
 
 
 async def _until_over(scenario: Scenario, outcome: Outcome) -> None:

@@ -174,15 +174,17 @@ class Scenario(Section):
     """What the requests are called: a policy file's `operations` may name it."""
     lasts: Annotated[float, Spec("duration", 0, _HOUR, "When the run ends.", "60s", above=True)] = 60.0
     soon: Annotated[float, Spec("duration", 0, _HOUR, "How quick an answer must be to be good.", "2s")] = 2.0
-    settled: (
-        Annotated[float, Spec("duration", 0, _HOUR, "Ends early when all was well for so long.", "7s")] | None
-    ) = None
+    settled: Annotated[float, Spec("duration", 0, _HOUR, "Ends early when all was well for so long.", "7s")] | None = (
+        None
+    )
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
         for place, one in enumerate(self.troubles):
             if one.start >= self.lasts:
-                raise _refuse("Scenario", "lasts", f"{self.lasts:g}s: troubles[{place}] begins later, at {one.start:g}s")
+                raise _refuse(
+                    "Scenario", "lasts", f"{self.lasts:g}s: troubles[{place}] begins later, at {one.start:g}s"
+                )
             if one.limit is not None and self.limit is None:
                 raise _refuse("Scenario", "troubles", f"troubles[{place}].limit: there is no limit to lower")
         if self.requests > _MOST_REQUESTS:

@@ -86,19 +86,20 @@ class Service:
         return queued + self._time(trouble, now), self._answer(trouble)
 
     async def send(self, client: int = 0) -> Any:
-        """Make one request and return its answer.
+        """Make one request on a virtual loop and return its answer.
 
         Raises:
             AnswerError: it failed, or there was no room.
             TimeoutError: no answer within the client's patience.
         """
-        after, answer = self.ask(asyncio.get_running_loop().time(), client)
+        loop: Any = asyncio.get_running_loop()
+        after, answer = self.ask(loop.time(), client)
         patience = self._patience
         if after > patience:
-            await asyncio.sleep(patience)
+            await loop.pause(patience)
             raise TimeoutError(f"no answer within {patience:g} s")
         if after:
-            await asyncio.sleep(after)
+            await loop.pause(after)
         return 200 if answer is GOOD else answer.given()
 
     def _trouble(self, now: float) -> Trouble | None:

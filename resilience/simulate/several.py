@@ -19,7 +19,9 @@ __all__ = ["run_jobs"]
 _SMALL = 30_000  # requests in all; fewer are made here, where no process must be started
 
 
-def run_jobs(jobs: Sequence[Job], tick: Callable[[], None] = lambda: None, *, processes: int | None = None) -> list[Run]:
+def run_jobs(
+    jobs: Sequence[Job], tick: Callable[[], None] = lambda: None, *, processes: int | None = None
+) -> list[Run]:
     """Make the runs and return them in order; `tick` is called each virtual second of each.
 
     Args:

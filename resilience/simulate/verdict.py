@@ -9,7 +9,7 @@ from .scenario import Scenario
 
 __all__ = ["Grade", "Verdict", "verdict"]
 
-Grade = Literal["good", "mixed", "bad"]
+Grade = Literal["good", "mixed", "harmful"]
 
 _STORM, _HEAVY = 2.0, 1.35  # attempts a request while the service is in trouble
 _SOON_ENOUGH = 0.6  # share of the answers that must have come soon
@@ -17,23 +17,33 @@ _QUICK, _SLOW = 3.0, 15.0  # seconds from the end of the trouble
 
 
 class Verdict(NamedTuple):
-    """How good it is, and why."""
+    """How good it is, and why: each reason with a grade of its own. The whole is as good as its worst part."""
 
     grade: Grade
-    text: str
+    reasons: tuple[tuple[Grade, str], ...]
+
+    @property
+    def text(self) -> str:
+        """The reasons as sentences."""
+        return " ".join(f"{words}." for _, words in self.reasons)
 
 
 def verdict(found: Figures, bare: Figures | None, scenario: Scenario) -> Verdict:
     """Judge a policy's figures against those of clients without any policy, where there are some."""
-    told = [part for part in (_helped(found, bare, scenario), _load(found), _back(found, scenario)) if part is not None]
-    if found.deceived:
-        share = found.deceived / max(1, found.offered)
-        told.insert(0, ("bad", f"{share:.1%} of the callers took an error for a success: list its registry in `codes`"))
+    parts = [_deceived(found), _helped(found, bare, scenario), _load(found), _back(found, scenario)]
+    told = [part for part in parts if part is not None]
     if not told:
         told = [("good" if found.good >= 0.99 else "mixed", f"{found.good:.1%} of the requests got a good answer")]
-    worst: Grade = next((one for one in ("bad", "mixed") if any(grade == one for grade, _ in told)), "good")  # type: ignore[assignment]
-    text = "; ".join(words for _, words in told)
-    return Verdict(worst, text[0].upper() + text[1:] + ".")
+    grades = [grade for grade, _ in told]
+    worst: Grade = "harmful" if "harmful" in grades else "mixed" if "mixed" in grades else "good"
+    return Verdict(worst, tuple((grade, words[0].upper() + words[1:]) for grade, words in told))
+
+
+def _deceived(found: Figures) -> tuple[Grade, str] | None:
+    if not found.deceived:
+        return None
+    share = found.deceived / max(1, found.offered)
+    return "harmful", f"{share:.1%} of the callers took an error for a success: list its registry under `codes`"
 
 
 def _load(found: Figures) -> tuple[Grade, str] | None:
@@ -42,7 +52,7 @@ def _load(found: Figures) -> tuple[Grade, str] | None:
         return None
     sent = found.trouble["attempts_a_request"]
     if sent >= _STORM:
-        return "bad", f"multiplies the load on the troubled service by {sent:.1f}"
+        return "harmful", f"multiplies the load on the troubled service by {sent:.1f}"
     if sent >= _HEAVY:
         return "mixed", f"adds {sent - 1:.0%} to the load on the troubled service"
     if sent < 0.6:
@@ -57,8 +67,8 @@ def _back(found: Figures, scenario: Scenario) -> tuple[Grade, str] | None:
     since = scenario.last_trouble
     left = scenario.lasts - (0.0 if since is None else since)
     if found.recovery is None:
-        return "bad", f"was not well again within {left:g} s of the end of the trouble"
-    grade: Grade = "good" if found.recovery <= _QUICK else "mixed" if found.recovery <= _SLOW else "bad"
+        return "harmful", f"was not well again within {left:g} s of the end of the trouble"
+    grade: Grade = "good" if found.recovery <= _QUICK else "mixed" if found.recovery <= _SLOW else "harmful"
     when = "at once" if found.recovery == 0 else f"{found.recovery:.1f} s after the trouble ended"
     return grade, f"was well again {when}"
 
@@ -76,5 +86,5 @@ def _helped(found: Figures, bare: Figures | None, scenario: Scenario) -> tuple[G
     words = f"{ours:.0%} of the requests succeeded {place}, {plain:.0%} without a policy"
     good = found.trouble["good"] if found.trouble is not None else found.good
     if good < _SOON_ENOUGH * ours:
-        return "mixed", f"{words}; only {good:.0%} got their answer within {scenario.soon:g} s"
-    return ("good" if ours >= plain - 0.02 else "mixed" if ours >= plain - 0.10 else "bad"), words
+        return "mixed", f"{words}, but only {good:.0%} got their answer within {scenario.soon:g} s"
+    return ("good" if ours >= plain - 0.02 else "mixed" if ours >= plain - 0.10 else "harmful"), words

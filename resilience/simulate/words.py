@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .figures import Figures
 
-__all__ = ["count", "recovered", "seconds", "share"]
+__all__ = ["count", "recovered", "seconds", "share", "span"]
 
 
 def count(number: float) -> str:
@@ -34,3 +34,8 @@ def recovered(found: Figures) -> str:
     if found.recovery is None:
         return "not seen"
     return "at once" if found.recovery == 0 else f"{found.recovery:.1f} s"
+
+
+def span(value: float) -> str:
+    """Write a time as a scenario gives it, without a nought that says nothing."""
+    return f"{value * 1000:g} ms" if 0 < value < 1 else f"{value:g} s"
