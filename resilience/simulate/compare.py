@@ -8,7 +8,7 @@ from typing import Any
 
 from .._core.policy import Policy
 from .._core.registry import CodeRegistry
-from .clients import Watch, bare, governed
+from .clients import Client, Watch, bare, governed
 from .figures import Figures, Series, figures, series
 from .run import simulate
 from .scenario import Scenario
@@ -76,7 +76,7 @@ def _told(run: Run) -> dict[str, Any]:
 def run_job(job: Job, tick: Callable[[], None] = lambda: None) -> Run:
     """Make one run; `tick` is called each second of its virtual time."""
     watch, scenario, policy = Watch(), job.scenario, job.policy
-    client = bare
+    client: Client = bare
     if policy is not None:
         client = governed(
             policy, idempotent=scenario.idempotent, operation=scenario.operation, tables=job.tables, watch=watch

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .clients import Watch
 from .run import Outcome, Request
@@ -36,6 +37,7 @@ class Figures:
         opened: how often a breaker opened.
         exhausted: how often a budget had no retry left.
         refused: calls that were refused before anything was sent.
+        to_fail: how long a request that failed took to do so, on average.
         deceived: requests whose caller took an error for a success, or was given a fallback.
         trouble: attempts a request, success and good in the troubled times alone.
     """
@@ -53,6 +55,7 @@ class Figures:
     opened: int
     exhausted: int
     refused: int
+    to_fail: float | None
     deceived: int
     trouble: dict[str, float] | None
 
@@ -84,6 +87,7 @@ def figures(outcome: Outcome, watch: Watch) -> Figures:
     end = scenario.lasts - scenario.soon if scenario.lasts > scenario.soon else scenario.lasts
     seen = outcome.begun(0.0, end)
     took = sorted(_took(one) for one in seen if one.answered)
+    failed = [_took(one) for one in seen if one.ended is not None and not one.answered]
     since = scenario.last_trouble
     return Figures(
         offered=len(outcome.requests),
@@ -99,6 +103,7 @@ def figures(outcome: Outcome, watch: Watch) -> Figures:
         opened=watch.events["circuit_opened"],
         exhausted=watch.events["budget_exhausted"],
         refused=watch.events["call_rejected"],
+        to_fail=sum(failed) / len(failed) if failed else None,
         deceived=sum(one.deceived for one in outcome.requests),
         trouble=_troubled(outcome, end),
     )
@@ -133,7 +138,7 @@ def series(outcome: Outcome, watch: Watch, *, breaker: bool) -> Series:
     lasts = outcome.scenario.lasts
     step = next((one for one in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0) if lasts / one <= _BUCKETS), lasts / _BUCKETS)
     edges = [n * step for n in range(int(lasts / step + 1e-9) + 1)]
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(pairwise(edges))
     groups = [outcome.begun(*span) for span in spans]
     took = [sorted(_took(one) for one in group if one.answered) for group in groups]
     sent = [bisect_left(outcome.attempts, edge) for edge in edges]
@@ -141,7 +146,7 @@ def series(outcome: Outcome, watch: Watch, *, breaker: bool) -> Series:
     return Series(
         step=step,
         offered=[len(group) / step for group in groups],
-        attempts=[(after - before) / step for before, after in zip(sent, sent[1:], strict=False)],
+        attempts=[(after - before) / step for before, after in pairwise(sent)],
         good=[bisect_left(one, outcome.scenario.soon + 1e-9) / step for one in took],
         p50=[percentile(one, 0.5) for one in took],
         p95=[percentile(one, 0.95) for one in took],

@@ -43,9 +43,9 @@ def run_jobs(
                 place, job = waiting.pop(0)
                 connection, process = _begun(job)
                 running[connection] = place, process
-            for connection in wait(list(running)):
-                assert isinstance(connection, Connection)
-                _heard(connection, running, made, tick)
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                _heard(ready, running, made, tick)
     finally:
         for _, process in running.values():
             process.terminate()

@@ -164,7 +164,8 @@ def _figure(
     """Put a drawing into its frame: title, legend, scales, the troubled times, and what each step says."""
     lasts = scenario.lasts
     shades = "".join(
-        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" width="{(end - start) / lasts * _WIDE:.1f}" height="100"/>'
+        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" '
+        f'width="{(end - start) / lasts * _WIDE:.1f}" height="100"/>'
         for start, end in scenario.troubled + [(one.start, min(one.end, lasts)) for one in scenario.surges]
     )
     grid = "".join(f'<path class="grid" d="M0 {100 - scale.at(value):.1f}H{_WIDE:g}"/>' for value, _ in scale.ticks)

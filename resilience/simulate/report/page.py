@@ -24,11 +24,12 @@ def page(found: Comparison) -> str:
     scales = scales_of([one.series for one in runs], found.scenario.soon)
     title = escape(found.scenario.title)
     lanes = "".join(_lane(one, found, scales) for one in runs)
+    style = _STYLE.read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{title} – resilience simulate</title>\n<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
+        f"<title>{title} – resilience simulate</title>\n<style>\n{style}</style>\n</head>\n"
         f"<body>\n<main>\n{_head(found)}\n"
         f'<section aria-labelledby="verdicts"><h2 id="verdicts">Verdict</h2><div class="cards">'
         f"{''.join(_card(one, found) for one in runs)}</div></section>\n"
@@ -114,6 +115,7 @@ def _table(runs: list[Run], found: Comparison) -> str:
         ("Half answered within", lambda one: seconds(one.figures.p50)),
         ("95 % within", lambda one: seconds(one.figures.p95)),
         ("99 % within", lambda one: seconds(one.figures.p99)),
+        ("A failure is told after", lambda one: seconds(one.figures.to_fail)),
         ("Well again after the trouble", lambda one: recovered(one.figures)),
         ("A breaker opened", lambda one: f"{count(one.figures.opened)} ×" if one.breaker else "–"),
         ("A budget was exhausted", lambda one: f"{count(one.figures.exhausted)} ×" if one.budget else "–"),
@@ -168,16 +170,26 @@ def _mean(values: list[float | None] | list[float]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+_GUIDE = (
+    ("Good", "answered as it should be, within {soon} of the request's beginning. What comes later helps nobody."),
+    (
+        "Attempts a request",
+        ("how often the service is asked for each thing that somebody wants. Above 1 it is asked again and again; "
+        "below 1 it is spared."),
+    ),
+    ("Well again", "from the end of the trouble until 95 % of the requests are good, and stay so."),
+    ("Breaker", "while it is open it refuses calls at once, and nothing is sent."),
+    ("Budget", "how many retries a client may still make."),
+    (
+        "The same for all",
+        ("every policy gets the same requests at the same instants. The pipeline is the one that runs in production; "
+        "the service and the clock are modelled."),
+    ),
+)
+
+
 def _guide(scenario: Scenario) -> str:
-    soon = span(scenario.soon)
+    told = "".join(f"<li><b>{name}</b>: {words.format(soon=span(scenario.soon))}</li>" for name, words in _GUIDE)
     return (
-        '<section class="guide" aria-labelledby="guide"><h2 id="guide">How to read this</h2><ul>'
-        f"<li><b>Good</b>: answered as it should be, within {soon} of the request's beginning. What comes later helps nobody.</li>"
-        "<li><b>Attempts a request</b>: how often the service is asked for each thing that somebody wants. Above 1 it is asked "
-        "again and again; below 1 it is spared.</li>"
-        "<li><b>Well again</b>: from the end of the trouble until 95 % of the requests are good, and stay so.</li>"
-        "<li><b>Breaker</b>: while open it refuses calls at once and sends nothing. <b>Budget</b>: how many retries a client may "
-        "still make.</li>"
-        "<li>Every policy gets the same requests at the same instants. The pipeline is the one that runs in production; the "
-        "service and the clock are modelled.</li></ul></section>"
+        f'<section class="guide" aria-labelledby="guide"><h2 id="guide">How to read this</h2><ul>{told}</ul></section>'
     )
