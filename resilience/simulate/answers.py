@@ -48,7 +48,7 @@ class CodedError(Exception):
 
     def __init__(self, code: str, registry: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
-        self.code = code
+        self.api_code = code
         self.resilience_registry = registry
 
 
