@@ -110,9 +110,9 @@ def _say(value: float) -> str:
 def _told(seeds: int) -> str:
     return f"""\
 {COMMON["clients"]} clients of {COMMON["rate"]:g} requests a second, {1000 * COMMON["latency"]:g} ms an answer, the
-clients' own timeout {COMMON["patience"]:g} s. *Real* is one run in real time over HTTP against a server on loopback that
-follows the same rules; *virtual* is the simulation with the same seed, which means the same requests at the same
-instants; *all seeds* are the least and the most of {seeds} simulations, since what is drawn by chance on the way differs
+clients' own timeout {COMMON["patience"]:g} s. *Real* is one run in real time over HTTP against a server on loopback
+that follows the same rules; *virtual* is the simulation with the same seed, which means the same requests at the same
+instants; *all seeds* are the least and the most of {seeds} simulations, since what is drawn by chance differs
 between two runs however alike they are. The modelled transport costs no time; a real one costs about a millisecond a
 request, and more where the machine is busy: how late the loop of the real run was stands below each table. Where a
 difference is more than 10 %, *as seeds differ* says that the real figure lies among those of the seeds."""
