@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(*, json: bool) -> int:
-    from ..simulate.files import load_scenario, scenario_path, shipped_scenarios
+    from ..simulate.files import load_scenario, shipped_scenarios
 
-    rows = [(name, load_scenario(scenario_path(name)).title) for name in shipped_scenarios()]
+    rows = [(name, load_scenario(name).title) for name in shipped_scenarios()]
     if json:
         show_json([{"name": name, "title": title} for name, title in rows])
     else:
@@ -94,9 +94,9 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     """
     from ..config.load import builtin, load
     from ..simulate.compare import Job
-    from ..simulate.files import load_scenario, scenario_path
+    from ..simulate.files import load_scenario
 
-    scenario = _scaled(load_scenario(scenario_path(args.scenario)), args.scale)
+    scenario = _scaled(load_scenario(args.scenario), args.scale)
     jobs: list[Job] = []
     for file in args.files or [""]:
         made = load(file) if file else builtin()

@@ -37,12 +37,13 @@ def scenario_path(name: str) -> Path:
     raise PolicyError(f"no scenario {name!r}; {hint}, or the path of a YAML file")
 
 
-def load_scenario(path: str | os.PathLike[str]) -> Scenario:
-    """Read a scenario file.
+def load_scenario(source: str | os.PathLike[str]) -> Scenario:
+    """Read a scenario: a shipped one by its name, others by their path.
 
     Raises:
-        PolicyError: every mistake as `file:line:col: path: what is wrong and what is allowed`.
+        PolicyError: it is not there, or is wrong: every mistake as `file:line:col: path: what is wrong and allowed`.
     """
+    path = scenario_path(source) if isinstance(source, str) else source
     root, found = read_file(path), Mistakes(os.fspath(path))
     if root is None or root.kind != "mapping":
         told = "the file is empty" if root is None else "expected a mapping with title, clients, rate, troubles, …"

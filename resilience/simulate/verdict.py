@@ -43,7 +43,7 @@ def _deceived(found: Figures) -> tuple[Grade, str] | None:
     if not found.deceived:
         return None
     share = found.deceived / max(1, found.offered)
-    return "harmful", f"{share:.1%} of the callers took an error for a success: list its registry under `codes`"
+    return "harmful", f"{share:.1%} of the callers took an error for a success: the policy's codes lack its registry"
 
 
 def _load(found: Figures) -> tuple[Grade, str] | None:

@@ -93,7 +93,7 @@ def test_errors_taken_for_successes() -> None:
     blind, knowing = judged.runs
     assert blind.figures.deceived > 0.1 * blind.figures.offered
     assert judged.verdict(blind).grade == "harmful"
-    assert "list its registry under `codes`" in judged.verdict(blind).text
+    assert "the policy's codes lack its registry" in judged.verdict(blind).text
     assert knowing.figures.deceived == 0
     assert knowing.figures.success > blind.figures.success + 0.05
     assert judged.verdict(knowing).grade == "good"

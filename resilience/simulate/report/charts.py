@@ -18,6 +18,7 @@ from .scales import Scale, linear, logarithmic, nice_steps
 __all__ = ["Scales", "breaker_chart", "budget_chart", "latency_chart", "load_chart", "scales_of", "trouble_words"]
 
 _WIDE = 1000.0
+_LETTER = 0.034  # of a narrow chart's width
 
 
 class Scales(NamedTuple):
@@ -164,9 +165,9 @@ def _figure(
     """Put a drawing into its frame: title, legend, scales, the troubled times, and what each step says."""
     lasts = scenario.lasts
     shades = "".join(
-        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" '
-        f'width="{(end - start) / lasts * _WIDE:.1f}" height="100"/>'
-        for start, end in scenario.troubled + [(one.start, min(one.end, lasts)) for one in scenario.surges]
+        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" width="{(end - start) / lasts * _WIDE:.1f}" height="100"/>'
+        f'<path class="edge" d="M{start / lasts * _WIDE:.1f} 0V100"/>'
+        for start, end in _shaded(scenario)
     )
     grid = "".join(f'<path class="grid" d="M0 {100 - scale.at(value):.1f}H{_WIDE:g}"/>' for value, _ in scale.ticks)
     hover = "".join(
@@ -186,11 +187,24 @@ def _figure(
     )
 
 
+def _shaded(scenario: Scenario) -> list[tuple[float, float]]:
+    spells = [spell for one in scenario.troubles for spell in one.spells()]
+    spells += [(one.start, one.end) for one in scenario.surges]
+    return [(start, min(end, scenario.lasts)) for start, end in spells if start < scenario.lasts]
+
+
 def _labels(scenario: Scenario) -> str:
-    """Name each trouble where it begins."""
+    """Name each trouble where it begins; a name that would lie on the one before it goes a row down."""
     named = [(one.start, trouble_words(one)) for one in scenario.troubles]
     named += [(one.start, f"{one.factor:g} times the load") for one in scenario.surges]
-    return "".join(f'<em style="{_side(start / scenario.lasts)}">{escape(words)}</em>' for start, words in named)
+    rows: list[float] = []  # how far each row is taken
+    told = ""
+    for start, words in sorted(named):
+        left = min(start / scenario.lasts, max(0.0, 1 - _LETTER * len(words)))
+        row = next((place for place, taken in enumerate(rows) if taken <= left), len(rows))
+        rows[row : row + 1] = [left + _LETTER * len(words)]
+        told += f'<em style="top:{3 + 16 * row}px;{_side(start / scenario.lasts)}">{escape(words)}</em>'
+    return told
 
 
 def _side(at: float) -> str:

@@ -174,16 +174,20 @@ _GUIDE = (
     ("Good", "answered as it should be, within {soon} of the request's beginning. What comes later helps nobody."),
     (
         "Attempts a request",
-        ("how often the service is asked for each thing that somebody wants. Above 1 it is asked again and again; "
-        "below 1 it is spared."),
+        (
+            "how often the service is asked for each thing that somebody wants. Above 1 it is asked again and again; "
+            "below 1 it is spared."
+        ),
     ),
     ("Well again", "from the end of the trouble until 95 % of the requests are good, and stay so."),
     ("Breaker", "while it is open it refuses calls at once, and nothing is sent."),
     ("Budget", "how many retries a client may still make."),
     (
         "The same for all",
-        ("every policy gets the same requests at the same instants. The pipeline is the one that runs in production; "
-        "the service and the clock are modelled."),
+        (
+            "every policy gets the same requests at the same instants. The pipeline is the one that runs in production; "
+            "the service and the clock are modelled."
+        ),
     ),
 )
 
