@@ -35,7 +35,7 @@ SCENARIO = Scenario(
 VIEWS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
 TEXTS = (
     "h1", ".kicker", ".about", ".facts li", ".card h3", ".reasons li", ".card dt", ".card dd", ".badge", ".legend li",
-         ".ys b", ".xs b", ".draw em", "summary", "th", "td", ".guide li", ".note")  # fmt: skip
+         ".ys b", ".xs b", ".names em", "summary", "th", "td", ".guide li", ".note")  # fmt: skip
 LINES = (".line.attempts", ".line.good", ".line.p50", ".line.p99", ".line.budget")
 BOXES = """
 (all) => all.filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().toJSON())
@@ -121,7 +121,7 @@ def test_its_parts_are_there(seen: Any) -> None:
     assert len(boxes(seen, "figure svg")) == 11  # eager has neither breaker nor budget, shy no budget, none has none
     assert [one.lower() for one in seen.locator(".badge").all_inner_texts()[-1:]] == ["for comparison"]
     assert len(boxes(seen, "section > .scroll tbody tr")) == 15
-    assert seen.locator(".draw em").all_inner_texts()[:3] == ["hangs", "50% fail", "2 times the load"]
+    assert seen.locator(".names em").all_inner_texts()[:3] == ["hangs", "50% fail", "2 times the load"]
 
 
 def test_nothing_is_cut_off(seen: Any) -> None:
@@ -136,7 +136,7 @@ def test_nothing_is_cut_off(seen: Any) -> None:
         ".xs b",
         ".ys b",
         ".badge",
-        ".draw em",
+        ".names em",
         ".facts li",
     ):
         for box in boxes(seen, selector):

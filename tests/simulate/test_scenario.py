@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from resilience import PolicyError
-from resilience.simulate import Scenario, Surge, Trouble
+from resilience._core.section import hints
+from resilience.simulate import Errors, Limit, Scenario, Surge, Trouble
 from resilience.simulate.files import load_scenario, scenario_path, shipped_scenarios
 
 
@@ -95,3 +97,10 @@ def test_times_of_trouble() -> None:
     assert scenario.last_trouble is None
     assert Scenario(surges=(Surge(start=5, end=7, factor=2),)).last_trouble == 7
     assert Scenario().last_trouble is None
+
+
+@pytest.mark.parametrize("kind", [Scenario, Trouble, Limit, Surge, Errors])
+def test_every_key_stands_in_the_reference(kind: type) -> None:
+    """Nothing that a file may say is left out of the page that lists it."""
+    page = (Path(__file__).parents[2] / "docs/reference/scenario-file.md").read_text(encoding="utf-8")
+    assert [name for name in hints(kind) if not re.search(rf"\b{name}\b", page)] == []

@@ -119,7 +119,7 @@ def trouble_words(one: Trouble) -> str:
     if one.kind == "slow":
         return f"{part}{'slower, to' if one.ramp else 'slow:'} {span(one.latency or 0)}"
     if one.kind == "error" and one.errors is not None:
-        return f"{part}error codes".capitalize()
+        return f"{part}error codes"
     words = {"hang": ("hangs", "hang"), "error": ("fails", "fail"), "refuse": ("refuses", "refused")}[one.kind]
     return f"{part}{words[1]}" if part else words[0]
 
@@ -165,7 +165,8 @@ def _figure(
     """Put a drawing into its frame: title, legend, scales, the troubled times, and what each step says."""
     lasts = scenario.lasts
     shades = "".join(
-        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" width="{(end - start) / lasts * _WIDE:.1f}" height="100"/>'
+        f'<rect class="shade" x="{start / lasts * _WIDE:.1f}" height="100" '
+        f'width="{(end - start) / lasts * _WIDE:.1f}"/>'
         f'<path class="edge" d="M{start / lasts * _WIDE:.1f} 0V100"/>'
         for start, end in _shaded(scenario)
     )
@@ -180,9 +181,9 @@ def _figure(
     xs = "".join(f'<b style="left:{at / lasts * 100:.1f}%">{at:g} s</b>' for at in nice_steps(lasts) if at <= lasts)
     return (
         f'<figure class="chart {kind}"><figcaption>{escape(title)}</figcaption><ul class="legend">{keys}</ul>'
-        f'<div class="plot"><div class="ys">{ys}</div><div class="draw">'
+        f'<div class="plot">{_labels(scenario) if labels else ""}<div class="ys">{ys}</div><div class="draw">'
         f'<svg viewBox="0 0 {_WIDE:g} 100" preserveAspectRatio="none" role="img" aria-label="{escape(title)}: '
-        f'{escape(summary)}">{shades}{grid}{"".join(drawn)}{hover}</svg>{_labels(scenario) if labels else ""}</div>'
+        f'{escape(summary)}">{shades}{grid}{"".join(drawn)}{hover}</svg></div>'
         f'<div class="xs">{xs}</div></div></figure>'
     )
 
@@ -203,8 +204,8 @@ def _labels(scenario: Scenario) -> str:
         left = min(start / scenario.lasts, max(0.0, 1 - _LETTER * len(words)))
         row = next((place for place, taken in enumerate(rows) if taken <= left), len(rows))
         rows[row : row + 1] = [left + _LETTER * len(words)]
-        told += f'<em style="top:{3 + 16 * row}px;{_side(start / scenario.lasts)}">{escape(words)}</em>'
-    return told
+        told += f'<em style="top:{16 * row}px;{_side(start / scenario.lasts)}">{escape(words)}</em>'
+    return f'<div class="names" style="height:{16 * len(rows) + 2}px">{told}</div>' if rows else ""
 
 
 def _side(at: float) -> str:

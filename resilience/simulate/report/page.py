@@ -185,8 +185,8 @@ _GUIDE = (
     (
         "The same for all",
         (
-            "every policy gets the same requests at the same instants. The pipeline is the one that runs in production; "
-            "the service and the clock are modelled."
+            "every policy gets the same requests at the same instants. The pipeline is the one that runs in "
+            "production; the service and the clock are modelled."
         ),
     ),
 )
