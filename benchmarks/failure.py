@@ -124,10 +124,12 @@ def refusing() -> Iterator[tuple[str, Fn]]:
     def raises() -> None:
         raise ConnectionRefusedError("no")
 
-    pipeline = Pipeline(Policy(**{**SETTINGS, "breaker": {"consecutive": 1}}), idempotent=True)
+    pipeline = Pipeline(
+        Policy(**{**SETTINGS, "breaker": {"consecutive": 1, "open_for": "1h", "open_max": "1h"}}), idempotent=True
+    )
     compiled = pipeline.compile(raises)
     assert pipeline.breaker is not None
-    pipeline.breaker.isolate()
+    pipeline.breaker.open()
     yield "a plain raise", raises
     yield OURS, compiled
     import pybreaker

@@ -16,7 +16,7 @@ from typing import Any
 
 from ._clock import running_trio
 from ._core.call import Call
-from ._core.deadline import CONTEXT, leave
+from ._core.deadline import CONTEXT, Place, leave
 from ._core.fallback import Instead, LastGood, instead, wanted
 from ._core.hedge import Pace
 from ._core.plan import PLAIN, Plan
@@ -27,14 +27,16 @@ __all__ = ["fall_back_async", "fall_back_sync", "hedge_async", "hedge_sync"]
 
 Sync = Callable[..., Any]
 Async = Callable[..., Awaitable[Any]]
+Known = dict[str, Any]
+"""What compiled calls of one function and operation remember; a reload hands it on."""
 
 
 # --- fallback ---------------------------------------------------------------------------------------
 
 
-def fall_back_sync(plan: Plan, call: Sync) -> Sync:
+def fall_back_sync(plan: Plan, call: Sync, known: Known) -> Sync:
     """Return `call` with what stands in when it fails for good."""
-    rules, good = _rules(plan)
+    rules, good = _rules(plan, known)
 
     def covered(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -51,9 +53,9 @@ def fall_back_sync(plan: Plan, call: Sync) -> Sync:
     return covered
 
 
-def fall_back_async(plan: Plan, call: Async) -> Async:
+def fall_back_async(plan: Plan, call: Async, known: Known) -> Async:
     """Return async `call` with what stands in when it fails for good; a fallback function may be either colour."""
-    rules, good = _rules(plan)
+    rules, good = _rules(plan, known)
 
     async def covered(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -71,10 +73,14 @@ def fall_back_async(plan: Plan, call: Async) -> Async:
     return covered
 
 
-def _rules(plan: Plan) -> tuple[Fallback, LastGood | None]:
+def _rules(plan: Plan, known: Known) -> tuple[Fallback, LastGood | None]:
     rules = plan.policy.fallback
     assert rules is not None
-    return rules, None if rules.last_good is None else LastGood(rules.last_good)
+    if rules.last_good is None:
+        return rules, None
+    good: LastGood = known.setdefault("good", LastGood(rules.last_good))
+    good.longest = rules.last_good
+    return rules, good
 
 
 def _covering(
@@ -135,9 +141,9 @@ def _enter(plan: Plan) -> tuple[Any, Any]:
     started = plan.clock.monotonic()
     deadline = started + plan.deadline
     if outer is not None:
-        deadline = min(deadline, started + outer[2] - outer[1].monotonic())
-    looking = outer is not None and outer[9]
-    place = (plan.operation, plan.clock, deadline, inf, 0, None, None, plan.rules.window, plan, looking)
+        deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
+    looking = outer is not None and Place(*outer).looking
+    place = Place(plan, deadline, inf, None, None, attempt=0, looking=looking)
     return outer, CONTEXT.set(place)
 
 
@@ -149,10 +155,11 @@ def _outside(error: Exception, outer: Any) -> Exception:
     return error
 
 
-def hedge_async(plan: Plan, call: Async) -> Async:
+def hedge_async(plan: Plan, call: Async, known: Known) -> Async:
     """Return async `call` with further attempts beside a slow first one; losers are cancelled."""
     assert plan.policy.hedge is not None
-    pace = Pace(plan.policy.hedge)
+    pace: Pace = known.setdefault("pace", Pace(plan.policy.hedge))
+    pace.rules = plan.policy.hedge
 
     async def hedged(*args: Any, **kwargs: Any) -> Any:
         if plan.keys is not None:
@@ -241,10 +248,11 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     return (good[0], None) if good else (None, min(ends)[2])
 
 
-def hedge_sync(plan: Plan, call: Sync) -> Sync:
+def hedge_sync(plan: Plan, call: Sync, known: Known) -> Sync:
     """Return `call` with further attempts in threads beside a slow first one; a loser runs on and is not heard."""
     assert plan.policy.hedge is not None
-    pace = Pace(plan.policy.hedge)
+    pace: Pace = known.setdefault("pace", Pace(plan.policy.hedge))
+    pace.rules = plan.policy.hedge
 
     def hedged(*args: Any, **kwargs: Any) -> Any:
         if plan.keys is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from threading import Lock
 from typing import Any
@@ -38,19 +38,32 @@ class Breakers:
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[Watcher, ...] = ()
 
-    def get(self, policy: Policy, key: str) -> Breaker | None:
-        """Return the one breaker of this policy and key; one whose settings changed starts anew."""
+    def get(self, policy: Policy, key: str, *, keep: bool = False) -> Breaker | None:
+        """Return the one breaker of this policy and key.
+
+        One of other settings takes these over and goes on where `keep` says that the policy is that of a file, and
+        starts anew otherwise: two policies that were made in Python may have one name.
+        """
         name = (policy.name, key)
         if policy.breaker is None:
             return None
         with self._lock:
             found = self._kept.get(name) or self._in_use.get(name)
-            if found is None or found.settings != policy.breaker:
+            if found is not None and keep:
+                self._retune(found, policy)
+            elif found is None or found.settings != policy.breaker:
                 found = self._make(policy, key)
             if name not in self._kept and len(self._kept) >= self._most:
                 self._forget()
             self._kept[name] = self._in_use[name] = found
             return found
+
+    def retune(self, policies: Mapping[str, Policy]) -> None:
+        """Let the breakers of these policies take their settings over, and go on."""
+        with self._lock:
+            for (name, _), breaker in {**self._in_use, **self._kept}.items():
+                if name in policies:
+                    self._retune(breaker, policies[name])
 
     def subscribe(self, listener: Any) -> Callable[[], None]:
         """Tell a listener every event, or a pybreaker listener what it asks for; the function returned ends that.
@@ -75,10 +88,15 @@ class Breakers:
         def emit(name: str, **fields: Any) -> None:
             self._events.emit(Event(name=name, policy=policy.name, **fields))
 
-        lost_after = 2 * (policy.attempt_timeout or policy.deadline or 30.0)
-        made = Breaker(policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=lost_after, emit=emit)
+        made = Breaker(
+            policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=_lost_after(policy), emit=emit
+        )
         made.watch(self._watchers)
         return made
+
+    def _retune(self, breaker: Breaker, policy: Policy) -> None:
+        if policy.breaker is not None and breaker.settings != policy.breaker:
+            breaker.retune(policy.breaker, _lost_after(policy))
 
     def _forget(self) -> None:
         """Forget the oldest closed breakers that were not used since the last look, or else the oldest closed one."""
@@ -93,3 +111,8 @@ class Breakers:
             self._watchers = change(self._watchers)
             for breaker in (*self._kept.values(), *self._in_use.values()):
                 breaker.watch(self._watchers)
+
+
+def _lost_after(policy: Policy) -> float:
+    """Return the seconds after which a trial that nobody settled is given out again."""
+    return 2 * (policy.attempt_timeout or policy.deadline or 30.0)

@@ -91,7 +91,7 @@ def resilient(
                 reconcile=reconcile,
                 lane=None if rule is None else rule.lane,
             )
-            return found.pipeline(named or policy, operation=name).compile(fn, binding)
+            return found.pipeline_now(named or policy, name).compile(fn, binding)
 
         kept = ("__dict__",) if inspect.isfunction(fn) else ()  # an object's own state is no mark on a function
         return wraps(fn, updated=kept)(live(build, asynchronous=asynchronous))

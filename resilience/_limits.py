@@ -10,12 +10,16 @@ asyncio is imported when the first limit is set.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 from threading import local
 from typing import TYPE_CHECKING, Any
 from weakref import ref
+
+from ._clock import running_trio
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,21 +31,23 @@ _FEW = 64  # limits that have ended are swept out of the heap when they are more
 
 
 class Limit:
-    """One attempt's limit. Belongs to the task that set it; ended exactly once.
+    """One attempt's limit. Belongs to the task that set it.
 
     Attributes:
         task: whom it cuts; None when the attempt has ended.
         before: how many cancellations the task had not taken back when it was set.
         until: the instant of the loop's time.
         cut: whether it was reached.
+        home: the limits of its loop.
     """
 
-    __slots__ = ("before", "cut", "task", "until")
+    __slots__ = ("before", "cut", "home", "task", "until")
 
     task: asyncio.Task[Any] | None
     before: int
     until: float
     cut: bool
+    home: Limits
 
     def reached(self) -> None:
         """Cut the attempt if it still runs; what has ended in the meantime stands."""
@@ -49,32 +55,46 @@ class Limit:
             self.cut = True
             self.task.cancel()
 
+    def end(self, error: BaseException | None = None) -> bool:
+        """Take it out; tell whether `error`, with which the attempt ended, is its cut and nothing else.
+
+        Done once; a second time changes nothing.
+        """
+        task = self.task
+        if task is None:
+            return False
+        self.task = None
+        if not self.cut:
+            if self.home.fresh.pop(self, self) is self:
+                self.home.over += 1  # or it is due, and counted by nobody: at most one sweep comes early
+            return False
+        ours = task.uncancel() <= self.before
+        return ours and isinstance(error, _asyncio.CancelledError)
+
 
 class Limits:
-    """The limits of one loop: fresh ones unsorted, and in a heap those that were there when the timer woke."""
+    """The limits of one loop: fresh ones unsorted, and in a heap those that were there when the timer woke.
 
-    __slots__ = ("_heap", "_next", "_over", "_timer", "at", "fresh", "loop")
+    Attributes:
+        loop: refers to it; a loop that is closed is not kept alive.
+        fresh: those that the timer has not met.
+        at: when it wakes.
+        over: how many in the heap have ended.
+        now: what the loop reads its time from.
+    """
+
+    __slots__ = ("_heap", "_next", "_timer", "at", "fresh", "loop", "now", "over")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = ref(loop)  # a loop that is closed is not kept alive
+        self.loop = ref(loop)
         self.fresh: dict[Limit, None] = {}
         self.at = inf
+        self.over = 0
+        own = getattr(loop.time, "__func__", None) is _asyncio.BaseEventLoop.time
+        self.now: Callable[[], float] = time.monotonic if own else loop.time
         self._heap: list[tuple[float, int, Limit]] = []
         self._next = count().__next__
-        self._over = 0  # how many limits in the heap have ended
         self._timer: asyncio.TimerHandle | None = None
-
-    def end(self, limit: Limit, error: BaseException | None = None) -> bool:
-        """Take a limit out; tell whether `error`, with which the attempt ended, is its cut and nothing else."""
-        task, limit.task = limit.task, None
-        if limit in self.fresh:
-            del self.fresh[limit]
-        elif not limit.cut:
-            self._over += 1  # or it is due, and counted by nobody: at most one sweep comes early
-        if not limit.cut or task is None:
-            return False
-        ours = task.uncancel() <= limit.before
-        return ours and isinstance(error, _asyncio.CancelledError)
 
     def wake(self, at: float) -> None:
         """Set the timer to an earlier instant of the loop's time."""
@@ -96,7 +116,7 @@ class Limits:
         while self._heap and (self._heap[0][0] <= due or self._heap[0][2].task is None):
             limit = heappop(self._heap)[2]
             if limit.task is None:
-                self._over -= 1
+                self.over -= 1
             else:
                 loop.call_soon(limit.reached)
         self._sweep()
@@ -104,10 +124,10 @@ class Limits:
             self.wake(self._heap[0][0])
 
     def _sweep(self) -> None:
-        if self._over > _FEW and 2 * self._over > len(self._heap):
+        if self.over > _FEW and 2 * self.over > len(self._heap):
             self._heap = [one for one in self._heap if one[2].task is not None]
             heapify(self._heap)
-            self._over = 0
+            self.over = 0
 
 
 class _Here(local):
@@ -117,29 +137,48 @@ class _Here(local):
 
 
 _HERE = _Here()
-_asyncio: Any = None
 
 
-def begin(seconds: float) -> tuple[Limits, Limit]:
-    """Set a limit to the task that runs this, from now on; `Limits.end` takes it out.
+def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = None) -> Limit | None:
+    """Set a limit to the task that runs this; its `end` takes it out. Under trio there is none.
+
+    Args:
+        until: the instant of the limit; without the rest, the seconds until then.
+        started: the present instant.
+        now: the clock that both are read from: where the loop goes by the same, nobody reads it again.
 
     Raises:
         RuntimeError: no task runs this.
     """
-    global _asyncio
-    if _asyncio is None:
-        import asyncio as _asyncio
-    loop = _asyncio.get_running_loop()
-    task = _asyncio.current_task(loop)
+    loop = _running()
+    task = None if loop is None else _task(loop)
     if task is None:
-        raise RuntimeError("a call with a time limit must be awaited by a task")
-    limits = _HERE.limits
-    if limits is None or limits.loop() is not loop:
-        limits = _HERE.limits = Limits(loop)
+        if running_trio() is None:
+            raise RuntimeError("a call with a time limit must be awaited by a task")
+        return None
+    home = _HERE.limits
+    if home is None or home.loop() is not loop:
+        home = _HERE.limits = Limits(loop)
     limit = Limit()  # without a constructor, whose call would cost more than all of this
-    limit.task, limit.cut, limit.before = task, False, task.cancelling()
-    limit.until = until = loop.time() + seconds
-    limits.fresh[limit] = None
-    if until < limits.at:
-        limits.wake(until)
-    return limits, limit
+    limit.task, limit.cut, limit.home, limit.before = task, False, home, task.cancelling()
+    limit.until = at = until if now is home.now else loop.time() + (until - started)
+    home.fresh[limit] = None
+    if at < home.at:
+        home.wake(at)
+    return limit
+
+
+def _first_running() -> Any:
+    """Return asyncio's running loop, or None; only this first time it is imported, and not under trio."""
+    global _asyncio, _running, _task
+    if running_trio() is not None:
+        return None
+    import asyncio as _asyncio
+
+    _running, _task = _asyncio._get_running_loop, _asyncio.current_task
+    return _running()
+
+
+_asyncio: Any = None
+_running: Callable[[], Any] = _first_running
+_task: Any = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._policies import EPOCH
+from ._epoch import EPOCH
 
 __all__ = ["live"]
 

@@ -16,11 +16,12 @@ from ._core.plan import Binding, Plan
 from ._core.policy import Policy
 from ._core.retry import Schedule, bounds
 from ._core.stage import Stage
-from ._drivers import compile_async, compile_sync, look_async, stage_async, stage_sync
+from ._drivers import compile_async, compile_sync
 from ._functions import check_callable, check_reconcile, is_async, name_of, routed
 from ._gates import pays
 from ._installed import stages_of
 from ._shared import Shared, check_codes
+from ._staged import look_async, stage_async, stage_sync
 
 if TYPE_CHECKING:
     pass
@@ -55,6 +56,7 @@ class Pipeline:
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
         shared: Shared | None = None,
+        keep: bool = False,
     ) -> None:
         """Build the parts once.
 
@@ -68,6 +70,7 @@ class Pipeline:
             stages: parts of your own, asked before each attempt and told how it ended.
             listeners: functions that get every event, and listeners of pybreaker's kind.
             shared: parts shared with other pipelines; made anew by default.
+            keep: the policy is that of a file: parts of its name go on under it, whatever their settings were.
 
         Raises:
             PolicyError: the policy names a code table that is not there.
@@ -75,6 +78,7 @@ class Pipeline:
         self.policy = policy
         self.operation = operation
         self._shared = shared or Shared(clock)
+        self._keep = keep
         check_codes(policy, self._shared.tables)
         for one in listeners:
             self._shared.breakers.subscribe(one)
@@ -112,10 +116,14 @@ class Pipeline:
         check_callable(fn)
         return self._routed(fn, binding or replace(self._binding, operation=self.operation or name_of(fn)))
 
+    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+        """Resolve this pipeline for one operation, for drivers of another kind: a stream's supervisor."""
+        return self._plan(fn, binding, _NO_KEYS, 0)
+
     @property
     def breaker(self) -> Breaker | None:
         """The breaker of this pipeline's own calls, or None when the policy has none."""
-        return self._shared.breakers.get(self.policy, self._breaker_key(self._binding))
+        return self._shared.breakers.get(self.policy, self._breaker_key(self._binding), keep=self._keep)
 
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
@@ -177,10 +185,13 @@ class Pipeline:
             call = compile_async(plan, stage_async(fn, stages) if stages else fn)
         else:
             call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+        if hedge is None and self.policy.fallback is None:
+            return call
+        known = self._shared.remembered(fn, (self.policy.name, binding.operation, *keys.items()))
         if hedge is not None and plan.idempotent and not binding.once and (asynchronous or hedge.threads):
-            call = hedge_async(plan, call) if asynchronous else hedge_sync(plan, call)
+            call = hedge_async(plan, call, known) if asynchronous else hedge_sync(plan, call, known)
         if self.policy.fallback is not None:
-            call = fall_back_async(plan, call) if asynchronous else fall_back_sync(plan, call)
+            call = fall_back_async(plan, call, known) if asynchronous else fall_back_sync(plan, call, known)
         return call
 
     def _plan(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Plan:
@@ -200,10 +211,10 @@ class Pipeline:
             events=shared.events,
             classifier=lambda: shared.classifier(policy),
             schedule=make_schedule,
-            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding))),
-            budget=shared.budget(policy),
+            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding)), keep=self._keep),
+            budget=shared.budget(policy, keep=self._keep),
             make_key=shared.make_key,
-            quotas=shared.gates.quotas(policy, binding, keys),
+            quotas=shared.gates.quotas(policy, binding, keys, keep=self._keep),
             admission=shared.gates.admission(policy),
             skip=skip,
         )

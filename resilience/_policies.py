@@ -1,7 +1,8 @@
 """A loaded policy file as running pipelines, and the one that is configured for the process.
 
-A bad file never half-applies: every mistake is reported at once and what ran before goes on.
-Breaker windows and budgets are kept by name, so that they survive a reload.
+A bad file never half-applies: every mistake is reported at once and what ran before goes on. What is
+in force is one object, replaced in one step: nobody ever sees half of two files. Whatever counts
+(breakers, budgets, quotas, slots) is kept by name and takes new settings over.
 """
 
 from __future__ import annotations
@@ -13,21 +14,37 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Event
 from ._core.policy import Operation, Policy, PolicySet
+from ._epoch import EPOCH
+from ._epoch import turn as _turn
+from ._installed import stages_of
+from ._named import NamedPipeline
 from ._pipeline import Pipeline
 from ._shared import Shared
-from .errors import PolicyError
+from .errors import PolicyError, Problem
 
-__all__ = ["EPOCH", "Policies", "configure", "current"]
+if TYPE_CHECKING:
+    from .config.diff import Change
+    from .config.watch import Watch
+
+__all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
+
+
+class _Force(NamedTuple):
+    """What is in force: what a file says, the pipelines made of it so far, its globs that name a path."""
+
+    says: PolicySet
+    pipelines: dict[tuple[str, str | None], Pipeline]
+    path_globs: tuple[str, ...]
 
 
 class Policies:
@@ -54,7 +71,9 @@ class Policies:
         self._load = load
         line = StructlogListener()
         self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
-        self._take(policies)
+        self._reloading = Lock()
+        self._shared.take(PolicySet({}), policies)
+        self._force = _force(policies)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -80,7 +99,7 @@ class Policies:
 
     @classmethod
     def builtin(cls, *, clock: Clock | None = None) -> Policies:
-        """Return the built-in policies alone: `default`, `http`, `bitget`, `ccxt`."""
+        """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
         from .config.load import builtin
 
         return cls(builtin(), clock=clock)
@@ -88,7 +107,7 @@ class Policies:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the policies, sorted."""
-        return tuple(sorted(self._set.policies))
+        return tuple(sorted(self._force.says.policies))
 
     def policy(self, name: str) -> Policy:
         """Return the settings of a policy.
@@ -96,24 +115,31 @@ class Policies:
         Raises:
             PolicyError: there is none of that name; the message lists those that there are.
         """
-        try:
-            return self._set.policies[name]
-        except KeyError:
-            near = get_close_matches(str(name), self.names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise PolicyError(
-                f"{self._set.source}: no policy {name!r}; there are {', '.join(self.names)}{hint}"
-            ) from None
+        return _named(self._force.says, name)
 
     def pipeline(self, policy: str | Policy = "default", *, operation: str | None = None) -> Pipeline:
-        """Return the pipeline of a policy; breaker and budget are those of its other operations."""
+        """Return the pipeline of a policy; breaker and budget are those of its other operations.
+
+        That of a name follows every reload, with what was compiled by it. A `Policy` made in Python has no file
+        to follow.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
         if isinstance(policy, Policy):
             return Pipeline(policy, operation=operation, shared=self._shared)
-        key = (policy, operation)
-        found = self._pipelines.get(key)
+        self.pipeline_now(policy, operation)
+        return NamedPipeline(lambda: self.pipeline_now(policy, operation))
+
+    def pipeline_now(self, policy: str | Policy, operation: str | None) -> Pipeline:
+        """Return the pipeline that is in force now; whoever compiles by it looks again after each change."""
+        if isinstance(policy, Policy):
+            return Pipeline(policy, operation=operation, shared=self._shared)
+        says, pipelines, _ = self._force  # read once: a pipeline of an old file never gets among those of a new one
+        found = pipelines.get((policy, operation))
         if found is None:
-            made = Pipeline(self.policy(policy), operation=operation, shared=self._shared)
-            found = self._pipelines.setdefault(key, made)
+            made = Pipeline(_named(says, policy), operation=operation, shared=self._shared, keep=True)
+            found = pipelines.setdefault((policy, operation), made)
         return found
 
     @property
@@ -124,12 +150,18 @@ class Policies:
     @property
     def classifier(self) -> Classifier:
         """What sorts errors of no known policy: the registries that the file lists, then those of `default`."""
-        plain = self.policy("default")
-        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*self._set.codes, *plain.codes)))))
+        says = self._force.says
+        plain = _named(says, "default")
+        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*says.codes, *plain.codes)))))
+
+    @property
+    def path_globs(self) -> tuple[str, ...]:
+        """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
+        return self._force.path_globs
 
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        for one in self._set.operations:
+        for one in self._force.says.operations:
             if operation == one.match or fnmatchcase(operation, one.match):
                 return one
         return None
@@ -165,38 +197,105 @@ class Policies:
         """
         return self._shared.breakers.subscribe(listener)
 
-    def reload(self) -> None:
-        """Read the source again and swap the policies; breakers, budgets and running calls go on.
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that `reload` reads: the policy file, and the code tables that it names by their path."""
+        says = self._force.says
+        return () if self._load is None else (says.source, *says.tables)
+
+    def reload(self) -> tuple[Change, ...]:
+        """Read the source again and swap the policies in one step; returns what has changed.
+
+        Running calls end under the policy with which they began. Breakers, budgets, quotas and slots take new
+        settings over and forget nothing. The event `policy_reloaded` tells the changes, `policy_rejected` the
+        mistakes. Safe across threads: of two reloads the second begins when the first has ended.
 
         Raises:
-            PolicyError: the file is wrong; what ran before goes on.
+            PolicyError: the file is wrong, or a policy is gone that calls of this process use; what ran before goes on.
+        """
+        return self._reload()
+
+    def _reload(self, tell: bool = True) -> tuple[Change, ...]:
+        if self._load is None:
+            return ()
+        from .config.diff import changes
+
+        source = self._force.says.source
+        try:
+            with self._reloading:
+                before = self._force
+                fresh = self._load()
+                self._check(before, fresh)
+                found = changes(before.says, fresh)
+                if found:
+                    self._shared.take(before.says, fresh)
+                    self._force = _force(fresh)
+                    _turn()
+        except PolicyError as error:
+            self._shared.events.emit(_rejected(source, error))
+            raise
+        if found or tell:
+            told = tuple(one._asdict() for one in found[:_MOST_TOLD])
+            self._shared.events.emit(Event(name="policy_reloaded", source=source, changes=told))
+        return found
+
+    def watch(self, *, files: bool = True, signals: bool = False) -> Watch:
+        """Reload whenever the files change, until the object returned is closed; it is a context manager as well.
+
+        A daemon thread looks after the policy file and the code tables that it names. A bad file is told by
+        `policy_rejected`, and the next good one loads. After a fork the child has to watch anew.
+
+        Args:
+            files: watch the files; needs the extra `watch`.
+            signals: reload on SIGHUP as well; from the main thread only.
+
+        Raises:
+            PolicyError: these policies were not loaded from a file.
+            ModuleNotFoundError: watchfiles is not installed.
+            RuntimeError: signals are asked for outside the main thread, or on a system without SIGHUP.
+
+        Example:
+            >>> with Policies.load("bot.yaml").watch():  # doctest: +SKIP
+            ...     run_the_bot()
         """
         if self._load is None:
-            return
-        try:
-            fresh = self._load()
-        except PolicyError:
-            self._shared.events.emit(Event(name="policy_rejected", caused_by="PolicyError"))
-            raise
-        self._take(fresh)
-        _turn()
-        self._shared.events.emit(Event(name="policy_reloaded"))
+            raise PolicyError(f"{self._force.says.source}: nothing to watch; Policies.load(path) reads a file")
+        from .config.watch import Watch
 
-    def _take(self, policies: PolicySet) -> None:
-        self._set = policies
-        self._shared.take(policies.tables)
-        self._pipelines: dict[tuple[str, str | None], Pipeline] = {}
-        self.path_globs = tuple(one.match for one in policies.operations if "/" in one.match)
-        """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
+        return Watch(lambda: self.files, self._reload, self._broken, files=files, signals=signals)
+
+    def _broken(self, error: Exception) -> None:
+        """Tell that a reload ended in something else than a mistake in a file."""
+        told = {"path": "", "message": "the file could not be loaded; what ran before goes on"}
+        source = self._force.says.source
+        self._shared.events.emit(
+            Event(name="policy_rejected", source=source, problems=(told,), caused_by=type(error).__name__)
+        )
+
+    def _check(self, before: _Force, fresh: PolicySet) -> None:
+        """Refuse a file without which calls of this process could not go on.
+
+        Raises:
+            PolicyError: a policy that is used is gone, or a stage of one cannot be made.
+        """
+        gone = []
+        for name in dict.fromkeys(policy for policy, _ in tuple(before.pipelines)):
+            if name in fresh.policies:
+                stages_of(fresh.policies[name])
+            else:
+                gone.append(
+                    Problem(fresh.source, 0, 0, f"policies.{name}", "is gone, and calls of this process use it")
+                )
+        if gone:
+            raise PolicyError.of(gone)
 
     def __repr__(self) -> str:
-        return f"<Policies {self._set.source}: {', '.join(self.names)}>"
+        return f"<Policies {self._force.says.source}: {', '.join(self.names)}>"
 
 
 _lock = Lock()
 _configured: Policies | None = None
-EPOCH: list[object] = [object()]
-"""Holds one object, which is replaced whenever compiled calls must be looked up anew."""
+_MOST_TOLD = 100  # changes or mistakes that one event tells
 
 
 def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
@@ -210,7 +309,6 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
     Raises:
         PolicyError: the source is wrong; what was configured before stays.
     """
-    global _configured
     if isinstance(source, Policies):
         fresh = source
     elif isinstance(source, Mapping):
@@ -219,9 +317,7 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
         fresh = Policies.load(source)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
-    with _lock:
-        _configured = fresh
-        _turn()
+    put(fresh)
     return fresh
 
 
@@ -231,11 +327,50 @@ def current() -> Policies:
     if _configured is None:
         with _lock:
             if _configured is None:
-                named = os.environ.get("RESILIENCE_POLICIES")
-                path = named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
-                _configured = Policies.load(path) if path else Policies.builtin()
+                _configured = found()
     return _configured
 
 
-def _turn() -> None:
-    EPOCH[0] = object()
+def found(*, clock: Clock | None = None) -> Policies:
+    """Return what a process has that configures nothing, read anew.
+
+    Raises:
+        PolicyError: the file is wrong; where the environment names it, the message says so.
+    """
+    named = os.environ.get("RESILIENCE_POLICIES")
+    if named:
+        try:
+            return Policies.load(named, clock=clock)
+        except PolicyError as error:
+            raise PolicyError(f"$RESILIENCE_POLICIES names {error}", error.problems) from None
+    here = Path("resilience.yaml").is_file()
+    return Policies.load("resilience.yaml", clock=clock) if here else Policies.builtin(clock=clock)
+
+
+def put(policies: Policies | None) -> Policies | None:
+    """Configure these policies, or none, and return what was configured before."""
+    global _configured
+    with _lock:
+        before, _configured = _configured, policies
+        _turn()
+    return before
+
+
+def _force(policies: PolicySet) -> _Force:
+    return _Force(policies, {}, tuple(one.match for one in policies.operations if "/" in one.match))
+
+
+def _named(says: PolicySet, name: str) -> Policy:
+    try:
+        return says.policies[name]
+    except KeyError:
+        there = sorted(says.policies)
+        near = get_close_matches(str(name), there, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise PolicyError(f"{says.source}: no policy {name!r}; there are {', '.join(there)}{hint}") from None
+
+
+def _rejected(source: str, error: PolicyError) -> Event:
+    problems = tuple(one._asdict() for one in error.problems[:_MOST_TOLD])
+    told = problems or ({"path": "", "message": str(error)},)
+    return Event(name="policy_rejected", source=source, problems=told, caused_by="PolicyError")

@@ -79,7 +79,7 @@ class Rules:
                 given = {name: value for name, value in options.items() if name != "policy"}
                 chosen, binding = options.get("policy", self.policy), _over(binding, **given)
                 break
-        return self.policies.pipeline(chosen, operation=binding.operation), binding
+        return self.policies.pipeline_now(chosen, binding.operation), binding
 
     def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""

@@ -8,6 +8,7 @@ from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from ._breakers import Breakers
 from ._clock import SystemClock
@@ -15,7 +16,8 @@ from ._core.budget import Budget
 from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Events
-from ._core.policy import Policy
+from ._core.policy import Budget as BudgetSettings
+from ._core.policy import Policy, PolicySet
 from ._gates import Gates
 from .errors import PolicyError
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from ._core.registry import CodeRegistry
 
 __all__ = ["Shared", "check_codes"]
+
+_Codes = tuple[Mapping[str, "core.CodeRegistry"], dict[Any, Classifier]]
+"""Code tables by path, and the classifiers that were made with them."""
+_MOST_NAMES = 1024  # names under which one function's answers are remembered
 
 
 class Shared:
@@ -47,33 +53,58 @@ class Shared:
         self.breakers = Breakers(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.gates = Gates()
-        self._classifiers: dict[Any, Classifier] = {}
-        self.tables: Mapping[str, core.CodeRegistry] = {}
+        self._codes: _Codes = {}, {}
+        self._remembered: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
 
-    def budget(self, policy: Policy) -> Budget | None:
-        """Return the one retry budget of this policy."""
+    @property
+    def tables(self) -> Mapping[str, core.CodeRegistry]:
+        """The code tables that a file names by their path."""
+        return self._codes[0]
+
+    def budget(self, policy: Policy, *, keep: bool = False) -> Budget | None:
+        """Return the one retry budget of this policy; `keep` lets one of other settings take these over."""
         rules = policy.budget
         if rules is None:
             return None
         with self._lock:
             found = self._budgets.get(policy.name)
-            if found is None or found.settings != rules:
+            if found is not None and keep:
+                _retune(found, rules)
+            elif found is None or found.settings != rules:
                 found = self._budgets[policy.name] = Budget(rules, self.clock.monotonic())
             return found
 
     def classifier(self, policy: Policy) -> Classifier:
         """Return the classifier for this policy's code tables, read at the first failure."""
         key = (policy.codes, policy.unknown)
-        found = self._classifiers.get(key)
+        tables, made = self._codes  # read together: a classifier of old tables is never kept with new ones
+        found = made.get(key)
         if found is None:
-            found = self._classifiers[key] = _classifier(policy, self.tables)
+            found = made[key] = _classifier(policy, tables)
         return found
 
-    def take(self, tables: Mapping[str, core.CodeRegistry]) -> None:
-        """Use these tables, by path, from now on; classifiers made of others are forgotten."""
-        if tables or self.tables:
-            self._classifiers = {}
-        self.tables = tables
+    def take(self, before: PolicySet, after: PolicySet) -> None:
+        """Go on under the policies of another file: what was counted stays, and classifiers of its tables do."""
+        if dict(before.tables) != dict(after.tables):
+            self._codes = after.tables, {}
+        with self._lock:
+            for name, budget in self._budgets.items():
+                rules = after.policies[name].budget if name in after.policies else None
+                if rules is not None:
+                    _retune(budget, rules)
+        self.breakers.retune(after.policies)
+        self.gates.retune(before.policies, after.policies)
+
+    def remembered(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
+        """Return what the compiled calls of a function remember under a name; it lives as long as the function."""
+        try:
+            known = self._remembered.setdefault(fn, {})
+        except TypeError:
+            return {}  # a callable that cannot be a weak key: compiled anew, it begins anew
+        if name not in known and len(known) >= _MOST_NAMES:
+            known.pop(next(iter(known)), None)
+        found: dict[str, Any] = known.setdefault(name, {})
+        return found
 
 
 def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
@@ -99,6 +130,11 @@ def check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
         if name not in read and not is_known(name) and not Path(name).is_file():
             there = f"there are {', '.join(builtin_names())}, or the path of a table"
             raise PolicyError(f"{policy.name}: codes[{place}]: no code registry {name!r}; {there}")
+
+
+def _retune(budget: Budget, rules: BudgetSettings) -> None:
+    if budget.settings != rules:
+        budget.retune(rules)
 
 
 def _new_key() -> str:

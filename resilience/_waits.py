@@ -17,7 +17,7 @@ from ._core.plan import Plan
 from ._core.refusal import turned_away
 from ._limits import begin
 
-__all__ = ["aentered", "apassed", "entered", "limited", "passed"]
+__all__ = ["aentered", "apassed", "cut", "entered", "limited", "limited_by_trio", "passed"]
 
 Entered = tuple[Any, Any, float]
 """The breaker's leave, the slot, and the instant from which an attempt counts."""
@@ -121,29 +121,32 @@ async def limited(
     """
     if seconds == inf:
         return await send(*args, **kwargs)
-    trio = running_trio()
-    if trio is not None:
-        cut = True
-        with trio.move_on_after(max(0.0, seconds)):
-            result = await send(*args, **kwargs)
-            cut = False
-        if cut:
-            raise TimeoutError(_cut(seconds))
-        return result
-    limit: Any
-    limits, limit = begin(seconds)
+    limit = begin(seconds)
+    if limit is None:
+        return await limited_by_trio(send, args, kwargs, seconds)
     try:
-        result = await send(*args, **kwargs)
+        return await send(*args, **kwargs)
     except BaseException as error:
-        if limits.end(limit, error):
-            raise TimeoutError(_cut(seconds)) from None
+        if limit.end(error):
+            raise cut(seconds) from None
         raise
-    else:
-        limits.end(limit)
-        return result
     finally:
-        limit = None  # it refers to the task, and a task that failed refers to this frame
+        limit.end()
 
 
-def _cut(seconds: float) -> str:
-    return f"cut at the attempt's limit of {seconds:.3g} s"
+async def limited_by_trio(
+    send: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any], seconds: float
+) -> Any:
+    """Await one attempt under trio for at most these seconds; errors as for `limited`."""
+    over = True
+    with running_trio().move_on_after(max(0.0, seconds)):
+        result = await send(*args, **kwargs)
+        over = False
+    if over:
+        raise cut(seconds)
+    return result
+
+
+def cut(seconds: float) -> TimeoutError:
+    """Return what an attempt fails with that was cut at its limit."""
+    return TimeoutError(f"cut at the attempt's limit of {seconds:.3g} s")

@@ -106,7 +106,7 @@ def test_a_key_that_the_function_cannot_carry() -> None:
 def test_an_unknown_policy() -> None:
     """Told at the first call, with the names that there are."""
     fn = resilient("tarde")(lambda: 1)
-    with pytest.raises(PolicyError, match="no policy 'tarde'; there are bitget, ccxt, default, http"):
+    with pytest.raises(PolicyError, match="no policy 'tarde'; there are bitget, bitget-ws, ccxt, default, http"):
         fn()
 
 
@@ -132,7 +132,7 @@ def test_configured_after_decoration(tmp_path: Path) -> None:
 
 def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment variable, else resilience.yaml here, else the built-in ones."""
-    assert configured.current().names == ("bitget", "ccxt", "default", "http")
+    assert configured.current().names == ("bitget", "bitget-ws", "ccxt", "default", "http")
     for name, where in (("here", "resilience.yaml"), ("there", "other.yaml")):
         (tmp_path / where).write_text(f"policies: {{{name}: {{}}}}", encoding="utf-8")
     monkeypatch.setattr(configured, "_configured", None)
@@ -142,7 +142,7 @@ def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "there" in configured.current().names
     monkeypatch.setattr(configured, "_configured", None)
     monkeypatch.setenv("RESILIENCE_POLICIES", str(tmp_path / "none.yaml"))
-    with pytest.raises(PolicyError, match="cannot be read"):
+    with pytest.raises(PolicyError, match=r"RESILIENCE_POLICIES names .*none\.yaml: cannot be read"):
         configured.current()
 
 

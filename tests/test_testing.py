@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 import trio
 
+import resilience
+from resilience import Policies, PolicyError, resilient
 from resilience._clock import SystemClock
 from resilience._core.events import Event, Events
-from resilience.testing import AsyncScriptedTransport, FakeClock, ScriptedTransport, no_waits, recorded_events
+from resilience.testing import (
+    AsyncScriptedTransport,
+    FakeClock,
+    ScriptedTransport,
+    assert_sent,
+    fresh_policies,
+    no_waits,
+    recorded_events,
+)
 
 
 def under_asyncio(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -155,16 +165,106 @@ def test_real_clock_waits_under_both_loops(run: Callable[..., Any]) -> None:
     assert run(main)
 
 
+def test_script_remembers_the_key_of_each_attempt() -> None:
+    """All attempts of one logical write go under one key, wherever it travels; outside a pipeline there is none."""
+    send = ScriptedTransport([ConnectionRefusedError("busy"), "accepted", "accepted", "plain"])
+    place = Policies.builtin(clock=FakeClock()).resilient(key="client_id")(send)
+    assert [place(1), place(2), send()] == ["accepted", "accepted", "plain"]
+    first, second, third, none = send.keys
+    assert first == second != third
+    assert none is None
+    assert_sent(send, 4, keys=2)
+
+
+CAUTIOUS = {"version": 1, "policies": {"default": {"retry": {"max_attempts": 2}, "breaker": {"consecutive": 2}}}}
+
+
+def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breakers begin closed in each block, decorated functions follow, and what was configured before comes back."""
+    monkeypatch.setattr("resilience._policies._configured", None)
+    before = resilience.configure({"version": 1, "policies": {"default": {"retry": {"max_attempts": 1}}}})
+    send = ScriptedTransport([ConnectionRefusedError("busy")] * 5)
+    fetch = resilient(idempotent=True)(send)
+    for _ in range(2):
+        with fresh_policies(CAUTIOUS) as policies, pytest.raises(ConnectionRefusedError):
+            fetch()
+        assert policies.pipeline().breaker.state == "open"
+        assert len(policies.clock.sleeps) == 1  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionRefusedError):
+        fetch()
+    assert (len(send.calls), before.pipeline().describe()["max_attempts"]) == (5, 1)
+
+
+def test_fresh_policies_of_a_file_and_of_an_unconfigured_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is read; without one the working directory is asked; a wrong one is told and changes nothing."""
+    path = tmp_path / "resilience.yaml"
+    path.write_text("version: 1\npolicies: {mine: {deadline: 3s}}\n", "utf-8")
+    monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
+    with fresh_policies(path) as policies:
+        assert policies.policy("mine").deadline == 3
+    monkeypatch.chdir(tmp_path)
+    clock = FakeClock()
+    with fresh_policies(clock=clock) as policies:
+        assert (policies.policy("mine").deadline, policies.clock) == (3, clock)
+        with pytest.raises(PolicyError, match="deadlin"), fresh_policies({"policies": {"x": {"deadlin": 1}}}):
+            pass
+        with recorded_events() as events:
+            assert resilient("mine")(lambda: 1)() == 1
+        assert events == []
+
+
+def run_in_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, settings: str = "") -> None:
+    """Run a test file of a bot's author in a pytest of its own: all of its tests pass."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
+    pytester.makepyfile(source)
+    pytester.makeini(f"[pytest]\naddopts = -p resilience.testing_plugin -p no:resilience\n{settings}")
+    outcome = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist")
+    outcome.assert_outcomes(passed=source.count("def test_"))
+
+
 def test_plugin_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fixtures come with the package."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    pytester.makepyfile(
+    run_in_pytest(
+        pytester,
+        monkeypatch,
         """
         def test_both(resilience_clock, resilience_events):
             resilience_clock.sleep(1)
             assert resilience_clock.sleeps == [1]
             assert resilience_events == []
-        """
+        """,
     )
-    pytester.makeini("[pytest]\naddopts = -p resilience.testing_plugin -p no:resilience")
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_plugin_policies(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`resilience_policies` reads the file of the settings, on the fake clock, anew for each test."""
+    pytester.path.joinpath("bot.yaml").write_text(
+        "version: 1\npolicies: {default: {retry: {max_attempts: 2}, breaker: {consecutive: 2}}}\n", "utf-8"
+    )
+    run_in_pytest(
+        pytester,
+        monkeypatch,
+        """
+        import pytest
+        from resilience import resilient
+
+        @resilient(idempotent=True)
+        def fetch():
+            raise ConnectionRefusedError
+
+        @pytest.mark.parametrize("turn", [1])
+        def test_first(turn, resilience_events, resilience_policies, resilience_clock):
+            with pytest.raises(ConnectionRefusedError):
+                fetch()
+            assert resilience_policies.pipeline().breaker.state == "open"
+            assert len(resilience_clock.sleeps) == 1
+            assert [one.name for one in resilience_events][-1] == "call_failed"
+
+        def test_second(resilience_policies):
+            assert resilience_policies.pipeline().breaker.state == "closed"
+        """,
+        "resilience_policies = bot.yaml",
+    )

@@ -42,13 +42,14 @@ class Breaker:
     `gate` is the closed breaker's generation, or 0: one read decides the common case. A driver does
     inline what `admit` and `succeeded` do while it is closed: `gate`, `streak` and `goods` (the window
     of settled attempts) are there for it. A breaker that needs more than that (slow successes, a
-    listener of every success) keeps `gate` at 0 and is asked through its methods.
+    listener of every success) keeps `gate` at 0 and is asked through its methods. Before the instant
+    `shut_until` it refuses everything, and a driver need not ask.
     """
 
     __slots__ = (
         "__weakref__", "_clock", "_closed", "_each", "_emit", "_enough", "_generations", "_isolated", "_let_through",
         "_lock", "_lost_after", "_open_for", "_permits", "_settings", "_slow_after", "_states", "_successes",
-        "_until", "_watchers", "gate", "goods", "key", "shadow", "streak",
+        "_until", "_watchers", "gate", "goods", "key", "shadow", "shut_until", "streak",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +86,7 @@ class Breaker:
         self._each = self._isolated = False
         self._permits: set[Permit] = set()
         self.streak = self._successes = self._let_through = 0
-        self._until = 0.0
+        self._until = self.shut_until = -inf
         self._open_for = settings.open_for
         self._generations = count(1)
         self._begin()
@@ -140,10 +141,7 @@ class Breaker:
 
         While half-open it is `now`: a permit that is out may come back at any moment.
         """
-        if self._closed or self.shadow:
-            return now
-        with self._lock:
-            return inf if self._isolated else max(now, self._until)
+        return max(now, self.shut_until)
 
     def tell(self, emit: Callable[..., None], fn: object = None) -> None:
         """Tell what is queued, by `emit` and to pybreaker's listeners; asked after every lock is released."""
@@ -191,6 +189,26 @@ class Breaker:
         """Close it and forget what it counted."""
         self._by_hand(self._close)
 
+    def retune(self, settings: Settings, lost_after: float) -> None:
+        """Take other settings: state, counts and permits stay; a window of another kind begins anew.
+
+        An open breaker is open for no longer than the new settings allow.
+        """
+        with self._lock:
+            now, span, before = self._clock(), settings.window, self._settings.window
+            if isinstance(span, Calls) is not isinstance(before, Calls):
+                self.goods = CallWindow(span.count, now) if isinstance(span, Calls) else Window(span, now)
+            elif span != before:
+                self.goods.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
+            self._settings, self._lost_after = settings, lost_after
+            self.shadow = settings.mode == "shadow"
+            self._enough = min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls
+            self._slow_after = settings.slow_after if settings.slow_rate is not None else None
+            grown = settings.open_for if self._closed else max(self._open_for, settings.open_for)
+            self._open_for = min(grown, self._longest)
+            self._shut(min(self._until, now + self._longest))
+            self._set_gate()
+
     def export(self) -> dict[str, Any]:
         """Return its state as plain data, with the times that remain; `restore` takes it, in another process too."""
         with self._lock:
@@ -234,7 +252,8 @@ class Breaker:
 
     def mark(self) -> tuple[int, int, int]:
         """Return something that changes whenever it is used, for who looks twice."""
-        return self._closed, self.goods.common, self._let_through
+        with self._lock:
+            return self._closed, self.goods.seen, self._let_through
 
     # --- under the lock -----------------------------------------------------------------------
 
@@ -265,7 +284,7 @@ class Breaker:
         return rules.slow_rate is not None and slow / settled >= rules.slow_rate
 
     def _open(self, now: float) -> None:
-        self._until = now + self._open_for
+        self._shut(now + self._open_for)
         self._closed = self.gate = 0
         self._reset()
         self._states.turn("open")
@@ -273,7 +292,7 @@ class Breaker:
     def _close(self, now: float) -> None:
         self._isolated = False
         self._open_for = self._settings.open_for
-        self._until = 0.0
+        self._shut(-inf)
         self._reset()
         self.goods.clear(now)
         self._states.turn("closed")
@@ -290,13 +309,18 @@ class Breaker:
             self._close(now)
         else:
             self._open(now)
-            self._until = now + saved.left
+            self._isolated = saved.isolated
+            self._shut(now + saved.left)
         if saved.state == "half-open":
             self._states.turn("half-open")
-        self._isolated = saved.isolated
         self._open_for = min(max(saved.open_for, self._settings.open_for), self._longest)
         self.streak, self._successes = saved.streak, saved.successes
         self.goods.load(saved.window, now)
+
+    def _shut(self, until: float) -> None:
+        """Admit nothing before an instant; an isolated one admits nothing at all, and a shadow everything."""
+        self._until = until
+        self.shut_until = -inf if self.shadow else inf if self._isolated else until
 
     @property
     def _longest(self) -> float:

@@ -32,6 +32,12 @@ class Budget:
         self._lock = Lock()
         self.deposits = Window(_SPAN, now)
 
+    def retune(self, settings: Settings) -> None:
+        """Take another share; calls and retries that were counted stay."""
+        with self._lock:
+            self.settings = settings
+            self._ratio, self._floor = settings.ratio, settings.floor * _SPAN
+
     def withdraw(self, now: float) -> bool:
         """Take one retry; False when the share is used up."""
         with self._lock:

@@ -122,6 +122,10 @@ class Classifier:
         """Tell whether some table says by an envelope which returned bodies are errors."""
         return bool(self._enveloped)
 
+    def rule(self, code: str) -> Rule | None:
+        """Return the row of the first listed table that has this code."""
+        return next((rule for table in self._listed if (rule := table.rule(code)) is not None), None)
+
     def first_sight(self, failure: Failure) -> bool:
         """Tell once for each unknown code that it is new."""
         key = (failure.registry or "", failure.code or "")

@@ -7,31 +7,46 @@ from __future__ import annotations
 
 from contextvars import ContextVar, Token
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .clock import Clock
 
 __all__ = ["CONTEXT", "CurrentCall", "Place", "current_call", "leave"]
 
 
-class Place(NamedTuple):
-    """One attempt's place. `deadline` and `until` are monotonic instants, inf for none."""
+class Owner(Protocol):
+    """What a place refers to: the plan of the operation that the attempt is made for."""
 
     operation: str
     clock: Clock
+    quotas: Any
+
+    @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+
+    def told_limits(self, **told: float | None) -> None:
+        """Learn what the API says of its limits."""
+
+
+class Place(NamedTuple):
+    """One attempt's place. `deadline` and `until` are monotonic instants of the owner's clock, inf for none.
+
+    A driver leaves out what the first attempt of a usual call has: a shorter tuple is made faster.
+    """
+
+    owner: Owner
     deadline: float
     until: float
-    attempt: int
     key: str | None
     stamps: list[float] | None
-    window: float | None
-    owner: object
+    attempt: int = 1
     looking: bool = False
     """True inside a reconciler: its calls pay no retry budget."""
 
 
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
-"""The innermost attempt under way: a tuple in the order of `Place`."""
+"""The innermost attempt under way: a tuple in the order of `Place`, which may end early."""
 
 
 def leave(token: Token[Any]) -> None:
@@ -53,7 +68,7 @@ class CurrentCall:
     @property
     def operation(self) -> str:
         """Return the operation's name."""
-        return self._place.operation
+        return self._place.owner.operation
 
     @property
     def attempt(self) -> int:
@@ -78,12 +93,12 @@ class CurrentCall:
     @property
     def now(self) -> float:
         """Return the Unix time of the call's own clock."""
-        return self._place.clock.time()
+        return self._place.owner.clock.time()
 
     @property
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
-        return self._place.window
+        return self._place.owner.window
 
     def stamp(self, at: float) -> None:
         """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
@@ -93,7 +108,7 @@ class CurrentCall:
     @property
     def limited(self) -> bool:
         """Tell whether a quota wants to learn of the API's limits."""
-        return getattr(self._place.owner, "quotas", None) is not None
+        return self._place.owner.quotas is not None
 
     def told_limits(
         self,
@@ -116,16 +131,15 @@ class CurrentCall:
             used: requests used in it.
         """
         if self.limited:
-            owner: Any = self._place.owner
-            owner.told_limits(
+            self._place.owner.told_limits(
                 remaining=remaining, resets_in=resets_in, hold=hold, limit=limit, window=window, used=used
             )
 
     def _left(self, instant: float) -> float | None:
-        return None if instant == inf else max(0.0, instant - self._place.clock.monotonic())
+        return None if instant == inf else max(0.0, instant - self._place.owner.clock.monotonic())
 
 
 def current_call() -> CurrentCall | None:
     """Return the innermost call under way here, or None outside a pipeline."""
     place = CONTEXT.get()
-    return None if place is None else CurrentCall(Place._make(place))
+    return None if place is None else CurrentCall(Place(*place))

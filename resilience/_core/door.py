@@ -20,8 +20,10 @@ from .gauge import Turn
 from .plan import Plan, Ticket
 from .quota import Cost, pay, undo
 
-__all__ = ["POLL", "Door"]
+__all__ = ["OPEN", "POLL", "Door"]
 
+OPEN = "the circuit breaker is open"
+"""What a refusal of the breaker says."""
 POLL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
 
@@ -187,14 +189,14 @@ class Door:
         """The breaker does not admit: wait for it, holding nothing, where the policy says so; else refuse."""
         at = ready if ready > now else now + POLL
         if not self._plan.patient or at >= self._deadline:
-            return self._refuse(CircuitOpenError, "the circuit breaker is open", ready)
+            return self._refuse(CircuitOpenError, OPEN, ready)
         self.withdraw()
         self._due, self._paying = at, False
         return Step(Action.WAIT, at - now)
 
-    def _refuse(self, kind: type, message: str, at: float | None = None) -> Step:
+    def _refuse(self, kind: type, message: str, at: float = inf) -> Step:
         self.withdraw()
-        self.refusal = self._plan.refusal(kind, message, None if at == inf else at)
+        self.refusal = self._plan.refusal(kind, message, at)
         return Step(Action.RAISE, self.refusal)
 
     def _give_back(self) -> None:

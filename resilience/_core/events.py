@@ -5,7 +5,7 @@ A listener that raises is dropped at once and never changes an outcome (law 16).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from inspect import iscoroutinefunction
 from typing import Any
@@ -57,6 +57,9 @@ class Event:
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
         breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
         shadow: True where that breaker only measures, and refuses nothing.
+        source: the policy file of a reload.
+        changes: what a reload changed, each `{path, before, after}`.
+        problems: why a reload was refused, each `{file, line, column, path, message}`.
     """
 
     name: str
@@ -75,6 +78,9 @@ class Event:
     caused_by: str | None = None
     breaker: str | None = None
     shadow: bool | None = None
+    source: str | None = None
+    changes: tuple[Mapping[str, Any], ...] | None = None
+    problems: tuple[Mapping[str, Any], ...] | None = None
 
     @property
     def level(self) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import Any
 
+from ..errors import ApiError
 from .registry import Listed
 
 __all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
@@ -26,6 +28,13 @@ _CODE_IN_TEXT = re.compile(r"code[=:]\s*[\"']?(\d{3,6})\b")
 _STATUS_IN_TEXT = re.compile(r"https?://\S+ ([1-5]\d\d)\b")
 _UNTIL = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b")
 _DECODER = json.JSONDecoder()
+_STATUSES = ("status_code", "status", "http_status", "http_status_code")
+_BODIES = ("body", "payload", "error", "data")
+_RAW = ("_content", "_body")
+_NAMES = (*_STATUSES, *_BODIES, *_RAW, "api_code", "args", "code", "headers", "response", "retry_after")
+
+Ask = Callable[[str], Any]
+"""Returns an attribute of the object in question, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +60,17 @@ class Evidence:
 
 def gather(one: object, keys: Iterable[str]) -> Evidence:
     """Return what `one` tells; `keys` are the names under which bodies hold their code."""
-    text = text_of(one) if isinstance(one, BaseException) else ""
-    response = get(one, "response")
-    status = _status(one, response)
-    code, body = _from_bodies(one, response, text, tuple(keys))
-    code = code_of(get(one, "api_code")) or code
-    if code is None and isinstance(one, BaseException):
-        code = _from_words(one, text)
+    raised = isinstance(one, BaseException)
+    text, ask = (text_of(one), _asked(one)) if raised else ("", partial(get, one))
+    response = ask("response")
+    status = _status(ask, response, raised)
+    code, body = _from_bodies(one, ask, response, text, tuple(keys))
+    code = code_of(ask("api_code")) or code
+    if code is None and raised:
+        code = _from_words(one, ask, text)
         if code is None and status is None:
             status = _status_in(text)
-    after, at = _retry_after(one, response)
+    after, at = _retry_after(ask, response)
     if after is None and at is None:
         at = _until(text)
     return Evidence(code, body, status, text, after, at)
@@ -72,6 +82,14 @@ def get(one: object, name: str) -> Any:
         return getattr(one, name, None)
     except Exception:
         return None
+
+
+def _asked(error: object) -> Ask:
+    """Return what gives an error's attributes, all of which are read at once: most of them are not there."""
+    try:
+        return {name: getattr(error, name, None) for name in _NAMES}.get
+    except Exception:
+        return partial(get, error)
 
 
 def text_of(error: object) -> str:
@@ -96,8 +114,12 @@ def code_of(value: object) -> str | None:
 
 def json_body(one: object) -> Mapping[Any, Any] | None:
     """Return the JSON mapping in a response whose body is read already (requests and httpx, then aiohttp)."""
-    for name in ("_content", "_body"):
-        raw = get(one, name)
+    return _json_body(partial(get, one))
+
+
+def _json_body(ask: Ask) -> Mapping[Any, Any] | None:
+    for name in _RAW:
+        raw = ask(name)
         if isinstance(raw, (bytes, str)):
             return _parsed(raw)
     return None
@@ -141,9 +163,9 @@ def _sources(one: object) -> list[object]:
 
 
 def _from_bodies(
-    one: object, response: object, text: str, keys: tuple[str, ...]
+    one: object, ask: Ask, response: object, text: str, keys: tuple[str, ...]
 ) -> tuple[str | None, Mapping[Any, Any] | None]:
-    for body in _bodies(one, response, text):
+    for body in _bodies(one, ask, response, text):
         for key in keys:
             try:
                 code = code_of(body.get(key))
@@ -154,26 +176,30 @@ def _from_bodies(
     return None, None
 
 
-def _bodies(one: object, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
+def _bodies(one: object, ask: Ask, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
     if isinstance(one, Mapping):
         yield one
-    for name in ("body", "payload", "error", "data"):
-        body = get(one, name)
+    for name in _BODIES:
+        body = ask(name)
+        if body is None:
+            continue
         if isinstance(body, Mapping):
             yield body
         elif isinstance(body, (str, bytes)) and (parsed := _parsed(body)) is not None:
             yield parsed
-    for holder in (response, one):
-        if isinstance(holder, Mapping):
-            yield holder
-        elif holder is not None and (parsed := json_body(holder)) is not None:
-            yield parsed
-    args = get(one, "args")
+    if isinstance(response, Mapping):
+        yield response
+    elif response is not None and (parsed := json_body(response)) is not None:
+        yield parsed
+    if not isinstance(one, Mapping) and (parsed := _json_body(ask)) is not None:
+        yield parsed
+    args = ask("args")
     for arg in args[:4] if isinstance(args, tuple) else ():
-        if isinstance(arg, Mapping):
+        if isinstance(arg, bytes):
+            if (parsed := _parsed(arg)) is not None:
+                yield parsed
+        elif not isinstance(arg, str) and isinstance(arg, Mapping):
             yield arg
-        elif isinstance(arg, bytes) and (parsed := _parsed(arg)) is not None:
-            yield parsed
     if "{" in text and (parsed := _parsed(text[text.index("{") :])) is not None:
         yield parsed
 
@@ -189,31 +215,33 @@ def _parsed(raw: str | bytes) -> Mapping[Any, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _from_words(error: BaseException, text: str) -> str | None:
-    args = get(error, "args")
+def _from_words(error: object, ask: Ask, text: str) -> str | None:
+    args = ask("args")
     first = code_of(args[0]) if isinstance(args, tuple) and args else None
     if first is not None and _LONG_CODE.fullmatch(first):
         return first
-    own = code_of(get(error, "code"))
-    if own is not None and _LONG_CODE.fullmatch(own):
+    own = code_of(ask("code"))
+    if own is not None and (_LONG_CODE.fullmatch(own) or (isinstance(error, ApiError) and not own.isdecimal())):
         return own
     found = _CODE_IN_TEXT.search(text)
     return found[1] if found and len(found[1]) > 3 else None
 
 
-def _status(one: object, response: object) -> int | None:
-    for holder, names in (
-        (one, ("status_code", "status", "http_status", "http_status_code")),
-        (response, ("status_code", "status")),
-    ):
-        for name in names:
-            status = _as_status(get(holder, name))
-            if status is not None:
-                return status
-    return _as_status(get(one, "code")) if isinstance(one, BaseException) else None
+def _status(ask: Ask, response: object, raised: bool) -> int | None:
+    for name in _STATUSES:
+        status = _as_status(ask(name))
+        if status is not None:
+            return status
+    for name in _STATUSES[:2] if response is not None else ():
+        status = _as_status(get(response, name))
+        if status is not None:
+            return status
+    return _as_status(ask("code")) if raised else None
 
 
 def _as_status(value: object) -> int | None:
+    if value is None:
+        return None
     if isinstance(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     return int(value) if isinstance(value, int) and type(value) is not bool and 100 <= value <= 599 else None
@@ -226,13 +254,12 @@ def _status_in(text: str) -> int | None:
     return _as_status(found[1]) if found else None
 
 
-def _retry_after(one: object, response: object) -> tuple[float | None, float | None]:
+def _retry_after(ask: Ask, response: object) -> tuple[float | None, float | None]:
     """Return (seconds, Unix time) of the server's wish; never clamped."""
-    after = _seconds(get(one, "retry_after"))
+    after = _seconds(ask("retry_after"))
     if after is not None:
         return after, None
-    for holder in (one, response):
-        headers = get(holder, "headers")
+    for headers in (ask("headers"), None if response is None else get(response, "headers")):
         value = _header(headers, "retry-after")
         if value is None:
             continue

@@ -29,11 +29,11 @@ class Instead(NamedTuple):
 class LastGood:
     """The last good answer for each set of arguments, while it is young enough. Safe across threads and tasks."""
 
-    __slots__ = ("_answers", "_longest")
+    __slots__ = ("_answers", "longest")
 
     def __init__(self, longest: float) -> None:
         """Keep answers for these seconds."""
-        self._longest = longest
+        self.longest = longest
         self._answers: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
 
     def keep(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], answer: Any, now: float) -> None:
@@ -51,7 +51,7 @@ class LastGood:
             at, answer = self._answers[_key(args, kwargs)]
         except (KeyError, TypeError):
             return None
-        return Instead(answer) if now - at <= self._longest else None
+        return Instead(answer) if now - at <= self.longest else None
 
 
 def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -20,10 +20,10 @@ _EVERY = 16  # calls between two looks
 class Pace:
     """How long calls of one operation take. Safe across threads and tasks: a lost sample changes little."""
 
-    __slots__ = ("_known", "_next", "_recent", "_rules", "_seen")
+    __slots__ = ("_known", "_next", "_recent", "_seen", "rules")
 
     def __init__(self, rules: Hedge) -> None:
-        self._rules = rules
+        self.rules = rules
         self._next = count().__next__
         self._recent: list[float] = []
         self._known: float | None = None
@@ -36,11 +36,11 @@ class Pace:
             self._recent.append(seconds)
         else:
             self._recent[number % _KEPT] = seconds
-        if number % _EVERY == _EVERY - 1 and self._rules.percentile is not None and number >= _ENOUGH - 1:
+        if number % _EVERY == _EVERY - 1 and self.rules.percentile is not None and number >= _ENOUGH - 1:
             usual = sorted(self._recent)
-            self._known = usual[min(len(usual) - 1, int(self._rules.percentile * len(usual)))]
+            self._known = usual[min(len(usual) - 1, int(self.rules.percentile * len(usual)))]
 
     @property
     def delay(self) -> float:
         """Return the seconds after which a second attempt is started: the learned ones, else the fixed ones."""
-        return self._rules.delay if self._known is None else self._known
+        return self.rules.delay if self._known is None else self._known

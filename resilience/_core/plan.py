@@ -22,6 +22,7 @@ from .policy import Policy, Reconcile
 from .quota import Quotas
 from .reconcile import Fence
 from .retry import Schedule
+from .unsent import Refusals
 
 __all__ = ["PLAIN", "Binding", "Plan"]
 
@@ -88,7 +89,7 @@ class Plan:
     __slots__ = (
         "_classifier", "_skip", "admission", "attempt_timeout", "binding", "breaker", "budget", "clock", "deadline",
         "events", "fence", "fn", "gated", "gauge", "idempotent", "inspect", "keys", "operation", "policy", "quotas",
-        "reconcile", "rules", "schedule", "stamps",
+        "reconcile", "refusal", "rules", "schedule", "stamps",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +137,7 @@ class Plan:
         self.stamps = binding.stamps
         self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
         self.inspect = self._inspector()
+        self.refusal = Refusals(binding.refusals, policy.name, binding.operation, clock).make
 
     @property
     def classifier(self) -> Classifier:
@@ -151,6 +153,11 @@ class Plan:
     def confirmed(self) -> bool:
         """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
+
+    @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+        return self.rules.window
 
     @property
     def patient(self) -> bool:
@@ -191,20 +198,6 @@ class Plan:
             return None
         gate = True if self.breaker is None else self.breaker.gate
         return gate if gate and self.quotas.at_once(now) else None
-
-    def refusal(self, kind: type, message: str, retry_at: float | None = None) -> Exception:
-        """Make a refusal of this kind, as a subclass of the client's own error base where there is one."""
-        now = self.clock.monotonic()
-        wait = None if retry_at is None or retry_at == inf else max(0.0, retry_at - now)
-        made = self.binding.refusals.get(kind, kind)(
-            f"{self.operation}: {message}",
-            policy=self.policy.name,
-            operation=self.operation,
-            retry_after=wait,
-            retry_at=None if wait is None else self.clock.time() + wait,
-        )
-        assert isinstance(made, Exception)
-        return made
 
     def tell(self, name: str, **fields: Any) -> None:
         """Send an event if anybody listens."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from ..errors import PolicyError, Problem
 from .registry import Category, CodeRegistry, Executed
 from .section import Section
+from .stream import Limits
 from .units import Calls, Spec
 
 __all__ = [
@@ -266,6 +267,7 @@ class Policy(Section):
     reconcile: Reconcile | None = None
     hedge: Hedge | None = None
     fallback: Fallback | None = None
+    stream: Limits | None = None
     stages: tuple[Any, ...] = ()
     """Parts of others: `Stage` objects, or (name, options) of stages that are installed as entry points."""
     unknown: Unknown = field(default_factory=Unknown)

@@ -39,7 +39,7 @@ class Quota:
         """Begin empty, or where a quota of other settings ends: a reload forgets no send."""
         self.settings = settings
         self.key = key
-        kept = min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
+        kept = _kept(settings)
         self.span = settings.burst / settings.rate
         self.common = Gauge(settings.burst - kept, self.span)
         self.reserved = Gauge(kept, self.span) if kept else None
@@ -47,6 +47,22 @@ class Quota:
             sends = [at for gauge in before._gauges for at in tuple(gauge.sends)]
             for gauge in self._gauges:  # in both: who may have been which is not known any more
                 gauge.follow(sends, before.held_until)
+
+    def retune(self, settings: Settings) -> None:
+        """Take other settings in place: what was sent counts on, holds stay, and who waits keeps the place."""
+        kept, common, before = _kept(settings), self.common, self.reserved
+        self.span = span = settings.burst / settings.rate
+        homeless = common.retune(settings.burst - kept, span, () if kept or before is None else tuple(before.sends))
+        if kept:
+            reserved = before or Gauge(kept, span)
+            homeless = reserved.retune(kept, span, homeless)
+            if before is None:
+                reserved.follow((), common.held_until)
+            common.retune(settings.burst - kept, span, homeless)  # what the reserve has no place for any more
+            self.reserved = reserved
+        else:
+            self.reserved = None
+        self.settings = settings
 
     def cost(self, now: float, weight: int, turn: Turn | None, *, urgent: bool) -> Cost:
         """Return where an attempt pays: in the common window, or an urgent one where it may leave first."""
@@ -165,6 +181,11 @@ class Quotas:
         if _sane(window):
             return next((one for one in self.entries if abs(one.span - window) <= _ALIKE * window), None)
         return next((one for one in self.entries if one.settings.burst == limit), self.entries[0])
+
+
+def _kept(settings: Settings) -> int:
+    """Return how many sends of the window are for urgent lanes alone."""
+    return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
 
 
 def pay(now: float, costs: Sequence[Cost], turn: Turn | None) -> tuple[float, Gauge | None]:

@@ -64,9 +64,12 @@ def keep(outcome: object, failure: Failure | None, inside: object) -> None:
 
 
 def kept(outcome: object) -> Failure | None:
-    """Return what a pipeline recorded for this outcome."""
+    """Return what a pipeline recorded for this outcome; a refusal of a policy's says all of it by itself."""
     record = _record(outcome)
-    return None if record is None else record.of(outcome)
+    if record is None:
+        refusal: Any = outcome if issubclass(type(outcome), RejectedError) else None
+        return None if getattr(refusal, "policy", None) is None else _refused(refusal)
+    return record.of(outcome)
 
 
 def given_up_in(error: BaseException, place: object) -> Failure | None:

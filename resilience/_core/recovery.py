@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import CircuitOpenError, QuotaExceededError
 from .call import Action, Call, Step
 from .deadline import Place
-from .door import POLL, Door
+from .door import OPEN, POLL, Door
 from .plan import Plan, Ticket
 from .reconcile import Found, NotFound, Verdict, in_seconds
 from .registry import Category
@@ -250,7 +250,7 @@ class Recovery:
         return self.plan.refusal(QuotaExceededError, told, ready), at
 
     def _refusal(self, ready: float) -> Exception:
-        return self.plan.refusal(CircuitOpenError, "the circuit breaker is open", ready)
+        return self.plan.refusal(CircuitOpenError, OPEN, ready)
 
     def _wait(self, delay: float, then: Action) -> Step:
         self._then = then

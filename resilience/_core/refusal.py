@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CircuitOpenError, DeadlineExceededError
-from .door import POLL, Door
+from .door import OPEN, POLL, Door
 from .plan import Plan, Ticket
 from .record import keep
 
-__all__ = ["Patience", "admitted", "out_of_time", "turned_away"]
+__all__ = ["Patience", "admitted", "out_of_time", "shut_out", "turned_away"]
 
 
 def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ticket:
@@ -66,13 +66,19 @@ class Patience:
             self._now = clock.monotonic() + skipped
 
 
+def shut_out(plan: Plan, outer: object, now: float) -> Exception:
+    """Return the refusal of a call whose breaker is open and will be for a while: nobody need be asked."""
+    assert plan.breaker is not None
+    return _told(plan, plan.refusal(CircuitOpenError, OPEN, plan.breaker.shut_until, now), outer)
+
+
 def out_of_time(plan: Plan, outer: object) -> Exception:
     """Return the refusal of a call whose outer deadline has passed already."""
     return _told(plan, plan.refusal(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
 
 
 def _open(plan: Plan, outer: object, ready: float) -> Exception:
-    return _told(plan, plan.refusal(CircuitOpenError, "the circuit breaker is open", ready), outer)
+    return _told(plan, plan.refusal(CircuitOpenError, OPEN, ready), outer)
 
 
 def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
@@ -82,7 +88,8 @@ def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
 
 
 def _told(plan: Plan, refusal: Any, outer: object) -> Exception:
-    keep(refusal, None, outer)
+    if outer is not None:
+        keep(refusal, None, outer)
     if plan.events.listeners:
         plan.tell(
             "call_rejected",

@@ -124,6 +124,20 @@ class CodeRegistry:
                 return rule
         return None
 
+    @property
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """The (substring of a message, code) pairs, in the order in which they are asked."""
+        return tuple((text, rule.code) for text, rule in self._texts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CodeRegistry):
+            return NotImplemented
+        parts = (self.name, self.envelope, self.sources, self._texts, self._rules)
+        return parts == (other.name, other.envelope, other.sources, other._texts, other._rules)
+
+    def __hash__(self) -> int:
+        return hash((self.name, len(self._rules)))
+
     def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules.values())
 

@@ -35,7 +35,7 @@ class Stage:
 
 def asked(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
     """Ask every stage; when one refuses, those that had agreed are told before the refusal goes on."""
-    call = CurrentCall(Place._make(CONTEXT.get()))
+    call = CurrentCall(Place(*CONTEXT.get()))
     agreed: list[Stage] = []
     for stage in stages:
         try:

@@ -48,7 +48,7 @@ class Trail:
     ) -> None:
         self.plan = plan
         self.call = call
-        self.place = Place._make(place)
+        self.place = Place(*place)
         self._here: object = place
         self._ticket = ticket
         self._started = self._began = started
@@ -71,7 +71,7 @@ class Trail:
     @property
     def free(self) -> bool:
         """Tell whether this call is part of a look: such calls pay no retry budget."""
-        return isinstance(self._outer, tuple) and Place._make(self._outer).looking
+        return isinstance(self._outer, tuple) and Place(*self._outer).looking
 
     @property
     def settled(self) -> bool:

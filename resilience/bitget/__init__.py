@@ -1,4 +1,4 @@
-"""Bitget: its codes, its errors, and a REST client that a policy can stand behind."""
+"""Bitget: its codes, its errors, a REST client that a policy can stand behind, and clients of its sockets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ if TYPE_CHECKING:
     from .codes import API_ERROR_CODE
     from .errors import BitgetApiError, UndefinedParameterError
     from .rest import BitgetClient
+    from .websocket import WebsocketClientV2, WebsocketClientV3
 
-__all__ = ["API_ERROR_CODE", "AsyncBitgetClient", "BitgetApiError", "BitgetClient", "UndefinedParameterError"]
+__all__ = [
+    "API_ERROR_CODE",
+    "AsyncBitgetClient",
+    "BitgetApiError",
+    "BitgetClient",
+    "UndefinedParameterError",
+    "WebsocketClientV2",
+    "WebsocketClientV3",
+]
 
 _ROOMS = {
     "API_ERROR_CODE": "codes",
@@ -19,6 +28,8 @@ _ROOMS = {
     "BitgetApiError": "errors",
     "BitgetClient": "rest",
     "UndefinedParameterError": "errors",
+    "WebsocketClientV2": "websocket",
+    "WebsocketClientV3": "websocket",
 }
 
 

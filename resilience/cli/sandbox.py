@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "sandbox",
         help="run the loopback exchange",
-        description="Runs a stand-in for Bitget's REST API on loopback until Ctrl-C.",
+        description="Runs a stand-in for Bitget's REST API and WebSocket on loopback until Ctrl-C.",
     )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (any free one)")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
@@ -29,6 +29,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
     parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
     parser.add_argument("--hedge", action="store_true", help="futures in hedge mode (one-way)")
+    parser.add_argument("--pace", type=_pace, default=1.0, metavar="N", help="sockets' seconds in a real one (1)")
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
             faults=faults,
             limits=args.limits == "real",
             hedge=args.hedge,
+            pace=args.pace,
         )
     except (OSError, ValueError, OverflowError, RecursionError) as error:
         print(f"resilience sandbox: {error}", file=sys.stderr)
@@ -82,6 +84,16 @@ def _port(text: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
     return number
+
+
+def _pace(text: str) -> float:
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace <= 10_000:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 up to 10000, got {text!r}")
+    return pace
 
 
 def _seconds(text: str) -> float:

@@ -23,7 +23,7 @@ from .tables import CodeRegistry, as_node, is_known
 
 __all__ = ["builtin", "from_mapping", "lint", "load"]
 
-_BUILTIN = ("default", "http", "bitget", "ccxt")
+_BUILTIN = ("default", "http", "bitget", "ccxt", "bitget-ws")
 _TOP = ("version", "codes", "policies", "operations")
 
 

@@ -7,7 +7,7 @@ buys again. That is how the real exchange behaves, and what makes a client id no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -76,10 +76,15 @@ class Order:
 
 @dataclass
 class Book:
-    """Orders by id and by client id. Safe across threads; `held` makes several steps one."""
+    """Orders by id and by client id. Safe across threads; `held` makes several steps one.
+
+    Attributes:
+        watch: told of every order of ours as it is accepted (live), filled and cancelled.
+    """
 
     seed: int = 0
     held: RLock = field(default_factory=RLock)
+    watch: Callable[[Order, str], None] = lambda _order, _status: None
     _orders: dict[str, Order] = field(default_factory=dict)
     _by_client: dict[tuple[str, str], list[Order]] = field(default_factory=dict)
 
@@ -93,8 +98,10 @@ class Book:
             client_id = params.get("clientOid") or f"auto-{len(self._orders) + 1}"
             self.check_free(market, client_id)
             status = "filled" if params["orderType"] == "market" else "live"
-            order = Order(market, "", client_id, dict(params), now, now + lag, status, now)
-            return self.put(order)
+            order = self.put(Order(market, "", client_id, dict(params), now, now + lag, status, now))
+            for step in dict.fromkeys(("live", status)):
+                self.watch(order, step)
+            return order
 
     def put(self, order: Order) -> Order:
         """Enter an order under an id of its own."""
@@ -151,6 +158,7 @@ class Book:
             if order.status != "live":
                 raise RefusedError("22001", "No order to cancel")
             order.status, order.at = "cancelled", now + lag
+            self.watch(order, "cancelled")
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a market and client id: how often our own orders were accepted under it."""

@@ -27,6 +27,8 @@ _LIMITS = {
     "/api/v2/mix/order/orders-pending": 10,
     "/api/v2/mix/order/orders-history": 10,
     "/api/v2/mix/account/accounts": 10,
+    "/api/v3/trade/place-order": 10,
+    "/api/v3/trade/cancel-order": 10,
 }
 _USUAL = 20  # requests a second and endpoint
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import account, market, mix, plain, spot
+from . import account, market, mix, plain, spot, unified
 from .answers import Reply, envelope
 from .book import RefusedError
 from .controls import control
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["respond"]
 
-_ROUTES = {**market.ROUTES, **account.ROUTES, **spot.ROUTES, **mix.ROUTES, **plain.ROUTES}
+_ROUTES = {**market.ROUTES, **account.ROUTES, **spot.ROUTES, **mix.ROUTES, **unified.ROUTES, **plain.ROUTES}
 
 
 def respond(sandbox: Sandbox, method: str, target: str, body: str, headers: Mapping[str, str]) -> Reply:

@@ -23,6 +23,7 @@ from .exchange import Exchange
 from .gate import Gate
 from .http import Listener
 from .policy import policy_for
+from .sockets import Sockets
 
 __all__ = ["Sandbox"]
 
@@ -34,7 +35,8 @@ class Sandbox:
 
     Attributes:
         rest: its base URL.
-        ws: the same for WebSocket.
+        ws: the same for WebSocket, on a port of its own.
+        sockets: what its WebSocket saw, and what it is to do.
         key, secret, passphrase: the credentials that it knows.
         policy: path of a policy file whose `bitget` policy matches its window.
         requests: API requests seen since the last reset.
@@ -61,6 +63,7 @@ class Sandbox:
         demo: bool = False,
         unified: bool = False,
         hedge: bool = False,
+        pace: float = 1.0,
     ) -> None:
         """Begin to listen.
 
@@ -75,6 +78,7 @@ class Sandbox:
             demo: whether the key is a demo key.
             unified: whether the account is a unified one.
             hedge: whether the futures account is in hedge mode.
+            pace: seconds that pass for the sockets in one real second.
 
         Raises:
             FaultError: the faults are none that the exchange has.
@@ -82,6 +86,8 @@ class Sandbox:
         """
         if not 0 < window <= 3600:
             raise ValueError(f"window: expected seconds above 0 up to 3600, got {window!r}")
+        if not 0 < pace <= 10_000:
+            raise ValueError(f"pace: expected a number above 0 up to 10000, got {pace!r}")
         self.window = window
         self.processing, self.lag = window / 10, window / 15
         self.chance = Chance(seed, faults)
@@ -95,7 +101,9 @@ class Sandbox:
         self._changed = threading.Condition()
         self._listener = Listener(self, host, port)
         self.rest = f"http://{host}:{self._listener.port}"
-        self.ws = f"ws://{host}:{self._listener.port}"
+        self.sockets = Sockets(self, host, pace)
+        self.ws = f"ws://{host}:{self.sockets.port}"
+        self.exchange.book.watch = self.sockets.tell_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
         Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
@@ -178,6 +186,7 @@ class Sandbox:
     def close(self) -> None:
         """Stop listening and remove the policy file."""
         self._listener.stop()
+        self.sockets.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

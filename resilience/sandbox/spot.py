@@ -10,12 +10,12 @@ from .endpoint import Endpoint, Turn, client_id_of, new_id_of
 from .lists import page
 from .rules import PRICES, needed
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "volumes"]
 
 _TRADE = "/api/v2/spot/trade"
 
 
-def _volumes(order: Order) -> tuple[str, str, str]:
+def volumes(order: Order) -> tuple[str, str, str]:
     """Return price, base and quote volume of an order that is filled; a market buy is sized in the quote coin."""
     told = order.params
     price = Decimal(told.get("price") or PRICES.get(told["symbol"], Decimal(1)))
@@ -28,7 +28,7 @@ def _volumes(order: Order) -> tuple[str, str, str]:
 def _shown(order: Order, when: float) -> dict[str, Any]:
     """Return an order as the API shows it, as of `when`."""
     told, status = order.params, order.status_at(when)
-    price, base, quote = _volumes(order) if status == "filled" else ("0", "0", "0")
+    price, base, quote = volumes(order) if status == "filled" else ("0", "0", "0")
     row = {
         "userId": "1",
         "orderId": order.order_id,
@@ -54,7 +54,7 @@ def _shown(order: Order, when: float) -> dict[str, Any]:
 
 def _fill(order: Order) -> dict[str, Any]:
     """Return the one trade that filled an order."""
-    price, base, quote = _volumes(order)
+    price, base, quote = volumes(order)
     stamp = str(int(order.at * 1000))
     return {
         "userId": "1",

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._core.clock import Clock
 from .._core.events import Event
-from .._core.policy import Policy
+from .._core.policy import Policy, PolicySet
 from .._core.registry import CodeRegistry
 from .._pipeline import Pipeline
 from .._shared import Shared
@@ -92,7 +92,8 @@ def governed(
     def client(send: Call, clock: Clock, random: Random) -> Call:
         listeners = () if watch is None else (watch.listener(clock.monotonic),)
         shared = Shared(clock, *listeners, random=random.random)
-        shared.take(tables or {})
+        if tables:
+            shared.take(PolicySet({}), PolicySet({policy.name: policy}, tables=tables))
         call = Pipeline(policy, idempotent=idempotent, operation=operation, shared=shared).compile(send)
         if watch is not None:
             watch.budget(shared.budget(policy))

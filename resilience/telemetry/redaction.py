@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret"]
+__all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
 
 REDACTED = "[redacted]"
 """What stands where a secret stood."""
@@ -87,13 +87,13 @@ def _every_form() -> tuple[str, ...]:
     global _forms
     with _lock:
         if _forms is None:
-            found = {form for value in (*_kept, *_passing) for form in _spellings(value)}
+            found = {form for value in (*_kept, *_passing) for form in spellings(value)}
             _forms = tuple(sorted(found, key=len, reverse=True))
         return _forms
 
 
 @lru_cache(maxsize=4 * _REMEMBERED)
-def _spellings(value: str) -> tuple[str, ...]:
+def spellings(value: str) -> tuple[str, ...]:
     """Return the value as it stands in text, in URLs, in JSON (once and twice escaped) and in reprs."""
     encoded = [quote(value, safe=""), quote(value), quote_plus(value)]
     lowered = [re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in encoded]

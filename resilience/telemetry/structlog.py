@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from .._core.events import Event
-from .redaction import redact
+from .redaction import redact, redact_fields
 
 __all__ = ["StructlogListener"]
 
@@ -39,13 +39,17 @@ class StructlogListener:
         enabled = getattr(logger, "is_enabled_for", None) or getattr(logger, "isEnabledFor", None)
         if enabled is not None and not enabled(_LEVELS[event.level]):
             return
-        fields = {k: redact(v) if isinstance(v, str) else v for k, v in event.fields().items()}
+        fields = {name: _clean(value) for name, value in event.fields().items()}
         getattr(logger, event.level)(f"resilience.{event.name}", **fields)
 
     def dropped(self, listener: object, error: Exception) -> None:
         """Write one line for a listener that raised and hears nothing any more; the error's class, never its text."""
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
         self._bound().warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
+
+    def raised(self, event: str, error: BaseException) -> None:
+        """Write one line for a stream's handler that raised; the error's class, never its text."""
+        self._bound().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
 
     def _bound(self) -> Any:
         """Return the logger with structlog's configuration of this moment."""
@@ -56,3 +60,10 @@ class StructlogListener:
         if structlog.is_configured():
             return structlog.get_logger("resilience").bind()
         return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()
+
+
+def _clean(value: Any) -> Any:
+    """Return a field without secrets; what a reload tells is a list of mappings."""
+    if isinstance(value, tuple):
+        return [redact_fields(one) for one in value]
+    return redact(value) if isinstance(value, str) else value

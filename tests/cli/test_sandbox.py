@@ -38,3 +38,11 @@ def test_a_fault_file_brings_its_seed(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     assert told == {"seed": 5, "rates": {"lose": 0.5}}
+
+
+def test_a_pace_is_a_number_above_0() -> None:
+    """A pace that is none is one line too."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--pace", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "expected a number above 0 up to 10000, got '0'" in done.stderr

@@ -264,4 +264,4 @@ def test_round_trip(values: dict[str, float]) -> None:
 def test_many_policies(tmp_path: Path) -> None:
     """Five hundred policies that extend one another's parent are read like five."""
     text = "policies:\n" + "".join(f"  p{n}: {{extends: default}}\n" for n in range(500))
-    assert len(load(written(tmp_path, text)).policies) == 504
+    assert len(load(written(tmp_path, text)).policies) == 505

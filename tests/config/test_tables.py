@@ -24,7 +24,7 @@ def test_what_is_shipped() -> None:
     assert (len(bitget), len(current)) == (1465, 1040)
     assert sum(rule.category is not None for rule in current) == 1038
     assert all(rule.remedy for rule in current if rule.category is Category.USER_FIXABLE)
-    assert len(CodeRegistry.builtin("bitget-ws")) == 40
+    assert len(CodeRegistry.builtin("bitget-ws")) == 41
     assert all(rule.action for rule in CodeRegistry.builtin("bitget-ws"))
 
 

@@ -1,4 +1,4 @@
-"""Requests signed by the tests' own hand, not by the client that the sandbox is there to test."""
+"""Requests and socket logins signed by the tests' own hand, not by the client that the sandbox is there to test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import base64
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import requests
+from websockets.sync.client import ClientConnection, connect
 
 from resilience.sandbox import Sandbox
 
@@ -36,3 +38,30 @@ def _send(exchange: Sandbox, method: str, path: str, params: Any = None, **chang
 def send() -> Callable[..., requests.Response]:
     """Send `(exchange, method, path, params)`; `ahead` moves our clock, `timeout` is ours, the rest spoils headers."""
     return _send
+
+
+@pytest.fixture
+def speak() -> Iterator[Callable[..., ClientConnection]]:
+    """Open a socket on `(exchange, path)`, which is closed in the end."""
+    with ExitStack() as opened:
+
+        def begin(exchange: Sandbox, path: str, **options: Any) -> ClientConnection:
+            settings: dict[str, Any] = {"ping_interval": None, "close_timeout": 0.1, "proxy": None, **options}
+            return opened.enter_context(connect(exchange.ws + path, **settings))
+
+        yield begin
+
+
+def _login(exchange: Sandbox, **change: Any) -> dict[str, Any]:
+    now = time.time() + change.pop("ahead", 0.0)
+    stamp = str(int(now * 1000) if change.pop("ms", False) else int(now))
+    digest = hmac.digest(exchange.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
+    sign = base64.b64encode(digest).decode()
+    told = int(stamp) if change.pop("number", False) else stamp
+    return {"apiKey": exchange.key, "passphrase": exchange.passphrase, "timestamp": told, "sign": sign, **change}
+
+
+@pytest.fixture
+def login() -> Callable[..., dict[str, Any]]:
+    """Make the arg of a login; `ahead` moves our clock, `ms` and `number` change the stamp, the rest spoils it."""
+    return _login

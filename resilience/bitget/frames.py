@@ -1,0 +1,178 @@
+"""How Bitget's sockets talk: the frames of V2 (channels) and V3 (topics), written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from .._core.evidence import code_of
+from ..streams.dialect import Arg, Kind, Message
+from ..telemetry.redaction import register_secret
+from .signing import sign_login
+
+__all__ = ["Frames", "FramesV2", "FramesV3"]
+
+_GOOD = (None, "0", "00000")
+_BOOKS = "books"
+
+
+class Frames:
+    """What both versions share. Holds the credentials, and no state of a connection: safe to share."""
+
+    ping = "ping"
+    name = ""
+    """The key under which a subscription names what it is of."""
+    private: frozenset[str] = frozenset()
+    """What belongs to the socket that logs in."""
+
+    def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
+        self._key, self._secret, self._passphrase = key, secret, passphrase
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def login(self, at: float) -> str:
+        """Return the login frame; the stamp is in whole seconds, as a text."""
+        stamp = str(int(at))
+        signature = sign_login(self._secret, stamp)
+        register_secret(signature, passing=True)
+        told = {"apiKey": self._key, "passphrase": self._passphrase, "timestamp": stamp, "sign": signature}
+        return _written("login", [told])
+
+    def subscribe(self, args: Sequence[Arg]) -> str:
+        """Return the frame that asks for these subscriptions."""
+        return _written("subscribe", args)
+
+    def unsubscribe(self, args: Sequence[Arg]) -> str:
+        """Return the frame that gives these subscriptions up."""
+        return _written("unsubscribe", args)
+
+    def id(self, arg: Arg) -> Hashable:
+        """Return a subscription's fields in order; the case of `instType` does not count."""
+        return tuple(sorted((key, _plain(key, value)) for key, value in arg.items()))
+
+    def read(self, frame: str | bytes) -> Message:
+        """Say what a frame means.
+
+        Raises:
+            ValueError: it is no frame of Bitget's.
+        """
+        if frame == "pong":
+            return Message(Kind.PONG)
+        if not isinstance(frame, str):
+            raise ValueError("a binary frame")
+        body = json.loads(frame)
+        if not isinstance(body, dict):
+            raise ValueError("no JSON object")
+        event, arg = body.get("event"), body.get("arg")
+        about = self.id(arg) if isinstance(arg, Mapping) else None
+        if event is None and "action" in body and about is not None:
+            return self._update(body, about, arg)
+        return self._answer(body, str(event or ""), about)
+
+    def _answer(self, body: Mapping[str, Any], event: str, about: Hashable) -> Message:
+        code, told = code_of(body.get("code")), str(body.get("msg") or "")
+        request, op = _request(body), str(body.get("op") or "")
+        if event == "error" or code not in _GOOD:
+            return Message(Kind.ERROR, body, about, op, code or "", told, request)
+        kinds = {"login": Kind.LOGIN, "subscribe": Kind.ACK, "unsubscribe": Kind.ACK, "trade": Kind.TRADE}
+        return Message(kinds.get(event, Kind.OTHER), body, about, event, request=request)
+
+    def _update(self, body: Mapping[str, Any], about: Hashable, arg: Any) -> Message:
+        snapshot = body.get("action") == "snapshot"
+        seq, after = _numbers(body.get("data")) if str(arg.get(self.name, "")) == _BOOKS else (None, None)
+        return Message(Kind.DATA, body, about, seq=seq, after=after, snapshot=snapshot)
+
+    # --- what a user may subscribe to -----------------------------------------------------------------
+
+    def checked(self, arg: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a subscription as Bitget wants it.
+
+        Raises:
+            ValueError: something is missing, or is no text; the message says what would be right.
+        """
+        for key in ("instType", self.name):
+            if not isinstance(arg.get(key), str) or not arg[key]:
+                raise ValueError(f"{dict(arg)}: needs {key}, for example {self.example}")
+        for key, value in arg.items():
+            if not isinstance(key, str) or not isinstance(value, str) or not value:
+                raise ValueError(f"{dict(arg)}: {key!r}: expected a text, got {value!r}")
+        return self._whole(dict(arg))
+
+    @property
+    def example(self) -> dict[str, str]:
+        """A subscription that is right."""
+        raise NotImplementedError
+
+    def route(self, arg: Arg) -> str:
+        """Return which socket a subscription belongs to."""
+        return "private" if self._is_private(arg) else "public"
+
+    def _is_private(self, arg: Arg) -> bool:
+        return arg[self.name] in self.private
+
+    def _whole(self, arg: dict[str, Any]) -> dict[str, Any]:
+        return arg
+
+
+class FramesV2(Frames):
+    """V2: `{"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}`."""
+
+    name = "channel"
+    private = frozenset(
+        {
+            "account", "account-crossed", "account-isolated", "adl-notification", "equity", "fill", "orders",
+            "orders-algo", "orders-crossed", "orders-isolated", "positions", "positions-history",
+        }
+    )  # fmt: skip
+
+    @property
+    def example(self) -> dict[str, str]:
+        """A subscription that is right."""
+        return {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
+
+    def _whole(self, arg: dict[str, Any]) -> dict[str, Any]:
+        """Add what Bitget wants of a private channel that is asked for as a whole."""
+        if "instId" in arg or "coin" in arg:
+            return arg
+        if not self._is_private(arg):
+            raise ValueError(f"{arg}: needs instId, for example {self.example}")
+        return {**arg, ("coin" if arg["channel"].startswith(("account", "equity")) else "instId"): "default"}
+
+
+class FramesV3(Frames):
+    """V3: `{"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}`; private: `{"instType": "UTA", …}`."""
+
+    name = "topic"
+
+    @property
+    def example(self) -> dict[str, str]:
+        """A subscription that is right."""
+        return {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
+
+    def _is_private(self, arg: Arg) -> bool:
+        return str(arg["instType"]).upper() == "UTA"
+
+
+def _written(op: str, args: Sequence[Arg]) -> str:
+    return json.dumps({"op": op, "args": [dict(one) for one in args]}, separators=(",", ":"))
+
+
+def _plain(key: Any, value: Any) -> tuple[str, str]:
+    text = str(value)
+    return str(key), text.upper() if key == "instType" else text
+
+
+def _request(body: Mapping[str, Any]) -> str | None:
+    """Return the id of the request that a frame answers: on top in V3, in the first arg in V2."""
+    arg = body.get("arg")
+    first = arg[0] if isinstance(arg, list) and arg and isinstance(arg[0], Mapping) else {}
+    return code_of(body.get("id")) or code_of(first.get("id"))
+
+
+def _numbers(rows: Any) -> tuple[int | None, int | None]:
+    """Return (number, number before it) of an order book's update."""
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
+    seq, before = code_of(first.get("seq")), code_of(first.get("pseq"))
+    return (int(seq) if seq and seq.isdecimal() else None, int(before) if before and before.isdecimal() else None)

@@ -1,0 +1,143 @@
+"""Bitget's sockets: `WebsocketClientV2` and `WebsocketClientV3`.
+
+Errors are never thrown, they are `exception` events. A connection that is lost is made again, logged in
+and subscribed as before; what a private stream missed meanwhile is a `gap` event, and fetched by REST
+where a REST client is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any
+
+from .._core.policy import Policy
+from .._core.stream import Limits
+from .._policies import Policies
+from ..integrations import websockets as transport
+from ..streams.client import StreamClient, Venue
+from ..streams.dialect import Arg
+from ..streams.failure import Gap
+from .clock import ServerClock
+from .frames import Frames, FramesV2, FramesV3
+from .missed import missed_by_rest
+from .signing import Signer
+
+__all__ = ["WebsocketClientV2", "WebsocketClientV3"]
+
+_LIVE, _DEMO = "wss://ws.bitget.com", "wss://wspap.bitget.com"
+
+Fetch = Callable[[Gap], Awaitable[Iterable[Any]]]
+"""Fetches what a gap swallowed: an async function that returns updates."""
+
+
+class _Client(StreamClient):
+    """What both versions share. Belongs to one event loop."""
+
+    _frames: type[Frames]
+    _path: str
+
+    def __init__(
+        self,
+        key: str = "",
+        secret: str = "",
+        passphrase: str = "",
+        *,
+        base_url: str | None = None,
+        demo: bool = False,
+        policy: str | Policy = "bitget-ws",
+        policies: Policies | None = None,
+        rest: Any = None,
+        fetch_missed: Fetch | None = None,
+        limits: Limits | None = None,
+        pace: float = 1.0,
+    ) -> None:
+        """Set the client up; nothing is connected yet.
+
+        Args:
+            key: API key; without credentials only public subscriptions work.
+            secret: API secret.
+            passphrase: the key's passphrase.
+            base_url: where the sockets are; Bitget's own, those of demo trading for a demo key, by default.
+            demo: the key is one for demo trading.
+            policy: name of a policy, or a policy; its `stream` section has the limits.
+            policies: where the name is looked up; the configured ones by default.
+            rest: a `BitgetClient` or an `AsyncBitgetClient`, wrapped or not: fetches what was missed, and tells
+                Bitget's time when a login's stamp is refused.
+            fetch_missed: async function that takes a `Gap` and returns updates, in the place of `rest`'s.
+            limits: in the place of the policy's.
+            pace: seconds of the venue that pass in one of ours; other than 1 for a sandbox alone.
+
+        Raises:
+            ValueError: only some of the credentials are given.
+            PolicyError: there is no such policy.
+        """
+        signer = Signer(key, secret, passphrase, demo=demo)
+        base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
+        self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
+        headers = {"paptrading": "1"} if demo else {}
+        clock = rest.clock if rest is not None else None
+        self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
+        venue = Venue(
+            dialect=self._dialect,
+            urls={name: f"{base}{self._path}/{name}" for name in ("public", "private")},
+            route=self._dialect.route,
+            connect=partial(_connected, headers=headers),
+            private=frozenset({"private"}),
+            registry="bitget-ws",
+            account=signer.account,
+            stamp=None if self._server_clock is None else self._server_clock.now,
+            resync=None if self._server_clock is None else partial(self._measure, rest),
+            fetch=fetch_missed or (None if rest is None else missed_by_rest(rest, self._path)),
+        )
+        super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
+
+    def _checked(self, args: Iterable[Any]) -> list[Arg]:
+        found: list[Arg] = [self._dialect.checked(arg) for arg in super()._checked(args)]
+        if not self._can_log_in:
+            for arg in found:
+                if self._dialect.route(arg) == "private":
+                    raise ValueError(f"{arg} is private: the client needs key, secret and passphrase")
+        return found
+
+    async def _measure(self, rest: Any) -> None:
+        """Learn Bitget's time from its REST API."""
+        clock = self._server_clock
+        assert clock is not None
+        began = clock.instant()
+        if iscoroutinefunction(rest.server_time):
+            clock.told(await rest.server_time(), began)
+        else:
+            clock.told(await asyncio.to_thread(rest.server_time), began)
+
+
+class WebsocketClientV2(_Client):
+    """A client of Bitget's V2 sockets: channels. Belongs to one event loop.
+
+    Example:
+        >>> client = WebsocketClientV2()
+        >>> client.subscribe({"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"})
+        >>> client
+        <WebsocketClientV2 public idle>
+    """
+
+    _frames, _path = FramesV2, "/v2/ws"
+
+
+class WebsocketClientV3(_Client):
+    """A client of Bitget's V3 sockets, those of unified accounts: topics. Belongs to one event loop.
+
+    Example:
+        >>> client = WebsocketClientV3("key", "secret", "passphrase")
+        >>> client.subscribe({"instType": "UTA", "topic": "order"})
+        >>> client
+        <WebsocketClientV3 private idle>
+    """
+
+    _frames, _path = FramesV3, "/v3/ws"
+
+
+async def _connected(url: str, *, headers: Mapping[str, str]) -> transport.Socket:
+    return await transport.connect(url, headers)

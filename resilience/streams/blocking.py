@@ -1,0 +1,144 @@
+"""A client of streams in a thread of its own, for programs without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .buffer import Counts
+from .dialect import Arg
+
+if TYPE_CHECKING:
+    from .client import StreamClient
+    from .hub import Handler
+
+__all__ = ["BlockingStream"]
+
+T = TypeVar("T")
+_LOOK = 0.5  # seconds between two looks whether the thread is there at all
+
+
+class BlockingStream:
+    """Runs a client in a thread; safe to use from any thread.
+
+    Handlers are called in that thread, one after the other: one that takes long holds the others up, and
+    what it shares with the rest of the program is the program's to guard.
+    """
+
+    def __init__(self, client: StreamClient) -> None:
+        """Start the thread; the client must not be used otherwise from now on."""
+        self._client = client
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="resilience-stream", daemon=True)
+        self._thread.start()
+        self._call(client.start)
+
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """Have a handler called with each event of this name; see `StreamClient.on`."""
+        return self._call(lambda: self._client.on(event, handler))
+
+    def subscribe(self, *args: Arg) -> None:
+        """Want these subscriptions; see `StreamClient.subscribe`."""
+        self._call(lambda: self._client.subscribe(*args))
+
+    def unsubscribe(self, *args: Arg) -> None:
+        """Want these subscriptions no more."""
+        self._call(lambda: self._client.unsubscribe(*args))
+
+    def ready(self, timeout: float | None = None) -> None:
+        """Wait until everything wanted is live, or its socket has ended.
+
+        Raises:
+            TimeoutError: it took longer than that many seconds.
+        """
+        self._await(asyncio.wait_for(self._client.ready(), timeout))
+
+    def close(self) -> None:
+        """End it: sockets are closed, loops end, the thread ends; from a handler, as soon as that returns."""
+        if self._loop.is_closed():
+            return
+        if threading.current_thread() is self._thread:
+            self._loop.create_task(self._end())
+            return
+        with suppress(_OverError):
+            self._await(self._client.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield updates as they come, until the client is closed or every socket has ended."""
+        with suppress(_OverError):
+            updates = self._call(self._client.__aiter__)
+            try:
+                while (found := self._await(updates.next())) is not None:
+                    yield found[0]
+            finally:
+                self._call(updates.close)
+
+    def __repr__(self) -> str:
+        return f"<BlockingStream of {self._client!r}>"
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Where each socket stands, by name."""
+        return self._client.states
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the handlers' updates."""
+        return self._client.counts
+
+    async def _end(self) -> None:
+        await self._client.close()
+        self._loop.stop()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    def _call(self, command: Callable[[], T]) -> T:
+        """Carry a command out in the thread; what it raises is raised here."""
+        if threading.current_thread() is self._thread:
+            return command()
+
+        async def called() -> T:
+            return command()
+
+        return self._await(called())
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for what the thread does; one that ends meanwhile will not do it any more."""
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise _OverError from None
+        while True:
+            try:
+                return future.result(_LOOK)
+            except TimeoutError:
+                if future.done():
+                    raise
+                if not self._thread.is_alive():
+                    work.close()
+                    raise _OverError from None
+
+
+class _OverError(RuntimeError):
+    """The thread has ended."""
+
+    def __str__(self) -> str:
+        return "the client is closed: make a new one"

@@ -1,0 +1,58 @@
+"""What a session asks of its supervisor. Plain records; the numbers are those of connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .failure import Gap
+
+__all__ = ["Fetch", "Open", "Resync", "Send", "Shut", "Step", "Tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Make a connection; report `opened` or `lost`."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a text frame."""
+
+    link: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Close a connection, or stop making it; nothing more of it is reported."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Measure the venue's clock; report `resynced`."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Fetch by other means what this gap may have swallowed."""
+
+    gap: Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell an event; `key` names the subscription of an update."""
+
+    event: str
+    value: Any
+    key: Any = None
+
+
+Step = Open | Send | Shut | Resync | Fetch | Tell

@@ -1,0 +1,86 @@
+"""Transports that follow a script and remember what they were asked."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from .._core.deadline import current_call
+
+__all__ = ["AsyncScriptedTransport", "Call", "ScriptedTransport"]
+
+
+class Call(NamedTuple):
+    """The arguments of one call to a scripted transport."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class _Script:
+    """Steps played one a call, by any number of threads or tasks."""
+
+    def __init__(self, steps: Iterable[Any]) -> None:
+        self.calls: list[Call] = []
+        self.keys: list[str | None] = []
+        self._lock = threading.Lock()
+        self._steps = list(steps)
+
+    @property
+    def remaining(self) -> int:
+        """Tell how many steps were not played yet."""
+        return max(0, len(self._steps) - len(self.calls))
+
+    def _play(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        under = current_call()
+        with self._lock:
+            number = len(self.calls)
+            self.calls.append(Call(args, kwargs))
+            self.keys.append(under.key if under is not None else None)
+        if number >= len(self._steps):
+            raise AssertionError(f"the script has {len(self._steps)} steps, but this is call {number + 1}")
+        step = self._steps[number]
+        if isinstance(step, BaseException) or (isinstance(step, type) and issubclass(step, BaseException)):
+            raise step
+        return step(*args, **kwargs) if callable(step) else step
+
+
+class ScriptedTransport(_Script):
+    """A function that plays one step a call: a value is returned, an exception is raised, a callable is called.
+
+    Safe across threads.
+
+    Attributes:
+        calls: the arguments of every call, as `Call(args, kwargs)`.
+        keys: the idempotency key of the call that each was an attempt of; None where there was none.
+
+    Raises:
+        AssertionError: it is called more often than it has steps.
+
+    Example:
+        >>> send = ScriptedTransport([TimeoutError("slow"), {"code": "00000"}])
+        >>> try:
+        ...     send("order")
+        ... except TimeoutError:
+        ...     print(send("order"), len(send.calls))
+        {'code': '00000'} 2
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Play the next step."""
+        return self._play(args, kwargs)
+
+    async def acall(self, *args: Any, **kwargs: Any) -> Any:
+        """Play the next step as a coroutine; what a callable step returns is awaited if it can be."""
+        played = self._play(args, kwargs)
+        return await played if inspect.isawaitable(played) else played
+
+
+class AsyncScriptedTransport(ScriptedTransport):
+    """A `ScriptedTransport` whose call is a coroutine."""
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Play the next step."""
+        return await self.acall(*args, **kwargs)

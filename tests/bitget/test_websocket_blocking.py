@@ -1,0 +1,72 @@
+"""A client in a thread of its own, for bots without an event loop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from resilience.sandbox import Sandbox
+from tests.bitget.listening import ORDERS, TICKER, client_of
+
+
+@pytest.fixture
+def exchange() -> Iterator[Sandbox]:
+    """A calm exchange."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+def test_a_loop_without_asyncio(exchange: Sandbox) -> None:
+    """`for update in stream` yields in order; leaving it and the block ends the thread."""
+    exchange.sockets.feed(TICKER, every=0.01)
+    before = threading.active_count()
+    found = []
+    with client_of(exchange).blocking() as stream:
+        stream.subscribe(TICKER)
+        stream.ready(timeout=20)
+        assert stream.states == {"public": "live"}
+        for update in stream:
+            found.append(update["data"][0]["seq"])
+            if len(found) == 5:
+                break
+    assert found == list(range(found[0], found[0] + 5))
+    assert threading.active_count() == before
+    stream.close()
+
+
+def test_handlers_and_wrong_use(exchange: Sandbox) -> None:
+    """Handlers run in the stream's thread; wrong use is raised in the caller's."""
+    opened, where = threading.Event(), []
+    with client_of(exchange).blocking() as stream:
+
+        def on_login(_notice: Any) -> None:
+            where.append(threading.current_thread().name)
+            stream.subscribe(TICKER)
+            opened.set()
+
+        stream.on("authenticated", on_login)
+        stream.subscribe(ORDERS)
+        assert opened.wait(20)
+        stream.ready(timeout=20)
+        assert stream.states == {"private": "live", "public": "live"}
+        assert where == ["resilience-stream"]
+        with pytest.raises(ValueError, match="needs instType"):
+            stream.subscribe({"channel": "ticker"})
+        with pytest.raises(ValueError, match="no event 'x'"):
+            stream.on("x", print)
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        stream.subscribe(TICKER)
+
+
+def test_closing_from_a_handler_ends_a_loop(exchange: Sandbox) -> None:
+    """A handler may end the stream; the loop of another thread ends then."""
+    with client_of(exchange).blocking() as stream:
+        stream.on("update", lambda _update: stream.close())
+        stream.subscribe(TICKER)
+        stream.ready(timeout=20)
+        exchange.sockets.feed(TICKER, every=0.01)
+        assert all(update["arg"] == TICKER for update in stream)
+    assert stream.states == {"public": "closed"}

@@ -1,0 +1,362 @@
+"""The sandbox's WebSocket, spoken to in raw frames: what is answered, what is pushed, what is counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+from resilience.sandbox import Sandbox
+
+Speak = Callable[..., ClientConnection]
+Login = Callable[..., dict[str, Any]]
+ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
+TICKER = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
+BOOKS = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
+V3_ORDER = {"instType": "UTA", "topic": "order"}
+V3_TICKER = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
+MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
+LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+
+
+@pytest.fixture
+def exchange() -> Iterator[Sandbox]:
+    """A calm exchange whose sockets live at the usual pace."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def fast() -> Iterator[Sandbox]:
+    """An exchange whose sockets live a minute in three seconds."""
+    with Sandbox(pace=20) as running:
+        yield running
+
+
+def ask(connection: ClientConnection, op: str, *args: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Send an operation and return the frame that comes next."""
+    connection.send(json.dumps({"op": op, **more, "args": list(args)}))
+    return told(connection)
+
+
+def told(connection: ClientConnection) -> dict[str, Any]:
+    """Return the next frame."""
+    frame = json.loads(connection.recv(timeout=10))
+    assert isinstance(frame, dict)
+    return frame
+
+
+def ended(connection: ClientConnection) -> int | None:
+    """Wait for the end and return the code of the close frame, if one came."""
+    for _ in range(1000):
+        try:
+            connection.recv(timeout=10)
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else None
+    raise AssertionError("the connection does not end")
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(("path", "code"), [("/v2/ws/private", "0"), ("/v3/ws/private", 0)])
+def test_login(path: str, code: Any, exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """A good login is acknowledged, in V2 with a text and in V3 with a number; the stamp may be a number."""
+    connection = speak(exchange, path)
+    frame = ask(connection, "login", login(exchange, number=path.startswith("/v3")))
+    assert (frame["event"], frame["code"]) == ("login", code)
+    assert exchange.sockets.connections[0].logged_in
+
+
+def test_login_in_milliseconds(exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """A stamp in milliseconds is taken too, as the real exchange was seen to do."""
+    assert ask(speak(exchange, "/v2/ws/private"), "login", login(exchange, ms=True))["event"] == "login"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"apiKey": "other"}, 30011),
+        ({"apiKey": ""}, 40001),
+        ({"sign": ""}, 40003),
+        ({"passphrase": "wrong"}, 30012),
+        ({"timestamp": "soon"}, 30013),
+        ({"ahead": -60}, 30014),
+        ({"ahead": 60}, 30014),
+        ({"sign": "x"}, 30015),
+    ],
+)
+def test_a_refused_login(change: dict[str, Any], code: int, exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """Each mistake has its code, and the connection stays open for another try."""
+    connection = speak(exchange, "/v2/ws/private")
+    frame = ask(connection, "login", login(exchange, **change))
+    assert (frame["event"], frame["code"]) == ("error", code)
+    assert ask(connection, "login", login(exchange))["event"] == "login"
+
+
+def test_the_clock_of_the_exchange(exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """A login is held to the exchange's own clock."""
+    exchange.clock_offset = 100
+    connection = speak(exchange, "/v2/ws/private")
+    assert ask(connection, "login", login(exchange))["code"] == 30014
+    assert ask(connection, "login", login(exchange, ahead=100))["event"] == "login"
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_demo_and_live_keys(demo: bool, speak: Speak, login: Login) -> None:
+    """A demo key is for the demo environment and a live one for the other."""
+    with Sandbox(demo=demo) as exchange:
+        wrong = speak(exchange, "/v2/ws/private", additional_headers={} if demo else {"paptrading": "1"})
+        assert ask(wrong, "login", login(exchange))["code"] == 40099
+        right = speak(exchange, "/v2/ws/private", additional_headers={"paptrading": "1"} if demo else {})
+        assert ask(right, "login", login(exchange))["event"] == "login"
+
+
+def test_a_login_on_the_public_path(exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """There is nothing to log in to on the public path."""
+    assert ask(speak(exchange, "/v2/ws/public"), "login", login(exchange))["code"] == 30003
+
+
+@pytest.mark.parametrize(("path", "arg"), [("/v2/ws/public", TICKER), ("/v3/ws/public", V3_TICKER)])
+def test_subscribe(path: str, arg: dict[str, Any], exchange: Sandbox, speak: Speak) -> None:
+    """A subscription is acknowledged, told of what is pushed, and ends when it is given up."""
+    connection = speak(exchange, path)
+    frame = ask(connection, "subscribe", arg)
+    assert (frame["event"], frame["arg"], "connId" in frame) == ("subscribe", arg, "v3" in path)
+    assert exchange.sockets.push(arg, [{"lastPr": "1"}], checksum=7) == 1
+    update = told(connection)
+    assert (update["action"], update["arg"], update["data"]) == ("update", arg, [{"lastPr": "1"}])
+    assert update["checksum"] == 7
+    assert ask(connection, "unsubscribe", arg)["event"] == "unsubscribe"
+    assert exchange.sockets.push(arg, []) == 0
+
+
+def test_several_subscriptions_in_one_frame(exchange: Sandbox, speak: Speak) -> None:
+    """Each arg has its own answer; what does not exist is refused without harm to the others."""
+    connection = speak(exchange, "/v2/ws/public")
+    nowhere = {**TICKER, "instId": "NOPE"}
+    first = ask(connection, "subscribe", TICKER, nowhere, {**TICKER, "instId": "ETHUSDT"})
+    frames = [first, told(connection), told(connection)]
+    assert [frame["event"] for frame in frames] == ["subscribe", "error", "subscribe"]
+    assert (frames[1]["code"], frames[1]["arg"], frames[1]["op"]) == (30001, nowhere, "subscribe")
+    assert "instId:NOPE doesn't exist" in frames[1]["msg"]
+
+
+@pytest.mark.parametrize("arg", [ORDERS, V3_ORDER])
+def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, speak: Speak) -> None:
+    """A private channel needs the login first, and asking too early is remembered."""
+    connection = speak(exchange, "/v3/ws/private" if "topic" in arg else "/v2/ws/private")
+    assert ask(connection, "subscribe", arg)["code"] == 30004
+    assert "before the login" in exchange.sockets.violations[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('{"op":"ping"}', 30002),
+        ("{", 30002),
+        ("[]", 30002),
+        ('{"op":"dance"}', 30003),
+        ('{"op":"subscribe"}', 30016),
+        ('{"op":"subscribe","args":[5]}', 30016),
+        ('{"op":"subscribe","args":[{"channel":"ticker","instType":"SPOT","instId":[]}]}', 30001),
+        ('{"op":"unsubscribe"}', 30016),
+        ('{"op":"trade"}', 30004),
+    ],
+)
+def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak: Speak) -> None:
+    """A JSON ping is no ping, and what cannot be read has its code; the connection stays open."""
+    connection = speak(exchange, "/v2/ws/public")
+    connection.send(text)
+    assert told(connection)["code"] == code
+    connection.send("ping")
+    assert connection.recv(timeout=10) == "pong"
+
+
+def test_orders_are_told_as_they_change(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
+    """Orders placed and cancelled by REST are told, without a snapshot; futures are another channel."""
+    connection = speak(exchange, "/v2/ws/private")
+    ask(connection, "login", login(exchange))
+    ask(connection, "subscribe", ORDERS)
+    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**MARKET, "clientOid": "a"})
+    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**LIMIT, "clientOid": "b"})
+    future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
+    send(exchange, "POST", "/api/v2/mix/order/place-order", {**MARKET, **future, "size": "1"})
+    send(exchange, "POST", "/api/v2/spot/trade/cancel-order", {"symbol": "BTCUSDT", "clientOid": "b"})
+    rows = [told(connection)["data"][0] for _ in range(4)]
+    assert [(row["clientOid"], row["status"]) for row in rows] == [
+        ("a", "live"),
+        ("a", "filled"),
+        ("b", "live"),
+        ("b", "cancelled"),
+    ]
+    assert rows[1]["accBaseVolume"] == "0.00083333"
+
+
+def test_orders_of_v3(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
+    """V3 tells orders of every category in its own words."""
+    connection = speak(exchange, "/v3/ws/private")
+    ask(connection, "login", login(exchange))
+    ask(connection, "subscribe", V3_ORDER)
+    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**LIMIT, "clientOid": "a"})
+    row = told(connection)["data"][0]
+    assert (row["clientOid"], row["category"], row["orderStatus"], row["qty"]) == ("a", "SPOT", "live", "1")
+
+
+def test_an_order_over_the_socket(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
+    """V2 trade frames place and cancel in the same ledger as REST, and answers carry their id."""
+    connection = speak(exchange, "/v2/ws/private")
+    ask(connection, "login", login(exchange))
+    head = {"id": "7", "instType": "SPOT", "instId": "BTCUSDT"}
+    params = {"orderType": "limit", "side": "buy", "size": "1", "price": "100", "force": "gtc", "clientOid": "a"}
+    placed = ask(connection, "trade", {**head, "channel": "place-order", "params": params})
+    assert (placed["event"], placed["code"], placed["arg"][0]["id"]) == ("trade", 0, "7")
+    again = ask(connection, "trade", {**head, "channel": "place-order", "params": params})
+    assert (again["event"], again["code"], again["arg"][0]["id"]) == ("error", 25212, "7")
+    found = send(exchange, "GET", "/api/v2/spot/trade/orderInfo", {"clientOid": "a"}).json()["data"][0]
+    assert placed["arg"][0]["params"] == {"orderId": found["orderId"], "clientOid": "a"}
+    gone = {"orderId": found["orderId"]}
+    assert ask(connection, "trade", {**head, "channel": "cancel-order", "params": gone})["code"] == 0
+    assert ask(connection, "trade", {**head, "channel": "cancel-order", "params": gone})["code"] == 25204
+    poor = {**params, "size": "99999999999", "clientOid": "b"}
+    assert ask(connection, "trade", {**head, "channel": "place-order", "params": poor})["code"] == 43012
+    assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
+
+
+def test_an_order_over_the_socket_of_v3(exchange: Sandbox, speak: Speak, login: Login) -> None:
+    """V3 trade frames have their own names and codes."""
+    connection = speak(exchange, "/v3/ws/private")
+    ask(connection, "login", login(exchange))
+    order = {"symbol": "BTCUSDT", "qty": "1", "side": "buy", "orderType": "limit", "price": "100", "clientOid": "a"}
+    for category in ("spot", "usdt-futures"):
+        placed = ask(connection, "trade", order, id="7", category=category, topic="place-order")
+        assert (placed["event"], placed["code"], placed["id"]) == ("trade", "0", "7")
+        assert placed["args"][0]["clientOid"] == "a"
+    again = ask(connection, "trade", order, id="8", category="spot", topic="place-order")
+    assert (again["event"], again["code"], again["id"]) == ("error", "25212", "8")
+    assert ask(connection, "trade", {"clientOid": "a"}, id="9", category="spot", topic="cancel-order")["code"] == "0"
+    assert ask(connection, "trade", order, id="10", category="spot", topic="dance")["code"] == "30001"
+    assert ask(connection, "trade", order, id="11", category="moon", topic="place-order")["code"] == "40017"
+
+
+def test_trading_needs_the_login_and_the_permission(speak: Speak, login: Login) -> None:
+    """An order before the login, or with a key that may not trade, is refused."""
+    with Sandbox(can_trade=False) as exchange:
+        connection = speak(exchange, "/v2/ws/private")
+        frame = {"id": "1", "instType": "SPOT", "instId": "BTCUSDT", "channel": "place-order", "params": MARKET}
+        assert ask(connection, "trade", frame)["code"] == 30004
+        ask(connection, "login", login(exchange))
+        assert ask(connection, "trade", frame)["code"] == 40014
+        assert exchange.ledger() == {"orders": []}
+
+
+def test_a_feed_has_no_gap(fast: Sandbox, speak: Speak) -> None:
+    """Updates are numbered whether anybody listens or not, and the numbers go on after a stop."""
+    fast.sockets.feed(TICKER, every=0.2)
+    until(lambda: fast.sockets.last(TICKER) >= 2)
+    connection = speak(fast, "/v2/ws/public")
+    ask(connection, "subscribe", TICKER)
+    seen = [told(connection) for _ in range(5)]
+    numbers = [frame["data"][0]["seq"] for frame in seen]
+    assert numbers == list(range(numbers[0], numbers[0] + 5))
+    assert numbers[0] > 2
+    assert {frame["action"] for frame in seen} == {"snapshot"}
+    fast.sockets.stop_feed(TICKER)
+    last = fast.sockets.last(TICKER)
+    fast.sockets.feed(TICKER, every=0.2)
+    until(lambda: fast.sockets.last(TICKER) > last)
+
+
+def test_an_order_book(fast: Sandbox, speak: Speak) -> None:
+    """A snapshot comes first, then updates that name the one before them; a skipped one leaves a gap."""
+    fast.sockets.feed(BOOKS, every=0.2)
+    connection = speak(fast, "/v2/ws/public")
+    ask(connection, "subscribe", BOOKS)
+    snapshot = told(connection)
+    assert snapshot["action"] == "snapshot"
+    seq = snapshot["data"][0]["seq"]
+    for _ in range(3):
+        row = told(connection)["data"][0]
+        assert (row["pseq"], row["seq"]) == (seq, seq + 1)
+        seq += 1
+    assert fast.sockets.fault("skip_seq") == 1
+    while (row := told(connection)["data"][0])["pseq"] == seq:
+        seq += 1
+    assert (row["pseq"], row["seq"]) == (seq + 1, seq + 2)
+
+
+def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
+    """What does not exist is said with what would be right."""
+    for wrong in ({**TICKER, "channel": "weather"}, {"topic": "order"}):
+        with pytest.raises(ValueError, match="to subscribe to"):
+            exchange.sockets.feed(wrong)
+    with pytest.raises(ValueError, match="every: expected seconds above 0"):
+        exchange.sockets.feed(TICKER, every=0)
+    for text, words in {
+        "explode": "no fault",
+        "close": "expected a code",
+        "error:30007:loud": "takes close, text",
+        "lose_push@login": "take a moment",
+        "drop@noon": "one of open, login, subscribe",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            exchange.sockets.script(text)
+    for text in ("", "refuse"):
+        with pytest.raises(ValueError, match="cannot happen on an open connection"):
+            exchange.sockets.fault(text)
+    with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
+        exchange.sockets.fault("drop", path="/v4")
+    with pytest.raises(ValueError, match="path: expected one of /v2/ws/public"):
+        exchange.sockets.script("drop", path="/v4")
+
+
+def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
+    """Scripts, faults and what was seen are there for other processes."""
+    control = exchange.rest + "/sandbox/sockets"
+    assert requests.post(control, json={"script": ["refuse"]}, timeout=5).json() == {}
+    with pytest.raises(InvalidStatus):
+        speak(exchange, "/v2/ws/public")
+    connection = speak(exchange, "/v2/ws/public")
+    ask(connection, "subscribe", TICKER)
+    seen = requests.get(control, timeout=5).json()
+    row = {"number": 1, "path": "/v2/ws/public", "open": True, "logged_in": False, "subscriptions": [TICKER]}
+    assert seen == {"connects": 2, "violations": [], "connections": [{**row, "frames": 1}]}
+    answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=5)
+    assert answer.json() == {"met": 1}
+    assert ended(connection) == 1012
+    for wrong in (
+        {"script": "drop"},
+        {"script": [], "number": 1},
+        {"fault": "boom"},
+        {"fault": "drop", "path": 7},
+        {"more": 1},
+        [],
+    ):
+        refused = requests.post(control, json=wrong, timeout=5)
+        assert (refused.status_code, list(refused.json())) == (400, ["error"])
+
+
+def test_what_pace_takes() -> None:
+    """A pace is a number above 0."""
+    with pytest.raises(ValueError, match="pace: expected a number above 0"):
+        Sandbox(pace=0)
+
+
+def test_nobody_comes() -> None:
+    """A sandbox whose sockets nobody needed closes as quietly, and takes no commands after that."""
+    with Sandbox() as exchange:
+        assert exchange.ws.startswith("ws://127.0.0.1:")
+        assert exchange.sockets.connections == []
+    with pytest.raises(RuntimeError, match="the sandbox is closed"):
+        exchange.sockets.script("drop")

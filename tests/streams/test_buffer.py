@@ -1,0 +1,120 @@
+"""A slow consumer: bounded queues, what a full one does, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from resilience.streams.buffer import Buffer, Overflow
+from resilience.streams.hub import Hub
+
+
+def drained(buffer: Buffer) -> list[Any]:
+    """Return what waits."""
+    found = []
+    while (one := buffer.get()) is not None:
+        found.append(one[1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("overflow", "left", "dropped", "replaced"),
+    [("drop_oldest", [3, "problem", 4, 5], 3, 0), ("latest", [4, 5, "problem"], 0, 4)],
+)
+def test_what_a_full_queue_does(overflow: Overflow, left: list[Any], dropped: int, replaced: int) -> None:
+    """The oldest goes, or each subscription keeps its latest; what tells of a problem always stays."""
+    buffer = Buffer(3, overflow)
+    for number in range(3):
+        buffer.put("update", number, number % 2)
+    buffer.put("update", 3, 1)
+    buffer.put("exception", "problem")
+    buffer.put("update", 4, 0)
+    buffer.put("update", 5, 1)
+    assert drained(buffer) == left
+    assert (buffer.counts.dropped, buffer.counts.replaced) == (dropped, replaced)
+    assert buffer.counts.taken == len(left) - 1
+
+
+def test_latest_of_more_subscriptions_than_fit() -> None:
+    """The oldest goes then; memory stays bounded."""
+    buffer = Buffer(2, "latest")
+    for number in range(5):
+        buffer.put("update", number, number)
+    assert drained(buffer) == [3, 4]
+    assert buffer.counts.dropped == 3
+
+
+def test_block_stops_the_reader_until_there_is_room() -> None:
+    """Nothing is lost: who puts waits for who gets, and that is counted."""
+
+    async def story() -> None:
+        hub = Hub(2, "block", lambda *_: None)
+        updates = hub.updates()
+        put: list[int] = []
+
+        async def reader() -> None:
+            for number in range(5):
+                await hub.put("update", number, None)
+                put.append(number)
+            hub.close()
+
+        task = asyncio.create_task(reader())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert updates.counts.blocked == 1
+        assert put == [0, 1]
+        assert not hub.room
+        assert [number async for number in updates] == [0, 1, 2, 3, 4]
+        await task
+        assert updates.counts.most == 2
+
+    asyncio.run(story())
+
+
+def test_a_loop_that_was_left_holds_nobody_up() -> None:
+    """Who breaks out of `async for` never comes back: its queue is gone with it."""
+
+    async def story() -> None:
+        hub = Hub(1, "block", lambda *_: None)
+
+        async def listen() -> int:
+            async for number in hub.updates():
+                return int(number)
+            return -1
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(0)
+        for number in range(5):
+            await asyncio.wait_for(hub.put("update", number, None), 5)
+        assert await listening == 0
+
+    asyncio.run(story())
+
+
+def test_handlers_are_called_in_order_and_awaited() -> None:
+    """Plain and async ones; one that is taken off hears no more."""
+
+    async def story() -> list[Any]:
+        hub = Hub(10, "block", lambda *_: None)
+        heard: list[Any] = []
+
+        async def slow(value: Any) -> None:
+            await asyncio.sleep(0)
+            heard.append(("slow", value))
+
+        off = hub.on("update", lambda value: heard.append(("plain", value)))
+        hub.on("update", slow)
+        running = asyncio.create_task(hub.run())
+        await hub.put("update", 1, None)
+        await hub.put("update", 2, None)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        off()
+        await hub.put("update", 3, None)
+        hub.close()
+        await running
+        return heard
+
+    assert asyncio.run(story()) == [("plain", 1), ("slow", 1), ("plain", 2), ("slow", 2), ("slow", 3)]

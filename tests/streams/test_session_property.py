@@ -1,0 +1,152 @@
+"""Whatever comes, in whatever order: a session never raises, never asks twice, keeps every limit, and ends up live."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resilience.streams import Limits
+from resilience.streams.session import State
+from tests.streams.scripted import Play
+
+NAMES = ("a", "b", "c")
+CODES = (
+    30001, 30003, 30004, 30005, 30014, 30007, 30033, 429, 40725, 25227, 99999,
+)  # fmt: skip
+LIMITS = Limits(
+    connects={"rate": "30/m", "burst": 5},  # type: ignore[arg-type]
+    frames={"rate": "4/s", "burst": 4},  # type: ignore[arg-type]
+    subscribes={"rate": "20/m", "burst": 20},  # type: ignore[arg-type]
+    message_bytes=256,
+    renew_after="2m",  # type: ignore[arg-type]
+)
+
+name = st.sampled_from(NAMES)
+frame = st.one_of(
+    st.builds(lambda one: {"ack": one}, name),
+    st.builds(lambda one: {"left": one}, name),
+    st.just({"login": 1}),
+    st.just("pong"),
+    st.builds(lambda one, seq, back, whole: {"of": one, "seq": seq, "after": seq - back, "whole": whole, "data": seq},
+              name, st.integers(1, 6), st.integers(1, 2), st.booleans()),
+    st.builds(lambda code: {"error": code}, st.sampled_from(CODES)),
+    st.builds(lambda code, one: {"error": code, "of": one, "op": "subscribe"}, st.sampled_from(CODES), name),
+    st.sampled_from(["{", "[]", "5", '{"of": 1}', "null"]),
+)  # fmt: skip
+step = st.one_of(
+    st.tuples(st.just("frame"), st.integers(0, 2), frame),
+    st.tuples(st.just("frame"), st.integers(0, 2), frame),
+    st.tuples(st.just("answer"), st.integers(0, 2), st.none()),
+    st.tuples(st.just("opened"), st.integers(0, 2), st.none()),
+    st.tuples(st.just("lost"), st.integers(0, 2), st.sampled_from([ConnectionResetError(), KeyError("x"), OSError()])),
+    st.tuples(st.just("wait"), st.sampled_from([0.0, 0.3, 2.0, 15.0, 40.0, 130.0]), st.none()),
+    st.tuples(st.just("want"), st.just(0), name),
+    st.tuples(st.just("unwant"), st.just(0), name),
+    st.tuples(st.just("hold"), st.integers(0, 2), st.booleans()),
+    st.tuples(st.just("resynced"), st.integers(0, 2), st.none()),
+)
+
+
+class Venue(Play):
+    """A venue that holds a client to its limits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(limits=LIMITS, **options)
+        self.alive: dict[int, set[str]] = {}
+
+    def take(self, steps: Any) -> None:
+        """Do what is asked for, and see that nothing live is asked for again."""
+        before = {link: len(sent) for link, sent in self.sent.items()}
+        super().take(steps)
+        for link, sent in self.sent.items():
+            for told in sent[before.get(link, 0) :]:
+                if told == "ping" or told["op"] not in ("subscribe", "unsubscribe"):
+                    continue
+                named = [one["of"] for one in told["args"]]
+                assert len(set(named)) == len(named)
+                if told["op"] == "subscribe":
+                    assert not self.alive.get(link, set()) & set(named)
+                else:
+                    self.alive.setdefault(link, set()).difference_update(named)
+
+    def hear(self, link: int, told: Any) -> None:
+        """Let a frame come; an ack of what was asked for makes it live."""
+        one = told.get("ack") if isinstance(told, dict) else None
+        asked = one in self.session.links[link].waiting() if link in self.session.links else False
+        if asked:
+            self.alive.setdefault(link, set()).add(one)
+        text = '"pong"' if told == "pong" else told if isinstance(told, str) else json.dumps(told)
+        super().take(None)
+        self.take(self.session.frame(link, text, self.now))
+
+    def nth(self, place: int) -> int | None:
+        """Return one of the last connections."""
+        numbers = sorted(self.sent, reverse=True)
+        return numbers[place] if place < len(numbers) else None
+
+    def answer(self, link: int) -> None:
+        """Answer as a good venue does: everything that is open."""
+        one = self.session.links.get(link)
+        if one is None:
+            return
+        if one.opened is None:
+            self.take(self.session.opened(link, self.now))
+        if one.login_at is not None and link in self.session.links:
+            self.hear(link, {"login": 1})
+        for waits in one.waiting():
+            self.hear(link, {"ack": waits})
+        for leaves in [name for name, sub in one.subs.items() if sub.state == "leaving"]:
+            self.hear(link, {"left": leaves})
+        self.hear(link, "pong")
+
+
+def within(stamps: list[float], most: int, span: float) -> bool:
+    """Tell whether no span holds more than that many."""
+    return all(b - a >= span - 1e-9 for a, b in zip(stamps, stamps[most:], strict=False))
+
+
+@settings(max_examples=150)
+@given(st.lists(step, max_size=40), st.booleans())
+def test_any_script(script: list[Any], private: bool) -> None:
+    """It never raises; nothing live is asked for twice; limits hold; a good venue brings it back to live."""
+    play = Venue(private=private)
+    play.policies.subscribe(lambda _event: None)
+    play.want("a", "b")
+    play.take(play.session.start(play.now))
+    for kind, place, value in script:
+        if kind == "wait":
+            play.wait(place)
+        elif kind == "want":
+            play.want(value)
+        elif kind == "unwant":
+            play.take(play.session.unsubscribe([value], play.now))
+        elif (link := play.nth(place)) is not None:
+            if kind == "frame":
+                play.hear(link, value)
+            elif kind == "answer":
+                play.answer(link)
+            elif kind == "hold":
+                play.session.holding(link, value, play.now)
+            elif kind == "lost":
+                play.take(play.session.lost(link, value, play.now))
+            else:
+                play.take(getattr(play.session, kind)(link, play.now))
+    wanted = set(play.session.wanted)
+    for _ in range(200):
+        for link in list(play.session.links):
+            play.answer(link)
+        if play.session.over is not None or (play.session.live and len(play.session.links) == 1):
+            break
+        play.wait(1.0)
+    if play.session.over is None:
+        (link,) = play.session.links.values()
+        assert play.session.state in (State.LIVE, State.STALE)
+        assert {one for one, sub in link.subs.items() if sub.state == "live"} >= wanted == set(play.session.wanted)
+    assert within(play.opened, LIMITS.connects.burst, LIMITS.connects.span)
+    for number, stamps in play.stamps.items():
+        assert within(stamps, LIMITS.frames.burst, LIMITS.frames.span)
+        asked = [at for at, told in zip(stamps, play.sent[number], strict=True) if "subscribe" in str(told)]
+        assert within(asked, LIMITS.subscribes.burst, LIMITS.subscribes.span) or "unsubscribe" in str(play.sent[number])

@@ -1,0 +1,191 @@
+"""The assertions for tests of bots: silent where all is well, and readable where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resilience import Policies, failure_of
+from resilience._core.events import Event
+from resilience.testing import (
+    FakeClock,
+    ScriptedTransport,
+    assert_events,
+    assert_no_secrets,
+    assert_sent,
+    fails_with,
+    recorded_events,
+)
+
+FAILED = Event(name="attempt_failed", operation="buy", code="429", attempt=1)
+RETRY = Event(name="retry_scheduled", operation="buy", wait_for=0.1 + 0.2, attempt=1)
+OTHER = Event(name="call_failed", operation="sell", code="43012")
+STORY = [FAILED, RETRY, OTHER]
+
+
+def complaint(claim: Callable[[], Any]) -> list[str]:
+    """Return the lines with which a claim fails."""
+    with pytest.raises(AssertionError) as caught:
+        claim()
+    return str(caught.value).splitlines()
+
+
+def test_events_that_are_as_expected() -> None:
+    """Names, some fields, floats that are nearly the same, and questions; one operation alone; none at all."""
+    assert_events(STORY, "attempt_failed", {"name": "retry_scheduled", "wait_for": 0.3}, {"code": "43012"})
+    assert_events(STORY, "attempt_failed", {"wait_for": lambda seconds: seconds < 1}, operation="b*")
+    assert_events(STORY, "retry_scheduled", among_others=True)
+    assert_events(STORY, "call_failed", "attempt_failed", "retry_scheduled", in_any_order=True)
+    assert_events(STORY, "call_failed", "attempt_failed", in_any_order=True, among_others=True)
+    assert_events([])
+
+
+def test_a_difference_is_read_at_a_glance() -> None:
+    """What was expected and what happened stand at their place; of a twin only the fields that were asked for."""
+    lines = complaint(lambda: assert_events(STORY, "attempt_failed", {"name": "retry_scheduled", "wait_for": 5.0}))
+    assert lines == [
+        "the events are not those expected (- missing, + not expected):",
+        "    attempt_failed operation=buy attempt=1 code='429'",
+        "  - retry_scheduled wait_for=5.0",
+        "  + retry_scheduled wait_for=0.30000000000000004",
+        "  + call_failed operation=sell code='43012'",
+    ]
+
+
+def test_one_missing_event_does_not_make_the_others_wrong() -> None:
+    """The lists are aligned: what matches later is no difference."""
+    lines = complaint(
+        lambda: assert_events(STORY, "attempt_failed", "budget_exhausted", "retry_scheduled", "call_failed")
+    )
+    assert [line[:20] for line in lines[1:]] == [
+        "    attempt_failed o",
+        "  - budget_exhausted",
+        "    retry_scheduled ",
+        "    call_failed oper",
+    ]
+
+
+def test_order_counts_unless_it_does_not() -> None:
+    """The same events the other way round are a difference; an event serves one expectation only."""
+    assert complaint(lambda: assert_events(STORY, "call_failed", "attempt_failed", among_others=True))
+    lines = complaint(lambda: assert_events(STORY, "call_failed", "call_failed", in_any_order=True, among_others=True))
+    assert lines[1] == "  - call_failed"
+    lines = complaint(lambda: assert_events(STORY, "call_failed", {"code": "429"}, in_any_order=True))
+    assert lines[1:][1].startswith("  + retry_scheduled")
+
+
+def test_in_any_order_finds_a_pairing_if_there_is_one() -> None:
+    """A broad expectation that comes first leaves the narrow one its event."""
+    assert_events(STORY, {"operation": "buy"}, "attempt_failed", "call_failed", in_any_order=True)
+
+
+def test_expectations_that_cannot_come_true() -> None:
+    """A typing mistake in a test is told as one, and not as a missing event."""
+    with pytest.raises(ValueError, match="no event 'retry_schedule'; did you mean 'retry_scheduled'"):
+        assert_events(STORY, "retry_schedule")
+    with pytest.raises(ValueError, match="no field 'waitfor'; did you mean 'wait_for'"):
+        assert_events(STORY, {"name": "retry_scheduled", "waitfor": 1})
+    with pytest.raises(ValueError, match="no field 'catgory'; did you mean 'category'"), fails_with(catgory="fatal"):
+        pass
+
+
+def test_sent_as_often_as_claimed() -> None:
+    """A call too many is seen even if the bot swallowed the script's error; arguments are shown without secrets."""
+    send = ScriptedTransport(["ok"])
+    send("BTCUSDT", api_key="abcdef")
+    assert_sent(send, 1)
+    with pytest.raises(AssertionError):
+        send("BTCUSDT")
+    lines = complaint(lambda: assert_sent(send, 1))
+    assert lines == [
+        "expected 1 send, there were 2",
+        "  1. ('BTCUSDT', api_key='[redacted]') key=None",
+        "  2. ('BTCUSDT') key=None",
+    ]
+    assert complaint(lambda: assert_sent(send, 2, keys=1))[0] == "expected 1 key, there were 0"
+
+
+def test_an_order_is_not_sent_twice_on_a_timeout() -> None:
+    """The whole of it: one send, the caller told that the outcome is unknown, and the events that say so."""
+    policies = Policies.builtin(clock=FakeClock())
+    send = ScriptedTransport([TimeoutError("no answer")])
+    place = policies.resilient(operation="place_order")(send)
+    with recorded_events(policies) as events, fails_with(category="retryable", executed="maybe") as failed:
+        place()
+    assert_sent(send, 1)
+    assert_events(events, "attempt_failed", {"name": "call_failed", "executed": "maybe"}, operation="place_order")
+    assert isinstance(failed.error, TimeoutError)
+    assert failed.failure is failure_of(failed.error)
+
+
+def test_failing_otherwise_is_told_field_by_field() -> None:
+    """Nothing raised, and something else raised, are two messages."""
+
+    def nothing() -> None:
+        with fails_with(category="fatal"):
+            pass
+
+    def otherwise() -> None:
+        with fails_with(executed="no", category=lambda one: one == "fatal", attempts=1):
+            raise TimeoutError("?signature=abcdef")
+
+    assert complaint(nothing) == ["expected a failure with category='fatal', but nothing was raised"]
+    assert complaint(otherwise) == [
+        "it failed otherwise than expected, with TimeoutError: ?signature=[redacted]",
+        "  executed is 'maybe', expected 'no'",
+        "  category is 'retryable', expected <<lambda>>",
+    ]
+
+
+def test_what_ends_a_program_is_not_held_back() -> None:
+    """Ctrl-C and cancellation pass through a block that expects a failure."""
+    with pytest.raises(KeyboardInterrupt), fails_with():
+        raise KeyboardInterrupt
+
+
+SECRET = "top/secret+value"
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        (f"key was {SECRET}", "text"),
+        ("key was top%2Fsecret%2Bvalue", "text"),
+        ([{"event": "x", "url": "https://h/?signature=ab12cd"}], "[0].url"),
+        ([{"event": "x", "password": "letmein"}], "[0].password"),
+        (Event(name="call_failed", remedy=f"give {SECRET}"), "remedy"),
+        (b"Authorization: Bearer abcdef", "text"),
+        (failure_of(TimeoutError(SECRET)), None),
+    ],
+)
+def test_secrets_are_found_and_not_shown(written: Any, place: str | None) -> None:
+    """Given ones in any spelling, and others by their shape or their name; the message never repeats them."""
+    if place is None:
+        assert_no_secrets(written, SECRET)
+        return
+    lines = complaint(lambda: assert_no_secrets(written, SECRET))
+    assert lines[0] == "something secret was written:"
+    assert lines[1].startswith(f"  {place}: ")
+    for secret in (SECRET, "top%2Fsecret", "ab12cd", "letmein", "abcdef"):
+        assert secret not in "\n".join(lines)
+
+
+def test_secrets_in_errors_their_notes_and_causes() -> None:
+    """All that a traceback would print of them is looked at, in circles once; source lines are the program's own."""
+    cause = ValueError("plain")
+    error = TimeoutError("plain")
+    error.__cause__, cause.__context__ = cause, error
+    assert_no_secrets(error, SECRET)
+    cause.add_note(f"it was {SECRET}")
+    assert complaint(lambda: assert_no_secrets(error, SECRET))[1:] == ["  text: ValueError: plain", "it was [redacted]"]
+
+
+def test_what_is_no_secret() -> None:
+    """An idempotency key may be written; numbers and absent values say nothing; an empty secret is a mistake."""
+    assert_no_secrets(
+        [Event(name="call_failed", key="monday-1"), {"key": "monday-1", "token": None, "n": 1}, 2, None], SECRET
+    )
+    with pytest.raises(ValueError, match="an empty secret"):
+        assert_no_secrets("", "")
