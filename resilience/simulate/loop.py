@@ -63,7 +63,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready = self._ready  # type: ignore[attr-defined]  # what asyncio runs next
         if not ready:
             self._jump(0 if self._stopping else None)  # type: ignore[attr-defined]
-        elif self._timers and self._timers[0][0] <= self._now:
+        elif self._timers and (self._timers[0][0] <= self._now or self._timers[0][2].cancelled()):
             self._jump(0)
         for _ in range(len(ready)):
             handle = ready.popleft()
