@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -63,9 +64,23 @@ def _begun(job: Job) -> tuple[Connection, Any]:
     context = get_context("spawn")  # a fork would copy locks that other threads hold
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(there, job), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     there.close()
     return here, process
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold a Ctrl-C back until this is over: what is begun meanwhile never gets one, it is the parent's affair."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _heard(
@@ -88,7 +103,7 @@ def _heard(
 
 
 def _work(connection: Connection, job: Job) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's affair
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
     try:
         connection.send(run_job(job, lambda: connection.send(None)))
     except BrokenPipeError:
