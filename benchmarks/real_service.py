@@ -13,9 +13,9 @@ from math import inf
 from random import Random
 from typing import Any
 
-from resilience.simulate import Client, Scenario, Service
+from resilience.simulate import Client, Outcome, Scenario, Service
 from resilience.simulate.answers import GOOD, Answer
-from resilience.simulate.run import Outcome, run_scenario, service_of
+from resilience.simulate.run import run_scenario, service_of
 
 WORDS = {200: "OK", 429: "Too Many Requests", 503: "Service Unavailable"}
 

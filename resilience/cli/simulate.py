@@ -96,7 +96,7 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     from ..simulate.compare import Job
     from ..simulate.files import load_scenario
 
-    scenario = _scaled(load_scenario(args.scenario), args.scale)
+    scenario = load_scenario(args.scenario).scaled(args.scale)
     jobs: list[Job] = []
     for file in args.files or [""]:
         made = load(file) if file else builtin()
@@ -107,25 +107,6 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     if len(jobs) > _MOST_RUNS:
         raise PolicyError(f"{len(jobs)} policies: at most {_MOST_RUNS} can be compared; choose some with --policy")
     return jobs
-
-
-def _scaled(scenario: Scenario, scale: float) -> Scenario:
-    """Return the scenario with a share of its clients, and of what is there for all of them."""
-    if scale == 1.0:
-        return scenario
-    clients = max(1, round(scenario.clients * scale))
-    by = clients / scenario.clients
-    limit = scenario.limit
-    if limit is not None and limit.per == "all":
-        limit = replace(limit, rate=limit.rate * by)
-    troubles = []
-    for one in scenario.troubles:
-        if one.capacity is not None:
-            one = replace(one, capacity=one.capacity * by)
-        if one.limit is not None and limit is not None and limit.per == "all":
-            one = replace(one, limit=one.limit * by)
-        troubles.append(one)
-    return replace(scenario, clients=clients, capacity=scenario.capacity * by, limit=limit, troubles=tuple(troubles))
 
 
 def _own(made: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]:

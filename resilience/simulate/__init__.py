@@ -14,9 +14,11 @@ from .clients import Client, Watch, governed
 from .compare import Comparison, Job, Run, run_job
 from .files import load_scenario, shipped_scenarios
 from .loop import VirtualClock, VirtualLoop, run_virtual
-from .run import Outcome, simulate
-from .scenario import Errors, Limit, Scenario, Surge, Trouble
+from .outcome import Outcome
+from .run import simulate
+from .scenario import Scenario
 from .service import Service
+from .troubles import Errors, Limit, Surge, Trouble
 
 __all__ = [
     "Client",

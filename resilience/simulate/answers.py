@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from .scenario import Errors
+from .troubles import Errors
 
 __all__ = [
     "FAILS",

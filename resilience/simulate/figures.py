@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .clients import Watch
-from .run import Outcome, Request
+from .outcome import Outcome, Request
 
 __all__ = ["Figures", "Series", "figures", "percentile", "series"]
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Literal
 
 from .answers import FAILS, FULL, GOOD, REFUSED, SQUEEZED, Answer, answers_of
-from .scenario import Errors, Limit, Trouble
+from .troubles import Errors, Limit, Trouble
 
 __all__ = ["Service"]
 

@@ -147,11 +147,14 @@ def test_nothing_is_cut_off(seen: Any) -> None:
 
 
 def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
-    """The scale's words of one chart keep apart."""
+    """The words of one chart keep apart: those of its scales, and the names of its troubles."""
     for chart in seen.locator(".plot").all()[:4]:
         for axis, start, size in ((".ys b", "y", "height"), (".xs b", "x", "width")):
             spans = sorted((box[start], box[start] + box[size]) for box in boxes(chart, axis))
             assert all(before[1] <= after[0] + 1 for before, after in pairwise(spans)), axis
+    names = sorted((box["y"], box["x"], box["x"] + box["width"]) for box in boxes(seen.locator(".plot").first, "em"))
+    assert len(names) == 3
+    assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(names))
 
 
 def test_colours_can_be_told_apart(seen: Any) -> None:
