@@ -137,6 +137,7 @@ def series(outcome: Outcome, watch: Watch, *, breaker: bool) -> Series:
     """Cut a run into steps."""
     lasts = outcome.scenario.lasts
     step = next((one for one in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0) if lasts / one <= _BUCKETS), lasts / _BUCKETS)
+    step = min(step, lasts)
     edges = [n * step for n in range(int(lasts / step + 1e-9) + 1)]
     spans = list(pairwise(edges))
     groups = [outcome.begun(*span) for span in spans]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Literal
 
 from .._core.section import Section
@@ -40,8 +41,11 @@ class Errors(Section):
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
-        if not is_known(self.registry) and not self.registry.endswith((".yaml", ".yml")):
+        named = is_known(self.registry)
+        if not named and not self.registry.endswith((".yaml", ".yml")):
             raise refused("Errors", "registry", str(_unknown_registry(self.registry)))
+        if not named and not Path(self.registry).is_file():
+            raise refused("Errors", "registry", f"no code table at {self.registry!r}")
         table = self.table
         if not self.codes:
             raise refused("Errors", "codes", 'expected codes and their shares, such as {"429": 5%}')

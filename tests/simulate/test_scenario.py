@@ -36,6 +36,7 @@ MISTAKES = {
     "overload: sheds": (1, 11, "overload", "is not one of shed, queue"),
     "version: 2": (1, 10, "version", "allowed is 1"),
     "errors: {registry: bitgte, codes: {'1': 5%}}": (1, 20, "errors.registry", "did you mean 'bitget'?"),
+    "errors: {registry: no.yaml, codes: {'1': 5%}}": (1, 20, "errors.registry", "no code table at 'no.yaml'"),
     "errors: {registry: bitget, codes: {'4072': 5%}}": (1, 35, "errors.codes", "no code '4072'"),
     "errors: {registry: bitget, codes: {'00000': 5%}}": (1, 35, "errors.codes", "means success"),
     "errors: {registry: bitget}": (1, 9, "errors.codes", "expected codes and their shares"),
