@@ -11,7 +11,7 @@ import pytest
 
 from resilience.bitget.operations import OPERATIONS
 from resilience.config.lint import lint
-from resilience.config.nodes import read_file
+from resilience.config.reading import read_file
 from resilience.config.schema import policy_schema
 from resilience.config.schema_of_codes import code_schema
 from resilience.errors import Problem
