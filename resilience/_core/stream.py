@@ -36,7 +36,7 @@ class Limits(Section):
     """
 
     connects: Annotated[
-        Pace, About("New connections, all sockets of one client together.", "{rate: 55/m, burst: 275}")
+        Pace, About("New connections to one host, all clients of the policies together.", "{rate: 55/m, burst: 275}")
     ] = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
     subscribes: Annotated[Pace, About("Requests to subscribe, on one connection.", "{rate: 230/h, burst: 230}")] = (
         field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
