@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .failure import Gap
 
-__all__ = ["Fetch", "Open", "Resync", "Send", "Shut", "Step", "Tell"]
+__all__ = ["Fetch", "Open", "Prime", "Resync", "Send", "Shut", "Step", "Tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Prime:
+    """Learn what there is already: these subscriptions are live for the first time."""
+
+    args: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Tell an event; `key` names the subscription of an update."""
 
@@ -55,4 +63,4 @@ class Tell:
     key: Any = None
 
 
-Step = Open | Send | Shut | Resync | Fetch | Tell
+Step = Open | Send | Shut | Resync | Fetch | Prime | Tell
