@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "place orders on a loopback exchange with and without this library",
     "explain": "say what an error means and what the policy would do",
     "sandbox": "run the loopback exchange",
+    "schema": "print the JSON schema of policy files",
 }
 """Every command and what it is for."""
 
