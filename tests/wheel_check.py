@@ -34,6 +34,13 @@ def check_command() -> None:
 
     printed = subprocess.run([*command, "schema"], check=True, capture_output=True).stdout
     assert printed == (Path(resilience.__file__).parent / "_policies" / "policy.schema.json").read_bytes()
+    listed = json.loads(
+        subprocess.run([*command, "simulate", "--list", "--json"], check=True, capture_output=True).stdout
+    )
+    assert "outage" in [one["name"] for one in listed], listed
+    words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
+    subprocess.run([*command, *words], check=True, capture_output=True)
+    assert "</html>" in Path("report.html").read_text(encoding="utf-8")
 
 
 def check_decorator() -> None:

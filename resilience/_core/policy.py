@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from ..errors import PolicyError, Problem
@@ -388,3 +389,10 @@ class PolicySet:
     """The code tables that the file names by their path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+
+    def rule_for(self, operation: str) -> Operation | None:
+        """Return the first entry of `operations` whose glob matches, or None."""
+        for one in self.operations:
+            if operation == one.match or fnmatchcase(operation, one.match):
+                return one
+        return None

@@ -162,13 +162,13 @@ class Spec:
         if self.kind in ("duration", "window"):
             for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
                 if number >= size and number % size == 0:
-                    return f"{number / size:g}{unit}"
-            return f"{number * 1000:g}ms" if 0 < number < 1 else f"{number:g}s"
+                    return f"{number / size:.12g}{unit}"
+            return f"{number * 1000:.12g}ms" if 0 < number < 1 else f"{number:.12g}s"
         if self.kind == "rate":
             spans = (("s", 1), ("m", 60), ("h", 3600))
             unit, size = next((one for one in spans if abs(number * one[1] - round(number * one[1])) < 1e-9), spans[0])
             return f"{number * size:.12g}/{unit}"
-        return f"{number * 100:g}%" if self.kind == "ratio" else f"{number:.12g}"
+        return f"{number * 100:.12g}%" if self.kind == "ratio" else f"{number:.12g}"
 
 
 def shown(value: Any) -> str:
