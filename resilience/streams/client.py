@@ -10,20 +10,20 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from .._core.plan import Binding
 from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies, current
 from ..telemetry.structlog import StructlogListener
-from .attempts import Attempts
+from .asking import answer_to
+from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .dialect import Arg
+from .dialect import Arg, Message
 from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
-from .session import Session, State
+from .request import NotSentError
+from .session import State
 from .supervisor import Supervisor
 from .venue import Venue
 from .windows import window_of
@@ -60,7 +60,7 @@ class StreamClient:
         settings = policies.policy(policy) if isinstance(policy, str) else policy
         self.limits = (limits or settings.stream or Limits()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
-        self._pipeline = policies.pipeline(policy)
+        self._policies, self._pipeline = policies, policies.pipeline(policy)
         self._connects = partial(window_of, policies, self.limits.connects)
         self._hub = Hub(self.limits.queue, self.limits.overflow, self._raised)
         self._logged: set[str] = set()
@@ -134,6 +134,22 @@ class StreamClient:
             while not _settled(one):
                 await one.changed()
 
+    async def request(self, socket: str, request_id: str, text: str, leaving: Callable[[], None]) -> Message:
+        """Send a request on one of the sockets, once it is logged in, and return the answer that has this id.
+
+        Waiting has no limit of its own. A call that is cut after the request has left closes the connection, so
+        that nothing of it arrives later; `leaving` is called just before it leaves, and once more then.
+
+        Raises:
+            NotSentError: the socket has ended, or the client is closed; nothing was sent.
+            ConnectionResetError: the connection ended before the answer came.
+        """
+        if self._closed:
+            raise NotSentError("the client is closed")
+        supervisor = self._supervisor(socket)
+        self.start()
+        return await answer_to(supervisor, self._clock, request_id, text, leaving)
+
     async def close(self, *, patience: float = 5.0) -> None:
         """End it: sockets are closed, loops end, handlers get what waits for them, for `patience` seconds at most."""
         self._closed = True
@@ -196,42 +212,17 @@ class StreamClient:
     def _supervisor(self, name: str) -> Supervisor:
         found = self._supervisors.get(name)
         if found is None:
-            found = self._supervisors[name] = self._made(name)
+            found = self._supervisors[name] = assembled(
+                name,
+                self._venue,
+                self._pipeline,
+                self.limits,
+                self._connects(host_of(self._venue, name)),
+                self._hub,
+                broke=partial(self._broken, name),
+                over=self._ended,
+            )
         return found
-
-    def _made(self, name: str) -> Supervisor:
-        venue = self._venue
-        url = venue.urls[name]
-        host = urlsplit(url).netloc
-        connect = partial(venue.connect, url)
-        binding = Binding(
-            operation=f"stream_{name}",
-            read=True,
-            registry=venue.registry,
-            host=host,
-            account=venue.account,
-        )
-        session = Session(
-            name,
-            venue.dialect,
-            self.limits,
-            Attempts(partial(self._pipeline.plan, connect, binding)),
-            self._connects(host),
-            private=name in venue.private,
-            clock=self._clock,
-            stamp=venue.stamp,
-        )
-        told = partial(self._broken, name)
-        return Supervisor(
-            session,
-            connect,
-            self._hub,
-            self._clock,
-            resync=venue.resync,
-            fetch=venue.fetch,
-            broke=told,
-            over=self._ended,
-        )
 
     def _ended(self) -> None:
         """A socket has ended; with the last one the loops end."""

@@ -224,7 +224,9 @@ def test_what_is_never_answered(stage: str) -> None:
         assert subscribed(play, 1) == ["a", "a"]
         assert play.failures()[0].doing == "asks for it again"
         play.take(play.session.frame(1, '"pong"', play.now))
-        play.wait(10.5)
+        play.wait(15)
+        play.take(play.session.frame(1, '"pong"', play.now))
+        play.wait(6)
     code = "not_opened" if stage == "connect" else "no_answer"
     assert (play.failures()[-1].code, play.failures()[-1].during) == (code, stage)
     assert 1 not in play.open
@@ -384,3 +386,17 @@ def test_every_subscription_refused_for_want_of_a_login() -> None:
     play.wait(1.0)
     assert subscribed(play, 1) == ["a", "b", "c"] * 2
     assert len(play.failures()) == 3
+
+
+def test_one_subscription_that_is_never_answered_does_not_cost_the_others() -> None:
+    """It is asked for ever more slowly on a connection that is good, and told once."""
+    play = Play()
+    link = play.live("a", "b")
+    play.want("c")
+    for _ in range(600):
+        play.wait(1.0)
+        play.frame(link, left="c")
+        play.take(play.session.frame(link, '"pong"', play.now))
+    assert len(play.opened) == 1
+    assert [one.code for one in play.failures()] == ["no_answer"]
+    assert 3 < subscribed(play, link).count("c") < 9
