@@ -135,7 +135,7 @@ class Plan:
         self.rules = policy.reconcile or Reconcile()
         self.fence = fence_of(self.rules, binding)
         self.stamps = binding.stamps
-        self.reconcile: Callable[..., Any] = binding.reconcile or _nothing
+        self.reconcile: Any = binding.reconcile  # asked only where there is one: see `reconciled` and `confirmed`
         self.inspect = self._inspector()
         self.refusal = Refusals(binding.refusals, policy.name, binding.operation, clock).make
 
@@ -219,8 +219,8 @@ class Plan:
 
     def told_limits(self, **told: float | None) -> None:
         """Learn what the API says of its limits; see `Quotas.told`."""
-        if self.quotas is not None:
-            self.quotas.told(self.clock.monotonic(), **told)
+        assert self.quotas is not None, "who tells has asked `CurrentCall.limited` before"
+        self.quotas.told(self.clock.monotonic(), **told)
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""
@@ -239,10 +239,6 @@ class Plan:
             return result if bad is not None and bad(result) else None
 
         return inspect
-
-
-def _nothing(_call: object) -> None:
-    raise LookupError("nothing to look with")
 
 
 def fence_of(rules: Reconcile, binding: Binding) -> Fence:

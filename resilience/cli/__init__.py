@@ -29,6 +29,8 @@ COMMANDS = {
     "explain": "say what an error means and what the policy would do",
     "replay": "show what changed policies would have made of a recorded log",
     "sandbox": "run the loopback exchange",
+    "schema": "print the JSON schema of policy files",
+    "simulate": "try policies against a failing service, on virtual time",
 }
 """Every command and what it is for."""
 
