@@ -8,7 +8,7 @@ import pytest
 
 from resilience import NOT_FOUND, Found
 from resilience._core.policy import Reconcile
-from resilience._core.reconcile import Doubt, Fence, NotFound, Verdict, in_seconds
+from resilience._core.reconcile import _NO_SECONDS, Doubt, Fence, NotFound, Verdict, in_seconds
 
 AT = 1_700_000_000.0
 """Unix time of the first stamp; the monotonic clock stands at 100 then."""
@@ -37,6 +37,10 @@ def test_without_an_open_attempt_there_is_no_doubt() -> None:
     """And there never was one."""
     one = doubt()
     assert (one.open, one.ever) == (False, False)
+    fresh = doubt(checks=1, wait=7)
+    assert fresh.next_look(0.0) == 7.0
+    fresh.looked(NOT_FOUND, sent=0.0, now=0.0)
+    assert fresh.next_look(0.0) == 65.0
     assert (opened().open, opened().ever) == (True, True)
 
 
@@ -212,6 +216,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
         (NOT_FOUND, True),
         (NOT_FOUND(AT), True),
         (NOT_FOUND(AT * 1000), False),
+        (NOT_FOUND(_NO_SECONDS), False),
         (NOT_FOUND("soon"), False),  # type: ignore[arg-type]
         (Found(1, created_at=AT * 1000), False),
         (Found(1, created_at=AT, server_time=AT * 1000), False),
