@@ -149,7 +149,7 @@ class Gauge:
             self.sends = deque([-inf] * most, maxlen=most)
             self.sends.extend(known)
             self.most, self.span = most, span
-            before.extend([inf] * (before.maxlen or 0))
+            before.extend([inf] * len(before))
         return known[:-most]
 
     def follow(self, sends: Iterable[float], held_until: float) -> None:

@@ -86,6 +86,7 @@ def test_a_new_attempt_begins_the_looks_anew() -> None:
     one = opened(checks=1, wait=0.5)
     one.looked(NOT_FOUND, sent=100.0, now=100.0)
     one.missed()
+    one.missed()
     one.opened(sent=170.0, stamp=AT + 70, answered_at=None)
     assert one.next_look(170.0) == 170.5
     one.looked(NOT_FOUND, sent=170.5, now=170.5)
@@ -150,6 +151,13 @@ def test_an_answer_in_the_apis_own_envelope_drops_the_window(answered_at: float,
     one = opened(answered_at=answered_at)
     assert one.looked(NOT_FOUND(limit), sent=140.0, now=140.0) is Verdict.AGAIN
     assert one.looked(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is Verdict.CLEAR
+
+
+def test_an_answer_may_come_as_late_as_its_attempt_took() -> None:
+    """Ten seconds after the first attempt began, its time may be ten seconds later."""
+    one = opened(sent=110.0, answered_at=AT + 44)
+    assert one.looked(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is Verdict.AGAIN
+    assert one.looked(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is Verdict.CLEAR
 
 
 def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
