@@ -131,7 +131,13 @@ def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
         binding = Binding(operation=operation) if bind is None else bind(operation, proxy)
         if binding is None:
             return method
-        return live(lambda: rules.compile(method, binding), asynchronous=is_async(method))
+
+        def build() -> Any:
+            if bind is None:
+                rules.keyless(operation, method)
+            return rules.compile(method, binding)
+
+        return live(build, asynchronous=is_async(method))
 
     if route is None:
         return compiled(name)

@@ -30,6 +30,11 @@ def check_command() -> None:
         subprocess.run([*command, "explain", "43012", "--json"], check=True, capture_output=True).stdout
     )
     assert answer["category"] == "user_fixable", answer
+    import resilience
+
+    printed = subprocess.run([*command, "schema"], check=True, capture_output=True).stdout
+    assert printed == (Path(resilience.__file__).parent / "_policies" / "policy.schema.json").read_bytes()
+
     listed = json.loads(
         subprocess.run([*command, "simulate", "--list", "--json"], check=True, capture_output=True).stdout
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from .._core.evidence import code_of
@@ -18,7 +18,11 @@ _BOOKS = "books"
 
 
 class Frames:
-    """What both versions share. Holds the credentials, and no state of a connection: safe to share."""
+    """What both versions share. Holds the credentials, and no state of a connection: safe to share.
+
+    Attributes:
+        heard: is told of every update that is read.
+    """
 
     ping = "ping"
     name = ""
@@ -28,6 +32,7 @@ class Frames:
 
     def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
         self._key, self._secret, self._passphrase = key, secret, passphrase
+        self.heard: Callable[[Mapping[str, Any]], None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -49,8 +54,10 @@ class Frames:
         return _written("unsubscribe", args)
 
     def id(self, arg: Arg) -> Hashable:
-        """Return a subscription's fields in order; the case of `instType` does not count."""
-        return tuple(sorted((key, _plain(key, value)) for key, value in arg.items()))
+        """Return what tells a subscription from others: an echo may hold more than was asked, or say `default`."""
+        which = arg.get("instId") or arg.get("symbol") or arg.get("coin") or "default"
+        told = (arg.get("instType"), arg.get(self.name), which, arg.get("interval", ""))
+        return tuple(str(one).upper() for one in told)
 
     def read(self, frame: str | bytes) -> Message:
         """Say what a frame means.
@@ -80,6 +87,8 @@ class Frames:
         return Message(kinds.get(event, Kind.OTHER), body, about, event, request=request)
 
     def _update(self, body: Mapping[str, Any], about: Hashable, arg: Any) -> Message:
+        if self.heard is not None:
+            self.heard(body)
         snapshot = body.get("action") == "snapshot"
         seq, after = _numbers(body.get("data")) if str(arg.get(self.name, "")) == _BOOKS else (None, None)
         return Message(Kind.DATA, body, about, seq=seq, after=after, snapshot=snapshot)
@@ -157,11 +166,6 @@ class FramesV3(Frames):
 
 def _written(op: str, args: Sequence[Arg]) -> str:
     return json.dumps({"op": op, "args": [dict(one) for one in args]}, separators=(",", ":"))
-
-
-def _plain(key: Any, value: Any) -> tuple[str, str]:
-    text = str(value)
-    return str(key), text.upper() if key == "instType" else text
 
 
 def _request(body: Mapping[str, Any]) -> str | None:

@@ -17,12 +17,13 @@ from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies
 from ..integrations import websockets as transport
-from ..streams.client import StreamClient, Venue
+from ..streams.client import StreamClient
 from ..streams.dialect import Arg
 from ..streams.failure import Gap
+from ..streams.venue import Venue
 from .clock import ServerClock
 from .frames import Frames, FramesV2, FramesV3
-from .missed import missed_by_rest
+from .missed import Missed
 from .signing import Signer
 
 __all__ = ["WebsocketClientV2", "WebsocketClientV3"]
@@ -77,6 +78,9 @@ class _Client(StreamClient):
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
+        if rest is not None and fetch_missed is None:
+            missed = Missed(rest, self._path)
+            self._dialect.heard, fetch_missed = missed.heard, missed.fetch
         headers = {"paptrading": "1"} if demo else {}
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
@@ -90,7 +94,7 @@ class _Client(StreamClient):
             account=signer.account,
             stamp=None if self._server_clock is None else self._server_clock.now,
             resync=None if self._server_clock is None else partial(self._measure, rest),
-            fetch=fetch_missed or (None if rest is None else missed_by_rest(rest, self._path)),
+            fetch=fetch_missed,
         )
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
 

@@ -83,8 +83,6 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         close_timeout=_CLOSE_WITHIN,
         max_size=_LONGEST,
         max_queue=_FRAMES,
-        compression="deflate",
-        process_exception=lambda error: error,
     )
     return Socket(made)
 

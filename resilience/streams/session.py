@@ -101,10 +101,13 @@ class Session(Refusals):
         try:
             message = self.dialect.read(text)
         except Exception as error:  # whatever a dialect makes of rubbish: the frame cannot be read
-            failure = self.attempts.classify(own("malformed_frame"))
+            failure = self.attempts.noted(own("malformed_frame"))
             caused = type(error).__name__
             return [self.exception(failure, "drops the frame and goes on", during="read", caused_by=caused)]
-        return _READ[message.kind](self, link, message, now) + self.tick(now)
+        steps = _READ[message.kind](self, link, message, now)
+        if message.kind is Kind.DATA and all(isinstance(step, Tell) and step.event == "update" for step in steps):
+            return steps if link.live_at is not None else steps + self.onward(now)
+        return steps + self.tick(now)
 
     # --- what a frame means ---------------------------------------------------------------------------
 
@@ -128,12 +131,12 @@ class Session(Refusals):
         sub = link.subs.get(message.id)
         if sub is not None and message.op == "unsubscribe":
             if sub.state == "leaving":
-                del link.subs[message.id]
+                link.forget([message.id])
         elif sub is not None and sub.state == "asked":
             sub.state = "live"
         return [Tell("response", message.body), *self.named(link)]
 
-    def update(self, link: Link, message: Message, _now: float) -> list[Step]:
+    def update(self, link: Link, message: Message, now: float) -> list[Step]:
         """An update came."""
         if message.id in self.gone:
             return []
@@ -144,8 +147,8 @@ class Session(Refusals):
             return []
         verdict = self.sequence.judge(message)
         if verdict == "gap":
-            link.renew([message.id])
-            failure = self.attempts.classify(own("sequence_gap"))
+            link.renew([message.id], now)
+            failure = self.attempts.noted(own("sequence_gap"))
             arg = self.wanted.get(message.id)
             return [self.exception(failure, "subscribes to it anew", during="read", arg=arg)]
         return [Tell("update", message.body, message.id)] if verdict == "next" else []

@@ -8,6 +8,7 @@ import socket
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
+import aiohttp.http_exceptions
 import ccxt
 import httpx
 import pytest
@@ -15,7 +16,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import ApiError, Category, CircuitOpenError, Classifier, CodeRegistry, Failure
+from resilience import ApiError, Category, CircuitOpenError, Classifier, CodeRegistry, Failure, Rule
 from resilience.bitget import API_ERROR_CODE, BitgetApiError
 
 
@@ -275,6 +276,85 @@ def test_all_constants_classify() -> None:
         rule = CodeRegistry.builtin("bitget").rule(code)
         assert rule is not None
         assert name in rule.names
+
+
+def test_a_table_with_an_envelope_judges_returned_bodies() -> None:
+    """Only then are they looked at."""
+    assert (BITGET.enveloped, DEFAULT.enveloped) == (True, False)
+
+
+def test_a_package_speaks_the_codes_of_the_table_that_names_it() -> None:
+    """Its errors are looked up there first, wherever it stands in the list; what the error says itself goes before."""
+    first = CodeRegistry("first", [Rule("7777", ("FIRST",), Category.FATAL)])
+    theirs = CodeRegistry("theirs", [Rule("7777", ("THEIRS",), Category.FATAL)], sources=[__name__.partition(".")[0]])
+    classifier = Classifier([first, theirs])
+    error = Shape(body={"code": "7777"})
+    assert classifier.classify(error).registry == "theirs"
+    assert classifier.classify(requests.RequestException({"code": "7777"})).registry == "first"
+    error.resilience_registry = "first"  # type: ignore[attr-defined]
+    assert classifier.classify(error).registry == "first"
+    assert classifier.classify(requests.RequestException({"code": "7777"}), registry="theirs").registry == "theirs"
+
+
+def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
+    """No server has sent it; the error is one of the connection."""
+    broken = aiohttp.http_exceptions.HttpProcessingError(code=400, message="Bad status line")
+    assert DEFAULT.classify(broken).http_status is None
+    wrapped = aiohttp.ClientError("x")
+    wrapped.__cause__ = broken
+    wrapped.status = 400  # type: ignore[attr-defined]
+    assert DEFAULT.classify(wrapped).http_status is None
+    wrapped.__cause__ = None
+    assert DEFAULT.classify(wrapped).http_status == 400
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        (1695808949356, 1695808949.356), ("1695808949356", 1695808949.356), ("soon", None), (True, None), (1.5, None),
+        (0, None), (-1, None), (None, None), (10**400, None),
+    ],
+)  # fmt: skip
+def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | None) -> None:
+    """Milliseconds in the envelope, as a number or as text."""
+    error = Shape(body={"code": "40725", "msg": "m", "requestTime": time})
+    assert BITGET.classify(error).answered_at == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"msg": "Order does not exist: insufficient balance"}, {"msg": 3, "message": "insufficient balance"}, {"msg": 3}],
+)
+def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -> None:
+    """The body's own where it has some, else the error's."""
+    texts = [("insufficient", "1")]
+    table = CodeRegistry("ccxt", [Rule("1", ("FUNDS",), Category.USER_FIXABLE, "no")], texts=texts)
+    classifier = Classifier([], base=HTTP, lookup=lambda name: table if name == "ccxt" else None)
+    error = ccxt.ExchangeError("kraken insufficient " + json.dumps({"code": "77777", **body}))
+    assert (classifier.classify(error).code, classifier.classify(error).category) == ("77777", "user_fixable")
+    quiet = ccxt.ExchangeError("kraken " + json.dumps({"code": "77777", "msg": "no"}))
+    assert classifier.classify(quiet).known is False
+
+
+class Closed(ExceptionGroup[Exception]):
+    """A group that tells no members."""
+
+    @property
+    def exceptions(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+def test_whatever_a_foreign_object_does_it_is_an_error_that_nobody_knows() -> None:
+    """The unknown rule of the policy is taken."""
+    found = DEFAULT.classify(Closed("g", [OSError()]))
+    assert (found.known, found.guessed, found.category, found.executed, found.code) == (
+        False,
+        True,
+        "retryable",
+        "maybe",
+        None,
+    )
 
 
 class Hostile(Exception):

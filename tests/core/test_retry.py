@@ -9,6 +9,8 @@ import pytest
 import tenacity
 
 from resilience import Pipeline, Policies, Policy, PolicyError
+from resilience._core.policy import Backoff, Retry
+from resilience._core.retry import Schedule, bounds
 from resilience.testing import FakeClock
 
 
@@ -100,6 +102,115 @@ def test_files_do_not_know_them() -> None:
         Policies.from_mapping({"policies": {"p": {"retry": {"stop": "never"}}}})
     with pytest.raises(PolicyError, match=r"retry\.stop: expected a function, got a int"):
         Policy(retry={"stop": 3})  # type: ignore[arg-type]
+
+
+EXPONENTIAL = {"kind": "exponential", "initial": 1, "factor": 3, "max": 20, "jitter": "none"}
+
+
+@pytest.mark.parametrize(
+    ("backoff", "delays"),
+    [
+        (EXPONENTIAL, [1, 3, 9, 20, 20]),
+        ({**EXPONENTIAL, "max": 9}, [1, 3, 9, 9, 9]),
+        ({**EXPONENTIAL, "initial": 0}, [0, 0, 0, 0, 0]),
+        ({**EXPONENTIAL, "initial": 30}, [20, 20, 20, 20, 20]),
+        ({**EXPONENTIAL, "factor": 1}, [1, 1, 1, 1, 1]),
+        ({**EXPONENTIAL, "kind": "linear"}, [1, 2, 3, 4, 5]),
+        ({**EXPONENTIAL, "kind": "linear", "max": 3}, [1, 2, 3, 3, 3]),
+        ({**EXPONENTIAL, "kind": "constant"}, [1, 1, 1, 1, 1]),
+        ({**EXPONENTIAL, "kind": "constant", "max": 0.5}, [0.5, 0.5, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None:
+    """As its kind says, never above the longest; `describe` says the same."""
+    clock = FakeClock()
+    ours = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
+    with pytest.raises(ConnectionRefusedError):
+        ours.call(_down)
+    assert clock.sleeps == pytest.approx([one for one in delays if one])
+    settings = Backoff(**backoff)
+    assert [bounds(settings, number) for number in range(1, 6)] == [(one, one) for one in delays]
+
+
+@pytest.mark.parametrize(
+    ("jitter", "draw", "delay"),
+    [("full", 0.0, 0.0), ("full", 0.5, 10.0), ("equal", 0.0, 10.0), ("equal", 0.5, 15.0), ("none", 0.5, 20.0)],
+)
+def test_noise_is_added_below_the_cap(jitter: Any, draw: float, delay: float) -> None:
+    """Full: anything up to the delay; equal: the upper half of it."""
+    backoff = Backoff(kind="constant", initial=20, max=20, jitter=jitter)
+    assert _delays(Retry(backoff=backoff), [draw]) == [delay]
+    assert bounds(backoff, 1) == ({"full": 0.0, "equal": 10.0, "none": 20.0}[jitter], 20.0)
+
+
+@pytest.mark.parametrize(
+    ("initial", "longest", "draws", "delays"),
+    [
+        (1, 20, [0.0, 0.5, 1.0, 1.0, 1.0], [1.0, 2.0, 6.0, 18.0, 20.0]),
+        (1, 2, [1.0, 1.0, 0.5], [2.0, 2.0, 1.5]),
+        (5, 2, [1.0, 0.5], [2.0, 2.0]),
+    ],
+)
+def test_a_decorrelated_delay_is_drawn_up_to_three_times_the_last(
+    initial: float, longest: float, draws: list[float], delays: list[float]
+) -> None:
+    """The cap bounds what is drawn from, and never what was drawn."""
+    backoff = Backoff(kind="decorrelated", initial=initial, max=longest)
+    assert _delays(Retry(backoff=backoff), draws) == pytest.approx(delays)
+
+
+def test_the_bounds_of_a_decorrelated_delay() -> None:
+    """From the first delay to three times as much each time."""
+    backoff = Backoff(kind="decorrelated", initial=1, max=20)
+    assert [bounds(backoff, number) for number in (1, 2, 3, 400)] == [(1, 3), (1, 9), (1, 20), (1, 20)]
+    assert bounds(Backoff(kind="decorrelated", initial=5, max=2), 1) == (2, 2)
+
+
+@pytest.mark.parametrize("attempt", [350, 10**6])
+def test_no_number_of_attempts_overflows(attempt: int) -> None:
+    """Growth is clamped in the exponent."""
+    assert bounds(Backoff(initial=0.1, factor=100, max=86400, jitter="none"), attempt) == (86400.0, 86400.0)
+
+
+def test_what_was_waited_is_known_to_the_next_question() -> None:
+    """To tenacity's objects: how long in all, and how long next."""
+    schedule = Schedule(Retry(backoff=Backoff(kind="constant", initial=2, jitter="none")), lambda: 0.5)
+    state = schedule.begin(7.0, (1,), {"two": 2})
+    assert (state.start_time, state.args, state.kwargs) == (7.0, (1,), {"two": 2})
+    assert [schedule.stops(state, number, 8.0, None) for number in (1, 2, 3)] == [False, False, True]
+    assert (state.attempt_number, state.outcome_timestamp) == (3, 8.0)
+    assert [schedule.delay(state), schedule.delay(state)] == [2.0, 2.0]
+    assert (state.idle_for, state.upcoming_sleep) == (4.0, 2.0)
+
+
+def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
+    """A stop object of the user's sees it as tenacity would show it; nothing of it is kept."""
+    seen: list[Any] = []
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        assert state.outcome is not None
+        seen.append(
+            (state.outcome.failed, None if state.outcome.failed else state.outcome.result(), state.upcoming_sleep)
+        )
+        return True
+
+    schedule = Schedule(Retry(stop=stop, backoff=Backoff(kind="constant", initial=2, jitter="none")), lambda: 0.0)
+    state = schedule.begin(0.0, (), {})
+    assert schedule.stops(state, 1, 0.0, "busy")
+    assert schedule.stops(state, 1, 0.0, OSError())
+    assert (seen, state.outcome) == ([(False, "busy", 2.0), (True, None, 2.0)], None)
+    assert schedule.delay(state) == 2.0
+
+
+def _delays(retry: Retry, draws: list[float]) -> list[float]:
+    rest = iter(draws)
+    schedule = Schedule(retry, lambda: next(rest))
+    state = schedule.begin(0.0, (), {})
+    delays = []
+    for number in range(1, len(draws) + 1):
+        schedule.stops(state, number, 0.0, None)
+        delays.append(schedule.delay(state))
+    return delays
 
 
 def _down() -> None:

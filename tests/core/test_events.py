@@ -1,0 +1,81 @@
+"""Events, and the listeners that hear them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resilience._core.events import EVENTS, Event, Events
+
+LEVELS = {
+    "error": {"call_failed", "policy_rejected"},
+    "info": {
+        "call_hedged", "call_reconciled", "call_recovered", "circuit_closed", "circuit_half_opened", "policy_reloaded",
+        "quota_waited",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_each_event_has_its_level(name: str) -> None:
+    """Only a call's final failure and a refused policy are errors; recoveries are informations."""
+    level = next((level for level, names in LEVELS.items() if name in names), "warning")
+    assert Event(name=name).level == level
+
+
+def test_an_event_tells_only_what_it_has() -> None:
+    """Neither its name nor what is None or empty; zero and False say something."""
+    assert Event(name="x", attempt=0, remedy="", shadow=False, wait_for=1.5, key=None).fields() == {
+        "attempt": 0, "wait_for": 1.5, "shadow": False,
+    }  # fmt: skip
+    with pytest.raises(AttributeError):
+        Event(name="x").name = "y"  # type: ignore[misc]
+
+
+def test_a_listener_hears_until_it_is_taken_away() -> None:
+    """Others hear on."""
+    heard: list[str] = []
+    events = Events(lambda event: heard.append("first"))
+    leave = events.subscribe(lambda event: heard.append("second"))
+    events.emit(Event(name="x"))
+    leave()
+    leave()
+    events.emit(Event(name="x"))
+    assert heard == ["first", "second", "first"]
+
+
+async def _later(event: Event) -> None:
+    """A listener that nobody would await."""
+
+
+@pytest.mark.parametrize("wrong", [3, None, _later])
+def test_what_cannot_listen_is_refused(wrong: Any) -> None:
+    """At once, and not when the first event is lost."""
+    with pytest.raises(TypeError, match="a listener is a plain function of one event, not"):
+        Events().subscribe(wrong)
+
+
+def test_one_that_raises_is_reported_once_and_dropped() -> None:
+    """The others of the same event are told all the same."""
+    heard: list[Any] = []
+
+    def broken(event: Event) -> None:
+        raise RuntimeError("no")
+
+    events = Events(broken, heard.append, on_dropped=lambda one, error: heard.append((one, type(error))))
+    first, second = Event(name="x"), Event(name="y")
+    events.emit(first)
+    events.emit(second)
+    assert heard == [(broken, RuntimeError), first, second]
+
+
+def test_a_report_that_fails_or_is_not_there_hides_nothing() -> None:
+    """The log may have been the listener that failed."""
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no")
+
+    for events in (Events(broken), Events(broken, on_dropped=broken)):
+        events.emit(Event(name="x"))
+        assert events.listeners == ()

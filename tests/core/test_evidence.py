@@ -1,0 +1,315 @@
+"""What an object tells about an error, before any table is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from resilience import ApiError
+from resilience._core.evidence import Evidence, code_of, gather, json_body, listed_in, text_of, walk
+from resilience._core.registry import Listed
+
+
+class Shape(Exception):
+    """An error with whatever attributes it is given."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args)
+        self.__dict__.update(attributes)
+
+
+class Answer:
+    """A response with whatever attributes it is given."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+
+class Odd(dict[str, Any]):
+    """A mapping that cannot be asked."""
+
+    def get(self, *_: Any) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+BODY = {"code": "43012", "msg": "m"}
+RAW = json.dumps(BODY)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        BODY,
+        Shape(body=BODY),
+        Shape(body=RAW),
+        Shape(payload=RAW.encode()),
+        Shape(error=BODY),
+        Shape(data="  " + RAW + " and more"),
+        Shape(response=BODY),
+        Shape(response=Answer(_content=RAW.encode())),
+        Shape(response=Answer(_body=RAW)),
+        Shape(response=Answer(_content=3, _body=RAW)),
+        Answer(_content=RAW.encode()),
+        Shape(_body=RAW.encode()),
+        Shape("words", 1, 2, BODY),
+        Shape(b"[]", RAW.encode()),
+        Shape("it said " + RAW),
+        Shape(body=Odd(BODY), payload=BODY),
+        Shape(body={"code": None}, payload=BODY),
+        Shape(body="{", payload=BODY),
+        Shape(body="[1]", payload=RAW),
+    ],
+    ids=repr,
+)
+def test_a_code_is_found_in_a_body(one: Any) -> None:
+    """Wherever clients keep bodies: as mappings, as text, as bytes, in the response or in the words."""
+    told = gather(one, ["code"])
+    assert (told.code, told.body) == ("43012", BODY)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Shape(1, 2, 3, 4, BODY),
+        Shape(_content=3),
+        Shape(body=["code"]),
+        Shape("[" * 100_000),
+        Shape("{" * 100_000),
+        Shape(body=" " * 65_536 + RAW),
+        Shape(b" " * 65_536 + RAW.encode()),
+        Shape("no body"),
+        Answer(),
+        None,
+        7,
+    ],
+    ids=lambda one: repr(one)[:40],
+)
+def test_where_no_body_is_looked_for(one: Any) -> None:
+    """Past the bounds, and in what is no mapping."""
+    assert gather(one, ["code"]).body is None
+
+
+def test_keys_are_asked_in_their_order() -> None:
+    """A body that has two of them tells the first."""
+    body = {"code": "1", "retCode": "2"}
+    assert gather(body, ["retCode", "code"]).code == "2"
+    assert gather(body, ["code", "retCode"]).code == "1"
+    assert gather(body, ["error"]).code is None
+
+
+@pytest.mark.parametrize(
+    ("one", "code"),
+    [
+        (Shape(api_code=40010, body=BODY), "40010"),
+        (Shape(api_code="", body=BODY), "43012"),
+        (Shape("40010", "m"), "40010"),
+        (Shape(40010), "40010"),
+        (Shape("400"), None),
+        (Shape("4001000"), None),
+        (Shape("x", code="40010"), "40010"),
+        (Shape("x", code=400), None),
+        (Shape("x", code="ENOENT"), None),
+        (ApiError("INVALID", "m", {}), "INVALID"),
+        (ApiError("123", "m", {}), None),
+        (Shape("failed (code=40010): m"), "40010"),
+        (Shape("failed code: '40010'"), "40010"),
+        (Shape("failed code=400"), None),
+        (Shape("failed code=4001000"), None),
+        (Answer(code="40010"), None),
+    ],
+    ids=lambda one: repr(one)[:40],
+)
+def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | None) -> None:
+    """A shorter number is a status; only an error of the API's own says its code in letters."""
+    assert gather(one, ["code"]).code == code
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        (Shape(status_code=503), 503),
+        (Shape(status="503"), 503),
+        (Shape(http_status=100), 100),
+        (Shape(http_status_code=599), 599),
+        (Shape(status_code="x", status=404), 404),
+        (Shape(response=Answer(status_code=404)), 404),
+        (Shape(response=Answer(status=404)), 404),
+        (Shape(response=Answer(http_status=404)), None),
+        (Shape(status_code=500, response=Answer(status_code=404)), 500),
+        (Shape(code=404), 404),
+        (Answer(code=404), None),
+        (Answer(status_code=404), 404),
+        (Shape(status_code=99), None),
+        (Shape(status_code=600), None),
+        (Shape(status_code="0503"), None),
+        (Shape(status_code="50x"), None),
+        (Shape(status_code=True), None),
+        (Shape(status_code=503.0), None),
+        (Shape("x GET https://a.b/c 403 Forbidden"), 403),
+        (Shape("x GET https://a.b/c 4030"), None),
+        (Shape("x GET https://a.b/c 603"), None),
+        (Shape("failed code=404"), 404),
+        (Shape("failed code=604"), None),
+        (Shape("40010 GET https://a.b/c 403"), 403),
+        (Shape("40010", "GET https://a.b/c 403"), None),
+        (Shape("GET https://a.b/c 403", status=500), 500),
+        (Shape(""), None),
+    ],
+    ids=lambda one: repr(one)[:50],
+)
+def test_a_status(one: Any, status: int | None) -> None:
+    """The error's own, then the response's, then the one in its words where it has no code."""
+    assert gather(one, ["code"]).status == status
+
+
+NOW, THEN = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:30 GMT"
+AT = 1445412510.0
+
+
+@pytest.mark.parametrize(
+    ("one", "after", "at"),
+    [
+        (Shape(retry_after=2.5), 2.5, None),
+        (Shape(retry_after=0), 0.0, None),
+        (Shape(retry_after="3"), 3.0, None),
+        (Shape(retry_after=-1), None, None),
+        (Shape(retry_after=True), None, None),
+        (Shape(retry_after="1" * 33), None, None),
+        (Shape(retry_after="1" * 32), float("1" * 32), None),
+        (Shape(retry_after=10**400), None, None),
+        (Shape(retry_after=float("nan")), None, None),
+        (Shape(headers={"RETRY-AFTER": "7"}), 7.0, None),
+        (Shape(headers={"other": "7"}), None, None),
+        (Shape(response=Answer(headers={"Retry-After": "7"})), 7.0, None),
+        (Shape(headers={"Retry-After": "soon"}, response=Answer(headers={"Retry-After": "7"})), 7.0, None),
+        (Shape(headers={"Retry-After": THEN}), None, AT),
+        (Shape(headers={"Retry-After": THEN, "Date": NOW}), 30.0, AT),
+        (Shape(headers={"Retry-After": NOW, "Date": THEN}), 0.0, AT - 30),
+        (Shape(headers={"Retry-After": THEN.replace("GMT", "-0000")}), None, AT),
+        (Shape(headers={"Retry-After": THEN + " " * 36}), None, None),
+        (Shape(headers={"Retry-After": THEN + " " * 35}), None, AT),
+        (Shape(headers={"Retry-After": "Wed, 99 Oct 2015 07:28:00 GMT"}), None, None),
+        (Shape(headers=["Retry-After"]), None, None),
+        (Shape(headers={"a": 1}.items), None, None),
+        (Shape("banned until 1659146400000."), None, 1659146400.0),
+        (Shape("banned until 1659146400123"), None, pytest.approx(1659146400.123)),
+        (Shape("unban at: 1659146400"), None, 1659146400.0),
+        (Shape("until 2659146400"), None, None),
+        (Shape(" " * 1990 + "until 1659146400"), None, None),
+        (Shape(" " * 1980 + "until 1659146400"), None, 1659146400.0),
+        (Shape("until 1659146400", retry_after=3), 3.0, None),
+        (Shape("until 1659146400", headers={"Retry-After": THEN}), None, AT),
+    ],
+    ids=lambda one: repr(one)[:50],
+)
+def test_the_servers_wish_to_wait(one: Any, after: float | None, at: float | None) -> None:
+    """Seconds, an HTTP date, or the end of a ban in words; never clamped, and nonsense is none."""
+    told = gather(one, ["code"])
+    assert (told.retry_after, told.retry_at) == (after, at)
+
+
+class Broken:
+    """Headers that cannot be read."""
+
+    def items(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+class Hostile(Exception):
+    """An error whose attribute raises."""
+
+    @property
+    def body(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+class Loud(str):
+    """A text whose words are its own."""
+
+    __slots__ = ()
+
+    def __getitem__(self, _: Any) -> Any:
+        raise RuntimeError("no")
+
+    def __str__(self) -> Any:
+        return self
+
+
+class Quiet(Exception):
+    """An error that has no words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class Worded(Exception):
+    """An error whose words are a text of another class."""
+
+    def __str__(self) -> str:
+        return Loud("words")
+
+
+def test_what_raises_tells_nothing() -> None:
+    """The rest of the object is read all the same."""
+    assert gather(Shape(headers=Broken(), status=500), ["code"]) == Evidence(status=500)
+    assert gather(Hostile("40010"), ["code"]).code == "40010"
+    assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
+
+
+def test_words_are_bounded() -> None:
+    """However many an error has."""
+    assert len(text_of(Shape("x" * 70_000))) == 65_536
+    assert gather(Answer(), ["code"]).text == ""
+    assert gather(Shape("words"), ["code"]).text == "words"
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("00001", "00001"), (" 7 ", "7"), ("", None), ("  ", None), ("x" * 64, "x" * 64), ("x" * 65, None), (7, "7"),
+        (-7, "-7"), (10**18 - 1, "9" * 18), (10**18, None), (-(10**18), None), (True, None), (1.5, None), (None, None),
+    ],
+)  # fmt: skip
+def test_codes_are_texts(value: Any, code: str | None) -> None:
+    """Leading zeros are kept; what is too long, or no code at all, is none."""
+    assert code_of(value) == code
+
+
+def test_the_items_of_a_batch_that_failed() -> None:
+    """Only mappings in a list at the place that the table names."""
+    listed = Listed(at=("data", "failed"), code="code")
+    assert listed_in({"data": {"failed": [{"code": 1}, 2]}}, listed) == [{"code": 1}]
+    for body in (None, {}, {"data": []}, {"data": {"failed": {"code": 1}}}):
+        assert listed_in(body, listed) == []
+    assert json_body(Answer(_content="[1]")) is None
+
+
+def test_where_an_error_came_from() -> None:
+    """Its cause, its members, its reason, its arguments and its context, nearest first, each once."""
+    cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
+    one = Shape(1, argument, cause, reason=reason)
+    one.__cause__, one.__context__ = cause, context
+    assert walk(one) == [one, cause, reason, argument]
+    one.__suppress_context__ = False
+    assert walk(one) == [one, cause, reason, argument, context]
+    group = ExceptionGroup("several", [member, cause])
+    assert walk(group) == [group, member, cause]
+    assert walk(Shape(1, 2, 3, 4, argument))[1:] == []
+    assert walk("text") == ["text"]
+
+
+def test_a_long_chain_is_cut() -> None:
+    """After thirty-two errors, and in a circle after one round."""
+    first = last = Shape("0")
+    for number in range(40):
+        last.__cause__ = Shape(str(number))
+        last = last.__cause__
+    assert len(walk(first)) == 32
+    assert len(walk(ExceptionGroup("many", [Shape(str(number)) for number in range(40)]))) == 32
+    first.__cause__ = first
+    assert walk(first) == [first]

@@ -1,0 +1,188 @@
+"""A gauge: never more than so many sends in a span, and a line of those who wait. Four a second here."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from resilience._core.gauge import Gauge, Turn
+
+
+def gauge(*sends: float) -> Gauge:
+    """Return a gauge that has sent at these instants."""
+    one = Gauge(4, 1.0)
+    for at in sends:
+        assert one.take(at) == at
+    return one
+
+
+def test_who_finds_room_leaves_at_once() -> None:
+    """Each of the oldest sends that it pushes out must be a span ago."""
+    one = gauge(0.0, 0.1, 0.2, 0.3)
+    assert (one.take(0.5), one.take(0.5, 2), one.take(0.5, 4)) == (1.0, 1.1, 1.3)
+    assert list(one.sends) == [0.0, 0.1, 0.2, 0.3]
+    assert one.take(1.0) == 1.0
+    assert one.take(1.1, 1) == 1.1
+    assert one.take(1.3, 2) == 1.3
+    assert list(one.sends) == [1.0, 1.1, 1.3, 1.3]
+
+
+def test_a_weight_of_nothing_leaves_always_and_one_beyond_all_never() -> None:
+    """Neither changes what was sent."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    assert (one.take(0.0, 0), one.ready_at(0.0, 0), one.take(0.0, 5), one.ready_at(0.0, 5)) == (0.0, 0.0, inf, inf)
+    assert one.ready_at(9.0, 4) == 9.0
+    assert list(one.sends) == [0.0] * 4
+
+
+def test_those_who_wait_leave_in_their_order() -> None:
+    """A newcomer comes after everybody in line, even where there is room."""
+    one = gauge(0.0, 0.1, 0.2, 0.3)
+    first, second = one.queue(0.5, 1), one.queue(0.5, 2)
+    assert (first.at, second.at) == (1.0, 1.2)
+    assert (first.weight, second.weight, first.gauge) == (1, 2, one)
+    assert one.ready_at(0.5) == 1.3
+    assert one.ready_at(0.5, 2) == 2.0
+    assert one.ready_at(0.5, 1, first) == 1.0
+    assert one.take(0.9, 1, first) == 1.0
+    assert one.take(1.0, 1, first) == 1.0
+    assert one.ready_at(1.0) == 1.3
+    assert one.take(1.2, 2, second) == 1.2
+    assert one.ready_at(1.2) == 1.3
+    assert one.ready_at(1.3) == 1.3
+
+
+def test_a_turn_is_for_the_instant_that_it_says() -> None:
+    """Room that was given back in between is not for those who come last."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    turn = one.queue(0.5, 1)
+    one.undo(0.0, 2)
+    assert (turn.at, one.ready_at(0.5, 1, turn), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
+    turn.leave()
+    turn.leave()
+    assert (one.ready_at(0.5), one.take(0.5)) == (0.5, 0.5)
+
+
+def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
+    """As many as the gauge holds are planned in a span."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    assert [one.queue(0.5, 2).at, one.queue(0.5, 2).at, one.queue(0.5, 1).at, one.queue(0.5, 4).at] == [
+        1.0,
+        1.0,
+        2.0,
+        3.0,
+    ]
+    assert one.queue(0.5, 5).at == inf
+    assert one.ready_at(0.5, 1) == inf
+
+
+def test_a_turn_that_nobody_takes_is_forgotten() -> None:
+    """A minute after its instant, when the next one stands in line."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    lost = one.queue(0.5, 4)
+    one.queue(61.0, 1)
+    assert lost in one._line
+    one.queue(61.1, 1)
+    assert lost not in one._line
+
+
+def test_a_refused_turn_keeps_its_place_for_later() -> None:
+    """Its instant moves when others used its room."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    turn = one.queue(0.5, 1)
+    one.drain(1.0, 0)
+    assert one.take(1.0, 1, turn) == 2.0
+    assert turn.at == 2.0
+
+
+@pytest.mark.parametrize(
+    ("at", "weight", "sends"),
+    [
+        (0.3, 1, [-inf, 0.0, 0.1, 0.2]),
+        (0.1, 1, [-inf, 0.0, 0.2, 0.3]),
+        (0.3, 2, [-inf, 0.0, 0.1, 0.2]),
+        (9.0, 1, [0.0, 0.1, 0.2, 0.3]),
+        (0.3, 0, [0.0, 0.1, 0.2, 0.3]),
+    ],
+)
+def test_what_was_not_sent_is_taken_back(at: float, weight: int, sends: list[float]) -> None:
+    """Only sends of that instant, and only as many as there are."""
+    one = gauge(0.0, 0.1, 0.2, 0.3)
+    one.undo(at, weight)
+    assert list(one.sends) == sends
+
+
+def test_nobody_leaves_while_it_is_held() -> None:
+    """A shorter hold, or one in the past, changes nothing; who stands in line keeps the order."""
+    one = gauge(0.0, 0.0, 0.0, 0.0)
+    turns = [one.queue(0.5, 2), one.queue(0.5, 3)]
+    assert [turn.at for turn in turns] == [1.0, 2.0]
+    one.hold(0.5, 0.5)
+    one.hold(0.6, 0.4)
+    assert one.held_until == -inf
+    one.hold(0.5, 5.0)
+    one.hold(0.5, 4.0)
+    assert (one.held_until, [turn.at for turn in turns]) == (5.0, [5.0, 6.0])
+    assert (one.left(3.0), one.left(5.0), one.take(3.0, 2, turns[0])) == (0, 4, 5.0)
+    assert (one.take(5.0, 2, turns[0]), one.take(6.0, 3, turns[1])) == (5.0, 6.0)
+
+
+def test_what_others_used_is_learned_and_makes_no_room() -> None:
+    """So many are left now; more than there are changes nothing."""
+    one = gauge(0.0)
+    one.drain(0.5, 9)
+    assert (one.left(0.5), list(one.sends)) == (3, [-inf, -inf, -inf, 0.0])
+    one.drain(0.5, 1)
+    assert (one.left(0.5), list(one.sends)) == (1, [-inf, 0.0, 0.5, 0.5])
+    one.drain(0.5, -3)
+    assert (one.left(0.5), one.left(1.0), one.left(1.5)) == (0, 1, 4)
+
+
+def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
+    """No line, no hold; whoever comes by after that opens it again."""
+    one = gauge()
+    assert one.easy
+    turn = one.queue(0.0, 1)
+    assert not one.easy
+    one.take(0.0, 1)
+    assert not one.easy
+    one.take(0.0, 1, turn)
+    assert one.easy
+    one.hold(0.0, 1.0)
+    assert not one.easy
+    one.take(0.5, 1)
+    assert not one.easy
+    one.take(1.0, 0)
+    assert one.easy
+    for change in (lambda: one.undo(1.0, 1), lambda: one.drain(1.0, 3)):
+        change()
+        assert one.easy
+    one.follow([1.0], 3.0)
+    assert (one.easy, one.held_until) == (False, 3.0)
+
+
+def test_other_settings_keep_what_was_sent() -> None:
+    """The latest sends have a place; those that have none are told, and the old list says that nothing may leave."""
+    one = gauge(0.0, 0.1, 0.2, 0.3)
+    old = one.sends
+    assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
+    assert (one.most, one.span, list(one.sends), one.easy) == (2, 5.0, [0.25, 0.3], False)
+    assert list(old) == [inf] * 4
+    assert one.take(1.0) == 5.25
+    assert one.retune(3, 1.0) == []
+    assert list(one.sends) == [-inf, 0.25, 0.3]
+
+
+def test_a_window_that_follows_another_goes_on() -> None:
+    """In the order of the instants."""
+    one = Gauge(4, 1.0)
+    one.follow([0.3, 0.1], -inf)
+    assert (list(one.sends), one.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
+
+
+def test_a_turn_of_its_own() -> None:
+    """It says which gauge it is for, when, and what it costs."""
+    one = Gauge(1, 1.0)
+    turn = Turn(one, 2.0, 3)
+    assert (turn.gauge, turn.at, turn.weight) == (one, 2.0, 3)

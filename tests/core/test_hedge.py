@@ -1,0 +1,53 @@
+"""When a second attempt is started: the fixed delay, or the one that was learned."""
+
+from __future__ import annotations
+
+import pytest
+
+from resilience._core.hedge import Pace
+from resilience._core.policy import Hedge
+
+
+def paced(times: list[float], percentile: float | None = 0.5) -> Pace:
+    """Return a pace that has learned from these calls."""
+    pace = Pace(Hedge(delay=9, percentile=percentile))
+    for seconds in times:
+        pace.add(seconds)
+    return pace
+
+
+@pytest.mark.parametrize(("calls", "delay"), [(0, 9.0), (16, 9.0), (20, 9.0), (31, 9.0), (32, 1.0)])
+def test_few_calls_say_nothing_of_a_percentile(calls: int, delay: float) -> None:
+    """The fixed delay serves until twenty calls are known and the next look, one in sixteen, is due."""
+    assert paced([1.0] * calls).delay == delay
+
+
+def test_without_a_percentile_the_delay_stays() -> None:
+    """Nothing is learned that nobody asked for."""
+    assert paced([1.0] * 64, None).delay == 9.0
+
+
+@pytest.mark.parametrize(("percentile", "delay"), [(0.01, 0.0), (0.5, 16.0), (0.95, 30.0), (1.0, 31.0)])
+def test_the_delay_is_that_percentile(percentile: float, delay: float) -> None:
+    """Of the calls that are remembered, in whichever order they came."""
+    assert paced([float(one) for one in reversed(range(32))], percentile).delay == delay
+
+
+def test_it_is_worked_out_anew_after_every_sixteen() -> None:
+    """Not at each call: between two looks the old one serves."""
+    pace = paced([1.0] * 32)
+    for _ in range(15):
+        pace.add(5.0)
+    assert pace.delay == 1.0
+    for _ in range(33):
+        pace.add(5.0)
+    assert pace.delay == 5.0
+
+
+@pytest.mark.parametrize(("newer", "longest"), [(112, 8.0), (128, 1.0)])
+def test_old_calls_are_forgotten(newer: int, longest: float) -> None:
+    """The last 128 count, each new one in the place of the oldest."""
+    pace = paced([8.0] * 128, 1.0)
+    for _ in range(newer):
+        pace.add(1.0)
+    assert (pace.delay, len(pace._recent)) == (longest, 128)

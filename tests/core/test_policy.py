@@ -1,0 +1,230 @@
+"""The settings of a policy: what each is by default and what it may be, and what contradicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, FrozenInstanceError, fields
+from typing import Annotated, Any, get_args, get_origin
+
+import pytest
+
+from resilience import Category, Policy, PolicyError
+from resilience._core import policy as sections
+from resilience._core.policy import NO_VALUE, Admission, Fallback, Lane, PolicySet, Quota
+from resilience._core.section import Section, hints
+from resilience._core.units import Spec
+
+SETTINGS = """
+    Admission.max_concurrent = 50: 1 up to 1000000
+    Admission.max_queue = 0: 0 up to 1000000
+    Admission.queue_timeout = 1.0: 0s up to 1d
+    Admission.lanes = ...
+    Backoff.kind = 'exponential'
+    Backoff.initial = 0.2: 0s up to 1h
+    Backoff.factor = 2.0: 1 up to 100
+    Backoff.max = 5.0: 0s up to 1d
+    Backoff.jitter = 'full'
+    Breaker.failure_rate = 0.8: more than 0% up to 100%
+    Breaker.slow_rate = None: more than 0% up to 100%
+    Breaker.slow_after = None: 0s up to 1d
+    Breaker.window = 10.0: more than 0s up to 1d, or 1 up to 100000 calls
+    Breaker.min_calls = 20: 1 up to 1000000
+    Breaker.consecutive = None: 1 up to 1000000
+    Breaker.open_for = 1.0: more than 0s up to 1d
+    Breaker.growth = 2.0: 1 up to 100
+    Breaker.open_max = 5.0: more than 0s up to 1d
+    Breaker.half_open = ...
+    Breaker.wait = False
+    Breaker.mode = 'enforce'
+    Breaker.key = None
+    Budget.ratio = 0.2: 0% up to 1000%
+    Budget.floor = 1.0: 0/s up to 1000000/s
+    Fallback.on = ('retryable', 'rejected')
+    Fallback.last_good = None: more than 0s up to 1d
+    Fallback.call = None
+    Fallback.value = NO_VALUE
+    HalfOpen.permits = 1: 1 up to 10000
+    HalfOpen.successes = 1: 1 up to 10000
+    Hedge.delay = 0.2: more than 0s up to 1h
+    Hedge.percentile = None: more than 0% up to 100%
+    Hedge.max_hedges = 1: 1 up to 10
+    Hedge.threads = False
+    Lane.reserve = 0: 0 up to 1000000
+    Lane.priority = 0: -1000 up to 1000
+    Operation.match = ...
+    Operation.policy = None
+    Operation.idempotent = None
+    Operation.key = None
+    Operation.lane = None
+    Policy.name = 'default'
+    Policy.codes = ('http',)
+    Policy.deadline = None: more than 0s up to 1d
+    Policy.attempt_timeout = None: more than 0s up to 1d
+    Policy.retry = None
+    Policy.budget = None
+    Policy.breaker = None
+    Policy.quota = ()
+    Policy.admission = None
+    Policy.reconcile = None
+    Policy.hedge = None
+    Policy.fallback = None
+    Policy.stream = None
+    Policy.stages = ()
+    Policy.unknown = ...
+    Policy.results = 'classify'
+    Policy.attempt_header = None
+    Quota.rate = 10.0: more than 0/s up to 1000000/s
+    Quota.burst = 1: 1 up to 1000000
+    Quota.key = None
+    Quota.operations = ()
+    Quota.weight = 1: 0 up to 1000000
+    Quota.reserve = 0.0: 0% up to 90%
+    Quota.name = None
+    Reconcile.checks = 2: 1 up to 1000
+    Reconcile.wait = 0.5: more than 0s up to 1h
+    Reconcile.fence = None: 0s up to 1d
+    Reconcile.window = None: 0s up to 1h
+    Reconcile.stamp_window = None: 0s up to 1h
+    Reconcile.processing = None: 0s up to 1h
+    Reconcile.lag = None: 0s up to 1h
+    Retry.max_attempts = 3: 1 up to 1000
+    Retry.backoff = ...
+    Retry.stop = None
+    Retry.wait = None
+    Unknown.category = <Category.RETRYABLE: 'retryable'>
+    Unknown.executed = 'maybe'
+    Unknown.max_attempts = 2: 1 up to 1000
+"""
+"""Every setting with its default and its range; a change of one is a change for somebody's policy file."""
+
+
+def kinds() -> list[type[Section]]:
+    """Return every section of a policy."""
+    found = [getattr(sections, name) for name in sections.__all__]
+    return [one for one in found if isinstance(one, type) and issubclass(one, Section)]
+
+
+def spec(hint: Any) -> Spec | None:
+    """Return the range in an annotation."""
+    if get_origin(hint) is Annotated:
+        return next(one for one in hint.__metadata__ if isinstance(one, Spec))
+    return next((found for one in get_args(hint) if (found := spec(one)) is not None), None)
+
+
+def told(section: type[Section]) -> Iterator[str]:
+    """Say each setting of a section in a line."""
+    given = {one.name: one.default for one in fields(section)}  # type: ignore[arg-type]
+    for name, hint in hints(section).items():
+        default = "..." if given[name] is MISSING else repr(given[name])
+        allowed = spec(hint)
+        yield f"{section.__name__}.{name} = {default}" + (f": {allowed.allowed()}" if allowed else "")
+
+
+def test_every_setting_has_its_default_and_its_range() -> None:
+    """As the table says."""
+    assert [line for section in kinds() for line in told(section)] == [
+        line.strip() for line in SETTINGS.strip().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("section", kinds(), ids=lambda one: one.__name__)
+def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
+    """A policy is shared by threads and by policies that extend it."""
+    given = {"match": "*"} if section.__name__ == "Operation" else {"value": 1} if section is Fallback else {}
+    one = section(**given)
+    name = fields(section)[0].name  # type: ignore[arg-type]
+    with pytest.raises(FrozenInstanceError):
+        setattr(one, name, None)
+    assert one == section(**given)
+    with pytest.raises(TypeError, match="positional argument"):
+        section(*[None])
+
+
+def test_a_set_of_policies_is_frozen() -> None:
+    """A reload makes a new one."""
+    one = PolicySet({})
+    assert (one.operations, one.source, one.tables, one.codes) == ((), "built-in", {}, ())
+    with pytest.raises(FrozenInstanceError):
+        one.source = "other"  # type: ignore[misc]
+    assert one == PolicySet({})
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"deadline": "5s", "attempt_timeout": "6s"}, "attempt_timeout: 6s is longer than the deadline of 5s"),
+        (
+            {"deadline": "1s", "retry": {"backoff": {"initial": 1}}},
+            "retry.backoff.initial: a first wait of 1s cannot fit",
+        ),
+        ({"breaker": {"slow_rate": 0.5}}, "breaker.slow_rate: needs slow_after"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_mistakes(given: dict[str, Any], path: str) -> None:
+    """They are told with the policy's name and the path."""
+    with pytest.raises(PolicyError) as caught:
+        Policy(name="p", **given)
+    (problem,) = caught.value.problems
+    assert f"{problem.path}: {problem.message}".startswith(path)
+    assert (problem.file, problem.line, problem.column) == ("p", 0, 0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"deadline": "5s", "attempt_timeout": "5s"},
+        {"attempt_timeout": "6s"},
+        {"deadline": "1s", "retry": {"max_attempts": 1, "backoff": {"initial": 1}}},
+        {"deadline": "1.1s", "retry": {"max_attempts": 2, "backoff": {"initial": 1}}},
+        {"deadline": "1s", "retry": {"wait": len, "backoff": {"initial": 1}}},
+        {"retry": {"backoff": {"initial": 3600}}},
+        {"breaker": {"slow_rate": 0.5, "slow_after": "1s"}},
+        {"breaker": {}},
+    ],
+)
+def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
+    """At the boundary as well."""
+    Policy(**given)
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
+    """One place at least."""
+    lanes = {"a": Lane(reserve=1), "b": Lane(reserve=kept - 1)}
+    if kept == 1:
+        assert Admission(max_concurrent=2, lanes=lanes).lanes == lanes
+        return
+    with pytest.raises(PolicyError) as caught:
+        Admission(max_concurrent=2, lanes=lanes)
+    assert [tuple(one) for one in caught.value.problems] == [
+        ("Admission", 0, 0, "lanes", "2 places are reserved: nothing is left of max_concurrent, 2")
+    ]
+
+
+def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
+    """It could never be sent; a function that tells weights is asked later."""
+    assert Quota(burst=3, weight=3).weight == 3
+    assert callable(Quota(weight=len).weight)
+    with pytest.raises(PolicyError) as caught:
+        Quota(burst=2, weight=3)
+    assert [tuple(one) for one in caught.value.problems] == [
+        ("Quota", 0, 0, "weight", "3 can never be sent: allowed is 0 up to the burst of 2")
+    ]
+
+
+def test_a_fallback_needs_something_to_fall_back_to() -> None:
+    """Any one of the three; None is a value."""
+    for given in ({"last_good": 1}, {"call": len}, {"value": None}):
+        Fallback(**given)
+    with pytest.raises(PolicyError) as caught:
+        Fallback()
+    assert [tuple(one) for one in caught.value.problems] == [
+        ("Fallback", 0, 0, "", "expected last_good, call or value")
+    ]
+    assert repr(NO_VALUE) == "NO_VALUE"
+
+
+def test_a_policy_of_its_own_takes_what_nobody_names() -> None:
+    """Every section is off, and unknown errors are tried once more at most."""
+    policy = Policy()
+    assert (policy.retry, policy.breaker, policy.unknown.category) == (None, None, Category.RETRYABLE)

@@ -1,0 +1,233 @@
+"""A write in doubt: when to look next, and what an answer settles. W is 30 s, P 3 s and L 2 s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resilience import NOT_FOUND, Found
+from resilience._core.policy import Reconcile
+from resilience._core.reconcile import Doubt, Fence, NotFound, Verdict, in_seconds
+
+AT = 1_700_000_000.0
+"""Unix time of the first stamp; the monotonic clock stands at 100 then."""
+LATE = 5.0
+
+
+def doubt(*, begun: float | None = 100.0, **rules: Any) -> Doubt:
+    """Return a doubt without an open attempt."""
+    return Doubt(Reconcile(**rules), Fence(), AT, begun)
+
+
+def opened(sent: float = 100.0, stamp: float | None = AT, answered_at: float | None = None, **given: Any) -> Doubt:
+    """Return a doubt with one open attempt."""
+    one = doubt(**given)
+    one.opened(sent=sent, stamp=stamp, answered_at=answered_at)
+    return one
+
+
+def test_the_bounds_of_an_api() -> None:
+    """2 W + P + L is the whole fence; the policy's own takes its place."""
+    assert (Fence().whole, Fence(1, 2, 4).whole) == (65.0, 8.0)
+    assert (doubt().whole, doubt(fence=7).whole) == (65.0, 7.0)
+
+
+def test_without_an_open_attempt_there_is_no_doubt() -> None:
+    """And there never was one."""
+    one = doubt()
+    assert (one.open, one.ever) == (False, False)
+    assert (opened().open, opened().ever) == (True, True)
+
+
+def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
+    """The monotonic fence, while no answer has told the server's time."""
+    one = opened(checks=2, wait=0.5)
+    assert one.next_look(100.0) == 100.5
+    one.looked(NOT_FOUND, sent=100.5, now=100.6)
+    assert one.next_look(100.6) == 101.1
+    one.looked(NOT_FOUND, sent=101.1, now=101.2)
+    assert one.next_look(101.2) == 165.0
+    assert one.next_look(165.0) == pytest.approx(165.0, abs=0.2)
+    assert one.next_look(165.0) > 165.0
+
+
+def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
+    """Stamp + W + P + L by the server's clock, put on ours by its latest answer."""
+    one = opened(checks=1, wait=0.5)
+    one.looked(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    assert one.next_look(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
+    assert one.next_look(102.0) > 134.0
+
+
+def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
+    """And an answer makes them as frequent as before."""
+    one = opened(checks=9, wait=0.5)
+    waits = []
+    for _ in range(20):
+        one.missed()
+        waits.append(one.next_look(0.0))
+    assert waits == [0.5, 1.0, 2.0, 4.0] + [5.0] * 16
+    one.looked(NOT_FOUND, sent=101.0, now=101.0)
+    one.missed()
+    assert one.next_look(0.0) == 0.5
+    tiny = opened(wait=1e-5)
+    for _ in range(40):
+        tiny.missed()
+    assert tiny.next_look(0.0) == pytest.approx(1e-5 * 2**16)
+
+
+def test_a_new_attempt_begins_the_looks_anew() -> None:
+    """Early ones first."""
+    one = opened(checks=1, wait=0.5)
+    one.looked(NOT_FOUND, sent=100.0, now=100.0)
+    one.missed()
+    one.opened(sent=170.0, stamp=AT + 70, answered_at=None)
+    assert one.next_look(170.0) == 170.5
+    one.looked(NOT_FOUND, sent=170.5, now=170.5)
+    assert one.next_look(171.0) == 170.0 + 65.0
+
+
+@pytest.mark.parametrize(
+    ("sent", "server_time", "verdict"),
+    [
+        (164.9, None, Verdict.AGAIN),
+        (165.0, None, Verdict.CLEAR),
+        (101.0, AT + 35.0, Verdict.AGAIN),
+        (101.0, AT + 35.001, Verdict.CLEAR),
+        (300.0, AT, Verdict.AGAIN),
+        (101.0, float("nan"), Verdict.AGAIN),
+        (101.0, float("inf"), Verdict.AGAIN),
+        (165.0, float("inf"), Verdict.CLEAR),
+    ],
+)
+def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | None, verdict: Verdict) -> None:
+    """By the server's time of that answer where it tells one, else by the monotonic wait since the last send."""
+    one = opened()
+    assert one.looked(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
+    assert one.open is (verdict is Verdict.AGAIN)
+    assert one.ever
+
+
+def test_every_open_attempt_has_its_fence() -> None:
+    """The latest of them counts, and an attempt without a stamp waits the whole monotonic fence."""
+    one = opened()
+    one.opened(sent=110.0, stamp=AT + 10, answered_at=None)
+    assert one.looked(NOT_FOUND(AT + 45.0), sent=145.0, now=145.0) is Verdict.AGAIN
+    assert one.looked(NOT_FOUND(AT + 45.1), sent=145.1, now=145.1) is Verdict.CLEAR
+    blind = opened()
+    blind.opened(sent=110.0, stamp=None, answered_at=None)
+    assert blind.looked(NOT_FOUND(AT + 60.0), sent=174.9, now=174.9) is Verdict.AGAIN
+    assert blind.next_look(174.9) == pytest.approx(174.9 + 0.5)
+    assert blind.looked(NOT_FOUND(AT + 60.0), sent=175.0, now=175.0) is Verdict.CLEAR
+
+
+def test_an_older_send_does_not_shorten_the_fence() -> None:
+    """Attempts may end in another order than they began."""
+    one = opened(sent=110.0, stamp=None)
+    one.opened(sent=100.0, stamp=None, answered_at=None)
+    assert one.looked(NOT_FOUND, sent=174.9, now=175.0) is Verdict.AGAIN
+    assert one.looked(NOT_FOUND, sent=175.0, now=175.0) is Verdict.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "limit"),
+    [
+        (AT + 1, AT + 1 + LATE),
+        (AT - 35, AT - 35 + LATE),
+        (AT + 35, AT + 35 + LATE),
+        (AT - 35.1, AT + 35),
+        (AT + 35.1, AT + 35),
+        (AT * 1000, AT + 35),
+    ],
+)
+def test_an_answer_in_the_apis_own_envelope_drops_the_window(answered_at: float, limit: float) -> None:
+    """The request had arrived; but a time that no server says which checks its stamps is not believed."""
+    one = opened(answered_at=answered_at)
+    assert one.looked(NOT_FOUND(limit), sent=140.0, now=140.0) is Verdict.AGAIN
+    assert one.looked(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is Verdict.CLEAR
+
+
+def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
+    """It is measured against the first stamp."""
+    one = opened(stamp=None, answered_at=AT + 1)
+    assert one.looked(NOT_FOUND(AT + 6.001), sent=110.0, now=110.0) is Verdict.CLEAR
+
+
+@pytest.mark.parametrize(("server_time", "believed"), [(AT + 75.0, True), (AT + 75.1, False)])
+def test_a_time_that_cannot_be_is_not_believed(server_time: float, believed: bool) -> None:
+    """A server that took the stamp is at most W from it: later than that and all that has passed is no time."""
+    one = opened()
+    verdict = one.looked(NOT_FOUND(server_time), sent=139.0, now=140.0)
+    assert verdict is (Verdict.CLEAR if believed else Verdict.AGAIN)
+
+
+def test_a_later_stamp_allows_a_later_time() -> None:
+    """The latest stamp that was signed counts, and an earlier one does not take that back."""
+    one = opened()
+    one.opened(sent=100.0, stamp=AT + 20, answered_at=None)
+    one.opened(sent=100.0, stamp=AT - 20, answered_at=None)
+    assert one.looked(NOT_FOUND(AT + 55.5), sent=100.0, now=100.5) is Verdict.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Found(1), Verdict.DONE),
+        (Found(1, matches=False), Verdict.FOREIGN),
+        (Found(1, created_at=AT), Verdict.DONE),
+        (Found(1, created_at=AT - 1), Verdict.DONE),
+        (Found(1, created_at=AT - 1.1), Verdict.FOREIGN),
+        (Found(1, created_at=AT + 9, server_time=AT + 20), Verdict.DONE),
+        (Found(1, created_at=AT + 8.9, server_time=AT + 20), Verdict.FOREIGN),
+        (Found(1, created_at=AT - 21, server_time=AT - 10), Verdict.DONE),
+        (Found(1, created_at=AT - 21.1, server_time=AT - 10), Verdict.FOREIGN),
+    ],
+)
+def test_what_is_found_must_be_ours(found: Found, verdict: Verdict) -> None:
+    """Its fields match, and it was not created before the first attempt, by the server's clock where it tells it."""
+    assert opened().looked(found, sent=109.0, now=110.0) is verdict
+
+
+@pytest.mark.parametrize(("created_at", "verdict"), [(AT - 31, Verdict.DONE), (AT - 31.1, Verdict.FOREIGN)])
+def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: Verdict) -> None:
+    """Its clock may have been off by as much as the server accepts; and a month may have passed since."""
+    one = opened(begun=None)
+    assert one.looked(Found(1, created_at=created_at, server_time=AT), sent=109.0, now=110.0) is verdict
+    assert opened(begun=None).looked(NOT_FOUND(AT + 30 * 86400), sent=1.0, now=1.0) is Verdict.CLEAR
+    assert opened(begun=None).looked(NOT_FOUND(AT + 31 * 86400), sent=1.0, now=1.0) is Verdict.AGAIN
+
+
+def test_an_answer_without_a_time_keeps_what_was_known() -> None:
+    """The server's clock was measured once; the look comes by it."""
+    one = opened(checks=1)
+    one.looked(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    one.looked(NOT_FOUND, sent=103.0, now=103.0)
+    assert one.next_look(103.0) == pytest.approx(134.0, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fine"),
+    [
+        (NOT_FOUND, True),
+        (NOT_FOUND(AT), True),
+        (NOT_FOUND(AT * 1000), False),
+        (NOT_FOUND("soon"), False),  # type: ignore[arg-type]
+        (Found(1, created_at=AT * 1000), False),
+        (Found(1, created_at=AT, server_time=AT * 1000), False),
+        (Found(1, created_at=-AT * 1000), False),
+        (Found(1, created_at=AT, server_time=AT), True),
+    ],
+)
+def test_times_are_seconds(answer: Any, fine: bool) -> None:
+    """Milliseconds would lie past every fence."""
+    assert in_seconds(answer) is fine
+
+
+def test_answers_are_frozen_and_equal_by_what_they_say() -> None:
+    """`NOT_FOUND` called without a time is itself."""
+    assert NOT_FOUND() == NotFound(None) == NOT_FOUND
+    assert (NOT_FOUND(3.0), Found(1)) == (NotFound(3.0), Found(1, None, True, None))
+    for one, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
+        with pytest.raises(AttributeError):
+            setattr(one, name, 1)

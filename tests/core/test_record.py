@@ -1,0 +1,152 @@
+"""What is kept with an error: its failure, where a pipeline gave up on it, and one note."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from resilience import Category, CircuitOpenError, Failure
+from resilience._core.record import annotate, given_up_in, keep, kept, words
+
+HERE, THERE = object(), object()
+FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
+DOUBTFUL = Failure(Category.RETRYABLE, "40010", executed="maybe")
+
+
+def failed(failure: Failure | None = FAILED, inside: object = HERE, *args: Any) -> Exception:
+    """Return an error on which a call inside `inside` has given up."""
+    error = OSError(*args)
+    keep(error, failure, inside)
+    return error
+
+
+def test_what_is_kept_is_found() -> None:
+    """With the error itself; an object that bears no attribute is left alone."""
+    assert kept(failed()) == FAILED
+    assert kept(OSError()) is None
+    for plain in (3, "text", None, (), {}, OSError):
+        keep(plain, FAILED, None)
+        assert kept(plain) is None
+    odd = OSError()
+    odd.__resilience__ = "something else"  # type: ignore[attr-defined]
+    assert kept(odd) is None
+
+
+def test_a_refusal_says_all_of_it_by_itself() -> None:
+    """Its failure is made when somebody asks."""
+    refusal = CircuitOpenError("open", policy="p", operation="op", retry_after=3.0, retry_at=5.0)
+    found = kept(refusal)
+    assert found == Failure(
+        Category.RETRYABLE, executed="no", retry_after=3.0, retry_at=5.0, remedy="Nothing was sent; try again later",
+        attempts=0, operation="op",
+    )  # fmt: skip
+    keep(refusal, None, HERE)
+    assert (kept(refusal), kept(refusal) is kept(refusal)) == (found, True)
+    assert kept(CircuitOpenError("by hand")) is None
+    assert kept(failed(None)) is None
+
+
+def test_a_record_survives_pickling_without_its_place() -> None:
+    """Another process has no such attempt."""
+    error = pickle.loads(pickle.dumps(failed()))
+    assert kept(error) == FAILED
+    assert given_up_in(error, HERE) is None
+
+
+def test_a_call_inside_that_gave_up_is_found_through_what_was_raised_from_it() -> None:
+    """By cause, by context and in groups; that of another attempt is not ours."""
+    inner = failed()
+    for build in (_caused, _in_context, lambda one: ExceptionGroup("g", [OSError(), one])):
+        assert given_up_in(build(inner), HERE) == FAILED
+        assert given_up_in(build(inner), THERE) is None
+    assert given_up_in(inner, HERE) == FAILED
+    assert given_up_in(OSError(), HERE) is None
+    assert given_up_in(_caused(failed(None)), HERE) is None
+
+
+def _caused(by: Exception) -> Exception:
+    error = RuntimeError()
+    error.__cause__ = by
+    return error
+
+
+def _in_context(of: Exception) -> Exception:
+    error = RuntimeError()
+    error.__context__ = of
+    return error
+
+
+@pytest.mark.parametrize("order", [(FAILED, DOUBTFUL), (DOUBTFUL, FAILED)])
+def test_of_several_one_in_doubt_is_told(order: tuple[Failure, Failure]) -> None:
+    """In whichever order they stand."""
+    group = ExceptionGroup("g", [failed(one) for one in order])
+    assert given_up_in(group, HERE) == DOUBTFUL
+
+
+def test_a_circle_and_a_long_chain_end() -> None:
+    """After sixty-four errors."""
+    one = OSError()
+    one.__cause__ = one
+    assert given_up_in(one, HERE) is None
+    for links, found in ((63, FAILED), (64, None)):
+        error: Exception = failed()
+        for _ in range(links):
+            error = _caused(error)
+        assert given_up_in(error, HERE) == found
+
+
+class Closed(ExceptionGroup[Exception]):
+    """A group that tells no members."""
+
+    @property
+    def exceptions(self) -> Any:
+        """Raise."""
+        raise RuntimeError("no")
+
+
+def test_an_object_that_refuses_tells_nothing() -> None:
+    """And hides nothing else."""
+    assert given_up_in(Closed("g", [failed()]), HERE) is None
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """An error that bears no note."""
+
+    code: int = 1
+
+
+def test_one_note_in_place_of_an_earlier_one() -> None:
+    """Notes of others stay where they are; an error that refuses is handed on as it is."""
+    error = OSError()
+    error.add_note("mine")
+    annotate(error, DOUBTFUL)
+    error.__notes__.insert(0, 3)  # type: ignore[arg-type]
+    annotate(error, FAILED)
+    assert error.__notes__ == [3, "mine", "resilience: retryable 40010 after 1 attempt, executed: no"]
+    annotate(Frozen(), FAILED)
+    odd = OSError()
+    odd.__notes__ = "text"  # type: ignore[assignment]
+    annotate(odd, FAILED)
+    assert odd.__notes__ == "text"
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Failure(Category.FATAL, attempts=2, executed="no"), "fatal after 2 attempts, executed: no"),
+        (Failure(Category.FATAL, attempts=0, executed="no"), "fatal after 0 attempts, executed: no"),
+        (
+            Failure(Category.RETRYABLE, "1", key="k", executed="maybe", remedy="Look"),
+            "retryable 1 after 1 attempt, executed: maybe, key k; Look",
+        ),
+        (Failure(Category.RETRYABLE, "1", key="k", executed="no"), "retryable 1 after 1 attempt, executed: no"),
+        (Failure(Category.RETRYABLE, "1", executed="maybe"), "retryable 1 after 1 attempt, executed: maybe"),
+    ],
+)
+def test_a_failure_in_words(failure: Failure, said: str) -> None:
+    """Category, code, attempts, what is known of its effect, the key where it is in doubt, and the remedy."""
+    assert words(failure) == said

@@ -1,0 +1,202 @@
+"""From a call's first failure to its end, where stories through the drivers do not lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy, failure_of
+from resilience._core.plan import Binding
+from resilience.testing import FakeClock
+
+READ = Binding(operation="read", read=True)
+
+
+class Meanwhile(FakeClock):
+    """A clock on which something happens during the first sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Any = None
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, and let it happen."""
+        super().sleep(seconds)
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+
+
+def waiting(clock: Meanwhile, **breaker: Any) -> Pipeline:
+    """Return a pipeline with one retry after a second."""
+    backoff = {"kind": "constant", "initial": "1s", "jitter": "none"}
+    policy = Policy(
+        deadline="10s", retry={"max_attempts": 2, "backoff": backoff}, breaker={"open_for": "2s", **breaker}
+    )  # type: ignore[arg-type]
+    return Pipeline(policy, clock=clock)
+
+
+def answers(*script: Any) -> Any:
+    """Return a transport that raises or returns these."""
+    rest = list(script)
+
+    def send() -> Any:
+        one = rest.pop(0)
+        if isinstance(one, BaseException):
+            raise one
+        return one
+
+    return send
+
+
+def test_a_breaker_that_opens_during_the_wait_ends_the_call() -> None:
+    """The caller gets the API's own error; the refusal is its cause."""
+    clock = Meanwhile()
+    pipeline = waiting(clock)
+    assert pipeline.breaker is not None
+    clock.then = pipeline.breaker.open
+    error = TimeoutError()
+    with pytest.raises(TimeoutError) as caught:
+        pipeline.compile(answers(error), READ)()
+    assert caught.value is error
+    assert isinstance(error.__cause__, CircuitOpenError)
+    assert (error.__cause__.retry_after, clock.sleeps) == (2.0, [1.0])
+
+
+def test_with_wait_the_call_waits_for_the_breaker_once_more() -> None:
+    """Inside its deadline."""
+    clock = Meanwhile()
+    pipeline = waiting(clock, wait=True)
+    assert pipeline.breaker is not None
+    clock.then = pipeline.breaker.open
+    assert pipeline.compile(answers(TimeoutError(), "fine"), READ)() == "fine"
+    assert clock.sleeps == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_permit_that_another_call_holds(wait: bool) -> None:
+    """A call that waits asks again after a moment; one that does not gives up."""
+    clock = Meanwhile()
+    pipeline = waiting(clock, wait=wait)
+    breaker = pipeline.breaker
+    assert breaker is not None
+    permits: list[Any] = []
+
+    def half_open() -> None:
+        breaker.open()
+        clock.advance(2)
+        permits.append(breaker.admit(clock.monotonic()))
+        clock.then = lambda: breaker.released(permits[0])
+
+    clock.then = half_open
+    call = pipeline.compile(answers(TimeoutError(), "fine"), READ)
+    if wait:
+        assert call() == "fine"
+        assert clock.sleeps == [1.0, pytest.approx(0.1)]
+        return
+    with pytest.raises(TimeoutError) as caught:
+        call()
+    assert isinstance(caught.value.__cause__, CircuitOpenError)
+
+
+def test_a_cause_that_the_api_gave_stays() -> None:
+    """A refusal takes no other error's place."""
+    clock = Meanwhile()
+    pipeline = waiting(clock)
+    assert pipeline.breaker is not None
+    clock.then = pipeline.breaker.open
+    error, cause = TimeoutError(), OSError()
+    error.__cause__ = cause
+    with pytest.raises(TimeoutError):
+        pipeline.compile(answers(error), READ)()
+    assert error.__cause__ is cause
+
+
+@dataclass(frozen=True)
+class Frozen(TimeoutError):
+    """An error that bears nothing of ours."""
+
+    code: int = 1
+
+
+def test_an_error_that_bears_no_cause_is_handed_on_as_it_is() -> None:
+    """It is the caller's all the same."""
+    clock = Meanwhile()
+    pipeline = waiting(clock)
+    assert pipeline.breaker is not None
+    clock.then = pipeline.breaker.open
+    with pytest.raises(Frozen) as caught:
+        pipeline.compile(answers(Frozen()), READ)()
+    assert caught.value.__cause__ is None
+
+
+class Gone(Exception):
+    """An API says that there is no such order (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__("gone")
+        self.body = {"code": "43001", "msg": "order does not exist"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends"), [(Found("cancelled"), "cancelled"), (NOT_FOUND, Gone), ("odd", Gone), (OSError(), Gone)]
+)
+def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any, ends: Any) -> None:
+    """An answer that is none is told as the cause of the API's own error."""
+
+    def look(_call: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    binding = Binding(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
+    call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(
+        answers(Gone()), binding
+    )
+    if isinstance(ends, str):
+        assert call() == ends
+        return
+    with pytest.raises(ends) as caught:
+        call()
+    if answer == "odd":
+        assert str(caught.value.__cause__) == "reconcile must return Found(...) or NOT_FOUND, not str"
+    else:
+        assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("odd", "reconcile must return Found(...) or NOT_FOUND, not str"),
+        (NOT_FOUND(1_700_000_000_000), "reconcile must tell server_time and created_at as Unix seconds"),
+    ],
+)
+def test_a_look_that_answers_nonsense_ends_the_call_in_doubt(answer: Any, told: str) -> None:
+    """With what is wrong as the cause."""
+    binding = Binding(operation="order", reconcile=lambda _call: answer)
+    call = Pipeline(Policy(retry={}, deadline="90s", reconcile={}), clock=FakeClock()).compile(
+        answers(TimeoutError()), binding
+    )  # type: ignore[arg-type]
+    with pytest.raises(TimeoutError) as caught:
+        call()
+    assert (str(caught.value.__cause__), failure_of(caught.value).executed) == (told, "maybe")
+
+
+class Bad:
+    """An answer that is a failure which the caller gets back as it is."""
+
+    status_code = 503
+
+
+def test_an_answer_that_is_a_failure_is_returned_at_the_end() -> None:
+    """Neither a cause nor a note can be put on it."""
+    clock = Meanwhile()
+    pipeline = waiting(clock)
+    assert pipeline.breaker is not None
+    clock.then = pipeline.breaker.open
+    bad = Bad()
+    binding = Binding(operation="read", read=True, bad=lambda one: one.status_code == 503)
+    assert pipeline.compile(answers(bad), binding)() is bad
+    assert failure_of(bad).attempts == 1  # type: ignore[arg-type]

@@ -1,0 +1,91 @@
+"""A table of codes: what is asked of it, and what it says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from resilience import Category, CodeRegistry, Rule
+from resilience._core.failure import Failure
+from resilience._core.registry import Envelope, Listed
+
+
+def table(name: str = "api", **given: object) -> CodeRegistry:
+    """Return a table of two codes."""
+    rules = [Rule("1", ("ONE", "X")), Rule("01", ("X",), Category.FATAL, "no")]
+    return CodeRegistry(name, rules, texts=[("no funds", "01"), ("funds", "1")], **given)  # type: ignore[arg-type]
+
+
+def test_rows_are_found_by_code_name_and_words() -> None:
+    """Leading zeros count; a name of two codes stands for the first; the first text that fits decides."""
+    one = table()
+    assert (one.rule("1"), one.rule("01"), one.rule("001")) == (Rule("1", ("ONE", "X")), list(one)[1], None)
+    assert (one.named("ONE"), one.named("X"), one.named("1")) == (one.rule("1"), one.rule("1"), None)
+    assert (one.by_text("you have no funds"), one.by_text("funds"), one.by_text("")) == (
+        one.rule("01"),
+        one.rule("1"),
+        None,
+    )
+    assert one.texts == (("no funds", "01"), ("funds", "1"))
+
+
+def test_a_table_says_what_it_has() -> None:
+    """How many codes, and which."""
+    one = table()
+    assert ("1" in one, "2" in one, len(one), [rule.code for rule in one]) == (True, False, 2, ["1", "01"])
+    assert repr(one) == "<CodeRegistry api: 2 codes>"
+
+
+def test_equal_tables_say_the_same() -> None:
+    """A reload that changes no row changes no table."""
+    assert table() == table()
+    assert hash(table()) == hash(table())
+    assert table() != table("other")
+    assert table() != table(sources=["ccxt"])
+    assert table() != table(envelope=Envelope("code"))
+    assert (table() == "api") is False
+
+
+def test_of_two_rows_with_one_code_the_later_wins() -> None:
+    """So a file may put a row in the place of a shipped one."""
+    assert CodeRegistry("api", [Rule("1"), Rule("1", hint="backoff")]).rule("1") == Rule("1", hint="backoff")
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "")),
+        (Listed(("data",), "code"), (("data",), "code", "", "")),
+        (Envelope("code"), ("code", "", frozenset(), "", None)),
+        (
+            Failure(Category.FATAL),
+            (
+                Category.FATAL,
+                None,
+                (),
+                None,
+                None,
+                "maybe",
+                None,
+                None,
+                "",
+                1,
+                None,
+                None,
+                None,
+                "none",
+                False,
+                True,
+                False,
+                None,
+                (),
+            ),
+        ),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_nobody_says(one: object, said: tuple[object, ...]) -> None:
+    """Rows, envelopes and failures are frozen, and say little by themselves."""
+    assert tuple(getattr(one, name) for name in one.__dataclass_fields__) == said  # type: ignore[attr-defined]
+    assert one == type(one)(*said)
+    with pytest.raises(AttributeError):
+        setattr(one, next(iter(one.__dataclass_fields__)), "x")  # type: ignore[attr-defined]

@@ -1,0 +1,116 @@
+"""A section of a policy reads its own values by their annotations and refuses bad ones at birth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from resilience import Category, Policy, PolicyError
+from resilience._core.section import Section, listed, one_of
+from resilience._core.units import Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part(Section):
+    """A section inside another."""
+
+    size: Annotated[int, Spec("count", 1, 3)] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole(Section):
+    """One field of each kind."""
+
+    name: str = "n"
+    flag: bool = False
+    category: Category = Category.FATAL
+    kind: Literal["a", "b", 1, True] = "a"
+    ask: Callable[..., Any] = len
+    part: Part = field(default_factory=Part)
+    perhaps: Part | None = None
+    either: Literal["x"] | Callable[..., Any] | None = None
+    parts: tuple[Part, ...] = ()
+    named: Mapping[str, Part] = field(default_factory=dict)
+    anything: Any = None
+
+
+def test_good_values_are_read() -> None:
+    """Mappings become sections, wherever they stand; words become categories; None stays None."""
+    whole = Whole(
+        name="m", flag=True, category="retryable", kind="b", ask=max, part={"size": 2}, perhaps={"size": 3},
+        either=min, parts=[{"size": 2}, Part()], named={"one": {"size": 3}}, anything=[1],
+    )  # type: ignore[arg-type]  # fmt: skip
+    assert whole == Whole(
+        name="m", flag=True, category=Category.RETRYABLE, kind="b", ask=max, part=Part(size=2), perhaps=Part(size=3),
+        either=min, parts=(Part(size=2), Part()), named={"one": Part(size=3)}, anything=[1],
+    )  # fmt: skip
+    assert (whole.category is Category.RETRYABLE, type(whole.parts), Whole(either="x").either) == (True, tuple, "x")
+    assert Whole(perhaps=None).perhaps is None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"name": 3}, "name: expected a text, got a int"),
+        ({"flag": 1}, "flag: expected a bool, got a int"),
+        ({"category": "odd"}, "category: 'odd' is not a valid Category"),
+        ({"kind": "c"}, "kind: 'c' is not one of a, b, 1, true"),
+        ({"kind": False}, "kind: False is not one of"),
+        ({"ask": 3}, "ask: expected a function, got a int"),
+        ({"part": 3}, "part: expected a Part or a mapping, got a int"),
+        ({"part": {"size": 4}}, "part.size: 4 is out of range: allowed is 1 up to 3"),
+        ({"part": {"size": 1, "sise": 1, "odd": 2}}, "part: unknown sise, odd; allowed: size"),
+        ({"perhaps": {"size": 0}}, "perhaps.size: 0 is out of range"),
+        ({"either": "y"}, "either: 'y' is not one of x"),
+        ({"parts": "text"}, "parts: expected a list, got a str"),
+        ({"parts": {"size": 1}}, "parts: expected a list, got a dict"),
+        ({"parts": 3}, "parts: expected a list, got a int"),
+        ({"named": [1]}, "named: expected a mapping, got a list"),
+        ({"named": {1: {}}}, "named: expected a text, got a int"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) -> None:
+    """Whatever it is, it is one line that says where and what is allowed."""
+    with pytest.raises(PolicyError) as caught:
+        Whole(**given)
+    (problem,) = caught.value.problems
+    assert f"{problem.path}: {problem.message}".startswith(told)
+    assert (problem.line, problem.column) == (0, 0)
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    """Nobody mends them one by one."""
+    with pytest.raises(PolicyError) as caught:
+        Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, results="odd")  # type: ignore[arg-type]
+    assert [one.path for one in caught.value.problems] == [
+        "deadline",
+        "retry.max_attempts",
+        "retry.backoff.factor",
+        "results",
+    ] or sorted(one.path for one in caught.value.problems) == [
+        "deadline",
+        "results",
+        "retry.backoff.factor",
+        "retry.max_attempts",
+    ]
+
+
+def test_one_is_not_true() -> None:
+    """A number that equals a flag is not taken for it, nor the other way round."""
+    assert one_of((1, True), True) is True
+    assert (one_of((1, True), 1), type(one_of((True, 1), 1))) == (1, int)
+    with pytest.raises(ValueError, match="1 is not one of true, false"):
+        one_of((True, False), 1)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
+        one_of(("a",), "x" * 100)
+    assert str(caught.value) == f"'{'x' * 59} is not one of a"
+    assert listed((True, "b", 3)) == "true, b, 3"
+
+
+def test_a_section_cannot_be_changed() -> None:
+    """Settings are shared by threads and checked once."""
+    with pytest.raises(AttributeError):
+        Whole().name = "other"  # type: ignore[misc]

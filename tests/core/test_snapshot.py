@@ -1,0 +1,119 @@
+"""A breaker's state as plain data: what is taken for one, and what is said of everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resilience._core.snapshot import Snapshot, read
+
+GOOD: dict[str, Any] = {
+    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "streak": 3, "successes": 0,
+    "window": {"slices": [[9.5, 3, 1, 2], [9.5, 0, 0, 0], [0, 1, 1, 1]]},
+}  # fmt: skip
+CALLS: dict[str, Any] = {"calls": 5, "failed": [4, 2], "slow": [3, 0]}
+RIGHT = {
+    "version": [1],
+    "state": ["closed", "open", "half-open"],
+    "isolated": [True, False],
+    "left": [0, 0.0, 7, 1e9],
+    "open_for": [0, 1.5],
+    "streak": [0, 1, 2**53],
+    "successes": [0, 2**53],
+    "window": [
+        {"slices": []},
+        {"slices": ()},
+        {"slices": [(1, 2, 0, 2)]},
+        {"slices": [[0, 0, 0, 0]] * 100_000},
+        CALLS,
+        {"calls": 0, "failed": [], "slow": ()},
+        {"calls": 100_000, "failed": [99_999], "slow": []},
+    ],
+}
+WRONG: dict[str, tuple[str, list[Any]]] = {
+    "version": ("1", [0, 2, True, "1", None, 1.0]),
+    "state": ("one of closed, open, half-open", ["Open", 3, None, ["open"]]),
+    "isolated": ("true or false", [0, 1, None, "false"]),
+    "left": ("seconds", [-1, -0.1, float("nan"), float("inf"), True, "1", None]),
+    "open_for": ("seconds", [-1, False, "1"]),
+    "streak": ("a count", [-1, 1.0, True, 2**53 + 1, "1"]),
+    "successes": ("a count", [-1, False, None]),
+    "window": (
+        "the counts of a window",
+        [
+            None,
+            [],
+            {},
+            {"slices": [], "calls": 0},
+            {"slices": "text"},
+            {"slices": {}},
+            {"slices": [3]},
+            {"slices": [[1, 2, 0]]},
+            {"slices": [[1, 2, 0, 0, 0]]},
+            {"slices": [[-1, 2, 0, 0]]},
+            {"slices": [[1, -2, 0, 0]]},
+            {"slices": [[1, 2, 0.5, 0]]},
+            {"slices": [[1, 2, 0, None]]},
+            {"slices": [[1, 2, 0, 3]]},
+            {"slices": [[1, 0, 0, 0], [2, 0, 0, 0]]},
+            {"slices": [[0, 0, 0, 0]] * 100_001},
+            {"calls": 5, "failed": []},
+            {**CALLS, "calls": -1},
+            {**CALLS, "calls": 100_001},
+            {**CALLS, "calls": 4},
+            {**CALLS, "calls": "5"},
+            {**CALLS, "failed": [2, 4]},
+            {**CALLS, "failed": [2, 2]},
+            {**CALLS, "failed": "42"},
+            {**CALLS, "failed": [4, 3]},
+            {**CALLS, "slow": [-1]},
+            {**CALLS, "slow": {3: 0}},
+        ],
+    ),
+}
+
+
+def test_the_examples_are_right() -> None:
+    """What is read is what was saved."""
+    assert read(GOOD) == Snapshot(**GOOD)
+    assert read(GOOD | {"isolated": True}).isolated
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in RIGHT.items() for value in values],
+    ids=lambda one: repr(one)[:40],
+)
+def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
+    """At the ends of its range as well."""
+    saved = GOOD | {name: value}
+    assert getattr(read(saved), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, (_, values) in WRONG.items() for value in values],
+    ids=lambda one: repr(one)[:40],
+)
+def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
+    """With what would be right, and a part of what it is."""
+    with pytest.raises(ValueError, match="no breaker's state: ") as caught:
+        read(GOOD | {name: value})
+    told = str(caught.value).removeprefix("no breaker's state: ")
+    assert told == f"{name}: expected {WRONG[name][0]}, got {value!r}"[:200]
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    """What is missing, what is unknown, and what cannot be together."""
+    with pytest.raises(ValueError, match="no breaker's state") as caught:
+        read({"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"streak": -1})
+    assert str(caught.value) == (
+        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; streak: expected a count, got -1"
+    )
+    with pytest.raises(ValueError, match=r"^no breaker's state: isolated: a breaker that is closed cannot be$"):
+        read(GOOD | {"state": "closed", "isolated": True})
+    with pytest.raises(ValueError, match=r"^no breaker's state: window is missing$"):
+        read({name: value for name, value in GOOD.items() if name != "window"})
+    with pytest.raises(ValueError, match=r"^a breaker's state is a mapping, not a list$"):
+        read([])

@@ -1,0 +1,122 @@
+"""Stages of users around one attempt, and what a transport may know of it."""
+
+from __future__ import annotations
+
+import contextvars
+from math import inf
+from typing import Any
+
+import pytest
+
+from resilience import RejectedError, Stage, current_call
+from resilience._core.deadline import CONTEXT, Place, leave
+from resilience._core.stage import asked, told
+from resilience.testing import FakeClock
+
+
+class Noted(Stage):
+    """Notes what it hears, and does what it is told."""
+
+    def __init__(self, name: str, log: list[Any], refuses: bool = False, breaks: bool = False) -> None:
+        self.name, self.log, self.refuses, self.breaks = name, log, refuses, breaks
+
+    def before(self, call: Any) -> None:
+        """Refuse, or not."""
+        self.log.append(("before", self.name))
+        if self.refuses:
+            raise RejectedError("paused")
+
+    def settle(self, call: Any, error: BaseException | None) -> None:
+        """Note the end, and break or not."""
+        self.log.append(("settle", self.name, type(error)))
+        if self.breaks:
+            raise RuntimeError("no")
+
+
+class Owner:
+    """What an attempt is made for."""
+
+    operation = "op"
+
+    def __init__(self, clock: FakeClock, window: float | None = None, quotas: Any = None) -> None:
+        self.clock, self.window, self.quotas = clock, window, quotas
+        self.heard: dict[str, Any] = {}
+
+    def told_limits(self, **heard: Any) -> None:
+        """Note what the API says."""
+        self.heard = heard
+
+
+def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> Place:
+    """Return the place of a first attempt."""
+    return Place(owner, deadline, until, "k", stamps)
+
+
+@pytest.fixture
+def here() -> Any:
+    """Stand inside an attempt."""
+    token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
+    yield
+    leave(token)
+
+
+def test_stages_are_told_in_reverse_and_one_that_breaks_hides_nothing(here: None) -> None:
+    """Each one that had agreed hears how it ended."""
+    log: list[Any] = []
+    stages = [Noted("a", log), Noted("b", log, breaks=True), Noted("c", log)]
+    told(*asked(stages), None)  # type: ignore[arg-type]
+    assert log == [("before", "a"), ("before", "b"), ("before", "c")] + [("settle", one, type(None)) for one in "cba"]
+
+
+def test_when_one_refuses_those_before_it_are_told(here: None) -> None:
+    """And those after it are not asked."""
+    log: list[Any] = []
+    with pytest.raises(RejectedError):
+        asked([Noted("a", log), Noted("b", log, refuses=True), Noted("c", log)])
+    assert log == [("before", "a"), ("before", "b"), ("settle", "a", RejectedError)]
+
+
+def test_what_a_transport_knows() -> None:
+    """Times are what is left, never below nothing; None without a limit."""
+    clock = FakeClock()
+    token = CONTEXT.set(tuple(place(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
+    call = current_call()
+    assert call is not None
+    assert (call.operation, call.attempt, call.key, call.timeout, call.deadline) == ("op", 1, "k", 2.0, 5.0)
+    assert (call.now, call.window, call.limited) == (clock.time(), 9.0, False)
+    call.stamp(3.0)
+    assert call._place.stamps == [3.0]
+    call.told_limits(remaining=1)
+    clock.advance(3)
+    assert (call.timeout, call.deadline) == (0.0, 2.0)
+    leave(token)
+    assert current_call() is None
+
+
+def test_a_call_without_limits() -> None:
+    """Neither a time nor a list of stamps."""
+    token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
+    call = current_call()
+    assert call is not None
+    call.stamp(3.0)
+    assert (call.timeout, call.deadline, call.window) == (None, None, None)
+    leave(token)
+
+
+def test_a_quota_learns_what_the_api_says() -> None:
+    """All of it, by its name."""
+    owner = Owner(FakeClock(), quotas=())
+    token = CONTEXT.set(tuple(place(owner)))
+    call = current_call()
+    assert call is not None
+    assert call.limited
+    call.told_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
+    assert owner.heard == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
+    leave(token)
+
+
+def test_a_context_of_somebody_else_is_left_alone() -> None:
+    """An async generator that is finalised elsewhere has nothing to take back."""
+    token = contextvars.copy_context().run(CONTEXT.set, tuple(place(Owner(FakeClock()))))
+    leave(token)
+    assert current_call() is None
