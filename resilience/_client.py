@@ -141,7 +141,8 @@ def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
 
     if route is None:
         return compiled(name)
-    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled)
+    asked = is_async(method)  # a wrapped method is a coroutine function where the original is one
+    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled, asynchronous=asked)
 
 
 def _said(client: Any, name: str) -> Any:

@@ -34,7 +34,6 @@ def check_command() -> None:
 
     printed = subprocess.run([*command, "schema"], check=True, capture_output=True).stdout
     assert printed == (Path(resilience.__file__).parent / "_policies" / "policy.schema.json").read_bytes()
-
     listed = json.loads(
         subprocess.run([*command, "simulate", "--list", "--json"], check=True, capture_output=True).stdout
     )

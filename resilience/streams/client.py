@@ -15,12 +15,14 @@ from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies, current
 from ..telemetry.structlog import StructlogListener
+from .asking import answer_to
 from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .dialect import Arg
+from .dialect import Arg, Message
 from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
+from .request import NotSentError
 from .session import State
 from .supervisor import Supervisor
 from .venue import Venue
@@ -58,7 +60,7 @@ class StreamClient:
         settings = policies.policy(policy) if isinstance(policy, str) else policy
         self.limits = (limits or settings.stream or Limits()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
-        self._pipeline = policies.pipeline(policy)
+        self._policies, self._pipeline = policies, policies.pipeline(policy)
         self._connects = partial(window_of, policies, self.limits.connects)
         self._hub = Hub(self.limits.queue, self.limits.overflow, self._raised)
         self._logged: set[str] = set()
@@ -131,6 +133,22 @@ class StreamClient:
         for one in waiting:
             while not _settled(one):
                 await one.changed()
+
+    async def request(self, socket: str, request_id: str, text: str, leaving: Callable[[], None]) -> Message:
+        """Send a request on one of the sockets, once it is logged in, and return the answer that has this id.
+
+        Waiting has no limit of its own. A call that is cut after the request has left closes the connection, so
+        that nothing of it arrives later; `leaving` is called just before it leaves, and once more then.
+
+        Raises:
+            NotSentError: the socket has ended, or the client is closed; nothing was sent.
+            ConnectionResetError: the connection ended before the answer came.
+        """
+        if self._closed:
+            raise NotSentError("the client is closed")
+        supervisor = self._supervisor(socket)
+        self.start()
+        return await answer_to(supervisor, self._clock, request_id, text, leaving)
 
     async def close(self, *, patience: float = 5.0) -> None:
         """End it: sockets are closed, loops end, handlers get what waits for them, for `patience` seconds at most."""

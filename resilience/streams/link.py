@@ -17,7 +17,8 @@ from .._core.plan import Ticket
 from .._core.stream import Limits, Pace
 from .dialect import Arg, Dialect, batched
 from .heartbeat import Heartbeat
-from .steps import Send, Step
+from .request import Request
+from .steps import Answer, Send, Step
 
 __all__ = ["Link", "Sub", "Wanted", "gauge_of"]
 
@@ -49,6 +50,7 @@ class Link:
         login_at: when a login was sent that is not answered yet, or None.
         live_at: when everything wanted was live for the first time, or None.
         subs: subscriptions by id.
+        requests: what was asked and is not answered, by id.
         bare: refusals that did not say of which subscription they speak.
         excused: what ends it has been told already.
         relogins: how often it had to log in again.
@@ -63,11 +65,12 @@ class Link:
         self.live_at: float | None = None
         self.subs: dict[Hashable, Sub] = {}
         self.bare: list[Any] = []
+        self.requests: dict[str, Request] = {}
         self.excused = False
         self.relogins = self.holds = self.strikes = 0
         self.pulse = Heartbeat(limits, now)
         self._frames, self._subscribes = gauge_of(limits.frames), gauge_of(limits.subscribes)
-        self._outbox: deque[str] = deque()
+        self._outbox: deque[tuple[str, Request | None]] = deque()
         self._doubted_at = inf
         self._again: set[Hashable] = set()  # of those in `subs` alone
 
@@ -86,11 +89,18 @@ class Link:
     def login(self, at: float, now: float) -> None:
         """Put a login before everything else that is to be sent."""
         self.ready, self.login_at = False, now
-        self._outbox.appendleft(self._dialect.login(at))
+        self._outbox.appendleft((self._dialect.login(at), None))
 
-    def send(self, text: str) -> None:
-        """Put a frame of the user's in line."""
-        self._outbox.append(text)
+    def ask(self, request: Request) -> None:
+        """Put a request in line."""
+        self.requests[request.id] = request
+        self._outbox.append((request.text, request))
+
+    def let_go(self) -> list[Step]:
+        """Give the requests up that are not answered: the connection is over."""
+        steps: list[Step] = [Answer(one, None) for one in self.requests.values()]
+        self.requests.clear()
+        return steps
 
     def hold(self, now: float, until: float) -> None:
         """Send nothing before this instant; what is not answered by then was refused, and is asked for anew."""
@@ -139,8 +149,10 @@ class Link:
             self.pulse.pinged(now)
             steps.append(Send(self.number, self._dialect.ping))
         while self._outbox and self._spare_at(now) <= now:
-            self._frames.take(now)
-            steps.append(Send(self.number, self._outbox.popleft()))
+            text, request = self._outbox.popleft()
+            if request is None or not request.over:
+                self._frames.take(now)
+                steps.append(Send(self.number, text, request))
         while self.ready and not self._outbox and self._spare_at(now) <= now:
             text = self._given_up(wanted, now) or self._asked(wanted, now)
             if not text:

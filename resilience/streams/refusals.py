@@ -53,13 +53,13 @@ class Refusals(Lines):
         self.refused: Counter[str | None] = Counter()
         self.gone: set[Hashable] = set()
 
-    def error(self, link: Link, message: Message, now: float) -> list[Step]:
-        """Do what an error frame asks for."""
+    def error(self, link: Link, message: Message, now: float, *, awaited: bool = False) -> list[Step]:
+        """Do what an error frame asks for; one that somebody awaits is told by whoever asked."""
         one = self._judged(link, message)
         if message.op == "unsubscribe" and message.id is not None:
             link.forget([message.id])  # it is gone, which is what was asked for
             one.reaction = ACTIONS["none"]
-        if one.reaction.do not in (Do.RECONNECT, Do.GIVE_UP):
+        if one.reaction.do not in (Do.RECONNECT, Do.GIVE_UP) and not awaited:
             self.attempts.note(one.failure, one.error)  # those two are told by the part that lets go
         if one.reaction.do is Do.DROP and not one.named and len(link.waiting()) > 1:
             link.bare.append(one)  # one of these was refused: the acks of the others will tell which

@@ -7,6 +7,7 @@ and return the steps to do; `wake_at` says when to tick next. It never raises fo
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .._core.registry import Category
@@ -15,8 +16,9 @@ from .dialect import Arg, Kind, Message
 from .failure import StreamFailure, failed
 from .link import Link
 from .refusals import Refusals
+from .request import Request
 from .standing import State, own
-from .steps import Step, Tell
+from .steps import Answer, Shut, Step, Tell
 
 __all__ = ["Session", "State"]
 
@@ -56,13 +58,24 @@ class Session(Refusals):
                 self.gone.add(one)
         return self.onward(now)
 
-    def request(self, text: str, now: float) -> list[Step] | None:
-        """Send a frame of the user's if the socket is logged in; None: nothing was sent."""
+    def ask(self, request: Request, now: float) -> list[Step] | None:
+        """Send a request if the socket is logged in; None: it is not."""
         link = self.active
         if link is None or not link.ready:
             return None
-        link.send(text)
+        link.ask(request)
         return self.onward(now)
+
+    def withdraw(self, request: Request, now: float) -> list[Step]:
+        """Nobody waits for this request any more; if it has left its connection is cut, so that it ends here."""
+        link = next((one for one in self.links.values() if one.requests.get(request.id) is request), None)
+        if link is None:
+            return []
+        del link.requests[request.id]
+        if not request.sent:
+            return []
+        steps = self.lose(link, own("no_answer"), now, told={"during": "request"}) + self.onward(now)
+        return [replace(step, hard=True) if isinstance(step, Shut) else step for step in steps]
 
     # --- what happened --------------------------------------------------------------------------------
 
@@ -104,10 +117,19 @@ class Session(Refusals):
             failure = self.attempts.noted(own("malformed_frame"))
             caused = type(error).__name__
             return [self.exception(failure, "drops the frame and goes on", during="read", caused_by=caused)]
+        request = link.requests.pop(message.request, None) if message.request is not None else None
+        if request is not None:
+            return self._answered(request, link, message, now)
         steps = _READ[message.kind](self, link, message, now)
         if message.kind is Kind.DATA and all(isinstance(step, Tell) and step.event == "update" for step in steps):
             return steps if link.live_at is not None else steps + self.onward(now)
         return steps + self.tick(now)
+
+    def _answered(self, request: Request, link: Link, message: Message, now: float) -> list[Step]:
+        """An answer goes to who waits for it; what the code of a refusal asks of the socket is done as well."""
+        steps = self.error(link, message, now, awaited=True) if message.kind is Kind.ERROR else []
+        done = [one for one in steps if not (isinstance(one, Tell) and one.event == "exception")]
+        return [Answer(request, message), *done, *self.tick(now)]
 
     # --- what a frame means ---------------------------------------------------------------------------
 

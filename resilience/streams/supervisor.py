@@ -16,7 +16,7 @@ from .._core.clock import Clock
 from .failure import Gap
 from .hub import Hub
 from .session import Session
-from .steps import Fetch, Open, Resync, Send, Shut, Step, Tell
+from .steps import Answer, Fetch, Open, Resync, Send, Shut, Step, Tell
 from .wire import Connect, Wire
 
 __all__ = ["Supervisor"]
@@ -95,7 +95,7 @@ class Supervisor:
     def _act(self, step: Step) -> None:
         if isinstance(step, Send):
             if step.link in self._wires:
-                self._wires[step.link].send(step.text)
+                self._wires[step.link].send(step.text, step.request)
         elif isinstance(step, Open):
             wire = Wire(step.link, self.session, self._hub, self._clock, self.do, self._spawn)
             self._wires[step.link] = wire
@@ -103,7 +103,9 @@ class Supervisor:
         elif isinstance(step, Shut):
             wire_or_none = self._wires.pop(step.link, None)
             if wire_or_none is not None:
-                wire_or_none.shut(at_once=self.session.over is not None)
+                wire_or_none.shut(at_once=step.hard or self.session.over is not None, hard=step.hard)
+        elif isinstance(step, Answer):
+            step.request.lost() if step.message is None else step.request.answered(step.message)
         elif isinstance(step, Resync):
             self._spawn(self._measure(step.link))
         elif isinstance(step, Fetch) and self._fetch is not None:

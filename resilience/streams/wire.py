@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from .._core.clock import Clock
 from .hub import Hub
+from .request import Request
 from .session import Session
 from .steps import Step, Tell
 
@@ -28,6 +29,9 @@ class Connection(Protocol):
 
     async def close(self) -> None:
         """Close it; may be called while another task receives."""
+
+    def abort(self) -> None:
+        """Cut it: what was sent and is still here goes nowhere."""
 
 
 Connect = Callable[[], Awaitable[Connection]]
@@ -50,7 +54,8 @@ class Wire:
         self._number, self._session, self._hub, self._clock, self._do, self._spawn = (
             number, session, hub, clock, do, spawn,
         )  # fmt: skip
-        self._outbox: asyncio.Queue[str] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[str, Request | None]] = asyncio.Queue()
+        self._connection: Connection | None = None
         self._reader: asyncio.Task[Any] | None = None
         self._delivering = self._over = False
 
@@ -58,13 +63,16 @@ class Wire:
         """Open the connection and read it."""
         self._reader = self._spawn(self._run(connect))
 
-    def send(self, text: str) -> None:
-        """Send a frame as soon as those before it are sent."""
-        self._outbox.put_nowait(text)
+    def send(self, text: str, request: Request | None = None) -> None:
+        """Send a frame as soon as those before it are sent; a request only if somebody still waits for it then."""
+        self._outbox.put_nowait((text, request))
 
-    def shut(self, *, at_once: bool) -> None:
-        """Stop; an update that was read already is still delivered, unless it must end at once."""
+    def shut(self, *, at_once: bool, hard: bool = False) -> None:
+        """Stop; an update that was read already is still delivered, unless it must end at once; a hard end is a cut."""
         self._over = True
+        if hard and self._connection is not None:
+            with suppress(Exception):
+                self._connection.abort()
         if self._reader is None or self._reader is asyncio.current_task():
             return
         if at_once or not self._delivering:
@@ -75,7 +83,7 @@ class Wire:
         connection: Connection | None = None
         writer: asyncio.Task[Any] | None = None
         try:
-            connection = await connect()
+            connection = self._connection = await connect()
             writer = self._spawn(self._write(connection))
             self._do(self._session.opened(self._number, self._clock.monotonic()))
             while not self._over:
@@ -108,9 +116,10 @@ class Wire:
 
     async def _write(self, connection: Connection) -> None:
         while True:
-            text = await self._outbox.get()
-            with suppress(Exception):  # the reader hears of it as well, and reports it
-                await connection.send(text)
+            text, request = await self._outbox.get()
+            if request is None or (not self._over and request.leave()):
+                with suppress(Exception):  # the reader hears of it as well, and reports it
+                    await connection.send(text)
 
 
 async def _goodbye(connection: Connection) -> None:
