@@ -142,7 +142,8 @@ instants; *all seeds* are the least and the most of {seeds} simulations, since w
 between two runs however alike they are. The modelled transport costs no time; a real one costs about a millisecond a
 request, and more where the machine is busy: how late the loop of the real run was stands below each table. A real run
 whose loop was late by more than {1000 * LATE:g} ms on average is made again, {TRIES} times in all, and the least late
-counts. Where a difference is more than 10 %, *as seeds differ* says that the real figure lies among those of the seeds."""
+counts. Where a difference is more than 10 %, *as seeds differ* says that the real figure lies among those of the
+seeds."""
 
 
 def _speed() -> str:
