@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from resilience import Policies
 from resilience.sandbox import Sandbox
 from resilience.sandbox.book import SPOT
 from resilience.sandbox.sockets import Connection
 
 from .soak_seen import Count, Seen
-from .stream_bots import Bot, Ours, Plain, public
+from .stream_bots import Bot, Ours, Plain, public, scaled
 
 __all__ = ["KINDS", "Soak"]
 
@@ -40,9 +41,7 @@ NEXT = {
 }
 GRACE = 120.0
 """Seconds that the bots have in the end to be whole again."""
-RESTS = 15.0
-"""Seconds between a limit order and its cancel."""
-_MAKERS: dict[str, Callable[[Sandbox, str, float, int], Bot]] = {"ours": Ours, "plain": Plain}
+_MAKERS: dict[str, Callable[[Sandbox, str, float, Policies], Bot]] = {"ours": Ours, "plain": Plain}
 _USUAL = {"symbol": "BTCUSDT", "side": "buy"}
 
 
@@ -58,6 +57,7 @@ class Soak:
         bots: how many bots, with two connections each.
         seed: of the kinds, the moments and the victims.
         pace: sandbox seconds in a real one.
+        rests: seconds between a limit order and its cancel.
     """
 
     name: str
@@ -67,12 +67,14 @@ class Soak:
     bots: int = 4
     seed: int = 7
     pace: float = 10.0
+    rests: float = 120.0
     _met: set[int] = field(default_factory=set)
     _ended: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> Count:
         """Run it and count."""
         with Sandbox(pace=self.pace, unified=self.version == "v3") as exchange:
+            exchange.gate.limits = False  # REST knows no pace: its seconds are real ones
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
             before = threading.active_count()
@@ -82,7 +84,8 @@ class Soak:
 
     async def _run(self, exchange: Sandbox) -> Count:
         count, before = Count(), asyncio.all_tasks()
-        bots = [_MAKERS[self.name](exchange, self.version, self.pace, self.bots) for _ in range(self.bots)]
+        policies = scaled(self.pace)
+        bots = [_MAKERS[self.name](exchange, self.version, self.pace, policies) for _ in range(self.bots)]
         seen = Seen(exchange, self.version, bots)
         for bot in bots:
             await bot.start()
@@ -139,7 +142,7 @@ class Soak:
                 self._ended[one] = "filled"
             else:
                 self._place(exchange, one, orderType="limit", force="gtc", price="100", size="1")
-                resting.append((now + RESTS / self.pace, one))
+                resting.append((now + self.rests / self.pace, one))
             while resting[0:1] and resting[0][0] <= now:
                 _, due = resting.pop(0)
                 exchange.exchange.cancel(SPOT, {**_USUAL, "clientOid": due}, exchange.now())

@@ -12,7 +12,7 @@ import hmac
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from websockets.asyncio.client import connect
@@ -23,11 +23,8 @@ from resilience import Policies
 from resilience.bitget import BitgetClient, WebsocketClientV2, WebsocketClientV3
 from resilience.config.load import from_mapping
 from resilience.sandbox import Sandbox
-from resilience.streams import Limits, Pace
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-CONNECTS = 292
-"""Connections that all bots together open in five minutes: the venue's 300, less a little."""
 
 
 @dataclass
@@ -89,24 +86,12 @@ def private(version: str) -> list[dict[str, Any]]:
 class Ours:
     """A bot with this library's client, under the policy `bitget-ws` at the exchange's pace."""
 
-    def __init__(self, exchange: Sandbox, version: str, pace: float, bots: int) -> None:
+    def __init__(self, exchange: Sandbox, version: str, pace: float, policies: Policies) -> None:
         self.heard = Heard()
-        self._rest = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+        keys = exchange.key, exchange.secret, exchange.passphrase
+        self._rest = BitgetClient(*keys, base_url=exchange.rest)
         kind = WebsocketClientV3 if version == "v3" else WebsocketClientV2
-        policies = scaled(pace)
-        limits = policies.policy("soak").stream or Limits()
-        share = CONNECTS // bots
-        self._client = kind(
-            exchange.key,
-            exchange.secret,
-            exchange.passphrase,
-            base_url=exchange.ws,
-            policy="soak",
-            policies=policies,
-            rest=self._rest,
-            limits=replace(limits, connects=Pace(rate=share / 300, burst=share)),
-            pace=pace,
-        )
+        self._client = kind(*keys, base_url=exchange.ws, policy="soak", policies=policies, rest=self._rest, pace=pace)
         self._client.on("update", self.heard.update)
         self._client.on("exception", lambda told: self.heard.told.update([str(told.category)]))
         self._args = public(version) + private(version)
@@ -126,8 +111,8 @@ class Plain:
     next one tries again. Its waits are scaled by the pace as well.
     """
 
-    def __init__(self, exchange: Sandbox, version: str, pace: float, bots: int) -> None:
-        del bots
+    def __init__(self, exchange: Sandbox, version: str, pace: float, policies: Policies) -> None:
+        del policies  # it has none
         self.heard = Heard()
         self._exchange, self._pace = exchange, pace
         self._paths = {
@@ -192,7 +177,10 @@ class Plain:
 
 
 def scaled(pace: float) -> Policies:
-    """Return the policy `bitget-ws` whose waits are divided by the pace; its limits the client scales itself."""
+    """Return the policy `bitget-ws` whose waits are divided by the pace; its limits the client scales itself.
+
+    Bots that share them share the window of new connections as well.
+    """
     backoff = {"initial": f"{250 / pace}ms", "max": f"{20_000 / pace}ms"}
     breaker = {"open_for": f"{5_000 / pace}ms", "open_max": f"{20_000 / pace}ms"}
     budget = {"floor": f"{10 * pace}/s"}

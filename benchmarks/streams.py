@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 from .rounds import options, report, table
 from .soak import KINDS, Soak
 from .soak_seen import Count
@@ -12,16 +14,19 @@ HEADER = (
     "ends of orders", "heard of", "by REST", "tasks left", "threads left",
 )  # fmt: skip
 
-WHAT = """Four bots at one address want four public and three private subscriptions each (V3: two), on two connections
+WHAT = (
+    """Four bots at one address want four public and three private subscriptions each (V3: two), on two connections
 each. Connections are broken at random moments, as often each way: {kinds} (the handshake
 is refused, the login is rejected for a while, or the connection is lost in the middle of its login or its
-subscription). An order is placed every second; what a bot heard of its end, by the stream or by REST, is held against
-the exchange. All else is counted by the exchange. Seed {seed}, {pace} sandbox seconds in a real one, one run a row.
-
-*seconds*: until the last disconnect (600 are given; 300 handshakes in 5 min are allowed, and who is broken faster has
-to wait); *missing*: subscriptions that were not there two minutes later; *twice*: made twice on one connection;
-*subscribed*: share of the time and of what was wanted; *fed*: share of the feeds' updates that arrived (a half-open
-connection is noticed after some 30 s); *left*: when all was closed."""
+subscription). An order is placed every second, and every other one is cancelled two minutes later; what a bot heard
+of its end, by the stream or by REST, is held against the exchange. All else is counted by the exchange. Seed {seed},
+{pace} sandbox seconds in a real one (but for REST, whose limits are off), one run a row.""",
+    """*seconds*: until the last disconnect (600 are given; 300 handshakes in 5 min are allowed, and who is broken
+faster has to wait); *missing*: subscriptions that were not there two minutes later; *twice*: made twice on one
+connection; *subscribed*: share of the time and of what was wanted; *fed*: share of the feeds' updates that arrived
+(a half-open connection is noticed after some 30 s); *left*: when all was closed. The plain loop logs in, subscribes,
+pings, and closes what refused its login; it ends for good where the venue answers its handshake with 429.""",
+)
 
 
 def row(soak: Soak, count: Count) -> list[str]:
@@ -59,8 +64,9 @@ def main() -> None:
         rows.append(row(soak, count))
         print(" | ".join(rows[-1]), flush=True)
         print(f"    told: {dict(count.told)}", flush=True)
-    told = WHAT.format(kinds="; ".join(KINDS), seed=given.seed, pace=given.pace)
-    report("streams", "Streams whose connections break", told, table(HEADER, rows), write=given.write)
+    told = [one.format(kinds="; ".join(KINDS), seed=given.seed, pace=given.pace) for one in WHAT]
+    parts = [fill(one, 130, break_on_hyphens=False) for one in told]
+    report("streams", "Streams whose connections break", *parts, table(HEADER, rows), write=given.write)
 
 
 if __name__ == "__main__":

@@ -131,11 +131,18 @@ def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
         binding = Binding(operation=operation) if bind is None else bind(operation, proxy)
         if binding is None:
             return method
-        return live(lambda: rules.compile(method, binding), asynchronous=is_async(method))
+
+        def build() -> Any:
+            if bind is None:
+                rules.keyless(operation, method)
+            return rules.compile(method, binding)
+
+        return live(build, asynchronous=is_async(method))
 
     if route is None:
         return compiled(name)
-    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled)
+    asked = is_async(method)  # a wrapped method is a coroutine function where the original is one
+    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled, asynchronous=asked)
 
 
 def _said(client: Any, name: str) -> Any:

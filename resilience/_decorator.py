@@ -83,6 +83,8 @@ def resilient(
         def build() -> Callable[..., Any]:
             found = policies or current()
             rule = found.rule_for(name)
+            if key is None:
+                found.keyless(name, fn)
             named = rule.policy if rule is not None and policy == "default" else None
             binding = Binding(
                 operation=name,

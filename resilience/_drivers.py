@@ -26,21 +26,12 @@ __all__ = ["compile_async", "compile_sync"]
 HERE, ENTER, LEAVE = CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
 
-class Absent:
-    """What stands for a breaker where there is none: it admits everything."""
-
-    __slots__ = ()
-
-    gate = True
-    goods = None
-
-
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; safe across threads."""
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
-    breaker: Any = plan.breaker or Absent()
-    deposits = None if plan.budget is None else plan.budget.deposits
+    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
+    marked = keys is not None or stamps is not None
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -55,9 +46,11 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
-        ticket = breaker.gate
-        if not ticket and not plan.patient and started < breaker.shut_until:
-            raise shut_out(plan, outer, started)
+        ticket: Any = True  # the leave of a breaker that is not there
+        if breaker is not None:
+            ticket = breaker.gate
+            if not ticket and not plan.patient and started < breaker.shut_until:
+                raise shut_out(plan, outer, started)
         if gauge is not None and ticket and gauge.easy and gauge.sends[0] + gauge.span <= started:
             gauge.sends.append(started)  # see `Gauge` for why no lock is needed
         elif plan.gated:
@@ -76,7 +69,9 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place = (plan, deadline, until, key, None if stamps is None else stamps())
+        place: Any = (plan, deadline, until)
+        if marked:
+            place = (plan, deadline, until, key, None if stamps is None else stamps())
         token = ENTER(place)
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
@@ -91,14 +86,16 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if admission is not None:
                 admission.leave(slot)
         if failed is None:
-            if ticket is not breaker.gate:
-                breaker.succeeded(ticket, started)
-                plan.tell_breaker()
-            elif (goods := breaker.goods) is not None:
-                breaker.streak = 0
-                if started >= goods.end:
-                    goods.turn(started)
-                next(goods.numbers)
+            if breaker is not None:
+                if ticket is breaker.gate:
+                    goods = breaker.goods
+                    breaker.streak = 0
+                    if started >= goods.end:
+                        goods.turn(started)
+                    next(goods.numbers)
+                else:
+                    breaker.succeeded(ticket, started)
+                    plan.tell_breaker()
             return result
         recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
         try:
@@ -112,9 +109,9 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; safe across tasks and event loops."""
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
-    breaker: Any = plan.breaker or Absent()
-    deposits = None if plan.budget is None else plan.budget.deposits
+    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     gauge, admission, stamps = plan.gauge, plan.admission, plan.stamps if plan.reconciled else None
+    marked = keys is not None or stamps is not None
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -129,9 +126,11 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
-        ticket = breaker.gate
-        if not ticket and not plan.patient and started < breaker.shut_until:
-            raise shut_out(plan, outer, started)
+        ticket: Any = True  # the leave of a breaker that is not there
+        if breaker is not None:
+            ticket = breaker.gate
+            if not ticket and not plan.patient and started < breaker.shut_until:
+                raise shut_out(plan, outer, started)
         if gauge is not None and ticket and gauge.easy and gauge.sends[0] + gauge.span <= started:
             gauge.sends.append(started)  # see `Gauge` for why no lock is needed
         elif plan.gated:
@@ -150,7 +149,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        place = (plan, deadline, until, key, None if stamps is None else stamps())
+        place: Any = (plan, deadline, until)
+        if marked:
+            place = (plan, deadline, until, key, None if stamps is None else stamps())
         cutting = None
         token = ENTER(place)
         try:
@@ -179,14 +180,16 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if admission is not None:
                 admission.leave(slot)
         if failed is None:
-            if ticket is not breaker.gate:
-                breaker.succeeded(ticket, started)
-                plan.tell_breaker()
-            elif (goods := breaker.goods) is not None:
-                breaker.streak = 0
-                if started >= goods.end:
-                    goods.turn(started)
-                next(goods.numbers)
+            if breaker is not None:
+                if ticket is breaker.gate:
+                    goods = breaker.goods
+                    breaker.streak = 0
+                    if started >= goods.end:
+                        goods.turn(started)
+                    next(goods.numbers)
+                else:
+                    breaker.succeeded(ticket, started)
+                    plan.tell_breaker()
             return result
         recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), place, ticket, started, outer)
         try:

@@ -28,13 +28,15 @@ def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Call
 
         async def acall(*args: Any, **kwargs: Any) -> Any:
             seen, compiled = state
-            return await (compiled if seen is EPOCH[0] else refresh())(*args, **kwargs)
+            run = compiled if seen is EPOCH[0] else refresh()
+            return await (run(*args, **kwargs) if kwargs else run(*args))
 
         return acall
 
     def call(*args: Any, **kwargs: Any) -> Any:
         seen, compiled = state
-        return (compiled if seen is EPOCH[0] else refresh())(*args, **kwargs)
+        run = compiled if seen is EPOCH[0] else refresh()
+        return run(*args, **kwargs) if kwargs else run(*args)
 
     return call
 

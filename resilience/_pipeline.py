@@ -14,8 +14,9 @@ from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.plan import Binding, Plan
 from ._core.policy import Policy
-from ._core.retry import Schedule, bounds
+from ._core.retry import Schedule
 from ._core.stage import Stage
+from ._core.timeline import around, attempts_of, timeline, waits_of
 from ._drivers import compile_async, compile_sync
 from ._functions import check_callable, check_reconcile, is_async, name_of, routed
 from ._gates import pays
@@ -127,22 +128,23 @@ class Pipeline:
 
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
-        policy, breaker = self.policy, self.breaker
-        retry = policy.retry
-        known = retry is not None and retry.stop is None and retry.wait is None  # else objects tell at each failure
-        waits = [bounds(retry.backoff, n) for n in range(1, min(retry.max_attempts, 21))] if retry and known else []
+        policy, breaker, binding = self.policy, self.breaker, self._binding
         return {
             "policy": policy.name,
             "operation": self.operation,
+            "idempotent": binding.idempotent,
+            "key": binding.key,
             "codes": list(policy.codes),
             "deadline": policy.deadline,
             "attempt_timeout": policy.attempt_timeout,
-            "max_attempts": 1 if retry is None else retry.max_attempts if retry.stop is None else None,
-            "waits": [{"least": low, "longest": high} for low, high in waits],
+            "max_attempts": attempts_of(policy),
+            "waits": [{"least": low, "longest": high} for low, high in waits_of(policy)],
             "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
-            "breaker": None if breaker is None else breaker.describe(),
-            **self._shared.gates.describe(policy, self._binding, self.clock),
-            "reconciled": self._binding.reconcile is not None,
+            "breaker": None if breaker is None else {**breaker.describe(), "keyed_by": _key_kind(policy)},
+            **self._shared.gates.describe(policy, binding, self.clock),
+            "reconciled": binding.reconcile is not None,
+            **around(policy, binding),
+            "timeline": timeline(policy, whole=binding.reconcile is not None and not binding.idempotent),
         }
 
     @property
@@ -225,6 +227,11 @@ class Pipeline:
         if kind == "operation":
             return binding.operation
         return (binding.account if kind == "account" else binding.host) or ""
+
+
+def _key_kind(policy: Policy) -> str | None:
+    key = None if policy.breaker is None else policy.breaker.key
+    return "function" if callable(key) else key
 
 
 def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -1,8 +1,7 @@
 """A loaded policy file as running pipelines, and the one that is configured for the process.
 
-A bad file never half-applies: every mistake is reported at once and what ran before goes on. What is
-in force is one object, replaced in one step: nobody ever sees half of two files. Whatever counts
-(breakers, budgets, quotas, slots) is kept by name and takes new settings over.
+A bad file never half-applies: every mistake is reported at once and what ran before goes on. Whatever
+counts (breakers, budgets, quotas, slots) is kept by name and takes new settings over.
 """
 
 from __future__ import annotations
@@ -10,23 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
-from ._core.events import Event
 from ._core.policy import Operation, Policy, PolicySet
 from ._epoch import EPOCH
 from ._epoch import turn as _turn
-from ._installed import stages_of
+from ._force import Force, named
 from ._named import NamedPipeline
 from ._pipeline import Pipeline
 from ._shared import Shared
-from .errors import PolicyError, Problem
+from .errors import PolicyError
 
 if TYPE_CHECKING:
     from .config.diff import Change
@@ -37,14 +33,6 @@ __all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
-
-
-class _Force(NamedTuple):
-    """What is in force: what a file says, the pipelines made of it so far, its globs that name a path."""
-
-    says: PolicySet
-    pipelines: dict[tuple[str, str | None], Pipeline]
-    path_globs: tuple[str, ...]
 
 
 class Policies:
@@ -68,12 +56,9 @@ class Policies:
         """
         from .telemetry.structlog import StructlogListener
 
-        self._load = load
         line = StructlogListener()
         self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
-        self._reloading = Lock()
-        self._shared.take(PolicySet({}), policies)
-        self._force = _force(policies)
+        self._force = Force(policies, self._shared, load)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -115,7 +100,7 @@ class Policies:
         Raises:
             PolicyError: there is none of that name; the message lists those that there are.
         """
-        return _named(self._force.says, name)
+        return named(self._force.says, name)
 
     def pipeline(self, policy: str | Policy = "default", *, operation: str | None = None) -> Pipeline:
         """Return the pipeline of a policy; breaker and budget are those of its other operations.
@@ -135,12 +120,7 @@ class Policies:
         """Return the pipeline that is in force now; whoever compiles by it looks again after each change."""
         if isinstance(policy, Policy):
             return Pipeline(policy, operation=operation, shared=self._shared)
-        says, pipelines, _ = self._force  # read once: a pipeline of an old file never gets among those of a new one
-        found = pipelines.get((policy, operation))
-        if found is None:
-            made = Pipeline(_named(says, policy), operation=operation, shared=self._shared, keep=True)
-            found = pipelines.setdefault((policy, operation), made)
-        return found
+        return self._force.pipeline(policy, operation)
 
     @property
     def clock(self) -> Clock:
@@ -151,7 +131,7 @@ class Policies:
     def classifier(self) -> Classifier:
         """What sorts errors of no known policy: the registries that the file lists, then those of `default`."""
         says = self._force.says
-        plain = _named(says, "default")
+        plain = named(says, "default")
         return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*says.codes, *plain.codes)))))
 
     @property
@@ -161,10 +141,7 @@ class Policies:
 
     def rule_for(self, operation: str) -> Operation | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        for one in self._force.says.operations:
-            if operation == one.match or fnmatchcase(operation, one.match):
-                return one
-        return None
+        return self._force.says.rule_for(operation)
 
     @overload
     def resilient(self, policy: Callable[P, R], /) -> Callable[P, R]: ...
@@ -201,7 +178,7 @@ class Policies:
     def files(self) -> tuple[str, ...]:
         """The files that `reload` reads: the policy file, and the code tables that it names by their path."""
         says = self._force.says
-        return () if self._load is None else (says.source, *says.tables)
+        return () if self._force.load is None else (says.source, *says.tables)
 
     def reload(self) -> tuple[Change, ...]:
         """Read the source again and swap the policies in one step; returns what has changed.
@@ -213,31 +190,7 @@ class Policies:
         Raises:
             PolicyError: the file is wrong, or a policy is gone that calls of this process use; what ran before goes on.
         """
-        return self._reload()
-
-    def _reload(self, tell: bool = True) -> tuple[Change, ...]:
-        if self._load is None:
-            return ()
-        from .config.diff import changes
-
-        source = self._force.says.source
-        try:
-            with self._reloading:
-                before = self._force
-                fresh = self._load()
-                self._check(before, fresh)
-                found = changes(before.says, fresh)
-                if found:
-                    self._shared.take(before.says, fresh)
-                    self._force = _force(fresh)
-                    _turn()
-        except PolicyError as error:
-            self._shared.events.emit(_rejected(source, error))
-            raise
-        if found or tell:
-            told = tuple(one._asdict() for one in found[:_MOST_TOLD])
-            self._shared.events.emit(Event(name="policy_reloaded", source=source, changes=told))
-        return found
+        return self._force.reload()
 
     def watch(self, *, files: bool = True, signals: bool = False) -> Watch:
         """Reload whenever the files change, until the object returned is closed; it is a context manager as well.
@@ -258,36 +211,16 @@ class Policies:
             >>> with Policies.load("bot.yaml").watch():  # doctest: +SKIP
             ...     run_the_bot()
         """
-        if self._load is None:
-            raise PolicyError(f"{self._force.says.source}: nothing to watch; Policies.load(path) reads a file")
+        force = self._force
+        if force.load is None:
+            raise PolicyError(f"{force.says.source}: nothing to watch; Policies.load(path) reads a file")
         from .config.watch import Watch
 
-        return Watch(lambda: self.files, self._reload, self._broken, files=files, signals=signals)
+        return Watch(lambda: self.files, force.reload, force.broken, files=files, signals=signals)
 
-    def _broken(self, error: Exception) -> None:
-        """Tell that a reload ended in something else than a mistake in a file."""
-        told = {"path": "", "message": "the file could not be loaded; what ran before goes on"}
-        source = self._force.says.source
-        self._shared.events.emit(
-            Event(name="policy_rejected", source=source, problems=(told,), caused_by=type(error).__name__)
-        )
-
-    def _check(self, before: _Force, fresh: PolicySet) -> None:
-        """Refuse a file without which calls of this process could not go on.
-
-        Raises:
-            PolicyError: a policy that is used is gone, or a stage of one cannot be made.
-        """
-        gone = []
-        for name in dict.fromkeys(policy for policy, _ in tuple(before.pipelines)):
-            if name in fresh.policies:
-                stages_of(fresh.policies[name])
-            else:
-                gone.append(
-                    Problem(fresh.source, 0, 0, f"policies.{name}", "is gone, and calls of this process use it")
-                )
-        if gone:
-            raise PolicyError.of(gone)
+    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Note a function whose key is for `operations` to name: a reload must not name one that it cannot carry."""
+        self._force.keyless(operation, fn)
 
     def __repr__(self) -> str:
         return f"<Policies {self._force.says.source}: {', '.join(self.names)}>"
@@ -295,7 +228,6 @@ class Policies:
 
 _lock = Lock()
 _configured: Policies | None = None
-_MOST_TOLD = 100  # changes or mistakes that one event tells
 
 
 def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
@@ -354,23 +286,3 @@ def put(policies: Policies | None) -> Policies | None:
         before, _configured = _configured, policies
         _turn()
     return before
-
-
-def _force(policies: PolicySet) -> _Force:
-    return _Force(policies, {}, tuple(one.match for one in policies.operations if "/" in one.match))
-
-
-def _named(says: PolicySet, name: str) -> Policy:
-    try:
-        return says.policies[name]
-    except KeyError:
-        there = sorted(says.policies)
-        near = get_close_matches(str(name), there, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise PolicyError(f"{says.source}: no policy {name!r}; there are {', '.join(there)}{hint}") from None
-
-
-def _rejected(source: str, error: PolicyError) -> Event:
-    problems = tuple(one._asdict() for one in error.problems[:_MOST_TOLD])
-    told = problems or ({"path": "", "message": str(error)},)
-    return Event(name="policy_rejected", source=source, problems=told, caused_by="PolicyError")

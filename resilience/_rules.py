@@ -81,6 +81,11 @@ class Rules:
                 break
         return self.policies.pipeline_now(chosen, binding.operation), binding
 
+    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Note a method of a client that says nothing of keys; see `Policies.keyless`."""
+        if not any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs):
+            self.policies.keyless(operation, fn)
+
     def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
         pipeline, binding = self.resolve(binding)

@@ -46,7 +46,7 @@ class Shared:
         on_dropped: Callable[[Any, Exception], None] | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners, on_dropped=on_dropped)
+        self.events = Events(*listeners, on_dropped=on_dropped, run=f"{_new_key()[:6]}-")
         self.random = random or Random().random
         self.make_key: Callable[[], str] = _new_key
         self._lock = Lock()

@@ -115,6 +115,11 @@ class Problem(NamedTuple):
     path: str
     message: str
 
+    @property
+    def severity(self) -> str:
+        """`error` for what is refused, `warning` for what is allowed and cannot do what it says."""
+        return "warning" if self.message.startswith("warning: ") else "error"
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"

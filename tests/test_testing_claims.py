@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience import Policies, failure_of
 from resilience._core.events import Event
@@ -73,7 +75,21 @@ def test_order_counts_unless_it_does_not() -> None:
     lines = complaint(lambda: assert_events(STORY, "call_failed", "call_failed", in_any_order=True, among_others=True))
     assert lines[1] == "  - call_failed"
     lines = complaint(lambda: assert_events(STORY, "call_failed", {"code": "429"}, in_any_order=True))
-    assert lines[1:][1].startswith("  + retry_scheduled")
+    assert lines[2].startswith("  + retry_scheduled")
+
+
+def test_a_question_is_shown_by_its_name() -> None:
+    """What was asked of a field is told as well as can be; what happened, in full."""
+
+    def short(seconds: float) -> bool:
+        return seconds < 0.1
+
+    lines = complaint(lambda: assert_events(STORY, {"name": "retry_scheduled", "wait_for": short}, operation="buy"))
+    assert lines[1:] == [
+        "  - retry_scheduled wait_for=<short>",
+        "  + attempt_failed operation=buy attempt=1 code='429'",
+        "  + retry_scheduled wait_for=0.30000000000000004",
+    ]
 
 
 def test_in_any_order_finds_a_pairing_if_there_is_one() -> None:
@@ -143,6 +159,23 @@ def test_what_ends_a_program_is_not_held_back() -> None:
     """Ctrl-C and cancellation pass through a block that expects a failure."""
     with pytest.raises(KeyboardInterrupt), fails_with():
         raise KeyboardInterrupt
+
+
+NAMES = st.lists(st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed"]), min_size=1, max_size=8)
+
+
+@given(names=NAMES, data=st.data())
+def test_whatever_happened_is_what_happened(names: list[str], data: st.DataObject) -> None:
+    """A story is as expected when it is told as it was; with one event left out it is not, save among others."""
+    events = [Event(name=name) for name in names]
+    assert_events(events, *names)
+    assert_events(events, *data.draw(st.permutations(names)), in_any_order=True)
+    gone = data.draw(st.integers(0, len(names) - 1))
+    rest = names[:gone] + names[gone + 1 :]
+    assert_events(events, *rest, among_others=True)
+    differences = complaint(lambda: assert_events(events, *rest))[1:]
+    assert [line[2] for line in differences].count("+") == 1
+    assert not any(line.startswith("  -") for line in differences)
 
 
 SECRET = "top/secret+value"

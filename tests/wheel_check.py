@@ -30,6 +30,17 @@ def check_command() -> None:
         subprocess.run([*command, "explain", "43012", "--json"], check=True, capture_output=True).stdout
     )
     assert answer["category"] == "user_fixable", answer
+    import resilience
+
+    printed = subprocess.run([*command, "schema"], check=True, capture_output=True).stdout
+    assert printed == (Path(resilience.__file__).parent / "_policies" / "policy.schema.json").read_bytes()
+    listed = json.loads(
+        subprocess.run([*command, "simulate", "--list", "--json"], check=True, capture_output=True).stdout
+    )
+    assert "outage" in [one["name"] for one in listed], listed
+    words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
+    subprocess.run([*command, *words], check=True, capture_output=True)
+    assert "</html>" in Path("report.html").read_text(encoding="utf-8")
 
 
 def check_decorator() -> None:

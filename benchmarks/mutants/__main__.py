@@ -71,6 +71,7 @@ def _options() -> argparse.Namespace:
     options.add_argument(
         "--slow", type=float, default=0.3, metavar="S", help="leave out tests that take more of a processor"
     )
+    options.add_argument("--most", type=int, default=10_000, metavar="N", help="run at most so many tests for a mutant")
     options.add_argument("--rooms", nargs="*", default=ROOMS, metavar="PATH", help="tests that are run")
     options.add_argument(
         "--ways", nargs="*", default=("warm", "cold"), help="warm: inside functions; cold: around them"
@@ -102,7 +103,7 @@ def _run(chosen: list[Mutant], scratch: Path, given: argparse.Namespace) -> Ends
     told = scratch / "ends.jsonl"
     told.touch()
     whole = {"module": chosen[0].module, "source": _source(chosen[0].module), "first": 1, "last": 10_000}
-    shared = {"told": str(told), "jobs": given.jobs, "slow": given.slow, "rooms": list(given.rooms)}
+    shared = {"told": str(told), "jobs": given.jobs, "slow": given.slow, "most": given.most, "rooms": list(given.rooms)}
     shared["map"] = str((given.map or scratch / "map.json").resolve())
     for at, way in enumerate(given.ways, 1):
         works[way].insert(0, whole | {"id": -at})  # no mistake at all: it must survive

@@ -38,8 +38,8 @@ class Place(NamedTuple):
     owner: Owner
     deadline: float
     until: float
-    key: str | None
-    stamps: list[float] | None
+    key: str | None = None
+    stamps: list[float] | None = None
     attempt: int = 1
     looking: bool = False
     """True inside a reconciler: its calls pay no retry budget."""

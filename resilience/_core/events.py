@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from inspect import iscoroutinefunction
+from itertools import count
 from typing import Any
 
 __all__ = ["EVENTS", "Event", "Events", "Listener"]
@@ -56,6 +57,12 @@ class Event:
         remedy: what a human can do.
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
         breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
+        at: when it was told, Unix seconds by the pipeline's clock.
+        call: what tells the events of one failed call from those of others.
+        took: seconds that the failed attempt took.
+        registry: the table in which the code was found.
+        safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is looked up)
+            or `write`.
         shadow: True where that breaker only measures, and refuses nothing.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
@@ -78,6 +85,11 @@ class Event:
     caused_by: str | None = None
     breaker: str | None = None
     shadow: bool | None = None
+    at: float | None = None
+    call: str | None = None
+    took: float | None = None
+    registry: str | None = None
+    safety: str | None = None
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None
@@ -100,11 +112,20 @@ Listener = Callable[[Event], None]
 class Events:
     """The listeners of one set of policies. Safe across threads: the tuple is replaced, never changed."""
 
-    __slots__ = ("_on_dropped", "listeners")
+    __slots__ = ("_next", "_on_dropped", "_run", "listeners")
 
-    def __init__(self, *listeners: Listener, on_dropped: Callable[[Listener, Exception], None] | None = None) -> None:
+    def __init__(
+        self, *listeners: Listener, on_dropped: Callable[[Listener, Exception], None] | None = None, run: str = ""
+    ) -> None:
+        """Tell these listeners; `run` tells the calls of this process from those of another."""
         self.listeners: tuple[Listener, ...] = listeners
         self._on_dropped = on_dropped
+        self._run = run
+        self._next = count(1).__next__
+
+    def new_call(self) -> str:
+        """Return a name for a failed call."""
+        return f"{self._run}{self._next()}"
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the function returned takes it away again.

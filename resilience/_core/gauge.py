@@ -138,18 +138,13 @@ class Gauge:
         return self._held_until
 
     def retune(self, most: int, span: float, more: Iterable[float] = ()) -> list[float]:
-        """Hold other sends in another span from now on; returns the sends that have no place any more, if any.
-
-        A driver that was compiled before still asks the old list, which from now on says that nothing may leave at
-        once: it comes to the door instead, and finds this gauge as it is now.
-        """
+        """Hold other sends in another span from now on; returns the sends that have no place any more, if any."""
         with self._lock:
-            self.easy = False
-            before, known = self.sends, sorted(at for at in (*self.sends, *more) if at > -inf)
+            self.easy = False  # before the sends are read: from here on nobody leaves but by `take`
+            known = sorted(at for at in (*self.sends, *more) if at > -inf)
             self.sends = deque([-inf] * most, maxlen=most)
             self.sends.extend(known)
             self.most, self.span = most, span
-            before.extend([inf] * len(before))
         return known[:-most]
 
     def follow(self, sends: Iterable[float], held_until: float) -> None:

@@ -24,7 +24,7 @@ from .reconcile import Fence
 from .retry import Schedule
 from .unsent import Refusals
 
-__all__ = ["PLAIN", "Binding", "Plan"]
+__all__ = ["PLAIN", "Binding", "Plan", "fence_of"]
 
 Ticket = int | Permit
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
@@ -133,7 +133,7 @@ class Plan:
         self.idempotent = bool(binding.idempotent) or binding.read
         self.keys = KeySlot(binding.key, fn, make_key) if binding.key else None
         self.rules = policy.reconcile or Reconcile()
-        self.fence = _fence(self.rules, binding)
+        self.fence = fence_of(self.rules, binding)
         self.stamps = binding.stamps
         self.reconcile: Any = binding.reconcile  # asked only where there is one: see `reconciled` and `confirmed`
         self.inspect = self._inspector()
@@ -153,6 +153,13 @@ class Plan:
     def confirmed(self) -> bool:
         """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
         return self.binding.reconcile is not None and self.idempotent and not self.binding.read
+
+    @property
+    def safety(self) -> str:
+        """Return why a call may be sent again or not, in a word."""
+        if self.binding.read:
+            return "read"
+        return "idempotent" if self.idempotent else "reconciled" if self.reconciled else "write"
 
     @property
     def window(self) -> float | None:
@@ -202,7 +209,8 @@ class Plan:
     def tell(self, name: str, **fields: Any) -> None:
         """Send an event if anybody listens."""
         if self.events.listeners:
-            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, **fields))
+            at = self.clock.time()
+            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, at=at, **fields))
 
     def tell_breaker(self) -> None:
         """Send what the breaker has queued."""
@@ -233,7 +241,7 @@ class Plan:
         return inspect
 
 
-def _fence(rules: Reconcile, binding: Binding) -> Fence:
+def fence_of(rules: Reconcile, binding: Binding) -> Fence:
     """Return the API's bounds with those that the policy sets put in their place.
 
     A signed request that does not carry the policy's window is accepted for as long as any signed stamp:

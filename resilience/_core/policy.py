@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from ..errors import PolicyError, Problem
 from .registry import Category, CodeRegistry, Executed
 from .section import Section
 from .stream import Limits
-from .units import Calls, Spec
+from .units import About, Calls, Spec
 
 __all__ = [
     "NO_VALUE",
@@ -42,11 +43,16 @@ _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
 class Backoff(Section):
     """How the delay grows from retry to retry, and its noise."""
 
-    kind: Literal["constant", "linear", "exponential", "decorrelated"] = "exponential"
+    kind: Annotated[
+        Literal["constant", "linear", "exponential", "decorrelated"], About("How the delay grows.", "exponential")
+    ] = "exponential"
     initial: Annotated[float, Spec("duration", 0, _HOUR, "The delay before the first retry.", "200ms")] = 0.2
     factor: Annotated[float, Spec("factor", 1, 100, "By how much an exponential delay grows.", "2")] = 2.0
     max: Annotated[float, Spec("duration", 0, _DAY, "The longest delay, before jitter.", "5s")] = 5.0
-    jitter: Literal["none", "full", "equal"] = "full"
+    jitter: Annotated[
+        Literal["none", "full", "equal"],
+        About("Noise on each delay: none, anything from 0 up to it, or from half of it.", "full"),
+    ] = "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,9 @@ class Retry(Section):
     """How often, and after which delays, an attempt is made again."""
 
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all, the first included.", "4")] = 3
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Annotated[Backoff, About("How the delay grows from retry to retry.", "{initial: 200ms, max: 5s}")] = field(
+        default_factory=Backoff
+    )
     stop: Callable[..., Any] | None = None
     """A stop object of tenacity, from Python alone; it takes the place of `max_attempts`."""
     wait: Callable[..., Any] | None = None
@@ -102,12 +110,26 @@ class Breaker(Section):
     open_for: Annotated[float, Spec("duration", 0, _DAY, "How long it refuses.", "1s", above=True)] = 1.0
     growth: Annotated[float, Spec("factor", 1, 100, "Growth of that time each time a trial fails.", "2")] = 2.0
     open_max: Annotated[float, Spec("duration", 0, _DAY, "The longest time it refuses.", "5s", above=True)] = 5.0
-    half_open: HalfOpen = field(default_factory=HalfOpen)
-    wait: Literal[False, True, "all"] = False
-    """True: a retry waits for the breaker inside the deadline instead of giving up; `all`: a first attempt as well."""
-    mode: Literal["enforce", "shadow"] = "enforce"
-    """`shadow` measures and tells, and never refuses."""
-    key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
+    half_open: Annotated[HalfOpen, About("How it is tried again.", "{permits: 1, successes: 1}")] = field(
+        default_factory=HalfOpen
+    )
+    wait: Annotated[
+        Literal[False, True, "all"],
+        About(
+            "true: a retry waits for it inside the deadline instead of giving up; all: a first attempt as well.", "true"
+        ),
+    ] = False
+    mode: Annotated[Literal["enforce", "shadow"], About("shadow measures and tells, and never refuses.", "shadow")] = (
+        "enforce"
+    )
+    key: (
+        Annotated[
+            Literal["host", "operation", "account"],
+            About("What has a breaker of its own; by default the policy, and the host where it is known.", "host"),
+        ]
+        | Callable[..., str]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +143,20 @@ class Quota(Section):
 
     rate: Annotated[float, Spec("rate", 0, _MANY, "Attempts allowed a second.", "10/s", above=True)] = 10.0
     burst: Annotated[int, Spec("count", 1, _MANY, "Attempts allowed at once.", "10")] = 1
-    key: Literal["host", "operation", "account"] | Callable[..., str] | None = None
-    operations: tuple[str, ...] = ()
-    """Globs of the operations that pay; none means all."""
+    key: (
+        Annotated[
+            Literal["host", "operation", "account"],
+            About("What has a window of its own; by default whatever is known of host and account.", "account"),
+        ]
+        | Callable[..., str]
+        | None
+    ) = None
+    operations: Annotated[
+        tuple[str, ...], About("Globs of the operations that pay; none means all.", '["*_order"]')
+    ] = ()
     weight: Annotated[int, Spec("count", 0, _MANY, "What an attempt is worth.", "1")] | Callable[..., int] | None = 1
     reserve: Annotated[float, Spec("ratio", 0, 0.9, "Share that urgent lanes alone may use.", "20%")] = 0.0
-    name: str | None = None
+    name: Annotated[str, About("Windows of one name are one, whichever policy they stand in.", "orders")] | None = None
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
@@ -150,7 +180,9 @@ class Admission(Section):
     max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Attempts that run at once.", "50")] = 50
     max_queue: Annotated[int, Spec("count", 0, _MANY, "Attempts that wait for a place.", "100")] = 0
     queue_timeout: Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a place.", "1s")] = 1.0
-    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    lanes: Annotated[
+        Mapping[str, Lane], About("Lanes by name; cancel is always there.", "{cancel: {reserve: 2, priority: 1}}")
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
@@ -198,7 +230,7 @@ class Hedge(Section):
         None
     )
     max_hedges: Annotated[int, Spec("count", 1, 10, "Attempts beside the first.", "1")] = 1
-    threads: bool = False
+    threads: Annotated[bool, About("Whether functions that are not async are hedged, in threads.", "true")] = False
 
 
 class _NoValue:
@@ -219,12 +251,15 @@ class Fallback(Section):
     what `call` returns, which is asked with the `Call` (another endpoint, another client); `value`.
     """
 
-    on: tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...] = ("retryable", "rejected")
+    on: Annotated[
+        tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...],
+        About("For which failures it stands in; rejected are our own refusals.", "[retryable, rejected]"),
+    ] = ("retryable", "rejected")
     last_good: (
         Annotated[float, Spec("duration", 0, _DAY, "How old the last good answer may be.", "30s", above=True)] | None
     ) = None
     call: Callable[[Any], Any] | None = None
-    value: Any = NO_VALUE
+    value: Annotated[Any, About("What the caller gets when there is nothing better.", "{}")] = NO_VALUE
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
@@ -236,8 +271,8 @@ class Fallback(Section):
 class Unknown(Section):
     """What to make of an error that no registry, HTTP status or transport name explains."""
 
-    category: Category = Category.RETRYABLE
-    executed: Executed = "maybe"
+    category: Annotated[Category, About("What helps against such an error.", "fatal")] = Category.RETRYABLE
+    executed: Annotated[Executed, About("Whether the request may have taken effect.", "maybe")] = "maybe"
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all after such an error.", "2")] = 2
 
 
@@ -253,27 +288,57 @@ class Policy(Section):
         PolicyError: a value is wrong; every mistake is named with its path and the allowed range.
     """
 
-    name: str = "default"
-    codes: tuple[str, ...] = ("http",)
+    name: Annotated[str, About("The policy's name.", "read")] = "default"
+    codes: Annotated[
+        tuple[str, ...],
+        About("Code registries, asked in this order: names, or paths of tables beside the file.", "[bitget, http]"),
+    ] = ("http",)
     deadline: (
         Annotated[float, Spec("duration", 0, _DAY, "The whole call, waits included.", "20s", above=True)] | None
     ) = None
     attempt_timeout: Annotated[float, Spec("duration", 0, _DAY, "One attempt.", "5s", above=True)] | None = None
-    retry: Retry | None = None
-    budget: Budget | None = None
-    breaker: Breaker | None = None
-    quota: tuple[Quota, ...] = ()
-    admission: Admission | None = None
-    reconcile: Reconcile | None = None
-    hedge: Hedge | None = None
-    fallback: Fallback | None = None
-    stream: Limits | None = None
-    stages: tuple[Any, ...] = ()
-    """Parts of others: `Stage` objects, or (name, options) of stages that are installed as entry points."""
-    unknown: Unknown = field(default_factory=Unknown)
-    results: Literal["classify", "ignore"] = "classify"
-    attempt_header: str | None = None
-    """Header in which HTTP clients tell the number of each attempt, such as `X-Attempt`; None tells nothing."""
+    retry: (
+        Annotated[Retry, About("How often, and after which delays, an attempt is made again.", "{max_attempts: 4}")]
+        | None
+    ) = None
+    budget: Annotated[Budget, About("The share of calls that may be retries.", "{ratio: 20%, floor: 1/s}")] | None = (
+        None
+    )
+    breaker: (
+        Annotated[Breaker, About("When to stop asking a service that fails or crawls.", "{failure_rate: 80%}")] | None
+    ) = None
+    quota: Annotated[
+        tuple[Quota, ...],
+        About("What the API allows us to send; every attempt pays every window.", "[{rate: 10/s, burst: 10}]"),
+    ] = ()
+    admission: (
+        Annotated[Admission, About("How many attempts run and wait at the same time.", "{max_concurrent: 20}")] | None
+    ) = None
+    reconcile: Annotated[Reconcile, About("How a write in doubt is looked up.", "{checks: 2, wait: 500ms}")] | None = (
+        None
+    )
+    hedge: Annotated[Hedge, About("A second attempt beside a slow first one.", "{delay: 200ms}")] | None = None
+    fallback: (
+        Annotated[Fallback, About("What the caller gets when a call fails for good.", "{last_good: 30s}")] | None
+    ) = None
+    stream: (
+        Annotated[Limits, About("Limits of a socket's streams, and what a slow reader's queue does.", "{ping: 30s}")]
+        | None
+    ) = None
+    stages: Annotated[
+        tuple[Any, ...],
+        About("Stages of other packages, by the names of their entry points, in order.", "[{pause: {seconds: 1}}]"),
+    ] = ()
+    """From Python `Stage` objects, or (name, options)."""
+    unknown: Annotated[
+        Unknown, About("What to make of an error that nothing explains.", "{category: fatal, executed: maybe}")
+    ] = field(default_factory=Unknown)
+    results: Annotated[Literal["classify", "ignore"], About("ignore: a returned body is never an error.", "ignore")] = (
+        "classify"
+    )
+    attempt_header: (
+        Annotated[str, About("A header in which HTTP clients tell the number of each attempt.", "X-Attempt")] | None
+    ) = None
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
@@ -302,12 +367,15 @@ def geometry(policy: Policy) -> list[tuple[str, str]]:
 class Operation(Section):
     """Which policy the operations that match a glob get, and what is known about them."""
 
-    match: str
-    policy: str | None = None
-    """None leaves the policy to the decorator or to `wrap`."""
-    idempotent: bool | None = None
-    key: str | None = None
-    lane: str | None = None
+    match: Annotated[str, About("A glob of operation names, or of methods and paths.", '"fetch_*"')]
+    policy: Annotated[str, About("The policy's name; without it the decorator or wrap names one.", "read")] | None = (
+        None
+    )
+    idempotent: Annotated[bool, About("Whether sending it twice does no more than once.", "true")] | None = None
+    key: Annotated[str, About("The parameter that carries the idempotency key of a write.", "clientOrderId")] | None = (
+        None
+    )
+    lane: Annotated[str, About("The lane that its attempts are let in by.", "cancel")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,3 +389,10 @@ class PolicySet:
     """The code tables that the file names by their path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+
+    def rule_for(self, operation: str) -> Operation | None:
+        """Return the first entry of `operations` whose glob matches, or None."""
+        for one in self.operations:
+            if operation == one.match or fnmatchcase(operation, one.match):
+                return one
+        return None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import PolicyError, Problem
 from .registry import Category
-from .units import Spec
+from .units import Spec, shown
 
-__all__ = ["Section", "hints", "listed", "one_of"]
+__all__ = ["Section", "about", "hints", "listed", "one_of"]
+
+A = TypeVar("A")
 
 
 class Section:
@@ -43,10 +45,17 @@ def hints(section: type) -> dict[str, Any]:
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
+def about(hint: Any, kind: type[A]) -> A | None:
+    """Return what an annotation says of its setting by an object of this kind, such as a `Spec`."""
+    metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
+    return next((one for one in metadata if isinstance(one, kind)), None)
+
+
 def _read(hint: Any, value: Any) -> Any:
     """Read one value by its annotation; sections may be given as mappings."""
     if get_origin(hint) is Annotated:
-        return next(m for m in hint.__metadata__ if isinstance(m, Spec)).read(value)
+        spec = about(hint, Spec)
+        return spec.read(value) if spec is not None else _read(get_args(hint)[0], value)
     options = get_args(hint)
     if get_origin(hint) is Literal:
         return one_of(options, value)
@@ -80,8 +89,8 @@ def _read(hint: Any, value: Any) -> Any:
     return value
 
 
-def one_of(options: tuple[Any, ...], value: Any) -> Any:
-    """Return the option that a value is; 1 is not True.
+def one_of(options: tuple[Any, ...], value: Any, said: str = "") -> Any:
+    """Return the option that a value is; 1 is not True. `said` stands for it where it must not be shown.
 
     Raises:
         ValueError: it is none of them.
@@ -89,7 +98,7 @@ def one_of(options: tuple[Any, ...], value: Any) -> Any:
     for option in options:
         if value == option and isinstance(value, bool) == isinstance(option, bool):
             return option
-    raise ValueError(f"{repr(value)[:60]} is not one of {listed(options)}")
+    raise ValueError(f"{said or shown(value)} is not one of {listed(options)}")
 
 
 def listed(options: Iterable[Any]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Literal, Self
 
 from .section import Section
-from .units import Spec
+from .units import About, Spec
 
 __all__ = ["Limits", "Pace"]
 
@@ -35,12 +35,15 @@ class Limits(Section):
         5.0
     """
 
-    connects: Pace = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
-    """New connections, all sockets of one client together."""
-    subscribes: Pace = field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
-    """Requests to subscribe, on one connection."""
-    frames: Pace = field(default_factory=Pace)
-    """Frames sent on one connection, pings among them."""
+    connects: Annotated[
+        Pace, About("New connections to one host, all clients of the policies together.", "{rate: 55/m, burst: 275}")
+    ] = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
+    subscribes: Annotated[Pace, About("Requests to subscribe, on one connection.", "{rate: 230/h, burst: 230}")] = (
+        field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
+    )
+    frames: Annotated[Pace, About("Frames sent on one connection, pings among them.", "{rate: 8/s, burst: 8}")] = field(
+        default_factory=Pace
+    )
     message_bytes: Annotated[int, Spec("count", 256, _MANY, "The longest frame sent.", "4096")] = 4096
     open_within: Annotated[float, Spec("duration", 0, _HOUR, "For one connection to open.", "10s", above=True)] = 10.0
     answer_within: Annotated[
@@ -62,8 +65,13 @@ class Limits(Section):
     ) = 23 * _HOUR
     linger: Annotated[float, Spec("duration", 0, _HOUR, "How long a replaced connection is still read.", "1s")] = 1.0
     queue: Annotated[int, Spec("count", 1, _MANY, "Updates that wait for a slow reader.", "10000")] = 10_000
-    overflow: Literal["block", "drop_oldest", "latest"] = "block"
-    """What a full queue does: stop reading, drop the oldest update, or keep the latest of each subscription."""
+    overflow: Annotated[
+        Literal["block", "drop_oldest", "latest"],
+        About(
+            "What a full queue does: stop reading, drop the oldest update, or keep the latest of each subscription.",
+            "latest",
+        ),
+    ] = "block"
 
     def scaled(self, pace: float) -> Self:
         """Return these limits where `pace` seconds pass in one: for a sandbox whose time runs faster."""

@@ -39,8 +39,8 @@ class Trail:
     """
 
     __slots__ = (
-        "_began", "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started", "_ticket",
-        "attempt", "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
+        "_began", "_call", "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started",
+        "_ticket", "attempt", "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Trail:
         self._ticket = ticket
         self._started = self._began = started
         self._outer = outer
+        self._call = ""
         self.attempt = 1
         self.doubt: Doubt | None = None
         self.foreign = self._held = self._maybe = self._over = False
@@ -98,7 +99,7 @@ class Trail:
         self._note(failure, now)
         if inner is None:
             self._hold(failure, now)
-        self.tell("attempt_failed")
+        self.tell("attempt_failed", took=now - self._began, safety=self.plan.safety)
         if not failure.known and failure.code is not None and self.plan.classifier.first_sight(failure):
             self.tell("code_unknown")
         return inner is not None
@@ -169,11 +170,13 @@ class Trail:
             return
         failure = self.call.failure
         if failure is not None:
-            for field in ("code", "http_status", "executed", "retry_after", "remedy"):
+            for field in ("code", "http_status", "executed", "registry", "retry_after", "remedy"):
                 fields.setdefault(field, getattr(failure, field))
             fields["category"] = str(failure.category)
+        self._call = self._call or self.plan.events.new_call()
         self.plan.tell(
             name,
+            call=self._call,
             attempt=self.attempt,
             key=self.call.key,
             waited_so_far=self.waited,

@@ -1,7 +1,7 @@
 """Durations, rates and ratios as people write them, and the range that each setting allows.
 
 One `Spec` in a field's annotation serves the dataclass (which checks itself at birth), the policy
-loader and the JSON schema.
+loader and the JSON schema; a setting that is no number says what it is by an `About`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Calls", "Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio"]
+__all__ = ["MOST_CALLS", "About", "Calls", "Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio", "shown"]
 
 Kind = Literal["duration", "rate", "ratio", "count", "factor", "window"]
 
@@ -21,7 +21,8 @@ _DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
 _RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
 _RATIO = re.compile(_NUMBER + r"\s*%")
 _CALLS = re.compile(r"([0-9]{1,12})\s*calls?")
-_MOST_CALLS = 100_000
+MOST_CALLS = 100_000
+"""The longest window of calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,17 @@ _EXPECTED = {
 }
 
 
+_UNITS = {"duration": "seconds", "rate": "per second", "ratio": "share", "window": "seconds or calls"}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a setting means that is no number, and an example as a policy file writes it."""
+
+    help: str
+    example: str
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What a setting is and the range it allows, in the unit of its kind (seconds, per second, share)."""
@@ -113,27 +125,37 @@ class Spec:
     above: bool = False
     """True when `low` itself is not allowed."""
 
-    def read(self, value: Any) -> float | int | Calls:
-        """Return the value in the kind's unit.
+    def read(self, value: Any, said: str = "") -> float | int | Calls:
+        """Return the value in the kind's unit; `said` stands for it in messages where it must not be shown.
 
         Raises:
             ValueError: it is not of the kind or out of range; the message says what is allowed.
         """
         number: float | int | Calls | None = _PARSE[self.kind](value)
         if number is None:
-            raise ValueError(f"expected {_EXPECTED[self.kind]}, got {_shown(value)}")
+            raise ValueError(f"expected {self.expected}, got {said or shown(value)}")
         if isinstance(number, Calls):
-            if 1 <= number.count <= _MOST_CALLS:
+            if 1 <= number.count <= MOST_CALLS:
                 return number
-            raise ValueError(f"{_shown(str(number))} is out of range: allowed is {self.allowed()}")
-        if not (self.low < number if self.above else self.low <= number) or number > self.high:
-            raise ValueError(f"{_shown(value)} is out of range: allowed is {self.allowed()}")
-        return number
+        elif (self.low < number if self.above else self.low <= number) and number <= self.high:
+            return number
+        told = str(value) if isinstance(value, Calls) else value
+        raise ValueError(f"{said or shown(told)} is out of range: allowed is {self.allowed()}")
+
+    @property
+    def expected(self) -> str:
+        """Say how a value of this kind is written."""
+        return _EXPECTED[self.kind]
+
+    @property
+    def unit(self) -> str:
+        """Name what a number without a unit counts; empty for counts and factors."""
+        return _UNITS.get(self.kind, "")
 
     def allowed(self) -> str:
         """Say the range in words, such as `more than 0s up to 1h`."""
         low = f"more than {self.say(self.low)}" if self.above else f"{self.say(self.low)}"
-        calls = f", or 1 up to {_MOST_CALLS} calls" if self.kind == "window" else ""
+        calls = f", or 1 up to {MOST_CALLS} calls" if self.kind == "window" else ""
         return f"{low} up to {self.say(self.high)}{calls}"
 
     def say(self, number: float) -> str:
@@ -144,10 +166,13 @@ class Spec:
                     return f"{number / size:.12g}{unit}"
             return f"{number * 1000:.12g}ms" if 0 < number < 1 else f"{number:.12g}s"
         if self.kind == "rate":
-            return f"{number:.12g}/s"
+            spans = (("s", 1), ("m", 60), ("h", 3600))
+            unit, size = next((one for one in spans if abs(number * one[1] - round(number * one[1])) < 1e-9), spans[0])
+            return f"{number * size:.12g}/{unit}"
         return f"{number * 100:.12g}%" if self.kind == "ratio" else f"{number:.12g}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Show a value in a message, shortened."""
     text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."

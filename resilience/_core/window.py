@@ -59,7 +59,9 @@ class Window:
         with self._lock:
             self.span, self._slice = span, span / _SLICES
             kept = [self._marks[0]]
-            kept += [mark for mark in self._marks if mark[0] - kept[-1][0] >= self._slice]
+            for mark in self._marks:
+                if mark[0] - kept[-1][0] >= self._slice:
+                    kept.append(mark)
             self._marks = deque(kept, maxlen=_SLICES + 4)
             self.end = min(self.end, now + self._slice)
 

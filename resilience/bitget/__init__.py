@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .async_rest import AsyncBitgetClient
     from .codes import API_ERROR_CODE
-    from .errors import BitgetApiError, UndefinedParameterError
+    from .errors import BitgetApiError, BitgetSocketError, UndefinedParameterError
     from .rest import BitgetClient
     from .websocket import WebsocketClientV2, WebsocketClientV3
 
@@ -17,6 +17,7 @@ __all__ = [
     "AsyncBitgetClient",
     "BitgetApiError",
     "BitgetClient",
+    "BitgetSocketError",
     "UndefinedParameterError",
     "WebsocketClientV2",
     "WebsocketClientV3",
@@ -26,6 +27,7 @@ _ROOMS = {
     "API_ERROR_CODE": "codes",
     "AsyncBitgetClient": "async_rest",
     "BitgetApiError": "errors",
+    "BitgetSocketError": "errors",
     "BitgetClient": "rest",
     "UndefinedParameterError": "errors",
     "WebsocketClientV2": "websocket",

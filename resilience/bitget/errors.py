@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["BitgetApiError", "UndefinedParameterError"]
+from ..errors import ApiError
+
+__all__ = ["BitgetApiError", "BitgetSocketError", "UndefinedParameterError"]
 
 
 class UndefinedParameterError(ValueError):
@@ -64,6 +66,22 @@ class BitgetApiError(Exception):
         if self.api_code is not None:
             return f"{self.api_code}: {self.api_message} ({told})"
         return f"{self.api_message or 'no code in the answer'} ({told})"
+
+
+class BitgetSocketError(ApiError):
+    """Bitget refused what was asked over a socket.
+
+    Attributes:
+        code: Bitget's own code as a string; empty where the answer has none.
+        message: Bitget's own words.
+        body: the frame as it came.
+    """
+
+    resilience_registry = "bitget-ws"
+    """The table that is asked first; a policy's own tables know the codes that sockets share with REST."""
+
+    resilience_code: str | None = None
+    resilience_executed: str | None = None
 
 
 def _rebuild(kind: type[BitgetApiError], args: tuple[Any, ...], state: dict[str, Any]) -> BitgetApiError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from .._core.evidence import code_of
@@ -18,7 +18,11 @@ _BOOKS = "books"
 
 
 class Frames:
-    """What both versions share. Holds the credentials, and no state of a connection: safe to share."""
+    """What both versions share. Holds the credentials, and no state of a connection: safe to share.
+
+    Attributes:
+        heard: is told of every update that is read.
+    """
 
     ping = "ping"
     name = ""
@@ -28,6 +32,7 @@ class Frames:
 
     def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
         self._key, self._secret, self._passphrase = key, secret, passphrase
+        self.heard: Callable[[Mapping[str, Any]], None] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -48,9 +53,23 @@ class Frames:
         """Return the frame that gives these subscriptions up."""
         return _written("unsubscribe", args)
 
+    def trade(self, request: str, act: str, params: Mapping[str, Any]) -> str:
+        """Return the frame that asks for an act, such as `place-order`, with its parameters under this id.
+
+        Raises:
+            ValueError: what says of which market it is is missing.
+        """
+        raise NotImplementedError
+
+    def done(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what an answer says of the order: its ids."""
+        raise NotImplementedError
+
     def id(self, arg: Arg) -> Hashable:
-        """Return a subscription's fields in order; the case of `instType` does not count."""
-        return tuple(sorted((key, _plain(key, value)) for key, value in arg.items()))
+        """Return what tells a subscription from others: an echo may hold more than was asked, or say `default`."""
+        which = arg.get("instId") or arg.get("symbol") or arg.get("coin") or "default"
+        told = (arg.get("instType"), arg.get(self.name), which, arg.get("interval", ""))
+        return tuple(str(one).upper() for one in told)
 
     def read(self, frame: str | bytes) -> Message:
         """Say what a frame means.
@@ -80,6 +99,8 @@ class Frames:
         return Message(kinds.get(event, Kind.OTHER), body, about, event, request=request)
 
     def _update(self, body: Mapping[str, Any], about: Hashable, arg: Any) -> Message:
+        if self.heard is not None:
+            self.heard(body)
         snapshot = body.get("action") == "snapshot"
         seq, after = _numbers(body.get("data")) if str(arg.get(self.name, "")) == _BOOKS else (None, None)
         return Message(Kind.DATA, body, about, seq=seq, after=after, snapshot=snapshot)
@@ -140,6 +161,17 @@ class FramesV2(Frames):
             raise ValueError(f"{arg}: needs instId, for example {self.example}")
         return {**arg, ("coin" if arg["channel"].startswith(("account", "equity")) else "instId"): "default"}
 
+    def trade(self, request: str, act: str, params: Mapping[str, Any]) -> str:
+        """Return a trade frame: `instType` and `instId` on top, the rest beneath."""
+        head = {name: _needed(params, name, "instType='SPOT', instId='BTCUSDT'") for name in ("instType", "instId")}
+        rest = {name: value for name, value in params.items() if name not in head}
+        return _written("trade", [{"id": request, **head, "channel": act, "params": rest}])
+
+    def done(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the ids in an answer's `arg`."""
+        told = _first(body.get("arg")).get("params")
+        return told if isinstance(told, Mapping) else {}
+
 
 class FramesV3(Frames):
     """V3: `{"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}`; private: `{"instType": "UTA", …}`."""
@@ -151,28 +183,44 @@ class FramesV3(Frames):
         """A subscription that is right."""
         return {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
 
+    def trade(self, request: str, act: str, params: Mapping[str, Any]) -> str:
+        """Return a trade frame: `category` on top, the rest in `args`."""
+        category = _needed(params, "category", "category='spot'")
+        rest = {name: value for name, value in params.items() if name != "category"}
+        told = {"op": "trade", "id": request, "category": category, "topic": act, "args": [rest]}
+        return json.dumps(told, separators=(",", ":"), allow_nan=False)
+
+    def done(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the ids in an answer's `args`."""
+        return _first(body.get("args"))
+
     def _is_private(self, arg: Arg) -> bool:
         return str(arg["instType"]).upper() == "UTA"
 
 
 def _written(op: str, args: Sequence[Arg]) -> str:
-    return json.dumps({"op": op, "args": [dict(one) for one in args]}, separators=(",", ":"))
+    return json.dumps({"op": op, "args": [dict(one) for one in args]}, separators=(",", ":"), allow_nan=False)
 
 
-def _plain(key: Any, value: Any) -> tuple[str, str]:
-    text = str(value)
-    return str(key), text.upper() if key == "instType" else text
+def _needed(params: Mapping[str, Any], name: str, example: str) -> str:
+    value = params.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: expected a text, as in {example}, got {value!r}")
+    return value
+
+
+def _first(rows: Any) -> Mapping[str, Any]:
+    """Return the first mapping of a list, or an empty one."""
+    return rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
 
 
 def _request(body: Mapping[str, Any]) -> str | None:
     """Return the id of the request that a frame answers: on top in V3, in the first arg in V2."""
-    arg = body.get("arg")
-    first = arg[0] if isinstance(arg, list) and arg and isinstance(arg[0], Mapping) else {}
-    return code_of(body.get("id")) or code_of(first.get("id"))
+    return code_of(body.get("id")) or code_of(_first(body.get("arg")).get("id"))
 
 
 def _numbers(rows: Any) -> tuple[int | None, int | None]:
     """Return (number, number before it) of an order book's update."""
-    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], Mapping) else {}
+    first = _first(rows)
     seq, before = code_of(first.get("seq")), code_of(first.get("pseq"))
     return (int(seq) if seq and seq.isdecimal() else None, int(before) if before and before.isdecimal() else None)

@@ -17,10 +17,14 @@ from typing import Any, NamedTuple
 from .._core.evidence import gather
 from .._core.reconcile import NOT_FOUND, Found, NotFound
 
-__all__ = ["Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order", "replaced", "spot_order"]
+__all__ = [
+    "MIX_INFO", "SPOT_INFO", "UTA_INFO", "Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order",
+    "replaced", "spot_order", "status_of", "uta_order",
+]  # fmt: skip
 
 SPOT_INFO = "/api/v2/spot/trade/orderInfo"
 MIX_INFO = "/api/v2/mix/order/detail"
+UTA_INFO = "/api/v3/trade/order-info"
 _PAST = ("/api/v2/spot/trade/unfilled-orders", "/api/v2/spot/trade/history-orders")
 _UNKNOWN = ("40109", "43001", "25204")
 """Codes that answer a query: the order is not known, or not visible yet."""
@@ -98,6 +102,22 @@ def mix_order(write: Asked) -> Look:
     return _found(write, rows[0], seen) if rows else NOT_FOUND(server_time=seen)
 
 
+def uta_order(write: Asked) -> Look:
+    """Look an order of a unified account up by its client id."""
+    answer = yield Question(UTA_INFO, {"clientOid": write.key})
+    seen = _seconds(answer.get("requestTime"))
+    rows = _rows(answer, "clientOid", write.key)
+    if not rows:
+        return NOT_FOUND(server_time=seen)
+    return _found(write._replace(params=_as_v2(write.params)), _as_v2(rows[0]), seen)
+
+
+def _as_v2(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an order of V3, asked for or shown, with what V2 calls by other names."""
+    names = {"qty": "size", "createdTime": "cTime", "updatedTime": "uTime", "orderStatus": "status"}
+    return {names.get(name, name): value for name, value in fields.items()}
+
+
 def replaced(order: Callable[[Asked], Look], path: str) -> Callable[[Asked], Look]:
     """Return the look for an amendment that replaces an order: the new client id, the new size and price.
 
@@ -152,8 +172,8 @@ def cancelled(path: str) -> Callable[[Asked], Look]:
 
 
 def status_of(row: Mapping[str, Any]) -> Any:
-    """Return an order's status; futures call it state."""
-    return row.get("status") or row.get("state")
+    """Return an order's status; futures call it state, unified accounts orderStatus."""
+    return row.get("status") or row.get("state") or row.get("orderStatus")
 
 
 def _past(write: Asked, seen: float | None) -> Look:

@@ -84,6 +84,25 @@ class NamedCalls(ABC):
         """Change a futures order: `symbol productType orderId|clientOid newSize newPrice newClientOid`."""
         return self._call("mix_modify_order", params)
 
+    def uta_order(self, **params: Any) -> Any:
+        """Return an order of a unified account by `orderId` or `clientOid`; an unknown one is an error."""
+        return self._call("uta_order", params)
+
+    def uta_open_orders(self, **params: Any) -> Any:
+        """Return the resting orders of a unified account, of one `category` or of all."""
+        return self._call("uta_open_orders", params)
+
+    def uta_place_order(self, **params: Any) -> Any:
+        """Place an order of a unified account: `category symbol qty side orderType`.
+
+        `price timeInForce clientOid posSide reduceOnly` where they apply.
+        """
+        return self._call("uta_place_order", params)
+
+    def uta_cancel_order(self, **params: Any) -> Any:
+        """Cancel an order of a unified account by `orderId` or `clientOid`."""
+        return self._call("uta_cancel_order", params)
+
 
 def _given(**params: Any) -> dict[str, Any]:
     """Return the parameters that the caller gave: the defaults of named calls are no undefined ones."""

@@ -10,11 +10,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .looks import MIX_INFO, SPOT_INFO, Asked, Look, cancelled, mix_order, replaced, spot_order, status_of
+from .looks import (
+    MIX_INFO,
+    SPOT_INFO,
+    UTA_INFO,
+    Asked,
+    Look,
+    cancelled,
+    mix_order,
+    replaced,
+    spot_order,
+    status_of,
+    uta_order,
+)
 
-__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation"]
+__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation", "told"]
 
-_SPOT, _MIX = "/api/v2/spot", "/api/v2/mix"
+_SPOT, _MIX, _UTA = "/api/v2/spot", "/api/v2/mix", "/api/v3/trade"
 TIME = "/api/v2/public/time"
 
 
@@ -34,6 +46,11 @@ def _first(answer: Mapping[str, Any]) -> Any:
 def _entrusted(answer: Mapping[str, Any]) -> Any:
     data = answer["data"]
     return (data.get("entrustedList") or []) if isinstance(data, Mapping) else data
+
+
+def _list(answer: Mapping[str, Any]) -> Any:
+    data = answer["data"]
+    return (data.get("list") or []) if isinstance(data, Mapping) else data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +142,23 @@ _ROWS = (
         key="newClientOid",
         look=replaced(mix_order, MIX_INFO),
         needs=("orderId", "clientOid"),
+    ),
+    Operation(name="uta_order", method="GET", path=UTA_INFO),
+    Operation(name="uta_open_orders", method="GET", path=f"{_UTA}/unfilled-orders", read=_list),
+    Operation(
+        name="uta_place_order",
+        method="POST",
+        path=f"{_UTA}/place-order",
+        key="clientOid",
+        look=uta_order,
+        needs=("orderId",),
+    ),
+    Operation(
+        name="uta_cancel_order",
+        method="POST",
+        path=f"{_UTA}/cancel-order",
+        look=cancelled(UTA_INFO),
+        harmless=True,
     ),
 )
 OPERATIONS: Mapping[str, Operation] = {one.name: one for one in _ROWS}

@@ -12,18 +12,22 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
+from urllib.parse import urlsplit
 
+from .._core.plan import Binding
 from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies
 from ..integrations import websockets as transport
-from ..streams.client import StreamClient, Venue
+from ..streams.client import StreamClient
 from ..streams.dialect import Arg
 from ..streams.failure import Gap
+from ..streams.venue import Venue
 from .clock import ServerClock
 from .frames import Frames, FramesV2, FramesV3
-from .missed import missed_by_rest
+from .missed import Missed
 from .signing import Signer
+from .socket_orders import SocketOrders
 
 __all__ = ["WebsocketClientV2", "WebsocketClientV3"]
 
@@ -52,6 +56,7 @@ class _Client(StreamClient):
         rest: Any = None,
         fetch_missed: Fetch | None = None,
         limits: Limits | None = None,
+        orders: str | Policy = "bitget",
         pace: float = 1.0,
     ) -> None:
         """Set the client up; nothing is connected yet.
@@ -68,6 +73,7 @@ class _Client(StreamClient):
                 Bitget's time when a login's stamp is refused.
             fetch_missed: async function that takes a `Gap` and returns updates, in the place of `rest`'s.
             limits: in the place of the policy's.
+            orders: name of the policy of orders over the socket, or the policy.
             pace: seconds of the venue that pass in one of ours; other than 1 for a sandbox alone.
 
         Raises:
@@ -77,6 +83,9 @@ class _Client(StreamClient):
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
+        if rest is not None and fetch_missed is None:
+            missed = Missed(rest, self._path)
+            self._dialect.heard, fetch_missed = missed.heard, missed.fetch
         headers = {"paptrading": "1"} if demo else {}
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
@@ -90,9 +99,52 @@ class _Client(StreamClient):
             account=signer.account,
             stamp=None if self._server_clock is None else self._server_clock.now,
             resync=None if self._server_clock is None else partial(self._measure, rest),
-            fetch=fetch_missed or (None if rest is None else missed_by_rest(rest, self._path)),
+            fetch=fetch_missed,
         )
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
+        self._rest, self._orders_policy = rest, orders
+        self._orders: SocketOrders | None = None
+
+    async def place_order(self, **params: Any) -> dict[str, Any]:
+        """Place an order over the private socket and return its ids; one in doubt is looked up by REST.
+
+        Parameters are Bitget's own, given as keywords: V2 `instType instId side orderType size` and `force price
+        clientOid`, for futures `marginMode marginCoin` too; V3 `category symbol qty side orderType`.
+
+        Raises:
+            ValueError: the client has no credentials or no `rest`, or the market is missing.
+            BitgetSocketError: Bitget refused it.
+            ConnectionError, TimeoutError: no answer came; the failure says whether it may have happened.
+        """
+        found: dict[str, Any] = await self._trading("place-order", params).place(**params)
+        return found
+
+    async def cancel_order(self, **params: Any) -> dict[str, Any]:
+        """Cancel an order over the private socket, by `orderId` or `clientOid` and its market; errors as above.
+
+        One that is over already is told with its status where the cancel was in doubt.
+        """
+        found: dict[str, Any] = await self._trading("cancel-order", params).cancel(**params)
+        return found
+
+    def _trading(self, act: str, params: Mapping[str, Any]) -> SocketOrders:
+        self._dialect.trade("", act, params)  # what is missing is told at once, and not as a failure
+        if self._orders is None:
+            self._orders = self._made_orders()
+        return self._orders
+
+    def _made_orders(self) -> SocketOrders:
+        if not self._can_log_in:
+            raise ValueError("orders need credentials: key, secret and passphrase")
+        if self._server_clock is None:
+            raise ValueError(
+                "orders over the socket need rest=AsyncBitgetClient(…) or BitgetClient(…): one whose answer is lost is "
+                "looked up by REST before it is sent again"
+            )
+        host = Binding(operation="", host=urlsplit(self._venue.urls["private"]).netloc, account=self._venue.account)
+        pipeline = self._policies.pipeline(self._orders_policy)
+        request = partial(self.request, "private")
+        return SocketOrders(self._dialect, request, self._rest, pipeline, self._server_clock, host)
 
     def _checked(self, args: Iterable[Any]) -> list[Arg]:
         found: list[Arg] = [self._dialect.checked(arg) for arg in super()._checked(args)]

@@ -25,8 +25,12 @@ COMMANDS = {
     "check": "look for mistakes in policy files",
     "codes": "list the codes of an API and what they mean",
     "demo": "place orders on a loopback exchange with and without this library",
+    "describe": "say what a policy does, in words or as a diagram",
     "explain": "say what an error means and what the policy would do",
+    "replay": "show what changed policies would have made of a recorded log",
     "sandbox": "run the loopback exchange",
+    "schema": "print the JSON schema of policy files",
+    "simulate": "try policies against a failing service, on virtual time",
 }
 """Every command and what it is for."""
 

@@ -32,9 +32,9 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="say what an error means and what the policy would do",
-        description="Explain a code, a JSON body, the text of an error or the end of a traceback.",
+        description="Explain a code, a JSON body, the text of an error, a traceback or a line of the log.",
     )
-    parser.add_argument("error", metavar="CODE|BODY|-", help="- reads it from standard input")
+    parser.add_argument("error", metavar="CODE|BODY|TRACEBACK|LINE|-", help="- reads it from standard input")
     parser.add_argument("--registry", metavar="NAME|FILE", help="the registry whose codes these are")
     parser.add_argument(
         "--policy", metavar="NAME", help="the policy that decides; default: the registry's own, or default"
@@ -65,7 +65,8 @@ def explain(
     Raises:
         PolicyError: no policy or no registry has the name given.
     """
-    chosen = _policy(policies, policy) if policy else None
+    named = policy or (subject.policy if subject.policy in policies.policies else None)
+    chosen = _policy(policies, named) if named else None
     tables = _tables(chosen, registry)
     table, rule = _success(subject, tables)
     if table is not None and rule is not None:

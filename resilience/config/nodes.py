@@ -1,4 +1,4 @@
-"""YAML as a tree of nodes with places, read safely: no tags, no constructors, bounded size and depth.
+"""YAML as a tree of nodes with places, read safely: no tags, no constructors, bounded size, depth and number.
 
 Scalars follow YAML 1.2: only `true` and `false` are booleans, so that `executed: no` stays a word.
 The only importer of yaml.
@@ -15,19 +15,37 @@ from typing import Any
 
 from ..errors import PolicyError, Problem
 
-__all__ = ["DEEPEST", "Node", "read_file", "read_text"]
+__all__ = ["DEEPEST", "LONGEST", "MOST_NODES", "Node", "read_file", "read_text"]
 
 _MOST_BYTES = 1_000_000
 DEEPEST = 40
-_MOST_NODES = 200_000
+"""Levels of a document."""
+LONGEST = 4_096
+"""Characters of one value."""
+MOST_NODES = 30_000
+"""Values of a document, what aliases repeat included."""
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?([0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})([eE][-+]?[0-9]{1,3})?")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,3})?|[0-9]{1,18}e[-+]?[0-9]{1,3})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(slots=True)
 class Node:
-    """A value and where it stands. Mappings hold (key node, value node) pairs, lists hold nodes, else a plain value."""
+    """A value and where it stands. Mappings hold (key node, value node) pairs, lists hold nodes, else a plain value.
+
+    Attributes:
+        value: what it holds.
+        line: from 1; 0 is unknown.
+        column: from 1.
+        kind: `scalar`, `list` or `mapping`.
+        quoted: a scalar in quotes stays a text.
+        file: where it stands.
+        said: what messages say in place of a value that must not be shown.
+        wrong: a mistake was told here already, and says all.
+    """
 
     value: Any
     line: int
@@ -35,6 +53,8 @@ class Node:
     kind: str = "scalar"
     quoted: bool = False
     file: str = ""
+    said: str = ""
+    wrong: bool = False
 
     @property
     def plain(self) -> Any:
@@ -76,11 +96,17 @@ def read_text(raw: bytes | str, name: str) -> Node | None:
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            line = raw[: error.start].count(b"\n") + 1
-            raise _error(name, line, 1, "not UTF-8") from None
+            raise _error(name, *_place(raw, error.start), "not UTF-8") from None
     else:
         text = raw
     return _Reader(text, name).document()
+
+
+def _place(raw: bytes, offset: int) -> tuple[int, int]:
+    """Return line and column of a byte; what stands before it on its line is read as well as it can be."""
+    before = raw[:offset]
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    return before.count(b"\n") + 1, column
 
 
 def _error(name: str, line: int, column: int, message: str) -> PolicyError:
@@ -118,11 +144,15 @@ class _Reader:
         kind = event.__class__
         before = self._count
         self._count = before + 1
+        if before >= MOST_NODES:
+            raise self._wrong(event, f"more than {MOST_NODES} values: that is no policy file")
         if kind is self._alias_event:
             return self._alias(event)
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         if kind is self._scalar:
+            if len(event.value) > LONGEST:
+                raise self._wrong(event, f"a value of more than {LONGEST} characters: no setting is that long")
             node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
         elif depth >= DEEPEST:
             raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
@@ -141,8 +171,8 @@ class _Reader:
             raise self._wrong(event, f"no anchor &{event.anchor} before this alias")
         node, size = self._anchors[event.anchor]
         self._count += size
-        if self._count > _MOST_NODES:
-            raise self._wrong(event, f"aliases grow to more than {_MOST_NODES} values")
+        if self._count > MOST_NODES:
+            raise self._wrong(event, f"aliases grow to more than {MOST_NODES} values")
         return node
 
     def _items(self, depth: int) -> list[Node]:
@@ -176,7 +206,9 @@ def _events(text: str, name: str) -> Iterator[Any]:
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
         raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise _error(name, 1, 1, f"not YAML: {str(error).splitlines()[0]}") from None
+        offset = getattr(error, "position", 0)  # where a character stands that YAML does not know
+        line, column = _place(text.encode("utf-8", "replace"), offset)
+        raise _error(name, line, column, f"not YAML: {(str(error).splitlines() or ['unreadable'])[0]}") from None
 
 
 def _resolve(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from .._core.policy import Policy
 from .._core.registry import Category
-from .._core.section import Section, hints, listed, one_of
-from .._core.units import Spec
+from .._core.section import Section, about, hints, listed, one_of
+from .._core.units import Spec, shown
 from .._installed import missing
 from ..errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node
 from .tables import builtin_names, is_known
 
-__all__ = ["codes", "merged", "policy", "section"]
+__all__ = ["codes", "in_files", "is_function", "merged", "policy", "section"]
 
 OFF = (None, "off")  # what switches a stage off
 
@@ -37,20 +38,41 @@ def merged(under: Node | None, over: Node) -> Node:
 
 
 def section(
-    kind: type[Section], node: Node, path: str, found: Mistakes, *, skip: tuple[str, ...] = ()
+    kind: type[Section],
+    node: Node,
+    path: str,
+    found: Mistakes,
+    *,
+    skip: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Read a mapping as one settings class; returns the values that are given and right."""
+    """Read a mapping as one settings class; returns the values that are given and right.
+
+    Args:
+        kind: the class.
+        node: the mapping.
+        path: where it stands.
+        found: takes the mistakes.
+        skip: fields that a file does not give so.
+        also: keys that are read elsewhere.
+    """
     if node.kind != "mapping":
-        found.add(node, path, f"expected a mapping with {', '.join(n for n in hints(kind) if n not in skip)}")
+        found.add(node, path, f"expected a mapping with {', '.join(_allowed(kind, skip))}")
         return {}
-    allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and _in_files(hint)}
+    allowed = _allowed(kind, skip)
     values: dict[str, Any] = {}
-    for name, value in found.fields(node, path, allowed).items():
-        before = len(found.problems)
+    for name, value in found.fields(node, path, (*allowed, *also)).items():
+        if name in also:
+            continue
+        before = found.count
         read = settings(allowed[name], value, f"{path}.{name}" if path else name, found)
-        if len(found.problems) == before:
+        if found.count == before:
             values[name] = read
     return values
+
+
+def _allowed(kind: type[Section], skip: tuple[str, ...]) -> dict[str, Any]:
+    return {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
 
 
 def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
@@ -58,11 +80,12 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
     options = get_args(hint)
     origin = get_origin(hint)
     if origin is Annotated:
-        return _spec(next(one for one in hint.__metadata__ if isinstance(one, Spec)), node, path, found)
+        spec = about(hint, Spec)
+        return settings(options[0], node, path, found) if spec is None else _spec(spec, node, path, found)
     if origin in (Union, types.UnionType):
         if type(None) in options and node.kind == "scalar" and node.plain in OFF:
             return None
-        inner = [one for one in options if one is not type(None) and not _callable(one)]
+        inner = [one for one in options if one is not type(None) and not is_function(one)]
         return settings(inner[0], node, path, found)
     if origin is Literal:
         return _one_of(options, node, path, found)
@@ -75,28 +98,29 @@ def settings(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
     if hint is Category:
         return _one_of(tuple(Category), node, path, found)
     if hint is bool:
-        if node.plain in (True, False) and node.kind == "scalar":
+        if isinstance(node.plain, bool):
             return node.plain
         return found.add(node, path, "expected true or false")
     if isinstance(hint, type) and issubclass(hint, Section):
         return _made(hint, node, path, found)
-    if node.kind != "scalar" or node.value == "":
+    if node.kind != "scalar" or node.plain in (None, ""):
         return found.add(node, path, "expected a text")
     return str(node.value)
 
 
-def _in_files(hint: Any) -> bool:
+def in_files(hint: Any) -> bool:
     """Tell whether a file can say it: a setting that takes nothing but a function is Python's alone."""
-    return not all(one is type(None) or _callable(one) for one in get_args(hint)) or not get_args(hint)
+    return not all(one is type(None) or is_function(one) for one in get_args(hint)) or not get_args(hint)
 
 
-def _callable(hint: Any) -> bool:
+def is_function(hint: Any) -> bool:
+    """Tell whether an annotation takes a function, which no file can hold."""
     return str(hint).startswith(("collections.abc.Callable", "typing.Callable"))
 
 
 def _spec(spec: Spec, node: Node, path: str, found: Mistakes) -> Any:
     try:
-        return spec.read(node.plain if node.kind == "scalar" else node.value)
+        return spec.read(node.plain if node.kind == "scalar" else node.value, node.said)
     except ValueError as error:
         return found.add(node, path, str(error))
 
@@ -105,7 +129,7 @@ def _one_of(allowed: tuple[Any, ...], node: Node, path: str, found: Mistakes) ->
     if node.kind == "scalar":
         switch = isinstance(node.plain, bool) and bool in map(type, allowed)
         try:
-            return one_of(allowed, node.plain if switch else node.value)
+            return one_of(allowed, node.plain if switch else node.value, node.said)
         except ValueError as error:
             return found.add(node, path, str(error))
     return found.add(node, path, f"a {node.kind} is not one of {listed(allowed)}")
@@ -131,9 +155,9 @@ def _named(hint: Any, node: Node, path: str, found: Mistakes) -> Any:
 
 
 def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:
-    before = len(found.problems)
+    before = found.count
     values = section(kind, node, path, found)
-    if len(found.problems) > before:
+    if found.count > before:
         return None
     try:
         return kind(**values)
@@ -155,20 +179,19 @@ def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
         if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
             names.append(str(beside))
         else:
-            found.add(
-                one,
-                f"{path}[{place}]",
-                f"no code registry {name!r}; there are {', '.join(builtin_names())}, or the path of a table",
-            )
+            near = "" if one.said else found.nearest(name, builtin_names())
+            hint = f"did you mean {near}?" if near else f"there are {listed(builtin_names())}, or the path of a table"
+            found.add(one, f"{path}[{place}]", f"no code registry {one.said or shown(name)}; {hint}")
     return tuple(names)
 
 
 def node_at(node: Node, path: str) -> Node:
-    """Return the node at a dotted path below `node`, or the nearest one above it that exists."""
-    for part in path.split("."):
-        if node.kind != "mapping":
-            return node
-        node = next((value for key, value in node.value if key.value == part), node)
+    """Return the node at a path such as `quota[0].rate` below `node`, or the nearest one above it that exists."""
+    for part in filter(None, re.split(r"[.\[\]]", path)):
+        if node.kind == "list" and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+        elif node.kind == "mapping":
+            node = next((value for key, value in node.value if key.value == part), node)
     return node
 
 
@@ -179,14 +202,14 @@ _POLICY_KEYS = ("name", "codes", "stages")
 def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: Mistakes) -> Policy | None:
     """Make a policy of its merged node."""
     path = f"policies.{name}"
-    before = len(found.problems)
-    values = section(Policy, _without(node, ("extends", "codes", "stages")), path, found, skip=_POLICY_KEYS)
+    before = found.count
+    values = section(Policy, node, path, found, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
     named = next((value for key, value in node.value if key.value == "stages"), None)
     if named is not None:
         values["stages"] = _stages(named, f"{path}.stages", found)
     own = next((value for key, value in node.value if key.value == "codes"), None)
     values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
-    if len(found.problems) > before:
+    if found.count > before:
         return None
     try:
         return Policy(name=name, **values)
@@ -214,11 +237,8 @@ def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
             found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
             continue
         told = missing(uses[-1][0])
+        if told and one.said:
+            told = f"{one.said} is no stage that is installed"
         if told:
             found.add(one, f"{path}[{place}]", told)
     return tuple(uses)
-
-
-def _without(node: Node, names: tuple[str, ...]) -> Node:
-    pairs = [(key, value) for key, value in node.value if key.value not in names]
-    return Node(pairs, node.line, node.column, "mapping", False, node.file)

@@ -14,15 +14,17 @@ from .._core import registry as core
 from .._core.registry import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
+from .mappings import as_node
 from .mistakes import Mistakes
-from .nodes import DEEPEST, Node, read_file, read_text
+from .nodes import Node, read_file, read_text
 from .rows import take_rows
 
-__all__ = ["CodeRegistry", "as_node", "builtin_names", "is_known"]
+__all__ = ["EXECUTED", "CodeRegistry", "builtin_names", "is_known", "shipped_names"]
 
 _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
-_EXECUTED = ("no", "maybe", "n_a")
+EXECUTED = ("no", "maybe", "n_a")
+"""What a row may say of whether the request took effect."""
 _ENVELOPE = ("code", "message", "success", "time", "failures")
 _LISTED = ("at", "code", "message", "key")
 _GROUP = "resilience.registries"
@@ -77,16 +79,17 @@ _loaded: dict[str, CodeRegistry] = {}
 @cache
 def builtin_names() -> tuple[str, ...]:
     """Return the names of the registries that are shipped or installed by others, sorted."""
-    return tuple(sorted(_shipped() | set(_others())))
+    return tuple(sorted(shipped_names() | set(_others())))
 
 
 def is_known(name: str) -> bool:
     """Tell whether a registry of this name is there; those of others are looked for only when it is not shipped."""
-    return name in _shipped() or name in _others()
+    return name in shipped_names() or name in _others()
 
 
 @cache
-def _shipped() -> frozenset[str]:
+def shipped_names() -> frozenset[str]:
+    """Return the names of the registries that are shipped, whatever else is installed."""
     return frozenset(path.stem for path in shipped("codes").glob("*.yaml"))
 
 
@@ -102,7 +105,7 @@ def _builtin(name: str) -> CodeRegistry:
         near = get_close_matches(name, builtin_names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; there are {', '.join(builtin_names())}{hint}")
-    if name in _shipped():
+    if name in shipped_names():
         return _shipped_table(name, shipped(f"codes/{name}.yaml"))
     found = _others()[name].load()
     found = found() if callable(found) else found
@@ -114,23 +117,6 @@ def _builtin(name: str) -> CodeRegistry:
 def _shipped_table(name: str, path: Path) -> CodeRegistry:
     text, rows = take_rows(path.read_text("utf-8"))
     return _table(name, read_text(text, str(path)), str(path), rows)
-
-
-def as_node(value: Any, depth: int = 0) -> Node:
-    """Return a mapping that was made in Python as nodes without a place.
-
-    Raises:
-        PolicyError: it is nested too deeply, in itself perhaps.
-    """
-    if depth > DEEPEST:
-        raise PolicyError(f"nested more than {DEEPEST} levels deep")
-    if isinstance(value, Mapping):
-        return Node([(as_node(str(key)), as_node(one, depth + 1)) for key, one in value.items()], 0, 0, "mapping")
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return Node([as_node(one, depth + 1) for one in value], 0, 0, "list")
-    if isinstance(value, bool):
-        return Node("true" if value else "false", 0, 0)
-    return Node("" if value is None else str(value), 0, 0, quoted=isinstance(value, str))
 
 
 def _table(name: str, root: Node | None, file: str, taken: Mapping[int, Rule] | None = None) -> CodeRegistry:
@@ -156,7 +142,7 @@ def _table(name: str, root: Node | None, file: str, taken: Mapping[int, Rule] | 
 
 def _items(found: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
     node = parts.get(name)
-    if node is None or (node.kind == "scalar" and node.value == ""):
+    if node is None or (node.kind == "scalar" and node.plain is None):
         return []
     if node.kind != "list":
         found.add(node, name, "expected a list")
@@ -202,7 +188,7 @@ def _rule(found: Mistakes) -> Callable[[Node], Rule | None]:
             code.value,
             _names(found, pairs.get("names"), path),
             _category(found, pairs.get("category"), path),
-            _word(found, pairs.get("executed"), f"{path}.executed", _EXECUTED, "maybe"),  # type: ignore[arg-type]
+            _word(found, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
             _scalar(found, pairs.get("hint"), f"{path}.hint", "none"),
             _scalar(found, pairs.get("remedy"), f"{path}.remedy", ""),
             _word(found, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",

@@ -28,6 +28,7 @@ _LOOK = 1000  # milliseconds between two looks when nothing is told
 _SETTLE = 40  # milliseconds in which changes are taken together: an editor makes several
 _PATIENCE = 2.0  # seconds after which a file that is not there, or empty, is not just being replaced
 _MOST_BYTES = 2_000_000  # of a file; a longer one is refused by the loader anyway
+_UNSEEN = "named by a file, and read by a load, before anybody looked at it"
 Contents = dict[str, str | None]
 """What each file holds, as a digest; None for one that is not there, empty for one that holds nothing."""
 
@@ -52,7 +53,7 @@ class Watch:
         Args:
             named: returns the files that a reload reads.
             reload: reads them; raises `PolicyError` for a mistake in them, which it has told already. With False it
-                tells nothing where nothing has changed.
+                tells nothing but news.
             broken: is told of every other error of a reload.
             files: watch the files.
             signals: reload on SIGHUP.
@@ -128,6 +129,7 @@ class Watch:
         return self._over.is_set() or not self._asked.empty()
 
     def _watch_files(self) -> None:
+        self._loaded = self._settled()
         self._load(tell=False)  # what changed between the first load and this watch; mostly nothing
         while not self._over.is_set():
             for _ in self._told():
@@ -140,11 +142,14 @@ class Watch:
 
     def _look(self) -> None:
         """Reload if the files say something else than they did."""
-        if self._contents() != self._loaded:
-            now = self._settled()
-            if now != self._loaded and not self._over.is_set():
-                self._loaded = now  # what was there before the load: a change during it is found by the next look
-                self._load()
+        if self._contents() == self._loaded:
+            return
+        now = self._settled()
+        news = [one for one in now if now[one] != self._loaded.get(one)]
+        if news and not self._over.is_set():
+            tell = any(self._loaded.get(one) != _UNSEEN for one in news)
+            self._loaded = now  # what was there before the load: a change during it is found by the next look
+            self._load(tell=tell)
 
     def _settled(self) -> Contents:
         """Return what the files hold when nobody is writing them any more: half a file may be a good one."""
@@ -204,10 +209,7 @@ class Watch:
             self._mentioned = tuple(dict.fromkeys(one.file for one in error.problems if one.line and one.file))
         except Exception as error:
             self._broken(error)
-        for one in self._files():
-            if one not in self._loaded:
-                self._loaded[one] = _digest(one)
-        self._loaded = {one: self._loaded[one] for one in self._files()}
+        self._loaded = {one: self._loaded.get(one, _UNSEEN) for one in self._files()}
 
 
 def _digest(path: str) -> str | None:

@@ -7,6 +7,8 @@ automatic anything. The only importer of `websockets` on the client's side.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as _connect
@@ -67,6 +69,14 @@ class Socket:
         finally:
             self._connection.transport.abort()
 
+    def abort(self) -> None:
+        """Cut the connection with a reset: what was sent and has not left this machine goes nowhere."""
+        transport = self._connection.transport
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
+        transport.abort()
+
 
 async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
     """Open a connection.
@@ -83,8 +93,6 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         close_timeout=_CLOSE_WITHIN,
         max_size=_LONGEST,
         max_queue=_FRAMES,
-        compression="deflate",
-        process_exception=lambda error: error,
     )
     return Socket(made)
 

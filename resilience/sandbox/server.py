@@ -101,7 +101,7 @@ class Sandbox:
         self._changed = threading.Condition()
         self._listener = Listener(self, host, port)
         self.rest = f"http://{host}:{self._listener.port}"
-        self.sockets = Sockets(self, host, pace)
+        self.sockets = Sockets(self, host, pace, limits)
         self.ws = f"ws://{host}:{self.sockets.port}"
         self.exchange.book.watch = self.sockets.tell_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")

@@ -89,6 +89,7 @@ def _listed(turn: Turn, *, live: bool) -> Any:
     seen = [order for market in markets for order in turn.exchange.book.listed(market, turn.now)]
     chosen = [order for order in seen if (order.status_at(turn.now) == "live") == live]
     params = {name: value for name, value in turn.params.items() if name in ("symbol", "startTime", "endTime", "limit")}
+    params["idLessThan"] = turn.params.get("cursor")
     found = [shown(order, order.status_at(turn.now)) for order in page(chosen, params)]
     return {"list": found, "cursor": found[-1]["orderId"] if found else None}
 

@@ -36,7 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._now = 0.0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, asyncio.TimerHandle | asyncio.Future[None]]] = []
         self._numbers = count()
         super().__init__(_Jumps(self._jump))
 
@@ -52,13 +52,48 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         heappush(self._timers, (when, next(self._numbers), handle))
         return handle
 
+    def pause(self, seconds: float) -> asyncio.Future[None]:
+        """Return what is done after this time; it costs half of what `asyncio.sleep` does."""
+        future: asyncio.Future[None] = asyncio.Future(loop=self)
+        heappush(self._timers, (self._now + seconds, next(self._numbers), future))
+        return future
+
+    def _run_once(self) -> None:
+        """Run what is ready, and let the time jump where nothing is: asyncio's own asks a selector each time."""
+        ready = self._ready  # type: ignore[attr-defined]  # what asyncio runs next
+        if not ready:
+            self._jump(0 if self._stopping else None)  # type: ignore[attr-defined]
+        elif self._timers and (self._timers[0][0] <= self._now or self._timers[0][2].cancelled()):
+            self._jump(0)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    told = {"message": "an exception in a callback", "exception": error, "handle": handle}
+                    self.call_exception_handler(told)
+        handle = None  # it refers to what it ran
+
+    def call_soon(  # type: ignore[override]  # its arguments are the callback's, whatever they are
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Run a callback in the next turn."""
+        if self._closed:  # type: ignore[attr-defined]
+            raise RuntimeError("Event loop is closed")
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
     def _jump(self, timeout: float | None) -> None:
         """Make ready what is due; where nothing is ready already, what is due next.
 
         Raises:
             RuntimeError: nothing is left to happen.
         """
-        timers, ready = self._timers, self._ready  # type: ignore[attr-defined]  # what asyncio runs next
+        timers, ready = self._timers, self._ready  # type: ignore[attr-defined]
         while timers and timers[0][2].cancelled():
             heappop(timers)
         if not timers:
@@ -68,9 +103,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if timeout is None:
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
-            handle = heappop(timers)[2]
-            if not handle.cancelled():
-                ready.append(handle)
+            due = heappop(timers)[2]
+            if due.cancelled():
+                continue
+            if isinstance(due, asyncio.Future):
+                due.set_result(None)
+            else:
+                ready.append(due)
 
     def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]  # nothing is a right argument
         """Refuse: a thread works in real time.
@@ -112,10 +151,10 @@ class _Jumps(selectors.BaseSelector):
 class VirtualClock:
     """The clock of a pipeline that runs on a virtual loop."""
 
-    __slots__ = ("_loop", "monotonic")
+    __slots__ = ("_pause", "monotonic")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: Any) -> None:
+        self._pause = loop.pause
         self.monotonic: Callable[[], float] = loop.time
 
     def time(self) -> float:
@@ -133,7 +172,7 @@ class VirtualClock:
     async def asleep(self, seconds: float) -> None:
         """Wait in virtual time."""
         if seconds > 0:
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

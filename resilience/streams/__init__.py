@@ -5,11 +5,12 @@ from __future__ import annotations
 from .._core.stream import Limits, Pace
 from .blocking import BlockingStream
 from .buffer import Counts
-from .client import StreamClient, Venue
+from .client import StreamClient
 from .dialect import Dialect, Kind, Message
 from .failure import Gap, Notice, StreamFailure
 from .session import Session, State
 from .supervisor import Supervisor
+from .venue import Venue
 
 __all__ = [
     "BlockingStream",

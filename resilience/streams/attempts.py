@@ -80,12 +80,22 @@ class Attempts:
         rule = self._plan.classifier.rule(failure.code) if failure.code else None
         return "" if rule is None else rule.action
 
-    def failed(self, failure: Failure, error: object, now: float) -> float | None:
-        """Count a failed attempt and return the delay before the next; None: there is none."""
-        self.count += 1
+    def note(self, failure: Failure, error: object) -> None:
+        """Tell a failure to the policy's listeners and to the log."""
         self._tell("attempt_failed", failure, error)
         if not failure.known and failure.code is not None and self._plan.classifier.first_sight(failure):
             self._tell("code_unknown", failure, error)
+
+    def noted(self, error: object) -> Failure:
+        """Classify an error that ends no connection, tell it, and return what it means."""
+        failure = self.classify(error)
+        self.note(failure, error)
+        return failure
+
+    def failed(self, failure: Failure, error: object, now: float) -> float | None:
+        """Count a failed attempt and return the delay before the next; None: there is none."""
+        self.count += 1
+        self.note(failure, error)
         delay = self._delay(failure, error, now)
         if delay is None:
             self._tell("retries_exhausted", failure, error)

@@ -7,57 +7,28 @@ What a venue brings is a `Venue`. Nothing is ever thrown out of the client's tas
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-from .._core.plan import Binding
 from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies, current
 from ..telemetry.structlog import StructlogListener
-from .attempts import Attempts
+from .asking import answer_to
+from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .dialect import Arg, Dialect
-from .failure import Gap, StreamFailure, failed
+from .dialect import Arg, Message
+from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
-from .link import gauge_of
-from .session import Session, State
-from .supervisor import Connection, Supervisor
+from .request import NotSentError
+from .session import State
+from .supervisor import Supervisor
+from .venue import Venue
+from .windows import window_of
 
-__all__ = ["StreamClient", "Venue"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Venue:
-    """What a client must know of a venue.
-
-    Attributes:
-        dialect: how its sockets talk.
-        urls: its sockets by name, such as `public` and `private`.
-        route: tells which socket a subscription belongs to.
-        private: the sockets that log in.
-        connect: opens a connection to a URL.
-        registry: the code table of its sockets.
-        account: a name of the account that gives nothing away.
-        stamp: its Unix time as well as it is known; None goes by the policies' clock.
-        resync: measures its clock.
-        fetch: fetches what a gap swallowed, as updates; None fetches nothing.
-    """
-
-    dialect: Dialect
-    urls: Mapping[str, str]
-    route: Callable[[Arg], str]
-    connect: Callable[[str], Awaitable[Connection]]
-    private: frozenset[str] = field(default_factory=frozenset)
-    registry: str | None = None
-    account: str | None = None
-    stamp: Callable[[], float] | None = None
-    resync: Callable[[], Awaitable[Any]] | None = None
-    fetch: Callable[[Gap], Awaitable[Iterable[Any]]] | None = None
+__all__ = ["StreamClient"]
 
 
 class StreamClient:
@@ -89,8 +60,8 @@ class StreamClient:
         settings = policies.policy(policy) if isinstance(policy, str) else policy
         self.limits = (limits or settings.stream or Limits()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
-        self._pipeline = policies.pipeline(policy)
-        self._connects = gauge_of(self.limits.connects)
+        self._policies, self._pipeline = policies, policies.pipeline(policy)
+        self._connects = partial(window_of, policies, self.limits.connects)
         self._hub = Hub(self.limits.queue, self.limits.overflow, self._raised)
         self._logged: set[str] = set()
         self._supervisors: dict[str, Supervisor] = {}
@@ -113,10 +84,16 @@ class StreamClient:
 
         Raises:
             TypeError, ValueError: an argument is no subscription of this venue; nothing is subscribed.
+            RuntimeError: its socket has given up, or the client is closed.
         """
+        if self._closed:
+            raise RuntimeError("the client is closed: make a new one")
         wanted: dict[str, dict[Hashable, Arg]] = {}
         for arg in self._checked(args):
             wanted.setdefault(self._venue.route(arg), {})[self._venue.dialect.id(arg)] = arg
+        for name in wanted:
+            if self._supervisor(name).session.over is State.GIVEN_UP:
+                raise RuntimeError(f"the {name} socket has given up: put right what its exception said, then `restart`")
         for name, asked in wanted.items():
             one = self._supervisor(name)
             one.do(one.session.subscribe(asked, self._clock.monotonic()))
@@ -143,6 +120,12 @@ class StreamClient:
             if one.session.over is State.IDLE:
                 one.start()
 
+    def restart(self) -> None:
+        """Begin anew with the sockets that gave up, once what their exception said is put right."""
+        for one in self._supervisors.values():
+            if one.session.over is State.GIVEN_UP:
+                one.start()
+
     async def ready(self) -> None:
         """Wait until everything wanted is live, or its socket has ended; there is no time limit of its own."""
         self.start()
@@ -151,14 +134,34 @@ class StreamClient:
             while not _settled(one):
                 await one.changed()
 
-    async def close(self) -> None:
-        """End it: sockets are closed, handlers get what waits for them, loops end."""
+    async def request(self, socket: str, request_id: str, text: str, leaving: Callable[[], None]) -> Message:
+        """Send a request on one of the sockets, once it is logged in, and return the answer that has this id.
+
+        Waiting has no limit of its own. A call that is cut after the request has left closes the connection, so
+        that nothing of it arrives later; `leaving` is called just before it leaves, and once more then.
+
+        Raises:
+            NotSentError: the socket has ended, or the client is closed; nothing was sent.
+            ConnectionResetError: the connection ended before the answer came.
+        """
+        if self._closed:
+            raise NotSentError("the client is closed")
+        supervisor = self._supervisor(socket)
+        self.start()
+        return await answer_to(supervisor, self._clock, request_id, text, leaving)
+
+    async def close(self, *, patience: float = 5.0) -> None:
+        """End it: sockets are closed, loops end, handlers get what waits for them, for `patience` seconds at most."""
         self._closed = True
         for one in self._supervisors.values():
             await one.stop()
         self._hub.close()
-        if self._calling is not None and self._calling is not asyncio.current_task():
-            await asyncio.wait([self._calling])
+        calling = self._calling
+        if calling is not None and calling is not asyncio.current_task():
+            _, late = await asyncio.wait([calling], timeout=patience)
+            if late:
+                calling.cancel()
+                await asyncio.wait(late)
 
     def blocking(self) -> BlockingStream:
         """Return this client in a thread of its own, for a program without an event loop."""
@@ -209,41 +212,17 @@ class StreamClient:
     def _supervisor(self, name: str) -> Supervisor:
         found = self._supervisors.get(name)
         if found is None:
-            found = self._supervisors[name] = self._made(name)
+            found = self._supervisors[name] = assembled(
+                name,
+                self._venue,
+                self._pipeline,
+                self.limits,
+                self._connects(host_of(self._venue, name)),
+                self._hub,
+                broke=partial(self._broken, name),
+                over=self._ended,
+            )
         return found
-
-    def _made(self, name: str) -> Supervisor:
-        venue = self._venue
-        url = venue.urls[name]
-        connect = partial(venue.connect, url)
-        binding = Binding(
-            operation=f"stream_{name}",
-            read=True,
-            registry=venue.registry,
-            host=urlsplit(url).netloc,
-            account=venue.account,
-        )
-        session = Session(
-            name,
-            venue.dialect,
-            self.limits,
-            Attempts(partial(self._pipeline.plan, connect, binding)),
-            self._connects,
-            private=name in venue.private,
-            clock=self._clock,
-            stamp=venue.stamp,
-        )
-        told = partial(self._broken, name)
-        return Supervisor(
-            session,
-            connect,
-            self._hub,
-            self._clock,
-            resync=venue.resync,
-            fetch=venue.fetch,
-            broke=told,
-            over=self._ended,
-        )
 
     def _ended(self) -> None:
         """A socket has ended; with the last one the loops end."""

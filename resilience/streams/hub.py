@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from inspect import isawaitable
 from typing import Any, Self
-from weakref import WeakSet
 
 from .buffer import Buffer, Counts, Overflow
 from .failure import EVENTS
@@ -79,7 +79,7 @@ class Updates:
 
     def close(self) -> None:
         """Take no more updates."""
-        self._box.close()
+        self._hub.leave(self._box)
 
     @property
     def counts(self) -> Counts:
@@ -87,7 +87,7 @@ class Updates:
         return self._box.buffer.counts
 
     def __del__(self) -> None:
-        self._box.close()  # a loop that was left holds nobody up
+        self.close()  # a loop that was left holds nobody up
 
 
 class Hub:
@@ -97,7 +97,8 @@ class Hub:
         """Begin without handlers; `broke` makes the exception event of a handler that raised, or None."""
         self._size, self._overflow, self._broke = size, overflow, broke
         self._handlers: dict[str, tuple[Handler, ...]] = {}
-        self._loops: WeakSet[Updates] = WeakSet()
+        self._loops: tuple[_Mailbox, ...] = ()
+        self._unclaimed: deque[tuple[Any, Hashable]] | None = deque(maxlen=size)
         self._box: _Mailbox | None = None
         self._over = False
 
@@ -113,6 +114,8 @@ class Hub:
         if not callable(handler):
             raise TypeError(f"a handler is a function of one value, not a {type(handler).__name__}")
         self._handlers[event] = (*self._handlers.get(event, ()), handler)
+        if event == "update":
+            self._claim(self._calls())
         return lambda: self._off(event, handler)
 
     def _off(self, event: str, handler: Handler) -> None:
@@ -126,11 +129,16 @@ class Hub:
     def updates(self) -> Updates:
         """Return a loop's own queue."""
         box = _Mailbox(self._size, self._overflow)
-        made = Updates(self, box)
-        self._loops.add(made)
+        self._loops = (*self._loops, box)
+        self._claim(box)
         if self._over:
             box.close()
-        return made
+        return Updates(self, box)
+
+    def leave(self, box: _Mailbox) -> None:
+        """Forget a loop's queue."""
+        self._loops = tuple(one for one in self._loops if one is not box)
+        box.close()
 
     @property
     def room(self) -> bool:
@@ -139,6 +147,8 @@ class Hub:
 
     async def put(self, event: str, value: Any, key: Hashable) -> None:
         """Hand an event on; waits where a consumer wants every update and is slow."""
+        if self._unclaimed is not None and event == "update":
+            self._unclaimed.append((value, key))
         for box in self._boxes(event):
             await box.put(event, value, key)
 
@@ -147,17 +157,29 @@ class Hub:
         for box in self._boxes(event):
             box.post(event, value, key)
 
-    def _boxes(self, event: str) -> list[_Mailbox]:
-        found = [one._box for one in self._loops] if event == "update" else []
-        if self._handlers.get(event):
-            self._box = self._box or _Mailbox(self._size, self._overflow)
-            found.append(self._box)
-        return found
+    def _boxes(self, event: str) -> tuple[_Mailbox, ...]:
+        """Return who hears of an event."""
+        loops = self._loops if event == "update" else ()
+        if not self._handlers.get(event):
+            return loops
+        return (*loops, self._calls())
+
+    def _calls(self) -> _Mailbox:
+        """Return the queue of the handlers."""
+        if self._box is None:
+            self._box = _Mailbox(self._size, self._overflow)
+        return self._box
+
+    def _claim(self, box: _Mailbox) -> None:
+        """Give the updates that came before anybody listened to the first who does."""
+        unclaimed, self._unclaimed = self._unclaimed, None
+        for value, key in unclaimed or ():
+            box.post("update", value, key)
 
     async def run(self) -> None:
         """Call handlers, one event after the other, until `close`."""
-        self._box = self._box or _Mailbox(self._size, self._overflow)
-        while (found := await self._box.get()) is not None:
+        box = self._calls()
+        while (found := await box.get()) is not None:
             for handler in self._handlers.get(found[0], ()):
                 await self._call(found[0], handler, found[1])
 
@@ -174,8 +196,8 @@ class Hub:
 
     def end_loops(self) -> None:
         """Let the loops end once they have what waits for them: nothing more will come."""
-        for one in list(self._loops):
-            one._box.close()
+        for box in self._loops:
+            box.close()
 
     def close(self) -> None:
         """Take nothing more in; handlers and loops still get what waits."""

@@ -34,6 +34,8 @@ class Lines(Standing):
     _echo_until = -inf
     _was_open = False
     _failure: Failure | None = None  # what the present outage began with
+    ended: Failure | None = None
+    """Why it was given up."""
 
     def connect(self, now: float, *, replacing: bool = False) -> list[Step]:
         """Make a connection, or find out when one may be made."""
@@ -80,8 +82,7 @@ class Lines(Standing):
         """
         failure = failure or self.attempts.classify(error)
         counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
-        self._forget(link, well=False if counts else None, error=error)
-        shut: list[Step] = [Shut(link.number)]
+        shut = self._shut(link, well=False if counts else None, error=error)
         if self.retiring.pop(link.number, None) is not None:
             return shut
         if link is self.active and link.live_at is not None and self._lost_at is None:
@@ -117,26 +118,30 @@ class Lines(Standing):
         self.retiring.pop(number, None)
         self._echo_until = now + self.limits.linger
         link = self.links.get(number)
-        if link is not None:
-            self._forget(link, well=None)
-        return [Shut(number)]
+        return [Shut(number)] if link is None else self._shut(link, well=None)
 
-    def _forget(self, link: Link, *, well: bool | None, error: object = None) -> None:
+    def _shut(self, link: Link, *, well: bool | None, error: object = None) -> list[Step]:
+        """Let a connection go, and with it what was asked on it.
+
+        Where something was asked and not answered it is cut: what is still in the system's buffers could
+        otherwise arrive minutes later, when it is taken for lost.
+        """
         self.links.pop(link.number, None)
         if link.live_at is None:
             self.attempts.settle(link.ticket, link.began, well=well, error=error)
+        hard = any(one.sent for one in link.requests.values())
+        return [Shut(link.number, hard), *link.let_go()]
 
     def give_up(self, failure: Failure, told: dict[str, Any]) -> list[Step]:
         """End it: somebody has to put something right first."""
         steps = self.end(State.GIVEN_UP)
+        self.ended = failure
         steps.append(self.exception(failure, ACTIONS["give_up"].words, **told))
         return [*steps, self.notice("close")]
 
     def end(self, state: State) -> list[Step]:
         """Close every connection, and make none any more."""
-        steps: list[Step] = [Shut(number) for number in self.links]
-        for link in list(self.links.values()):
-            self._forget(link, well=None)
+        steps = [step for link in list(self.links.values()) for step in self._shut(link, well=None)]
         self.active = self.successor = self.echo = None
         self.retry_at = self.renew_at = inf
         self.retiring.clear()

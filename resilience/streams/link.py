@@ -17,7 +17,8 @@ from .._core.plan import Ticket
 from .._core.stream import Limits, Pace
 from .dialect import Arg, Dialect, batched
 from .heartbeat import Heartbeat
-from .steps import Send, Step
+from .request import Request
+from .steps import Answer, Send, Step
 
 __all__ = ["Link", "Sub", "Wanted", "gauge_of"]
 
@@ -37,7 +38,6 @@ class Sub:
     arg: Arg
     state: str
     at: float
-    asked: int = 1
 
 
 class Link:
@@ -50,6 +50,7 @@ class Link:
         login_at: when a login was sent that is not answered yet, or None.
         live_at: when everything wanted was live for the first time, or None.
         subs: subscriptions by id.
+        requests: what was asked and is not answered, by id.
         bare: refusals that did not say of which subscription they speak.
         excused: what ends it has been told already.
         relogins: how often it had to log in again.
@@ -64,12 +65,14 @@ class Link:
         self.live_at: float | None = None
         self.subs: dict[Hashable, Sub] = {}
         self.bare: list[Any] = []
+        self.requests: dict[str, Request] = {}
         self.excused = False
         self.relogins = self.holds = self.strikes = 0
         self.pulse = Heartbeat(limits, now)
         self._frames, self._subscribes = gauge_of(limits.frames), gauge_of(limits.subscribes)
-        self._outbox: deque[str] = deque()
-        self._again: set[Hashable] = set()
+        self._outbox: deque[tuple[str, Request | None]] = deque()
+        self._doubted_at = inf
+        self._again: set[Hashable] = set()  # of those in `subs` alone
 
     @property
     def during(self) -> str:
@@ -86,25 +89,39 @@ class Link:
     def login(self, at: float, now: float) -> None:
         """Put a login before everything else that is to be sent."""
         self.ready, self.login_at = False, now
-        self._outbox.appendleft(self._dialect.login(at))
+        self._outbox.appendleft((self._dialect.login(at), None))
 
-    def send(self, text: str) -> None:
-        """Put a frame of the user's in line."""
-        self._outbox.append(text)
+    def ask(self, request: Request) -> None:
+        """Put a request in line."""
+        self.requests[request.id] = request
+        self._outbox.append((request.text, request))
+
+    def let_go(self) -> list[Step]:
+        """Give the requests up that are not answered: the connection is over."""
+        steps: list[Step] = [Answer(one, None) for one in self.requests.values()]
+        self.requests.clear()
+        return steps
 
     def hold(self, now: float, until: float) -> None:
-        """Send nothing before this instant; what was asked for and not answered is asked for again."""
+        """Send nothing before this instant; what is not answered by then was refused, and is asked for anew."""
         self._frames.hold(now, until)
-        self.forget(self.waiting())
+        self._doubted_at = until
+        for one in self.waiting():
+            self.subs[one].at = until
 
     def forget(self, ids: Iterable[Hashable]) -> None:
         """Ask for these anew."""
         for one in ids:
             self.subs.pop(one, None)
+            self._again.discard(one)
 
-    def renew(self, ids: Iterable[Hashable]) -> None:
-        """Give live ones up and ask for them anew: the venue would take a second request for a duplicate."""
-        self._again.update(one for one in ids if one in self.subs and self.subs[one].state == "live")
+    def renew(self, ids: Iterable[Hashable], now: float) -> None:
+        """Give these up and ask for them anew: the venue would take a second request alone for a duplicate."""
+        for one in ids:
+            sub = self.subs.get(one)
+            if sub is not None and sub.state != "leaving":
+                self._again.add(one)
+                sub.at = now
 
     def waiting(self) -> list[Hashable]:
         """Return the ids that were asked for and not answered."""
@@ -125,12 +142,17 @@ class Link:
         steps: list[Step] = []
         if self.opened is None:
             return steps
+        if self._doubted_at <= now:
+            self._doubted_at = inf
+            self.renew(self.waiting(), now)
         if self.pulse.ping_at <= now and self._frames.take(now) <= now:
             self.pulse.pinged(now)
             steps.append(Send(self.number, self._dialect.ping))
         while self._outbox and self._spare_at(now) <= now:
-            self._frames.take(now)
-            steps.append(Send(self.number, self._outbox.popleft()))
+            text, request = self._outbox.popleft()
+            if request is None or not request.over:
+                self._frames.take(now)
+                steps.append(Send(self.number, text, request))
         while self.ready and not self._outbox and self._spare_at(now) <= now:
             text = self._given_up(wanted, now) or self._asked(wanted, now)
             if not text:
@@ -143,7 +165,7 @@ class Link:
         """Return the instant at which `flow` is to be asked next."""
         if self.opened is None:
             return inf
-        at = max(self.pulse.ping_at, self._frames.ready_at(-inf))
+        at = min(max(self.pulse.ping_at, self._frames.ready_at(-inf)), self._doubted_at)
         if self._outbox or (self.ready and self._unwanted(wanted)):
             at = min(at, self._spare_at(-inf))
         elif self.ready and self.unasked(wanted):
@@ -155,11 +177,9 @@ class Link:
         return self._frames.ready_at(now, min(2, self._limits.frames.burst))
 
     def _unwanted(self, wanted: Wanted) -> list[Hashable]:
-        return [
-            one
-            for one, sub in self.subs.items()
-            if sub.state == "live" and (one not in wanted or one in self._again)
-        ]  # fmt: skip
+        """Return the ids that are to be given up: those that nobody wants once they are live, and those asked anew."""
+        left = [one for one, sub in self.subs.items() if sub.state == "live" and one not in wanted]
+        return left + [one for one in self._again if one not in left]
 
     def _given_up(self, wanted: Wanted, now: float) -> str:
         """Return the frame that gives up what is not wanted any more, or is asked for anew."""

@@ -53,9 +53,14 @@ class Refusals(Lines):
         self.refused: Counter[str | None] = Counter()
         self.gone: set[Hashable] = set()
 
-    def error(self, link: Link, message: Message, now: float) -> list[Step]:
-        """Do what an error frame asks for."""
+    def error(self, link: Link, message: Message, now: float, *, awaited: bool = False) -> list[Step]:
+        """Do what an error frame asks for; one that somebody awaits is told by whoever asked."""
         one = self._judged(link, message)
+        if message.op == "unsubscribe" and message.id is not None:
+            link.forget([message.id])  # it is gone, which is what was asked for
+            one.reaction = ACTIONS["none"]
+        if one.reaction.do not in (Do.RECONNECT, Do.GIVE_UP) and not awaited:
+            self.attempts.note(one.failure, one.error)  # those two are told by the part that lets go
         if one.reaction.do is Do.DROP and not one.named and len(link.waiting()) > 1:
             link.bare.append(one)  # one of these was refused: the acks of the others will tell which
             return self.named(link)
@@ -95,10 +100,15 @@ class Refusals(Lines):
                 return ACTIONS["reconnect_relogin_resubscribe" if helped else "give_up"]
         if found.do is Do.RELOGIN and not self.private:
             return ACTIONS["drop_subscription"]
-        if found.do is Do.RELOGIN:
+        if found.do is Do.RELOGIN and not _relogs_in(link, found):
             link.relogins += 1
             return found if link.relogins <= _RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
         return found
+
+
+def _relogs_in(link: Link, found: Reaction) -> bool:
+    """Tell whether a login is out already: each subscription that needs one is refused by itself."""
+    return link.login_at is not None and not found.once
 
 
 def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
@@ -107,13 +117,14 @@ def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
 
 def _hold(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
     """Send nothing for a while, then ask again for what was not answered."""
-    one.link.holds += 1
-    delay = one.failure.retry_after or socket.attempts.longest(one.link.holds, _HELD)
-    one.link.hold(now, now + delay)
-    if one.link.login_at is not None:
-        one.link.login(socket.stamp(), now + delay)
-    elif one.id is not None:
-        one.link.forget([one.id])
+    link = one.link
+    link.holds += 1
+    delay = one.failure.retry_after or socket.attempts.longest(link.holds, _HELD)
+    if one.id is not None:
+        link.forget([one.id])
+    link.hold(now, now + delay)
+    if link.login_at is not None:
+        link.login(socket.stamp(), now + delay)
     return [socket.exception(one.failure, one.reaction.words, delay, **one.told)]
 
 
@@ -131,18 +142,21 @@ def _dropped(socket: Refusals, one: _Refusal) -> list[Step]:
         words = one.reaction.words if one.reaction is not ACTIONS["drop_subscription"] else ACTIONS["none"].words
         return [socket.exception(one.failure, words, **one.told)]
     socket.gone.add(one.id)
-    one.link.subs.pop(one.id, None)
+    one.link.forget([one.id])
     told = {**one.told, "arg": arg, "during": "subscribe"}
     return [socket.exception(one.failure, ACTIONS["drop_subscription"].words, **told)]
 
 
 def _relogin(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
+    """Log in again, and subscribe anew to what was refused and what may be gone; further refusals change nothing."""
     link = one.link
-    link.excused = True
-    link.forget(link.waiting())
-    if not one.reaction.once:
-        link.renew(socket.wanted)
-    link.login(socket.stamp(), now)
+    if one.id is not None:
+        link.forget([one.id])
+    if not _relogs_in(link, one.reaction):
+        link.excused = True
+        if not one.reaction.once:
+            link.renew([name for name in link.subs if one.id is None or link.subs[name].state == "live"], now)
+        link.login(socket.stamp(), now)
     return [socket.exception(one.failure, one.reaction.words, **one.told)]
 
 

@@ -7,6 +7,7 @@ and return the steps to do; `wake_at` says when to tick next. It never raises fo
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .._core.registry import Category
@@ -15,8 +16,9 @@ from .dialect import Arg, Kind, Message
 from .failure import StreamFailure, failed
 from .link import Link
 from .refusals import Refusals
+from .request import Request
 from .standing import State, own
-from .steps import Step, Tell
+from .steps import Answer, Shut, Step, Tell
 
 __all__ = ["Session", "State"]
 
@@ -56,13 +58,24 @@ class Session(Refusals):
                 self.gone.add(one)
         return self.onward(now)
 
-    def request(self, text: str, now: float) -> list[Step] | None:
-        """Send a frame of the user's if the socket is logged in; None: nothing was sent."""
+    def ask(self, request: Request, now: float) -> list[Step] | None:
+        """Send a request if the socket is logged in; None: it is not."""
         link = self.active
         if link is None or not link.ready:
             return None
-        link.send(text)
+        link.ask(request)
         return self.onward(now)
+
+    def withdraw(self, request: Request, now: float) -> list[Step]:
+        """Nobody waits for this request any more; if it has left its connection is cut, so that it ends here."""
+        link = next((one for one in self.links.values() if one.requests.get(request.id) is request), None)
+        if link is None:
+            return []
+        del link.requests[request.id]
+        if not request.sent:
+            return []
+        steps = self.lose(link, own("no_answer"), now, told={"during": "request"}) + self.onward(now)
+        return [replace(step, hard=True) if isinstance(step, Shut) else step for step in steps]
 
     # --- what happened --------------------------------------------------------------------------------
 
@@ -101,10 +114,22 @@ class Session(Refusals):
         try:
             message = self.dialect.read(text)
         except Exception as error:  # whatever a dialect makes of rubbish: the frame cannot be read
-            failure = self.attempts.classify(own("malformed_frame"))
+            failure = self.attempts.noted(own("malformed_frame"))
             caused = type(error).__name__
             return [self.exception(failure, "drops the frame and goes on", during="read", caused_by=caused)]
-        return _READ[message.kind](self, link, message, now) + self.tick(now)
+        request = link.requests.pop(message.request, None) if message.request is not None else None
+        if request is not None:
+            return self._answered(request, link, message, now)
+        steps = _READ[message.kind](self, link, message, now)
+        if message.kind is Kind.DATA and all(isinstance(step, Tell) and step.event == "update" for step in steps):
+            return steps if link.live_at is not None else steps + self.onward(now)
+        return steps + self.tick(now)
+
+    def _answered(self, request: Request, link: Link, message: Message, now: float) -> list[Step]:
+        """An answer goes to who waits for it; what the code of a refusal asks of the socket is done as well."""
+        steps = self.error(link, message, now, awaited=True) if message.kind is Kind.ERROR else []
+        done = [one for one in steps if not (isinstance(one, Tell) and one.event == "exception")]
+        return [Answer(request, message), *done, *self.tick(now)]
 
     # --- what a frame means ---------------------------------------------------------------------------
 
@@ -128,12 +153,12 @@ class Session(Refusals):
         sub = link.subs.get(message.id)
         if sub is not None and message.op == "unsubscribe":
             if sub.state == "leaving":
-                del link.subs[message.id]
+                link.forget([message.id])
         elif sub is not None and sub.state == "asked":
             sub.state = "live"
         return [Tell("response", message.body), *self.named(link)]
 
-    def update(self, link: Link, message: Message, _now: float) -> list[Step]:
+    def update(self, link: Link, message: Message, now: float) -> list[Step]:
         """An update came."""
         if message.id in self.gone:
             return []
@@ -144,8 +169,8 @@ class Session(Refusals):
             return []
         verdict = self.sequence.judge(message)
         if verdict == "gap":
-            link.renew([message.id])
-            failure = self.attempts.classify(own("sequence_gap"))
+            link.renew([message.id], now)
+            failure = self.attempts.noted(own("sequence_gap"))
             arg = self.wanted.get(message.id)
             return [self.exception(failure, "subscribes to it anew", during="read", arg=arg)]
         return [Tell("update", message.body, message.id)] if verdict == "next" else []

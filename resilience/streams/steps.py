@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .dialect import Message
 from .failure import Gap
+from .request import Request
 
-__all__ = ["Fetch", "Open", "Resync", "Send", "Shut", "Step", "Tell"]
+__all__ = ["Answer", "Fetch", "Open", "Resync", "Send", "Shut", "Step", "Tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +21,27 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a text frame."""
+    """Send a text frame; one that is a request is asked first whether anybody still waits for it."""
 
     link: int
     text: str
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """Close a connection, or stop making it; nothing more of it is reported."""
+    """Close a connection, or stop making it; nothing more of it is reported. A hard one says no goodbye."""
 
     link: int
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hand an answer to who waits for it; None: the connection is over."""
+
+    request: Request
+    message: Message | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +67,4 @@ class Tell:
     key: Any = None
 
 
-Step = Open | Send | Shut | Resync | Fetch | Tell
+Step = Answer | Open | Send | Shut | Resync | Fetch | Tell

@@ -66,8 +66,13 @@ def _limit_of(socket: Lines, link: Link) -> float:
     if link.opened is None:
         return link.began + limits.open_within
     login = inf if link.login_at is None else link.login_at + limits.answer_within
-    asked = [sub.at + limits.answer_within for sub in link.subs.values() if sub.state != "live"]
+    asked = [sub.at + _patience(socket, link) for sub in link.subs.values() if sub.state != "live"]
     return min([link.pulse.dead_at, login, _renews_at(socket, link), *asked])
+
+
+def _patience(socket: Lines, link: Link) -> float:
+    """Return how long a subscription has to be answered: longer each time that one was not."""
+    return float(socket.limits.answer_within * 2 ** min(link.strikes, 4))
 
 
 def _renews_at(socket: Lines, link: Link) -> float:
@@ -79,19 +84,20 @@ def _renews_at(socket: Lines, link: Link) -> float:
 
 
 def _unanswered(socket: Lines, link: Link, now: float) -> list[Step]:
-    """Ask again for what was not answered in time; the second time the connection is given up."""
-    within = socket.limits.answer_within
-    for one in [one for one, sub in link.subs.items() if sub.state == "leaving" and sub.at + within <= now]:
-        del link.subs[one]
+    """Ask again for what was not answered in time, ever more slowly; where nothing is answered the connection goes."""
+    within = _patience(socket, link)
+    link.forget([one for one, sub in link.subs.items() if sub.state == "leaving" and sub.at + within <= now])
     late = [one for one in link.waiting() if link.subs[one].at + within <= now]
     if not late:
         return []
     bare, link.bare = link.bare, []  # nobody can say of which subscription these speak
     steps: list[Step] = [socket.exception(one.failure, ACTIONS["none"].words, **one.told) for one in bare]
     link.strikes += 1
-    if link.strikes > 1:
+    if link.strikes > 1 and not any(sub.state == "live" for sub in link.subs.values()):
         return steps + socket.lose(link, own("no_answer"), now)
-    link.forget(late)
+    link.renew(late, now)
+    if link.strikes > 1:
+        return steps  # it was told
     arg = socket.wanted.get(late[0]) if len(late) == 1 else None
-    failure = socket.attempts.classify(own("no_answer"))
+    failure = socket.attempts.noted(own("no_answer"))
     return [*steps, socket.exception(failure, "asks for it again", during="subscribe", arg=arg)]

@@ -20,8 +20,8 @@ PRIVATE = "/v2/ws/private"
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[Sandbox]:
-    """One exchange for all; each test has connections of its own. Its time runs fast."""
-    with Sandbox(pace=20.0) as sandbox:
+    """One exchange for all; each test has connections of its own."""
+    with Sandbox() as sandbox:
         yield sandbox
 
 
@@ -50,7 +50,7 @@ def test_what_a_live_stream_does(exchange: Sandbox, rule: Rule) -> None:
         return exchange.sockets.connections[before:]
 
     async def story() -> None:
-        async with client_of(exchange, rest=rest, pace=20.0) as client:
+        async with client_of(exchange, rest=rest) as client:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await client.ready()
@@ -100,7 +100,7 @@ def test_a_refused_subscription_is_dropped(exchange: Sandbox, code: str, bare: s
 
     async def story() -> None:
         exchange.sockets.script(f"reject_subscribe:{code}{bare}")
-        async with client_of(exchange, version, pace=20.0) as client:
+        async with client_of(exchange, version) as client:
             heard = Heard(client)
             client.subscribe(bad, good)
             await client.ready()
@@ -136,7 +136,7 @@ def test_wrong_credentials_end_the_stream_with_a_remedy(
     private, public = (ORDERS, TICKER) if version == 2 else (ORDERS3, TICKER3)
 
     async def story() -> None:
-        async with client_of(exchange, version, pace=20.0, **wrong) as client:
+        async with client_of(exchange, version, **wrong) as client:
             heard = Heard(client)
             client.subscribe(private, public)
             await client.ready()
@@ -157,7 +157,7 @@ def test_a_wrong_clock_is_put_right_once(exchange: Sandbox, code: str) -> None:
 
     async def story() -> None:
         exchange.sockets.script(f"reject_login:{code}")
-        async with client_of(exchange, rest=rest, pace=20.0) as client:
+        async with client_of(exchange, rest=rest) as client:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await client.ready()
@@ -192,7 +192,7 @@ def test_a_login_that_failed_once_is_tried_again(exchange: Sandbox, end: str) ->
 
     async def story() -> None:
         exchange.sockets.script(f"reject_login:30005{end}")
-        async with client_of(exchange, pace=20.0) as client:
+        async with client_of(exchange) as client:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await client.ready()
@@ -211,7 +211,7 @@ def test_a_login_that_fails_twice_ends_the_stream(exchange: Sandbox) -> None:
 
     async def story() -> None:
         exchange.sockets.script("reject_login:30005+reject_login:30005")
-        async with client_of(exchange, pace=20.0) as client:
+        async with client_of(exchange) as client:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await heard.came("close")
@@ -230,7 +230,7 @@ def test_a_transient_refusal_of_a_login_does_not_silence_the_stream(exchange: Sa
     async def story() -> None:
         refused = [f"reject_login:{code}"] * 2
         exchange.sockets.script(*(["+".join(refused)] if kept else refused))
-        async with client_of(exchange, pace=20.0) as client:
+        async with client_of(exchange) as client:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await client.ready()

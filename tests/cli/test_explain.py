@@ -145,3 +145,76 @@ def test_schedule() -> None:
     assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
     assert schedule(Policy(), failure()) == []
     assert schedule(full, Failure(category=Category.FATAL)) == []
+
+
+GROUP = """  + Exception Group Traceback (most recent call last):
+  |   File "bot.py", line 9, in <module>
+  | ExceptionGroup: many (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "bot.py", line 7, in order
+    | ccxt.base.errors.InsufficientFunds: bitget {"code":"43012",
+"msg":"Insufficient balance"}
+    | resilience: user_fixable 43012 after 1 attempt, executed: no
+    +------------------------------------
+"""
+CHAINED = """Traceback (most recent call last):
+  File "bot.py", line 3, in <module>
+KeyError: 'price'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "bot.py", line 5, in <module>
+ccxt.base.errors.InsufficientFunds: bitget {"code": "43012", "msg": "Insufficient
+balance"}
+resilience: user_fixable 43012 after 1 attempt, executed: no
+Something Else
+"""
+LOGGED = json.dumps({"event": "order failed", "level": "error", "exception": TRACEBACK})
+OURS = json.dumps(
+    {
+        "event": "resilience.attempt_failed",
+        "policy": "bitget",
+        "operation": "place_order",
+        "code": "43012",
+        "registry": "bitget",
+        "caused_by": "ccxt.InsufficientFunds",
+    }
+)
+CONSOLE = (
+    "2026-11-25 19:45:06 [\x1b[33mwarning\x1b[0m] resilience.attempt_failed attempt=1 caused_by=resilience.ApiError "
+    "code=43012 policy=bitget registry=bitget remedy='Top up; \"then\" try again'"
+)
+
+
+@pytest.mark.parametrize(
+    "given", [GROUP, CHAINED, LOGGED, OURS, CONSOLE], ids=["group", "chained", "logged", "our line", "console line"]
+)
+def test_tracebacks_and_log_lines(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last error of a traceback counts, notes and drawings left out; a line is read as JSON or from the console."""
+    answer = explained(capsys, given)
+    assert (answer["code"], answer["category"], answer["registry"]) == ("43012", "user_fixable", "bitget")
+
+
+def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    """What would be done is told by the policy that the line names, where it is there."""
+    line = {"event": "resilience.call_failed", "code": "429", "http_status": 429, "registry": "http", "policy": "http"}
+    assert explained(capsys, json.dumps(line))["policy"] == "http"
+    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
+    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}), "--policy", "bitget")["policy"] == "bitget"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"event": "resilience.policy_reloaded", "changes": []}',
+        '{"event": "resilience.attempt_failed", "code": 7, "http_status": "x", "caused_by": ["a"], "category": true}',
+        "resilience.attempt_failed code=",
+        "Traceback (most recent call last):",
+        "Traceback (most recent call last):\n\n\n",
+    ],
+)
+def test_odd_lines_and_tracebacks(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever it is, it is explained as an error that nobody knows."""
+    assert explained(capsys, given)["category"] in ("retryable", "fatal")

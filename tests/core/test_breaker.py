@@ -16,7 +16,7 @@ from resilience._core.events import Events
 from resilience._core.policy import Breaker as Settings
 from resilience._core.units import Calls
 from resilience._core.window import CallWindow, Window
-from resilience.config.load import lint
+from resilience.config.lint import lint
 from resilience.testing import FakeClock, no_waits
 
 

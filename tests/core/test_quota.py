@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from resilience import Policy, PolicyError
+from resilience import Pipeline, Policy, PolicyError
 from resilience._core.gauge import Gauge, Turn
 from resilience._core.policy import Quota as Settings
 from resilience._core.quota import Quota, Quotas, pay, undo
 from resilience.integrations._limits import limits_in
+from resilience.testing import FakeClock
 
 
 def most_in_a_span(sends: list[float], span: float) -> int:
@@ -448,3 +449,16 @@ def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> Non
     for told in limits_in(headers, now):
         one.told(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
+
+
+def test_calls_compiled_before_a_change_pay_the_window_as_it_is_now() -> None:
+    """One that asks the old list finds no room there, comes to the door, and is counted."""
+    before = Policy(name="p", quota=[{"rate": "5/m", "burst": 5}])  # type: ignore[arg-type]
+    pipeline = Pipeline(before, clock=FakeClock())
+    call = pipeline.compile(len)
+    call("a")
+    after = Policy(name="p", quota=[{"rate": "9/m", "burst": 9}])  # type: ignore[arg-type]
+    pipeline._shared.gates.retune({"p": before}, {"p": after})
+    for left in (7, 6, 5):
+        call("a")
+        assert [one.left(0.0) for one in pipeline._shared.gates._quotas.values()] == [left]

@@ -87,7 +87,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         for block in blocks(page):
             for offset, line in enumerate(block.text.splitlines() if block.kind == "sh" else ()):
-                for part in line.split("&&"):
+                for part in re.sub(r" > \S+| &$", "", line).split("&&"):
                     words = shlex.split(part)
                     if words and words[0].endswith("resilience"):
                         yield f"{named(page)}:{block.line + offset}", words[1:]

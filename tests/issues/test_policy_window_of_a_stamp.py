@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resilience import Policies
-from resilience._core.plan import _fence
+from resilience._core.plan import fence_of
 from resilience.bitget import BitgetClient
 
 
@@ -17,7 +17,7 @@ def window_of(name: str, **rules: str) -> float:
     told = Policies.from_mapping(mapping).policy("bitget").reconcile
     assert binding is not None
     assert told is not None
-    return _fence(told, binding).window
+    return fence_of(told, binding).window
 
 
 @pytest.mark.parametrize("name", ["mix_place_order", "mix_modify_order", "spot_replace_order"])

@@ -1,28 +1,16 @@
-"""The sandbox's WebSocket, spoken to in raw frames: what is answered, what is pushed, what is counted."""
+"""The sandbox's WebSocket, spoken to in raw frames: what is answered, what is pushed, and its controls."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 
 from resilience.sandbox import Sandbox
-
-Speak = Callable[..., ClientConnection]
-Login = Callable[..., dict[str, Any]]
-ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
-TICKER = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
-BOOKS = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
-V3_ORDER = {"instType": "UTA", "topic": "order"}
-V3_TICKER = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
-MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
-LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+from tests.sandbox.speaking import BOOKS, ORDERS, TICKER, V3_ORDER, V3_TICKER, Login, Speak, ask, ended, told, until
 
 
 @pytest.fixture
@@ -37,37 +25,6 @@ def fast() -> Iterator[Sandbox]:
     """An exchange whose sockets live a minute in three seconds."""
     with Sandbox(pace=20) as running:
         yield running
-
-
-def ask(connection: ClientConnection, op: str, *args: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Send an operation and return the frame that comes next."""
-    connection.send(json.dumps({"op": op, **more, "args": list(args)}))
-    return told(connection)
-
-
-def told(connection: ClientConnection) -> dict[str, Any]:
-    """Return the next frame."""
-    frame = json.loads(connection.recv(timeout=10))
-    assert isinstance(frame, dict)
-    return frame
-
-
-def ended(connection: ClientConnection) -> int | None:
-    """Wait for the end and return the code of the close frame, if one came."""
-    for _ in range(1000):
-        try:
-            connection.recv(timeout=10)
-        except ConnectionClosed as error:
-            return error.rcvd.code if error.rcvd else None
-    raise AssertionError("the connection does not end")
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize(("path", "code"), [("/v2/ws/private", "0"), ("/v3/ws/private", 0)])
@@ -182,83 +139,6 @@ def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak
     assert told(connection)["code"] == code
     connection.send("ping")
     assert connection.recv(timeout=10) == "pong"
-
-
-def test_orders_are_told_as_they_change(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
-    """Orders placed and cancelled by REST are told, without a snapshot; futures are another channel."""
-    connection = speak(exchange, "/v2/ws/private")
-    ask(connection, "login", login(exchange))
-    ask(connection, "subscribe", ORDERS)
-    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**MARKET, "clientOid": "a"})
-    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**LIMIT, "clientOid": "b"})
-    future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
-    send(exchange, "POST", "/api/v2/mix/order/place-order", {**MARKET, **future, "size": "1"})
-    send(exchange, "POST", "/api/v2/spot/trade/cancel-order", {"symbol": "BTCUSDT", "clientOid": "b"})
-    rows = [told(connection)["data"][0] for _ in range(4)]
-    assert [(row["clientOid"], row["status"]) for row in rows] == [
-        ("a", "live"),
-        ("a", "filled"),
-        ("b", "live"),
-        ("b", "cancelled"),
-    ]
-    assert rows[1]["accBaseVolume"] == "0.00083333"
-
-
-def test_orders_of_v3(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
-    """V3 tells orders of every category in its own words."""
-    connection = speak(exchange, "/v3/ws/private")
-    ask(connection, "login", login(exchange))
-    ask(connection, "subscribe", V3_ORDER)
-    send(exchange, "POST", "/api/v2/spot/trade/place-order", {**LIMIT, "clientOid": "a"})
-    row = told(connection)["data"][0]
-    assert (row["clientOid"], row["category"], row["orderStatus"], row["qty"]) == ("a", "SPOT", "live", "1")
-
-
-def test_an_order_over_the_socket(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
-    """V2 trade frames place and cancel in the same ledger as REST, and answers carry their id."""
-    connection = speak(exchange, "/v2/ws/private")
-    ask(connection, "login", login(exchange))
-    head = {"id": "7", "instType": "SPOT", "instId": "BTCUSDT"}
-    params = {"orderType": "limit", "side": "buy", "size": "1", "price": "100", "force": "gtc", "clientOid": "a"}
-    placed = ask(connection, "trade", {**head, "channel": "place-order", "params": params})
-    assert (placed["event"], placed["code"], placed["arg"][0]["id"]) == ("trade", 0, "7")
-    again = ask(connection, "trade", {**head, "channel": "place-order", "params": params})
-    assert (again["event"], again["code"], again["arg"][0]["id"]) == ("error", 25212, "7")
-    found = send(exchange, "GET", "/api/v2/spot/trade/orderInfo", {"clientOid": "a"}).json()["data"][0]
-    assert placed["arg"][0]["params"] == {"orderId": found["orderId"], "clientOid": "a"}
-    gone = {"orderId": found["orderId"]}
-    assert ask(connection, "trade", {**head, "channel": "cancel-order", "params": gone})["code"] == 0
-    assert ask(connection, "trade", {**head, "channel": "cancel-order", "params": gone})["code"] == 25204
-    poor = {**params, "size": "99999999999", "clientOid": "b"}
-    assert ask(connection, "trade", {**head, "channel": "place-order", "params": poor})["code"] == 43012
-    assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
-
-
-def test_an_order_over_the_socket_of_v3(exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """V3 trade frames have their own names and codes."""
-    connection = speak(exchange, "/v3/ws/private")
-    ask(connection, "login", login(exchange))
-    order = {"symbol": "BTCUSDT", "qty": "1", "side": "buy", "orderType": "limit", "price": "100", "clientOid": "a"}
-    for category in ("spot", "usdt-futures"):
-        placed = ask(connection, "trade", order, id="7", category=category, topic="place-order")
-        assert (placed["event"], placed["code"], placed["id"]) == ("trade", "0", "7")
-        assert placed["args"][0]["clientOid"] == "a"
-    again = ask(connection, "trade", order, id="8", category="spot", topic="place-order")
-    assert (again["event"], again["code"], again["id"]) == ("error", "25212", "8")
-    assert ask(connection, "trade", {"clientOid": "a"}, id="9", category="spot", topic="cancel-order")["code"] == "0"
-    assert ask(connection, "trade", order, id="10", category="spot", topic="dance")["code"] == "30001"
-    assert ask(connection, "trade", order, id="11", category="moon", topic="place-order")["code"] == "40017"
-
-
-def test_trading_needs_the_login_and_the_permission(speak: Speak, login: Login) -> None:
-    """An order before the login, or with a key that may not trade, is refused."""
-    with Sandbox(can_trade=False) as exchange:
-        connection = speak(exchange, "/v2/ws/private")
-        frame = {"id": "1", "instType": "SPOT", "instId": "BTCUSDT", "channel": "place-order", "params": MARKET}
-        assert ask(connection, "trade", frame)["code"] == 30004
-        ask(connection, "login", login(exchange))
-        assert ask(connection, "trade", frame)["code"] == 40014
-        assert exchange.ledger() == {"orders": []}
 
 
 def test_a_feed_has_no_gap(fast: Sandbox, speak: Speak) -> None:

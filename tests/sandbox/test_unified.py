@@ -41,6 +41,18 @@ def test_the_life_of_an_order(exchange: Sandbox, send: Send) -> None:
     assert [row["clientOid"] for row in whole] == ["b"]
 
 
+def test_pages(exchange: Sandbox, send: Send) -> None:
+    """A list goes on behind its cursor."""
+    for number in range(3):
+        exchange.plant(f"order-{number}", status="pending")
+    asked, seen = {"limit": "2"}, list[str]()
+    for _ in range(2):
+        page = send(exchange, "GET", f"{TRADE}/unfilled-orders", asked).json()["data"]
+        seen += [row["clientOid"] for row in page["list"]]
+        asked = {**asked, "cursor": page["cursor"]}
+    assert seen == ["order-2", "order-1", "order-0"]
+
+
 @pytest.mark.parametrize(
     ("path", "change", "code"),
     [

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from resilience import failure_of
-from resilience.simulate import Service, Trouble, UnavailableError, run_virtual
+from resilience import Policies, failure_of
+from resilience.simulate import Errors, Limit, Service, Trouble, UnavailableError, run_virtual
 
 
 def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
@@ -65,3 +65,76 @@ def test_its_errors_are_those_of_an_http_client() -> None:
     """A 503 is retryable and may have been executed."""
     failure = failure_of(UnavailableError("it is full"))
     assert (failure.category, failure.code, failure.executed) == ("retryable", "503", "maybe")
+
+
+def told(answer: Any) -> Any:
+    """Return what a client makes of one."""
+    try:
+        return answer.given()
+    except Exception as error:
+        return error
+
+
+def answers(at: list[float], **settings: Any) -> list[tuple[float, Any]]:
+    """Ask at these instants; return after how long each is answered, and what a client makes of it."""
+    service = Service(**{"capacity": 100, "latency": 0.1, "random": Random(1), **settings})
+    return [(round(after, 6), told(answer)) for after, answer in (service.ask(now) for now in at)]
+
+
+def test_a_rate_limit() -> None:
+    """What exceeds the last second's limit is answered 429 at once, with the wish; each client has its own."""
+    service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, retry_after=3))
+    kinds = [service.ask(now, client)[1].status for now, client in ((0, 0), (0.5, 0), (0.9, 0), (0.9, 1), (1.0, 0))]
+    assert kinds == [200, 200, 429, 200, 200]
+    failure = failure_of(told(service.ask(1.1, 0)[1]))
+    assert (failure.category, failure.code, failure.retry_after, failure.executed) == ("retryable", "429", 3.0, "no")
+
+
+def test_a_limit_for_all_and_its_squeeze() -> None:
+    """A limit may be everybody's, and a trouble lowers it for a while."""
+    squeeze = Trouble(start=10, end=20, kind="squeeze", limit=1)
+    service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
+    asked = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
+    kinds = [service.ask(now, client)[1].status for now, client in asked]
+    assert kinds == [200, 200, 429, 200, 429, 200]
+
+
+def test_slow_answers() -> None:
+    """They take longer at once, or ever longer up to the end."""
+    slow = Trouble(start=10, end=20, kind="slow", latency=2.1)
+    assert [after for after, _ in answers([5, 10, 15, 20], troubles=(slow,))] == [0.1, 2.1, 2.1, 0.1]
+    ramp = Trouble(start=10, end=20, kind="slow", latency=2.1, ramp=True)
+    assert [after for after, _ in answers([5, 10, 15, 20], troubles=(ramp,))] == [0.1, 0.1, 1.1, 0.1]
+
+
+def test_a_squeezed_capacity() -> None:
+    """While it lasts each request keeps the service busy for longer."""
+    squeeze = Trouble(start=10, end=20, kind="squeeze", capacity=2)
+    assert [after for after, _ in answers([10, 10], troubles=(squeeze,), overload="queue")] == [0.1, 0.6]
+
+
+def test_codes_in_an_envelope() -> None:
+    """An API with an envelope answers in its own words, which the real classifier sorts."""
+    errors = Errors(registry="bitget", codes={"40725": 0.5, "43012": 0.5})
+    bodies = [body for _, body in answers([0.0] * 200, errors=errors, longest_queue=9.0)]
+    assert {one["code"] for one in bodies} == {"40725", "43012"}
+    classifier = Policies.builtin().pipeline("bitget").classifier
+    kinds = {one["code"]: classifier.classify(one).category for one in bodies}
+    assert kinds == {"40725": "retryable", "43012": "user_fixable"}
+
+
+def test_codes_without_an_envelope() -> None:
+    """HTTP statuses are raised as such; other registries' codes as errors that carry them."""
+    statuses = Errors(codes={"404": 1})
+    (found,) = [error for _, error in answers([0.0], errors=statuses)]
+    assert (failure_of(found).category, failure_of(found).http_status) == ("fatal", 404)
+    (found,) = [error for _, error in answers([0.0], errors=Errors(registry="ccxt", codes={"BadSymbol": 1}))]
+    classified = Policies.builtin().pipeline("ccxt").classifier.classify(found)
+    assert (classified.code, classified.registry, classified.category) == ("BadSymbol", "ccxt", "user_fixable")
+
+
+def test_errors_of_a_trouble_have_their_time() -> None:
+    """A trouble's own codes come only while it lasts, and those of the whole run at all other times."""
+    trouble = Trouble(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
+    found = answers([0, 10, 20], troubles=(trouble,), errors=Errors(codes={"409": 1}))
+    assert [error.status_code for _, error in found] == [409, 404, 409]

@@ -14,6 +14,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resilience import Pipeline, Policy, failure_of
 from resilience._limits import Limit
 from resilience._waits import limited
 from resilience.simulate import run_virtual
@@ -402,3 +403,64 @@ def traced(program: list[dict[str, Any]], limiter: Any) -> list[Any]:
 def test_as_asyncio_timeout_does(program: list[dict[str, Any]]) -> None:
     """Results, errors, instants and what is left of cancellations are those of `asyncio.timeout`."""
     assert traced(program, limited) == traced(program, stock)
+
+
+# --- a compiled call, whose driver sets the limit itself ----------------------------------------------
+
+
+def test_a_compiled_call_on_the_machines_own_time() -> None:
+    """Loop and policy go by the same clock: the attempt is cut at the instant that the policy means, and in doubt."""
+    pipeline = Pipeline(Policy(attempt_timeout="10ms"))  # type: ignore[arg-type]
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> tuple[Any, int]:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await pipeline.compile(hangs)()
+        except TimeoutError as error:
+            return error, task.cancelling()
+        return None, -1
+
+    error, cancelling = asyncio.run(main())
+    assert (str(error), cancelling) == ("cut at the attempt's limit of 0.01 s", 0)
+    assert failure_of(error).executed == "maybe"
+
+
+def test_a_compiled_call_is_cancelled_by_its_owner(colour: Colour) -> None:
+    """Whoever cancels a call that has a limit gets the cancellation, and the limit says nothing."""
+    pipeline = Pipeline(Policy(attempt_timeout="10s"))  # type: ignore[arg-type]
+    call = pipeline.compile(colour.sleep)
+
+    async def main() -> str:
+        if colour.name == "trio":
+            with trio.move_on_after(1) as scope:
+                await call(5)
+            return "cancelled" if scope.cancelled_caught else "went on"
+        task = asyncio.create_task(call(5))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait((task,))
+        return "cancelled" if task.cancelled() else "went on"
+
+    assert colour.run(main) == "cancelled"
+
+
+@pytest.mark.parametrize(("inner", "outer"), [("1s", "5s"), ("5s", "1s")])
+def test_compiled_calls_within_each_other(colour: Colour, inner: str, outer: str) -> None:
+    """The nearer of two limits cuts, and what was set first goes on as if nothing had been."""
+
+    async def main() -> tuple[type, float]:
+        within = Pipeline(Policy(attempt_timeout=inner)).compile(colour.sleep)  # type: ignore[arg-type]
+        around = Pipeline(Policy(attempt_timeout=outer)).compile(within)  # type: ignore[arg-type]
+        started = colour.now()
+        try:
+            await around(30)
+        except TimeoutError as error:
+            return type(error), colour.now() - started
+        return object, 0.0
+
+    kind, took = colour.run(main)
+    assert (kind, took) == (TimeoutError, pytest.approx(1.0, abs=1e-3))

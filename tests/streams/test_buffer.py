@@ -118,3 +118,19 @@ def test_handlers_are_called_in_order_and_awaited() -> None:
         return heard
 
     assert asyncio.run(story()) == [("plain", 1), ("slow", 1), ("plain", 2), ("slow", 2), ("slow", 3)]
+
+
+def test_the_first_who_listens_gets_what_came_before() -> None:
+    """A book's snapshot is not lost because the loop began a moment after it; the newest are kept."""
+
+    async def story() -> None:
+        hub = Hub(3, "block", lambda *_: None)
+        for number in range(5):
+            await hub.put("update", number, None)
+        first, second = hub.updates(), hub.updates()
+        assert not hub.room
+        hub.close()
+        assert [number async for number in first] == [2, 3, 4]
+        assert [number async for number in second] == []
+
+    asyncio.run(story())

@@ -218,10 +218,15 @@ def test_what_is_never_answered(stage: str) -> None:
         play.frame(1, login=1)
     play.wait(10.5)
     if stage == "subscribe":
+        assert [one["op"] for one in play.sent[1] if one != "ping"] == ["login", "subscribe", "unsubscribe"]
+        play.frame(1, left="a")
+        play.wait(0.5)
         assert subscribed(play, 1) == ["a", "a"]
         assert play.failures()[0].doing == "asks for it again"
         play.take(play.session.frame(1, '"pong"', play.now))
-        play.wait(10.5)
+        play.wait(15)
+        play.take(play.session.frame(1, '"pong"', play.now))
+        play.wait(6)
     code = "not_opened" if stage == "connect" else "no_answer"
     assert (play.failures()[-1].code, play.failures()[-1].during) == (code, stage)
     assert 1 not in play.open
@@ -243,6 +248,20 @@ def test_refusals_without_a_name_are_worked_out() -> None:
     play.frame(1, error=30001)
     assert play.failures()[-1].arg is None
     assert list(play.session.wanted) == ["a", "c"]
+
+
+def test_only_what_was_refused_is_asked_for_again() -> None:
+    """A refusal for a while that names one of a batch leaves the others alone: they are answered by themselves."""
+    play = Play(private=False)
+    play.want("a", "b")
+    play.take(play.session.start(0.0))
+    play.take(play.session.opened(1, 0.0))
+    play.frame(1, error=30006, of="a", op="subscribe")
+    play.frame(1, ack="b")
+    play.wait(5.0)
+    assert subscribed(play, 1) == ["a", "b", "a"]
+    play.frame(1, ack="a")
+    assert play.session.state is State.LIVE
 
 
 def test_a_successor_takes_over_when_it_is_live() -> None:
@@ -319,3 +338,65 @@ def test_a_stream_that_gave_up_can_begin_anew() -> None:
     play.take(play.session.start(play.now))
     play.restore("a")
     assert play.session.state is State.LIVE
+
+
+def test_a_refusal_for_too_much_asks_again_for_what_it_named() -> None:
+    """The others of the same request are acknowledged after it: they are not asked for twice."""
+    play = Play()
+    play.want("a", "b", "c")
+    play.take(play.session.start(0.0))
+    play.restore()
+    play.frame(1, error=429, of="a", op="subscribe")
+    play.frame(1, ack="b")
+    play.frame(1, ack="c")
+    play.wait(5.0)
+    assert subscribed(play, 1) == ["a", "b", "c", "a"]
+    play.frame(1, ack="a")
+    assert play.session.state is State.LIVE
+    assert len(play.failures()) == 1
+
+
+def test_a_refusal_for_too_much_without_a_name() -> None:
+    """After the wait what is still not answered is given up and asked for anew; nothing is asked for twice at once."""
+    play = Play()
+    play.want("a", "b")
+    play.take(play.session.start(0.0))
+    play.restore()
+    play.frame(1, error=30006)
+    play.frame(1, ack="b")
+    play.wait(5.0)
+    assert [one for one in play.sent[1] if one != "ping"][-1] == {"op": "unsubscribe", "args": [{"of": "a"}]}
+    play.frame(1, left="a")
+    play.wait(1.0)
+    assert subscribed(play, 1) == ["a", "b", "a"]
+    assert len(play.failures()) == 1
+
+
+def test_every_subscription_refused_for_want_of_a_login() -> None:
+    """One login for all of them, and each is asked for again after it."""
+    play = Play()
+    play.want("a", "b", "c")
+    play.take(play.session.start(0.0))
+    play.restore()
+    for one in ("a", "b", "c"):
+        play.frame(1, error=30004, of=one, op="subscribe")
+    play.wait(1.0)
+    assert [one["op"] for one in play.sent[1] if one != "ping"] == ["login", "subscribe", "login"]
+    play.frame(1, login=1)
+    play.wait(1.0)
+    assert subscribed(play, 1) == ["a", "b", "c"] * 2
+    assert len(play.failures()) == 3
+
+
+def test_one_subscription_that_is_never_answered_does_not_cost_the_others() -> None:
+    """It is asked for ever more slowly on a connection that is good, and told once."""
+    play = Play()
+    link = play.live("a", "b")
+    play.want("c")
+    for _ in range(600):
+        play.wait(1.0)
+        play.frame(link, left="c")
+        play.take(play.session.frame(link, '"pong"', play.now))
+    assert len(play.opened) == 1
+    assert [one.code for one in play.failures()] == ["no_answer"]
+    assert 3 < subscribed(play, link).count("c") < 9

@@ -13,6 +13,7 @@ from resilience import Policies
 from resilience.simulate.loop import VirtualClock, run_virtual
 from resilience.streams import Limits, StreamClient, Venue
 from resilience.streams.failure import EVENTS, Gap
+from resilience.streams.windows import window_of
 from tests.streams.scripted import Plain
 
 A = {"of": "a"}
@@ -232,3 +233,25 @@ def test_closing_while_everything_is_under_way() -> None:
         events = run(story, refused=[ConnectionRefusedError()] if moment == 5.0 else [])
         assert names(events)[-1] == "close"
         assert names(events).count("close") == 1
+
+
+def test_a_handler_that_never_returns_does_not_hold_the_end_up() -> None:
+    """Closing waits for handlers, and not for ever."""
+
+    async def story(client: StreamClient, script: Script, _events: list[Any]) -> None:
+        client.on("update", lambda _update: asyncio.sleep(1e9))
+        client.subscribe(A)
+        await client.ready()
+        script.wires[0].say({"of": "a", "data": 1})
+        await asyncio.sleep(1)
+
+    run(story)
+
+
+def test_clients_of_one_host_share_its_window_of_connects() -> None:
+    """The venue counts an address, not a client."""
+    policies = Policies.builtin()
+    windows = [window_of(policies, Limits().connects, host) for host in ("a", "a", "b")]
+    assert windows[0] is windows[1]
+    assert windows[0] is not windows[2]
+    assert window_of(Policies.builtin(), Limits().connects, "a") is not windows[0]

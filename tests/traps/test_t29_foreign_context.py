@@ -43,12 +43,17 @@ def test_naive() -> None:
         asyncio.run(finalise_elsewhere(stream))
 
 
-def test_ours() -> None:
-    """Ours lets go quietly, and the context of others is as it was."""
-    pipeline = Pipeline(Policy(deadline="10s"))
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_ours(attempt: int) -> None:
+    """Ours lets go quietly, in a first attempt as in a later one, and the context of others is as it was."""
+    pipeline = Pipeline(Policy(deadline="10s", retry={"backoff": {"initial": 0}}), idempotent=True)  # type: ignore[arg-type]
+    sent: list[int] = []
 
     async def stream(waiting: asyncio.Event) -> AsyncIterator[int]:
         async def wait() -> None:
+            sent.append(1)
+            if len(sent) < attempt:
+                raise ConnectionRefusedError
             waiting.set()
             await asyncio.get_running_loop().create_future()
 

@@ -25,9 +25,14 @@ __all__ = ["Connection", "Shared"]
 
 @dataclass
 class Shared:
-    """What all connections share."""
+    """What all connections share.
+
+    Attributes:
+        limits: whether the limits on how much may be sent are held and counted.
+    """
 
     sandbox: Sandbox
+    limits: bool = True
     feeds: Feeds = field(default_factory=Feeds)
     violations: list[str] = field(default_factory=list)
 
@@ -132,7 +137,7 @@ class Connection:
     def admit(self, text: str, now: float) -> list[Act] | None:
         """Note a frame; None lets it in, acts answer it at once."""
         self.frames.append(text)
-        size, counts = len(text.encode()), self.shared.sandbox.gate.limits
+        size, counts = len(text.encode()), self.shared.limits
         if self._rate.over(now) and counts:
             self.violate(f"more than {limits.FRAMES[0]} frames in a second")
             return [frames.error(30007), frames.close(1008)]

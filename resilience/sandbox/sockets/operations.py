@@ -56,7 +56,7 @@ def _login(connection: Connection, message: dict[str, Any], now: float) -> list[
 
 
 def _subscribe(connection: Connection, message: dict[str, Any], now: float) -> list[Act]:
-    if connection.subscribes.over(now) and connection.shared.sandbox.gate.limits:
+    if connection.subscribes.over(now) and connection.shared.limits:
         connection.violate(f"more than {limits.SUBSCRIBES[0]} subscribe requests in an hour")
         return [frames.error(30006, op="subscribe")]
     return [act for arg in _args(message) for act in _begin(connection, arg)] or [frames.error(30016, op="subscribe")]
@@ -92,7 +92,7 @@ def _refusal(connection: Connection, arg: dict[str, Any]) -> int:
         return 30004
     if not kind or (kind == "public" and connection.private):
         return 30001
-    if len(connection.subscriptions) >= limits.MOST_CHANNELS and connection.shared.sandbox.gate.limits:
+    if len(connection.subscriptions) >= limits.MOST_CHANNELS and connection.shared.limits:
         connection.violate(f"more than {limits.MOST_CHANNELS} subscriptions")
         return 30006
     return 0

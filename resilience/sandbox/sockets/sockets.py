@@ -1,34 +1,23 @@
-"""The handle on the sandbox's sockets, for tests and drills; and the thread behind it.
-
-The port listens from the start. What is costly (asyncio, websockets) is loaded by the thread when the
-first connection or the first command comes. All state belongs to that thread: commands are posted to it.
-"""
+"""The handle on the sandbox's sockets, for tests and drills; commands are carried out in the thread of the wires."""
 
 from __future__ import annotations
 
-import contextlib
-import selectors
 import socket
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from .connection import Connection
 from .faults import now_of, script_of
+from .sleeper import Sleeper
 from .venue import PATHS, Venue, checked
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ..book import Order
     from ..server import Sandbox
 
 __all__ = ["Sockets"]
 
-T = TypeVar("T")
 _BACKLOG = 256
-_PATIENCE = 10.0
 
 
 class Sockets:
@@ -45,18 +34,11 @@ class Sockets:
         0
     """
 
-    def __init__(self, sandbox: Sandbox, host: str, pace: float) -> None:
-        self._venue = Venue(sandbox, pace)
-        self._listener = socket.create_server((host, 0), backlog=_BACKLOG)
-        self.port = int(self._listener.getsockname()[1])
-        self._sleeper, self._waker = socket.socketpair()
-        self._lock = threading.Lock()
-        self._closing, self._started = False, threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._changed: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="sandbox-sockets", daemon=True)
-        self._thread.start()
+    def __init__(self, sandbox: Sandbox, host: str, pace: float, limited: bool) -> None:
+        self._venue = Venue(sandbox, pace, limited)
+        listener = socket.create_server((host, 0), backlog=_BACKLOG)
+        self.port = int(listener.getsockname()[1])
+        self._sleeper = Sleeper(self._venue, listener)
 
     @property
     def connections(self) -> list[Connection]:
@@ -85,7 +67,7 @@ class Sockets:
         Returns:
             how many connections are subscribed.
         """
-        return self._call(lambda: self._venue.push(action, arg, rows, **extra))
+        return self._sleeper.call(lambda: self._venue.push(action, arg, rows, **extra))
 
     def feed(self, arg: Mapping[str, Any], *, every: float = 1.0) -> None:
         """Begin numbered updates without a gap, whether anybody is subscribed or not.
@@ -100,11 +82,11 @@ class Sockets:
         if not 0 < every < float("inf"):
             raise ValueError(f"every: expected seconds above 0, got {every!r}")
         known = checked(arg)
-        self._call(lambda: self._begin(known, every))
+        self._sleeper.call(lambda: self._begin(known, every))
 
     def stop_feed(self, arg: Mapping[str, Any]) -> None:
         """End the updates of an arg; their numbers go on if they begin again."""
-        self._call(lambda: self._venue.feed(arg, 0.0))
+        self._sleeper.call(lambda: self._venue.feed(arg, 0.0))
 
     def last(self, arg: Mapping[str, Any]) -> int:
         """Return the number of an arg's last update; 0 before the first."""
@@ -122,7 +104,7 @@ class Sockets:
             ValueError: there is no such path.
         """
         told = [(_path(path), entry) for entry in script_of(faults)]
-        self._call(lambda: self._venue.script.extend(told))
+        self._sleeper.call(lambda: self._venue.script.extend(told))
 
     def fault(self, name: str, *, path: str | None = None, number: int | None = None) -> int:
         """Let a fault happen now on the open connections.
@@ -141,77 +123,19 @@ class Sockets:
         """
         faults = now_of(name)
         where = _path(path)
-        return self._call(lambda: self._venue.fault(faults, where, number))
+        return self._sleeper.call(lambda: self._venue.fault(faults, where, number))
 
     def tell_order(self, order: Order, status: str) -> None:
         """Tell the private order channels what became of an order, without waiting."""
-        with self._lock:
-            if self._loop is not None and not self._closing:
-                self._loop.call_soon_threadsafe(self._venue.tell_order, order, status)
+        self._sleeper.post(self._venue.tell_order, order, status)
 
     def close(self) -> None:
         """End every connection and the thread."""
-        with self._lock:
-            self._closing = True
-            if self._loop is not None and self._stop is not None and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._stop.set)
-        with contextlib.suppress(OSError):
-            self._waker.send(b".")
-        self._thread.join(_PATIENCE)
-        for one in (self._listener, self._sleeper, self._waker):
-            one.close()
-
-    def _call(self, command: Callable[[], T]) -> T:
-        """Carry a command out in the thread that owns the state."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(command())
-            except Exception as error:
-                future.set_exception(error)
-
-        if self._loop is None and not self._closing:
-            self._waker.send(b".")
-            self._started.wait(_PATIENCE)
-        with self._lock:
-            if self._loop is None or self._closing:
-                raise RuntimeError("the sandbox is closed")
-            self._loop.call_soon_threadsafe(run)
-        return future.result(_PATIENCE)
+        self._sleeper.close()
 
     def _begin(self, arg: dict[str, Any], every: float) -> None:
         self._venue.feed(arg, every)
-        self._changed()
-
-    def _run(self) -> None:
-        """Sleep until somebody comes, then serve until the end."""
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._listener, selectors.EVENT_READ)
-            waiting.register(self._sleeper, selectors.EVENT_READ)
-            waiting.select()
-        if not self._closing:
-            import asyncio
-
-            asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        import asyncio
-
-        from .serving import serve
-
-        with self._lock:
-            self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-            if self._closing:
-                return
-        changed = asyncio.Event()
-        self._changed = changed.set
-        self._started.set()
-        try:
-            await serve(self._venue, self._listener, self._stop, changed)
-        finally:
-            with self._lock:
-                self._closing = True
+        self._sleeper.changed()
 
 
 def _path(path: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import limits, orders
 from .connection import Connection, Shared
 from .faults import SocketFault
-from .feeds import Feed
+from .feeds import Feed, key_of
 from .frames import Act
 from .topics import kind_of, name_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..book import Order
     from ..server import Sandbox
 
-__all__ = ["PATHS", "Entry", "Venue"]
+__all__ = ["PATHS", "Entry", "Venue", "checked"]
 
 PATHS = ("/v2/ws/public", "/v2/ws/private", "/v3/ws/public", "/v3/ws/private")
 """Where connections are accepted."""
@@ -41,9 +41,9 @@ class Venue:
         script: the faults of the next connections, each with the path that it is for, or None for any.
     """
 
-    def __init__(self, sandbox: Sandbox, pace: float) -> None:
+    def __init__(self, sandbox: Sandbox, pace: float, limited: bool) -> None:
         self.pace = pace
-        self.shared = Shared(sandbox)
+        self.shared = Shared(sandbox, limited)
         self.connects = 0
         self.connections: list[Connection] = []
         self.script: list[tuple[str | None, tuple[SocketFault, ...]]] = []
@@ -74,7 +74,7 @@ class Venue:
         """Return whether a limit on connections is exceeded, and remember it."""
         many = self._tally.over(self.now())
         crowded = len(self._performers) >= limits.MOST_OPEN
-        if not self.shared.sandbox.gate.limits or not (many or crowded):
+        if not self.shared.limits or not (many or crowded):
             return False
         what = f"{limits.CONNECTS[0]} handshakes in {limits.CONNECTS[1]:g} s" if many else f"{limits.MOST_OPEN} open"
         self.shared.violations.append(f"more than {what}")
@@ -112,10 +112,10 @@ class Venue:
     def tell_order(self, order: Order, status: str) -> None:
         """Tell the private order channels what became of an order."""
         for connection, perform in self._open():
-            for arg in connection.subscriptions:
-                if orders.tells(connection.version, arg, order):
-                    perform(connection.push("update", arg, [orders.row_of(connection.version, order, status)]))
-                    break  # once a connection, however often it subscribed
+            version = connection.version
+            args = [arg for arg in connection.subscriptions if orders.tells(version, arg, order)]
+            for arg in {key_of(arg): arg for arg in args}.values():  # once, however often it was subscribed to
+                perform(connection.push("update", arg, [orders.row_of(version, order, status)]))
 
     def feed(self, arg: Mapping[str, Any], every: float) -> None:
         """Begin the numbered updates of an arg, or change their interval; 0 stops them."""

@@ -1,6 +1,8 @@
 // Browsers start no worker for a page that is opened as a file, so the search would be silent there.
 // An invisible frame does the worker's work instead; on a server nothing of this happens.
 if (location.protocol === "file:") {
+  // As a worker's, an answer never comes before its question has been put in full.
+  const later = (target, data) => setTimeout(() => target.dispatchEvent(new MessageEvent("message", { data })))
   window.IFrameWorker = window.Worker = class extends EventTarget {
     constructor(url) {
       super()
@@ -13,7 +15,7 @@ if (location.protocol === "file:") {
         inside.document.open()
         inside.document.write("<!doctype html><html><body></body></html>")
         inside.document.close()
-        inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }))
+        inside.postMessage = (data) => later(this, data)
         const script = inside.document.createElement("script")
         script.src = new URL(url, location.href)
         script.onload = () => {
@@ -27,7 +29,7 @@ if (location.protocol === "file:") {
     }
     postMessage(data) {
       if (!this.ready) return void this.waiting.push(data)
-      this.frame.contentWindow.dispatchEvent(new MessageEvent("message", { data }))
+      later(this.frame.contentWindow, data)
     }
     terminate() {
       this.frame.remove()

@@ -1,0 +1,81 @@
+"""Secrets never stand in a policy file: what is named like one or looks like one is refused, and not shown.
+
+A file is read by more people and programs than a secret may meet: editors, version control, logs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from .nodes import Node
+
+__all__ = ["HINT", "is_credential", "looks_secret", "refuse_secrets", "values_of"]
+
+HINT = "a secret never stands in a policy file: give it to the client, from the environment or a vault"
+"""What is told where one stands."""
+_NAMED = re.compile(
+    r"secret|pass_?phrase|passwo?r?d|api[-_]?key|access[-_]?key|private[-_]?key|token|credential|mnemonic"
+    r"|(?<![a-z])pwd(?![a-z])|(?<![a-z])bearer|authorization",
+    re.IGNORECASE,
+)
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY"  # a key file
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}"  # a signed token
+    r"|\b(?:bearer|basic) [\w+/.=-]{16,}"
+    r"|://[^\s/:@]+:[^\s/@]+@"  # a password in a URL
+    r"|\b(?:sk|pk|rk)_(?:live|test)_\w{8,}|\bgh[pousr]_\w{20,}|\bxox[abprs]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}\b"
+    r"|\bbg_[0-9a-f]{32}\b"
+    r"|\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z",
+    re.IGNORECASE,
+)
+_LOOKED_AT = 512  # characters: whatever has a shape shows it at once
+_LONG = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
+
+
+def is_credential(name: str) -> bool:
+    """Tell whether a key is named like a credential."""
+    return _NAMED.search(name) is not None
+
+
+def looks_secret(text: str) -> bool:
+    """Tell whether a value looks like a credential: a known shape, or many letters and digits mixed by chance."""
+    if _SHAPES.search(text[:_LOOKED_AT]):
+        return True
+    if _LONG.fullmatch(text) is None:
+        return False
+    digits = sum(one.isdigit() for one in text)
+    hexadecimal = not text.isdigit() and all(one in "0123456789abcdefABCDEF" for one in text)
+    mixed = text != text.lower() and text != text.upper()
+    return digits >= 3 and (mixed or hexadecimal)
+
+
+def refuse_secrets(root: Node, add: Callable[[Node, str, str], None]) -> None:
+    """Add a mistake for all that is a secret by its key or its looks, and mark it: told once, never shown."""
+    for key, value, path in values_of(root):
+        if key is not None and looks_secret(str(key.value)):
+            key.value = path = "[a secret]"
+            add(key, path, HINT)
+        named = key is not None and value.kind != "mapping" and value.value != "" and is_credential(str(key.value))
+        if named and key is not None:
+            add(key, path, HINT)
+            value.wrong = True
+        elif value.kind == "scalar" and looks_secret(value.value):
+            add(value, path, f"this looks like a secret; {HINT}")
+            value.wrong = True
+
+
+def values_of(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
+    """Yield (key, value, path) of everything below a node; what aliases repeat comes once."""
+    seen: set[int] = set()
+    todo: list[tuple[Node | None, Node, str]] = [(None, root, "")]
+    while todo:
+        key, node, path = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield key, node, path
+        if node.kind == "mapping":
+            todo += [(k, v, f"{path}.{k.value}" if path else str(k.value)) for k, v in reversed(node.value)]
+        elif node.kind == "list":
+            todo += [(None, node.value[place], f"{path}[{place}]") for place in reversed(range(len(node.value)))]

@@ -1,0 +1,49 @@
+"""Waiting for the answer to a request, on the side of who asks."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable
+
+from .._core.clock import Clock
+from .dialect import Message
+from .request import NotSentError, Request
+from .supervisor import Supervisor
+
+__all__ = ["answer_to"]
+
+
+async def answer_to(
+    supervisor: Supervisor,
+    clock: Clock,
+    request_id: str,
+    text: str,
+    leaving: Callable[[], None],
+) -> Message:
+    """Send a request once the socket is logged in, and return its answer, which may be an error.
+
+    Args:
+        supervisor: of the socket.
+        clock: the time it goes by.
+        request_id: by which the answer is known.
+        text: the frame.
+        leaving: called just before it leaves, and again when its connection was cut before the answer came.
+
+    Raises:
+        NotSentError: the socket has ended; nothing was sent.
+        ConnectionResetError: the connection ended before the answer came.
+    """
+    session = supervisor.session
+    request = Request(request_id, text, leaving)
+    while (steps := session.ask(request, clock.monotonic())) is None:
+        if session.over is not None:
+            why = "" if session.ended is None else f": {session.ended.remedy or session.ended.code}"
+            raise NotSentError(f"the {session.name} socket is {session.state.value}{why}", session.ended)
+        await supervisor.changed()
+    supervisor.do(steps)
+    try:
+        return await request
+    except CancelledError:
+        supervisor.do(session.withdraw(request, clock.monotonic()))
+        request.given_up()
+        raise

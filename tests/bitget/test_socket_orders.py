@@ -1,0 +1,208 @@
+"""Orders over the socket, on the sandbox: executed once and told so, whatever becomes of the frame or its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from resilience import Policies, failure_of, wrap
+from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2, WebsocketClientV3
+from resilience.sandbox import Sandbox
+from tests.bitget.listening import Heard, run
+
+VERSIONS = [2, 3]
+HEAD = {2: {"instType": "SPOT", "instId": "BTCUSDT"}, 3: {"category": "spot", "symbol": "BTCUSDT"}}
+SIZE = {2: {"size": "50"}, 3: {"qty": "50"}}
+MARKET = {"side": "buy", "orderType": "market"}
+RESTING = {"side": "buy", "orderType": "limit", "price": "1"}
+FUTURES = {"instType": "USDT-FUTURES", "instId": "BTCUSDT", "marginMode": "crossed", "marginCoin": "USDT", "size": "1"}
+
+
+@pytest.fixture(params=VERSIONS, ids=["v2", "v3"])
+def version(request: Any) -> int:
+    """The version of the sockets."""
+    return int(request.param)
+
+
+@pytest.fixture
+def exchange(version: int) -> Iterator[Sandbox]:
+    """An exchange whose stamps are good for a second."""
+    with Sandbox(window=1.0, unified=version == 3) as sandbox:
+        yield sandbox
+
+
+@asynccontextmanager
+async def trading(exchange: Sandbox, version: int, key: str | None = None) -> AsyncIterator[Any]:
+    """Give a client whose private socket is open; its policies are the sandbox's, and write no log."""
+    policies = Policies.load(exchange.policy)
+    made = WebsocketClientV2 if version == 2 else WebsocketClientV3
+    rest = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+    told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+    async with rest, made(key or exchange.key, exchange.secret, exchange.passphrase, **told) as client:
+        yield client
+
+
+def executed(exchange: Sandbox) -> dict[str, int]:
+    """Return how often each order was executed."""
+    return {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
+
+
+async def opened(client: Any, version: int) -> None:
+    """Have one order through, so that the private socket is surely open."""
+    await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="first")
+
+
+@pytest.mark.parametrize("fault", ["trade_lost", "trade_unseen", "half_open", "trade_error:40725", "error:30007"])
+def test_an_order_in_doubt_is_executed_once(exchange: Sandbox, version: int, fault: str) -> None:
+    """Lost on the way, or only its answer: it is looked up by REST, and sent again only when it did not happen."""
+
+    async def story() -> Any:
+        async with trading(exchange, version) as client:
+            await opened(client, version)
+            exchange.sockets.fault(fault, path=f"/v{version}/ws/private")
+            return await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="mine")
+
+    told = run(story())
+    assert (told["clientOid"], bool(told["orderId"])) == ("mine", True)
+    assert executed(exchange) == {"first": 1, "mine": 1}
+
+
+def test_a_refusal_is_raised_as_bitget_told_it(exchange: Sandbox, version: int) -> None:
+    """The code, what it means and what helps; nothing happened, and no exception event tells it a second time."""
+
+    async def story() -> Any:
+        events: list[Any] = []
+        async with trading(exchange, version) as client:
+            client.on("exception", events.append)
+            await opened(client, version)
+            exchange.sockets.fault("trade_error:25202")
+            with pytest.raises(Exception, match="25202") as caught:
+                await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="mine")
+            return caught.value, events
+
+    error, events = run(story())
+    failure = failure_of(error)
+    assert (type(error).__name__, failure.code, failure.category, failure.executed) == (
+        "BitgetSocketError", "25202", "user_fixable", "no",
+    )  # fmt: skip
+    assert failure.remedy == "Deposit or transfer funds, or reduce the order"
+    assert (failure.key, events, executed(exchange)) == ("mine", [], {"first": 1})
+
+
+def test_a_cancel_whose_answer_is_lost(exchange: Sandbox, version: int) -> None:
+    """The order is looked up, and told as cancelled."""
+
+    async def story() -> Any:
+        async with trading(exchange, version) as client:
+            resting = {**RESTING, **({"force": "gtc"} if version == 2 else {})}
+            await client.place_order(**HEAD[version], **SIZE[version], **resting, clientOid="resting")
+            exchange.sockets.fault("trade_lost", path=f"/v{version}/ws/private")
+            return await client.cancel_order(**HEAD[version], clientOid="resting")
+
+    assert run(story())["status"] == "cancelled"
+
+
+def test_a_key_that_is_refused_is_not_tried_again(exchange: Sandbox, version: int) -> None:
+    """The socket gives up; the order was never sent, and its error says what to put right."""
+
+    async def story() -> Any:
+        async with trading(exchange, version, key="another-key") as client:
+            with pytest.raises(Exception, match="given up") as caught:
+                await client.place_order(**HEAD[version], **SIZE[version], **MARKET)
+            return failure_of(caught.value)
+
+    failure = run(story())
+    assert (failure.code, failure.category, failure.executed) == ("30011", "user_fixable", "no")
+    assert failure.remedy == "Check the API key; demo and live keys differ"
+    assert executed(exchange) == {}
+
+
+def test_a_call_that_is_cancelled_leaves_nothing_on_its_way(exchange: Sandbox, version: int) -> None:
+    """Its connection is cut: an order whose answer nobody waits for is not delivered later."""
+
+    async def story() -> None:
+        async with trading(exchange, version) as client:
+            heard = Heard(client)
+            await opened(client, version)
+            (first,) = exchange.sockets.connections
+            exchange.sockets.fault("half_open")
+            call = asyncio.ensure_future(client.place_order(**HEAD[version], **SIZE[version], **MARKET))
+            await asyncio.sleep(0.05)  # it leaves, and nobody reads it
+            call.cancel()
+            await asyncio.wait([call])
+            assert call.cancelled()
+            await heard.until(lambda: not first.open)
+
+    run(story())
+    assert executed(exchange) == {"first": 1}
+
+
+def test_futures_are_placed_and_looked_up() -> None:
+    """V2 tells the market by `instType`; an order whose answer is lost is looked up among the futures."""
+
+    async def story(exchange: Sandbox) -> Any:
+        async with trading(exchange, 2) as client:
+            await client.place_order(**FUTURES, **MARKET, clientOid="first")
+            exchange.sockets.fault("trade_lost", path="/v2/ws/private")
+            return await client.place_order(**FUTURES, **MARKET, clientOid="mine")
+
+    with Sandbox(window=1.0) as exchange:
+        assert run(story(exchange))["clientOid"] == "mine"
+        assert executed(exchange) == {"first": 1, "mine": 1}
+
+
+def test_a_blocking_rest_client_serves_as_well() -> None:
+    """Looks and the exchange's time are asked for in a thread."""
+
+    async def story(exchange: Sandbox) -> Any:
+        rest = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+        told = {"base_url": exchange.ws, "policies": Policies.load(exchange.policy), "rest": rest}
+        with rest:
+            async with WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **told) as client:
+                await opened(client, 2)
+                exchange.sockets.fault("trade_lost", path="/v2/ws/private")
+                return await client.place_order(**HEAD[2], **SIZE[2], **MARKET, clientOid="mine")
+
+    with Sandbox(window=1.0) as exchange:
+        assert run(story(exchange))["clientOid"] == "mine"
+        assert executed(exchange) == {"first": 1, "mine": 1}
+
+
+@pytest.mark.parametrize(
+    ("client", "params", "words"),
+    [
+        (WebsocketClientV2("k", "s", "p"), {**HEAD[2], **MARKET}, "need rest="),
+        (WebsocketClientV2(), {**HEAD[2], **MARKET}, "need credentials"),
+        (WebsocketClientV2("k", "s", "p"), {"instType": "SPOT"}, "instId: expected a text"),
+        (WebsocketClientV3("k", "s", "p"), {"symbol": "BTCUSDT"}, "category: expected a text"),
+    ],
+)
+def test_what_is_missing_is_told_at_once(client: Any, params: dict[str, Any], words: str) -> None:
+    """Without a way to look an order up, or a market, nothing is sent."""
+    with pytest.raises(ValueError, match=words):
+        run(client.place_order(**params))
+
+
+def test_a_wrapped_rest_client_serves_as_well() -> None:
+    """Wrapped methods are coroutine functions as the originals are: looks are awaited, and not put in a thread."""
+
+    async def story(exchange: Sandbox) -> Any:
+        policies = Policies.load(exchange.policy)
+        plain = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+        rest = wrap(plain, "bitget", policies=policies)
+        assert inspect.iscoroutinefunction(rest.get)
+        assert inspect.iscoroutinefunction(rest.server_time)
+        told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+        async with rest, WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **told) as client:
+            await opened(client, 2)
+            exchange.sockets.fault("trade_lost", path="/v2/ws/private")
+            return await client.place_order(**HEAD[2], **SIZE[2], **MARKET, clientOid="mine")
+
+    with Sandbox(window=1.0) as exchange:
+        assert run(story(exchange))["clientOid"] == "mine"
+        assert executed(exchange) == {"first": 1, "mine": 1}

@@ -1,0 +1,189 @@
+"""`resilience simulate`: what it prints and writes, and how it tells a mistake."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resilience.cli import main
+from resilience.simulate.several import run_jobs
+
+TINY = """\
+title: Five seconds of failures
+clients: 2
+rate: 10/s
+capacity: 40/s
+troubles: [{start: 2s, end: 7s, kind: error, share: 50%}]
+lasts: 15s
+"""
+POLICIES = """\
+version: 1
+policies:
+  careful: {extends: default, attempt_timeout: 2s}
+  eager: {deadline: 30s, retry: {max_attempts: 5}}
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a policy file and a small scenario, in which the command runs."""
+    (tmp_path / "bot.yaml").write_text(POLICIES, encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def printed(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+    """Run the command and return what it printed, after a look at its exit code."""
+    assert main(["simulate", *words]) == code
+    return capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("files")
+def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """All policies of the file and none at all, a line each; then a verdict for each policy."""
+    lines = printed(["bot.yaml", "--scenario", "tiny.yaml"], capsys).splitlines()
+    assert lines[0] == "Five seconds of failures (seed 1)"
+    assert [line.split("  ")[0] for line in lines[2:5]] == ["careful", "eager", "no policy"]
+    assert [line.split(":")[0] for line in lines[6:]] == ["careful", "eager"]
+    assert "% of the requests succeeded in the trouble" in lines[6]
+
+
+@pytest.mark.usefixtures("files")
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figures and what happened over time, for programs; the same seed gives the same."""
+    words = ["bot.yaml", "--scenario", "tiny.yaml", "--policy", "eager", "--policy", "http", "--seed", "7", "--json"]
+    told: dict[str, Any] = json.loads(printed(words, capsys))
+    assert [one["policy"] for one in told["policies"]] == ["eager", "http"]
+    assert (told["seed"], told["scenario"]["clients"], told["bare"]["policy"]) == (7, 2, "no policy")
+    assert told["policies"][0]["attempts_a_request"] > 1.2
+    assert json.loads(printed(words, capsys)) == told
+
+
+@pytest.mark.usefixtures("files")
+def test_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
+    """Policies of several files are told apart by the file's name; `--no-bare` leaves the bare clients out."""
+    Path("other.yaml").write_text("policies: {careful: {extends: default}}\n", encoding="utf-8")
+    words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-bare", "--json"]
+    told = json.loads(printed(words, capsys))
+    assert [(one["policy"], one["file"]) for one in told["policies"]] == [
+        ("bot: careful", "bot.yaml"),
+        ("other: careful", "other.yaml"),
+    ]
+    assert told["bare"] is None
+
+
+@pytest.mark.usefixtures("files")
+def test_the_operation_chooses_the_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the scenario names its requests, the file's operations say which policy is theirs."""
+    with Path("bot.yaml").open("a", encoding="utf-8") as file:
+        file.write('operations: [{match: "fetch_*", policy: eager}]\n')
+    with Path("tiny.yaml").open("a", encoding="utf-8") as file:
+        file.write("operation: fetch_ticker\n")
+    told = json.loads(printed(["bot.yaml", "--scenario", "tiny.yaml", "--json"], capsys))
+    assert [one["policy"] for one in told["policies"]] == ["eager"]
+
+
+@pytest.mark.usefixtures("files")
+def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """One file, which asks nothing of any other."""
+    assert "report: out.html" in printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    page = Path("out.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<title>Five seconds of failures – resilience simulate</title>" in page
+    for outside in ("http://", "https://", "<script", "@import", "url("):
+        assert outside not in page
+
+
+@pytest.mark.usefixtures("files")
+def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a user writes is shown as it is, in the page and in a terminal."""
+    text = TINY.replace("Five seconds of failures", "\"<img src=x onerror=alert(1)> & 'co'\"")
+    Path("tiny.yaml").write_text(text, encoding="utf-8")
+    printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    page = Path("out.html").read_text(encoding="utf-8")
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+
+
+@pytest.mark.usefixtures("files")
+def test_scaled(capsys: pytest.CaptureFixture[str]) -> None:
+    """A share of the clients meets the same share of the service."""
+    words = ["--scenario", "brownout", "--scale", "5%", "--no-bare", "--json"]
+    told = json.loads(printed(words, capsys))["scenario"]
+    assert (told["clients"], told["capacity"]) == (2, 30.0)
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """The shipped scenarios, a line each."""
+    lines = printed(["--list"], capsys).splitlines()
+    assert lines[0].split() == ["scenario", "what", "happens"]
+    assert any(line.startswith("outage ") for line in lines)
+    told = json.loads(printed(["--list", "--json"], capsys))
+    assert {"name": "outage", "title": "A minute of outage"} in told
+
+
+@pytest.mark.usefixtures("files")
+def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are told with their place, in a scenario as in a policy file, and the exit code is 1."""
+    Path("bad.yaml").write_text("clints: 3\nrate: x\n", encoding="utf-8")
+    assert main(["simulate", "bot.yaml", "--scenario", "bad.yaml"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "bad.yaml:1:1: clints: unknown key; did you mean clients?",
+        "bad.yaml:2:7: rate: expected a rate such as 10/s or 600/m, got 'x'",
+    ]
+    assert main(["simulate", "tiny.yaml", "--scenario", "tiny.yaml"]) == 1
+    assert "tiny.yaml:1:1: title: unknown key" in capsys.readouterr().err
+    Path("empty.yaml").write_text("", encoding="utf-8")
+    assert main(["simulate", "empty.yaml"]) == 1
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--scenario", "outge"], "no scenario 'outge'; did you mean outage?"),
+        (["--scenario", "there/is/none.yaml"], "cannot be read: No such file"),
+        (["none.yaml"], "cannot be read: No such file"),
+        (["bot.yaml", "--policy", "carefl"], "did you mean 'careful'?"),
+        (["--seed", "x"], "invalid int value"),
+        (["--scale", "0"], "expected a share"),
+        (["--scale", "x"], "expected a share"),
+        (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "there is no folder no/such"),
+        (["--scenario", "tiny.yaml", "--report", "."], "that is a folder"),
+    ],
+)
+def test_wrong_use(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, and exit code 2, before anything is run."""
+    assert main(["simulate", *words]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("files")
+def test_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """More policies than a page can hold are refused at once."""
+    names = "\n".join(f"  p{number}: {{extends: default}}" for number in range(13))
+    Path("many.yaml").write_text(f"policies:\n{names}\n", encoding="utf-8")
+    assert main(["simulate", "many.yaml", "--scenario", "tiny.yaml"]) == 2
+    assert "at most 12 can be compared" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("files")
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends it without a word."""
+
+    def interrupted(jobs: Any, tick: Any) -> None:
+        def press() -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        run_jobs(jobs, press, processes=1)
+
+    monkeypatch.setattr("resilience.simulate.several.run_jobs", interrupted)
+    assert main(["simulate", "--scenario", "tiny.yaml"]) == 130
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,156 @@
+"""Variables of the environment in policy files: filled in, missed by name, never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resilience import Policies, PolicyError
+from resilience.config.lint import lint
+from resilience.config.load import from_mapping
+
+SECRET = "hunter2-and-a-lot-more"
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few variables, and one that is not there."""
+    for name, value in {
+        "LIMIT": "12s",
+        "TRIES": "4",
+        "SHARE": "20%",
+        "EMPTY": "",
+        "HELD": SECRET,
+        "COST": "$5",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("UNSET", raising=False)
+
+
+def problems(mapping: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return path and message of each mistake in a mapping."""
+    with pytest.raises(PolicyError) as caught:
+        from_mapping(mapping)
+    return [(one.path, one.message) for one in caught.value.problems]
+
+
+def test_values_of_every_kind() -> None:
+    """A variable may be a duration, a count, a ratio, a switch, a word, a name or a part of one."""
+    found = from_mapping(
+        {
+            "policies": {
+                "a": {
+                    "deadline": "${LIMIT}",
+                    "retry": {"max_attempts": "${TRIES}", "backoff": {"kind": "${KIND:-linear}"}},
+                    "budget": "${BUDGET:-off}",
+                    "breaker": {"failure_rate": "${SHARE}", "wait": "${WAIT:-true}"},
+                    "quota": [{"rate": "${TRIES}0/s", "name": "orders-${TRIES}"}],
+                }
+            },
+            "operations": [{"match": "${PREFIX:-fetch}_*", "policy": "${NAME:-a}"}],
+        }
+    )
+    one = found.policies["a"]
+    assert one.retry is not None
+    assert one.breaker is not None
+    assert (one.deadline, one.retry.max_attempts, one.retry.backoff.kind) == (12.0, 4, "linear")
+    assert (one.budget, one.breaker.failure_rate, one.breaker.wait) == (None, 0.2, True)
+    assert (one.quota[0].rate, one.quota[0].name) == (40.0, "orders-4")
+    assert (found.operations[0].match, found.operations[0].policy) == ("fetch_*", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${EMPTY:-7s}", "7s"),
+        ("${UNSET:-}", None),
+        ("$$", "$"),
+        ("$${LIMIT}", "${LIMIT}"),
+        ("$$${TRIES}", "$4"),
+        ("a$b", "a$b"),
+        ("$LIMIT", "$LIMIT"),
+        ("${COST}", "$5"),
+        ("${LIMIT}${TRIES}", "12s4"),
+        ("${UNSET:-a:-b}", "a:-b"),
+    ],
+)
+def test_spelling(text: str, value: str | None) -> None:
+    """Empty counts as missing, a dollar sign is doubled, and what a variable holds is not read again."""
+    assert from_mapping({"policies": {"a": {"attempt_header": text}}}).policies["a"].attempt_header == value
+
+
+def test_aliases_are_filled_once(tmp_path: Path) -> None:
+    """What stands in a file once and is repeated by an alias is one value."""
+    path = tmp_path / "p.yaml"
+    path.write_text("policies: {a: {attempt_header: &h '$$$$x'}, b: {attempt_header: *h}}")
+    policies = Policies.load(path)
+    assert {policies.policy(name).attempt_header for name in "ab"} == {"$$x"}
+
+
+@pytest.mark.parametrize("text", ["${UNSET}", "${EMPTY}", "x${UNSET}y"])
+def test_a_missing_variable_is_named_once(text: str) -> None:
+    """A variable that is not set, or empty, and has no default is one mistake, at its place."""
+    (told,) = problems({"policies": {"a": {"retry": {"max_attempts": text}}}})
+    assert told[0] == "policies.a.retry.max_attempts"
+    assert "is not set" in told[1]
+
+
+@pytest.mark.parametrize("text", ["${", "${}", "${5}", "${A B}", "${A", "${A:7}"])
+def test_a_variable_written_wrong(text: str) -> None:
+    """What begins like a variable and is none is told how one is written."""
+    (told,) = problems({"policies": {"a": {"deadline": text}}})
+    assert "${NAME}" in told[1]
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"version": "${HELD}"},
+        {"codes": ["${HELD}"]},
+        {"policies": {"a": {"extends": "${HELD}"}}},
+        {"policies": {"a": {"deadline": "${HELD}"}}},
+        {"policies": {"a": {"retry": "${HELD}"}}},
+        {"policies": {"a": {"retry": {"max_attempts": "${HELD}"}}}},
+        {"policies": {"a": {"retry": {"backoff": {"kind": "${HELD}"}}}}},
+        {"policies": {"a": {"quota": [{"key": "${HELD}"}]}}},
+        {"policies": {"a": {"quota": "${HELD}"}}},
+        {"policies": {"a": {"hedge": {"threads": "${HELD}"}}}},
+        {"policies": {"a": {"stages": ["${HELD}"]}}},
+        {"policies": {"a": {"unknown": {"category": "${HELD}"}}}},
+        {"policies": "${HELD}"},
+        {"operations": "${HELD}"},
+        {"operations": [{"match": "x", "policy": "${HELD}"}]},
+        {"operations": [{"match": "x", "idempotent": "no-${HELD}"}]},
+    ],
+)
+def test_no_message_shows_what_a_variable_holds(mapping: dict[str, Any]) -> None:
+    """It may be a secret that got into the wrong place; the variable is named in its stead."""
+    told = str(problems(mapping))
+    assert "hunter2" not in told
+    assert "a lot" not in told
+
+
+def test_warnings_do_not_show_it_either(tmp_path: Path) -> None:
+    """A text that is allowed and does nothing is told by its variable."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        'version: 1\noperations:\n  - {match: "${HELD}*", policy: default, lane: "${HELD}"}\n  - {match: "${HELD}x"}\n'
+    )
+    told = "".join(map(str, lint(path)))
+    assert told.count("warning: ") == 2
+    assert "${HELD}" in told
+    assert "hunter2" not in told
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_whatever_it_holds_it_is_not_shown(monkeypatch: pytest.MonkeyPatch, held: str) -> None:
+    """Long values and odd ones included, whichever way a message would have written them."""
+    marked = f"{held}-q7z-{held}"
+    monkeypatch.setenv("HELD", marked)
+    for mapping in ({"deadline": "${HELD}"}, {"retry": {"backoff": {"kind": "${HELD}"}}}, {"extends": "${HELD}"}):
+        assert "q7z" not in str(problems({"policies": {"a": mapping}}))

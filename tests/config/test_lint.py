@@ -1,0 +1,210 @@
+"""What check says of settings that cannot do what they say, and where it has nothing to say."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience.bitget.operations import OPERATIONS
+from resilience.config.globs import covers, effort, shared_name
+from resilience.config.lint import lint
+
+
+def warnings(folder: Path, text: str) -> list[str]:
+    """Return the warnings of a file as `line: path: message`, without the word itself."""
+    path = folder / "p.yaml"
+    path.write_text(text)
+    problems = lint(path, names=OPERATIONS)
+    assert all(one.severity == "warning" for one in problems), problems
+    return [f"{one.line}: {one.path}: {one.message.removeprefix('warning: ')}" for one in problems]
+
+
+SILENT = {
+    "waits that fit by a hair": (
+        "policies: {a: {deadline: 31s, retry: {max_attempts: 4, backoff: {kind: constant, initial: 10s, "
+        "max: 10s, jitter: none}}}}"
+    ),
+    "full jitter may be short": (
+        "policies: {a: {deadline: 20s, retry: {max_attempts: 9, backoff: {kind: constant, initial: 10s, "
+        "max: 10s}}}}"
+    ),
+    "one attempt as long as the deadline": (
+        "policies: {a: {deadline: 8s, attempt_timeout: 8s, "
+        "retry: {max_attempts: 1}}}"
+    ),
+    "no retry, no budget": "policies: {a: {budget: {ratio: 0%, floor: 0/s}}}",
+    "a budget for quiet times": "policies: {a: {retry: {}, budget: {ratio: 0%, floor: 1/s}}}",
+    "a quota that feeds the breaker": "policies: {a: {breaker: {min_calls: 20}, quota: [{rate: 2/s, burst: 10}]}}",
+    "a quota that just feeds it": "policies: {a: {breaker: {min_calls: 20, window: 19s}, quota: [{rate: 1/s}]}}",
+    "a quota of some operations": "policies: {a: {breaker: {}, quota: [{rate: 1/s, operations: [x]}]}}",
+    "a quota for each operation": "policies: {a: {breaker: {}, quota: [{rate: 1/s, key: operation}]}}",
+    "a breaker that counts calls": "policies: {a: {breaker: {window: 20 calls}, quota: [{rate: 1/m}]}}",
+    "a quota that two attempts fit": (
+        "policies: {a: {deadline: 30s, retry: {max_attempts: 2}, quota: [{rate: 2/m, "
+        "burst: 2}]}}"
+    ),
+    "a deadline past the fence": "policies: {a: {deadline: 36s, reconcile: {}}}",
+    "an API with a short window": "policies: {a: {deadline: 10s, reconcile: {window: 2s, processing: 1s, lag: 1s}}}",
+    "lanes by rank": "policies: {a: {admission: {lanes: {cancel: {reserve: 2, priority: 1}}}}}",
+    "a lane above a lower one": (
+        "policies: {a: {admission: {lanes: {cancel: {reserve: 2}, bulk: {priority: -1}}}}}\n"
+        "operations: [{match: 'b*', policy: a, lane: bulk}]"
+    ),
+    "a lane of a parent": (
+        "policies: {a: {admission: {lanes: {bulk: {}}}}, b: {extends: a}}\n"
+        "operations: [{match: 'b*', policy: b, lane: bulk}]"
+    ),
+    "an entry for whatever policy": (
+        "policies: {a: {admission: {lanes: {bulk: {}}}}}\n"
+        "operations: [{match: 'b*', lane: bulk}]"
+    ),
+    "the rule and its exceptions": (
+        "operations: [{match: fetch_order, policy: http}, {match: 'fetch_*', policy: default}, {match: '*', "
+        "policy: ccxt}]"
+    ),
+    "overlaps that say the same": "operations: [{match: 'fetch_*', policy: http}, {match: '*_order', policy: http}]",
+    "globs apart": "operations: [{match: 'fetch_*', policy: http}, {match: 'create_*', policy: default}]",
+    "a write with a key": "operations: [{match: post /v1/orders, policy: default, key: client_id}]",
+    "a write that may be repeated": "operations: [{match: post /v1/search, policy: default, idempotent: true}]",
+    "a write that is looked up": "operations: [{match: post /v1/orders, policy: bitget}]",
+    "a write that is sent once": "policies: {once: {deadline: 5s}}\noperations: [{match: 'post *', policy: once}]",
+    "any method of any path": "operations: [{match: '* /v1/ticker', policy: http}, {match: get, policy: http}]",
+    "a name of one's own": (
+        "operations: [{match: rebalance, policy: bitget}, {match: spot_place_order, "
+        "policy: bitget}]"
+    ),
+    "camel case elsewhere": "operations: [{match: fetchTicker, policy: default}]",
+    "one window in two policies": (
+        "policies: {a: {quota: [{name: n, rate: 5/s}]}, b: {quota: [{name: n, "
+        "rate: 5/s}]}}"
+    ),
+    "a child's window": "policies: {a: {quota: [{name: n, rate: 5/s}]}, b: {extends: a}}",
+    "the shipped windows, tuned": (
+        "policies: {vip: {extends: bitget, quota: [{name: bitget-spot-place, rate: 30/s, "
+        "burst: 30}]}}"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(SILENT))
+def test_nothing_to_say(name: str, tmp_path: Path) -> None:
+    """What can do what it says is left alone."""
+    assert warnings(tmp_path, SILENT[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            "deadline: 30s, retry: {max_attempts: 4, backoff: {kind: constant, initial: 10s, max: 10s, jitter: none}}",
+            "4 is",
+        ),
+        ("breaker: {min_calls: 21, window: 19s}, quota: [{rate: 1/s}]", "at most 20 attempts"),
+        ("deadline: 35s, reconcile: {}", "ends as unknown"),
+        ("deadline: 60s, retry: {max_attempts: 2}, quota: [{rate: 1/m}]", "is never reached"),
+    ],
+)
+def test_the_edge_itself(tmp_path: Path, settings: str, says: str) -> None:
+    """What needs the whole of what there is does not fit."""
+    (told,) = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
+    assert says in told
+
+
+def test_a_warning_stands_where_the_file_can_change_it(tmp_path: Path) -> None:
+    """A setting of a shipped file is not pointed at: the one over it is; what a child inherits is told once."""
+    told = "an attempt that takes its 8s leaves 2s of the deadline of 10s: 3 attempts cannot all fit, not even two"
+    text = "policies:\n  a:\n    extends: default\n    deadline: 10s\n  b: {extends: a}\n"
+    assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {told}"]
+
+
+def test_a_shipped_window_with_another_rate(tmp_path: Path) -> None:
+    """What one policy inherits and another changes is told in the file that was checked."""
+    text = """\
+policies:
+  vip: {extends: bitget, quota: [{name: bitget-spot-place, rate: 30/s, burst: 30}]}
+  plain:
+    extends: bitget
+"""
+    (told,) = warnings(tmp_path, text)
+    assert told.startswith("4: policies.plain.quota[0].rate: the window 'bitget-spot-place' has another rate")
+
+
+def test_a_window_that_nobody_pays(tmp_path: Path) -> None:
+    """The operations of a window are looked at like the entries."""
+    text = "policies: {a: {quota: [{rate: 5/s, operations: [get, 'POST /v1/*', /v1/orders]}]}}"
+    assert [one.split(": ")[1] for one in warnings(tmp_path, text)] == [
+        "policies.a.quota[0].operations[1]",
+        "policies.a.quota[0].operations[2]",
+    ]
+
+
+def test_all_warnings_at_once(tmp_path: Path) -> None:
+    """They come in the order of the lines, a policy's and those of the entries."""
+    text = """\
+policies:
+  a:
+    deadline: 30s
+    attempt_timeout: 12s
+    retry: {max_attempts: 5}
+    budget: {ratio: 0, floor: 0}
+    hedge: {delay: 20s}
+operations:
+  - {match: "*", policy: a}
+  - {match: POST /v1/orders, policy: a}
+  - {match: post, policy: a}
+"""
+    assert [one.split(":")[0] for one in warnings(tmp_path, text)] == ["5", "6", "7", "10", "10", "11", "11"]
+
+
+def test_code_tables_are_checked_too(tmp_path: Path) -> None:
+    """A file of rows is a table: its mistakes are told with their places."""
+    path = tmp_path / "shop.yaml"
+    path.write_text('rules:\n  - {code: "1", category: fatal}\n')
+    assert lint(path) == []
+    path.write_text('rules:\n  - {code: "1", category: fatl}\n')
+    assert [(one.line, one.severity) for one in lint(path)] == [(2, "error")]
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "covered"),
+    [
+        ("*", "a*b?", True),
+        ("fetch_*", "fetch_order", True),
+        ("fetch_*", "fetch_*_order", True),
+        ("fetch_*_order", "fetch_*", False),
+        ("f?tch_*", "fetch_*", True),
+        ("fetch_*", "f?tch_*", False),
+        ("a*b*c", "a*xb*c", True),
+        ("a?c", "abc", True),
+        ("a[bc]d", "a[bc]d", True),
+        ("a?d", "a[bc]d", True),
+        ("a[bc]d", "a?d", False),
+        ("**", "*", True),
+        ("a*", "b*", False),
+    ],
+)
+def test_globs_that_cover(outer: str, inner: str, covered: bool) -> None:
+    """One glob covers another when it matches all that the other does."""
+    assert covers(outer, inner) is covered
+
+
+GLOBS = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]"]), max_size=7).map("".join)
+NAMES = st.text("abc", max_size=7)
+
+
+@given(GLOBS, GLOBS, NAMES)
+def test_globs_keep_their_word(one: str, other: str, name: str) -> None:
+    """What covers another matches all its names; a shared name is one of both; where there is none, no name is."""
+    if covers(one, other) and fnmatchcase(name, other):
+        assert fnmatchcase(name, one)
+    shared = shared_name(one, other)
+    if shared is not None:
+        assert fnmatchcase(shared, one)
+        assert fnmatchcase(shared, other)
+    elif fnmatchcase(name, one):
+        assert not fnmatchcase(name, other)
+    assert effort(one, other) >= 1

@@ -1,0 +1,266 @@
+"""The schema and the loader say the same, and what is shipped is what the annotations say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience import PolicyError
+from resilience._core.policy import Operation, Policy
+from resilience._core.section import Section, about, hints
+from resilience._core.units import Spec
+from resilience.config.load import from_mapping
+from resilience.config.nodes import read_file
+from resilience.config.patterns import pattern
+from resilience.config.reference import key_tables
+from resilience.config.schema import as_text, policy_schema
+from resilience.config.schema_of_codes import code_schema
+from resilience.config.sections import in_files
+from resilience.config.tables import CodeRegistry
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "policies"
+POLICIES, TABLES = jsonschema.Draft202012Validator(policy_schema()), jsonschema.Draft202012Validator(code_schema())
+
+
+def test_what_is_shipped_is_what_the_annotations_say() -> None:
+    """The files in the wheel are printed by `resilience schema`, and are schemas of the draft they name."""
+    assert (SHIPPED / "policy.schema.json").read_text("utf-8") == as_text(policy_schema())
+    assert (SHIPPED / "codes.schema.json").read_text("utf-8") == as_text(code_schema())
+    for validator in (POLICIES, TABLES):
+        assert validator.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        jsonschema.Draft202012Validator.check_schema(validator.schema)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_file_names_its_schema_and_keeps_it(path: Path) -> None:
+    """The first line leads an editor to a file beside it, and nothing in the file is against that schema."""
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", path.read_text("utf-8").splitlines()[0])
+    assert named is not None
+    schema = json.loads((path.parent / named[1]).read_text("utf-8"))
+    root = read_file(path)
+    assert root is not None
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(root.plain)) == []
+
+
+def sections(kind: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], type[Section]]]:
+    """Yield every settings class below one, with the keys that lead to it."""
+    yield path, kind
+    for name, hint in hints(kind).items():
+        for one in parts(hint):
+            yield from sections(one, (*path, name))
+
+
+def parts(hint: Any) -> Iterator[type[Section]]:
+    """Yield the settings classes that an annotation names."""
+    if isinstance(hint, type) and issubclass(hint, Section):
+        yield hint
+    for one in get_args(hint):
+        yield from parts(one)
+
+
+SECTIONS = dict(sections(Policy))
+KEYS = [
+    (path, name)
+    for path, kind in SECTIONS.items()
+    for name, hint in hints(kind).items()
+    if in_files(hint) and not (kind is Policy and name in ("name", "codes", "stages"))
+]
+
+
+def test_every_key_says_what_it_is() -> None:
+    """Each has a description, an example, a default, and its unit where it has one."""
+    for name, part in POLICIES.schema["$defs"].items():
+        for key, one in part.get("properties", {}).items():
+            where = f"{name}.{key}"
+            assert one["description"].endswith("."), where
+            assert len(one["examples"]) == 1, where
+            assert "default" in one or where in ("Operation.match", "Fallback.value"), where
+            if "minimum" in one or "exclusiveMinimum" in one:
+                assert "unit" in one or "%" not in str(one["examples"]), where
+                assert "Allowed: " in one["description"], where
+
+
+@pytest.mark.parametrize(("path", "name"), KEYS, ids=lambda value: value if isinstance(value, str) else ".".join(value))
+def test_every_example_and_default_is_accepted(path: tuple[str, ...], name: str) -> None:
+    """What the schema shows can be copied: it keeps the schema, and loads wherever what it names is there."""
+    one = POLICIES.schema["$defs"][SECTIONS[path].__name__]["properties"][name]
+    for value in (*one["examples"], *([one["default"]] if "default" in one else [])):
+        given = document_of(path, name, value)
+        assert list(POLICIES.iter_errors(given)) == []
+        assert refusals(given) == []
+
+
+def document_of(path: tuple[str, ...], name: str, value: Any) -> dict[str, Any]:
+    """Return a policy file in which one key has one value."""
+    inside: Any = {name: value}
+    for key in reversed(path):
+        inside = [inside] if key == "quota" else {"cancel": inside} if key == "lanes" else inside
+        inside = {key: inside}
+    return {"policies": {"p": inside}}
+
+
+BETWEEN_KEYS = (
+    "can never be sent", "needs slow_after", "places are reserved", "expected last_good", "longer than", "cannot fit"
+)  # fmt: skip
+"""What settings say to each other, which no schema can see."""
+
+
+def refusals(mapping: dict[str, Any]) -> list[str]:
+    """Return what the loader has against a file, but for settings that contradict each other."""
+    try:
+        from_mapping(mapping)
+    except PolicyError as error:
+        told = [str(one) for one in error.problems]
+        return [one for one in told if not any(words in one for words in BETWEEN_KEYS)]
+    return []
+
+
+ODD: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2, 0.5, 1.5, -0.5, 0.95, 1e-7, 1e6, 1e7, 1e300, 10**20, 90_000, "", "off",
+    "null", "true", "5", "5s", " 5 s ", "0s", "0.0s", "000000086400s", "7d", "0.5d", "86400s", "86401s", "3600000ms",
+    "3600001ms", "1h", "61m", "-5s", "1e3", "20%", "0%", "90%", "91%", "100%", "100.0%", "101%", "1000.5%",
+    "10/s", "0/s", "600/m", "10/0s", "10/5s", "0/5s", "1000001/s", "60000000/m", "60000001/m", "100 calls",
+    "1call", "0 calls", "100001 calls", "full", "all", "host", "shadow", "retryable", "maybe", "exponential",
+    "ignore", [], ["retryable"], ["rejected", "x"], [None], [{}], [[]], {}, {"x": 1}, {"rate": "5/s"},
+    {"cancel": {}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "name"), KEYS, ids=lambda value: value if isinstance(value, str) else ".".join(value))
+def test_schema_and_loader_refuse_the_same_values(path: tuple[str, ...], name: str) -> None:
+    """Whatever stands under a key, either both take it or neither does."""
+    for value in ODD:
+        given = document_of(path, name, value)
+        assert POLICIES.is_valid(given) == (refusals(given) == []), value
+
+
+@pytest.mark.parametrize("name", [name for name in hints(Operation) if name != "policy"])
+def test_entries_of_operations_too(name: str) -> None:
+    """The same holds for the entries of `operations`."""
+    for value in ODD:
+        given = {"operations": [{"match": "x", name: value}]}
+        assert POLICIES.is_valid(given) == (refusals(given) == []), value
+
+
+@pytest.mark.parametrize("key", ["version", "policies", "operations", "nonsense"])
+def test_the_top_of_a_file_too(key: str) -> None:
+    """The same holds for what stands at the top."""
+    for value in (*ODD, [{}], [{"match": "x", "polcy": "y"}], {"p": None}, {"p": "off"}, {"p": {"retries": 3}}):
+        given = {key: value}
+        assert POLICIES.is_valid(given) == (refusals(given) == []), value
+
+
+NUMBERS = st.one_of(
+    st.integers(0, 10**13).map(str),
+    st.integers(0, 200_000).map(str),
+    st.tuples(st.integers(0, 100_000), st.integers(0, 999)).map(lambda pair: f"{pair[0]}.{pair[1]:03d}"),
+    st.integers(0, 9999).map(lambda number: f"{number:07d}"),
+)
+TEXTS = st.one_of(
+    st.builds(
+        "{}{}{}".format,
+        NUMBERS,
+        st.sampled_from(["", " "]),
+        st.sampled_from(
+            ["ms", "s", "m", "h", "d", "%", "/s", "/ m", "/ms", "/h", "/d", " calls", "call", "/0s", "", "x"]
+        ),
+    ),
+    st.text(max_size=8),
+)
+SPECS = sorted(
+    {
+        spec
+        for kind in {*SECTIONS.values(), Operation}
+        for hint in hints(kind).values()
+        for one in (hint, *getattr(hint, "__args__", ()))
+        if (spec := about(one, Spec)) is not None and pattern(spec)
+    },
+    key=str,
+)
+
+
+@given(st.sampled_from(SPECS), TEXTS)
+def test_patterns_take_what_the_loader_takes(spec: Spec, text: str) -> None:
+    """A range that is a regular expression for an editor is the same range."""
+    try:
+        spec.read(text)
+        taken = True
+    except ValueError:
+        taken = False
+    assert (re.search(pattern(spec), text) is not None) == taken
+
+
+def test_ends_of_every_range() -> None:
+    """The largest value of each kind and unit is taken by both, and the next one by neither."""
+    for spec, (unit, size) in product(SPECS, {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}.items()):
+        if spec.kind not in ("duration", "window") or spec.high / size != int(spec.high / size):
+            continue
+        most = int(spec.high / size)
+        assert re.search(pattern(spec), f"{most}{unit}")
+        assert re.search(pattern(spec), f"{most}.000{unit}")
+        assert not re.search(pattern(spec), f"{most}.001{unit}")
+        assert not re.search(pattern(spec), f"{most + 1}{unit}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["${DEADLINE}", "${DEADLINE:-5s}", "at most ${DEADLINE:-}"],
+)
+def test_variables_keep_the_schema(value: str) -> None:
+    """An editor does not mark a variable, whatever the kind of its key."""
+    for path, name in KEYS:
+        one = POLICIES.schema["$defs"][SECTIONS[path].__name__]["properties"][name]
+        if "examples" in one and not isinstance(one["examples"][0], (dict, list)):
+            assert POLICIES.is_valid(document_of(path, name, value)), (path, name)
+
+
+@pytest.mark.parametrize(
+    ("table", "fine"),
+    [
+        ({"rules": [{"code": "1"}]}, True),
+        ({"rules": [{"code": 1, "category": None}]}, True),
+        ({"rules": {"1": {"category": "fatal"}, "2": None}}, False),
+        ({"rules": {"1": {"category": "fatal"}, "2": {}}}, True),
+        ({"rules": [{"category": "fatal"}]}, False),
+        ({"rules": [{"code": "1", "category": "retriable"}]}, False),
+        ({"rules": [{"code": "1", "executed": "perhaps"}]}, False),
+        ({"rules": [{"code": "1", "names": "A"}]}, False),
+        ({"rules": [{"code": "1", "names": ["A", "B"]}]}, True),
+        ({"rules": [{"code": "1", "legacy": "yes"}]}, False),
+        ({"rules": [{"code": "1", "duplicate": True}]}, True),
+        ({"rules": [{"code": "1", "nme": "A"}]}, False),
+        ({"rules": ["1"]}, False),
+        ({"rules": None, "sources": None, "texts": None}, True),
+        ({"rules": [{"code": "1"}], "texts": [["x", "1"]]}, True),
+        ({"rules": [{"code": "1"}], "texts": [["x"]]}, False),
+        ({"envelope": {"code": "code", "success": ["0"]}}, True),
+        ({"envelope": {"message": "msg"}}, False),
+        ({"envelope": {"code": "c", "failures": {"at": "data", "code": "c"}}}, True),
+        ({"envelope": {"code": "c", "failures": {"at": "data"}}}, False),
+        ({"codes": []}, False),
+    ],
+)
+def test_code_tables(table: dict[str, Any], fine: bool) -> None:
+    """The schema of code tables and their loader agree."""
+    try:
+        CodeRegistry.from_mapping("t", table)
+        loads = True
+    except PolicyError:
+        loads = False
+    assert (TABLES.is_valid(table), loads) == (fine, fine)
+
+
+def test_the_reference_holds_the_tables_of_the_schema() -> None:
+    """The reference page is as the schema says; `resilience schema --markdown` prints what belongs there."""
+    page = (ROOT / "docs" / "reference" / "policy-file.md").read_text("utf-8")
+    assert key_tables(policy_schema()) in page

@@ -1,0 +1,192 @@
+"""A file is replaced, written in place, linked, gone for a while or wrong: what the watch makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from resilience import Policies
+from resilience._core.events import Event
+
+LONG = 60.0  # seconds; nobody waits that long unless something is broken
+
+
+class Watched:
+    """A policy file that is watched; `next` waits for what the watch tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "bot.yaml"
+        self.write("20s")
+        self.policies = Policies.load(self.path)
+        self._told: list[Event] = []
+        self._news = threading.Condition()
+        self.policies._shared.events.listeners = ()  # no log lines
+        self.policies.subscribe(self._hear)
+
+    def write(self, deadline: str, path: Path | None = None) -> None:
+        """Write a file in place."""
+        (path or self.path).write_text(f"version: 1\npolicies: {{p: {{deadline: {deadline}}}}}\n")
+
+    def replace(self, deadline: str) -> None:
+        """Write another file and put it in the place of the first, as editors do."""
+        other = self.path.with_suffix(".new")
+        self.write(deadline, other)
+        os.replace(other, self.path)
+
+    def _hear(self, event: Event) -> None:
+        with self._news:
+            self._told.append(event)
+            self._news.notify_all()
+
+    def next(self, name: str) -> Event:
+        """Wait until this is told, and return it; what came before is passed over."""
+        with self._news:
+            while True:
+                assert self._news.wait_for(lambda: self._told, LONG), f"{name} was never told"
+                event = self._told.pop(0)
+                if event.name == name:
+                    return event
+
+    def deadline(self) -> float | None:
+        """Return the deadline in force."""
+        return self.policies.policy("p").deadline
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    """A file that nobody watches yet."""
+    made = Watched(tmp_path)
+    yield made
+    assert not [one for one in threading.enumerate() if one.name == "resilience-watch"]
+
+
+def test_written_replaced_wrong_and_right_again(watched: Watched) -> None:
+    """Each way of writing loads, and a bad file ends nothing."""
+    with watched.policies.watch() as watch:
+        watched.write("21s")
+        assert watched.next("policy_reloaded").changes == ({"path": "p.deadline", "before": 20.0, "after": 21.0},)
+        watched.write("never")
+        assert watched.next("policy_rejected").problems
+        assert watched.deadline() == 21.0
+        watched.replace("22s")
+        watched.next("policy_reloaded")
+        assert (watched.deadline(), watch.alive) == (22.0, True)
+    assert not watch.alive
+
+
+def test_a_change_before_the_watch_is_not_missed(watched: Watched) -> None:
+    """What was written between the load and the watch loads when the watch begins."""
+    watched.write("23s")
+    with watched.policies.watch():
+        watched.next("policy_reloaded")
+    assert watched.deadline() == 23.0
+
+
+def test_gone_for_a_while(watched: Watched) -> None:
+    """A file that stays away is told once, and loads when it is back."""
+    with watched.policies.watch():
+        watched.path.unlink()
+        told = watched.next("policy_rejected").problems
+        assert told is not None
+        assert "cannot be read" in told[0]["message"]
+        watched.write("24s")
+        watched.next("policy_reloaded")
+    assert watched.deadline() == 24.0
+
+
+def test_links_that_are_swapped(tmp_path: Path) -> None:
+    """Kubernetes swaps the folder that the file's link goes through."""
+    for number in (1, 2):
+        (tmp_path / f"v{number}").mkdir()
+        (tmp_path / f"v{number}" / "bot.yaml").write_text(f"version: 1\npolicies: {{p: {{deadline: {number}s}}}}\n")
+    (tmp_path / "..data").symlink_to("v1")
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    (tmp_path / "..data" / "..").resolve()
+    watched = Watched(mount)
+    watched.path.unlink()
+    watched.path.symlink_to(tmp_path / "..data" / "bot.yaml")
+    with watched.policies.watch():
+        watched.next("policy_reloaded")
+        (tmp_path / "..new").symlink_to("v2")
+        os.replace(tmp_path / "..new", tmp_path / "..data")
+        watched.next("policy_reloaded")
+    assert watched.deadline() == 2.0
+
+
+def test_a_table_is_watched_too(watched: Watched) -> None:
+    """So is one with a mistake that a rejected file named."""
+    table = watched.path.with_name("shop.yaml")
+    table.write_text("rules: [{code: E1, category: retriable}]\n")
+    with watched.policies.watch():
+        watched.path.write_text("version: 1\ncodes: [shop.yaml]\npolicies: {p: {deadline: 25s}}\n")
+        watched.next("policy_rejected")
+        table.write_text("rules: [{code: E1, category: retryable}]\n")
+        watched.next("policy_reloaded")
+        table.write_text("rules: [{code: E1, category: fatal}]\n")
+        changes = watched.next("policy_reloaded").changes
+        assert changes is not None
+        assert changes[0]["after"] == "fatal"
+
+
+def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told by its class, and the watch goes on."""
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watched.policies._force, "load", broken)
+        watch = watched.policies.watch()
+        assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
+    with watch:
+        watched.replace("27s")
+        watched.next("policy_reloaded")
+    assert watched.deadline() == 27.0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize("files", [True, False])
+def test_sighup_reloads(watched: Watched, files: bool) -> None:
+    """The signal reloads in the watch's own thread; a handler that was there before hears of it still."""
+    heard: list[int] = []
+    former = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
+    try:
+        with watched.policies.watch(files=files, signals=True):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGHUP)
+                watched.next("policy_reloaded")
+        assert signal.getsignal(signal.SIGHUP) is not former
+        os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    assert heard == [signal.SIGHUP] * 3
+
+
+def test_signals_are_for_the_main_thread(watched: Watched) -> None:
+    """Elsewhere the error says so, and nothing is left behind."""
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            watched.policies.watch(signals=True)
+        except RuntimeError as error:
+            told.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert "main thread" in told[0]
+
+
+def test_without_watchfiles(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra; signals alone need none."""
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    with pytest.raises(ModuleNotFoundError, match=r"resilience-middleware\[watch\]"):
+        watched.policies.watch()

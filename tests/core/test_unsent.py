@@ -1,0 +1,115 @@
+"""Refusals are copies of the first of their kind, and each caller's own."""
+
+from __future__ import annotations
+
+import pickle
+from math import inf
+
+import pytest
+
+from resilience import CircuitOpenError, Pipeline, Policy, failure_of
+from resilience._core.deadline import CONTEXT
+from resilience._core.record import given_up_in
+from resilience._core.unsent import Refusals
+from resilience.testing import FakeClock
+
+
+class HostError(OSError):
+    """A client's error base that keeps things of its own, made by its constructor."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.request = "none yet"
+
+
+class HostOpenError(CircuitOpenError, HostError):
+    """The breaker is open, as the client's users catch it."""
+
+
+def refusals(clock: FakeClock, **kinds: type) -> Refusals:
+    """Return those of one operation; `host` is the class that stands for an open breaker."""
+    return Refusals({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
+
+
+def test_each_has_its_own_times() -> None:
+    """Two refusals say the same words and different times, and what one is given the other has not."""
+    clock = FakeClock()
+    made = refusals(clock)
+    now, wall = clock.monotonic(), clock.time()
+    one = made.make(CircuitOpenError, "open", now + 5)
+    clock.advance(2)
+    two = made.make(CircuitOpenError, "open", now + 5, clock.monotonic())
+    one.add_note("mine")
+    one.seen = True  # type: ignore[attr-defined]
+    assert (type(one), str(one), one.args) == (CircuitOpenError, "place: open", ("place: open",))
+    assert (one.policy, one.operation, one.retry_after, one.retry_at) == ("trade", "place", 5.0, wall + 5)
+    assert vars(two) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
+
+
+def test_nobody_knows_when() -> None:
+    """A breaker that was isolated by hand names no time, and an instant that has passed is now."""
+    clock = FakeClock()
+    made = refusals(clock)
+    never = made.make(CircuitOpenError, "open", inf)
+    assert (never.retry_after, never.retry_at) == (None, None)
+    late = made.make(CircuitOpenError, "open", clock.monotonic() - 1)
+    assert (late.retry_after, late.retry_at) == (0.0, clock.time())
+
+
+def test_as_the_clients_own_error() -> None:
+    """With the client's error base a copy has what the base's constructor gives, and is pickled whole."""
+    clock = FakeClock()
+    made = refusals(clock, host=HostOpenError)
+    for _ in range(2):
+        one = made.make(CircuitOpenError, "open", clock.monotonic() + 1)
+        again = pickle.loads(pickle.dumps(one))
+        for each in (one, again):
+            assert isinstance(each, HostError)
+            assert (each.request, str(each), each.args) == ("none yet", "place: open", ("place: open",))
+            assert (each.retry_after, each.retry_at) == (1.0, clock.time() + 1)
+
+
+def test_an_open_breaker_is_asked_without_its_lock() -> None:
+    """While somebody holds the breaker's lock, calls are refused all the same, and told what they are."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "5s"}), operation="place", clock=clock)  # type: ignore[arg-type]
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    place = pipeline.compile(lambda: 1)
+    with pipeline.breaker._lock:
+        errors = []
+        for _ in range(2):
+            try:
+                place()
+            except CircuitOpenError as error:
+                errors.append(error)
+    assert errors[0] is not errors[1]
+    for error in errors:
+        failure = failure_of(error)
+        assert (failure.executed, failure.attempts, failure.operation) == ("no", 0, "place")
+        assert (failure.retry_after, failure.retry_at) == (5.0, clock.time() + 5)
+        assert given_up_in(error, object()) is None
+    assert CONTEXT.get() is None
+
+
+def test_a_shadow_refuses_nothing() -> None:
+    """A breaker that only measures lets calls through while it is open."""
+    pipeline = Pipeline(Policy(breaker={"mode": "shadow"}), clock=FakeClock())  # type: ignore[arg-type]
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    assert pipeline.call(lambda: 1) == 1
+    assert pipeline.breaker.describe()["let_through"] == 1
+
+
+def test_isolated_however_late() -> None:
+    """A breaker that was isolated by hand refuses for ever, until it is closed by hand."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"open_for": "1s"}), clock=clock)  # type: ignore[arg-type]
+    assert pipeline.breaker is not None
+    pipeline.breaker.isolate()
+    clock.advance(10_000)
+    with pytest.raises(CircuitOpenError) as caught:
+        pipeline.call(lambda: 1)
+    assert caught.value.retry_at is None
+    pipeline.breaker.close()
+    assert pipeline.call(lambda: 1) == 1

@@ -1,0 +1,141 @@
+"""The built site: strict, complete, and silent towards every other host."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the docs as CI does, once."""
+    pytest.importorskip("material")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", ".ci/mkdocs.yml"]
+    done = subprocess.run(
+        [*command, "--site-dir", str(folder)],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Loads(HTMLParser):
+    """Collects what a page loads by itself; a link that a reader may follow is none of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = dict(attrs)
+        if tag in ("script", "img", "iframe", "source", "link"):
+            self.found.append(told.get("src") or told.get("href") or "")
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    """Scripts, styles, fonts and pictures are all the site's own; so are those that its styles name."""
+    away = []
+    for page in site.rglob("*.html"):
+        loads = Loads()
+        loads.feed(page.read_text("utf-8"))
+        away += [f"{page.relative_to(site)}: {one}" for one in loads.found if re.match(r"(https?:)?//", one)]
+    for style in site.rglob("*.css"):
+        away += re.findall(r"url\(['\"]?(?:https?:)?//[^)]*|@import[^;]*", style.read_text("utf-8"))
+    assert away == []
+
+
+def test_every_picture_follows_the_scheme(site: Path) -> None:
+    """Each picture stands in a page itself, with a title for who cannot see it, and knows both schemes."""
+    pages = "".join(page.read_text("utf-8") for page in site.rglob("*.html"))
+    for picture in PICTURES:
+        text = picture.read_text("utf-8")
+        assert "[data-md-color-scheme=slate]" in text
+        assert "prefers-color-scheme:dark" in text
+        title = re.search(r'<title id="([\w-]+)">[^<]{20,}</title>', text)
+        assert title, picture.name
+        assert f'aria-labelledby="{title[1]}"' in pages, f"{picture.name} stands in no page"
+
+
+def test_names_are_told_by_their_docstrings(site: Path) -> None:
+    """The reference is made of the docstrings: what a parameter means stands there word for word, examples as code."""
+    page = (site / "reference" / "python.html").read_text("utf-8")
+    assert '<details class="example"' not in page
+    text = re.sub(r"<[^>]+>", "", page)
+    for sentence in (
+        "Put a function or method, sync or async, under a policy.",
+        "whether calling twice is harmless; None means a write, which is never blindly sent twice.",
+        "seconds after which asking again makes sense, or None when nobody knows.",
+    ):
+        assert sentence in text
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def served(site: Path) -> Iterator[str]:
+    """The site on loopback."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Silent, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
+def test_in_a_browser(site: Path, served: str) -> None:
+    """On a phone and on a desk, light and dark: nothing sticks out, nothing is complained of, the search finds."""
+    sync = pytest.importorskip("playwright.sync_api")
+    wrong: list[str] = []
+    ours = (served, "file:", "data:", "blob:")
+    with sync.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for scheme, width in (("light", 390), ("dark", 1366)):
+            page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
+            page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("request", lambda sent: None if sent.url.startswith(ours) else wrong.append(sent.url))
+            for path in ("", "explanation/fences.html", "reference/python.html"):
+                page.goto(served + path)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    wrong.append(f"{path} is wider than {width}")
+            assert page.evaluate("document.body.dataset.mdColorScheme") == ("default" if scheme == "light" else "slate")
+            for start in (served, f"file://{site}/index.html"):
+                page.goto(start)
+                assert "resilience" in found_by(page, "idempotent")
+        browser.close()
+    assert wrong == []
+
+
+def found_by(page: Any, words: str) -> str:
+    """Search for words and return what is shown."""
+    glass = page.locator("label.md-header__button[for=__search]")
+    if glass.is_visible():
+        glass.click()
+    page.locator("input.md-search__input").press_sequentially(words)
+    page.locator(".md-search-result__item").first.wait_for()
+    return str(page.locator(".md-search-result__list").inner_text())

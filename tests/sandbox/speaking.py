@@ -1,0 +1,65 @@
+"""What is said to the sandbox's sockets in raw frames, and how a test waits for what they say."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from resilience.sandbox import Sandbox
+
+Speak = Callable[..., ClientConnection]
+Login = Callable[..., dict[str, Any]]
+ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
+TICKER = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
+BOOKS = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
+V3_ORDER = {"instType": "UTA", "topic": "order"}
+V3_TICKER = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
+
+
+def ask(connection: ClientConnection, op: str, *args: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Send an operation and return the frame that comes next."""
+    connection.send(json.dumps({"op": op, **more, "args": list(args)}))
+    return told(connection)
+
+
+def told(connection: ClientConnection) -> dict[str, Any]:
+    """Return the next frame."""
+    frame = json.loads(connection.recv(timeout=10))
+    assert isinstance(frame, dict)
+    return frame
+
+
+def ended(connection: ClientConnection) -> int | None:
+    """Wait for the end and return the code of the close frame, if one came."""
+    for _ in range(1000):
+        try:
+            connection.recv(timeout=10)
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else None
+    raise AssertionError("the connection does not end")
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def alive(connection: ClientConnection) -> None:
+    """Check that a ping is answered."""
+    connection.send("ping")
+    assert connection.recv(timeout=10) == "pong"
+
+
+def entered(exchange: Sandbox, speak: Speak, login: Login) -> ClientConnection:
+    """Return a private connection that is logged in."""
+    connection = speak(exchange, "/v2/ws/private")
+    assert ask(connection, "login", login(exchange))["event"] == "login"
+    return connection

@@ -1,0 +1,157 @@
+"""Policies side by side: what is counted, how it is judged, and that it does not matter where a run is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from resilience import Policies, Policy
+from resilience.simulate import Errors, Scenario, Trouble, Watch
+from resilience.simulate.compare import Comparison, Job, Run, run_job
+from resilience.simulate.figures import percentile
+from resilience.simulate.several import run_jobs
+from resilience.simulate.verdict import verdict
+
+SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
+BROWNOUT = Scenario(**SMALL, troubles=(Trouble(start=5, end=25, share=0.5, kind="error"),), lasts=35)
+OUTAGE = Scenario(**SMALL, troubles=(Trouble(start=12, end=32),), lasts=45)
+RETRIES = Policy(name="retries", deadline="30s", retry={"max_attempts": 5})
+
+
+def built_in(name: str = "default") -> Policy:
+    """Return a built-in policy."""
+    return Policies.builtin().policy(name)
+
+
+def compared(scenario: Scenario, *policies: Policy) -> Comparison:
+    """Run policies, and clients without one."""
+    runs = run_jobs([Job(one.name, one, scenario, 3) for one in policies] + [Job("none", None, scenario, 3)])
+    return Comparison(scenario, 3, tuple(runs[:-1]), runs[-1])
+
+
+@pytest.fixture(scope="module")
+def outage() -> Comparison:
+    """The built-in policy, and retries alone, in an outage."""
+    return compared(OUTAGE, built_in(), RETRIES)
+
+
+def test_the_same_requests_for_all(outage: Comparison) -> None:
+    """Every policy and the bare clients get the same load at the same instants."""
+    assert outage.bare is not None
+    offered = {tuple(one.series.offered) for one in (*outage.runs, outage.bare)}
+    assert len(offered) == 1
+    assert outage.bare.figures.attempts == outage.bare.figures.offered
+
+
+def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
+    """The bands are full while the service hangs and empty before; the budget runs dry and comes back."""
+    one = outage.runs[0]
+    series, step = one.series, one.series.step
+    assert one.figures.opened >= 4
+    assert one.figures.refused > one.figures.exhausted > 0
+    assert series.open is not None
+    assert series.half_open is not None
+    assert series.budget is not None
+    both = [a + b for a, b in zip(series.open, series.half_open, strict=True)]
+    assert max(both[: int(12 / step)]) == 0
+    assert min(both[int(26 / step) : int(31 / step)]) == pytest.approx(1)
+    assert both[-1] == 0
+    left = [value for value in series.budget if value is not None]
+    assert min(left) < 1 < left[0] < max(left)
+
+
+def test_runs_without_breaker_and_budget_say_nothing_of_them(outage: Comparison) -> None:
+    """What a policy does not have is not drawn."""
+    retries = outage.runs[1]
+    assert (retries.series.open, retries.series.budget, retries.figures.opened) == (None, None, 0)
+
+
+def test_verdicts(outage: Comparison) -> None:
+    """The built-in policy spares a dead service and is back soon; retries alone are told for what they are."""
+    ours, retries = (outage.verdict(one) for one in outage.runs)
+    assert ours.grade == "good"
+    assert ours.text.startswith("Spares the troubled service: 0.")
+    assert retries.grade == "harmful"
+    assert "Multiplies the load on the troubled service by 4" in retries.text
+
+
+def test_a_brownout_is_judged_beside_no_policy() -> None:
+    """Who helps more requests than no policy does, at a small cost, is good."""
+    judged = compared(BROWNOUT, built_in())
+    told = judged.verdict(judged.runs[0])
+    assert told.grade == "good"
+    assert told.reasons[0][1].endswith("% without a policy")
+
+
+def test_errors_taken_for_successes() -> None:
+    """A policy that does not know the codes of the API is told so; one that knows them retries."""
+    mix = Scenario(**SMALL, errors=Errors(registry="bitget", codes={"40725": 0.1, "43012": 0.05}), lasts=20)
+    judged = compared(mix, built_in("default"), built_in("bitget"))
+    blind, knowing = judged.runs
+    assert blind.figures.deceived > 0.1 * blind.figures.offered
+    assert judged.verdict(blind).grade == "harmful"
+    assert "the policy's codes lack its registry" in judged.verdict(blind).text
+    assert knowing.figures.deceived == 0
+    assert knowing.figures.success > blind.figures.success + 0.05
+    assert judged.verdict(knowing).grade == "good"
+
+
+def test_a_write_in_doubt_is_not_sent_again() -> None:
+    """The scenario says whether a request may be sent twice, and the pipeline keeps to it."""
+    read, write = (run_job(Job("a", RETRIES, replace(BROWNOUT, idempotent=one))).figures for one in (True, False))
+    assert read.attempts > 1.3 * read.offered
+    assert write.attempts == write.offered
+
+
+def test_processes_change_nothing() -> None:
+    """Runs of other processes are those that would have been made here, and each second is told once."""
+    jobs = [Job("a", built_in(), replace(BROWNOUT, clients=2), seed) for seed in (1, 2)]
+    seconds: Counter[str] = Counter()
+    here = run_jobs(jobs, lambda: seconds.update(["here"]), processes=1)
+    there = run_jobs(jobs, lambda: seconds.update(["there"]), processes=2)
+    assert here == there
+    assert seconds["here"] == seconds["there"] == 2 * 34
+
+
+def test_plain_data(outage: Comparison) -> None:
+    """Everything is told as data, with a verdict for each policy."""
+    told = outage.plain()
+    assert [one["policy"] for one in told["policies"]] == ["default", "retries"]
+    assert told["policies"][1]["verdict"]["grade"] == "harmful"
+    assert told["scenario"]["troubles"][0]["kind"] == "hang"
+    assert told["bare"]["series"]["open"] is None
+    lengths = {len(values) for values in told["policies"][0]["series"].values() if isinstance(values, list)}
+    assert lengths == {int(OUTAGE.lasts / told["policies"][0]["series"]["step"])}
+
+
+def test_a_return_that_is_not_seen() -> None:
+    """A service that queues never gets well from retries alone, and that is what is said."""
+    judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
+    assert judged.runs[0].figures.recovery is None
+    assert "Was not well again within 13 s" in judged.verdict(judged.runs[0]).text
+
+
+def test_nothing_to_judge() -> None:
+    """A calm run without a comparison is judged by its answers alone."""
+    calm = Scenario(**SMALL, lasts=5)
+    run: Run = run_job(Job("a", built_in(), calm))
+    assert verdict(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
+    assert run.figures.trouble is None
+    assert not run.figures.recovers
+
+
+def test_percentiles() -> None:
+    """The least value that the share does not exceed; none of nothing."""
+    values = [float(one) for one in range(1, 101)]
+    assert (percentile(values, 0.5), percentile(values, 0.99), percentile([7.0], 0.99)) == (51.0, 100.0, 7.0)
+    assert percentile([], 0.5) is None
+
+
+def test_a_watch_without_budgets_has_no_levels() -> None:
+    """Nothing is sampled where nothing is there."""
+    watch = Watch()
+    watch.sample(1.0)
+    assert watch.levels == []
