@@ -43,6 +43,10 @@ def main() -> int:
     modules = given.modules or sorted(one.stem for one in (TREE / "resilience" / "_core").glob("*.py"))
     made = [one for name in modules for one in mutants(name, _source(name))]
     chosen = [one for at, one in enumerate(made) if at % given.every == given.seed % given.every]
+    if given.again:
+        told = [one for one in _read(given.again) if one["end"] == SURVIVED]
+        alive = {(one["place"].partition(":")[0], one["before"], one["after"]) for one in told}
+        chosen = [one for one in made if _key(one) in alive]
     print(f"{len(chosen)} of {len(made)} mutants of {len(modules)} modules", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
@@ -80,8 +84,13 @@ def _options() -> argparse.Namespace:
         "--map", type=Path, metavar="FILE", help="where to keep which tests reach which lines, for the next run"
     )
     options.add_argument("--log", type=Path, metavar="FILE", help="write how each mutant ended, a line of JSON each")
+    options.add_argument("--again", type=Path, metavar="FILE", help="run only those that survived in this log")
     options.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
     return options.parse_args()
+
+
+def _read(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def _source(name: str) -> str:
