@@ -251,7 +251,7 @@ def test_a_stream_that_gave_up_begins_anew_when_told_to(exchange: Sandbox) -> No
             heard = Heard(client)
             client.subscribe(ORDERS)
             await heard.came("close")
-            with pytest.raises(RuntimeError, match="the private socket has given up: put right .* then `restart`"):
+            with pytest.raises(RuntimeError, match=r"the private socket has given up: put right .* then `restart`"):
                 client.subscribe({**ORDERS, "channel": "fill"})
             client.restart()
             await client.ready()
