@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -106,6 +107,10 @@ class BlockingStream:
         try:
             self._loop.run_forever()
         finally:
+            late = asyncio.all_tasks(self._loop)  # what other threads asked for while it was ending
+            for task in late:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*late, return_exceptions=True))
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
@@ -129,6 +134,8 @@ class BlockingStream:
         while True:
             try:
                 return future.result(_LOOK)
+            except CancelledError:
+                raise _OverError from None
             except TimeoutError:
                 if future.done():
                     raise
