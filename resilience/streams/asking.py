@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from .._core.clock import Clock
 from .dialect import Message
-from .request import NotSentError, Request
+from .request import ClosedClientError, NotSentError, Request
+from .session import State
 from .supervisor import Supervisor
 
 __all__ = ["answer_to"]
@@ -38,7 +39,8 @@ async def answer_to(
     while (steps := session.ask(request, clock.monotonic())) is None:
         if session.over is not None:
             why = "" if session.ended is None else f": {session.ended.remedy or session.ended.code}"
-            raise NotSentError(f"the {session.name} socket is {session.state.value}{why}", session.ended)
+            kind = ClosedClientError if session.over is State.CLOSED else NotSentError
+            raise kind(f"the {session.name} socket is {session.state.value}{why}", session.ended)
         await supervisor.changed()
     supervisor.do(steps)
     try:
