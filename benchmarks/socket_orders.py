@@ -40,12 +40,13 @@ NEXT = ("refuse", "drop@login", "reject_login:30014:close", "half_open@login")
 """What the next connection may meet."""
 QUERIES = {"query_drop": 0.1, "query_500": 0.1, "query_stale": 0.2}
 """What the looks meet, by REST."""
-STREAM = """  bitget-ws:
+POLICIES = """  bitget-ws:
     extends: bitget-ws
     retry: {{backoff: {{initial: 12ms, max: {longest}ms}}}}
     breaker: {{open_for: 250ms, open_max: 1s}}
+  drill: {{extends: bitget, budget: off}}
 """
-"""Delays of the streams that suit the pace; the longest changes with every reload."""
+"""Delays of the streams that suit the pace, another one after every reload; orders may be tried again freely."""
 COLUMNS = ("duplicates", "lost", "misreported", "unknown", "exactly_once", "seconds")
 
 
@@ -99,7 +100,13 @@ async def _placed(
     keys = exchange.key, exchange.secret, exchange.passphrase
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(AsyncBitgetClient(*keys, base_url=exchange.rest, timeout=0.5))
-        told: dict[str, Any] = {"base_url": exchange.ws, "policies": policies, "rest": rest, "pace": PACE}
+        told: dict[str, Any] = {
+            "base_url": exchange.ws,
+            "policies": policies,
+            "rest": rest,
+            "pace": PACE,
+            "orders": "drill",
+        }
         client = await stack.enter_async_context(made(*keys, **told))
 
         async def worker() -> None:
@@ -123,7 +130,7 @@ def _written(exchange: Sandbox, number: int) -> str:
     """Write the policies that hold from this order on: the sandbox's, and one for streams at the sandbox's pace."""
     file = Path(exchange.policy)
     given, _, _ = file.read_text(encoding="utf-8").partition("  bitget-ws:\n")
-    file.write_text(given + STREAM.format(longest=50 + number), encoding="utf-8")
+    file.write_text(given + POLICIES.format(longest=50 + number), encoding="utf-8")
     return exchange.policy
 
 

@@ -13,7 +13,7 @@ from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.clock import ServerClock
 from resilience.bitget.frames import FramesV2
 from resilience.sandbox import Sandbox
-from resilience.streams import Limits
+from resilience.streams import Limits, Pace
 from resilience.streams.link import Link
 from resilience.streams.request import Request
 from resilience.streams.steps import Send
@@ -156,3 +156,27 @@ def test_the_client_is_still_named_in_its_errors() -> None:
     """What `rest=` is for is said where it is missing."""
     with pytest.raises(ValueError, match="rest=AsyncBitgetClient"):
         run(WebsocketClientV2("k", "s", "p").place_order(**ORDER))
+
+
+def test_what_waits_in_line_waits_for_the_next_connection() -> None:
+    """A connection that ends before an order has left it costs that order no attempt."""
+
+    async def story(exchange: Sandbox) -> Any:
+        limits = Limits(frames=Pace(rate=20, burst=2))
+        async with rest_of(exchange) as rest, client_of(exchange, rest=rest, limits=limits) as client:
+            await client.place_order(**ORDER)
+            left = asyncio.Event()
+            frames = [client._dialect.trade(str(number), "place-order", ORDER) for number in range(6)]
+            asked = [
+                asyncio.create_task(client.request("private", str(number), frame, left.set))
+                for number, frame in enumerate(frames)
+            ]
+            await left.wait()
+            exchange.sockets.fault("drop")
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    with Sandbox(window=1.0, limits=False) as exchange:
+        answers = run(story(exchange))
+    lost = [one for one in answers if isinstance(one, Exception)]
+    assert {type(one) for one in lost} <= {ConnectionResetError}
+    assert len(lost) < 3
