@@ -92,7 +92,10 @@ class SocketOrders:
             raise BitgetSocketError(message.code, message.text, message.body)
         told = dict(self._frames.done(message.body))
         if not any(told.get(one) for one in needs):
-            raise _unreadable(message, needs)
+            raise _unreadable(message, f"a success without {' or '.join(needs)}")
+        mine, theirs = params.get("clientOid"), told.get("clientOid")
+        if mine and theirs and str(mine) != str(theirs):
+            raise _unreadable(message, "a success of another order")
         return told
 
     def _stamp(self, call: CurrentCall | None) -> None:
@@ -138,9 +141,9 @@ def _unsent(error: NotSentError) -> Exception:
     return refused
 
 
-def _unreadable(message: Message, needs: tuple[str, ...]) -> BitgetSocketError:
-    """Return the error of a success that does not say what it did: it stays in doubt."""
-    unclear = BitgetSocketError("", f"a success without {' or '.join(needs)}", message.body)
+def _unreadable(message: Message, words: str) -> BitgetSocketError:
+    """Return the error of a success that does not say that it did what was asked: it stays in doubt."""
+    unclear = BitgetSocketError("", words, message.body)
     unclear.resilience_code = _UNREADABLE
     return unclear
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from resilience import failure_of
+from resilience import Policies, failure_of
+from resilience._core.plan import Binding
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.clock import ServerClock
 from resilience.bitget.frames import FramesV2
+from resilience.bitget.socket_orders import SocketOrders
 from resilience.sandbox import Sandbox
 from resilience.streams import Limits, Pace
+from resilience.streams.dialect import Kind, Message
 from resilience.streams.link import Link
 from resilience.streams.request import Request
 from resilience.streams.steps import Send
@@ -98,6 +102,26 @@ def test_requests_in_line_wait_for_a_new_login() -> None:
         assert [step.text for step in link.flow({}, 0.0) if isinstance(step, Send)] == ["the order"]
 
     run(story())
+
+
+def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
+    """Its frame has the right id and somebody else's `clientOid`: the order is looked up, and placed anew."""
+
+    async def story(exchange: Sandbox) -> tuple[Any, list[str]]:
+        told, frames = ["somebody-elses", "mine"], FramesV2()
+
+        async def request(frame_id: str, _text: str, leaving: Callable[[], None]) -> Message:
+            leaving()
+            params = {"orderId": "9", "clientOid": told.pop(0)}
+            return Message(Kind.TRADE, {"event": "trade", "code": 0, "arg": [{"id": frame_id, "params": params}]})
+
+        async with rest_of(exchange) as rest:
+            pipeline = Policies.load(exchange.policy).pipeline("bitget")
+            orders = SocketOrders(frames, request, rest, pipeline, rest.clock, Binding(operation=""))
+            return await orders.place(**ORDER, clientOid="mine"), told
+
+    with Sandbox(window=0.5) as exchange:
+        assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
 
 
 def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
