@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience import CircuitOpenError, Found, Pipeline, Policy
+from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
 from resilience._core.call import Action, Call
 from resilience._core.deadline import Place
 from resilience._core.plan import Binding
@@ -41,6 +41,67 @@ class Failed:
         self.clock.advance(2)
         assert self.recovery.waited().action is Action.SEND
         assert self.recovery.begin(self.recovery.door()) is not None
+
+
+def test_a_wait_that_took_longer_is_over_when_it_is_over() -> None:
+    """A call's time is never behind the clock."""
+    one = Failed(read=True)
+    one.recovery.failed(TimeoutError())
+    one.clock.advance(10)
+    one.recovery.waited()
+    assert (one.recovery.now(), one.recovery.left()) == (110.0, 50.0)
+
+
+def test_a_door_stands_only_where_something_gates() -> None:
+    """What it refused is let go of in the end."""
+    assert Failed().recovery.door() is None
+    one = Failed({"quota": [{"rate": 1, "burst": 1}]})
+    one.recovery.failed(ConnectionRefusedError())
+    one.clock.advance(2)
+    one.recovery.waited()
+    door = one.recovery.door()
+    assert door is not None
+    door.refusal = CircuitOpenError("open")
+    assert one.recovery.begin(door) is None
+    assert one.recovery._turned_away is door.refusal
+    one.recovery.close()
+    assert one.recovery._turned_away is None
+
+
+def test_a_quota_with_room_is_no_reason_to_give_up() -> None:
+    """The deadline is: nothing stands as the cause."""
+    one = Failed({"quota": [{"rate": 1, "burst": 1}]}, read=True)
+    one.clock.advance(59)
+    error = TimeoutError()
+    assert one.recovery.failed(error) == (Action.RAISE, error)
+    assert error.__cause__ is None
+
+
+def test_a_harmless_write_that_was_refused_is_sent_again_without_a_look() -> None:
+    """Its goal is looked up only when the API says that it is gone."""
+    one = Failed(idempotent=True, reconcile=len)
+    assert one.recovery.failed(ConnectionRefusedError()).action is Action.WAIT
+    assert one.recovery._then is Action.SEND
+
+
+@pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
+def test_the_last_look_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
+    """A twentieth of it, a second at most; nothing is looked up after that."""
+    clock, looks = FakeClock(), list[float]()
+
+    def look(_call: Any) -> Any:
+        looks.append(clock.monotonic())
+        return NOT_FOUND
+
+    rules: dict[str, Any] = {"deadline": deadline, "reconcile": {"checks": 1, "wait": 1, "fence": 3600}}
+    binding = Binding(operation="order", reconcile=look)
+    with pytest.raises(TimeoutError):
+        Pipeline(Policy(retry=RETRY, **rules), clock=clock).compile(_late, binding)()
+    assert looks == [1.0, last]
+
+
+def _late() -> None:
+    raise TimeoutError
 
 
 @pytest.mark.parametrize(
