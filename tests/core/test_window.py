@@ -139,3 +139,13 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
         fails(one, clock)
     one.retune(Settings(open_for=1, growth=2, open_max=60), 60.0)
     assert one.describe()["opens_for"] == opens_for
+
+
+def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
+    """The quick way is closed then, and open again when nobody asks for it any more."""
+    one = breaker(FakeClock())
+    assert one.gate
+    one.retune(Settings(slow_rate=0.5, slow_after=1), 60.0)
+    assert not one.gate
+    one.retune(Settings(), 60.0)
+    assert one.gate
