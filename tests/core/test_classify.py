@@ -336,6 +336,57 @@ def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -
     assert classifier.classify(quiet).known is False
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (399, (False, "retryable", "maybe")),
+        (400, (True, "fatal", "no")),
+        (499, (True, "fatal", "no")),
+        (500, (True, "retryable", "maybe")),
+    ],
+)
+def test_statuses_that_stand_in_no_table(status: int, told: tuple[bool, str, str]) -> None:
+    """From 500 on the request may have been carried out, from 400 on it was refused; less is no failure by itself."""
+    found = Classifier([]).classify(Shape(status_code=status))
+    assert (found.known, found.category, found.executed) == told
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        (requests.ConnectionError(), ConnectionResetError(), "connection_reset"),
+        (requests.ConnectionError(), ConnectionRefusedError(), "connection_refused"),
+        (httpx.ConnectError("x"), ConnectionResetError(), "connect_error"),
+        (Shape("x"), requests.ConnectionError(), "connection_error"),
+        (requests.ReadTimeout(), ConnectionRefusedError(), "read_timeout"),
+    ],
+)
+def test_a_vague_error_is_told_by_what_it_came_from(error: Exception, cause: Exception, code: str) -> None:
+    """But never with more doubt than it has itself."""
+    error.__cause__ = cause
+    assert DEFAULT.classify(error).code == code
+
+
+def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
+    """Whatever it was raised from; each has its own code and key, and the others were done."""
+    failed = [{"clientOid": "a", "errorCode": "43012", "errorMsg": "m"}, {"clientOid": "b", "errorCode": "99998"}]
+    error = Shape(body={"code": "00000", "msg": "success", "data": {"failureList": failed}})
+    error.__cause__ = OSError()
+    found = BITGET.classify(error)
+    assert [(one.key, one.code, one.known) for one in found.items] == [("a", "43012", True), ("b", "99998", False)]
+    assert (found.code, found.executed) == ("43012", "maybe")
+    told = BITGET.error_in(error.body)  # type: ignore[attr-defined]
+    assert told is not None
+    assert told.code == "43012"
+
+
+def test_an_unknown_code_of_another_table_is_new_too() -> None:
+    """Once for each table and code."""
+    classifier = Classifier([])
+    seen = [Failure(Category.FATAL, code, registry=name) for name in (None, "a") for code in ("1", "2", None)]
+    assert [classifier.first_sight(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
+
+
 class Closed(ExceptionGroup[Exception]):
     """A group that tells no members."""
 
