@@ -195,9 +195,10 @@ def test_other_settings_keep_who_runs_and_who_waits() -> None:
     """More slots after a reload: waiters move up; fewer: nobody is thrown out, and nobody is let in."""
     admission = Admission(Settings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
     slots = [admission.enter("")]
-    waiting = [admission.queue("x", lambda: None) for _ in range(2)]
+    woken: list[str] = []
+    waiting = [admission.queue("x", lambda: woken.append("x")) for _ in range(2)]
     admission.retune(Settings(max_concurrent=2, max_queue=5))
-    assert [one.state for one in waiting] == ["granted", "waiting"]
+    assert ([one.state for one in waiting], woken) == (["granted", "waiting"], ["x"])
     admission.retune(Settings(max_concurrent=1, max_queue=5))
     assert slots[0] is not None
     admission.leave(slots[0])

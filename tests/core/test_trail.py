@@ -312,6 +312,16 @@ def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
     assert (doubt.open, doubt._open) == (True, [9.0 + 35.0])
 
 
+@pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])
+def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool, begun: float | None) -> None:
+    """Its clock was another: only the stamp is known."""
+    one = Failed({"reconcile": {}}, reconcile=len, resumed=resumed)
+    one.recovery.failed(TimeoutError())
+    doubt = one.recovery._trail.doubt
+    assert doubt is not None
+    assert doubt._begun == begun
+
+
 def test_nothing_of_an_error_is_kept() -> None:
     """So that no cycle keeps a traceback alive."""
     one = Failed({"retry": {**RETRY, "max_attempts": 2}})
