@@ -88,6 +88,8 @@ def _of_cosmic_ray(source: str) -> Iterator[tuple[str, int, str]]:
     for name in _NAMES:
         operator = get_operator(f"core/{name}")()
         for node in nodes:
+            if node.parent is not None and node.parent.type in ("parameters", "lambdef"):
+                continue  # the star that parts parameters multiplies nothing
             for index, (start, _) in enumerate(list(operator.mutation_positions(node))):
                 if not silent(start):
                     yield name, start[0], _mutated(tree, node, operator, index)

@@ -209,6 +209,15 @@ def test_other_settings_keep_who_runs_and_who_waits() -> None:
     assert waiting[1].state == "granted"
 
 
+def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
+    """Of two places one is taken by its own lane: only the other one is kept."""
+    admission = Admission(Settings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
+    assert admission.enter("cancel") is not None
+    assert admission.enter("") is not None
+    assert admission.enter("") is None
+    assert admission.enter("cancel") is not None
+
+
 def test_reserved_places_must_leave_some() -> None:
     """Reserving everything is a mistake, told where it stands."""
     with pytest.raises(PolicyError, match=r"admission\.lanes: 2 places are reserved"):

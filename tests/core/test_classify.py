@@ -210,6 +210,9 @@ def test_returned_bodies() -> None:
     error = BITGET.error_in({"code": "43012", "msg": "Insufficient balance", "data": None})
     assert isinstance(error, ApiError)
     assert (error.code, error.message) == ("43012", "Insufficient balance")
+    unknown = BITGET.error_in({"code": "99998", "msg": "new"})
+    assert unknown is not None
+    assert (unknown.code, unknown.message) == ("99998", "new")
     assert BITGET.classify(error).names == ("INSUFFICIENT_BALANCE",)
     for good in (
         {"code": "00000"},
@@ -265,6 +268,7 @@ def test_what_the_error_says_of_itself() -> None:
     """An answer that cannot be read may have been carried out; so may a part of a batch."""
     truncated = BitgetApiError(200, "OK", "{", {}, {}, resilience_code="decode_error")
     assert (BITGET.classify(truncated).category, BITGET.classify(truncated).executed) == ("retryable", "maybe")
+    assert BITGET.classify(truncated).code == "decode_error"
     partial = BitgetApiError(200, "OK", {"code": "00000"}, {}, {}, api_code="43012", resilience_executed="maybe")
     assert (BITGET.classify(partial).code, BITGET.classify(partial).executed) == ("43012", "maybe")
 
@@ -317,8 +321,8 @@ def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
 )  # fmt: skip
 def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | None) -> None:
     """Milliseconds in the envelope, as a number or as text."""
-    error = Shape(body={"code": "40725", "msg": "m", "requestTime": time})
-    assert BITGET.classify(error).answered_at == seconds
+    found = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
+    assert (found.code, found.answered_at) == ("40725", seconds)
 
 
 @pytest.mark.parametrize(
@@ -332,6 +336,13 @@ def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -
     classifier = Classifier([], base=HTTP, lookup=lambda name: table if name == "ccxt" else None)
     error = ccxt.ExchangeError("kraken insufficient " + json.dumps({"code": "77777", **body}))
     assert (classifier.classify(error).code, classifier.classify(error).category) == ("77777", "user_fixable")
+    listed = CodeRegistry(
+        "ccxt", [Rule("1", ("FUNDS",)), Rule("2", ("OTHER",), Category.FATAL)], texts=[("words", "1")]
+    )
+    known = Classifier([listed], base=HTTP)
+    assert known.classify(Shape(body={"code": "2", "msg": "words"})).category == "fatal"
+    told = classifier.classify(Shape(body={"code": "77777", "message": "insufficient"}), registry="ccxt")
+    assert told.category == "user_fixable"
     quiet = ccxt.ExchangeError("kraken " + json.dumps({"code": "77777", "msg": "no"}))
     assert classifier.classify(quiet).known is False
 
