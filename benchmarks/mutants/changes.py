@@ -13,10 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
+from typing import Any
 
-import parso
-from cosmic_ray.ast import ast_nodes
-from cosmic_ray.mutating import mutate_code
+from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.plugins import get_operator
 
 __all__ = ["Mutant", "mutants"]
@@ -82,13 +81,31 @@ def _parts(code: CodeType) -> tuple[object, ...]:
 
 def _of_cosmic_ray(source: str) -> Iterator[tuple[str, int, str]]:
     silent = _silent(ast.parse(source))
-    nodes = list(ast_nodes(parso.parse(source)))
+    tree = get_ast(source)
+    nodes = list(ast_nodes(tree))
     for name in _NAMES:
         operator = get_operator(f"core/{name}")()
-        positions = [where for node in nodes for where in operator.mutation_positions(node)]
-        for at, (start, _) in enumerate(positions):
-            if not silent(start):
-                yield name, start[0], mutate_code(source, operator, at) or source
+        for node in nodes:
+            for index, (start, _) in enumerate(list(operator.mutation_positions(node))):
+                if not silent(start):
+                    yield name, start[0], _mutated(tree, node, operator, index)
+
+
+def _mutated(tree: Any, node: Any, operator: Any, index: int) -> str:
+    """Return the source with one mutation; the tree is as before afterwards: parsing it anew takes long."""
+    around = node.parent.children if node.parent is not None else []
+    kept = [(one, getattr(one, "value", None), list(getattr(one, "children", ()))) for one in ast_nodes(node)]
+    place, before = next(at for at, one in enumerate(around) if one is node), list(around)
+    changed = operator.mutate(node, index)
+    around[place : place + 1] = [] if changed is None else [changed]
+    code = tree.get_code()
+    around[:] = before
+    for one, value, children in kept:
+        if value is not None:
+            one.value = value
+        if children:
+            one.children[:] = children
+    return code
 
 
 def _of_our_own(source: str) -> Iterator[tuple[str, int, str]]:

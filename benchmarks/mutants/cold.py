@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from .children import KILLED, SURVIVED, allow, run
-from .patching import Import
+from .patching import ROOM, Import
 
 __all__: list[str] = []
 
@@ -77,6 +77,7 @@ def attempt(work: dict[str, Any], rooms: list[str], slow: set[str], killers: Cou
             "ignore::pytest.PytestAssertRewriteWarning",
         ]
         for some in (first, then):
+            import_module(f"{ROOM}.{work['module']}")  # before pytest, whose own finder would pass ours by
             if some and pytest.main([*quiet, *some], plugins=[Timed(tell, slow, killers)]) != 0:
                 return KILLED
             for name in [one for one in sys.modules if one.partition(".")[0] in ("resilience", "tests")]:

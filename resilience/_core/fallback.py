@@ -55,9 +55,7 @@ class LastGood:
 
 
 def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    key = (args, tuple(sorted(kwargs.items())))
-    hash(key)
-    return key
+    return args, tuple(sorted(kwargs.items()))
 
 
 def wanted(rules: Fallback, error: object, failure: Failure | None, *, harmless: bool) -> bool:

@@ -20,18 +20,17 @@ _EVERY = 16  # calls between two looks
 class Pace:
     """How long calls of one operation take. Safe across threads and tasks: a lost sample changes little."""
 
-    __slots__ = ("_known", "_next", "_recent", "_seen", "rules")
+    __slots__ = ("_known", "_next", "_recent", "rules")
 
     def __init__(self, rules: Hedge) -> None:
         self.rules = rules
         self._next = count().__next__
         self._recent: list[float] = []
         self._known: float | None = None
-        self._seen = 0
 
     def add(self, seconds: float) -> None:
         """Learn from a call that went well."""
-        number = self._seen = self._next()
+        number = self._next()
         if len(self._recent) < _KEPT:
             self._recent.append(seconds)
         else:

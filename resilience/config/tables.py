@@ -16,7 +16,8 @@ from ..errors import PolicyError
 from .files import shipped
 from .mappings import as_node
 from .mistakes import Mistakes
-from .nodes import Node, read_file, read_text
+from .nodes import Node
+from .reading import read_file, read_text
 from .rows import take_rows
 
 __all__ = ["EXECUTED", "CodeRegistry", "builtin_names", "is_known", "shipped_names"]

@@ -19,8 +19,8 @@ from resilience._core.policy import Operation, Policy
 from resilience._core.section import Section, about, hints
 from resilience._core.units import Spec
 from resilience.config.load import from_mapping
-from resilience.config.nodes import read_file
 from resilience.config.patterns import pattern
+from resilience.config.reading import read_file
 from resilience.config.reference import key_tables
 from resilience.config.schema import as_text, policy_schema
 from resilience.config.schema_of_codes import code_schema

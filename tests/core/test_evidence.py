@@ -26,6 +26,9 @@ class Answer:
     def __init__(self, **attributes: Any) -> None:
         self.__dict__.update(attributes)
 
+    def __repr__(self) -> str:
+        return f"Answer({', '.join(self.__dict__)})"
+
 
 class Odd(dict[str, Any]):
     """A mapping that cannot be asked."""

@@ -62,6 +62,11 @@ def test_a_turn_is_for_the_instant_that_it_says() -> None:
     turn.leave()
     turn.leave()
     assert (one.ready_at(0.5), one.take(0.5)) == (0.5, 0.5)
+    other = gauge(0.0, 0.1, 0.2, 0.3)
+    assert [other.queue(0.5, 1).at, other.queue(0.5, 1).at] == [1.0, 1.1]
+    for at in (0.1, 0.2, 0.3):
+        other.undo(at, 1)
+    assert other.ready_at(0.5) == 1.1
 
 
 def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
@@ -81,10 +86,10 @@ def test_a_turn_that_nobody_takes_is_forgotten() -> None:
     """A minute after its instant, when the next one stands in line."""
     one = gauge(0.0, 0.0, 0.0, 0.0)
     lost = one.queue(0.5, 4)
-    one.queue(61.0, 1)
-    assert lost in one._line
-    one.queue(61.1, 1)
-    assert lost not in one._line
+    second = one.queue(61.0, 1)
+    assert one._line == [lost, second]
+    third = one.queue(61.1, 1)
+    assert one._line == [second, third]
 
 
 def test_a_refused_turn_keeps_its_place_for_later() -> None:
@@ -101,6 +106,7 @@ def test_a_refused_turn_keeps_its_place_for_later() -> None:
     [
         (0.3, 1, [-inf, 0.0, 0.1, 0.2]),
         (0.1, 1, [-inf, 0.0, 0.2, 0.3]),
+        (0.0, 1, [-inf, 0.1, 0.2, 0.3]),
         (0.3, 2, [-inf, 0.0, 0.1, 0.2]),
         (9.0, 1, [0.0, 0.1, 0.2, 0.3]),
         (0.3, 0, [0.0, 0.1, 0.2, 0.3]),
@@ -163,13 +169,12 @@ def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
 
 
 def test_other_settings_keep_what_was_sent() -> None:
-    """The latest sends have a place; those that have none are told, and the old list says that nothing may leave."""
+    """The latest sends have a place; those that have none are told; nobody leaves at once until somebody has asked."""
     one = gauge(0.0, 0.1, 0.2, 0.3)
-    old = one.sends
     assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
     assert (one.most, one.span, list(one.sends), one.easy) == (2, 5.0, [0.25, 0.3], False)
-    assert list(old) == [inf] * 4
     assert one.take(1.0) == 5.25
+    assert gauge(0.0).retune(2, 1.0) == []
     assert one.retune(3, 1.0) == []
     assert list(one.sends) == [-inf, 0.25, 0.3]
 

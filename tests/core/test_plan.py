@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, Pipeline, Policy
+from resilience._core.call import Call
 from resilience._core.plan import Binding, Plan
 from resilience._core.reconcile import Fence
 from resilience.testing import FakeClock
@@ -180,6 +181,13 @@ def test_what_is_told_of_the_limits_reaches_the_quotas() -> None:
     one.told_limits(hold=3)
     assert one.quotas is not None
     assert (one.quotas.entries[0].left(8.0), one.quotas.entries[0].held_until) == (2, 8.0)
+
+
+def test_a_call_begins_before_its_first_attempt() -> None:
+    """Nothing was tried, nothing was sent."""
+    one = Call("op", (1,), {"two": 2}, "k")
+    assert (one.operation, one.args, one.kwargs, one.key) == ("op", (1,), {"two": 2}, "k")
+    assert (one.attempt, one.failure, one.sent_at) == (0, None, None)
 
 
 def test_what_nobody_says_of_a_function() -> None:

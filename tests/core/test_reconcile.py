@@ -8,7 +8,7 @@ import pytest
 
 from resilience import NOT_FOUND, Found
 from resilience._core.policy import Reconcile
-from resilience._core.reconcile import Doubt, Fence, NotFound, Verdict, in_seconds
+from resilience._core.reconcile import _NO_SECONDS, Doubt, Fence, NotFound, Verdict, in_seconds
 
 AT = 1_700_000_000.0
 """Unix time of the first stamp; the monotonic clock stands at 100 then."""
@@ -37,6 +37,10 @@ def test_without_an_open_attempt_there_is_no_doubt() -> None:
     """And there never was one."""
     one = doubt()
     assert (one.open, one.ever) == (False, False)
+    fresh = doubt(checks=1, wait=7)
+    assert fresh.next_look(0.0) == 7.0
+    fresh.looked(NOT_FOUND, sent=0.0, now=0.0)
+    assert fresh.next_look(0.0) == 65.0
     assert (opened().open, opened().ever) == (True, True)
 
 
@@ -81,6 +85,7 @@ def test_a_new_attempt_begins_the_looks_anew() -> None:
     """Early ones first."""
     one = opened(checks=1, wait=0.5)
     one.looked(NOT_FOUND, sent=100.0, now=100.0)
+    one.missed()
     one.missed()
     one.opened(sent=170.0, stamp=AT + 70, answered_at=None)
     assert one.next_look(170.0) == 170.5
@@ -148,6 +153,13 @@ def test_an_answer_in_the_apis_own_envelope_drops_the_window(answered_at: float,
     assert one.looked(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is Verdict.CLEAR
 
 
+def test_an_answer_may_come_as_late_as_its_attempt_took() -> None:
+    """Ten seconds after the first attempt began, its time may be ten seconds later."""
+    one = opened(sent=110.0, answered_at=AT + 44)
+    assert one.looked(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is Verdict.AGAIN
+    assert one.looked(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is Verdict.CLEAR
+
+
 def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
     """It is measured against the first stamp."""
     one = opened(stamp=None, answered_at=AT + 1)
@@ -212,6 +224,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
         (NOT_FOUND, True),
         (NOT_FOUND(AT), True),
         (NOT_FOUND(AT * 1000), False),
+        (NOT_FOUND(_NO_SECONDS), False),
         (NOT_FOUND("soon"), False),  # type: ignore[arg-type]
         (Found(1, created_at=AT * 1000), False),
         (Found(1, created_at=AT, server_time=AT * 1000), False),

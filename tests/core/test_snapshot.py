@@ -53,6 +53,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
             {"slices": [[1, 2, 0, 0, 0]]},
             {"slices": [[-1, 2, 0, 0]]},
             {"slices": [[1, -2, 0, 0]]},
+            {"slices": [[1, 2.5, 0, 0]]},
             {"slices": [[1, 2, 0.5, 0]]},
             {"slices": [[1, 2, 0, None]]},
             {"slices": [[1, 2, 0, 3]]},
