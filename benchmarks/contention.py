@@ -17,7 +17,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from .ours import EVERYTHING, compiled
+from .ours import AMPLE, EVERYTHING, compiled
 from .rounds import at_least, demands, options, report, table
 
 Fn = Callable[[], Any]
@@ -35,7 +35,7 @@ def nothing() -> int:
 
 def calls(fn: Fn) -> dict[str, Fn]:
     """Return the rows for one function."""
-    rows = {NONE: fn, OURS: compiled(fn, **EVERYTHING), "a lock held during the call": _locked(fn)}
+    rows = {NONE: fn, OURS: compiled(fn, **{**EVERYTHING, "quota": AMPLE}), "a lock held during the call": _locked(fn)}
     import pybreaker
 
     rows["pybreaker"] = pybreaker.CircuitBreaker()(fn)

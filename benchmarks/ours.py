@@ -10,6 +10,7 @@ from resilience import Pipeline, Policy
 RETRY = {"max_attempts": 3}
 BREAKER = {"failure_rate": "80%", "window": "10s", "min_calls": 20}
 QUOTA = [{"rate": 1_000_000, "burst": 10_000}]  # never in the way: a round is shorter than a tenth of this
+AMPLE = [{"rate": 1_000_000, "burst": 1_000_000}]  # not even for a second at full speed, where rounds are longer
 EVERYTHING: dict[str, Any] = {
     "retry": RETRY,
     "budget": {"ratio": "20%"},

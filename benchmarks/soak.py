@@ -77,9 +77,9 @@ class Soak:
             exchange.gate.limits = False  # REST knows no pace: its seconds are real ones
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
-            before = threading.active_count()
+            before = set(threading.enumerate())
             count = asyncio.run(self._run(exchange))
-            count.threads = threading.active_count() - before
+            count.threads = len(set(threading.enumerate()) - before)
         return count
 
     async def _run(self, exchange: Sandbox) -> Count:
@@ -108,17 +108,17 @@ class Soak:
         return count
 
     async def _disconnect(self, exchange: Sandbox, count: Count) -> None:
-        """Break connections that met no fault yet, at random moments."""
+        """Break connections that met no fault yet, at random moments; those to come wait for bots that are late."""
         noise, began = random.Random(self.seed), time.monotonic()
-        moments = sorted(noise.uniform(0, self.seconds) for _ in range(self.disconnects))
+        each, last = self.seconds / self.disconnects, began + 2 * self.seconds / self.pace
         kinds = [*KINDS] * -(-self.disconnects // len(KINDS))
         noise.shuffle(kinds)
-        last = began + (self.seconds + GRACE) / self.pace
-        for moment, kind in zip(moments, kinds, strict=False):
-            await asyncio.sleep(max(0.0, began + moment / self.pace - time.monotonic()))
-            left = (last - time.monotonic()) * self.pace
-            if not await self._until(lambda: bool(self._unbroken(exchange)), left):
+        for number, kind in enumerate(kinds[: self.disconnects]):
+            moment = began + (number + noise.random()) * each / self.pace
+            await asyncio.sleep(max(0.0, moment - time.monotonic()))
+            if not await self._until(lambda: bool(self._unbroken(exchange)), (last - time.monotonic()) * self.pace):
                 return  # nobody connects any more
+            began += max(0.0, time.monotonic() - moment - each / self.pace)
             self._break(exchange, kind, noise.choice(self._unbroken(exchange)), noise)
             count.disconnects[kind] += 1
         await asyncio.sleep(max(0.0, began + self.seconds / self.pace - time.monotonic()))

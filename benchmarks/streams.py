@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from textwrap import fill
 
 from .rounds import options, report, table
@@ -24,8 +25,9 @@ of its end, by the stream or by REST, is held against the exchange. All else is 
     """*seconds*: until the last disconnect (600 are given; 300 handshakes in 5 min are allowed, and who is broken
 faster has to wait); *missing*: subscriptions that were not there two minutes later; *twice*: made twice on one
 connection; *subscribed*: share of the time and of what was wanted; *fed*: share of the feeds' updates that arrived
-(a half-open connection is noticed after some 30 s); *left*: when all was closed. The plain loop logs in, subscribes,
-pings, and closes what refused its login; it ends for good where the venue answers its handshake with 429.""",
+(a half-open connection is noticed after some 30 s); *left*: when all was closed. The plain loop (websockets {version})
+logs in, subscribes, pings, and closes what refused its login; it ends for good where the venue answers its handshake
+with 429.""",
 )
 
 
@@ -64,8 +66,8 @@ def main() -> None:
         rows.append(row(soak, count))
         print(" | ".join(rows[-1]), flush=True)
         print(f"    told: {dict(count.told)}", flush=True)
-    told = [one.format(kinds="; ".join(KINDS), seed=given.seed, pace=given.pace) for one in WHAT]
-    parts = [fill(one, 130, break_on_hyphens=False) for one in told]
+    told = {"kinds": "; ".join(KINDS), "seed": given.seed, "pace": given.pace, "version": version("websockets")}
+    parts = [fill(one.format(**told), 130, break_on_hyphens=False) for one in WHAT]
     report("streams", "Streams whose connections break", *parts, table(HEADER, rows), write=given.write)
 
 

@@ -23,6 +23,7 @@ _LONGEST = 86_400.0  # seconds that the list looks back for the sake of old orde
 _MOST = "100"
 _PAGES = 50  # of that many orders: more than a venue lets an account place in a long gap
 _OPEN = ("live", "new", "partially_filled")
+_PENDING = ("unfilled-orders", "orders-pending")
 _GONE = ("25204", "40109", "43001")
 _CHANNELS = ("orders", "order")
 
@@ -52,6 +53,16 @@ class Missed:
                 if isinstance(row, Mapping):
                     self._note(_product(arg), row)
 
+    async def prime(self, args: Iterable[Mapping[str, Any]]) -> Iterable[Any]:
+        """Learn which orders are open already: no push tells of those until they change. Nothing is told of them."""
+        for arg in args:
+            if _name(arg) in _CHANNELS:
+                for path, params in self._questions(arg, 0.0):
+                    if path.endswith(_PENDING):
+                        async for row in self._listed(path, params):
+                            self._note(_product(arg), row)
+        return ()
+
     async def fetch(self, gap: Gap) -> list[dict[str, Any]]:
         """Return the orders of a gap as updates: those that are open, and those that came to an end."""
         told = [arg for arg in gap.args if _name(arg) in _CHANNELS]
@@ -68,8 +79,7 @@ class Missed:
         rows: dict[str, dict[str, Any]] = {}
         known = self._open.get(_product(arg), {})
         first = max(min([since, *(one.placed - 1 for one in known.values())]), since - _LONGEST)
-        ask = _v3 if self._unified else _v2
-        for path, params in ask(arg, str(int(first * 1000))):
+        for path, params in self._questions(arg, first):
             async for row in self._listed(path, params):
                 rows[str(row.get("orderId"))] = row
         for order_id, order in list(known.items()):
@@ -77,6 +87,9 @@ class Missed:
                 ended = await self._ended(_product(arg), order_id, order.symbol)
                 rows |= {order_id: ended} if ended else {}
         return list(rows.values())
+
+    def _questions(self, arg: Mapping[str, Any], since: float) -> Iterable[_Question]:
+        return (_v3 if self._unified else _v2)(arg, str(int(since * 1000)))
 
     async def _listed(self, path: str, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Yield the orders of a list, page after page."""

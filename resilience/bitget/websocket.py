@@ -83,9 +83,8 @@ class _Client(StreamClient):
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
-        if rest is not None and fetch_missed is None:
-            missed = Missed(rest, self._path)
-            self._dialect.heard, fetch_missed = missed.heard, missed.fetch
+        missed = Missed(rest, self._path) if rest is not None and fetch_missed is None else None
+        self._dialect.heard = None if missed is None else missed.heard
         headers = {"paptrading": "1"} if demo else {}
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
@@ -99,7 +98,8 @@ class _Client(StreamClient):
             account=signer.account,
             stamp=None if self._server_clock is None else self._server_clock.now,
             resync=None if self._server_clock is None else partial(self._measure, rest),
-            fetch=fetch_missed,
+            fetch=fetch_missed if missed is None else missed.fetch,
+            prime=None if missed is None else missed.prime,
         )
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
         self._rest, self._orders_policy = rest, orders

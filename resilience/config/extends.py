@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .mistakes import Mistakes
-from .nodes import DEEPEST, MOST_NODES, Node
-from .sections import OFF, merged
+from .nodes import DEEPEST, MOST_NODES, Node, merged
+from .sections import OFF
 
 __all__ = ["extended", "parent_of"]
 

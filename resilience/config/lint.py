@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from ..errors import PolicyError, Problem
 from .load import Layer, builtin_layer, read
 from .mistakes import Mistakes
-from .nodes import Node, read_file
-from .sections import node_at
+from .nodes import Node, node_at
+from .reading import read_file
 from .tables import CodeRegistry
 from .unused import unused
 from .unwise import unwise

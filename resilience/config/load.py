@@ -21,9 +21,11 @@ from .extends import extended, parent_of
 from .files import shipped
 from .mappings import as_node
 from .mistakes import Mistakes
-from .nodes import Node, read_file
+from .nodes import Node
+from .policies import codes, policy
+from .reading import read_file
 from .secrets import refuse_secrets
-from .sections import codes, policy, section
+from .sections import section
 from .tables import CodeRegistry, is_known
 
 __all__ = ["Layer", "builtin", "builtin_layer", "from_mapping", "load", "read"]

@@ -16,8 +16,8 @@ from .._core.policy import NO_VALUE, Operation, Policy
 from .._core.registry import Category
 from .._core.section import Section, about, hints
 from .._core.units import About, Spec
-from .nodes import read_text
 from .patterns import VARIABLE, pattern
+from .reading import read_text
 from .sections import in_files, is_function
 from .tables import shipped_names
 

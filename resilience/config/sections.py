@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
 import types
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .._core.policy import Policy
 from .._core.registry import Category
 from .._core.section import Section, about, hints, listed, one_of
-from .._core.units import Spec, shown
-from .._installed import missing
+from .._core.units import Spec
 from ..errors import PolicyError
 from .mistakes import Mistakes
-from .nodes import Node
-from .tables import builtin_names, is_known
+from .nodes import Node, node_at
 
-__all__ = ["codes", "in_files", "is_function", "merged", "policy", "section"]
+__all__ = ["OFF", "in_files", "is_function", "section"]
 
-OFF = (None, "off")  # what switches a stage off
-
-
-def merged(under: Node | None, over: Node) -> Node:
-    """Lay one mapping over another, section by section; anything but two mappings is replaced."""
-    if under is None or under.kind != "mapping" or over.kind != "mapping":
-        return over
-    below = {key.value: value for key, value in under.value}
-    own = {key.value for key, _ in over.value}
-    pairs = [pair for pair in under.value if pair[0].value not in own]
-    pairs += [
-        (key, merged(below.get(key.value), value)) for key, value in over.value
-    ]  # a repeated key stays: a mistake
-    return Node(pairs, over.line, over.column, "mapping", False, over.file)
+OFF = (None, "off")
+"""What switches a stage off."""
 
 
 def section(
@@ -165,80 +147,3 @@ def _made(kind: type[Section], node: Node, path: str, found: Mistakes) -> Any:
         for problem in error.problems:
             found.add(node_at(node, problem.path), f"{path}.{problem.path}".rstrip("."), problem.message)
         return None
-
-
-def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
-    """Read a list of registries: names, or paths of tables beside the file that names them."""
-    names = []
-    for place, one in enumerate(node.value if node.kind == "list" else [node]):
-        name = str(one.value) if one.kind == "scalar" else ""
-        if is_known(name):
-            names.append(name)
-            continue
-        beside = Path(os.path.dirname(one.file), name)
-        if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
-            names.append(str(beside))
-        else:
-            near = "" if one.said else found.nearest(name, builtin_names())
-            hint = f"did you mean {near}?" if near else f"there are {listed(builtin_names())}, or the path of a table"
-            found.add(one, f"{path}[{place}]", f"no code registry {one.said or shown(name)}; {hint}")
-    return tuple(names)
-
-
-def node_at(node: Node, path: str) -> Node:
-    """Return the node at a path such as `quota[0].rate` below `node`, or the nearest one above it that exists."""
-    for part in filter(None, re.split(r"[.\[\]]", path)):
-        if node.kind == "list" and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-        elif node.kind == "mapping":
-            node = next((value for key, value in node.value if key.value == part), node)
-    return node
-
-
-_POLICY_KEYS = ("name", "codes", "stages")
-"""Fields of `Policy` that a file gives in another way."""
-
-
-def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: Mistakes) -> Policy | None:
-    """Make a policy of its merged node."""
-    path = f"policies.{name}"
-    before = found.count
-    values = section(Policy, node, path, found, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
-    named = next((value for key, value in node.value if key.value == "stages"), None)
-    if named is not None:
-        values["stages"] = _stages(named, f"{path}.stages", found)
-    own = next((value for key, value in node.value if key.value == "codes"), None)
-    values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
-    if found.count > before:
-        return None
-    try:
-        return Policy(name=name, **values)
-    except PolicyError as error:
-        for problem in error.problems:
-            at = node_at(node, problem.path)
-            if at.file != node.file:  # an inherited setting is right where it stands: the deadline over it is not
-                at = node_at(node, "deadline")
-            found.add(at, f"{path}.{problem.path}", problem.message)
-        return None
-
-
-def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
-    """Read a list of stages: names, or one name with its options: `- {pause: {seconds: 1}}`."""
-    if node.kind == "scalar" and node.plain in OFF:
-        return ()
-    uses: list[Any] = []
-    for place, one in enumerate(node.value if node.kind == "list" else [node]):
-        told = one.plain
-        if one.kind == "mapping" and len(told) == 1 and isinstance(next(iter(told.values())), dict):
-            uses.append(next(iter(told.items())))
-        elif one.kind == "scalar" and one.value:
-            uses.append((str(one.value), {}))
-        else:
-            found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
-            continue
-        told = missing(uses[-1][0])
-        if told and one.said:
-            told = f"{one.said} is no stage that is installed"
-        if told:
-            found.add(one, f"{path}[{place}]", told)
-    return tuple(uses)

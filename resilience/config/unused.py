@@ -12,8 +12,7 @@ from .extends import parent_of
 from .globs import covers, effort, is_glob, shared_name
 from .load import Layer
 from .mistakes import printable
-from .nodes import Node
-from .sections import node_at
+from .nodes import Node, node_at
 
 __all__ = ["unused"]
 

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..config.mistakes import Mistakes
-from ..config.nodes import Node, read_file
-from ..config.sections import node_at, section
+from ..config.nodes import Node, node_at
+from ..config.reading import read_file
+from ..config.sections import section
 from ..errors import PolicyError
 from .scenario import Scenario
 

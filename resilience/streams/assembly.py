@@ -66,5 +66,13 @@ def assembled(
         stamp=venue.stamp,
     )
     return Supervisor(
-        session, connect, hub, pipeline.clock, resync=venue.resync, fetch=venue.fetch, broke=broke, over=over
+        session,
+        connect,
+        hub,
+        pipeline.clock,
+        resync=venue.resync,
+        fetch=venue.fetch,
+        prime=venue.prime,
+        broke=broke,
+        over=over,
     )

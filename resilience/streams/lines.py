@@ -18,7 +18,7 @@ from .echo import Echo
 from .failure import Gap
 from .link import Link
 from .standing import Standing, State
-from .steps import Fetch, Open, Shut, Step, Tell
+from .steps import Fetch, Open, Prime, Shut, Step, Tell
 
 __all__ = ["Lines"]
 
@@ -32,7 +32,7 @@ class Lines(Standing):
 
     _lost_at: float | None = None  # Unix time since which updates may be missed
     _echo_until = -inf
-    _was_open = False
+    _was_open = _primed = False
     _failure: Failure | None = None  # what the present outage began with
     ended: Failure | None = None
     """Why it was given up."""
@@ -174,8 +174,11 @@ class Lines(Standing):
             self.attempts.recovered(self._failure)
             self._failure = None
         since, self._lost_at = self._lost_at, None
-        if since is None or not self.private:
+        primed, self._primed = self._primed, True
+        if not self.private:
             return []
+        if since is None:
+            return [] if primed else [Prime(tuple(self.wanted.values()))]
         gap = Gap(self.name, since, self.unix(now), tuple(self.wanted.values()))
         return [Tell("gap", gap), Fetch(gap)]
 

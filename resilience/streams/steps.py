@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from .dialect import Message
 from .failure import Gap
 from .request import Request
 
-__all__ = ["Answer", "Fetch", "Open", "Resync", "Send", "Shut", "Step", "Tell"]
+__all__ = ["Answer", "Fetch", "Open", "Prime", "Resync", "Send", "Shut", "Step", "Tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,13 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Prime:
+    """Learn what there is already: these subscriptions are live for the first time."""
+
+    args: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Tell an event; `key` names the subscription of an update."""
 
@@ -67,4 +75,4 @@ class Tell:
     key: Any = None
 
 
-Step = Answer | Open | Send | Shut | Resync | Fetch | Tell
+Step = Answer | Open | Send | Shut | Resync | Fetch | Prime | Tell

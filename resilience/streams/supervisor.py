@@ -7,7 +7,8 @@ error of a connection is reported to the session, a bug becomes an exception eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -16,13 +17,15 @@ from .._core.clock import Clock
 from .failure import Gap
 from .hub import Hub
 from .session import Session
-from .steps import Answer, Fetch, Open, Resync, Send, Shut, Step, Tell
+from .steps import Answer, Fetch, Open, Prime, Resync, Send, Shut, Step, Tell
 from .wire import Connect, Wire
 
 __all__ = ["Supervisor"]
 
 Fetching = Callable[[Gap], Awaitable[Iterable[Any]]]
 """Fetches what a gap swallowed, as updates."""
+Priming = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Iterable[Any]]]
+"""Learns what there is of these subscriptions; what it returns is delivered as updates."""
 
 
 class Supervisor:
@@ -37,6 +40,7 @@ class Supervisor:
         *,
         resync: Callable[[], Awaitable[Any]] | None = None,
         fetch: Fetching | None = None,
+        prime: Priming | None = None,
         broke: Callable[[BaseException], None] | None = None,
         over: Callable[[], None] | None = None,
     ) -> None:
@@ -49,12 +53,13 @@ class Supervisor:
             clock: time and waiting.
             resync: measures the venue's clock.
             fetch: fetches what a gap swallowed.
+            prime: learns what there is already, when a private socket is live for the first time.
             broke: is told of an error that is a bug.
             over: is told when the session has ended.
         """
         self.session = session
         self._connect, self._hub, self._clock = connect, hub, clock
-        self._resync, self._fetch, self._broke, self._over = resync, fetch, broke, over
+        self._resync, self._fetch, self._prime, self._broke, self._over = resync, fetch, prime, broke, over
         self._wires: dict[int, Wire] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._fetching: set[asyncio.Task[Any]] = set()
@@ -109,9 +114,14 @@ class Supervisor:
         elif isinstance(step, Resync):
             self._spawn(self._measure(step.link))
         elif isinstance(step, Fetch) and self._fetch is not None:
-            fetching = self._spawn(self._missed(self._fetch, step.gap))
-            self._fetching.add(fetching)
-            fetching.add_done_callback(self._fetching.discard)
+            self._ask(partial(self._fetch, step.gap))
+        elif isinstance(step, Prime) and self._prime is not None:
+            self._ask(partial(self._prime, step.args))
+
+    def _ask(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
+        fetching = self._spawn(self._missed(fetch))
+        self._fetching.add(fetching)
+        fetching.add_done_callback(self._fetching.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(self._guarded(work))
@@ -163,12 +173,12 @@ class Supervisor:
             pass
         self.do(self.session.resynced(number, self._clock.monotonic()))
 
-    async def _missed(self, fetch: Fetching, gap: Gap) -> None:
+    async def _missed(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
         """Deliver what a gap swallowed, as updates; what goes wrong is told, and tried again where that helps."""
         attempt = 1
         while True:
             try:
-                for update in await fetch(gap):
+                for update in await fetch():
                     await self._hub.put("update", update, None)
                 return
             except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Venue:
         stamp: its Unix time as well as it is known; None goes by the policies' clock.
         resync: measures its clock.
         fetch: fetches what a gap swallowed, as updates; None fetches nothing.
+        prime: learns what there is of subscriptions when a private socket is live for the first time.
     """
 
     dialect: Dialect
@@ -40,3 +41,4 @@ class Venue:
     stamp: Callable[[], float] | None = None
     resync: Callable[[], Awaitable[Any]] | None = None
     fetch: Callable[[Gap], Awaitable[Iterable[Any]]] | None = None
+    prime: Callable[[Sequence[Arg]], Awaitable[Iterable[Any]]] | None = None

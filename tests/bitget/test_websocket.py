@@ -196,6 +196,32 @@ def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
     assert (row.get("orderStatus") or row.get("status") or row.get("state")).startswith("cancel")
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_order_older_than_the_stream_that_ended_in_a_gap_is_fetched(version: int) -> None:
+    """The exchange tells nothing of orders that are open when a stream begins: they are asked for once."""
+    order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
+
+    async def story(exchange: Sandbox, rest: BitgetClient) -> list[Any]:
+        old = exchange.exchange.place(SPOT, {**order, "clientOid": "older"}, exchange.now())
+        old.created -= 3600
+        async with client_of(exchange, version, rest=rest) as client:
+            heard = Heard(client)
+            client.subscribe(ORDERS if version == 2 else ORDERS3)
+            await client.ready()
+            remembered = client._dialect.heard.__self__._open  # nothing that a user sees tells that it was asked
+            await heard.until(lambda: any(remembered.values()))
+            exchange.sockets.script("refuse", "refuse")
+            exchange.sockets.fault("drop")
+            await heard.came("exception")
+            exchange.exchange.cancel(SPOT, {"clientOid": "older"}, exchange.now())
+            await heard.until(lambda: any(one["action"] == "missed" for one in heard.of("update")))
+            return heard.of("update")
+
+    with Sandbox(unified=version == 3) as exchange, rest_of(exchange) as rest:
+        (update,) = run(story(exchange, rest))
+    assert [row["clientOid"] for row in update["data"]] == ["older"]
+
+
 def test_an_announced_upgrade_leaves_no_gap_and_no_copy() -> None:
     """On 30033 a second connection takes over while the first still brings updates: each comes once."""
 

@@ -240,3 +240,24 @@ def test_a_transient_refusal_of_a_login_does_not_silence_the_stream(exchange: Sa
             assert exchange.sockets.push(ORDERS, [{"orderId": "1"}]) == 1
 
     run(story())
+
+
+def test_a_stream_that_gave_up_begins_anew_when_told_to(exchange: Sandbox) -> None:
+    """Subscribing to it is refused with a reason; once the key is put right `restart` brings everything back."""
+
+    async def story() -> None:
+        exchange.sockets.script("reject_login:30012")
+        async with client_of(exchange) as client:
+            heard = Heard(client)
+            client.subscribe(ORDERS)
+            await heard.came("close")
+            with pytest.raises(RuntimeError, match=r"the private socket has given up: put right .* then `restart`"):
+                client.subscribe({**ORDERS, "channel": "fill"})
+            client.restart()
+            await client.ready()
+            assert client.states == {"private": "live"}
+            assert exchange.sockets.connections[-1].subscriptions == [ORDERS]
+        with pytest.raises(RuntimeError, match="the client is closed: make a new one"):
+            client.subscribe(TICKER)
+
+    run(story())

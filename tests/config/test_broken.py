@@ -11,7 +11,7 @@ import pytest
 
 from resilience.bitget.operations import OPERATIONS
 from resilience.config.lint import lint
-from resilience.config.nodes import read_file
+from resilience.config.reading import read_file
 from resilience.config.schema import policy_schema
 from resilience.config.schema_of_codes import code_schema
 from resilience.errors import Problem
@@ -78,9 +78,11 @@ def test_policy_files_of_the_docs(page: Path, tmp_path: Path) -> None:
     """Nothing is to be said against what people copy from a page, but for what the page itself shows check to say."""
     text = page.read_text("utf-8")
     for path in policy_files(page, tmp_path):
+        root = read_file(path)
+        if root is not None and "troubles" in root.plain:
+            continue  # a scenario, which simulate reads
         problems = lint(path, names=OPERATIONS)
         assert [one for one in problems if f"{path.name}:{one.line}:{one.column}: {one.path}" not in text] == []
-        root = read_file(path)
         if root is not None and not any(one.severity == "error" for one in problems):
             validator = TABLES if "rules" in root.plain else POLICIES
             assert list(validator.iter_errors(root.plain)) == []

@@ -14,7 +14,7 @@ from resilience import Policies, Policy, PolicyError
 from resilience._core.policy import PolicySet
 from resilience.config.lint import lint
 from resilience.config.load import builtin, from_mapping, load
-from resilience.config.nodes import read_text
+from resilience.config.reading import read_text
 
 DESIGN = """\
 version: 1

@@ -19,8 +19,8 @@ from resilience._core.policy import Operation, Policy
 from resilience._core.section import Section, about, hints
 from resilience._core.units import Spec
 from resilience.config.load import from_mapping
-from resilience.config.nodes import read_file
 from resilience.config.patterns import pattern
+from resilience.config.reading import read_file
 from resilience.config.reference import key_tables
 from resilience.config.schema import as_text, policy_schema
 from resilience.config.schema_of_codes import code_schema
@@ -247,6 +247,9 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"message": "msg"}}, False),
         ({"envelope": {"code": "c", "failures": {"at": "data", "code": "c"}}}, True),
         ({"envelope": {"code": "c", "failures": {"at": "data"}}}, False),
+        ({"envelope": {"code": "c", "failures": [{"at": "data", "code": "c", "mixed": True}]}}, True),
+        ({"envelope": {"code": "c", "failures": [{"at": "data", "code": "c", "mixed": "so"}]}}, False),
+        ({"envelope": {"code": "c", "failures": [{"at": "data"}]}}, False),
         ({"codes": []}, False),
     ],
 )

@@ -169,7 +169,7 @@ def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
 
 
 def test_other_settings_keep_what_was_sent() -> None:
-    """The latest sends have a place; those that have none are told."""
+    """The latest sends have a place; those that have none are told; nobody leaves at once until somebody has asked."""
     one = gauge(0.0, 0.1, 0.2, 0.3)
     assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
     assert (one.most, one.span, list(one.sends), one.easy) == (2, 5.0, [0.25, 0.3], False)
