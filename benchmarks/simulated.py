@@ -77,6 +77,7 @@ ROWS: tuple[Row, ...] = (
     ("refused", lambda one: one.refused or None),
 )
 LAGS: list[list[float]] = []
+LATE, TRIES = 0.0025, 3  # seconds by which the loop may be late on average
 
 
 def one_run(run: Callable[..., Outcome], policy: str, scenario: Scenario, seed: int) -> Figures:
@@ -93,12 +94,23 @@ def rows(name: str, seeds: int) -> Iterator[tuple[str, list[float], float]]:
     policy, scenario = SCENARIOS[name]
     virtual = [one_run(simulate, policy, scenario, seed) for seed in range(1, seeds + 1)]
     print(f"{name}: simulated; the real run takes {scenario.lasts:g} s", file=sys.stderr, flush=True)
-    real = one_run(really, policy, scenario, 1)
+    real = on_time(policy, scenario)
     for what, tell in ROWS:
         told = [value for value in map(tell, virtual) if value is not None]
         seen = tell(real)
         if told and seen is not None:
             yield what, told, seen
+
+
+def on_time(policy: str, scenario: Scenario) -> Figures:
+    """Run it for real, and again where the machine was too busy to be told from the policy; the least late counts."""
+    tried: list[tuple[float, Figures, list[float]]] = []
+    while len(tried) < TRIES and not any(late <= LATE for late, *_ in tried):
+        found = one_run(really, policy, scenario, 1)
+        tried.append((statistics.fmean(LAGS[-1]), found, LAGS[-1]))
+    _, best, lag = min(tried, key=lambda one: one[0])
+    LAGS.append(lag)
+    return best
 
 
 def cells(what: str, told: list[float], real: float) -> tuple[str, ...]:
@@ -128,8 +140,10 @@ clients' own timeout {COMMON["patience"]:g} s. *Real* is one run in real time ov
 that follows the same rules; *virtual* is the simulation with the same seed, which means the same requests at the same
 instants; *all seeds* are the least and the most of {seeds} simulations, since what is drawn by chance differs
 between two runs however alike they are. The modelled transport costs no time; a real one costs about a millisecond a
-request, and more where the machine is busy: how late the loop of the real run was stands below each table. Where a
-difference is more than 10 %, *as seeds differ* says that the real figure lies among those of the seeds."""
+request, and more where the machine is busy: how late the loop of the real run was stands below each table. A real run
+whose loop was late by more than {1000 * LATE:g} ms on average is made again, {TRIES} times in all, and the least late
+counts. Where a difference is more than 10 %, *as seeds differ* says that the real figure lies among those of the
+seeds."""
 
 
 def _speed() -> str:

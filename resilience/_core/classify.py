@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from ..errors import ApiError, RejectedError
-from .evidence import Evidence, code_of, gather, get, json_body, listed_in, walk
+from .evidence import Evidence, code_of, failed_in, gather, get, json_body, walk
 from .failure import Failure
 from .policy import Unknown
 from .registry import Category, CodeRegistry, Listed, Rule
@@ -106,8 +106,9 @@ class Classifier:
             envelope = table.envelope
             assert envelope is not None
             code = code_of(body.get(envelope.code))
-            if code in envelope.success and envelope.failures is not None and listed_in(body, envelope.failures):
-                return ApiError(*_first_item(body, envelope.failures), body)
+            failed = failed_in(body, envelope) if code in envelope.success else None
+            if failed is not None:
+                return ApiError(*_first_item(*failed), body)
             if code is None or code in envelope.success:
                 continue
             rule = table.rule(code)
@@ -162,9 +163,9 @@ class Classifier:
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
-                    listed = table.envelope.failures
-                    first = listed_in(evidence.body, listed)[:1] if listed is not None else []
-                    return replace(evidence, code=code_of(first[0].get(listed.code)) if first and listed else None)
+                    failed = failed_in(evidence.body, table.envelope)
+                    code = None if failed is None else code_of(failed[1][0].get(failed[0].code))
+                    return replace(evidence, code=code)
         return evidence
 
     def _of_group(self, group: BaseExceptionGroup[Any], registry: str | None) -> Failure:
@@ -189,10 +190,9 @@ class Classifier:
     def _items(self, node: object, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others were done."""
         for table in self._tables(node, evidence, registry) if evidence.body is not None else ():
-            listed = None if table.envelope is None else table.envelope.failures
-            found = [] if listed is None else listed_in(evidence.body, listed)
-            if found and listed is not None:
-                return tuple(self._item(one, listed, table) for one in found[:_MOST_ITEMS])
+            failed = failed_in(evidence.body, table.envelope)
+            if failed is not None:
+                return tuple(self._item(one, failed[0], table) for one in failed[1][:_MOST_ITEMS])
         return ()
 
     def _item(self, item: Mapping[Any, Any], listed: Listed, table: CodeRegistry) -> Failure:
@@ -305,9 +305,9 @@ class Classifier:
         )
 
 
-def _first_item(body: Mapping[Any, Any], listed: Listed) -> tuple[str, str]:
+def _first_item(listed: Listed, failed: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
     """Return code and words of the first item that failed."""
-    first = listed_in(body, listed)[0]
+    first = failed[0]
     words = first.get(listed.message)
     return code_of(first.get(listed.code)) or "partial", words if isinstance(words, str) else ""
 

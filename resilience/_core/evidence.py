@@ -17,9 +17,9 @@ from math import isfinite
 from typing import Any
 
 from ..errors import ApiError
-from .registry import Listed
+from .registry import Envelope, Listed
 
-__all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
+__all__ = ["Evidence", "code_of", "failed_in", "gather", "get", "json_body", "text_of", "walk"]
 
 _MOST_TEXT = 65_536
 _MOST_NODES = 32
@@ -125,12 +125,30 @@ def _json_body(ask: Ask) -> Mapping[Any, Any] | None:
     return None
 
 
-def listed_in(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
-    """Return the items of a batch that a body lists as failed."""
+def failed_in(
+    body: Mapping[Any, Any] | None, envelope: Envelope | None
+) -> tuple[Listed, list[Mapping[Any, Any]]] | None:
+    """Return the items of a batch that a body says have failed, and how they are written; None when none did."""
+    if envelope is None:
+        return None
+    for listed in envelope.failures:
+        found = [one for one in _items(body, listed) if not listed.mixed or _bad(one, listed, envelope.success)]
+        if found:
+            return listed, found
+    return None
+
+
+def _items(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
     place: Any = body
     for name in listed.at:
         place = place.get(name) if isinstance(place, Mapping) else None
     return [one for one in place if isinstance(one, Mapping)] if isinstance(place, list) else []
+
+
+def _bad(item: Mapping[Any, Any], listed: Listed, success: frozenset[str]) -> bool:
+    """Tell whether an item of a mixed list has failed: it has a code of no success, and words to go with it."""
+    code = code_of(item.get(listed.code))
+    return code is not None and code not in success and listed.message in item
 
 
 def walk(error: object) -> list[object]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.evidence import Evidence, code_of, gather, json_body, listed_in, text_of, walk
-from resilience._core.registry import Listed
+from resilience._core.evidence import Evidence, code_of, failed_in, gather, json_body, text_of, walk
+from resilience._core.registry import Envelope, Listed
 
 
 class Shape(Exception):
@@ -284,11 +284,15 @@ def test_codes_are_texts(value: Any, code: str | None) -> None:
 
 
 def test_the_items_of_a_batch_that_failed() -> None:
-    """Only mappings in a list at the place that the table names."""
-    listed = Listed(at=("data", "failed"), code="code")
-    assert listed_in({"data": {"failed": [{"code": 1}, 2]}}, listed) == [{"code": 1}]
-    for body in (None, {}, {"data": []}, {"data": {"failed": {"code": 1}}}):
-        assert listed_in(body, listed) == []
+    """Only mappings in a list at a place that the table names; the first place that has some counts."""
+    apart, mixed = Listed(at=("data", "failed"), code="code"), Listed(at=("data",), code="c", message="m", mixed=True)
+    table = Envelope(code="code", success=frozenset({"0"}), failures=(apart, mixed))
+    assert failed_in({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}])
+    rows = [{"c": "0", "m": ""}, {"c": 7, "m": "no"}, {"c": 8}, {"m": "?"}, "x"]
+    assert failed_in({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}])
+    for body in (None, {}, {"data": []}, {"data": rows[:1]}, {"data": {"failed": {"code": 1}}}):
+        assert failed_in(body, table) is None
+    assert failed_in({"data": {"failed": [{"code": 1}]}}, None) is None
     assert json_body(Answer(_content="[1]")) is None
 
 
