@@ -73,6 +73,21 @@ def test_a_code_is_found_in_a_body(one: Any) -> None:
     assert (told.code, told.body) == ("43012", BODY)
 
 
+class Picky(dict[str, Any]):
+    """A mapping that cannot be asked for one of its keys."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Raise, or answer."""
+        if key == "retCode":
+            raise RuntimeError("no")
+        return super().get(key, default)
+
+
+def test_a_key_that_raises_hides_no_other() -> None:
+    """The next one is asked."""
+    assert gather(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
+
+
 @pytest.mark.parametrize(
     "one",
     [
