@@ -31,7 +31,7 @@ from .children import KILLED, LATE, SURVIVED
 from .patching import changed
 
 TREE = Path(__file__).parents[2]
-COPIED = ("benchmarks", "policies", "resilience", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
+COPIED = ("benchmarks", "docs", "policies", "resilience", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
 ROOMS = ("tests/core", "tests/config", "tests/stories", "tests/issues", "tests/traps")
 ENOUGH = 0.95
 Ends = dict[int, dict[str, Any]]

@@ -255,3 +255,18 @@ def test_a_later_no_after_a_doubt_is_looked_at_once_more(last: Any, executed: st
         call()
     assert failure_of(caught.value).executed == executed
     assert (seen[0], seen[-1]) == (1, 2)
+
+
+def test_a_last_look_that_clears_the_doubt_is_the_end() -> None:
+    """The deadline is too near for another attempt: it did not happen, and that is told."""
+    clock, looks = FakeClock(), list[float]()
+
+    def look(_call: Any) -> Any:
+        looks.append(clock.monotonic())
+        return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
+
+    rules: dict[str, Any] = {"deadline": 10, "reconcile": {"checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
+    binding = Binding(operation="order", reconcile=look, stamps=lambda: [clock.time()])
+    with pytest.raises(TimeoutError) as caught:
+        Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), binding)()
+    assert (looks, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)
