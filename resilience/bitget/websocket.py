@@ -132,9 +132,16 @@ class _Client(StreamClient):
         return found
 
     def _trading(self, act: str, params: Mapping[str, Any]) -> SocketOrders:
-        self._dialect.trade("", act, params)  # what is missing is told at once, and not as a failure
-        if self._orders is None:
-            self._orders = self._made_orders()
+        """Return what places orders; what is wrong is told at once, and its error says that nothing was sent."""
+        try:
+            frame = self._dialect.trade("0" * 32, act, params)
+            if len(frame.encode()) > self.limits.message_bytes:
+                raise ValueError(f"the order is longer than {self.limits.message_bytes} bytes, the most that is taken")
+            if self._orders is None:
+                self._orders = self._made_orders()
+        except Exception as error:
+            vars(error)["resilience_executed"] = "no"
+            raise
         return self._orders
 
     def _made_orders(self) -> SocketOrders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Self
 
@@ -113,10 +114,11 @@ class Hub:
             raise ValueError(f"no event {event!r}; there are {', '.join(EVENTS)}")
         if not callable(handler):
             raise TypeError(f"a handler is a function of one value, not a {type(handler).__name__}")
-        self._handlers[event] = (*self._handlers.get(event, ()), handler)
+        its_own = partial(handler)  # the same handler may be there twice, and leaves once
+        self._handlers[event] = (*self._handlers.get(event, ()), its_own)
         if event == "update":
             self._claim(self._calls())
-        return lambda: self._off(event, handler)
+        return lambda: self._off(event, its_own)
 
     def _off(self, event: str, handler: Handler) -> None:
         self._handlers[event] = tuple(one for one in self._handlers.get(event, ()) if one is not handler)

@@ -1,4 +1,4 @@
-"""A handler that waits for something which is cancelled must not end the others."""
+"""What one handler does must not end the others."""
 
 from __future__ import annotations
 
@@ -33,3 +33,24 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
     assert [(failure.during, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
         ("handler", "CancelledError"), ("handler", "CancelledError"),
     ]  # fmt: skip
+
+
+def test_a_handler_that_is_there_twice_leaves_once() -> None:
+    """Each registration ends by its own function, and by that alone, however often it is called."""
+
+    async def story(exchange: Sandbox) -> list[Any]:
+        async with client_of(exchange) as client:
+            heard, told = Heard(client), []
+            leave = client.on("update", told.append)
+            client.on("update", told.append)
+            leave()
+            leave()
+            client.subscribe(TICKER)
+            await client.ready()
+            exchange.sockets.push(TICKER, [{"lastPr": "1"}])
+            exchange.sockets.push(TICKER, [{"lastPr": "2"}])
+            await heard.came("update", 2)
+            return told
+
+    with Sandbox() as exchange:
+        assert len(run(story(exchange))) in (1, 2)  # the last may be under way

@@ -176,10 +176,27 @@ def test_no_credentials_in_the_log_of_the_library(caplog: pytest.LogCaptureFixtu
     assert not [text for text in mine if "sandbox-key" in text or "login" in text]
 
 
-def test_the_client_is_still_named_in_its_errors() -> None:
-    """What `rest=` is for is said where it is missing."""
-    with pytest.raises(ValueError, match="rest=AsyncBitgetClient"):
-        run(WebsocketClientV2("k", "s", "p").place_order(**ORDER))
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"size": float("nan")}, "not JSON compliant"),
+        ({"size": object()}, "not JSON serializable"),
+        ({"instId": ""}, "instId: expected a text"),
+        ({"clientOid": "x" * 4000}, "4096 bytes"),
+    ],
+)
+def test_an_order_that_cannot_be_written_was_not_sent(wrong: dict[str, Any], words: str) -> None:
+    """It is told at once, and its error says that nothing happened."""
+
+    async def story(exchange: Sandbox) -> Any:
+        async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
+            with pytest.raises((ValueError, TypeError), match=words) as caught:
+                await client.place_order(**{**ORDER, **wrong})
+            return failure_of(caught.value)
+
+    with Sandbox() as exchange:
+        assert run(story(exchange)).executed == "no"
+        assert exchange.sockets.connects == 0
 
 
 def test_what_waits_in_line_waits_for_the_next_connection() -> None:
