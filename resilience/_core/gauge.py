@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from math import inf
-from threading import Lock
+
+from .forks import heeds_forks, new_lock
 
 __all__ = ["Gauge", "Turn"]
 
@@ -45,7 +46,7 @@ class Gauge:
     jumps alone. Without a GIL `easy` is never true.
     """
 
-    __slots__ = ("_held_until", "_line", "_lock", "easy", "most", "sends", "span")
+    __slots__ = ("__weakref__", "_held_until", "_line", "_lock", "easy", "most", "sends", "span")
 
     def __init__(self, most: int, span: float) -> None:
         self.most = most
@@ -54,7 +55,12 @@ class Gauge:
         self.easy = not _LOCKED
         self._line: list[Turn] = []
         self._held_until = -inf
-        self._lock = Lock()
+        self._lock = new_lock()
+        heeds_forks(self)
+
+    def forked(self) -> None:
+        """Let nobody stand in line in a child: who waited has stayed in the parent."""
+        self._line = []
 
     def ready_at(self, now: float, weight: int = 1, turn: Turn | None = None) -> float:
         """Return the instant from which a newcomer, or the owner of a turn, may leave: `now`, later, or inf."""
