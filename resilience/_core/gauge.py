@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
 from math import inf
 
 from .forks import heeds_forks, new_lock
@@ -162,10 +161,15 @@ class Gauge:
     # --- under the lock -----------------------------------------------------------------------
 
     def _room(self, now: float, weight: int) -> float:
-        """Return the instant from which the sends alone leave room; each of the oldest that it pushes out counts."""
+        """Return the instant from which the sends alone leave room; each of the oldest that it pushes out counts.
+
+        They are read by their places: a driver may append meanwhile, and who iterates would break off.
+        """
         if weight > self.most:
             return inf
-        return max(now, max(islice(self.sends, weight)) + self.span) if weight else now
+        if weight < 2:
+            return max(now, self.sends[0] + self.span) if weight else now
+        return max(now, max([self.sends[place] for place in range(weight)]) + self.span)
 
     def _instant(self, now: float, weight: int, turn: Turn | None) -> float:
         if turn is None:
