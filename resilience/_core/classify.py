@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from ..errors import ApiError, RejectedError
-from .evidence import Evidence, code_of, failed_in, gather, get, json_body, walk
+from .evidence import Evidence, around, code_of, failed_in, gather, get, json_body, walk
 from .failure import Failure
 from .forks import new_lock
 from .policy import Unknown
@@ -27,6 +27,7 @@ _BUGS = (
     ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
     StopAsyncIteration, SyntaxError, SystemError,
 )  # fmt: skip
+_BUG = "program_error"
 _VAGUE = frozenset(
     {
         "connect_error", "connection_error", "os_error", "protocol_error",
@@ -141,19 +142,29 @@ class Classifier:
             remedy = "Nothing was sent; try again later"
             return Failure(Category.RETRYABLE, executed="no", retry_after=get(outcome, "retry_after"), remedy=remedy)
         if isinstance(outcome, _BUGS) and type(outcome).__module__ == "builtins":
-            return self._of_class("program_error", Failure(Category.FATAL, code="program_error"))
+            return self._of_class(_BUG, Failure(Category.FATAL, code=_BUG))
         if isinstance(outcome, BaseExceptionGroup):
             return self._of_group(outcome, registry)
         nodes = walk(outcome)
         told = [self._told(node, registry) for node in nodes]
+        failure = self._explained(nodes, told, registry) or self._by_context(nodes, registry)
+        failure = failure or self._guess(told[0], None)
+        items = self._items(nodes[0], told[0], registry)
+        return replace(failure, items=items, executed="maybe") if items else failure
+
+    def _explained(self, nodes: list[object], told: list[Evidence], registry: str | None) -> Failure | None:
+        """Return what a code, else a status, else a class says; None where nothing says anything."""
         for node, evidence in zip(nodes, told, strict=True):
             failure = self._by_code(node, evidence, registry)
             if failure is not None:
-                break
-        else:
-            failure = self._without_code(nodes, told)
-        items = self._items(nodes[0], told[0], registry)
-        return replace(failure, items=items, executed="maybe") if items else failure
+                return failure
+        return self._without_code(nodes, told)
+
+    def _by_context(self, nodes: list[object], registry: str | None) -> Failure | None:
+        """Return what the errors say that were being handled; another call's cannot say that nothing happened."""
+        behind = [one for one in around(nodes) if not isinstance(one, _BUGS)]
+        failure = self._explained(behind, [self._told(node, registry) for node in behind], registry)
+        return None if failure is None else replace(failure, executed="maybe")
 
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
@@ -221,8 +232,8 @@ class Classifier:
                 return table
         return self._lookup(name)
 
-    def _without_code(self, nodes: list[object], told: list[Evidence]) -> Failure:
-        """No table knows a code: the status, then the class, then the unknown rule."""
+    def _without_code(self, nodes: list[object], told: list[Evidence]) -> Failure | None:
+        """No table knows a code: the status, then the class, then the unknown rule for a code that is told."""
         code = next((one.code for one in told if one.code is not None), None)
         for evidence in told:
             found = self._by_status(evidence, code)
@@ -231,14 +242,14 @@ class Classifier:
         vague: tuple[Rule, CodeRegistry, Evidence] | None = None
         for node, evidence in zip(nodes, told, strict=True):
             named = self._by_class(node)
-            if named is None:
-                continue
+            if named is None or (node is not nodes[0] and named[0].code == _BUG):
+                continue  # what was being handled when it was raised (a cache that missed) says nothing of it
             if named[0].code not in _VAGUE and not (vague and _DOUBT[named[0].executed] > _DOUBT[vague[0].executed]):
                 return self._made(*named, evidence, code or named[0].code, known=code is None)
             vague = vague or (*named, evidence)
         if vague is not None:
             return self._made(*vague, code or vague[0].code, known=code is None)
-        return self._guess(told[0], code)
+        return None if code is None else self._guess(told[0], code)
 
     def _by_status(self, evidence: Evidence, code: str | None) -> Failure | None:
         status = evidence.status

@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import ApiError
 from .registry import Envelope, Listed
 
-__all__ = ["Evidence", "code_of", "failed_in", "gather", "get", "json_body", "text_of", "walk"]
+__all__ = ["Evidence", "around", "code_of", "failed_in", "gather", "get", "json_body", "text_of", "walk"]
 
 _MOST_TEXT = 65_536
 _MOST_NODES = 32
@@ -152,10 +152,25 @@ def _bad(item: Mapping[Any, Any], listed: Listed, success: frozenset[str]) -> bo
 
 
 def walk(error: object) -> list[object]:
-    """Return an error and what it came from, nearest first; cycles and long chains are cut."""
+    """Return an error and what it came from, nearest first; cycles and long chains are cut.
+
+    What was merely being handled when it was raised is not among them: see `around`.
+    """
+    return _walked([error], set())
+
+
+def around(nodes: list[object]) -> list[object]:
+    """Return what was being handled when these were raised, and what that came from.
+
+    It may be where a client found its own error, and it may be another call's, which the caller was
+    handling when it made this one: so it says what to make of an error that nothing else explains, and
+    never that nothing has happened.
+    """
+    return _walked(_contexts(nodes), {id(one) for one in nodes}, contexts=True)
+
+
+def _walked(queue: list[object], seen: set[int], *, contexts: bool = False) -> list[object]:
     found: list[object] = []
-    seen: set[int] = set()
-    queue: list[object] = [error]
     while queue and len(found) < _MOST_NODES:
         one = queue.pop(0)
         if id(one) in seen:
@@ -163,6 +178,7 @@ def walk(error: object) -> list[object]:
         seen.add(id(one))
         found.append(one)
         queue += _sources(one)
+        queue += _contexts([one]) if contexts else ()
     return found
 
 
@@ -175,9 +191,12 @@ def _sources(one: object) -> list[object]:
     near.append(get(one, "reason"))
     args = get(one, "args")
     near += args[:4] if isinstance(args, tuple) else ()
-    if not one.__suppress_context__:
-        near.append(one.__context__)
     return [each for each in near if isinstance(each, BaseException)]
+
+
+def _contexts(nodes: list[object]) -> list[object]:
+    told = [one for one in nodes if isinstance(one, BaseException) and not one.__suppress_context__]
+    return [one.__context__ for one in told if isinstance(one.__context__, BaseException)]
 
 
 def _from_bodies(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.evidence import Evidence, code_of, failed_in, gather, json_body, text_of, walk
+from resilience._core.evidence import Evidence, around, code_of, failed_in, gather, json_body, text_of, walk
 from resilience._core.registry import Envelope, Listed
 
 
@@ -312,13 +312,16 @@ def test_the_items_of_a_batch_that_failed() -> None:
 
 
 def test_where_an_error_came_from() -> None:
-    """Its cause, its members, its reason, its arguments and its context, nearest first, each once."""
+    """Its cause, its members, its reason and its arguments, nearest first, each once; contexts stand apart."""
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
     one = Shape(1, argument, cause, reason=reason)
     one.__cause__, one.__context__ = cause, context
-    assert walk(one) == [one, cause, reason, argument]
+    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [])
     one.__suppress_context__ = False
-    assert walk(one) == [one, cause, reason, argument, context]
+    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [context])
+    older = Shape("older")
+    context.__context__, older.__context__ = older, one
+    assert around(walk(one)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert walk(group) == [group, member, cause]
     assert walk(Shape(1, 2, 3, 4, argument))[1:] == []
