@@ -77,9 +77,9 @@ class Soak:
             exchange.gate.limits = False  # REST knows no pace: its seconds are real ones
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
-            before = threading.active_count()
+            before = set(threading.enumerate())
             count = asyncio.run(self._run(exchange))
-            count.threads = threading.active_count() - before
+            count.threads = len(set(threading.enumerate()) - before)
         return count
 
     async def _run(self, exchange: Sandbox) -> Count:

@@ -31,7 +31,7 @@ from .children import KILLED, LATE, SURVIVED
 from .patching import changed
 
 TREE = Path(__file__).parents[2]
-COPIED = ("benchmarks", "policies", "resilience", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
+COPIED = ("benchmarks", "docs", "policies", "resilience", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
 ROOMS = ("tests/core", "tests/config", "tests/stories", "tests/issues", "tests/traps")
 ENOUGH = 0.95
 Ends = dict[int, dict[str, Any]]
@@ -43,6 +43,10 @@ def main() -> int:
     modules = given.modules or sorted(one.stem for one in (TREE / "resilience" / "_core").glob("*.py"))
     made = [one for name in modules for one in mutants(name, _source(name))]
     chosen = [one for at, one in enumerate(made) if at % given.every == given.seed % given.every]
+    if given.again:
+        told = [one for one in _read(given.again) if one["end"] == SURVIVED]
+        alive = {(one["place"].partition(":")[0], one["before"], one["after"]) for one in told}
+        chosen = [one for one in made if _key(one) in alive]
     print(f"{len(chosen)} of {len(made)} mutants of {len(modules)} modules", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
@@ -71,6 +75,7 @@ def _options() -> argparse.Namespace:
     options.add_argument(
         "--slow", type=float, default=0.3, metavar="S", help="leave out tests that take more of a processor"
     )
+    options.add_argument("--most", type=int, default=10_000, metavar="N", help="run at most so many tests for a mutant")
     options.add_argument("--rooms", nargs="*", default=ROOMS, metavar="PATH", help="tests that are run")
     options.add_argument(
         "--ways", nargs="*", default=("warm", "cold"), help="warm: inside functions; cold: around them"
@@ -79,8 +84,13 @@ def _options() -> argparse.Namespace:
         "--map", type=Path, metavar="FILE", help="where to keep which tests reach which lines, for the next run"
     )
     options.add_argument("--log", type=Path, metavar="FILE", help="write how each mutant ended, a line of JSON each")
+    options.add_argument("--again", type=Path, metavar="FILE", help="run only those that survived in this log")
     options.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
     return options.parse_args()
+
+
+def _read(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def _source(name: str) -> str:
@@ -102,7 +112,7 @@ def _run(chosen: list[Mutant], scratch: Path, given: argparse.Namespace) -> Ends
     told = scratch / "ends.jsonl"
     told.touch()
     whole = {"module": chosen[0].module, "source": _source(chosen[0].module), "first": 1, "last": 10_000}
-    shared = {"told": str(told), "jobs": given.jobs, "slow": given.slow, "rooms": list(given.rooms)}
+    shared = {"told": str(told), "jobs": given.jobs, "slow": given.slow, "most": given.most, "rooms": list(given.rooms)}
     shared["map"] = str((given.map or scratch / "map.json").resolve())
     for at, way in enumerate(given.ways, 1):
         works[way].insert(0, whole | {"id": -at})  # no mistake at all: it must survive

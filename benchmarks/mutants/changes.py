@@ -18,6 +18,8 @@ from typing import Any
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.plugins import get_operator
 
+from .patching import constant
+
 __all__ = ["Mutant", "mutants"]
 
 _OPPOSITES = ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Mod_Mul", "Pow_Mul", "BitOr_BitAnd", "BitAnd_BitOr")
@@ -75,7 +77,7 @@ def _meaning(source: str) -> object:
 
 
 def _parts(code: CodeType) -> tuple[object, ...]:
-    consts = tuple(_parts(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts)
+    consts = tuple(_parts(one) if isinstance(one, CodeType) else str(constant(one)) for one in code.co_consts)
     return code.co_name, code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_exceptiontable, consts
 
 
@@ -86,6 +88,8 @@ def _of_cosmic_ray(source: str) -> Iterator[tuple[str, int, str]]:
     for name in _NAMES:
         operator = get_operator(f"core/{name}")()
         for node in nodes:
+            if node.parent is not None and node.parent.type in ("parameters", "lambdef"):
+                continue  # the star that parts parameters multiplies nothing
             for index, (start, _) in enumerate(list(operator.mutation_positions(node))):
                 if not silent(start):
                     yield name, start[0], _mutated(tree, node, operator, index)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["ROOM", "Import", "changed", "put"]
+__all__ = ["ROOM", "Import", "changed", "constant", "put"]
 
 ROOM = "resilience._core"
 _FUNCTION = 0x0001  # CO_OPTIMIZED: set for functions, not for the bodies of classes
@@ -82,13 +82,18 @@ def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
         raise LookupError(old.co_name)
     for before, after in zip(old.co_consts, new.co_consts, strict=True):
         if not isinstance(before, CodeType):
-            if repr(before) != repr(after):
+            if constant(before) != constant(after):
                 raise LookupError(old.co_name)
         elif before.co_flags & _FUNCTION:
             if before != after:
                 yield before, after
         else:
             yield from _pairs(before, after)
+
+
+def constant(one: object) -> object:
+    """Return what two constants of code have alike when they are the same: 1 is not True, and sets have no order."""
+    return sorted(map(repr, one)) if isinstance(one, frozenset) else repr(one)
 
 
 def _functions(module: ModuleType) -> Iterator[FunctionType]:

@@ -32,11 +32,14 @@ HERE = Path.cwd() / "resilience" / "_core"
 class Warm:
     """A plugin that runs the loop of tests once as it is, and once for each mutant."""
 
-    def __init__(self, works: list[dict[str, Any]], told: Path, *, jobs: int, slow: float, reach: Path) -> None:
+    def __init__(
+        self, works: list[dict[str, Any]], told: Path, *, jobs: int, slow: float, most: int, reach: Path
+    ) -> None:
         self._works = works
         self._told = told
         self._jobs = jobs
         self._slow = slow
+        self._most = most
         self._map = reach
         self._failed = False
         self._killers: dict[str, Counter[int]] = {}
@@ -137,19 +140,26 @@ class Warm:
         def rank(one: int) -> tuple[Any, ...]:
             return -killers[one], not items[one].nodeid.startswith("tests/core"), self._seconds[one], one
 
-        yield from sorted(usable, key=rank)
+        yield from sorted(usable, key=rank)[: self._most]
 
 
 def main() -> None:
     """Read what is to be done and run it."""
     told = json.loads(Path(sys.argv[1]).read_text())
-    plugin = Warm(told["works"], Path(told["told"]), jobs=told["jobs"], slow=told["slow"], reach=Path(told["map"]))
+    plugin = Warm(
+        told["works"],
+        Path(told["told"]),
+        jobs=told["jobs"],
+        slow=told["slow"],
+        most=told["most"],
+        reach=Path(told["map"]),
+    )
     quiet = [
         "-q",
         "-p",
         "no:cacheprovider",
-        "-p",
-        "no:xdist",
+        "-n",
+        "0",
         "-p",
         "no:cov",
         "--capture=sys",

@@ -34,10 +34,9 @@ class Track:
 
     __slots__ = ("line", "name", "priority", "reserve", "running")
 
-    def __init__(self, name: str, settings: Lane) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.priority = settings.priority
-        self.reserve = settings.reserve
+        self.priority = self.reserve = 0
         self.running = 0
         self.line: deque[Waiter] = deque()
 
@@ -73,7 +72,7 @@ class Admission:
         with self._lock:
             self.settings = settings
             for name, lane in {"": Lane(), **_USUAL, **settings.lanes}.items():
-                track = self._tracks.setdefault(name, Track(name, lane))
+                track = self._tracks.setdefault(name, Track(name))
                 track.priority, track.reserve = lane.priority, lane.reserve
             known = sorted(self._tracks.values(), key=lambda track: -track.priority)
             self._tracks = {track.name: track for track in known}

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from ..errors import ApiError, RejectedError
-from .evidence import Evidence, code_of, gather, get, json_body, listed_in, walk
+from .evidence import Evidence, around, code_of, failed_in, gather, get, json_body, walk
 from .failure import Failure
 from .policy import Unknown
 from .registry import Category, CodeRegistry, Listed, Rule
@@ -27,6 +27,7 @@ _BUGS = (
     ArithmeticError, ValueError, RecursionError, MemoryError, BufferError, ReferenceError, StopIteration,
     StopAsyncIteration, SyntaxError, SystemError,
 )  # fmt: skip
+_BUG = "program_error"
 _VAGUE = frozenset(
     {
         "connect_error", "connection_error", "os_error", "protocol_error",
@@ -106,8 +107,9 @@ class Classifier:
             envelope = table.envelope
             assert envelope is not None
             code = code_of(body.get(envelope.code))
-            if code in envelope.success and envelope.failures is not None and listed_in(body, envelope.failures):
-                return ApiError(*_first_item(body, envelope.failures), body)
+            failed = failed_in(body, envelope) if code in envelope.success else None
+            if failed is not None:
+                return ApiError(*_first_item(*failed), body)
             if code is None or code in envelope.success:
                 continue
             rule = table.rule(code)
@@ -140,19 +142,29 @@ class Classifier:
             remedy = "Nothing was sent; try again later"
             return Failure(Category.RETRYABLE, executed="no", retry_after=get(outcome, "retry_after"), remedy=remedy)
         if isinstance(outcome, _BUGS) and type(outcome).__module__ == "builtins":
-            return self._of_class("program_error", Failure(Category.FATAL, code="program_error"))
+            return self._of_class(_BUG, Failure(Category.FATAL, code=_BUG))
         if isinstance(outcome, BaseExceptionGroup):
             return self._of_group(outcome, registry)
         nodes = walk(outcome)
         told = [self._told(node, registry) for node in nodes]
+        failure = self._explained(nodes, told, registry) or self._by_context(nodes, registry)
+        failure = failure or self._guess(told[0], None)
+        items = self._items(nodes[0], told[0], registry)
+        return replace(failure, items=items, executed="maybe") if items else failure
+
+    def _explained(self, nodes: list[object], told: list[Evidence], registry: str | None) -> Failure | None:
+        """Return what a code, else a status, else a class says; None where nothing says anything."""
         for node, evidence in zip(nodes, told, strict=True):
             failure = self._by_code(node, evidence, registry)
             if failure is not None:
-                break
-        else:
-            failure = self._without_code(nodes, told)
-        items = self._items(nodes[0], told[0], registry)
-        return replace(failure, items=items, executed="maybe") if items else failure
+                return failure
+        return self._without_code(nodes, told)
+
+    def _by_context(self, nodes: list[object], registry: str | None) -> Failure | None:
+        """Return what the errors say that were being handled; another call's cannot say that nothing happened."""
+        behind = [one for one in around(nodes) if not isinstance(one, _BUGS)]
+        failure = self._explained(behind, [self._told(node, registry) for node in behind], registry)
+        return None if failure is None else replace(failure, executed="maybe")
 
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
@@ -162,9 +174,9 @@ class Classifier:
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
-                    listed = table.envelope.failures
-                    first = listed_in(evidence.body, listed)[:1] if listed is not None else []
-                    return replace(evidence, code=code_of(first[0].get(listed.code)) if first and listed else None)
+                    failed = failed_in(evidence.body, table.envelope)
+                    code = None if failed is None else code_of(failed[1][0].get(failed[0].code))
+                    return replace(evidence, code=code)
         return evidence
 
     def _of_group(self, group: BaseExceptionGroup[Any], registry: str | None) -> Failure:
@@ -189,10 +201,9 @@ class Classifier:
     def _items(self, node: object, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others were done."""
         for table in self._tables(node, evidence, registry) if evidence.body is not None else ():
-            listed = None if table.envelope is None else table.envelope.failures
-            found = [] if listed is None else listed_in(evidence.body, listed)
-            if found and listed is not None:
-                return tuple(self._item(one, listed, table) for one in found[:_MOST_ITEMS])
+            failed = failed_in(evidence.body, table.envelope)
+            if failed is not None:
+                return tuple(self._item(one, failed[0], table) for one in failed[1][:_MOST_ITEMS])
         return ()
 
     def _item(self, item: Mapping[Any, Any], listed: Listed, table: CodeRegistry) -> Failure:
@@ -221,8 +232,8 @@ class Classifier:
                 return table
         return self._lookup(name)
 
-    def _without_code(self, nodes: list[object], told: list[Evidence]) -> Failure:
-        """No table knows a code: the status, then the class, then the unknown rule."""
+    def _without_code(self, nodes: list[object], told: list[Evidence]) -> Failure | None:
+        """No table knows a code: the status, then the class, then the unknown rule for a code that is told."""
         code = next((one.code for one in told if one.code is not None), None)
         for evidence in told:
             found = self._by_status(evidence, code)
@@ -231,14 +242,14 @@ class Classifier:
         vague: tuple[Rule, CodeRegistry, Evidence] | None = None
         for node, evidence in zip(nodes, told, strict=True):
             named = self._by_class(node)
-            if named is None:
-                continue
+            if named is None or (node is not nodes[0] and named[0].code == _BUG):
+                continue  # what was being handled when it was raised (a cache that missed) says nothing of it
             if named[0].code not in _VAGUE and not (vague and _DOUBT[named[0].executed] > _DOUBT[vague[0].executed]):
                 return self._made(*named, evidence, code or named[0].code, known=code is None)
             vague = vague or (*named, evidence)
         if vague is not None:
             return self._made(*vague, code or vague[0].code, known=code is None)
-        return self._guess(told[0], code)
+        return None if code is None else self._guess(told[0], code)
 
     def _by_status(self, evidence: Evidence, code: str | None) -> Failure | None:
         status = evidence.status
@@ -305,9 +316,9 @@ class Classifier:
         )
 
 
-def _first_item(body: Mapping[Any, Any], listed: Listed) -> tuple[str, str]:
+def _first_item(listed: Listed, failed: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
     """Return code and words of the first item that failed."""
-    first = listed_in(body, listed)[0]
+    first = failed[0]
     words = first.get(listed.message)
     return code_of(first.get(listed.code)) or "partial", words if isinstance(words, str) else ""
 

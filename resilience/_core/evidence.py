@@ -17,9 +17,9 @@ from math import isfinite
 from typing import Any
 
 from ..errors import ApiError
-from .registry import Listed
+from .registry import Envelope, Listed
 
-__all__ = ["Evidence", "code_of", "gather", "get", "json_body", "listed_in", "text_of", "walk"]
+__all__ = ["Evidence", "around", "code_of", "failed_in", "gather", "get", "json_body", "text_of", "walk"]
 
 _MOST_TEXT = 65_536
 _MOST_NODES = 32
@@ -125,19 +125,52 @@ def _json_body(ask: Ask) -> Mapping[Any, Any] | None:
     return None
 
 
-def listed_in(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
-    """Return the items of a batch that a body lists as failed."""
+def failed_in(
+    body: Mapping[Any, Any] | None, envelope: Envelope | None
+) -> tuple[Listed, list[Mapping[Any, Any]]] | None:
+    """Return the items of a batch that a body says have failed, and how they are written; None when none did."""
+    if envelope is None:
+        return None
+    for listed in envelope.failures:
+        found = [one for one in _items(body, listed) if not listed.mixed or _bad(one, listed, envelope.success)]
+        if found:
+            return listed, found
+    return None
+
+
+def _items(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
     place: Any = body
     for name in listed.at:
         place = place.get(name) if isinstance(place, Mapping) else None
     return [one for one in place if isinstance(one, Mapping)] if isinstance(place, list) else []
 
 
+def _bad(item: Mapping[Any, Any], listed: Listed, success: frozenset[str]) -> bool:
+    """Tell whether an item of a mixed list has failed: it has a code of no success, and words to go with it."""
+    code = code_of(item.get(listed.code))
+    return code is not None and code not in success and listed.message in item
+
+
 def walk(error: object) -> list[object]:
-    """Return an error and what it came from, nearest first; cycles and long chains are cut."""
+    """Return an error and what it came from, nearest first; cycles and long chains are cut.
+
+    What was merely being handled when it was raised is not among them: see `around`.
+    """
+    return _walked([error], set())
+
+
+def around(nodes: list[object]) -> list[object]:
+    """Return what was being handled when these were raised, and what that came from.
+
+    It may be where a client found its own error, and it may be another call's, which the caller was
+    handling when it made this one: so it says what to make of an error that nothing else explains, and
+    never that nothing has happened.
+    """
+    return _walked(_contexts(nodes), {id(one) for one in nodes}, contexts=True)
+
+
+def _walked(queue: list[object], seen: set[int], *, contexts: bool = False) -> list[object]:
     found: list[object] = []
-    seen: set[int] = set()
-    queue: list[object] = [error]
     while queue and len(found) < _MOST_NODES:
         one = queue.pop(0)
         if id(one) in seen:
@@ -145,6 +178,7 @@ def walk(error: object) -> list[object]:
         seen.add(id(one))
         found.append(one)
         queue += _sources(one)
+        queue += _contexts([one]) if contexts else ()
     return found
 
 
@@ -157,9 +191,12 @@ def _sources(one: object) -> list[object]:
     near.append(get(one, "reason"))
     args = get(one, "args")
     near += args[:4] if isinstance(args, tuple) else ()
-    if not one.__suppress_context__:
-        near.append(one.__context__)
     return [each for each in near if isinstance(each, BaseException)]
+
+
+def _contexts(nodes: list[object]) -> list[object]:
+    told = [one for one in nodes if isinstance(one, BaseException) and not one.__suppress_context__]
+    return [one.__context__ for one in told if isinstance(one.__context__, BaseException)]
 
 
 def _from_bodies(

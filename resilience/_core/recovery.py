@@ -26,7 +26,7 @@ class Recovery:
     """One call's way from its first failure to its end."""
 
     __slots__ = (
-        "_confirming", "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
+        "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
         "_turned_away", "_wait_until", "call", "plan",
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ class Recovery:
         self._started = started
         self._state: Any = None
         self._then = Action.SEND
-        self._last_look = self._confirming = self._given_up = False
+        self._last_look = self._given_up = False
         self._heeded: set[str] = set()
         self._skipped = self._wait_until = 0.0
         self._turned_away: Exception | None = None
@@ -95,7 +95,6 @@ class Recovery:
     def refused(self) -> Step:
         """The next attempt was refused after all."""
         now, turned_away = self.now(), self._turned_away
-        self._turned_away = None
         if turned_away is not None and not isinstance(turned_away, CircuitOpenError):
             return self._finish(now, turned_away)
         refusal, at = self._breaker_at(now + POLL, now)
@@ -115,7 +114,7 @@ class Recovery:
     def looked(self, answer: Any, sent: float) -> Step:
         """A look that was sent at this moment of `now` ended: an answer, or the error that it raised."""
         doubt, now = self._trail.doubt, self.now()
-        if self._confirming:
+        if self.plan.confirmed:
             return self._confirmed(answer, now)
         assert doubt is not None
         if isinstance(answer, Exception):
@@ -168,15 +167,13 @@ class Recovery:
         if hint == "resync_clock" and plan.binding.resync:
             return self._again(now, 0.0)  # the client has measured the server's clock: sign anew at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmed:
-            self._confirming = True  # "gone" is no answer: look whether it is cancelled, filled, or not visible yet
-            return Step(Action.LOOK)
+            return Step(Action.LOOK)  # "gone" is no answer: is it cancelled, filled, or not visible yet?
         if hint == "requery_once" and plan.binding.read and not self._trail.free:  # a look asks again by itself
             return self._again(now, plan.fence.lag)  # a read may come before the write is visible
         return None
 
     def _confirmed(self, answer: Any, now: float) -> Step:
         """Judge a look at a harmless write: its goal is reached, or the API's own answer stands."""
-        self._confirming = False
         if isinstance(answer, Found):
             self._trail.reconciled()
             return Step(Action.RETURN, answer.value)
@@ -268,7 +265,7 @@ class Recovery:
             self._last_look = True  # a later "no" after an earlier doubt: one more look before it is told
             return Step(Action.LOOK)
         if self.plan.confirmed and trail.unsure and not self._last_look and now < trail.place.deadline:
-            self._last_look = self._confirming = True  # harmless, but in doubt: its goal may be reached
+            self._last_look = True  # harmless, but in doubt: its goal may be reached
             return Step(Action.LOOK)
         outcome, cause = trail.outcome, cause or trail.refusal
         if cause is not None and isinstance(outcome, BaseException):

@@ -57,12 +57,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Where a successful answer lists the items of a batch that failed, and what each says under which key."""
+    """Where a successful answer lists the items of a batch that failed, and what each says under which key.
+
+    A mixed list holds those that went well too: there an item has failed when it tells a code that is no success.
+    """
 
     at: tuple[str, ...]
     code: str
     message: str = ""
     key: str = ""
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Envelope:
     message: str = ""
     success: frozenset[str] = frozenset()
     time: str = ""
-    failures: Listed | None = None
+    failures: tuple[Listed, ...] = ()
 
 
 class CodeRegistry:

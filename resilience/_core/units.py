@@ -139,7 +139,8 @@ class Spec:
                 return number
         elif (self.low < number if self.above else self.low <= number) and number <= self.high:
             return number
-        raise ValueError(f"{said or shown(value)} is out of range: allowed is {self.allowed()}")
+        told = str(value) if isinstance(value, Calls) else value
+        raise ValueError(f"{said or shown(told)} is out of range: allowed is {self.allowed()}")
 
     @property
     def expected(self) -> str:

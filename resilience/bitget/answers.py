@@ -43,7 +43,7 @@ def opened(answer: Answer, options: Mapping[str, Any], *, needs: Sequence[str] =
     if code not in _SUCCESS or answer.status >= 400:
         raise _error(answer, options, body, code=code if code not in _SUCCESS else None, message=str(words))
     data = body.get("data")
-    failures = data.get("failureList") if isinstance(data, dict) else None
+    failures = _failed(data)
     if failures:
         raise _partial(answer, options, body, failures)
     if needs and not (isinstance(data, dict) and any(data.get(one) for one in needs)):
@@ -52,6 +52,16 @@ def opened(answer: Answer, options: Mapping[str, Any], *, needs: Sequence[str] =
     if isinstance(data, dict) and data.get("success") == "failure":  # a replacement: cancelled, and not placed anew
         raise _partial(answer, options, body, [{"errorMsg": data.get("msg"), "clientOid": data.get("clientOid")}])
     return body
+
+
+def _failed(data: Any) -> Any:
+    """Return the items of a batch that failed: V2 lists them apart, V3 among the others, each with its code."""
+    if isinstance(data, dict):
+        return data.get("failureList")
+    if not isinstance(data, list):
+        return None
+    items = [one for one in data if isinstance(one, dict) and "msg" in one and one.get("code") is not None]
+    return [one for one in items if str(one["code"]) not in _SUCCESS]
 
 
 def _parsed(content: bytes) -> Any:
@@ -76,7 +86,7 @@ def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: An
     """Return the error of a batch of which a part failed: the rest was carried out."""
     items = [one for one in failures if isinstance(one, dict)] if isinstance(failures, list) else []
     first: dict[str, Any] = items[0] if items else {}
-    code = first.get("errorCode")
+    code = first.get("errorCode") or first.get("code")
     return BitgetApiError(
         answer.status,
         answer.reason,
@@ -84,7 +94,7 @@ def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: An
         _shown(dict(answer.headers)),
         options,
         api_code=None if not code else str(code),
-        api_message=redact_registered(str(first.get("errorMsg") or f"{len(items)} items failed")),
+        api_message=redact_registered(str(first.get("errorMsg") or first.get("msg") or f"{len(items)} items failed")),
         failures=_shown(items),
         resilience_code=None if code else _UNREADABLE,
         resilience_executed="maybe",

@@ -14,10 +14,11 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._client import Proxy, wrap
 from .._core.plan import Binding
 from .._core.policy import Policy
 from .._core.stream import Limits
-from .._policies import Policies
+from .._policies import Policies, current
 from ..integrations import websockets as transport
 from ..streams.client import StreamClient
 from ..streams.dialect import Arg
@@ -69,8 +70,8 @@ class _Client(StreamClient):
             demo: the key is one for demo trading.
             policy: name of a policy, or a policy; its `stream` section has the limits.
             policies: where the name is looked up; the configured ones by default.
-            rest: a `BitgetClient` or an `AsyncBitgetClient`, wrapped or not: fetches what was missed, and tells
-                Bitget's time when a login's stamp is refused.
+            rest: a `BitgetClient` or an `AsyncBitgetClient`, put under the policy of `orders` unless it is wrapped
+                already: fetches what was missed, and tells Bitget's time when a login's stamp is refused.
             fetch_missed: async function that takes a `Gap` and returns updates, in the place of `rest`'s.
             limits: in the place of the policy's.
             orders: name of the policy of orders over the socket, or the policy.
@@ -83,6 +84,9 @@ class _Client(StreamClient):
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
+        policies = policies or current()
+        if rest is not None and not isinstance(rest, Proxy):  # what is asked of REST keeps the limits of REST
+            rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
         missed = Missed(rest, self._path) if rest is not None and fetch_missed is None else None
         self._dialect.heard = None if missed is None else missed.heard
         headers = {"paptrading": "1"} if demo else {}

@@ -78,7 +78,9 @@ def _envelope() -> Schema:
         "code": _said(text, "The key of an item's code.", "errorCode"),
         "message": _said(text, "The key of an item's words.", "errorMsg", default=""),
         "key": _said(text, "The key of an item's idempotency key.", "clientOid", default=""),
+        "mixed": _said({"type": "boolean"}, "Items that went well are in the list too.", True, default=False),
     }
+    place = {**_mapping(failures), "required": ["at", "code"]}
     return {
         **_mapping(
             {
@@ -86,7 +88,7 @@ def _envelope() -> Schema:
                 "message": _said(text, "The key that holds the API's words.", "msg", default=""),
                 "success": _list("Codes that mean success.", text, ["00000", "0"], empty=True),
                 "time": _said(text, "The key of the server's time, Unix milliseconds.", "requestTime", default=""),
-                "failures": {**_mapping(failures), "required": ["at", "code"]},
+                "failures": {"anyOf": [place, {"type": "array", "items": place}]},
             }
         ),
         "description": "Where the API's answers keep their code. Without one no body is looked at.",

@@ -27,7 +27,7 @@ _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "du
 EXECUTED = ("no", "maybe", "n_a")
 """What a row may say of whether the request took effect."""
 _ENVELOPE = ("code", "message", "success", "time", "failures")
-_LISTED = ("at", "code", "message", "key")
+_LISTED = ("at", "code", "message", "key", "mixed")
 _GROUP = "resilience.registries"
 
 
@@ -257,14 +257,28 @@ def _envelope(found: Mistakes, node: Node) -> Envelope | None:
         message=_scalar(found, parts.get("message"), "envelope.message", ""),
         success=frozenset(str(one.value) for one in _items(found, parts, "success")),
         time=_scalar(found, parts.get("time"), "envelope.time", ""),
-        failures=_listed(found, parts["failures"]) if "failures" in parts else None,
+        failures=_failures(found, parts["failures"]) if "failures" in parts else (),
     )
 
 
-def _listed(found: Mistakes, node: Node) -> Listed | None:
-    parts = found.fields(node, "envelope.failures", _LISTED) if node.kind == "mapping" else {}
+def _failures(found: Mistakes, node: Node) -> tuple[Listed, ...]:
+    """Read where failed items are listed: one place, or a list of places that are looked at in this order."""
+    if node.kind != "list":
+        read = [_listed(found, node, "envelope.failures")]
+    else:
+        read = [_listed(found, one, f"envelope.failures[{place}]") for place, one in enumerate(node.value)]
+    return tuple(one for one in read if one is not None)
+
+
+def _listed(found: Mistakes, node: Node, path: str) -> Listed | None:
+    parts = found.fields(node, path, _LISTED) if node.kind == "mapping" else {}
     if not {"at", "code"} <= set(parts):
-        found.add(node, "envelope.failures", "expected a mapping such as {at: data.failureList, code: errorCode}")
+        found.add(node, path, "expected a mapping such as {at: data.failureList, code: errorCode}")
         return None
-    told = {name: _scalar(found, parts.get(name), f"envelope.failures.{name}", "") for name in _LISTED}
-    return Listed(tuple(told["at"].split(".")), told["code"], told["message"], told["key"])
+    mixed = parts.pop("mixed", None)
+    if mixed is not None and (mixed.kind != "scalar" or not isinstance(mixed.plain, bool)):
+        found.add(mixed, f"{path}.mixed", "expected true or false")
+        return None
+    told = {name: _scalar(found, parts.get(name), f"{path}.{name}", "") for name in ("at", "code", "message", "key")}
+    at = tuple(told["at"].split("."))
+    return Listed(at, told["code"], told["message"], told["key"], mixed is not None and mixed.plain is True)

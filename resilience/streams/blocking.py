@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -32,6 +33,7 @@ class BlockingStream:
         """Start the thread; the client must not be used otherwise from now on."""
         self._client = client
         self._loop = asyncio.new_event_loop()
+        self._ending: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._serve, name="resilience-stream", daemon=True)
         self._thread.start()
         self._call(client.start)
@@ -61,7 +63,11 @@ class BlockingStream:
         if self._loop.is_closed():
             return
         if threading.current_thread() is self._thread:
-            self._loop.create_task(self._end())
+            if self._ending is None:
+                self._ending = self._loop.create_task(self._end())
+            return
+        if self._ending is not None:
+            self._thread.join()
             return
         with suppress(_OverError):
             self._await(self._client.close())
@@ -106,7 +112,12 @@ class BlockingStream:
         try:
             self._loop.run_forever()
         finally:
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            for work in (self._loop.shutdown_default_executor, _nothing):
+                self._loop.run_until_complete(work())
+                while late := asyncio.all_tasks(self._loop):  # what other threads asked for while it was ending
+                    for task in late:
+                        task.cancel()
+                    self._loop.run_until_complete(asyncio.gather(*late, return_exceptions=True))
             self._loop.close()
 
     def _call(self, command: Callable[[], T]) -> T:
@@ -129,12 +140,18 @@ class BlockingStream:
         while True:
             try:
                 return future.result(_LOOK)
+            except CancelledError:
+                raise _OverError from None
             except TimeoutError:
                 if future.done():
                     raise
                 if not self._thread.is_alive():
                     work.close()
                     raise _OverError from None
+
+
+async def _nothing() -> None:
+    """Let what is due run."""
 
 
 class _OverError(RuntimeError):

@@ -247,6 +247,9 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"message": "msg"}}, False),
         ({"envelope": {"code": "c", "failures": {"at": "data", "code": "c"}}}, True),
         ({"envelope": {"code": "c", "failures": {"at": "data"}}}, False),
+        ({"envelope": {"code": "c", "failures": [{"at": "data", "code": "c", "mixed": True}]}}, True),
+        ({"envelope": {"code": "c", "failures": [{"at": "data", "code": "c", "mixed": "so"}]}}, False),
+        ({"envelope": {"code": "c", "failures": [{"at": "data"}]}}, False),
         ({"codes": []}, False),
     ],
 )

@@ -195,9 +195,10 @@ def test_other_settings_keep_who_runs_and_who_waits() -> None:
     """More slots after a reload: waiters move up; fewer: nobody is thrown out, and nobody is let in."""
     admission = Admission(Settings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
     slots = [admission.enter("")]
-    waiting = [admission.queue("x", lambda: None) for _ in range(2)]
+    woken: list[str] = []
+    waiting = [admission.queue("x", lambda: woken.append("x")) for _ in range(2)]
     admission.retune(Settings(max_concurrent=2, max_queue=5))
-    assert [one.state for one in waiting] == ["granted", "waiting"]
+    assert ([one.state for one in waiting], woken) == (["granted", "waiting"], ["x"])
     admission.retune(Settings(max_concurrent=1, max_queue=5))
     assert slots[0] is not None
     admission.leave(slots[0])
@@ -206,6 +207,15 @@ def test_other_settings_keep_who_runs_and_who_waits() -> None:
     assert granted is not None
     admission.leave(granted)
     assert waiting[1].state == "granted"
+
+
+def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
+    """Of two places one is taken by its own lane: only the other one is kept."""
+    admission = Admission(Settings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
+    assert admission.enter("cancel") is not None
+    assert admission.enter("") is not None
+    assert admission.enter("") is None
+    assert admission.enter("cancel") is not None
 
 
 def test_reserved_places_must_leave_some() -> None:

@@ -210,6 +210,9 @@ def test_returned_bodies() -> None:
     error = BITGET.error_in({"code": "43012", "msg": "Insufficient balance", "data": None})
     assert isinstance(error, ApiError)
     assert (error.code, error.message) == ("43012", "Insufficient balance")
+    unknown = BITGET.error_in({"code": "99998", "msg": "new"})
+    assert unknown is not None
+    assert (unknown.code, unknown.message) == ("99998", "new")
     assert BITGET.classify(error).names == ("INSUFFICIENT_BALANCE",)
     for good in (
         {"code": "00000"},
@@ -265,6 +268,7 @@ def test_what_the_error_says_of_itself() -> None:
     """An answer that cannot be read may have been carried out; so may a part of a batch."""
     truncated = BitgetApiError(200, "OK", "{", {}, {}, resilience_code="decode_error")
     assert (BITGET.classify(truncated).category, BITGET.classify(truncated).executed) == ("retryable", "maybe")
+    assert BITGET.classify(truncated).code == "decode_error"
     partial = BitgetApiError(200, "OK", {"code": "00000"}, {}, {}, api_code="43012", resilience_executed="maybe")
     assert (BITGET.classify(partial).code, BITGET.classify(partial).executed) == ("43012", "maybe")
 
@@ -317,8 +321,8 @@ def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
 )  # fmt: skip
 def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | None) -> None:
     """Milliseconds in the envelope, as a number or as text."""
-    error = Shape(body={"code": "40725", "msg": "m", "requestTime": time})
-    assert BITGET.classify(error).answered_at == seconds
+    found = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
+    assert (found.code, found.answered_at) == ("40725", seconds)
 
 
 @pytest.mark.parametrize(
@@ -332,8 +336,66 @@ def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -
     classifier = Classifier([], base=HTTP, lookup=lambda name: table if name == "ccxt" else None)
     error = ccxt.ExchangeError("kraken insufficient " + json.dumps({"code": "77777", **body}))
     assert (classifier.classify(error).code, classifier.classify(error).category) == ("77777", "user_fixable")
+    listed = CodeRegistry(
+        "ccxt", [Rule("1", ("FUNDS",)), Rule("2", ("OTHER",), Category.FATAL)], texts=[("words", "1")]
+    )
+    known = Classifier([listed], base=HTTP)
+    assert known.classify(Shape(body={"code": "2", "msg": "words"})).category == "fatal"
+    told = classifier.classify(Shape(body={"code": "77777", "message": "insufficient"}), registry="ccxt")
+    assert told.category == "user_fixable"
     quiet = ccxt.ExchangeError("kraken " + json.dumps({"code": "77777", "msg": "no"}))
     assert classifier.classify(quiet).known is False
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (399, (False, "retryable", "maybe")),
+        (400, (True, "fatal", "no")),
+        (499, (True, "fatal", "no")),
+        (500, (True, "retryable", "maybe")),
+    ],
+)
+def test_statuses_that_stand_in_no_table(status: int, told: tuple[bool, str, str]) -> None:
+    """From 500 on the request may have been carried out, from 400 on it was refused; less is no failure by itself."""
+    found = Classifier([]).classify(Shape(status_code=status))
+    assert (found.known, found.category, found.executed) == told
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        (requests.ConnectionError(), ConnectionResetError(), "connection_reset"),
+        (requests.ConnectionError(), ConnectionRefusedError(), "connection_refused"),
+        (httpx.ConnectError("x"), ConnectionResetError(), "connect_error"),
+        (Shape("x"), requests.ConnectionError(), "connection_error"),
+        (requests.ReadTimeout(), ConnectionRefusedError(), "read_timeout"),
+    ],
+)
+def test_a_vague_error_is_told_by_what_it_came_from(error: Exception, cause: Exception, code: str) -> None:
+    """But never with more doubt than it has itself."""
+    error.__cause__ = cause
+    assert DEFAULT.classify(error).code == code
+
+
+def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
+    """Whatever it was raised from; each has its own code and key, and the others were done."""
+    failed = [{"clientOid": "a", "errorCode": "43012", "errorMsg": "m"}, {"clientOid": "b", "errorCode": "99998"}]
+    error = Shape(body={"code": "00000", "msg": "success", "data": {"failureList": failed}})
+    error.__cause__ = OSError()
+    found = BITGET.classify(error)
+    assert [(one.key, one.code, one.known) for one in found.items] == [("a", "43012", True), ("b", "99998", False)]
+    assert (found.code, found.executed) == ("43012", "maybe")
+    told = BITGET.error_in(error.body)  # type: ignore[attr-defined]
+    assert told is not None
+    assert told.code == "43012"
+
+
+def test_an_unknown_code_of_another_table_is_new_too() -> None:
+    """Once for each table and code."""
+    classifier = Classifier([])
+    seen = [Failure(Category.FATAL, code, registry=name) for name in (None, "a") for code in ("1", "2", None)]
+    assert [classifier.first_sight(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
 
 
 class Closed(ExceptionGroup[Exception]):

@@ -221,3 +221,23 @@ def test_a_slot_that_comes_free_before_the_queue() -> None:
     first.leave()
     assert not second.queue(lambda: None)
     assert second.ask() == (Action.SEND, None)
+
+
+def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
+    """Its seconds, at whatever time; a turn that must wait on moves, and waits that are cut short add up."""
+    clock, events = FakeClock(start=50.0), list[Any]()
+    policy = Policy(quota=[{"rate": 1, "burst": 1}])  # type: ignore[arg-type]
+    call = Pipeline(policy, clock=clock, listeners=[events.append]).compile(lambda: 1)
+    assert [call(), call()] == [1, 1]
+    assert [(one.name, one.wait_for) for one in events] == [("quota_waited", 1.0)]
+    house = House(quota=QUOTA, admission=SLOTS)
+    assert house.plan.quotas is not None
+    gauge = house.plan.quotas.entries[0].common
+    gauge.take(0.0, 2)
+    door = house.door()
+    assert door.ask() == (Action.WAIT, 1.0)
+    gauge.drain(1.0, 0)
+    assert door.ask() == (Action.WAIT, 1.0)
+    assert [turn.at for turn in gauge._line] == [2.0]
+    assert door.ask() == (Action.SEND, None)
+    assert (door.skipped, door.waited) == (2.0, 2.0)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.evidence import Evidence, code_of, gather, json_body, listed_in, text_of, walk
-from resilience._core.registry import Listed
+from resilience._core.evidence import Evidence, around, code_of, failed_in, gather, json_body, text_of, walk
+from resilience._core.registry import Envelope, Listed
 
 
 class Shape(Exception):
@@ -71,6 +71,21 @@ def test_a_code_is_found_in_a_body(one: Any) -> None:
     """Wherever clients keep bodies: as mappings, as text, as bytes, in the response or in the words."""
     told = gather(one, ["code"])
     assert (told.code, told.body) == ("43012", BODY)
+
+
+class Picky(dict[str, Any]):
+    """A mapping that cannot be asked for one of its keys."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Raise, or answer."""
+        if key == "retCode":
+            raise RuntimeError("no")
+        return super().get(key, default)
+
+
+def test_a_key_that_raises_hides_no_other() -> None:
+    """The next one is asked."""
+    assert gather(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
 
 
 @pytest.mark.parametrize(
@@ -284,22 +299,29 @@ def test_codes_are_texts(value: Any, code: str | None) -> None:
 
 
 def test_the_items_of_a_batch_that_failed() -> None:
-    """Only mappings in a list at the place that the table names."""
-    listed = Listed(at=("data", "failed"), code="code")
-    assert listed_in({"data": {"failed": [{"code": 1}, 2]}}, listed) == [{"code": 1}]
-    for body in (None, {}, {"data": []}, {"data": {"failed": {"code": 1}}}):
-        assert listed_in(body, listed) == []
+    """Only mappings in a list at a place that the table names; the first place that has some counts."""
+    apart, mixed = Listed(at=("data", "failed"), code="code"), Listed(at=("data",), code="c", message="m", mixed=True)
+    table = Envelope(code="code", success=frozenset({"0"}), failures=(apart, mixed))
+    assert failed_in({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}])
+    rows = [{"c": "0", "m": ""}, {"c": 7, "m": "no"}, {"c": 8}, {"m": "?"}, "x"]
+    assert failed_in({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}])
+    for body in (None, {}, {"data": []}, {"data": rows[:1]}, {"data": {"failed": {"code": 1}}}):
+        assert failed_in(body, table) is None
+    assert failed_in({"data": {"failed": [{"code": 1}]}}, None) is None
     assert json_body(Answer(_content="[1]")) is None
 
 
 def test_where_an_error_came_from() -> None:
-    """Its cause, its members, its reason, its arguments and its context, nearest first, each once."""
+    """Its cause, its members, its reason and its arguments, nearest first, each once; contexts stand apart."""
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
     one = Shape(1, argument, cause, reason=reason)
     one.__cause__, one.__context__ = cause, context
-    assert walk(one) == [one, cause, reason, argument]
+    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [])
     one.__suppress_context__ = False
-    assert walk(one) == [one, cause, reason, argument, context]
+    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [context])
+    older = Shape("older")
+    context.__context__, older.__context__ = older, one
+    assert around(walk(one)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert walk(group) == [group, member, cause]
     assert walk(Shape(1, 2, 3, 4, argument))[1:] == []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, FrozenInstanceError, fields
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args
 
 import pytest
 
 from resilience import Category, Policy, PolicyError
 from resilience._core import policy as sections
 from resilience._core.policy import NO_VALUE, Admission, Fallback, Lane, PolicySet, Quota
-from resilience._core.section import Section, hints
+from resilience._core.section import Section, about, hints
 from resilience._core.units import Spec
 
 SETTINGS = """
@@ -106,9 +106,8 @@ def kinds() -> list[type[Section]]:
 
 def spec(hint: Any) -> Spec | None:
     """Return the range in an annotation."""
-    if get_origin(hint) is Annotated:
-        return next(one for one in hint.__metadata__ if isinstance(one, Spec))
-    return next((found for one in get_args(hint) if (found := spec(one)) is not None), None)
+    found = about(hint, Spec)
+    return found or next((inner for one in get_args(hint) if (inner := spec(one)) is not None), None)
 
 
 def told(section: type[Section]) -> Iterator[str]:

@@ -373,6 +373,16 @@ def test_each_word_finds_its_window() -> None:
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
 
 
+def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
+    """The closest where it is none of ours; and an attempt of no told weight is worth one."""
+    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
+    both.told(0.0, remaining=0, resets_in=2, window=3600)
+    assert [one.held_until for one in both.entries] == [2.0, -inf]
+    both.told(0.0, remaining=0, resets_in=3, window=60)
+    assert [one.held_until for one in both.entries] == [2.0, 3.0]
+    assert both.weights((), {}) == (1, 1)
+
+
 def test_a_hold_off_holds_every_window() -> None:
     """A ban is for all that this call counts for; without a time the closest window waits one span."""
     both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600))  # type: ignore[arg-type]

@@ -200,3 +200,73 @@ def test_an_answer_that_is_a_failure_is_returned_at_the_end() -> None:
     binding = Binding(operation="read", read=True, bad=lambda one: one.status_code == 503)
     assert pipeline.compile(answers(bad), binding)() is bad
     assert failure_of(bad).attempts == 1  # type: ignore[arg-type]
+
+
+class Hasty(FakeClock):
+    """A clock whose sleeps return at once and move nothing, as a test that skips waits has it."""
+
+    def sleep(self, seconds: float) -> None:
+        """Note it."""
+        self.sleeps.append(seconds)
+
+
+@pytest.mark.parametrize("gates", [{}, {"quota": [{"rate": 100, "burst": 100}]}])
+def test_waits_that_are_cut_short_count_in_full(gates: Any) -> None:
+    """The deadline comes as if they had been waited, through a door as well."""
+    clock = Hasty()
+    backoff = {"kind": "constant", "initial": "4s", "jitter": "none"}
+    policy = Policy(deadline="10s", retry={"max_attempts": 9, "backoff": backoff}, **gates)  # type: ignore[arg-type]
+    with pytest.raises(TimeoutError) as caught:
+        Pipeline(policy, clock=clock).compile(answers(*[TimeoutError() for _ in range(9)]), READ)()
+    assert (clock.sleeps, failure_of(caught.value).attempts) == ([4.0, 4.0], 3)
+
+
+class Poor(Exception):
+    """A refusal for want of funds."""
+
+    def __init__(self) -> None:
+        super().__init__("poor")
+        self.body = {"code": "43012", "msg": "insufficient balance"}
+
+
+@pytest.mark.parametrize(
+    ("last", "executed"),
+    [(NOT_FOUND, "no"), (Found(1, matches=False), "maybe"), (Found("ours"), None), (OSError(), "no")],
+)
+def test_a_later_no_after_a_doubt_is_looked_at_once_more(last: Any, executed: str | None) -> None:
+    """The first attempt did not happen, the second was refused; if the key is found to be another's, nobody knows."""
+    seen: list[Any] = []
+
+    def look(call: Any) -> Any:
+        seen.append(call.attempt)
+        if call.attempt == 1:
+            return NOT_FOUND
+        if isinstance(last, Exception):
+            raise last
+        return last
+
+    policy = Policy(codes=("bitget", "http"), deadline="300s", retry={"max_attempts": 3}, reconcile={"fence": "5s"})  # type: ignore[arg-type]
+    binding = Binding(operation="order", registry="bitget", reconcile=look)
+    call = Pipeline(policy, clock=FakeClock()).compile(answers(TimeoutError(), Poor()), binding)
+    if executed is None:
+        assert call() == "ours"
+        return
+    with pytest.raises(Poor) as caught:
+        call()
+    assert failure_of(caught.value).executed == executed
+    assert (seen[0], seen[-1]) == (1, 2)
+
+
+def test_a_last_look_that_clears_the_doubt_is_the_end() -> None:
+    """The deadline is too near for another attempt: it did not happen, and that is told."""
+    clock, looks = FakeClock(), list[float]()
+
+    def look(_call: Any) -> Any:
+        looks.append(clock.monotonic())
+        return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
+
+    rules: dict[str, Any] = {"deadline": 10, "reconcile": {"checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
+    binding = Binding(operation="order", reconcile=look, stamps=lambda: [clock.time()])
+    with pytest.raises(TimeoutError) as caught:
+        Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), binding)()
+    assert (looks, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)

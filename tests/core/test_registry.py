@@ -54,8 +54,8 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
     ("one", "said"),
     [
         (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "")),
-        (Listed(("data",), "code"), (("data",), "code", "", "")),
-        (Envelope("code"), ("code", "", frozenset(), "", None)),
+        (Listed(("data",), "code"), (("data",), "code", "", "", False)),
+        (Envelope("code"), ("code", "", frozenset(), "", ())),
         (
             Failure(Category.FATAL),
             (

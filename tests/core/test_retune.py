@@ -124,3 +124,12 @@ def test_a_quota_forgets_no_send(before: float, after: float) -> None:
     assert (one.reserved is None) == (after == 0)
     assert one.left(1.9) == 10 - sent
     assert one.left(2.0) == 10
+
+
+def test_a_reserve_that_is_new_takes_the_sends_that_have_no_place_any_more() -> None:
+    """Ten were sent: none of them comes back."""
+    one = Quota(QuotaSettings(rate=10, burst=10))
+    for _ in range(10):
+        one.common.take(0.0)
+    one.retune(QuotaSettings(rate=10, burst=10, reserve=0.4))
+    assert (one.left(0.9), one.left(1.0)) == (0, 10)

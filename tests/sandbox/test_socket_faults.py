@@ -149,6 +149,16 @@ def test_half_open(exchange: Sandbox, speak: Speak) -> None:
     assert exchange.sockets.connections[1].open
 
 
+def test_half_open_before_an_answer(exchange: Sandbox, speak: Speak) -> None:
+    """What was sent before the silence is read, and never answered."""
+    exchange.sockets.script("half_open@subscribe")
+    connection = speak(exchange, "/v2/ws/public")
+    connection.send(json.dumps({"op": "subscribe", "args": [TICKER]}))
+    until(lambda: any(one.frames for one in exchange.sockets.connections))
+    assert exchange.sockets.connections[0].subscriptions == []
+    assert exchange.sockets.push(TICKER, []) == 0
+
+
 def test_a_quiet_market(exchange: Sandbox, speak: Speak) -> None:
     """A muted connection answers its pings and is told nothing."""
     connection = speak(exchange, "/v2/ws/public")

@@ -71,6 +71,7 @@ def test_an_order_over_the_socket(exchange: Sandbox, speak: Speak, login: Login,
     assert ask(connection, "trade", {**head, "channel": "cancel-order", "params": gone})["code"] == 25204
     poor = {**params, "size": "99999999999", "clientOid": "b"}
     assert ask(connection, "trade", {**head, "channel": "place-order", "params": poor})["code"] == 43012
+    assert ask(connection, "trade")["code"] == 30016
     assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
 
 

@@ -45,6 +45,7 @@ def test_login_in_milliseconds(exchange: Sandbox, speak: Speak, login: Login) ->
     ("change", "code"),
     [
         ({"apiKey": "other"}, 30011),
+        ({"apiKey": "clé"}, 30011),
         ({"apiKey": ""}, 40001),
         ({"sign": ""}, 40003),
         ({"passphrase": "wrong"}, 30012),
@@ -130,11 +131,12 @@ def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, spea
         ('{"op":"subscribe","args":[{"channel":"ticker","instType":"SPOT","instId":[]}]}', 30001),
         ('{"op":"unsubscribe"}', 30016),
         ('{"op":"trade"}', 30004),
+        ('{"op":"login"}', 30016),
     ],
 )
 def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak: Speak) -> None:
     """A JSON ping is no ping, and what cannot be read has its code; the connection stays open."""
-    connection = speak(exchange, "/v2/ws/public")
+    connection = speak(exchange, "/v2/ws/private" if "login" in text else "/v2/ws/public")
     connection.send(text)
     assert told(connection)["code"] == code
     connection.send("ping")
@@ -174,6 +176,17 @@ def test_an_order_book(fast: Sandbox, speak: Speak) -> None:
     while (row := told(connection)["data"][0])["pseq"] == seq:
         seq += 1
     assert (row["pseq"], row["seq"]) == (seq + 1, seq + 2)
+
+
+def test_an_order_book_of_v3(fast: Sandbox, speak: Speak) -> None:
+    """V3 names the sides of a book by a letter."""
+    books = {"instType": "spot", "topic": "books", "symbol": "BTCUSDT"}
+    fast.sockets.feed(books, every=0.2)
+    connection = speak(fast, "/v3/ws/public")
+    ask(connection, "subscribe", books)
+    rows = [told(connection)["data"][0] for _ in range(2)]
+    assert [set(row) for row in rows] == [{"a", "b", "seq", "pseq"}] * 2
+    assert rows[1]["pseq"] == rows[0]["seq"]
 
 
 def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:

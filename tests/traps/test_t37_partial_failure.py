@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from resilience import ApiError, Policies, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
+from resilience.bitget.answers import opened
+from resilience.integrations._http import Answer
 from resilience.sandbox import Sandbox
 
 GOOD = {"side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
@@ -67,3 +70,28 @@ def test_ours_sees_it_in_a_returned_body(driver: Any) -> None:
     failure = failure_of(caught.value)
     assert (caught.value.code, caught.value.body, failure.executed) == ("43012", body, "maybe")
     assert [(one.key, one.code, one.executed) for one in failure.items] == [("b", "43012", "no"), ("c", None, "maybe")]
+
+
+def test_ours_sees_it_among_the_good_ones(driver: Any) -> None:
+    """V3 tells each item's code in one list with those that went well."""
+    body = {
+        "code": "00000",
+        "data": [
+            {"orderId": "1", "clientOid": "a", "code": "00000", "msg": "success"},
+            {"orderId": "", "clientOid": "b", "code": "25202", "msg": "Insufficient balance"},
+        ],
+    }
+    with pytest.raises(ApiError) as caught:
+        driver.call(Policies.builtin().resilient("bitget")(driver.transport([body])))
+    items = failure_of(caught.value).items
+    assert [(one.key, one.code, one.executed) for one in items] == [("b", "25202", "no")]
+
+
+def test_the_client_sees_it_among_the_good_ones() -> None:
+    """The same from Bitget's own client; a list without codes, and one of successes, are answers."""
+    rows = [{"clientOid": "a", "code": "0", "msg": ""}, {"clientOid": "b", "code": "25202", "msg": "no funds"}]
+    with pytest.raises(BitgetApiError, match="25202: no funds") as caught:
+        opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
+    assert [one.key for one in failure_of(caught.value).items] == ["b"]
+    for fine in (rows[:1], [{"code": "BTC"}], ["x"], []):
+        assert opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": fine}).encode()), {})["data"] == fine

@@ -1,0 +1,16 @@
+"""First attempts that an open breaker holds up."""
+
+from __future__ import annotations
+
+from resilience import Pipeline, Policy
+from resilience.testing import FakeClock
+
+
+def test_a_first_attempt_waits_for_the_breaker_no_longer_than_it_must() -> None:
+    """With `wait: all`, once."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(deadline="10s", breaker={"wait": "all", "open_for": "2s"}), clock=clock)  # type: ignore[arg-type]
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    assert pipeline.compile(lambda: "fine")() == "fine"
+    assert clock.sleeps == [2.0]

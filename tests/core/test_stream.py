@@ -1,0 +1,23 @@
+"""The limits of a venue's sockets, and how they shrink where time runs faster."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from resilience._core.stream import Limits, Pace
+
+
+def test_limits_where_time_runs_faster() -> None:
+    """Times are divided by the pace, rates are multiplied by it; counts and words stay."""
+    before = Limits(frames=Pace(rate=8, burst=4), renew_after=None)
+    after = before.scaled(4)
+    for one in fields(Limits):
+        old, new = getattr(before, one.name), getattr(after, one.name)
+        if isinstance(old, Pace):
+            assert new == Pace(rate=old.rate * 4, burst=old.burst)
+        else:
+            assert new == (pytest.approx(old / 4) if isinstance(old, float) else old)
+    assert (before.frames.span, after.frames.span) == (0.5, 0.125)
+    assert (before.connects.span, before.subscribes.span) == (pytest.approx(300), pytest.approx(3600))
