@@ -63,16 +63,10 @@ class BlockingStream:
         if self._loop.is_closed():
             return
         if threading.current_thread() is self._thread:
-            if self._ending is None:
-                self._ending = self._loop.create_task(self._end())
-            return
-        if self._ending is not None:
-            self._thread.join()
+            self._begin_to_end()
             return
         with suppress(_OverError):
-            self._await(self._client.close())
-            with suppress(RuntimeError):  # another thread closed it at the same time
-                self._loop.call_soon_threadsafe(self._loop.stop)
+            self._call(self._begin_to_end)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -104,9 +98,16 @@ class BlockingStream:
         """What became of the handlers' updates."""
         return self._client.counts
 
+    def _begin_to_end(self) -> None:
+        """End it once, whoever asks first: a second stop would break the thread's own end off."""
+        if self._ending is None:
+            self._ending = self._loop.create_task(self._end())
+
     async def _end(self) -> None:
-        await self._client.close()
-        self._loop.stop()
+        try:
+            await self._client.close()
+        finally:
+            self._loop.stop()
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
