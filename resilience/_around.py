@@ -147,7 +147,7 @@ def _enter(plan: Plan) -> tuple[Any, Any]:
     return outer, CONTEXT.set(place)
 
 
-def _outside(error: Exception, outer: Any) -> Exception:
+def _outside(error: BaseException, outer: Any) -> BaseException:
     """Let an outer call see that this one has given up."""
     failure = kept(error)
     if failure is not None:
@@ -274,20 +274,20 @@ def hedge_sync(plan: Plan, call: Sync, known: Known) -> Sync:
     return hedged
 
 
-def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[Any, Exception | None]:
-    ends: queue.SimpleQueue[tuple[int, Any, Exception | None]] = queue.SimpleQueue()
+def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[Any, BaseException | None]:
+    ends: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 
     def run(number: int) -> None:
         try:
             ends.put((number, attempt(), None))
-        except Exception as error:
+        except BaseException as error:  # whatever it is, somebody waits for it
             ends.put((number, None, error))
 
     def start(number: int) -> None:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(run, number), name=f"hedge {name} {number}", daemon=True).start()
 
-    started, failed = 1, dict[int, Exception]()
+    started, failed = 1, dict[int, BaseException]()
     start(0)
     while len(failed) < started:
         try:
@@ -299,5 +299,7 @@ def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[A
             continue
         if error is None:
             return value, None
+        if not isinstance(error, Exception):
+            return None, error  # `sys.exit` in an attempt is no failure that another attempt would make good
         failed[number] = error
     return None, failed[0]

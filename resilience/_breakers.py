@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
-from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
 from ._core.breaker import Breaker
 from ._core.clock import Clock
 from ._core.events import Event, Events
+from ._core.forks import new_lock
 from ._core.policy import Policy
 from ._core.states import Watcher, is_watcher
 
@@ -32,7 +32,7 @@ class Breakers:
         self._clock = clock
         self._events = events
         self._most = most
-        self._lock = Lock()
+        self._lock = new_lock()
         self._kept: dict[tuple[str, str], Breaker] = {}
         self._in_use: WeakValueDictionary[tuple[str, str], Breaker] = WeakValueDictionary()
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}

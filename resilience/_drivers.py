@@ -57,7 +57,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             ticket, slot, started = entered(plan, args, kwargs, deadline, outer, started)
         elif not ticket:
             if plan.patient:
-                for delay in (patience := Patience(plan, outer, started, deadline)):
+                urgent = plan.urgent(args, kwargs)
+                for delay in (patience := Patience(plan, outer, started, deadline, urgent=urgent)):
                     plan.clock.sleep(delay)
                 ticket, started = patience.ticket, now()
             else:
@@ -137,7 +138,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             ticket, slot, started = await aentered(plan, args, kwargs, deadline, outer, started)
         elif not ticket:
             if plan.patient:
-                for delay in (patience := Patience(plan, outer, started, deadline)):
+                urgent = plan.urgent(args, kwargs)
+                for delay in (patience := Patience(plan, outer, started, deadline, urgent=urgent)):
                     await plan.clock.asleep(delay)
                 ticket, started = patience.ticket, now()
             else:

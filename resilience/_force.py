@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from ._core.events import Event
+from ._core.forks import new_lock
 from ._core.keys import KeySlot
 from ._core.policy import Policy, PolicySet
 from ._epoch import turn
@@ -46,7 +46,7 @@ class Force:
         """Put the first reading in force; `load` reads the file again, None where there is none."""
         self.load = load
         self._shared = shared
-        self._loading = Lock()
+        self._loading = new_lock()
         self._last_told = ""  # the mistakes of the last rejected file
         self._used: set[str] = set()
         self._keyless: dict[str, WeakSet[Callable[..., Any]]] = {}

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from threading import Lock
 from typing import Any
 
 from ._core.admission import Admission
 from ._core.clock import Clock
+from ._core.forks import new_lock
 from ._core.plan import Binding
 from ._core.policy import Policy
 from ._core.policy import Quota as Settings
@@ -28,7 +28,7 @@ class Gates:
     """Safe across threads and tasks."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = new_lock()
         self._quotas: dict[tuple[Any, ...], Quota] = {}
         self._admissions: dict[str, Admission] = {}
 

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from ._core.classify import Classifier
 from ._core.clock import Clock
+from ._core.forks import new_lock
 from ._core.policy import Operation, Policy, PolicySet
 from ._epoch import EPOCH
 from ._epoch import turn as _turn
@@ -227,7 +227,7 @@ class Policies:
         return f"<Policies {self._force.says.source}: {', '.join(self.names)}>"
 
 
-_lock = Lock()
+_lock = new_lock()
 _configured: Policies | None = None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ from ._core.budget import Budget
 from ._core.classify import Classifier
 from ._core.clock import Clock
 from ._core.events import Events
+from ._core.forks import heeds_forks, new_lock
 from ._core.policy import Budget as BudgetSettings
 from ._core.policy import Policy, PolicySet
 from ._gates import Gates
@@ -46,15 +46,22 @@ class Shared:
         on_dropped: Callable[[Any, Exception], None] | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners, on_dropped=on_dropped, run=f"{_new_key()[:6]}-")
-        self.random = random or Random().random
+        self.events = Events(*listeners, on_dropped=on_dropped, run=_new_run())
+        self._chance = Random()
+        self.random = random or self._chance.random
         self.make_key: Callable[[], str] = _new_key
-        self._lock = Lock()
+        self._lock = new_lock()
         self.breakers = Breakers(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.gates = Gates()
         self._codes: _Codes = {}, {}
         self._remembered: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
+        heeds_forks(self)
+
+    def forked(self) -> None:
+        """Be another one in a child: siblings that drew the same delays would retry in step."""
+        self._chance.seed()
+        self.events.run = _new_run()
 
     @property
     def tables(self) -> Mapping[str, core.CodeRegistry]:
@@ -139,3 +146,7 @@ def _retune(budget: Budget, rules: BudgetSettings) -> None:
 
 def _new_key() -> str:
     return uuid4().hex
+
+
+def _new_run() -> str:
+    return f"{_new_key()[:6]}-"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
+from .forks import heeds_forks, new_lock
 from .policy import Admission as Settings
 from .policy import Lane
 
@@ -58,14 +58,20 @@ class Admission:
     The lock has no call of others inside it: who is woken is woken afterwards.
     """
 
-    __slots__ = ("_lock", "_running", "_tracks", "settings")
+    __slots__ = ("__weakref__", "_lock", "_running", "_tracks", "settings")
 
     def __init__(self, settings: Settings) -> None:
-        self._lock = Lock()
+        self._lock = new_lock()
         self._running = 0
         self._tracks: dict[str, Track] = {}
         self.settings = settings
         self.retune(settings)
+        heeds_forks(self)
+
+    def forked(self) -> None:
+        """Begin empty in a child: who ran and who waited has stayed in the parent."""
+        self._running, self._tracks = 0, {}
+        self.retune(self.settings)
 
     def retune(self, settings: Settings) -> None:
         """Take other settings; who runs and who waits stays."""
@@ -162,6 +168,8 @@ class Admission:
         return woken
 
     def _end(self, track: Track) -> list[Waiter]:
+        if self._tracks.get(track.name) is not track:
+            return []  # it was taken before a fork: it is not counted here
         self._running -= 1
         track.running -= 1
         return self._grant()

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from math import inf
-from threading import Lock
 from typing import Any
 
+from .forks import heeds_forks, new_lock
 from .policy import Breaker as Settings
 from .snapshot import VERSION, Snapshot, read
 from .states import States, Told, Watcher
@@ -80,7 +80,7 @@ class Breaker:
         self._enough = min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls
         self._slow_after = settings.slow_after if settings.slow_rate is not None else None
         self._lost_after = lost_after
-        self._lock = Lock()
+        self._lock = new_lock()
         self._states = States(key, settings.open_for, lambda: (self.streak, self._successes))
         self._watchers: tuple[Watcher, ...] = ()
         self._each = self._isolated = False
@@ -90,6 +90,11 @@ class Breaker:
         self._open_for = settings.open_for
         self._generations = count(1)
         self._begin()
+        heeds_forks(self)
+
+    def forked(self) -> None:
+        """Take all permits back in a child: whose trials they were has stayed in the parent."""
+        self._permits = set()
 
     # --- asked by every attempt -------------------------------------------------------------
 

@@ -7,8 +7,7 @@ fails, attempts stay at 1 + ratio times the calls.
 
 from __future__ import annotations
 
-from threading import Lock
-
+from .forks import new_lock
 from .policy import Budget as Settings
 from .window import Window
 
@@ -29,7 +28,7 @@ class Budget:
         self.settings = settings
         self._ratio = settings.ratio
         self._floor = settings.floor * _SPAN
-        self._lock = Lock()
+        self._lock = new_lock()
         self.deposits = Window(_SPAN, now)
 
     def retune(self, settings: Settings) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
-from threading import Lock
 from typing import Any
 
 from ..errors import ApiError, RejectedError
 from .evidence import Evidence, around, code_of, failed_in, gather, get, json_body, walk
 from .failure import Failure
+from .forks import new_lock
 from .policy import Unknown
 from .registry import Category, CodeRegistry, Listed, Rule
 
@@ -76,7 +76,7 @@ class Classifier:
         self._base = base or next((one for one in registries if one.name == "http"), CodeRegistry("http", ()))
         self._lookup = lookup or (lambda _name: None)
         self._unknown = unknown or Unknown()
-        self._lock = Lock()
+        self._lock = new_lock()
         self._seen: set[tuple[str, ...]] = set()
         names = [table.envelope.code for table in self._listed if table.envelope is not None]
         self._keys = tuple(dict.fromkeys([*names, "code"]))

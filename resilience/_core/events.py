@@ -112,7 +112,7 @@ Listener = Callable[[Event], None]
 class Events:
     """The listeners of one set of policies. Safe across threads: the tuple is replaced, never changed."""
 
-    __slots__ = ("_next", "_on_dropped", "_run", "listeners")
+    __slots__ = ("_next", "_on_dropped", "listeners", "run")
 
     def __init__(
         self, *listeners: Listener, on_dropped: Callable[[Listener, Exception], None] | None = None, run: str = ""
@@ -120,12 +120,12 @@ class Events:
         """Tell these listeners; `run` tells the calls of this process from those of another."""
         self.listeners: tuple[Listener, ...] = listeners
         self._on_dropped = on_dropped
-        self._run = run
+        self.run = run
         self._next = count(1).__next__
 
     def new_call(self) -> str:
         """Return a name for a failed call."""
-        return f"{self._run}{self._next()}"
+        return f"{self.run}{self._next()}"
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the function returned takes it away again.

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
 from math import inf
-from threading import Lock
+
+from .forks import heeds_forks, new_lock
 
 __all__ = ["Gauge", "Turn"]
 
@@ -45,7 +45,7 @@ class Gauge:
     jumps alone. Without a GIL `easy` is never true.
     """
 
-    __slots__ = ("_held_until", "_line", "_lock", "easy", "most", "sends", "span")
+    __slots__ = ("__weakref__", "_held_until", "_line", "_lock", "easy", "most", "sends", "span")
 
     def __init__(self, most: int, span: float) -> None:
         self.most = most
@@ -54,7 +54,12 @@ class Gauge:
         self.easy = not _LOCKED
         self._line: list[Turn] = []
         self._held_until = -inf
-        self._lock = Lock()
+        self._lock = new_lock()
+        heeds_forks(self)
+
+    def forked(self) -> None:
+        """Let nobody stand in line in a child: who waited has stayed in the parent."""
+        self._line = []
 
     def ready_at(self, now: float, weight: int = 1, turn: Turn | None = None) -> float:
         """Return the instant from which a newcomer, or the owner of a turn, may leave: `now`, later, or inf."""
@@ -156,10 +161,15 @@ class Gauge:
     # --- under the lock -----------------------------------------------------------------------
 
     def _room(self, now: float, weight: int) -> float:
-        """Return the instant from which the sends alone leave room; each of the oldest that it pushes out counts."""
+        """Return the instant from which the sends alone leave room; each of the oldest that it pushes out counts.
+
+        They are read by their places: a driver may append meanwhile, and who iterates would break off.
+        """
         if weight > self.most:
             return inf
-        return max(now, max(islice(self.sends, weight)) + self.span) if weight else now
+        if weight < 2:
+            return max(now, self.sends[0] + self.span) if weight else now
+        return max(now, max([self.sends[place] for place in range(weight)]) + self.span)
 
     def _instant(self, now: float, weight: int, turn: Turn | None) -> float:
         if turn is None:

@@ -34,13 +34,14 @@ class Patience:
         ticket: the breaker's leave, once the iteration has ended.
     """
 
-    __slots__ = ("_deadline", "_now", "_outer", "_plan", "ticket")
+    __slots__ = ("_deadline", "_now", "_outer", "_plan", "_urgent", "ticket")
 
-    def __init__(self, plan: Plan, outer: object, now: float, deadline: float) -> None:
+    def __init__(self, plan: Plan, outer: object, now: float, deadline: float, *, urgent: bool = False) -> None:
         self._plan = plan
         self._outer = outer
         self._now = now
         self._deadline = deadline
+        self._urgent = urgent
         self.ticket: Ticket = 0
 
     def __iter__(self) -> Iterator[float]:
@@ -52,7 +53,7 @@ class Patience:
         plan, breaker, clock, skipped = self._plan, self._plan.breaker, self._plan.clock, 0.0
         assert breaker is not None
         while True:
-            ticket = breaker.admit(self._now)
+            ticket = breaker.admit(self._now, urgent=self._urgent)
             plan.tell_breaker()
             if ticket is not None:
                 self.ticket = ticket

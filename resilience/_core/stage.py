@@ -12,6 +12,9 @@ __all__ = ["Stage", "asked", "told"]
 class Stage:
     """Takes part in every attempt. Shared by threads and tasks: keep no state of a call in it.
 
+    Given as `Pipeline(..., stages=[...])`. A package offers its class by name to the `stages` of policy files: by an
+    entry point of the group `resilience.stages`; what the file says beside the name are keyword arguments.
+
     Example:
         >>> class Pause(Stage):
         ...     on = False

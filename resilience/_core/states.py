@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .forks import new_lock
 
 if TYPE_CHECKING:
     import pybreaker
@@ -83,7 +84,7 @@ class States:
         self._name = name
         self._opened_for = opened_for
         self._counts = counts
-        self._lock = Lock()
+        self._lock = new_lock()
         self._real: pybreaker.CircuitBreaker | None = None
         self.queue: deque[Told] = deque()
 

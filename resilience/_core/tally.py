@@ -7,7 +7,8 @@ written by who counts, and no count is lost between threads.
 from __future__ import annotations
 
 from itertools import count
-from threading import Lock
+
+from .forks import new_lock
 
 __all__ = ["Tally"]
 
@@ -22,7 +23,7 @@ class Tally:
     __slots__ = ("_lock", "_read", "numbers")
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = new_lock()
         self._read = 0
         self.numbers = count()
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import deque
 from itertools import pairwise
 from math import inf
-from threading import Lock
 from typing import Any
 
+from .forks import new_lock
 from .tally import Tally
 
 __all__ = ["CallWindow", "Counts", "Window"]
@@ -37,7 +37,7 @@ class Window:
     def __init__(self, span: float, now: float) -> None:
         self.span = span
         self._slice = span / _SLICES
-        self._lock = Lock()
+        self._lock = new_lock()
         self._tally = Tally()
         self.numbers = self._tally.numbers
         self.rare = self.slow = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from math import inf
 
 import pytest
@@ -191,3 +193,20 @@ def test_a_turn_of_its_own() -> None:
     one = Gauge(1, 1.0)
     turn = Turn(one, 2.0, 3)
     assert (turn.gauge, turn.at, turn.weight) == (one, 2.0, 3)
+
+
+@pytest.mark.parametrize("weight", [1, 2, 3])
+def test_who_leaves_by_the_quick_way_disturbs_nobody_who_asks(weight: int) -> None:
+    """A driver appends its send, without the lock, while somebody who holds it looks at the sends."""
+
+    class Busy(deque[float]):
+        """Sends of which another thread adds one as soon as somebody begins to go through them."""
+
+        def __iter__(self) -> Iterator[float]:
+            begun = super().__iter__()
+            self.append(0.3)
+            return begun
+
+    one = Gauge(3, 1.0)
+    one.sends = Busy([0.0, 0.1, 0.2], maxlen=3)
+    assert one.ready_at(0.3, weight) == pytest.approx(1.0 + 0.1 * (weight - 1))

@@ -332,3 +332,23 @@ def test_a_first_attempt_waits_for_the_breaker_before_it_pays_the_quota(driver: 
     pipeline.breaker.open()
     assert driver.call(pipeline.compile(driver.transport(["fine"]), READ)) == "fine"
     assert clock.sleeps == [2.0]
+
+
+def test_an_attempt_in_a_thread_that_wants_the_program_to_end() -> None:
+    """`sys.exit` inside a hedged sync call reaches its caller, who does not wait for an answer that never comes."""
+    policy = Policy(hedge={"delay": "60s", "threads": True})
+    ends: list[BaseException] = []
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    def ask() -> None:
+        try:
+            Pipeline(policy).compile(leave, READ)()
+        except SystemExit as error:
+            ends.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(20)
+    assert [str(error) for error in ends] == ["3"]

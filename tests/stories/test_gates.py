@@ -18,6 +18,7 @@ from resilience import (
     current_call,
     failure_of,
 )
+from resilience._core.plan import Binding
 from resilience.testing import FakeClock
 
 PLAIN = {"kind": "constant", "initial": "1s", "jitter": "none"}
@@ -337,3 +338,17 @@ def test_describe_shows_quota_and_slots(driver: Any) -> None:
     assert told["admission"] == {"max_concurrent": 3, "max_queue": 4, "lanes": lanes}
     bare = Policies.from_mapping({"policies": {"q": {}}}).pipeline("q").describe()
     assert (bare["quota"], bare["admission"]) == ([], None)
+
+
+def test_an_urgent_call_that_waits_for_the_breaker_has_a_trial_of_its_own(driver: Any) -> None:
+    """Somebody else's trial is out: a cancel under `wait: all` does not stand behind it."""
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(breaker={"wait": "all", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
+    breaker = pipeline.breaker
+    assert breaker is not None
+    breaker.open()
+    clock.advance(1)
+    assert breaker.admit(clock.monotonic()) is not None
+    call = pipeline.compile(driver.transport(["cancelled"]), Binding(operation="cancel", lane="cancel"))
+    assert driver.call(call) == "cancelled"
+    assert clock.sleeps == []
