@@ -62,14 +62,15 @@ class Policies:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
-        """Read a policy file.
+        """Read a policy file. A reload reads the same one, in whatever folder the process is by then.
 
         Raises:
             PolicyError: every mistake in it, a line each: `file:line:col: path: what is wrong and what is allowed`.
         """
         from .config.load import load
 
-        return cls(load(path), clock=clock, load=lambda: load(path))
+        where = os.path.abspath(path) if os.fspath(path) else path  # that one is told as what it is
+        return cls(load(where), clock=clock, load=lambda: load(where))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, clock: Clock | None = None) -> Policies:

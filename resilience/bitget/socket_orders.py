@@ -32,6 +32,8 @@ from .params import defined
 __all__ = ["SocketOrders"]
 
 _UNREADABLE = "decode_error"
+_MOVED = 1.0  # seconds between our two clocks past which one was set, or stood still while the machine slept
+_FRESH = 3600.0  # seconds for which a measure holds: clocks drift by seconds a day
 
 T = TypeVar("T")
 Request = Callable[[str, str, Callable[[], None]], Awaitable[Message]]
@@ -60,6 +62,7 @@ class SocketOrders:
         """
         self._frames, self._request, self._rest, self._clock = frames, request, rest, clock
         self._measured: asyncio.Future[None] | None = None
+        self._measured_at = self._offset = 0.0
 
         async def place_order(*, clientOid: str | None = None, **params: Any) -> Any:  # noqa: N803  # Bitget's own name
             return await self._sent("place-order", {**params, "clientOid": clientOid}, needs=("orderId",))
@@ -89,7 +92,10 @@ class SocketOrders:
             raise BitgetSocketError(message.code, message.text, message.body)
         told = dict(self._frames.done(message.body))
         if not any(told.get(one) for one in needs):
-            raise _unreadable(message, needs)
+            raise _unreadable(message, f"a success without {' or '.join(needs)}")
+        mine, theirs = params.get("clientOid"), told.get("clientOid")
+        if mine and theirs and str(mine) != str(theirs):
+            raise _unreadable(message, "a success of another order")
         return told
 
     def _stamp(self, call: CurrentCall | None) -> None:
@@ -97,10 +103,14 @@ class SocketOrders:
             call.stamp(self._clock.now())
 
     async def _measure(self) -> None:
-        """Learn the exchange's clock before the first order: by our own the fence could end too early."""
-        if self._measured is None or (self._measured.done() and self._failed(self._measured)):
+        """Learn the exchange's clock before the first order, and now and then: by ours a fence could end too early."""
+        if self._measured is None or (self._measured.done() and (self._failed(self._measured) or self._outdated())):
             self._measured = asyncio.ensure_future(self._ask_the_time())
         await asyncio.shield(self._measured)
+
+    def _outdated(self) -> bool:
+        moved, age = self._clock.offset - self._offset, self._clock.instant() - self._measured_at
+        return abs(moved) > _MOVED or age > _FRESH
 
     @staticmethod
     def _failed(measured: asyncio.Future[None]) -> bool:
@@ -109,6 +119,7 @@ class SocketOrders:
     async def _ask_the_time(self) -> None:
         began = self._clock.instant()
         self._clock.told(await _called(self._rest.server_time), began)
+        self._measured_at, self._offset = self._clock.instant(), self._clock.offset
 
     def _look(self, of: Callable[[Asked], Look]) -> Callable[[Any], Awaitable[Found | NotFound]]:
         async def reconcile(call: Any) -> Found | NotFound:
@@ -130,9 +141,9 @@ def _unsent(error: NotSentError) -> Exception:
     return refused
 
 
-def _unreadable(message: Message, needs: tuple[str, ...]) -> BitgetSocketError:
-    """Return the error of a success that does not say what it did: it stays in doubt."""
-    unclear = BitgetSocketError("", f"a success without {' or '.join(needs)}", message.body)
+def _unreadable(message: Message, words: str) -> BitgetSocketError:
+    """Return the error of a success that does not say that it did what was asked: it stays in doubt."""
+    unclear = BitgetSocketError("", words, message.body)
     unclear.resilience_code = _UNREADABLE
     return unclear
 

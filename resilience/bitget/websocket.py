@@ -145,6 +145,9 @@ class _Client(StreamClient):
                 "orders over the socket need rest=AsyncBitgetClient(…) or BitgetClient(…): one whose answer is lost is "
                 "looked up by REST before it is sent again"
             )
+        theirs = self._rest.resilience_binding("server_time", self._rest)
+        if theirs.account != self._venue.account:
+            raise ValueError("rest= must have the same key as the socket: another account does not know its orders")
         host = Binding(operation="", host=urlsplit(self._venue.urls["private"]).netloc, account=self._venue.account)
         pipeline = self._policies.pipeline(self._orders_policy)
         request = partial(self.request, "private")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
 from .codes import load_registry
+from .files import Unusable, read
 from .show import show_json, show_table
 from .subject import Subject, read_subject
 
@@ -44,12 +45,18 @@ def register(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explain one error."""
+    """Explain one error; 1 when the policy file has mistakes."""
+    from ..config.load import builtin
+
     given = sys.stdin.read(_LONGEST) if args.error == "-" else args.error
     if not given.strip():
         print("resilience: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
         return 2
-    answer = explain(read_subject(given), _policies(args.policies), policy=args.policy, registry=args.registry)
+    try:
+        policies = read(args.policies) if args.policies else builtin()
+    except Unusable as end:
+        return end.code
+    answer = explain(read_subject(given), policies, policy=args.policy, registry=args.registry)
     if args.json:
         show_json(answer)
     else:
@@ -105,12 +112,6 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 def _attempts(policy: Policy, failure: Failure) -> int:
     most = policy.retry.max_attempts if policy.retry else 1
     return min(most, policy.unknown.max_attempts) if failure.guessed else most
-
-
-def _policies(path: str | None) -> PolicySet:
-    from ..config.load import builtin, load
-
-    return load(path) if path else builtin()
 
 
 def _policy(policies: PolicySet, name: str) -> Policy:

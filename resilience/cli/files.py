@@ -42,7 +42,8 @@ def read(path: str | None) -> PolicySet:
     try:
         return load(given)
     except PolicyError as error:
-        print(redact(str(error)), file=sys.stderr)
+        named = "" if path or not os.environ.get("RESILIENCE_POLICIES") else "$RESILIENCE_POLICIES names "
+        print(redact(f"{named}{error}"), file=sys.stderr)
         raise Unusable(1 if any(one.line for one in error.problems) or Path(given).is_file() else 2) from None
 
 

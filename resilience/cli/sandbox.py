@@ -70,7 +70,10 @@ def _faults(given: str) -> tuple[Any, int]:
     """Return a mix's name, or the rates of a JSON file, which may bring a seed as `POST /sandbox/faults` does."""
     if not given.endswith(".json") and not Path(given).is_file():
         return given, 0
-    told = json.loads(Path(given).read_text(encoding="utf-8"))
+    try:
+        told = json.loads(Path(given).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{given}: not JSON: {error}") from error
     if not isinstance(told, dict) or "rates" not in told:
         return told, 0
     seed = told.get("seed", 0)

@@ -83,16 +83,18 @@ def _breaker(breaker: Mapping[str, Any]) -> Iterator[str]:
     span = breaker["window"]
     reasons = []
     if breaker["consecutive"] is not None:
-        reasons.append(f"{breaker['consecutive']} failures in a row")
+        reasons.append(f"{breaker['consecutive']} attempts failed in a row")
     window = span if isinstance(span, str) else seconds(span)
+    counted = f"of at least {breaker['min_calls']} attempts"
     if breaker["failure_rate"] is not None:
-        reasons.append(f"{breaker['failure_rate']:.0%} of at least {breaker['min_calls']} attempts failed in {window}")
+        reasons.append(f"{100 * breaker['failure_rate']:g}% {counted} failed in {window}")
     if breaker["slow_rate"] is not None:
-        reasons.append(f"{breaker['slow_rate']:.0%} of them took longer than {seconds(breaker['slow_after'])}")
+        slow = f"took longer than {seconds(breaker['slow_after'])} in {window}"
+        reasons.append(f"{100 * breaker['slow_rate']:g}% {counted} {slow}")
     kind = breaker["keyed_by"] or "policy (and for each host that the client names)"
     shadow = " It only measures, and refuses nothing." if breaker["mode"] == "shadow" else ""
-    when = " or when ".join(reasons) or "nobody opens it but by hand"
-    yield f"A circuit breaker for each {kind} opens when {when}.{shadow}"
+    when = f"when {' or when '.join(reasons)}" if reasons else "by hand alone"
+    yield f"A circuit breaker for each {kind} opens {when}.{shadow}"
     longest = max(breaker["open_max"], breaker["open_for"])
     grows = f", later for up to {seconds(longest)}" if breaker["growth"] > 1 and longest > breaker["open_for"] else ""
     waits = {False: "calls are refused at once", True: "retries wait for it, first attempts are refused at once"}

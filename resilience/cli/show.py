@@ -1,7 +1,7 @@
 """How commands show what they found: JSON for programs, a table for people.
 
 A table is drawn by rich where rich is installed and somebody watches; else it is aligned text that
-grep and awk can read. The only importer of rich.
+grep and awk can read. On a terminal that is too narrow for it, it lies on its side. The only importer of rich.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 __all__ = ["plain_table", "progress_bar", "show_json", "show_table"]
@@ -28,10 +29,13 @@ def show_table(
 ) -> None:
     """Print rows under columns. None is shown as a dash."""
     out = out or sys.stdout
-    cells = [tuple(_cell(value) for value in row) for row in rows]
-    if not (out.isatty() and _rich_table(columns, cells, title, out)):
-        for line in plain_table(columns, cells, title=title):
-            print(line, file=out)
+    cells: Sequence[tuple[str, ...]] = [tuple(_cell(value) for value in row) for row in rows]
+    if out.isatty():
+        if _rich_table(columns, cells, title, out):
+            return
+        columns, cells = _fitting(columns, cells)
+    for line in plain_table(columns, cells, title=title):
+        print(line, file=out)
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> list[str]:
@@ -40,6 +44,18 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     lines = [title] if title else []
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
     return [*lines, *("  ".join(row).rstrip() for row in padded)]
+
+
+def _fitting(
+    columns: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
+    """Return a table that is too wide for the terminal on its side, if it fits so: few rows of many columns do."""
+    width = get_terminal_size().columns
+    if max(map(len, plain_table(columns, rows))) <= width:
+        return columns, rows
+    first, *others = zip(columns, *rows, strict=True)
+    fits = max(map(len, plain_table(first, others))) <= width
+    return (first, others) if fits else (columns, rows)
 
 
 def _cell(value: object) -> str:

@@ -98,15 +98,22 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 
     scenario = load_scenario(args.scenario).scaled(args.scale)
     jobs: list[Job] = []
-    for file in args.files or [""]:
+    for file, label in _labels(args.files).items():
         made = load(file) if file else builtin()
-        for name in args.policy or _own(made, builtin(), scenario):
-            label = f"{Path(file).stem}: {name}" if len(args.files) > 1 else name
-            if not any(job.name == label for job in jobs):
-                jobs.append(Job(label, _policy(made, name), scenario, args.seed, file, made.tables))
+        names = dict.fromkeys(args.policy or _own(made, builtin(), scenario))
+        jobs += [Job(label + name, _policy(made, name), scenario, args.seed, file, made.tables) for name in names]
     if len(jobs) > _MOST_RUNS:
         raise PolicyError(f"{len(jobs)} policies: at most {_MOST_RUNS} can be compared; choose some with --policy")
     return jobs
+
+
+def _labels(files: Sequence[str]) -> dict[str, str]:
+    """Return what stands before a policy's name: the file's stem, or its whole path where two have one stem."""
+    given = list(dict.fromkeys(files)) or [""]
+    stems = [Path(file).stem for file in given]
+    if len(given) == 1:
+        return {given[0]: ""}
+    return {file: f"{stem if stems.count(stem) == 1 else file}: " for file, stem in zip(given, stems, strict=True)}
 
 
 def _own(made: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]:

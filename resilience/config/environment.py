@@ -1,7 +1,8 @@
 """Variables of the environment in a policy file: `${NAME}`, `${NAME:-default}`, and `$$` for a dollar sign.
 
 What a variable holds may be a secret that got into the wrong place: no message shows it, the variable
-is named in its stead. A value with a variable in it is read as if it stood there without quotes.
+is named in its stead, and one that is a secret by its name or its looks is refused as one that stands in the file.
+A value with a variable in it is read as if it stood there without quotes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from .nodes import LONGEST, Node
-from .secrets import values_of
+from .secrets import HINT, is_credential, looks_secret, values_of
 
 __all__ = ["fill"]
 
@@ -50,6 +51,9 @@ def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Ca
         if broken:
             wrong("a variable is written ${NAME} or ${NAME:-default}; $$ stands for a dollar sign")
             return ""
+        if is_credential(name):
+            wrong(f"the variable {name} is named like a secret; {HINT}")
+            return ""
         held = environ.get(name, "")
         if held:
             taken[held] = f"${{{name}}}"
@@ -60,6 +64,8 @@ def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Ca
     node.value = _PART.sub(value, text)
     if named:
         node.said, node.quoted = f"the value of {text[:_SAID]}", False
+        if looks_secret(node.value):
+            wrong(f"a variable that is put in here holds what looks like a secret; {HINT}")
     if len(node.value) > LONGEST:
         node.value = ""
         wrong(f"{node.said} is longer than {LONGEST} characters: no setting is")

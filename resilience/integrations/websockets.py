@@ -6,6 +6,7 @@ automatic anything. The only importer of `websockets` on the client's side.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -18,6 +19,8 @@ __all__ = ["ClosedError", "Socket", "connect"]
 
 _LONGEST = 16 * 2**20  # bytes of one frame: a full order book takes some hundred kB
 _CLOSE_WITHIN = 1.0
+_LOG = logging.getLogger("websockets.client.quiet")
+_LOG.setLevel(logging.INFO)  # at DEBUG the library logs frames, and a login is one
 _FRAMES = 16  # frames read ahead; more stay in the system's buffers, so that a slow reader is felt by the venue
 
 
@@ -93,6 +96,7 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         close_timeout=_CLOSE_WITHIN,
         max_size=_LONGEST,
         max_queue=_FRAMES,
+        logger=_LOG,
     )
     return Socket(made)
 

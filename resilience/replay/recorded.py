@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import isfinite
 from typing import Any
 
 from .likeness import likeness
@@ -227,6 +226,6 @@ def _time(line: Mapping[str, Any], before: float) -> float:
                 return datetime.fromisoformat(value).timestamp()
             except (ValueError, OverflowError, OSError):
                 continue
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and 0 < value < 1e11:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e11:
             return float(value)
     return before

@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
 def verdict(found: Figures, bare: Figures | None, scenario: Scenario) -> Verdict:
     """Judge a policy's figures against those of clients without any policy, where there are some."""
-    parts = [_deceived(found), _helped(found, bare, scenario), _load(found), _back(found, scenario)]
+    parts = [_deceived(found), _helped(found, bare, scenario), _load(found), _back(found, bare, scenario)]
     told = [part for part in parts if part is not None]
     if not told:
         told = [("good" if found.good >= 0.99 else "mixed", f"{found.good:.1%} of the requests got a good answer")]
@@ -60,14 +60,17 @@ def _load(found: Figures) -> tuple[Grade, str] | None:
     return "good", f"sends the troubled service {sent:.2f} attempts for each request"
 
 
-def _back(found: Figures, scenario: Scenario) -> tuple[Grade, str] | None:
-    """Say how soon it is well again."""
+def _back(found: Figures, bare: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Say how soon it is well again; what without a policy does not become well either is not the policy's doing."""
     if not found.recovers:
         return None
     since = scenario.last_trouble
     left = scenario.lasts - (0.0 if since is None else since)
     if found.recovery is None:
-        return "harmful", f"was not well again within {left:g} s of the end of the trouble"
+        told = f"was not well again within {left:g} s of the end of the trouble"
+        if bare is not None and bare.recovery is None:
+            return "mixed", f"{told}, nor was it without a policy"
+        return "harmful", told
     grade: Grade = "good" if found.recovery <= _QUICK else "mixed" if found.recovery <= _SLOW else "harmful"
     when = "at once" if found.recovery == 0 else f"{found.recovery:.1f} s after the trouble ended"
     return grade, f"was well again {when}"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from .._core.clock import Clock
 from .dialect import Message
-from .request import NotSentError, Request
+from .request import ClosedClientError, NotSentError, Request
+from .session import State
 from .supervisor import Supervisor
 
 __all__ = ["answer_to"]
@@ -33,17 +34,30 @@ async def answer_to(
         NotSentError: the socket has ended; nothing was sent.
         ConnectionResetError: the connection ended before the answer came.
     """
+    while True:
+        request = Request(request_id, text, leaving)
+        await _asked(supervisor, clock, request)
+        try:
+            return await request
+        except NotSentError:
+            continue  # its connection ended while it waited in line: the next one takes it
+        except CancelledError:
+            supervisor.do(supervisor.session.withdraw(request, clock.monotonic()))
+            request.given_up()
+            raise
+
+
+async def _asked(supervisor: Supervisor, clock: Clock, request: Request) -> None:
+    """Put a request in line on a connection that is logged in.
+
+    Raises:
+        NotSentError: the socket has ended.
+    """
     session = supervisor.session
-    request = Request(request_id, text, leaving)
     while (steps := session.ask(request, clock.monotonic())) is None:
         if session.over is not None:
             why = "" if session.ended is None else f": {session.ended.remedy or session.ended.code}"
-            raise NotSentError(f"the {session.name} socket is {session.state.value}{why}", session.ended)
+            kind = ClosedClientError if session.over is State.CLOSED else NotSentError
+            raise kind(f"the {session.name} socket is {session.state.value}{why}", session.ended)
         await supervisor.changed()
     supervisor.do(steps)
-    try:
-        return await request
-    except CancelledError:
-        supervisor.do(session.withdraw(request, clock.monotonic()))
-        request.given_up()
-        raise

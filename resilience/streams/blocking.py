@@ -71,7 +71,8 @@ class BlockingStream:
             return
         with suppress(_OverError):
             self._await(self._client.close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # another thread closed it at the same time
+                self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ from .buffer import Counts
 from .dialect import Arg, Message
 from .failure import StreamFailure, failed
 from .hub import Handler, Hub, Updates
-from .request import NotSentError
+from .request import ClosedClientError
 from .session import State
 from .supervisor import Supervisor
 from .venue import Venue
@@ -145,7 +145,7 @@ class StreamClient:
             ConnectionResetError: the connection ended before the answer came.
         """
         if self._closed:
-            raise NotSentError("the client is closed")
+            raise ClosedClientError("the client is closed: make a new one")
         supervisor = self._supervisor(socket)
         self.start()
         return await answer_to(supervisor, self._clock, request_id, text, leaving)

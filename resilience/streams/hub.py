@@ -168,6 +168,8 @@ class Hub:
         """Return the queue of the handlers."""
         if self._box is None:
             self._box = _Mailbox(self._size, self._overflow)
+            if self._over:
+                self._box.close()
         return self._box
 
     def _claim(self, box: _Mailbox) -> None:
@@ -189,7 +191,9 @@ class Hub:
             waiting = handler(value)
             if isawaitable(waiting):
                 await waiting
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _cancelled():
+                raise
             told = self._broke(event, error)
             if told is not None:
                 self.post("exception", told)
@@ -205,3 +209,9 @@ class Hub:
         self.end_loops()
         if self._box is not None:
             self._box.close()
+
+
+def _cancelled() -> bool:
+    """Tell whether it is this task that is cancelled, and not something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

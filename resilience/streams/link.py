@@ -148,7 +148,7 @@ class Link:
         if self.pulse.ping_at <= now and self._frames.take(now) <= now:
             self.pulse.pinged(now)
             steps.append(Send(self.number, self._dialect.ping))
-        while self._outbox and self._spare_at(now) <= now:
+        while self._due and self._spare_at(now) <= now:
             text, request = self._outbox.popleft()
             if request is None or not request.over:
                 self._frames.take(now)
@@ -166,11 +166,16 @@ class Link:
         if self.opened is None:
             return inf
         at = min(max(self.pulse.ping_at, self._frames.ready_at(-inf)), self._doubted_at)
-        if self._outbox or (self.ready and self._unwanted(wanted)):
+        if self._due or (self.ready and self._unwanted(wanted)):
             at = min(at, self._spare_at(-inf))
         elif self.ready and self.unasked(wanted):
             at = min(at, max(self._spare_at(-inf), self._subscribes.ready_at(-inf)))
         return at
+
+    @property
+    def _due(self) -> bool:
+        """Tell whether the first in line may leave: as long as no login is accepted, nothing but a login."""
+        return bool(self._outbox) and (self.ready or self._outbox[0][1] is None)
 
     def _spare_at(self, now: float) -> float:
         """Return the instant from which a frame may leave while one is left for a ping."""

@@ -13,7 +13,7 @@ from typing import Any
 from .._core.failure import Failure
 from .dialect import Message
 
-__all__ = ["NotSentError", "Request"]
+__all__ = ["ClosedClientError", "NotSentError", "Request"]
 
 
 class NotSentError(ConnectionError):
@@ -28,6 +28,12 @@ class NotSentError(ConnectionError):
     def __init__(self, message: str, failure: Failure | None = None) -> None:
         super().__init__(message)
         self.failure = failure
+
+
+class ClosedClientError(NotSentError):
+    """The client is closed, and stays so; nothing was sent."""
+
+    resilience_code = "client_closed"
 
 
 class Request:

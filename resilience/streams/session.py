@@ -126,10 +126,14 @@ class Session(Refusals):
         return steps + self.tick(now)
 
     def _answered(self, request: Request, link: Link, message: Message, now: float) -> list[Step]:
-        """An answer goes to who waits for it; what the code of a refusal asks of the socket is done as well."""
+        """An answer goes to who waits for it; what the code of a refusal asks of the socket is done as well.
+
+        Listeners are told of a refusal only where it ends the connection: that is theirs too.
+        """
         steps = self.error(link, message, now, awaited=True) if message.kind is Kind.ERROR else []
-        done = [one for one in steps if not (isinstance(one, Tell) and one.event == "exception")]
-        return [Answer(request, message), *done, *self.tick(now)]
+        if link.number in self.links:
+            steps = [one for one in steps if not (isinstance(one, Tell) and one.event == "exception")]
+        return [Answer(request, message), *steps, *self.tick(now)]
 
     # --- what a frame means ---------------------------------------------------------------------------
 

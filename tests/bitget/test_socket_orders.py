@@ -41,9 +41,10 @@ async def trading(exchange: Sandbox, version: int, key: str | None = None) -> As
     """Give a client whose private socket is open; its policies are the sandbox's, and write no log."""
     policies = Policies.load(exchange.policy)
     made = WebsocketClientV2 if version == 2 else WebsocketClientV3
-    rest = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
+    keys = key or exchange.key, exchange.secret, exchange.passphrase
+    rest = AsyncBitgetClient(*keys, base_url=exchange.rest)
     told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
-    async with rest, made(key or exchange.key, exchange.secret, exchange.passphrase, **told) as client:
+    async with rest, made(*keys, **told) as client:
         yield client
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -70,3 +71,13 @@ def test_closing_from_a_handler_ends_a_loop(exchange: Sandbox) -> None:
         exchange.sockets.feed(TICKER, every=0.01)
         assert all(update["arg"] == TICKER for update in stream)
     assert stream.states == {"public": "closed"}
+
+
+def test_closing_from_several_threads_at_once(exchange: Sandbox) -> None:
+    """Each of them returns once it has ended, and none raises."""
+    for _ in range(3):
+        stream = client_of(exchange).blocking()
+        stream.subscribe(TICKER)
+        stream.ready(timeout=20)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda _, stream=stream: stream.close(), range(8))) == [None] * 8

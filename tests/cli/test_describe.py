@@ -104,7 +104,7 @@ def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> Non
         'Operation fetch_ticker: policy read, matched by "fetch_*"',
         "A call has 20s, waits included.",
         "Sending it twice is harmless.",
-        "A circuit breaker for each host opens when 5 failures in a row or when 80% of at least 20",
+        "A circuit breaker for each host opens when 5 attempts failed in a row or when 80% of at least 20",
         "longer than 2s",
         "At most 10 attempts leave in 1s",
         "8 attempts in all",

@@ -1,0 +1,35 @@
+"""A handler that waits for something which is cancelled must not end the others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from resilience.sandbox import Sandbox
+from tests.bitget.listening import TICKER, Heard, client_of, run
+
+
+def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -> None:
+    """Its `CancelledError` is an exception event as every other error is; handlers go on."""
+
+    async def story(exchange: Sandbox) -> Any:
+        async with client_of(exchange) as client:
+            heard = Heard(client)
+
+            async def waits_for_what_is_cancelled(_update: Any) -> None:
+                over = asyncio.get_running_loop().create_future()
+                over.cancel()
+                await over
+
+            client.on("update", waits_for_what_is_cancelled)
+            client.subscribe(TICKER)
+            await client.ready()
+            exchange.sockets.push(TICKER, [{"lastPr": "1"}])
+            exchange.sockets.push(TICKER, [{"lastPr": "2"}])
+            return await heard.came("exception", 2)
+
+    with Sandbox() as exchange:
+        told = run(story(exchange))
+    assert [(failure.during, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
+        ("handler", "CancelledError"), ("handler", "CancelledError"),
+    ]  # fmt: skip

@@ -1,0 +1,38 @@
+"""Ctrl-C during `resilience simulate` showed the traceback of the first process that it had begun."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BEGIN = """
+import os, signal, sys
+from resilience.simulate.several import _interrupts_held
+from multiprocessing import get_context
+
+if __name__ == "__main__":
+    process = get_context("spawn").Process(target=print, args=("made",))
+    with _interrupts_held():
+        process.start()
+    print(open(f"/proc/{process.pid}/status").read())
+    process.join()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+def test_the_first_process_never_hears_it(tmp_path: Path) -> None:
+    """The first process, too, is begun with interrupts held back: they are its parent's affair."""
+    script = tmp_path / "begin.py"
+    script.write_text(BEGIN)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+    )
+    held = next(int(line.split()[1], 16) for line in done.stdout.splitlines() if line.startswith("SigBlk"))
+    assert held >> (signal.SIGINT - 1) & 1, done.stderr

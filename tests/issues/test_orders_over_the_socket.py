@@ -1,0 +1,206 @@
+"""What could have gone wrong with an order over the socket without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resilience import Policies, failure_of
+from resilience._core.plan import Binding
+from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
+from resilience.bitget.clock import ServerClock
+from resilience.bitget.frames import FramesV2
+from resilience.bitget.socket_orders import SocketOrders
+from resilience.sandbox import Sandbox
+from resilience.streams import Limits, Pace
+from resilience.streams.dialect import Kind, Message
+from resilience.streams.link import Link
+from resilience.streams.request import Request
+from resilience.streams.steps import Send
+from tests.bitget.listening import ENOUGH, Heard, client_of, run
+
+ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
+
+
+def rest_of(exchange: Sandbox, *keys: str) -> AsyncBitgetClient:
+    """Return a REST client, with the exchange's own credentials where none are given."""
+    return AsyncBitgetClient(*(keys or (exchange.key, exchange.secret, exchange.passphrase)), base_url=exchange.rest)
+
+
+@pytest.mark.parametrize("keys", [("", "", ""), ("another-key", "its-secret", "its-passphrase")])
+def test_looks_by_another_account_are_refused(keys: tuple[str, str, str]) -> None:
+    """Another account does not know the order, and "not found" there would have it sent twice."""
+
+    async def story(exchange: Sandbox) -> None:
+        async with rest_of(exchange, *keys) as rest, client_of(exchange, rest=rest) as client:
+            with pytest.raises(ValueError, match="same key as the socket"):
+                await client.place_order(**ORDER)
+
+    with Sandbox(window=1.0) as exchange:
+        run(story(exchange))
+        assert exchange.ledger() == {"orders": []}
+
+
+def test_a_closed_client_refuses_at_once() -> None:
+    """It cannot come back: nothing is waited for, and the error says that nothing was sent."""
+
+    async def story(exchange: Sandbox) -> Any:
+        async with rest_of(exchange) as rest:
+            async with client_of(exchange, rest=rest) as client:
+                waiting = asyncio.create_task(client.place_order(**ORDER, clientOid="waiting"))
+                await asyncio.sleep(0)  # it has begun, and is not logged in
+            with pytest.raises(ConnectionError, match="closed") as late:
+                await client.place_order(**ORDER, clientOid="late")
+            with pytest.raises(ConnectionError, match="closed") as early:
+                await waiting
+            return failure_of(early.value), failure_of(late.value)
+
+    with Sandbox(window=1.0) as exchange:
+        for failure in run(story(exchange)):
+            assert (failure.code, failure.category, failure.executed) == ("client_closed", "fatal", "no")
+            assert failure.attempts == 1
+        assert exchange.ledger() == {"orders": []}
+
+
+@pytest.mark.parametrize(("code", "doing"), [("40009", "stops"), ("30007", "connects again")])
+def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doing: str) -> None:
+    """Who placed the order gets the error; who listens hears why the stream stops, once."""
+
+    async def story(exchange: Sandbox) -> Any:
+        async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
+            heard = Heard(client)
+            await client.place_order(**ORDER)
+            exchange.sockets.fault(f"trade_error:{code}")
+            placed = asyncio.create_task(client.place_order(**ORDER))
+            told = await heard.came("exception")
+            await asyncio.wait([placed])
+            placed.exception()
+            return told
+
+    with Sandbox(window=1.0) as exchange:
+        (failure,) = run(story(exchange))
+    assert (failure.code, failure.doing.startswith(doing)) == (code, True)
+
+
+def test_requests_in_line_wait_for_a_new_login() -> None:
+    """A connection that must log in again sends nothing else before that is accepted."""
+
+    async def story() -> None:
+        link = Link(1, FramesV2("k", "s", "p"), Limits(), 0.0, None)
+        link.open(0.0)
+        link.ask(Request("1", "the order", lambda: None))
+        link.login(1538054050.0, 0.0)
+        (login,) = link.flow({}, 0.0)
+        assert isinstance(login, Send)
+        assert login.request is None
+        assert link.flow_at({}) > 0.0
+        link.ready, link.login_at = True, None
+        assert [step.text for step in link.flow({}, 0.0) if isinstance(step, Send)] == ["the order"]
+
+    run(story())
+
+
+def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
+    """Its frame has the right id and somebody else's `clientOid`: the order is looked up, and placed anew."""
+
+    async def story(exchange: Sandbox) -> tuple[Any, list[str]]:
+        told, frames = ["somebody-elses", "mine"], FramesV2()
+
+        async def request(frame_id: str, _text: str, leaving: Callable[[], None]) -> Message:
+            leaving()
+            params = {"orderId": "9", "clientOid": told.pop(0)}
+            return Message(Kind.TRADE, {"event": "trade", "code": 0, "arg": [{"id": frame_id, "params": params}]})
+
+        async with rest_of(exchange) as rest:
+            pipeline = Policies.load(exchange.policy).pipeline("bitget")
+            orders = SocketOrders(frames, request, rest, pipeline, rest.clock, Binding(operation=""))
+            return await orders.place(**ORDER, clientOid="mine"), told
+
+    with Sandbox(window=0.5) as exchange:
+        assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
+
+
+def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
+    """Its handlers are told of the end even where they have not begun to wait."""
+
+    async def story() -> None:
+        client = WebsocketClientV2()
+        client.start()
+        async with asyncio.timeout(ENOUGH):
+            await client.close(patience=1000.0)
+
+    run(story())
+
+
+def test_the_clock_is_measured_anew_after_a_sleep() -> None:
+    """While the machine slept its monotonic clock stood still: a fence by the old measure would end too early."""
+
+    async def story(exchange: Sandbox) -> list[int]:
+        asked: list[int] = []
+        wall, monotonic = [exchange.now()], [1000.0]
+        async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
+            rest.clock = client._server_clock = ServerClock(lambda: wall[0], lambda: monotonic[0])
+            measured = rest.server_time
+
+            async def server_time() -> float:
+                asked.append(1)
+                return await measured()
+
+            vars(rest)["server_time"] = server_time
+            for wall_s, monotonic_s in ((0, 0), (2, 2), (60, 0), (0, 0), (0, 0), (7200, 7200)):
+                wall[0] += wall_s
+                monotonic[0] += monotonic_s
+                await client.place_order(**ORDER)
+                asked.append(0)
+        return asked
+
+    with Sandbox(window=30.0) as exchange:
+        assert run(story(exchange)) == [1, 0, 0, 1, 0, 0, 0, 1, 0]
+
+
+def test_no_credentials_in_the_log_of_the_library(caplog: pytest.LogCaptureFixture) -> None:
+    """At the level of debugging `websockets` logs frames, and the first one is the login."""
+    with caplog.at_level(logging.DEBUG):
+
+        async def story(exchange: Sandbox) -> None:
+            async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
+                await client.place_order(**ORDER)
+
+        with Sandbox() as exchange:
+            run(story(exchange))
+    mine = [record.getMessage() for record in caplog.records if not record.name.startswith("websockets.server")]
+    assert not [text for text in mine if "sandbox-key" in text or "login" in text]
+
+
+def test_the_client_is_still_named_in_its_errors() -> None:
+    """What `rest=` is for is said where it is missing."""
+    with pytest.raises(ValueError, match="rest=AsyncBitgetClient"):
+        run(WebsocketClientV2("k", "s", "p").place_order(**ORDER))
+
+
+def test_what_waits_in_line_waits_for_the_next_connection() -> None:
+    """A connection that ends before an order has left it costs that order no attempt."""
+
+    async def story(exchange: Sandbox) -> Any:
+        limits = Limits(frames=Pace(rate=20, burst=2))
+        async with rest_of(exchange) as rest, client_of(exchange, rest=rest, limits=limits) as client:
+            await client.place_order(**ORDER)
+            left = asyncio.Event()
+            frames = [client._dialect.trade(str(number), "place-order", ORDER) for number in range(6)]
+            asked = [
+                asyncio.create_task(client.request("private", str(number), frame, left.set))
+                for number, frame in enumerate(frames)
+            ]
+            await left.wait()
+            exchange.sockets.fault("drop")
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    with Sandbox(window=1.0, limits=False) as exchange:
+        answers = run(story(exchange))
+    lost = [one for one in answers if isinstance(one, Exception)]
+    assert {type(one) for one in lost} <= {ConnectionResetError}
+    assert len(lost) < 3
