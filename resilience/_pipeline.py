@@ -205,7 +205,7 @@ class Pipeline:
                 schedule.append(Schedule(policy.retry, shared.random))
             return schedule[0] if schedule else None
 
-        return Plan(
+        plan = Plan(
             policy,
             binding,
             fn,
@@ -220,6 +220,9 @@ class Pipeline:
             admission=shared.gates.admission(policy),
             skip=skip,
         )
+        if self._keep:
+            shared.put_right(policy)
+        return plan
 
     def _breaker_key(self, binding: Binding) -> str:
         rules = self.policy.breaker

@@ -54,6 +54,7 @@ class Shared:
         self.breakers = Breakers(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.gates = Gates()
+        self._says = PolicySet({})
         self._codes: _Codes = {}, {}
         self._remembered: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
         heeds_forks(self)
@@ -92,8 +93,18 @@ class Shared:
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Go on under the policies of another file: what was counted stays, and classifiers of its tables do."""
+        self._says = after  # before anything is retuned: see `put_right`
         if dict(before.tables) != dict(after.tables):
             self._codes = after.tables, {}
+        self._retune(before, after)
+
+    def put_right(self, policy: Policy) -> None:
+        """Undo what compiling under an earlier reading of a file has set back, when a reload came in between."""
+        says = self._says
+        if says.policies.get(policy.name, policy) is not policy:
+            self._retune(says, says)
+
+    def _retune(self, before: PolicySet, after: PolicySet) -> None:
         with self._lock:
             for name, budget in self._budgets.items():
                 rules = after.policies[name].budget if name in after.policies else None

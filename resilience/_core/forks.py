@@ -44,5 +44,5 @@ def _forked() -> None:
         part.forked()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - there are no forks on Windows
     os.register_at_fork(after_in_child=_forked)

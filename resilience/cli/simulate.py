@@ -138,8 +138,11 @@ def _unwritable(path: Path) -> str:
         return "that is a folder"
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
+    there = path.exists()
     try:
         path.open("a").close()
+        if not there:
+            path.unlink()  # an interrupted run leaves no empty page
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return ""

@@ -33,7 +33,7 @@ def row(one: Replayed) -> dict[str, Any]:
         "waited": round(call.waited, 6),
         "outcome": call.outcome,
         "failures": [_failure(told) for told in first],
-        "executed": call.last.get("executed"),
+        "executed": executed if isinstance(executed := call.last.get("executed"), str) else None,
     }
     after = {
         "policy": one.policy,

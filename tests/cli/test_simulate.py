@@ -176,7 +176,7 @@ def test_too_many(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C ends it without a word."""
+    """Ctrl-C ends it without a word, and without an empty report."""
 
     def interrupted(jobs: Any, tick: Any) -> None:
         def press() -> None:
@@ -185,5 +185,6 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         run_jobs(jobs, press, processes=1)
 
     monkeypatch.setattr("resilience.simulate.several.run_jobs", interrupted)
-    assert main(["simulate", "--scenario", "tiny.yaml"]) == 130
+    assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130
     assert capsys.readouterr() == ("", "")
+    assert not Path("out.html").exists()

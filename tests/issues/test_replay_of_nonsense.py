@@ -1,4 +1,4 @@
-"""A line whose time was an integer of hundreds of digits ended `resilience replay` with a traceback."""
+"""A time of hundreds of digits ended `resilience replay` with a traceback; an `executed` of NaN broke its JSON."""
 
 import json
 from pathlib import Path
@@ -20,3 +20,12 @@ def test_such_a_time_tells_nothing(tmp_path: Path, time: int, capsys: pytest.Cap
     )
     assert main(["replay", str(log), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["calls"][0]["at"] == 0.0
+
+
+def test_what_is_no_word_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON that any parser reads comes out, whatever stands in a log."""
+    log = tmp_path / "incident.jsonl"
+    log.write_text('{"event": "resilience.attempt_failed", "operation": "get_x", "executed": NaN}\n')
+    assert main(["replay", str(log), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["calls"][0]["recorded"]["executed"] is None

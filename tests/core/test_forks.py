@@ -1,0 +1,62 @@
+"""What parts do in a forked child, asked in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+import pytest
+
+from resilience._core import forks
+from resilience._core.admission import Admission
+from resilience._core.breaker import Breaker, Permit
+from resilience._core.gauge import Gauge
+from resilience._core.policy import Admission as Slots
+from resilience._core.policy import Breaker as Rules
+from resilience.testing import FakeClock
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forks, "_LOCKS", WeakSet())
+    monkeypatch.setattr(forks, "_PARTS", WeakSet())
+
+
+def test_slots_begin_anew() -> None:
+    """Who ran and who waited is gone; a slot from before that is given back counts nowhere."""
+    admission = Admission(Slots(max_concurrent=1, max_queue=1))
+    slot = admission.enter("")
+    assert slot is not None
+    waiter = admission.queue("", lambda: None)
+    forks._forked()
+    assert admission.counts()[""] == {"running": 0, "waiting": 0}
+    assert admission.enter("") is not None
+    admission.leave(slot)
+    assert admission.settle(waiter) is None
+    assert admission.counts()[""] == {"running": 1, "waiting": 0}
+    assert admission.enter("") is None
+
+
+def test_locks_are_free_and_lines_empty() -> None:
+    """A gauge whose lock was held lets the next one leave; who stood in line is gone, what was sent counts."""
+    gauge = Gauge(1, 1.0)
+    assert gauge.take(0.0) == 0.0
+    gauge.queue(0.0, 1)
+    gauge._lock.acquire()
+    forks._forked()
+    assert gauge.take(0.5) == 1.0
+    assert gauge.take(1.0) == 1.0
+
+
+def test_permits_come_back() -> None:
+    """The trials of other threads are taken back, and how they end changes nothing."""
+    clock = FakeClock()
+    breaker = Breaker(Rules(), clock.monotonic)
+    breaker.open()
+    clock.advance(60)
+    lost = breaker.admit(clock.monotonic())
+    assert lost is not None
+    assert breaker.admit(clock.monotonic()) is None
+    forks._forked()
+    breaker.failed(lost, clock.monotonic())
+    assert breaker.state == "half-open"
+    assert isinstance(breaker.admit(clock.monotonic()), Permit)
