@@ -20,6 +20,7 @@ from .._core.policy import Policy
 from .._core.stream import Limits
 from .._policies import Policies, current
 from ..integrations import websockets as transport
+from ..streams.blocking import BlockingStream
 from ..streams.client import StreamClient
 from ..streams.dialect import Arg
 from ..streams.failure import Gap
@@ -131,6 +132,10 @@ class _Client(StreamClient):
         found: dict[str, Any] = await self._trading("cancel-order", params).cancel(**params)
         return found
 
+    def blocking(self) -> BlockingClient:
+        """Return this client in a thread of its own, for a program without an event loop."""
+        return BlockingClient(self)
+
     def _trading(self, act: str, params: Mapping[str, Any]) -> SocketOrders:
         """Return what places orders; what is wrong is told at once, and its error says that nothing was sent."""
         try:
@@ -177,6 +182,20 @@ class _Client(StreamClient):
             clock.told(await rest.server_time(), began)
         else:
             clock.told(await asyncio.to_thread(rest.server_time), began)
+
+
+class BlockingClient(BlockingStream):
+    """A client in a thread of its own; safe to use from any thread, but for its own handlers."""
+
+    _client: _Client
+
+    def place_order(self, **params: Any) -> dict[str, Any]:
+        """Place an order over the private socket and wait for it; see `WebsocketClientV2.place_order`."""
+        return self._await(self._client.place_order(**params))
+
+    def cancel_order(self, **params: Any) -> dict[str, Any]:
+        """Cancel an order over the private socket and wait for it; see `WebsocketClientV2.cancel_order`."""
+        return self._await(self._client.cancel_order(**params))
 
 
 class WebsocketClientV2(_Client):

@@ -133,7 +133,14 @@ class BlockingStream:
         return self._await(called())
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for what the thread does; one that ends meanwhile will not do it any more."""
+        """Wait for what the thread does; one that ends meanwhile will not do it any more.
+
+        Raises:
+            RuntimeError: the thread itself would wait for itself, or it has ended.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("a handler cannot wait for its own thread: begin it in another one")
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:
@@ -144,6 +151,9 @@ class BlockingStream:
                 return future.result(_LOOK)
             except CancelledError:
                 raise _OverError from None
+            except (KeyboardInterrupt, SystemExit):
+                future.cancel()  # what nobody waits for any more is abandoned, and told so
+                raise
             except TimeoutError:
                 if future.done():
                     raise

@@ -207,3 +207,26 @@ def test_a_wrapped_rest_client_serves_as_well() -> None:
     with Sandbox(window=1.0) as exchange:
         assert run(story(exchange))["clientOid"] == "mine"
         assert executed(exchange) == {"first": 1, "mine": 1}
+
+
+def test_a_program_without_an_event_loop_trades_as_well(exchange: Sandbox, version: int) -> None:
+    """The blocking client waits for its orders; a handler, which runs in its thread, is told that it cannot."""
+    made = WebsocketClientV2 if version == 2 else WebsocketClientV3
+    resting = {**HEAD[version], **SIZE[version], **RESTING, **({"force": "gtc"} if version == 2 else {})}
+    told: list[str] = []
+    with BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest) as rest:
+        options = {"base_url": exchange.ws, "policies": Policies.load(exchange.policy), "rest": rest}
+        client = made(exchange.key, exchange.secret, exchange.passphrase, **options)
+        with client.blocking() as bot:
+
+            def within(_notice: object) -> None:
+                with pytest.raises(RuntimeError, match="its own thread") as caught:
+                    bot.place_order(**resting)
+                told.append(str(caught.value))
+
+            bot.on("reconnected", within)
+            assert bot.place_order(**resting, clientOid="first")["clientOid"] == "first"
+            exchange.sockets.fault("trade_lost", path=f"/v{version}/ws/private")
+            assert bot.place_order(**resting, clientOid="mine")["clientOid"] == "mine"
+            assert bot.cancel_order(**HEAD[version], clientOid="mine")["clientOid"] == "mine"
+    assert (executed(exchange), len(told)) == ({"first": 1, "mine": 1}, 1)
