@@ -185,6 +185,10 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         run_jobs(jobs, press, processes=1)
 
     monkeypatch.setattr("resilience.simulate.several.run_jobs", interrupted)
-    assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr() == ("", "")
     assert not Path("out.html").exists()
