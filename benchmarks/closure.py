@@ -81,7 +81,7 @@ def closure(fn: Callable[..., Any]) -> Callable[..., Any]:
         if gate.open_until and started < gate.open_until:
             raise ConnectionRefusedError("open")
         if sends[0] + QUOTA_SPAN > started:
-            time.sleep(sends[0] + QUOTA_SPAN - started)
+            time.sleep(sends[0] + QUOTA_SPAN - started)  # the duty of a quota
         pay(started)
         if started >= deposits.end:
             deposits.turn(started)
@@ -111,7 +111,7 @@ def closure(fn: Callable[..., Any]) -> Callable[..., Any]:
             if attempt == ATTEMPTS or retries + 1 > max(RATIO * calls, SPAN) or now() > deadline:
                 raise error
             deposits.failed += 1
-            time.sleep(delay(attempt))
+            time.sleep(delay(attempt))  # the duty of a backoff
             try:
                 return fn(*args, **kwargs)
             except Exception as raised:

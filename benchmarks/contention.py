@@ -26,6 +26,7 @@ SLEEPERS, SLEEP, SPINNERS = 64, 0.02, 32
 
 
 def nap() -> None:
+    """Stand for a request: it waits for its answer and holds no lock of the interpreter."""
     time.sleep(SLEEP)
 
 
@@ -83,7 +84,7 @@ def throughput(call: Fn, threads: int, seconds: float, batch: int) -> float:
         one.start()
     start.wait()
     before = time.perf_counter()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the threads work meanwhile: this is what is measured
     over.set()
     for one in running:
         one.join()

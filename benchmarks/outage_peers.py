@@ -35,7 +35,11 @@ class _Datetime:
 
 
 def on_virtual_time() -> None:
-    """Let the peers read the time of the loop that runs; nobody else in this process needs them."""
+    """Let the peers read the time of the loop that runs; nobody else in this process needs them.
+
+    Neither takes a clock as an argument: to run their real code on virtual time, and not a model of it, the
+    name under which each reads the time is the only way in.
+    """
     tenacity.time = SimpleNamespace(monotonic=_now, time=_now)  # type: ignore[attr-defined]
     pybreaker.datetime = _Datetime  # type: ignore[misc, assignment]
     set_on_retry_hooks([])  # it would log a line a retry

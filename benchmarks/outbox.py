@@ -52,7 +52,7 @@ def lives(told: dict[str, Any], outbox: Path, prefix: str, kills: int, seed: int
     dice, cut = random.Random(seed), 0
     for _ in range(kills):
         process = bot(told, outbox, prefix)
-        time.sleep(dice.uniform(0.0, LONGEST_LIFE))
+        time.sleep(dice.uniform(0.0, LONGEST_LIFE))  # the bot's life, which is cut at a random moment
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             cut += 1

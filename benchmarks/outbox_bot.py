@@ -53,7 +53,7 @@ def place(client: Any, outbox: Outbox, key: str) -> None:
             else:
                 client.spot_place_order(**ORDER, clientOid=key)
         except RejectedError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # nothing was sent: asking again at once would be refused again
         except Exception:
             continue
 

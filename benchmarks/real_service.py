@@ -49,20 +49,24 @@ class LoopClock:
             await asyncio.sleep(seconds)
 
 
-def really(scenario: Scenario, client: Client, seed: int, each: Callable[[float], None]) -> Outcome:
+Ran = tuple[Outcome, list[float]]
+"""What became of the requests, and by how many seconds the loop was late, time and again."""
+
+
+def really(scenario: Scenario, client: Client, seed: int, each: Callable[[float], None]) -> Ran:
     """Run a scenario in real time: a server and its clients on loopback."""
     with asyncio.Runner(loop_factory=LoopFromZero) as runner:
         return runner.run(_run(scenario, client, Random(seed), each))
 
 
-async def _run(scenario: Scenario, client: Client, random: Random, each: Callable[[float], None]) -> Outcome:
+async def _run(scenario: Scenario, client: Client, random: Random, each: Callable[[float], None]) -> Ran:
     service = service_of(scenario, Random(random.random()))
     server = await asyncio.start_server(lambda *pipe: _serve(service, *pipe), "127.0.0.1", 0, backlog=512)
     port = server.sockets[0].getsockname()[1]
     wires = [Wire(port, number, scenario.patience) for number in range(scenario.clients)]
     clock = LoopClock(asyncio.get_running_loop())
-    lag = Lag()
-    watched = asyncio.create_task(lag.watch())
+    late: list[float] = []
+    watched = asyncio.create_task(_watch(late))
     outcome = await run_scenario(
         scenario, client, lambda number: wires[number].send, service.attempts, clock, random, each
     )
@@ -70,22 +74,16 @@ async def _run(scenario: Scenario, client: Client, random: Random, each: Callabl
     server.close()
     for wire in wires:
         wire.close()
-    outcome.lag = lag  # type: ignore[attr-defined]
-    return outcome
+    return outcome, late
 
 
-class Lag:
-    """How late the loop runs what is due: what a busy machine adds to everything."""
-
-    def __init__(self) -> None:
-        self.seen: list[float] = []
-
-    async def watch(self) -> None:
-        time = asyncio.get_running_loop().time
-        while True:
-            due = time() + 0.02
-            await asyncio.sleep(0.02)
-            self.seen.append(time() - due)
+async def _watch(late: list[float]) -> None:
+    """Note how late the loop runs what is due: what a busy machine adds to everything."""
+    time = asyncio.get_running_loop().time
+    while True:
+        due = time() + 0.02
+        await asyncio.sleep(0.02)
+        late.append(time() - due)
 
 
 class Wire:

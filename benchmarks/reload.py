@@ -123,7 +123,7 @@ class Drill:
             due = int((time.perf_counter() - began) * share)
             yield due - sent
             sent = due
-            time.sleep(TICK)
+            time.sleep(TICK)  # a thread keeps its pace, as `asyncio.sleep` keeps a task's
 
     def run(self, seconds: int, *, reloads: bool) -> float:
         """Run the load; returns the seconds that it took."""
@@ -133,7 +133,7 @@ class Drill:
         for one in workers:
             one.start()
         for turn in range(1, seconds + 1):
-            time.sleep(max(0.0, began + turn - time.perf_counter()))
+            time.sleep(max(0.0, began + turn - time.perf_counter()))  # a reload a second
             if reloads:
                 self.write(turn + 1)
         time.sleep(0.5)  # the last file is loaded under load, too
@@ -214,7 +214,7 @@ def throughput(seconds: float, *, reloads: bool) -> float:
         for turn in range(2, int(seconds) + 2):
             if reloads:
                 one.write(turn)
-            time.sleep(1.0)
+            time.sleep(1.0)  # a reload a second
         over.set()
         for worker in workers:
             worker.join()
