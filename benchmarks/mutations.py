@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from resilience._core.reconcile import Doubt, Found, NotFound
-from resilience._core.recovery import Recovery
+from resilience._core.call.reconcile import Doubt, Found, NotFound
+from resilience._core.call.recovery import Recovery
 
 from .clients import OURS
 from .drills import DRILLS, ends

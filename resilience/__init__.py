@@ -10,29 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._client import wrap
-    from ._core.classify import Classifier
-    from ._core.deadline import current_call
-    from ._core.failure import Failure
-    from ._core.policy import Policy
-    from ._core.reconcile import NOT_FOUND, Found
-    from ._core.registry import Category, Rule
-    from ._core.stage import Stage
-    from ._decorator import resilient
-    from ._failure_of import failure_of
-    from ._pipeline import Pipeline
-    from ._policies import Policies, configure
+    from ._entry.wrap import wrap
+    from ._core.classify.classifier import Classifier
+    from ._core.call.context import current_call
+    from ._core.classify.failure import Failure
+    from ._core.policy.policy import Policy
+    from ._core.call.reconcile import NOT_FOUND, Found
+    from ._core.policy.codes import Category, Rule
+    from ._core.call.stage import Stage
+    from ._entry.decorator import resilient
+    from ._entry.failure_of import failure_of
+    from ._pipeline.pipeline import Pipeline
+    from ._entry.policies import Policies, configure
     from .config.tables import CodeRegistry
-    from .errors import (
-        AdmissionRejectedError,
-        ApiError,
-        CircuitOpenError,
-        DeadlineExceededError,
-        PolicyError,
-        QuotaExceededError,
-        RejectedError,
-        ResilienceError,
-    )
+    from .errors import AdmissionRejectedError, ApiError, CircuitOpenError, DeadlineExceededError, PolicyError, QuotaExceededError, RejectedError, ResilienceError
 
 __all__ = [
     "NOT_FOUND",
@@ -62,22 +53,22 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "NOT_FOUND": "_core.reconcile",
-    "Category": "_core.registry",
-    "Classifier": "_core.classify",
+    "NOT_FOUND": "_core.call.reconcile",
+    "Category": "_core.policy.codes",
+    "Classifier": "_core.classify.classifier",
     "CodeRegistry": "config.tables",
-    "Failure": "_core.failure",
-    "Found": "_core.reconcile",
-    "Pipeline": "_pipeline",
-    "Policies": "_policies",
-    "Policy": "_core.policy",
-    "Rule": "_core.registry",
-    "Stage": "_core.stage",
-    "configure": "_policies",
-    "current_call": "_core.deadline",
-    "failure_of": "_failure_of",
-    "resilient": "_decorator",
-    "wrap": "_client",
+    "Failure": "_core.classify.failure",
+    "Found": "_core.call.reconcile",
+    "Pipeline": "_pipeline.pipeline",
+    "Policies": "_entry.policies",
+    "Policy": "_core.policy.policy",
+    "Rule": "_core.policy.codes",
+    "Stage": "_core.call.stage",
+    "configure": "_entry.policies",
+    "current_call": "_core.call.context",
+    "failure_of": "_entry.failure_of",
+    "resilient": "_entry.decorator",
+    "wrap": "_entry.wrap",
 }
 
 

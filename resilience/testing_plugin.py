@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ._core.events import Event
-    from ._policies import Policies
+    from ._core.base.events import Event
+    from ._entry.policies import Policies
     from .testing import FakeClock
 
 __all__ = ["pytest_addoption", "resilience_clock", "resilience_events", "resilience_policies"]

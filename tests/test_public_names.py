@@ -47,7 +47,7 @@ def test_testing_is_documented(name: str) -> None:
 
 def test_every_event_is_documented() -> None:
     """The reference lists every event with its level."""
-    from resilience._core.events import EVENTS, Event
+    from resilience._core.base.events import EVENTS, Event
 
     page = (ROOT / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
     assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []

@@ -15,18 +15,8 @@ from typing import Any, Self
 import pytest
 
 import resilience
-from resilience import (
-    ApiError,
-    CircuitOpenError,
-    Policies,
-    Policy,
-    PolicyError,
-    configure,
-    failure_of,
-    resilient,
-    wrap,
-)
-from resilience import _policies as configured
+from resilience import ApiError, CircuitOpenError, Policies, Policy, PolicyError, configure, failure_of, resilient, wrap
+from resilience._entry import policies as configured
 from resilience.testing import FakeClock
 
 

@@ -13,17 +13,9 @@ import trio
 
 import resilience
 from resilience import Policies, PolicyError, resilient
-from resilience._clock import SystemClock
-from resilience._core.events import Event, Events
-from resilience.testing import (
-    AsyncScriptedTransport,
-    FakeClock,
-    ScriptedTransport,
-    assert_sent,
-    fresh_policies,
-    no_waits,
-    recorded_events,
-)
+from resilience._drivers.system_clock import SystemClock
+from resilience._core.base.events import Event, Events
+from resilience.testing import AsyncScriptedTransport, FakeClock, ScriptedTransport, assert_sent, fresh_policies, no_waits, recorded_events
 
 
 def under_asyncio(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -181,7 +173,7 @@ CAUTIOUS = {"version": 1, "policies": {"default": {"retry": {"max_attempts": 2},
 
 def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Breakers begin closed in each block, decorated functions follow, and what was configured before comes back."""
-    monkeypatch.setattr("resilience._policies._configured", None)
+    monkeypatch.setattr("resilience._entry.policies._configured", None)
     before = resilience.configure({"version": 1, "policies": {"default": {"retry": {"max_attempts": 1}}}})
     send = ScriptedTransport([ConnectionRefusedError("busy")] * 5)
     fetch = resilient(idempotent=True)(send)

@@ -9,8 +9,8 @@ from typing import Any, Self
 from ..integrations import httpx as transport
 from .client import Client, asked_of, shaped, unclear
 from .errors import BitgetApiError
-from .looks import aasked
-from .named import NamedCalls
+from .lookups import aasked
+from .endpoints import NamedCalls
 from .operations import OPERATIONS, TIME, Operation
 
 __all__ = ["AsyncBitgetClient"]

@@ -15,19 +15,19 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from .._core.deadline import CurrentCall, current_call
-from .._core.evidence import get
-from .._core.plan import Binding
-from .._core.reconcile import Fence, Found, NotFound
+from .._core.call.context import CurrentCall, current_call
+from .._core.classify.evidence import get
+from .._core.call.plan import Binding
+from .._core.call.reconcile import Fence, Found, NotFound
 from ..config.tables import CodeRegistry
 from ..integrations._http import Answer
-from ..integrations._lanes import lane_of
+from ..integrations._order_lanes import lane_of
 from ..telemetry.redaction import REDACTED
 from .answers import opened
 from .clock import ServerClock
 from .errors import BitgetApiError
-from .looks import Asked
-from .named import NamedCalls
+from .lookups import Asked
+from .endpoints import NamedCalls
 from .operations import BY_PATH, OPERATIONS, Operation, told
 from .params import defined
 from .signing import SECRET_HEADERS, Signer, query_of

@@ -12,7 +12,7 @@ from typing import Any, Self
 from ..integrations import requests as transport
 from .client import Client, asked_of, shaped, unclear
 from .errors import BitgetApiError
-from .looks import asked
+from .lookups import asked
 from .operations import OPERATIONS, TIME, Operation
 
 __all__ = ["BitgetClient"]

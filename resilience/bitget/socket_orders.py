@@ -15,18 +15,18 @@ from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from .._core.deadline import CurrentCall, current_call
-from .._core.plan import Binding
-from .._core.reconcile import Fence, Found, NotFound
-from .._pipeline import Pipeline
-from ..integrations._lanes import lane_of
+from .._core.call.context import CurrentCall, current_call
+from .._core.call.plan import Binding
+from .._core.call.reconcile import Fence, Found, NotFound
+from .._pipeline.pipeline import Pipeline
+from ..integrations._order_lanes import lane_of
 from ..streams.dialect import Kind, Message
 from ..streams.request import NotSentError
 from .client import shaped
 from .clock import ServerClock
 from .errors import BitgetSocketError
 from .frames import Frames
-from .looks import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, aasked, cancelled, mix_order, spot_order, uta_order
+from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, aasked, cancelled, mix_order, spot_order, uta_order
 from .params import defined
 
 __all__ = ["SocketOrders"]

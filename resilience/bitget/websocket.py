@@ -14,11 +14,11 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._client import Proxy, wrap
-from .._core.plan import Binding
-from .._core.policy import Policy
-from .._core.stream import Limits
-from .._policies import Policies, current
+from .._entry.wrap import Proxy, wrap
+from .._core.call.plan import Binding
+from .._core.policy.policy import Policy
+from .._core.policy.stream import Limits
+from .._entry.policies import Policies, current
 from ..integrations import websockets as transport
 from ..streams.blocking import BlockingStream
 from ..streams.client import StreamClient
@@ -27,7 +27,7 @@ from ..streams.failure import Gap
 from ..streams.venue import Venue
 from .clock import ServerClock
 from .frames import Frames, FramesV2, FramesV3
-from .missed import Missed
+from .backfill import Missed
 from .signing import Signer
 from .socket_orders import SocketOrders
 

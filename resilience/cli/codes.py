@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .show import show_json, show_table
 
 if TYPE_CHECKING:
-    from .._core.registry import CodeRegistry, Rule
+    from .._core.policy.codes import CodeRegistry, Rule
 
 __all__ = ["load_registry", "register", "row", "run"]
 

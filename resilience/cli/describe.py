@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from .._core.policy import Operation, PolicySet
+from .._core.policy.policy import Operation, PolicySet
 from ..telemetry.redaction import redact
 from .diagram import flowchart
 from .files import Unusable, chosen, read
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 def described(policies: PolicySet, policy: str, operation: str | None, rule: Operation | None) -> dict[str, Any]:
     """Return one policy, or one operation under it, as plain data."""
-    from .._pipeline import Pipeline
-    from .._shared import Shared
+    from .._pipeline.pipeline import Pipeline
+    from .._pipeline.shared_state import Shared
 
     shared = Shared()
     shared.take(PolicySet({}), policies)

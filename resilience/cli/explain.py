@@ -18,9 +18,9 @@ from .show import show_json, show_table
 from .subject import Subject, read_subject
 
 if TYPE_CHECKING:
-    from .._core.failure import Failure
-    from .._core.policy import Policy, PolicySet
-    from .._core.registry import CodeRegistry, Rule
+    from .._core.classify.failure import Failure
+    from .._core.policy.policy import Policy, PolicySet
+    from .._core.policy.codes import CodeRegistry, Rule
 
 __all__ = ["explain", "register", "run", "schedule"]
 
@@ -95,7 +95,7 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
     A wait is a range where there is jitter; the server's `retry_after` is a floor; what cannot fit
     the deadline is left out.
     """
-    from .._core.retry import bounds
+    from .._core.stages.retry import bounds
 
     retry, waits, spent = policy.retry, [], 0.0
     if retry is None or failure.category != "retryable":
@@ -147,7 +147,7 @@ def _success(subject: Subject, tables: Sequence[CodeRegistry]) -> tuple[CodeRegi
 
 
 def _classify(subject: Subject, tables: Sequence[CodeRegistry], policy: Policy) -> Failure:
-    from .._core.classify import Classifier
+    from .._core.classify.classifier import Classifier
     from ..errors import ApiError
 
     classifier = Classifier(tables, base=load_registry("http"), lookup=_lookup, unknown=policy.unknown)

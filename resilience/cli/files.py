@@ -7,7 +7,7 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from .._core.policy import PolicySet
+from .._core.policy.policy import PolicySet
 from ..errors import PolicyError
 from ..telemetry.redaction import redact
 

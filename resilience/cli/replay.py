@@ -74,7 +74,7 @@ def _lines(path: str) -> Iterator[str]:
 
 
 def _rate(text: str) -> float:
-    from .._core.units import parse_rate
+    from .._core.policy.units import parse_rate
 
     rate = parse_rate(text)
     if rate is None or not 0 <= rate <= 100_000:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .._core.units import parse_duration
+from .._core.policy.units import parse_duration
 
 __all__ = ["register", "run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._core.units import Spec
+from .._core.policy.units import Spec
 
 __all__ = ["seconds", "sentences", "timeline_rows"]
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._core.units import parse_ratio
+from .._core.policy.units import parse_ratio
 from ..errors import PolicyError
 from .show import progress_bar, show_json, show_table
 
 if TYPE_CHECKING:
-    from .._core.policy import PolicySet
+    from .._core.policy.policy import PolicySet
     from ..simulate.compare import Comparison, Job
     from ..simulate.scenario import Scenario
 
@@ -127,7 +127,7 @@ def _own(made: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]
 
 
 def _policy(made: PolicySet, name: str) -> Any:
-    from .._policies import Policies
+    from .._entry.policies import Policies
 
     return Policies(made, log=False).policy(name)
 

@@ -10,8 +10,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .._core.policy import NO_VALUE, PolicySet
-from .._core.registry import CodeRegistry
+from .._core.policy.policy import NO_VALUE, PolicySet
+from .._core.policy.codes import CodeRegistry
 
 __all__ = ["Change", "changes"]
 

@@ -12,9 +12,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .._core import registry as core
-from .._core.policy import Operation, PolicySet
-from .._core.units import shown
+from .._core.policy import codes as core
+from .._core.policy.policy import Operation, PolicySet
+from .._core.policy.units import shown
 from ..errors import PolicyError
 from .environment import fill
 from .extends import extended, parent_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .._core.units import MOST_CALLS, Spec
+from .._core.policy.units import MOST_CALLS, Spec
 
 __all__ = ["VARIABLE", "pattern"]
 

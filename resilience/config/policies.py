@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .._core.policy import Policy
-from .._core.section import listed
-from .._core.units import shown
-from .._installed import missing
+from .._core.policy.policy import Policy
+from .._core.policy.section import listed
+from .._core.policy.units import shown
+from .._core.call.stage_plugins import missing
 from ..errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node, node_at

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .._core.registry import Category, Rule
+from .._core.policy.codes import Category, Rule
 
 __all__ = ["take_rows"]
 

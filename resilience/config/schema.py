@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .._core.policy import NO_VALUE, Operation, Policy
-from .._core.registry import Category
-from .._core.section import Section, about, hints
-from .._core.units import About, Spec
+from .._core.policy.policy import NO_VALUE, Operation, Policy
+from .._core.policy.codes import Category
+from .._core.policy.section import Section, about, hints
+from .._core.policy.units import About, Spec
 from .patterns import VARIABLE, pattern
 from .reading import read_text
 from .sections import in_files, is_function

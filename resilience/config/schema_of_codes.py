@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.registry import Category
+from .._core.policy.codes import Category
 from .schema import DRAFT
 from .tables import EXECUTED
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from .._core import registry as core
-from .._core.registry import Category, Envelope, Listed, Rule
+from .._core.policy import codes as core
+from .._core.policy.codes import Category, Envelope, Listed, Rule
 from ..errors import PolicyError
 from .files import shipped
 from .mappings import as_node

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from .._core.admission import CANCEL
-from .._core.policy import Operation, Policy, Quota
+from .._core.stages.admission import CANCEL
+from .._core.policy.policy import Operation, Policy, Quota
 from .extends import parent_of
 from .globs import covers, effort, is_glob, shared_name
 from .load import Layer

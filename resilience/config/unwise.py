@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import accumulate
 from math import floor
 
-from .._core.policy import Breaker, Policy, Quota
-from .._core.reconcile import Fence
-from .._core.retry import bounds
-from .._core.units import Calls
+from .._core.policy.policy import Breaker, Policy, Quota
+from .._core.call.reconcile import Fence
+from .._core.stages.retry import bounds
+from .._core.policy.units import Calls
 
 __all__ = ["unwise"]
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from .._core.classify import Classifier
-from .._core.deadline import current_call
-from .._core.plan import Binding
-from .._core.reconcile import Found
-from .._functions import is_async
-from .._live import live
+from .._core.classify.classifier import Classifier
+from .._core.call.context import current_call
+from .._core.call.plan import Binding
+from .._core.call.reconcile import Found
+from .._pipeline.callables import is_async
+from .._entry.recompile import live
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
 
 __all__ = [
@@ -105,7 +105,7 @@ class Client(Protocol):
 
 
 class Rules(Protocol):
-    """What is asked of the rules of a client; `resilience._rules.Rules` is one."""
+    """What is asked of the rules of a client; `resilience._entry.operation_rules.Rules` is one."""
 
     @property
     def by_path(self) -> bool: ...

@@ -15,9 +15,9 @@ from time import time
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from .._core.keys import KeySlot
-from .._core.plan import Binding
-from .._functions import is_async
+from .._core.call.idempotency_key import KeySlot
+from .._core.call.plan import Binding
+from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .entry import Entry, stamps
 from .replay import Replayed, acaught, caught, replayed, resumed, within

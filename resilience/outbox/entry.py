@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .._core.record import kept
+from .._core.classify.attach import kept
 from .rows import Rows
 
 __all__ = ["Entry", "stamps"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, NamedTuple
 
-from .._core.deadline import current_call
-from .._core.record import kept
-from .._functions import is_async
+from .._core.call.context import current_call
+from .._core.classify.attach import kept
+from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .entry import Entry
 from .rows import Row

@@ -13,13 +13,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._core.events import Event
-from .._core.plan import Binding
-from .._core.policy import Operation, Policy, PolicySet
-from .._core.reconcile import NOT_FOUND, Found
-from .._core.retry import bounds
-from .._pipeline import Pipeline
-from .._shared import Shared
+from .._core.base.events import Event
+from .._core.call.plan import Binding
+from .._core.policy.policy import Operation, Policy, PolicySet
+from .._core.call.reconcile import NOT_FOUND, Found
+from .._core.stages.retry import bounds
+from .._pipeline.pipeline import Pipeline
+from .._pipeline.shared_state import Shared
 from ..errors import RejectedError
 from ..simulate.loop import VirtualClock, run_virtual
 from .recorded import Recorded

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from .._core.clock import Clock
-from .._core.events import Event
-from .._core.policy import Policy, PolicySet
-from .._core.registry import CodeRegistry
-from .._pipeline import Pipeline
-from .._shared import Shared
+from .._core.base.clock import Clock
+from .._core.base.events import Event
+from .._core.policy.policy import Policy, PolicySet
+from .._core.policy.codes import CodeRegistry
+from .._pipeline.pipeline import Pipeline
+from .._pipeline.shared_state import Shared
 
 __all__ = ["Call", "Client", "Watch", "bare", "governed"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .._core.policy import Policy
-from .._core.registry import CodeRegistry
+from .._core.policy.policy import Policy
+from .._core.policy.codes import CodeRegistry
 from .clients import Client, Watch, bare, governed
 from .figures import Figures, Series, figures, series
 from .run import simulate

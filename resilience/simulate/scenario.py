@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from .._core.section import Section
-from .._core.units import Spec
+from .._core.policy.section import Section
+from .._core.policy.units import Spec
 from .troubles import Errors, Limit, Surge, Trouble, refused
 
 __all__ = ["Scenario"]

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from .._core.section import Section
-from .._core.units import Spec
+from .._core.policy.section import Section
+from .._core.policy.units import Spec
 from ..config.tables import CodeRegistry, is_known
 from ..errors import PolicyError, Problem
 

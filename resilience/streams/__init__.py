@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.stream import Limits, Pace
+from .._core.policy.stream import Limits, Pace
 from .blocking import BlockingStream
 from .buffer import Counts
 from .client import StreamClient

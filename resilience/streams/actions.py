@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from .._core.failure import Failure
-from .._core.registry import Category
+from .._core.classify.failure import Failure
+from .._core.policy.codes import Category
 
 __all__ = ["ACTIONS", "Do", "Reaction", "reaction"]
 

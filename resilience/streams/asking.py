@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable
 
-from .._core.clock import Clock
+from .._core.base.clock import Clock
 from .dialect import Message
 from .request import ClosedClientError, NotSentError, Request
 from .session import State

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
-from .._core.gauge import Gauge
-from .._core.plan import Binding
-from .._core.stream import Limits
-from .._pipeline import Pipeline
+from .._core.stages.rate_window import Gauge
+from .._core.call.plan import Binding
+from .._core.policy.stream import Limits
+from .._pipeline.pipeline import Pipeline
 from .attempts import Attempts
 from .hub import Hub
 from .session import Session

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .._core.failure import Failure
-from .._core.plan import Plan, Ticket
-from .._core.retry import bounds
-from .._core.verdict import caused_by
+from .._core.classify.failure import Failure
+from .._core.call.plan import Plan, Ticket
+from .._core.stages.retry import bounds
+from .._core.call.failure_report import caused_by
 from ..errors import ApiError
 
 __all__ = ["Attempts"]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
-from .._core.policy import Policy
-from .._core.stream import Limits
-from .._policies import Policies, current
+from .._core.policy.policy import Policy
+from .._core.policy.stream import Limits
+from .._entry.policies import Policies, current
 from ..telemetry.structlog import StructlogListener
 from .asking import answer_to
 from .assembly import assembled, host_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .._core.failure import Failure
+from .._core.classify.failure import Failure
 from ..telemetry.redaction import redact
 
 __all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "failed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from .._core.stream import Limits
+from .._core.policy.stream import Limits
 
 __all__ = ["Heartbeat"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .._core.failure import Failure
-from .._core.registry import Category
-from .._core.verdict import caused_by
+from .._core.classify.failure import Failure
+from .._core.policy.codes import Category
+from .._core.call.failure_report import caused_by
 from .actions import ACTIONS
 from .echo import Echo
 from .failure import Gap

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from .._core.gauge import Gauge
-from .._core.plan import Ticket
-from .._core.stream import Limits, Pace
+from .._core.stages.rate_window import Gauge
+from .._core.call.plan import Ticket
+from .._core.policy.stream import Limits, Pace
 from .dialect import Arg, Dialect, batched
 from .heartbeat import Heartbeat
 from .request import Request

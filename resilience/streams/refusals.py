@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._core.failure import Failure
-from .._core.registry import Category
+from .._core.classify.failure import Failure
+from .._core.policy.codes import Category
 from ..errors import ApiError
 from .actions import ACTIONS, Do, Reaction, reaction
 from .dialect import Message

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from typing import Any
 
-from .._core.failure import Failure
+from .._core.classify.failure import Failure
 from .dialect import Message
 
 __all__ = ["ClosedClientError", "NotSentError", "Request"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._core.registry import Category
+from .._core.policy.codes import Category
 from . import watch
 from .dialect import Arg, Kind, Message
 from .failure import StreamFailure, failed

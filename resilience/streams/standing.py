@@ -9,10 +9,10 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from .._core.clock import Clock
-from .._core.failure import Failure
-from .._core.gauge import Gauge
-from .._core.stream import Limits
+from .._core.base.clock import Clock
+from .._core.classify.failure import Failure
+from .._core.stages.rate_window import Gauge
+from .._core.policy.stream import Limits
 from ..errors import ApiError
 from .attempts import Attempts
 from .dialect import Dialect

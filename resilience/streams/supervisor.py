@@ -12,8 +12,8 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from .._clock import SystemClock
-from .._core.clock import Clock
+from .._drivers.system_clock import SystemClock
+from .._core.base.clock import Clock
 from .failure import Gap
 from .hub import Hub
 from .session import Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from .._core.gauge import Gauge
-from .._core.stream import Pace
-from .._policies import Policies
+from .._core.stages.rate_window import Gauge
+from .._core.policy.stream import Pace
+from .._entry.policies import Policies
 from .link import gauge_of
 
 __all__ = ["window_of"]

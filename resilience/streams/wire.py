@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol
 
-from .._core.clock import Clock
+from .._core.base.clock import Clock
 from .hub import Hub
 from .request import Request
 from .session import Session

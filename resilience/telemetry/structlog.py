@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from .._core.events import Event
+from .._core.base.events import Event
 from .redaction import redact, redact_fields
 
 __all__ = ["StructlogListener"]

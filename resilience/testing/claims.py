@@ -8,9 +8,9 @@ from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from .._core.events import Event
-from .._core.failure import Failure
-from .._failure_of import failure_of
+from .._core.base.events import Event
+from .._core.classify.failure import Failure
+from .._entry.failure_of import failure_of
 from ..telemetry.redaction import REDACTED, is_secret_name, redact, redact_fields, spellings
 from .script import ScriptedTransport
 

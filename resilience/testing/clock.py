@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .._clock import SystemClock, checkpoint
+from .._drivers.system_clock import SystemClock, checkpoint
 
 __all__ = ["FakeClock", "no_waits"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from .. import _policies
-from .._core.clock import Clock
-from .._core.events import Event, Listener
-from .._policies import Policies
+from .._entry import policies as _policies
+from .._core.base.clock import Clock
+from .._core.base.events import Event, Listener
+from .._entry.policies import Policies
 from .clock import FakeClock
 
 __all__ = ["fresh_policies", "recorded_events"]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from .._core.deadline import current_call
+from .._core.call.context import current_call
 
 __all__ = ["AsyncScriptedTransport", "Call", "ScriptedTransport"]
 

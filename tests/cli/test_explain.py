@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from resilience._core.failure import Failure
-from resilience._core.policy import Policy
-from resilience._core.registry import Category
+from resilience._core.classify.failure import Failure
+from resilience._core.policy.policy import Policy
+from resilience._core.policy.codes import Category
 from resilience.cli import main
 from resilience.cli.explain import schedule
 from resilience.cli.subject import read_subject

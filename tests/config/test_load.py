@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Policies, Policy, PolicyError
-from resilience._core.policy import PolicySet
+from resilience._core.policy.policy import PolicySet
 from resilience.config.lint import lint
 from resilience.config.load import builtin, from_mapping, load
 from resilience.config.reading import read_text

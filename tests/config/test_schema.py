@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience._core.policy import Operation, Policy
-from resilience._core.section import Section, about, hints
-from resilience._core.units import Spec
+from resilience._core.policy.policy import Operation, Policy
+from resilience._core.policy.section import Section, about, hints
+from resilience._core.policy.units import Spec
 from resilience.config.load import from_mapping
 from resilience.config.patterns import pattern
 from resilience.config.reading import read_file

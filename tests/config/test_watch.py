@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from resilience import Policies
-from resilience._core.events import Event
+from resilience._core.base.events import Event
 
 LONG = 60.0  # seconds; nobody waits that long unless something is broken
 

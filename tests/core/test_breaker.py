@@ -10,12 +10,12 @@ import pybreaker
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError
-from resilience._breakers import Breakers
-from resilience._core.breaker import Breaker, Permit
-from resilience._core.events import Events
-from resilience._core.policy import Breaker as Settings
-from resilience._core.units import Calls
-from resilience._core.window import CallWindow, Window
+from resilience._pipeline.breaker_pool import Breakers
+from resilience._core.stages.breaker import Breaker, Permit
+from resilience._core.base.events import Events
+from resilience._core.policy.policy import Breaker as Settings
+from resilience._core.policy.units import Calls
+from resilience._core.stages.outcome_window import CallWindow, Window
 from resilience.config.lint import lint
 from resilience.testing import FakeClock, no_waits
 

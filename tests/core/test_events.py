@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.events import EVENTS, Event, Events
+from resilience._core.base.events import EVENTS, Event, Events
 
 LEVELS = {
     "error": {"call_failed", "policy_rejected"},

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.evidence import Evidence, around, code_of, failed_in, gather, json_body, text_of, walk
-from resilience._core.registry import Envelope, Listed
+from resilience._core.classify.evidence import Evidence, around, code_of, failed_in, gather, json_body, text_of, walk
+from resilience._core.policy.codes import Envelope, Listed
 
 
 class Shape(Exception):

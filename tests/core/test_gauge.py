@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from resilience._core.gauge import Gauge, Turn
+from resilience._core.stages.rate_window import Gauge, Turn
 
 
 def gauge(*sends: float) -> Gauge:

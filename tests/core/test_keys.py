@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.keys import KeySlot
+from resilience._core.call.idempotency_key import KeySlot
 
 
 def order(symbol: str, client_id: str | None = None, *, params: Any = None) -> None:

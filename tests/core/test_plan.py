@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, Pipeline, Policy
-from resilience._core.call import Call
-from resilience._core.plan import Binding, Plan
-from resilience._core.reconcile import Fence
+from resilience._core.call.steps import Call
+from resilience._core.call.plan import Binding, Plan
+from resilience._core.call.reconcile import Fence
 from resilience.testing import FakeClock
 
 

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core import policy as sections
-from resilience._core.policy import NO_VALUE, Admission, Fallback, Lane, PolicySet, Quota
-from resilience._core.section import Section, about, hints
-from resilience._core.units import Spec
+from resilience._core.policy import policy as sections
+from resilience._core.policy.policy import NO_VALUE, Admission, Fallback, Lane, PolicySet, Quota
+from resilience._core.policy.section import Section, about, hints
+from resilience._core.policy.units import Spec
 
 SETTINGS = """
     Admission.max_concurrent = 50: 1 up to 1000000

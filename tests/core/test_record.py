@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience import Category, CircuitOpenError, Failure
-from resilience._core.record import annotate, given_up_in, keep, kept, words
+from resilience._core.classify.attach import annotate, given_up_in, keep, kept, words
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")

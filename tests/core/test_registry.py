@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resilience import Category, CodeRegistry, Rule
-from resilience._core.failure import Failure
-from resilience._core.registry import Envelope, Listed
+from resilience._core.classify.failure import Failure
+from resilience._core.policy.codes import Envelope, Listed
 
 
 def table(name: str = "api", **given: object) -> CodeRegistry:

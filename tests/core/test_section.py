@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.section import Section, listed, one_of
-from resilience._core.units import Spec
+from resilience._core.policy.section import Section, listed, one_of
+from resilience._core.policy.units import Spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

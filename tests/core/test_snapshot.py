@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.snapshot import Snapshot, read
+from resilience._core.stages.breaker_snapshot import Snapshot, read
 
 GOOD: dict[str, Any] = {
     "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "streak": 3, "successes": 0,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from resilience import RejectedError, Stage, current_call
-from resilience._core.deadline import CONTEXT, Place, leave
-from resilience._core.stage import asked, told
+from resilience._core.call.context import CONTEXT, Place, leave
+from resilience._core.call.stage import asked, told
 from resilience.testing import FakeClock
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.units import Calls, Kind, Spec, parse_duration, parse_rate, parse_ratio
+from resilience._core.policy.units import Calls, Kind, Spec, parse_duration, parse_rate, parse_ratio
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from math import inf
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy, failure_of
-from resilience._core.deadline import CONTEXT
-from resilience._core.record import given_up_in
-from resilience._core.unsent import Refusals
+from resilience._core.call.context import CONTEXT
+from resilience._core.classify.attach import given_up_in
+from resilience._core.call.rejection_factory import Refusals
 from resilience.testing import FakeClock
 
 

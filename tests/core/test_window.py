@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from resilience._core.breaker import Breaker
-from resilience._core.policy import Breaker as Settings
-from resilience._core.window import CallWindow, Window
+from resilience._core.stages.breaker import Breaker
+from resilience._core.policy.policy import Breaker as Settings
+from resilience._core.stages.outcome_window import CallWindow, Window
 from resilience.testing import FakeClock
 
 

@@ -16,7 +16,7 @@ import ccxt.async_support
 import pytest
 
 from resilience import CircuitOpenError, Policies, RejectedError, failure_of, wrap
-from resilience.integrations import _venues
+from resilience.integrations.ccxt import exchange_support as _venues
 
 SPOT = "BTC/USDT"
 PLACE, SETTINGS = "/api/v2/spot/trade/place-order", "/api/v3/account/settings"
@@ -218,7 +218,7 @@ def test_ccxts_own_session_retries_are_switched_off(api: Any) -> None:
 
 def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through an entry point: its id, and an object that offers `venue` and `methods`."""
-    point = EntryPoint("binance", "resilience.bitget.unified", _venues._GROUP)
+    point = EntryPoint("binance", "resilience.bitget.ccxt_venue", _venues._GROUP)
     monkeypatch.setattr(_venues, "_others", lambda: {"binance": point})
     bot = wrapped(bots, api, "binance", "ccxt")
     assert bot.resilience_binding("create_order", bot).reconcile is not None

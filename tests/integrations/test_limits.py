@@ -8,7 +8,7 @@ import pytest
 
 from resilience import AdmissionRejectedError, Policies, QuotaExceededError, wrap
 from resilience.bitget import BitgetClient
-from resilience.integrations._lanes import lane_of, reducing
+from resilience.integrations._order_lanes import lane_of, reducing
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from tests.conftest import ScriptedApi

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from resilience import Policies, Policy
-from resilience._pipeline import Pipeline
-from resilience._shared import Shared
+from resilience._pipeline.pipeline import Pipeline
+from resilience._pipeline.shared_state import Shared
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from resilience import Policy
-from resilience._pipeline import Pipeline
+from resilience._pipeline.pipeline import Pipeline
 from resilience.cli.sentences import sentences
 
 

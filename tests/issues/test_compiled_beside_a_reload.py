@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import Policies
-from resilience._core.plan import Binding
+from resilience._core.call.plan import Binding
 from resilience.config.load import from_mapping
 from resilience.testing import FakeClock
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience.bitget.looks import Asked, asked, mix_order, spot_order
+from resilience.bitget.lookups import Asked, asked, mix_order, spot_order
 
 WRITE = Asked({"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}, "mine", time.time())
 NOW = 1_700_000_000_000

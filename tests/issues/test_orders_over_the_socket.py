@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies, failure_of
-from resilience._core.plan import Binding
+from resilience._core.call.plan import Binding
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.clock import ServerClock
 from resilience.bitget.frames import FramesV2

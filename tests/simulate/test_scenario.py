@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resilience import PolicyError
-from resilience._core.section import hints
+from resilience._core.policy.section import hints
 from resilience.simulate import Errors, Limit, Scenario, Surge, Trouble
 from resilience.simulate.files import load_scenario, scenario_path, shipped_scenarios
 

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError, Stage, current_call, failure_of
-from resilience._core.plan import Binding
-from resilience._core.policy import Fallback
+from resilience._core.call.plan import Binding
+from resilience._core.policy.policy import Fallback
 from resilience.testing import FakeClock, recorded_events
 
 READ = Binding(operation="read", read=True)
@@ -305,7 +305,7 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         def load() -> Any:
             return Paused
 
-    monkeypatch.setattr("resilience._installed._points", lambda: {"paused": Point})
+    monkeypatch.setattr("resilience._core.call.stage_plugins._points", lambda: {"paused": Point})
     log: list[str] = []
     mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
     pipeline = Policies.from_mapping(mapping).pipeline("p")

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Pipeline, Policy, failure_of
-from resilience._limits import Limit
-from resilience._waits import limited
+from resilience._drivers.asyncio_timeouts import Limit
+from resilience._drivers.waits import limited
 from resilience.simulate import run_virtual
 
 Body = Callable[[], Awaitable[Any]]

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from resilience import Policies
-from resilience._core.plan import Binding
+from resilience._core.call.plan import Binding
 from resilience.streams import Limits, Session
 from resilience.streams.attempts import Attempts
 from resilience.streams.dialect import Arg, Kind, Message

@@ -7,7 +7,7 @@ import logging
 import pytest
 import structlog
 
-from resilience._core.events import Event
+from resilience._core.base.events import Event
 from resilience.telemetry.structlog import StructlogListener
 
 

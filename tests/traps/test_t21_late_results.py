@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resilience import Policy
-from resilience._core.breaker import Breaker
+from resilience._core.stages.breaker import Breaker
 from resilience.testing import FakeClock
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy
-from resilience._core.breaker import Breaker
+from resilience._core.stages.breaker import Breaker
 from resilience.testing import FakeClock
 
 

@@ -7,8 +7,8 @@ from itertools import cycle
 import pytest
 
 from resilience import Policy
-from resilience._core.policy import Backoff
-from resilience._core.retry import Schedule, bounds
+from resilience._core.policy.policy import Backoff
+from resilience._core.stages.retry import Schedule, bounds
 
 
 def naive_delay(attempt: int, noise: float) -> float:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience._core.policy import Backoff, Retry
-from resilience._core.retry import Schedule, bounds
+from resilience._core.policy.policy import Backoff, Retry
+from resilience._core.stages.retry import Schedule, bounds
 
 
 def test_naive() -> None:

@@ -1,0 +1,1 @@
+"""Clock, events and locks."""

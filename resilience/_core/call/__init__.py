@@ -1,0 +1,1 @@
+"""Decisions about one call: no I/O and no await."""

@@ -1,0 +1,145 @@
+"""What a call hands down to the calls made inside it: its deadline and its place, never its key.
+
+The context variable holds a plain tuple. Entering and leaving cost about 90 ns.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from math import inf
+from typing import Any, NamedTuple, Protocol
+
+from ..base.clock import Clock
+
+__all__ = ["CONTEXT", "CurrentCall", "Place", "current_call", "leave"]
+
+
+class Owner(Protocol):
+    """What a place refers to: the plan of the operation that the attempt is made for."""
+
+    operation: str
+    clock: Clock
+    quotas: Any
+
+    @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+
+    def told_limits(self, **told: float | None) -> None:
+        """Learn what the API says of its limits."""
+
+
+class Place(NamedTuple):
+    """One attempt's place. `deadline` and `until` are monotonic instants of the owner's clock, inf for none.
+
+    A driver leaves out what the first attempt of a usual call has: a shorter tuple is made faster.
+    """
+
+    owner: Owner
+    deadline: float
+    until: float
+    key: str | None = None
+    stamps: list[float] | None = None
+    attempt: int = 1
+    looking: bool = False
+    """True inside a reconciler: its calls pay no retry budget."""
+
+
+CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
+"""The innermost attempt under way: a tuple in the order of `Place`, which may end early."""
+
+
+def leave(token: Token[Any]) -> None:
+    """Take the context back; in a foreign context (an async generator finalised elsewhere) there is nothing to take."""
+    try:
+        CONTEXT.reset(token)
+    except ValueError:
+        pass
+
+
+class CurrentCall:
+    """What a transport may know of the attempt it makes. Times are seconds."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def operation(self) -> str:
+        """Return the operation's name."""
+        return self._place.owner.operation
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of this attempt, from 1."""
+        return self._place.attempt
+
+    @property
+    def key(self) -> str | None:
+        """Return the idempotency key, the same for every attempt, or None."""
+        return self._place.key
+
+    @property
+    def timeout(self) -> float | None:
+        """Return the seconds left for this attempt, never below 0, or None without a limit."""
+        return self._left(self._place.until)
+
+    @property
+    def deadline(self) -> float | None:
+        """Return the seconds left for the whole call, never below 0, or None without a limit."""
+        return self._left(self._place.deadline)
+
+    @property
+    def now(self) -> float:
+        """Return the Unix time of the call's own clock."""
+        return self._place.owner.clock.time()
+
+    @property
+    def window(self) -> float | None:
+        """Return the seconds for which the policy wants a stamp to be accepted, or None."""
+        return self._place.owner.window
+
+    def stamp(self, at: float) -> None:
+        """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
+        if self._place.stamps is not None:
+            self._place.stamps.append(at)
+
+    @property
+    def limited(self) -> bool:
+        """Tell whether a quota wants to learn of the API's limits."""
+        return self._place.owner.quotas is not None
+
+    def told_limits(
+        self,
+        *,
+        remaining: float | None = None,
+        resets_in: float | None = None,
+        hold: float | None = None,
+        limit: float | None = None,
+        window: float | None = None,
+        used: float | None = None,
+    ) -> None:
+        """Tell the quota what the API says of its limits; what makes no sense is not believed, and nothing raises.
+
+        Args:
+            remaining: requests that are left in the window.
+            resets_in: seconds until the window begins anew.
+            hold: seconds in which nothing may be sent, by any call that this quota counts.
+            limit: requests that the window allows.
+            window: its seconds.
+            used: requests used in it.
+        """
+        if self.limited:
+            self._place.owner.told_limits(
+                remaining=remaining, resets_in=resets_in, hold=hold, limit=limit, window=window, used=used
+            )
+
+    def _left(self, instant: float) -> float | None:
+        return None if instant == inf else max(0.0, instant - self._place.owner.clock.monotonic())
+
+
+def current_call() -> CurrentCall | None:
+    """Return the innermost call under way here, or None outside a pipeline."""
+    place = CONTEXT.get()
+    return None if place is None else CurrentCall(Place(*place))

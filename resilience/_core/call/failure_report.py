@@ -1,0 +1,92 @@
+"""What is told of an attempt and of a call: the `Failure` of each, completed.
+
+An attempt's `executed` is its own; a call's is the whole truth: once an attempt is in doubt, a
+later refusal does not clear it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..classify.failure import Failure
+
+if TYPE_CHECKING:
+    from .steps import Call
+    from .plan import Plan
+
+__all__ = ["caused_by", "of_attempt", "of_call", "of_inner"]
+
+
+def of_attempt(plan: Plan, outcome: object) -> Failure:
+    """Classify one attempt's outcome: the client's own table first, waits filled in from our clock."""
+    failure = plan.classifier.classify(outcome, registry=plan.binding.registry)
+    changes: dict[str, Any] = {}
+    if plan.binding.read and failure.executed != "n_a":
+        changes["executed"] = "n_a"
+    if failure.retry_after is not None and failure.retry_at is None:
+        changes["retry_at"] = plan.clock.time() + failure.retry_after
+    elif failure.retry_at is not None and failure.retry_after is None:
+        changes["retry_after"] = max(0.0, failure.retry_at - plan.clock.time())
+    return replace(failure, **changes) if changes else failure
+
+
+def of_inner(plan: Plan, outcome: object, inner: Failure) -> Failure:
+    """Return what a call inside this one made of it; in a group one doubt is a doubt of all."""
+    if not isinstance(outcome, BaseExceptionGroup):
+        return inner
+    whole = of_attempt(plan, outcome)
+    return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
+
+
+def of_call(failure: Failure, call: Call, plan: Plan, *, unsure: bool, settled: bool) -> Failure:
+    """Return what the caller is told.
+
+    Args:
+        failure: the last attempt's failure.
+        call: the call.
+        plan: its plan.
+        unsure: some attempt may have happened, or still may.
+        settled: every attempt in doubt was looked up and did not happen.
+    """
+    executed = failure.executed
+    if not plan.binding.read:
+        executed = "maybe" if unsure else "no" if settled else executed
+    remedy = failure.remedy
+    if executed == "maybe" and not plan.idempotent and not failure.duplicate:
+        remedy = _look_for(call) if call.key or not remedy else remedy
+    elif executed == "no" and failure.executed == "maybe":
+        remedy = "It did not happen; it may be sent again"
+    return replace(
+        failure,
+        executed=executed,
+        remedy=remedy,
+        attempts=call.attempt,
+        operation=plan.operation,
+        key=call.key,
+        sent_at=call.sent_at,
+    )
+
+
+def _look_for(call: Call) -> str:
+    """Say what to look for when nobody knows whether a write happened."""
+    since = "" if call.sent_at is None else f" since {_utc(call.sent_at)}"
+    what = f"key {call.key}" if call.key else "this request"
+    return f"It may have happened: look for {what}{since} before sending it again"
+
+
+def _utc(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:.0f}"
+
+
+def caused_by(outcome: object) -> str | None:
+    """Return the class of an error as `package.Class`; never its text, which may hold anything."""
+    if outcome is None:
+        return None
+    kind = type(outcome)
+    root = str(getattr(kind, "__module__", "")).partition(".")[0]
+    return kind.__name__ if root in ("builtins", "") else f"{root}.{kind.__name__}"

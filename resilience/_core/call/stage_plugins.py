@@ -1,0 +1,54 @@
+"""Stages of other packages: an entry point of the group `resilience.stages` gives a name to a `Stage` class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from ..policy.policy import Policy
+from .stage import Stage
+from ...errors import PolicyError
+
+__all__ = ["missing", "stages_of"]
+
+_GROUP = "resilience.stages"
+
+
+@cache
+def _points() -> Mapping[str, Any]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=_GROUP)}
+
+
+def missing(name: str) -> str:
+    """Say that no stage of this name is installed, and which are; empty for one that is."""
+    if name in _points():
+        return ""
+    return f"no stage {name!r} is installed; there are: {', '.join(sorted(_points())) or 'none'}"
+
+
+def stages_of(policy: Policy) -> tuple[Stage, ...]:
+    """Make the stages that a policy names, in its order.
+
+    Raises:
+        PolicyError: one is not installed, cannot be made with its options, or is no `Stage`.
+    """
+    return tuple(_made(policy.name, use) for use in policy.stages)
+
+
+def _made(policy: str, use: Any) -> Stage:
+    if isinstance(use, Stage):
+        return use
+    name, options = use if isinstance(use, tuple) else (use, {})
+    told = missing(name)
+    if told:
+        raise PolicyError(f"policy {policy!r}: {told}")
+    try:
+        made = _points()[name].load()(**options)
+    except Exception as error:
+        raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
+    if not isinstance(made, Stage):
+        raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(made).__name__}, not a Stage")
+    return made

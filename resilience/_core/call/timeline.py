@@ -1,0 +1,108 @@
+"""When the attempts of one call begin and end, at the earliest and at the latest, and where the deadline cuts.
+
+Worked out from the settings alone: earliest means that every attempt fails at once and every wait is
+its shortest, latest that every attempt takes all of its time and every wait is its longest. Waits for
+a quota, a place or a breaker come on top; they stay inside the deadline as well.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from .plan import Binding, fence_of
+from ..policy.policy import NO_VALUE, Policy, Reconcile
+from ..stages.retry import bounds
+
+__all__ = ["MOST_SHOWN", "around", "attempts_of", "timeline", "waits_of"]
+
+MOST_SHOWN = 20
+"""Attempts that are listed; a policy may allow a thousand."""
+
+
+def attempts_of(policy: Policy) -> int | None:
+    """Return how many attempts a call has at most; None where an object from Python decides."""
+    retry = policy.retry
+    return 1 if retry is None else retry.max_attempts if retry.stop is None else None
+
+
+def waits_of(policy: Policy) -> list[tuple[float, float]]:
+    """Return the shortest and the longest wait after each attempt but the last; none where an object decides."""
+    retry, most = policy.retry, attempts_of(policy)
+    if retry is None or most is None or retry.wait is not None:
+        return []
+    return [bounds(retry.backoff, attempt) for attempt in range(1, min(most, MOST_SHOWN + 1))]
+
+
+def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
+    """Return a row for each attempt that can happen at all. Seconds since the call began; None is no limit.
+
+    Args:
+        policy: the settings.
+        whole: an attempt begins only where all of its time fits the deadline, as that of a write that is looked up.
+    """
+    end = inf if policy.deadline is None else policy.deadline
+    limit = inf if policy.attempt_timeout is None else policy.attempt_timeout
+    need = limit if whole and limit != inf else 0.0
+    rows: list[dict[str, Any]] = []
+    soon = late = 0.0
+    for number, (least, most) in enumerate([(0.0, 0.0), *waits_of(policy)], 1):
+        soon, late = soon + least, late + most
+        if soon >= end or soon + need > end:
+            break
+        made = late < end and late + need <= end
+        until = min(late + limit, end) if made else end
+        rows.append(
+            {
+                "attempt": number,
+                "waits": {"least": least, "longest": most},
+                "begins": {"earliest": soon, "latest": _known(late if made else end - need)},
+                "ends_by": _known(until),
+                "always_fits": made,
+                "cut_by_deadline": late + limit > end,
+            }
+        )
+        late = late + limit
+    return rows
+
+
+def around(policy: Policy, binding: Binding) -> dict[str, Any]:
+    """Return as plain data what stands around the attempts: looks, hedges, fallbacks, stages, unknown errors."""
+    rules, fence = policy.reconcile or Reconcile(), fence_of(policy.reconcile or Reconcile(), binding)
+    hedge, fallback = policy.hedge, policy.fallback
+    return {
+        "reconcile": {
+            "checks": rules.checks,
+            "wait": rules.wait,
+            "window": fence.window,
+            "processing": fence.processing,
+            "lag": fence.lag,
+            "fence": fence.whole if rules.fence is None else rules.fence,
+        },
+        "hedge": None
+        if hedge is None
+        else {"delay": hedge.delay, "percentile": hedge.percentile, "max_hedges": hedge.max_hedges},
+        "fallback": None
+        if fallback is None
+        else {
+            "on": list(fallback.on),
+            "last_good": fallback.last_good,
+            "call": fallback.call is not None,
+            "value": fallback.value is not NO_VALUE,
+        },
+        "stages": [_stage(one) for one in policy.stages],
+        "unknown": {
+            "category": str(policy.unknown.category),
+            "executed": policy.unknown.executed,
+            "max_attempts": policy.unknown.max_attempts,
+        },
+        "results": policy.results,
+    }
+
+
+def _stage(use: Any) -> str:
+    return str(use[0]) if isinstance(use, tuple) else type(use).__name__
+
+
+def _known(seconds: float) -> float | None:
+    return None if seconds == inf else round(seconds, 9)

@@ -1,0 +1,1 @@
+"""An error becomes a Failure."""

@@ -1,0 +1,57 @@
+"""A classified error: one frozen record that decisions, events, notes and callers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..policy.codes import Category, Executed
+
+__all__ = ["Failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an error means.
+
+    Attributes:
+        category: what helps: retryable, fatal or user_fixable.
+        code: the API's code, else the HTTP status or the transport error's code, else None.
+        names: constants that stand for the code; more than one where the API reuses it.
+        registry: name of the registry whose row was used, or None for an unknown code.
+        http_status: status of the answer, or None when there was none.
+        executed: whether the *call* may have taken effect: `no`, `maybe`, `n_a`.
+        retry_after: seconds the server asks us to wait, or None.
+        retry_at: the same as Unix time in seconds, or None.
+        remedy: one sentence that a human can act on; may be empty.
+        attempts: attempts made so far, the first included.
+        operation: name of the operation, or None outside a pipeline.
+        key: the idempotency key, or None.
+        sent_at: stamp of the first attempt, Unix seconds, or None when nothing was sent.
+        hint: the rule's word on how to try again.
+        duplicate: the code says that the idempotency key is taken.
+        known: the code stands in a table, or there was none and a status or a transport error explains it.
+        guessed: nothing explains it: the policy's `unknown` rule, with its capped attempts, was taken.
+        items: the failures of single items of a batch, each with its own code and key, where an
+            otherwise successful answer lists some.
+        answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
+    """
+
+    category: Category
+    code: str | None = None
+    names: tuple[str, ...] = ()
+    registry: str | None = None
+    http_status: int | None = None
+    executed: Executed = "maybe"
+    retry_after: float | None = None
+    retry_at: float | None = None
+    remedy: str = ""
+    attempts: int = 1
+    operation: str | None = None
+    key: str | None = None
+    sent_at: float | None = None
+    hint: str = "none"
+    duplicate: bool = False
+    known: bool = True
+    guessed: bool = False
+    answered_at: float | None = None
+    items: tuple[Failure, ...] = ()

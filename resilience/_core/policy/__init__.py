@@ -1,0 +1,1 @@
+"""What policy files and code tables say, as frozen data."""

@@ -1,0 +1,106 @@
+"""What every section of a policy can do: read its own values by their annotations, and refuse bad ones at birth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ...errors import PolicyError, Problem
+from .codes import Category
+from .units import Spec, shown
+
+__all__ = ["Section", "about", "hints", "listed", "one_of"]
+
+A = TypeVar("A")
+
+
+class Section:
+    """Settings that read their own values and refuse bad ones, naming the path and the allowed range."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, hint in hints(type(self)).items():
+            try:
+                object.__setattr__(self, name, _read(hint, getattr(self, name)))
+            except PolicyError as error:
+                problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
+            except ValueError as error:
+                problems.append(Problem(type(self).__name__, 0, 0, name, str(error)))
+        if problems:
+            raise PolicyError.of(problems)
+
+
+def hints(section: type) -> dict[str, Any]:
+    """Return a section's fields with their annotations, resolved once."""
+    found = _HINTS.get(section)
+    if found is None:
+        resolved = get_type_hints(section, include_extras=True)
+        found = _HINTS[section] = {f.name: resolved[f.name] for f in fields(section)}
+    return found
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def about(hint: Any, kind: type[A]) -> A | None:
+    """Return what an annotation says of its setting by an object of this kind, such as a `Spec`."""
+    metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
+    return next((one for one in metadata if isinstance(one, kind)), None)
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """Read one value by its annotation; sections may be given as mappings."""
+    if get_origin(hint) is Annotated:
+        spec = about(hint, Spec)
+        return spec.read(value) if spec is not None else _read(get_args(hint)[0], value)
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        return one_of(options, value)
+    if get_origin(hint) is Callable:
+        if not callable(value):
+            raise ValueError(f"expected a function, got a {type(value).__name__}")
+        return value
+    if type(None) in options:
+        inner = [o for o in options if o is not type(None)]
+        by_function = len(inner) > 1 and callable(value)
+        return value if value is None or by_function else _read(inner[0], value)
+    if get_origin(hint) is Mapping:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"expected a mapping, got a {type(value).__name__}")
+        return {_read(options[0], name): _read(options[1], one) for name, one in value.items()}
+    if get_origin(hint) is tuple:
+        if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+            raise ValueError(f"expected a list, got a {type(value).__name__}")
+        return tuple(_read(options[0], one) for one in value)
+    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
+        unknown = [str(key) for key in value if key not in hints(hint)]
+        if unknown:
+            raise ValueError(f"unknown {', '.join(unknown)}; allowed: {', '.join(hints(hint))}")
+        return hint(**value)
+    if isinstance(hint, type) and issubclass(hint, Section) and not isinstance(value, hint):
+        raise ValueError(f"expected a {hint.__name__} or a mapping, got a {type(value).__name__}")
+    if hint is Category:
+        return Category(value)
+    if hint in (str, bool) and not isinstance(value, hint):
+        raise ValueError(f"expected a {'text' if hint is str else 'bool'}, got a {type(value).__name__}")
+    return value
+
+
+def one_of(options: tuple[Any, ...], value: Any, said: str = "") -> Any:
+    """Return the option that a value is; 1 is not True. `said` stands for it where it must not be shown.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    for option in options:
+        if value == option and isinstance(value, bool) == isinstance(option, bool):
+            return option
+    raise ValueError(f"{said or shown(value)} is not one of {listed(options)}")
+
+
+def listed(options: Iterable[Any]) -> str:
+    """Name the options as a policy file writes them."""
+    return ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in options)

@@ -1,0 +1,1 @@
+"""State that attempts share: one file a stage."""

@@ -1,0 +1,225 @@
+"""What an API allows us to send: the windows of one policy entry and key, and all that one operation pays.
+
+Every attempt pays, retries and looks too. An API's own words only tighten what we allow ourselves:
+a hold-off lasts until it says, and what others have used counts as used. A share may be reserved
+for urgent lanes; then an ordinary attempt sees a smaller window, and an urgent one takes from either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
+
+from .rate_window import Gauge, Turn
+from ..policy.policy import Quota as Settings
+
+__all__ = ["Cost", "Quota", "Quotas", "pay", "undo"]
+
+Cost = tuple[Gauge, int]
+"""A window and how many of its sends an attempt is worth."""
+Weight = int | Callable[..., int] | None
+_DAY, _LARGE = 86400.0, 1e12
+_ALIKE = 0.01  # by what share two spans may differ and still be the same
+
+
+class Quota:
+    """One entry of a policy for one key. Safe across threads and tasks; times are monotonic seconds.
+
+    Attributes:
+        settings: what it was made from.
+        key: what it counts for, for `describe`.
+        span: seconds in which `burst` sends are allowed.
+        common: the window of all lanes.
+        reserved: the window of urgent lanes, or None.
+    """
+
+    __slots__ = ("common", "key", "reserved", "settings", "span")
+
+    def __init__(self, settings: Settings, key: str = "", before: Quota | None = None) -> None:
+        """Begin empty, or where a quota of other settings ends: a reload forgets no send."""
+        self.settings = settings
+        self.key = key
+        kept = _kept(settings)
+        self.span = settings.burst / settings.rate
+        self.common = Gauge(settings.burst - kept, self.span)
+        self.reserved = Gauge(kept, self.span) if kept else None
+        if before is not None:
+            sends = [at for gauge in before._gauges for at in tuple(gauge.sends)]
+            for gauge in self._gauges:  # in both: who may have been which is not known any more
+                gauge.follow(sends, before.held_until)
+
+    def retune(self, settings: Settings) -> None:
+        """Take other settings in place: what was sent counts on, holds stay, and who waits keeps the place."""
+        kept, common, before = _kept(settings), self.common, self.reserved
+        self.span = span = settings.burst / settings.rate
+        homeless = common.retune(settings.burst - kept, span, () if kept or before is None else tuple(before.sends))
+        if kept:
+            reserved = before or Gauge(kept, span)
+            homeless = reserved.retune(kept, span, homeless)
+            if before is None:
+                reserved.follow((), common.held_until)
+            common.retune(settings.burst - kept, span, homeless)  # what the reserve has no place for any more
+            self.reserved = reserved
+        else:
+            self.reserved = None
+        self.settings = settings
+
+    def cost(self, now: float, weight: int, turn: Turn | None, *, urgent: bool) -> Cost:
+        """Return where an attempt pays: in the common window, or an urgent one where it may leave first."""
+        reserved = self.reserved
+        if reserved is None or not urgent or weight > reserved.most:
+            return self.common, weight
+        if turn is not None and turn.gauge in (self.common, reserved):
+            return turn.gauge, weight
+        common = self.common.ready_at(now, weight)
+        return (self.common if common <= now or common <= reserved.ready_at(now, weight) else reserved), weight
+
+    def hold(self, now: float, until: float) -> None:
+        """Let nobody send before an instant."""
+        for gauge in self._gauges:
+            gauge.hold(now, until)
+
+    def drain(self, now: float, left: int) -> None:
+        """Learn from the API how many sends are left; what we thought we had beyond that is used."""
+        kept = 0 if self.reserved is None else self.reserved.left(now)
+        self.common.drain(now, left - kept)
+        if self.reserved is not None:
+            self.reserved.drain(now, left)
+
+    def left(self, now: float) -> int:
+        """Return how many attempts could be sent at once."""
+        return sum(gauge.left(now) for gauge in self._gauges)
+
+    @property
+    def held_until(self) -> float:
+        """The instant before which nobody sends; -inf when there never was one."""
+        return max(gauge.held_until for gauge in self._gauges)
+
+    @property
+    def _gauges(self) -> tuple[Gauge, ...]:
+        return (self.common,) if self.reserved is None else (self.common, self.reserved)
+
+
+class Quotas:
+    """All that the attempts of one operation pay, in the policy's order. Never changed."""
+
+    __slots__ = ("_ones", "_weights", "entries", "plain")
+
+    def __init__(self, entries: Sequence[tuple[Quota, Weight]]) -> None:
+        """Take each window with what an attempt is worth to it."""
+        self.entries = tuple(one for one, _ in entries)
+        self._weights = tuple(weight for _, weight in entries)
+        ones = all(weight in (1, None) for weight in self._weights)
+        self._ones = [one.common for one in self.entries] if ones else None
+        self.plain = self.entries[0].common if ones and len(self.entries) == 1 else None
+        """The one window of an operation that pays one send in one: what a driver asks inline."""
+
+    def at_once(self, now: float) -> bool:
+        """Pay one send in each window if all of them have room, as a driver does inline; else nothing is taken."""
+        gauges = self._ones or ()
+        for place, gauge in enumerate(gauges):
+            if gauge.easy and gauge.sends[0] + gauge.span <= now:
+                gauge.sends.append(now)
+            else:
+                undo(now, [(one, 1) for one in gauges[:place]])
+                return False
+        return bool(gauges)
+
+    def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return what each window is paid for a call with these arguments."""
+        return tuple(_weight(one, args, kwargs) for one in self._weights)
+
+    def costs(self, now: float, weights: tuple[int, ...], turn: Turn | None, *, urgent: bool) -> list[Cost]:
+        """Return where an attempt pays; what weighs nothing pays nothing."""
+        both = zip(self.entries, weights, strict=True)
+        return [one.cost(now, weight, turn, urgent=urgent) for one, weight in both if weight]
+
+    def told(
+        self,
+        now: float,
+        *,
+        remaining: float | None = None,
+        resets_in: float | None = None,
+        hold: float | None = None,
+        limit: float | None = None,
+        window: float | None = None,
+        used: float | None = None,
+    ) -> None:
+        """Learn what the API says of its limits; a value that makes no sense says nothing.
+
+        Args:
+            now: monotonic seconds.
+            remaining: sends that are left in the window.
+            resets_in: seconds until the window begins anew.
+            hold: seconds in which nothing may be sent: every entry is held.
+            limit: sends that the window allows.
+            window: its seconds.
+            used: sends used in it.
+        """
+        if _sane(hold):
+            self.hold(now, now + hold)
+        about = self._about(limit, window)
+        if about is not None and _sane(window) and _sane(used):
+            remaining = max(0.0, about.settings.burst - used)
+        if not _sane(remaining):
+            return
+        if about is not None:
+            about.drain(now, int(min(remaining, about.settings.burst)))
+        if remaining < 1 and _sane(resets_in) and resets_in <= _DAY:
+            (about or self.entries[0]).hold(now, now + resets_in)
+
+    def hold(self, now: float, until: float | None) -> None:
+        """Let nobody send before an instant; None holds the first entry, the closest one, for its own span."""
+        if until is None:
+            self.entries[0].hold(now, now + self.entries[0].span)
+            return
+        for one in self.entries:
+            one.hold(now, until)
+
+    def _about(self, limit: float | None, window: float | None) -> Quota | None:
+        """Return the entry that the API speaks of: of this window, of this limit, else the first."""
+        if _sane(window):
+            return next((one for one in self.entries if abs(one.span - window) <= _ALIKE * window), None)
+        return next((one for one in self.entries if one.settings.burst == limit), self.entries[0])
+
+
+def _kept(settings: Settings) -> int:
+    """Return how many sends of the window are for urgent lanes alone."""
+    return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
+
+
+def pay(now: float, costs: Sequence[Cost], turn: Turn | None) -> tuple[float, Gauge | None]:
+    """Take all costs at once, or none: returns (`now`, None), or the latest instant and the window that asks for it."""
+    latest, slow = now, None
+    for gauge, weight in costs:
+        at = gauge.ready_at(now, weight, _own(turn, gauge))
+        if at > latest:
+            latest, slow = at, gauge
+    if slow is not None:
+        return latest, slow
+    for place, (gauge, weight) in enumerate(costs):
+        at = gauge.take(now, weight, _own(turn, gauge))
+        if at > now:  # somebody was faster
+            undo(now, costs[:place])
+            return at, gauge
+    return now, None
+
+
+def undo(at: float, costs: Sequence[Cost]) -> None:
+    """Give back what was paid at an instant."""
+    for gauge, weight in costs:
+        gauge.undo(at, weight)
+
+
+def _own(turn: Turn | None, gauge: Gauge) -> Turn | None:
+    return turn if turn is not None and turn.gauge is gauge else None
+
+
+def _weight(given: Weight, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+    weight = given(*args, **kwargs) if callable(given) else given
+    return 1 if weight is None else max(0, int(weight))
+
+
+def _sane(value: object) -> TypeGuard[float]:
+    """Tell whether what an API says is a number that can be meant."""
+    return isinstance(value, (int, float)) and 0 <= value <= _LARGE

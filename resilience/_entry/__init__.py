@@ -1,0 +1,1 @@
+"""How code comes under a policy."""

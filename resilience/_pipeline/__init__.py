@@ -1,0 +1,1 @@
+"""A policy becomes a compiled call."""

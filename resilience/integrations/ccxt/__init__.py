@@ -1,0 +1,5 @@
+"""ccxt exchanges under a policy."""
+
+from .exchange import REFUSALS, wrap
+
+__all__ = ["REFUSALS", "wrap"]
