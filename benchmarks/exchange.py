@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from resilience import Policies
-from resilience.config.load import from_mapping, load
+from resilience.config.loading.policy_file import from_mapping, load
 
 __all__ = ["Exchange", "order", "plain_policies", "policies"]
 

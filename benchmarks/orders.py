@@ -22,8 +22,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from resilience import failure_of
-from resilience.sandbox.faults import MIXES
-from resilience.sandbox.orders import Count, compare
+from resilience.sandbox.exchange.faults import MIXES
+from resilience.sandbox.order_drill import Count, compare
 
 from .clients import OURS, PLAIN, Client
 from .exchange import Exchange

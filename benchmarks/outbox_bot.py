@@ -11,7 +11,7 @@ from typing import Any
 
 from resilience import Policies, RejectedError, wrap
 from resilience.bitget import BitgetClient
-from resilience.config.load import load
+from resilience.config.loading.policy_file import load
 from resilience.outbox import Outbox
 
 THREADS = 4

@@ -14,8 +14,8 @@ from random import Random
 from typing import Any
 
 from resilience.simulate import Client, Outcome, Scenario, Service
-from resilience.simulate.answers import GOOD, Answer
 from resilience.simulate.run import run_scenario, service_of
+from resilience.simulate.service_answers import GOOD, Answer
 
 WORDS = {200: "OK", 429: "Too Many Requests", 503: "Service Unavailable"}
 

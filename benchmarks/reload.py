@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from resilience import Policies
-from resilience.config.load import load
+from resilience.config.loading.policy_file import load
 
 from .rounds import at_least, at_most, demands, options, report, table
 

@@ -20,7 +20,19 @@ from math import inf
 from typing import Any
 
 from resilience import Policies
-from resilience.simulate import Client, Errors, Job, Limit, Scenario, Trouble, Watch, governed, load_scenario, run_job, simulate
+from resilience.simulate import (
+    Client,
+    Errors,
+    Job,
+    Limit,
+    Scenario,
+    Trouble,
+    Watch,
+    governed,
+    load_scenario,
+    run_job,
+    simulate,
+)
 from resilience.simulate.figures import Figures, figures
 
 from .real_service import really

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from resilience import Policies
 from resilience.sandbox import Sandbox
-from resilience.sandbox.book import SPOT
-from resilience.sandbox.sockets import Connection
+from resilience.sandbox.exchange.order_store import SPOT
+from resilience.sandbox.websocket import Connection
 
 from .soak_seen import Count, Seen
 from .stream_bots import Bot, Ours, Plain, public, scaled

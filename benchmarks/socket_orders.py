@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 from resilience import Policies, failure_of
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2, WebsocketClientV3
-from resilience.config.load import load
+from resilience.config.loading.policy_file import load
 from resilience.sandbox import Sandbox
-from resilience.sandbox.faults import share
-from resilience.sandbox.orders import Count, compare
+from resilience.sandbox.exchange.faults import share
+from resilience.sandbox.order_drill import Count, compare
 
 from .rounds import options, report, table
 
@@ -165,7 +165,7 @@ WHAT = """{orders} orders a row, {workers} at a time, seed {seed}, one run; a st
 every second order something happens to the private connections that are open (*faults* counts those that met one):
 {faults}; or to the next connection: {next}. Of the looks by REST 20 % fail and 20 % are answered from the past; other
 policies are loaded after every {reloaded} orders. *ahead*: by how many seconds the exchange's clock differs from ours.
-What the other columns mean: `resilience.sandbox.orders.Count`."""
+What the other columns mean: `resilience.sandbox.order_drill.Count`."""
 
 
 def main() -> None:

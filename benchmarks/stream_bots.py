@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from resilience import Policies
 from resilience.bitget import BitgetClient, WebsocketClientV2, WebsocketClientV3
-from resilience.config.load import from_mapping
+from resilience.config.loading.policy_file import from_mapping
 from resilience.sandbox import Sandbox
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")

@@ -10,20 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._entry.wrap import wrap
-    from ._core.classify.classifier import Classifier
     from ._core.call.context import current_call
-    from ._core.classify.failure import Failure
-    from ._core.policy.policy import Policy
     from ._core.call.reconcile import NOT_FOUND, Found
-    from ._core.policy.codes import Category, Rule
     from ._core.call.stage import Stage
+    from ._core.classify.classifier import Classifier
+    from ._core.classify.failure import Failure
+    from ._core.policy.codes import Category, Rule
+    from ._core.policy.policy import Policy
     from ._entry.decorator import resilient
     from ._entry.failure_of import failure_of
-    from ._pipeline.pipeline import Pipeline
     from ._entry.policies import Policies, configure
-    from .config.tables import CodeRegistry
-    from .errors import AdmissionRejectedError, ApiError, CircuitOpenError, DeadlineExceededError, PolicyError, QuotaExceededError, RejectedError, ResilienceError
+    from ._entry.wrap import wrap
+    from ._pipeline.pipeline import Pipeline
+    from .config.codes.code_tables import CodeRegistry
+    from .errors import (
+        AdmissionRejectedError,
+        ApiError,
+        CircuitOpenError,
+        DeadlineExceededError,
+        PolicyError,
+        QuotaExceededError,
+        RejectedError,
+        ResilienceError,
+    )
 
 __all__ = [
     "NOT_FOUND",
@@ -56,7 +65,7 @@ _ROOMS = {
     "NOT_FOUND": "_core.call.reconcile",
     "Category": "_core.policy.codes",
     "Classifier": "_core.classify.classifier",
-    "CodeRegistry": "config.tables",
+    "CodeRegistry": "config.codes.code_tables",
     "Failure": "_core.classify.failure",
     "Found": "_core.call.reconcile",
     "Pipeline": "_pipeline.pipeline",

@@ -13,9 +13,17 @@ import trio
 
 import resilience
 from resilience import Policies, PolicyError, resilient
-from resilience._drivers.system_clock import SystemClock
 from resilience._core.base.events import Event, Events
-from resilience.testing import AsyncScriptedTransport, FakeClock, ScriptedTransport, assert_sent, fresh_policies, no_waits, recorded_events
+from resilience._drivers.system_clock import SystemClock
+from resilience.testing import (
+    AsyncScriptedTransport,
+    FakeClock,
+    ScriptedTransport,
+    assert_sent,
+    fresh_policies,
+    no_waits,
+    recorded_events,
+)
 
 
 def under_asyncio(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from resilience import Policies, failure_of
 from resilience._core.base.events import Event
-from resilience.testing import FakeClock, ScriptedTransport, assert_events, assert_no_secrets, assert_sent, fails_with, recorded_events
+from resilience.testing import (
+    FakeClock,
+    ScriptedTransport,
+    assert_events,
+    assert_no_secrets,
+    assert_sent,
+    fails_with,
+    recorded_events,
+)
 
 FAILED = Event(name="attempt_failed", operation="buy", code="429", attempt=1)
 RETRY = Event(name="retry_scheduled", operation="buy", wait_for=0.1 + 0.2, attempt=1)

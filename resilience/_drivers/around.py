@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-from .system_clock import running_trio
-from .._core.call.steps import Call
 from .._core.call.context import CONTEXT, Place, leave
+from .._core.call.plan import PLAIN, Plan
+from .._core.call.steps import Call
+from .._core.classify.attach import keep, kept
+from .._core.policy.sections import Fallback
 from .._core.stages.fallback import Instead, LastGood, instead, wanted
 from .._core.stages.hedge import Pace
-from .._core.call.plan import PLAIN, Plan
-from .._core.policy.policy import Fallback
-from .._core.classify.attach import keep, kept
+from .system_clock import running_trio
 
 __all__ = ["fall_back_async", "fall_back_sync", "hedge_async", "hedge_sync"]
 

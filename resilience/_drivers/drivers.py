@@ -11,11 +11,11 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from .._core.call.steps import Call
 from .._core.call.context import CONTEXT
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import Patience, admitted, out_of_time, shut_out
+from .._core.call.steps import Call
 from .asyncio_timeouts import begin
 from .recover import arecover, recover
 from .waits import aentered, cut, entered, limited_by_trio

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._core.call.steps import Action
 from .._core.call.context import CONTEXT
 from .._core.call.context import leave as left
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
+from .._core.call.steps import Action
 from .waits import apassed, limited, passed
 
 __all__ = ["arecover", "recover"]

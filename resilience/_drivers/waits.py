@@ -10,12 +10,12 @@ from math import inf
 from threading import Event
 from typing import Any
 
-from .system_clock import running_trio
-from .._core.call.steps import Action
 from .._core.call.attempt_gate import Door
 from .._core.call.plan import Plan
 from .._core.call.rejection import turned_away
+from .._core.call.steps import Action
 from .asyncio_timeouts import begin
+from .system_clock import running_trio
 
 __all__ = ["aentered", "apassed", "cut", "entered", "limited", "limited_by_trio", "passed"]
 

@@ -8,11 +8,11 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
 from .._core.call.idempotency_key import KeySlot
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.policy.policy import Policy
 from .._pipeline.callables import check_callable, check_reconcile, is_async, name_of
-from .recompile import live
 from .policies import Policies, current
+from .recompile import live
 
 __all__ = ["resilient"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._core.classify.failure import Failure
 from .._core.classify.attach import kept
+from .._core.classify.failure import Failure
 from .policies import current
 
 __all__ = ["failure_of"]

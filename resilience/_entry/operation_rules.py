@@ -12,7 +12,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.policy.policy import Policy
 from .._pipeline.pipeline import Pipeline
 from .policies import Policies, current

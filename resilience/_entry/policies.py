@@ -12,21 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from .._core.classify.classifier import Classifier
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
+from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Operation, Policy, PolicySet
+from .._pipeline.pipeline import Pipeline
+from .._pipeline.shared_state import Shared
+from ..errors import PolicyError
 from .epoch import EPOCH
 from .epoch import turn as _turn
 from .reload import Force, named
 from .reloading_pipeline import NamedPipeline
-from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import Shared
-from ..errors import PolicyError
 
 if TYPE_CHECKING:
-    from ..config.diff import Change
-    from ..config.watch import Watch
+    from ..config.reload.diff import Change
+    from ..config.reload.watch import Watch
 
 __all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
 
@@ -67,7 +67,7 @@ class Policies:
         Raises:
             PolicyError: every mistake in it, a line each: `file:line:col: path: what is wrong and what is allowed`.
         """
-        from ..config.load import load
+        from ..config.loading.policy_file import load
 
         where = os.path.abspath(path) if os.fspath(path) else path  # that one is told as what it is
         return cls(load(where), clock=clock, load=lambda: load(where))
@@ -79,14 +79,14 @@ class Policies:
         Raises:
             PolicyError: every mistake in it.
         """
-        from ..config.load import from_mapping
+        from ..config.loading.policy_file import from_mapping
 
         return cls(from_mapping(mapping), clock=clock)
 
     @classmethod
     def builtin(cls, *, clock: Clock | None = None) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        from ..config.load import builtin
+        from ..config.loading.policy_file import builtin
 
         return cls(builtin(), clock=clock)
 
@@ -215,7 +215,7 @@ class Policies:
         force = self._force
         if force.load is None:
             raise PolicyError(f"{force.says.source}: nothing to watch; Policies.load(path) reads a file")
-        from ..config.watch import Watch
+        from ..config.reload.watch import Watch
 
         return Watch(lambda: self.files, force.reload, force.broken, files=files, signals=signals)
 

@@ -15,15 +15,15 @@ from weakref import WeakSet
 from .._core.base.events import Event
 from .._core.base.fork_safety import new_lock
 from .._core.call.idempotency_key import KeySlot
-from .._core.policy.policy import Policy, PolicySet
-from .epoch import turn
 from .._core.call.stage_plugins import stages_of
+from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import Shared
 from ..errors import PolicyError, Problem
+from .epoch import turn
 
 if TYPE_CHECKING:
-    from ..config.diff import Change
+    from ..config.reload.diff import Change
 
 __all__ = ["Force", "named"]
 
@@ -93,7 +93,7 @@ class Force:
         """
         if self.load is None:
             return ()
-        from ..config.diff import changes
+        from ..config.reload.diff import changes
 
         source = self.says.source
         try:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
-from .._core.stages.breaker import Breaker
-from .._core.classify.classifier import Classifier
 from .._core.base.clock import Clock
-from .._core.call.plan import Binding, Plan
+from .._core.call.operation_info import Binding
+from .._core.call.plan import Plan
+from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
+from .._core.stages.breaker import Breaker
 from .._pipeline.callables import check_callable, is_async
-from .recompile import live
 from .._pipeline.pipeline import Pipeline
+from .recompile import live
 
 __all__ = ["NamedPipeline"]
 

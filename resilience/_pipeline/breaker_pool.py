@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .._core.stages.breaker import Breaker
 from .._core.base.clock import Clock
 from .._core.base.events import Event, Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
+from .._core.stages.breaker import Breaker
 from .._core.stages.pybreaker_state import Watcher, is_watcher
 
 __all__ = ["Breakers"]

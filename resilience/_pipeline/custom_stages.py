@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._core.call.steps import Call
 from .._core.call.stage import Stage, asked, told
+from .._core.call.steps import Call
 
 __all__ = ["look_async", "stage_async", "stage_sync"]
 

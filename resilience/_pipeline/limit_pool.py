@@ -11,12 +11,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .._core.stages.admission import Admission
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.policy.policy import Policy
-from .._core.policy.policy import Quota as Settings
+from .._core.policy.sections import Quota as Settings
+from .._core.stages.admission import Admission
 from .._core.stages.quota import Quota, Quotas
 
 __all__ = ["Gates", "pays"]

@@ -8,21 +8,22 @@ from inspect import isawaitable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from .._drivers.around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
-from .._core.stages.breaker import Breaker
-from .._core.classify.classifier import Classifier
 from .._core.base.clock import Clock
-from .._core.call.plan import Binding, Plan
-from .._core.policy.policy import Policy
-from .._core.stages.retry import Schedule
+from .._core.call.operation_info import Binding
+from .._core.call.plan import Plan
 from .._core.call.stage import Stage
+from .._core.call.stage_plugins import stages_of
 from .._core.call.timeline import around, attempts_of, timeline, waits_of
+from .._core.classify.classifier import Classifier
+from .._core.policy.policy import Policy
+from .._core.stages.breaker import Breaker
+from .._core.stages.retry import Schedule
+from .._drivers.around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
 from .._drivers.drivers import compile_async, compile_sync
 from .callables import check_callable, check_reconcile, is_async, name_of, routed
-from .limit_pool import pays
-from .._core.call.stage_plugins import stages_of
-from .shared_state import Shared, check_codes
 from .custom_stages import look_async, stage_async, stage_sync
+from .limit_pool import pays
+from .shared_state import Shared, check_codes
 
 if TYPE_CHECKING:
     pass

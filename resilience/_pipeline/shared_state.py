@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from .breaker_pool import Breakers
-from .._drivers.system_clock import SystemClock
-from .._core.stages.budget import Budget
-from .._core.classify.classifier import Classifier
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import heeds_forks, new_lock
-from .._core.policy.policy import Budget as BudgetSettings
+from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy, PolicySet
-from .limit_pool import Gates
+from .._core.policy.sections import Budget as BudgetSettings
+from .._core.stages.budget import Budget
+from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
+from .breaker_pool import Breakers
+from .limit_pool import Gates
 
 if TYPE_CHECKING:
     from .._core.policy import codes as core
@@ -126,7 +126,7 @@ class Shared:
 
 
 def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
-    from ..config.tables import CodeRegistry, is_known
+    from ..config.codes.code_tables import CodeRegistry, is_known
 
     def lookup(name: str) -> CodeRegistry | None:
         return CodeRegistry.builtin(name) if is_known(name) else None
@@ -142,7 +142,7 @@ def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classi
 
 def check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
     """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
-    from ..config.tables import builtin_names, is_known
+    from ..config.codes.code_tables import builtin_names, is_known
 
     for place, name in enumerate(policy.codes):
         if name not in read and not is_known(name) and not Path(name).is_file():

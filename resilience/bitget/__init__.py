@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .async_rest import AsyncBitgetClient
-    from .codes import API_ERROR_CODE
+    from .async_client import AsyncBitgetClient
+    from .error_codes import API_ERROR_CODE
     from .errors import BitgetApiError, BitgetSocketError, UndefinedParameterError
-    from .rest import BitgetClient
+    from .sync_transport import BitgetClient
     from .websocket import WebsocketClientV2, WebsocketClientV3
 
 __all__ = [

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..integrations._http import Answer
+from ..integrations._http_rules import Answer
 from ..telemetry.redaction import redact_registered
 from .errors import BitgetApiError
 

@@ -13,7 +13,7 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, NamedTuple
 
-from ..streams.failure import Gap
+from ..streams.session.stream_failure import Gap
 from .errors import BitgetApiError
 
 __all__ = ["Missed"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._core.classify.evidence import gather
 from .._core.policy.codes import Category, Rule
-from ..config.tables import CodeRegistry
+from ..config.codes.code_tables import CodeRegistry
 
 __all__ = ["methods", "rule_of", "undecided"]
 

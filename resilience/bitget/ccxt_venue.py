@@ -15,14 +15,14 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from .._core.call.context import current_call
-from .._core.classify.evidence import code_of
 from .._core.call.reconcile import Fence, Found, NotFound
-from ..integrations.ccxt.method_names import Kind
+from .._core.classify.evidence import code_of
 from ..integrations.ccxt.exchange_support import Drawn, Handle
+from ..integrations.ccxt.method_names import Kind
 from .ccxt_account_type import methods, rule_of, undecided
-from .clock import ServerClock
 from .lookups import Asked, Look, aasked, asked
 from .operations import BY_PATH, Operation, told
+from .server_clock import ServerClock
 
 __all__ = ["methods", "venue"]
 

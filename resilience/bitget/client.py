@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.classify.evidence import get
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.call.reconcile import Fence, Found, NotFound
-from ..config.tables import CodeRegistry
-from ..integrations._http import Answer
+from .._core.classify.evidence import get
+from ..config.codes.code_tables import CodeRegistry
+from ..integrations._http_rules import Answer
 from ..integrations._order_lanes import lane_of
 from ..telemetry.redaction import REDACTED
 from .answers import opened
-from .clock import ServerClock
+from .endpoints import NamedCalls
 from .errors import BitgetApiError
 from .lookups import Asked
-from .endpoints import NamedCalls
 from .operations import BY_PATH, OPERATIONS, Operation, told
 from .params import defined
+from .server_clock import ServerClock
 from .signing import SECRET_HEADERS, Signer, query_of
 
 __all__ = ["Client", "Request"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from .._core.classify.evidence import code_of
-from ..streams.dialect import Arg, Kind, Message
+from ..streams.session.dialect import Arg, Kind, Message
 from ..telemetry.redaction import register_secret
 from .signing import sign_login
 

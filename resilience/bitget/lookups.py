@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
-from .._core.classify.evidence import gather
 from .._core.call.reconcile import NOT_FOUND, Found, NotFound
+from .._core.classify.evidence import gather
 
 __all__ = [
     "MIX_INFO", "SPOT_INFO", "UTA_INFO", "Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order",

@@ -10,7 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, cancelled, mix_order, replaced, spot_order, status_of, uta_order
+from .lookups import (
+    MIX_INFO,
+    SPOT_INFO,
+    UTA_INFO,
+    Asked,
+    Look,
+    cancelled,
+    mix_order,
+    replaced,
+    spot_order,
+    status_of,
+    uta_order,
+)
 
 __all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation", "told"]
 

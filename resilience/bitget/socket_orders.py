@@ -16,18 +16,18 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
-from ..streams.dialect import Kind, Message
-from ..streams.request import NotSentError
+from ..streams.session.dialect import Kind, Message
+from ..streams.session.request import NotSentError
 from .client import shaped
-from .clock import ServerClock
 from .errors import BitgetSocketError
 from .frames import Frames
 from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, aasked, cancelled, mix_order, spot_order, uta_order
 from .params import defined
+from .server_clock import ServerClock
 
 __all__ = ["SocketOrders"]
 

@@ -14,20 +14,21 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._entry.wrap import Proxy, wrap
-from .._core.call.plan import Binding
+from .._core.call.operation_info import Binding
 from .._core.policy.policy import Policy
-from .._core.policy.stream import Limits
+from .._core.policy.stream_limits import Limits
 from .._entry.policies import Policies, current
+from .._entry.proxy import Proxy
+from .._entry.wrap import wrap
 from ..integrations import websockets as transport
 from ..streams.blocking import BlockingStream
 from ..streams.client import StreamClient
-from ..streams.dialect import Arg
-from ..streams.failure import Gap
+from ..streams.session.dialect import Arg
+from ..streams.session.stream_failure import Gap
 from ..streams.venue import Venue
-from .clock import ServerClock
-from .frames import Frames, FramesV2, FramesV3
 from .backfill import Missed
+from .frames import Frames, FramesV2, FramesV3
+from .server_clock import ServerClock
 from .signing import Signer
 from .socket_orders import SocketOrders
 

@@ -92,7 +92,7 @@ def _forgiving_streams() -> None:
 
 
 def _command(name: str, words: list[str]) -> int:
-    module: ModuleType = import_module(f".{name}", __name__)
+    module: ModuleType = import_module(f".commands.{name}", __name__)
     parser, subparsers = _parser()
     module.register(subparsers)
     return int(module.run(parser.parse_args(words)))

@@ -19,12 +19,24 @@ import aiohttp
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.payload import BytesPayload
 
-from .._entry.wrap import Proxy, proxy_class
 from .._core.call.context import current_call
 from .._core.policy.policy import Policy
-from .._entry.policies import Policies
 from .._entry.operation_rules import Rules
-from ._http import Calls, Left, Way, header_of, in_doubt, is_json, redirected, refusals, shorter, time_left, with_header
+from .._entry.policies import Policies
+from .._entry.proxy import Proxy, proxy_class
+from ._http_rules import (
+    Calls,
+    Left,
+    Way,
+    header_of,
+    in_doubt,
+    is_json,
+    redirected,
+    refusals,
+    shorter,
+    time_left,
+    with_header,
+)
 from ._rate_limit_headers import heard
 
 __all__ = ["REFUSALS", "resilience_middleware", "wrap"]

@@ -18,10 +18,22 @@ from typing import Any
 import httpx
 
 from .._core.policy.policy import Policy
-from .._entry.policies import Policies
 from .._entry.operation_rules import Rules
+from .._entry.policies import Policies
 from ..errors import RejectedError
-from ._http import Answer, Calls, Way, in_doubt, is_json, own_class, redirected, refusals, shorter, time_left, wrapped_class
+from ._http_rules import (
+    Answer,
+    Calls,
+    Way,
+    in_doubt,
+    is_json,
+    own_class,
+    redirected,
+    refusals,
+    shorter,
+    time_left,
+    wrapped_class,
+)
 from ._rate_limit_headers import heard
 
 __all__ = [

@@ -20,9 +20,23 @@ from urllib3.util import Timeout
 from urllib3.util.retry import Retry
 
 from .._core.policy.policy import Policy
-from .._entry.policies import Policies
 from .._entry.operation_rules import Rules
-from ._http import Answer, Calls, Way, header_of, in_doubt, is_json, own_class, redirected, refusals, shorter, time_left, with_header, wrapped_class
+from .._entry.policies import Policies
+from ._http_rules import (
+    Answer,
+    Calls,
+    Way,
+    header_of,
+    in_doubt,
+    is_json,
+    own_class,
+    redirected,
+    refusals,
+    shorter,
+    time_left,
+    with_header,
+    wrapped_class,
+)
 from ._rate_limit_headers import heard
 
 __all__ = ["REFUSALS", "ResilientAdapter", "new_session", "send", "without_retries", "wrap"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .box import Outbox
-from .replay import Replayed
+from .outbox import Outbox
+from .resume import Replayed
 from .rows import Row
 
 __all__ = ["Outbox", "Replayed", "Row"]

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._core.base.events import Event
-from .._core.call.plan import Binding
-from .._core.policy.policy import Operation, Policy, PolicySet
+from .._core.call.operation_info import Binding
 from .._core.call.reconcile import NOT_FOUND, Found
+from .._core.policy.policy import Operation, Policy, PolicySet
 from .._core.stages.retry import bounds
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import Shared
 from ..errors import RejectedError
-from ..simulate.loop import VirtualClock, run_virtual
-from .recorded import Recorded
+from ..simulate.virtual_loop import VirtualClock, run_virtual
+from .log_reader import Recorded
 
 __all__ = ["Replayed", "replay"]
 

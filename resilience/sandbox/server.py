@@ -17,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .book import MIX, PLAIN, SPOT
-from .chance import Chance
-from .exchange import Exchange
-from .gate import Gate
-from .http import Listener
-from .policy import policy_for
-from .sockets import Sockets
+from .exchange.auth import Gate
+from .exchange.exchange import Exchange
+from .exchange.fault_picker import Chance
+from .exchange.order_store import MIX, PLAIN, SPOT
+from .rest.http_listener import Listener
+from .scaled_policy import policy_for
+from .websocket import Sockets
 
 __all__ = ["Sandbox"]
 

@@ -9,16 +9,16 @@ Nothing sleeps and nothing is drawn by chance that a seed does not repeat. Sits 
     True
 """
 
-from .answers import UnavailableError
 from .clients import Client, Watch, governed
-from .compare import Comparison, Job, Run, run_job
-from .files import load_scenario, shipped_scenarios
-from .loop import VirtualClock, VirtualLoop, run_virtual
+from .incidents import Errors, Limit, Surge, Trouble
 from .outcome import Outcome
+from .real_run_comparison import Comparison, Job, Run, run_job
 from .run import simulate
 from .scenario import Scenario
+from .scenario_files import load_scenario, shipped_scenarios
 from .service import Service
-from .troubles import Errors, Limit, Surge, Trouble
+from .service_answers import UnavailableError
+from .virtual_loop import VirtualClock, VirtualLoop, run_virtual
 
 __all__ = [
     "Client",

@@ -10,8 +10,8 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.base.events import Event
-from .._core.policy.policy import Policy, PolicySet
 from .._core.policy.codes import CodeRegistry
+from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import Shared
 

@@ -12,11 +12,11 @@ from random import Random
 from typing import Any
 
 from .clients import Call, Client
-from .loop import VirtualClock, run_virtual
+from .incidents import Surge
 from .outcome import Outcome, Request
 from .scenario import Scenario
 from .service import Service
-from .troubles import Surge
+from .virtual_loop import VirtualClock, run_virtual
 
 __all__ = ["Transport", "run_scenario", "service_of", "simulate"]
 

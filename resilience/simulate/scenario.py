@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from .._core.policy.section import Section
 from .._core.policy.units import Spec
-from .troubles import Errors, Limit, Surge, Trouble, refused
+from .incidents import Errors, Limit, Surge, Trouble, refused
 
 __all__ = ["Scenario"]
 

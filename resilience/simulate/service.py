@@ -13,8 +13,8 @@ from math import inf
 from random import Random
 from typing import Any, Literal
 
-from .answers import FAILS, FULL, GOOD, REFUSED, SQUEEZED, Answer, answers_of
-from .troubles import Errors, Limit, Trouble
+from .incidents import Errors, Limit, Trouble
+from .service_answers import FAILS, FULL, GOOD, REFUSED, SQUEEZED, Answer, answers_of
 
 __all__ = ["Service"]
 

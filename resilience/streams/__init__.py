@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .._core.policy.stream import Limits, Pace
+from .._core.policy.stream_limits import Limits, Pace
 from .blocking import BlockingStream
 from .buffer import Counts
 from .client import StreamClient
-from .dialect import Dialect, Kind, Message
-from .failure import Gap, Notice, StreamFailure
-from .session import Session, State
-from .supervisor import Supervisor
+from .io.supervisor import Supervisor
+from .session.dialect import Dialect, Kind, Message
+from .session.session import Session, State
+from .session.stream_failure import Gap, Notice, StreamFailure
 from .venue import Venue
 
 __all__ = [

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
+from .._core.call.operation_info import Binding
+from .._core.policy.stream_limits import Limits
 from .._core.stages.rate_window import Gauge
-from .._core.call.plan import Binding
-from .._core.policy.stream import Limits
 from .._pipeline.pipeline import Pipeline
-from .attempts import Attempts
-from .hub import Hub
-from .session import Session
-from .supervisor import Supervisor
+from .dispatcher import Hub
+from .io.supervisor import Supervisor
+from .session.connect_attempts import Attempts
+from .session.session import Session
 from .venue import Venue
 
 __all__ = ["assembled", "host_of"]

@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .buffer import Counts
-from .dialect import Arg
+from .session.dialect import Arg
 
 if TYPE_CHECKING:
     from .client import StreamClient
-    from .hub import Handler
+    from .dispatcher import Handler
 
 __all__ = ["BlockingStream"]
 

@@ -12,21 +12,21 @@ from functools import partial
 from typing import Any, Self
 
 from .._core.policy.policy import Policy
-from .._core.policy.stream import Limits
+from .._core.policy.stream_limits import Limits
 from .._entry.policies import Policies, current
 from ..telemetry.structlog import StructlogListener
-from .asking import answer_to
 from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .dialect import Arg, Message
-from .failure import StreamFailure, failed
-from .hub import Handler, Hub, Updates
-from .request import ClosedClientError
-from .session import State
-from .supervisor import Supervisor
+from .connection_windows import window_of
+from .dispatcher import Handler, Hub, Updates
+from .io.await_answer import answer_to
+from .io.supervisor import Supervisor
+from .session.dialect import Arg, Message
+from .session.request import ClosedClientError
+from .session.session import State
+from .session.stream_failure import StreamFailure, failed
 from .venue import Venue
-from .windows import window_of
 
 __all__ = ["StreamClient"]
 

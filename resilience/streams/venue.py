@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .dialect import Arg, Dialect
-from .failure import Gap
-from .wire import Connection
+from .io.wire import Connection
+from .session.dialect import Arg, Dialect
+from .session.stream_failure import Gap
 
 __all__ = ["Venue"]
 

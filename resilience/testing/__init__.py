@@ -4,11 +4,11 @@ Nothing here sleeps and nothing here looks at the wall clock. The pytest fixture
 `resilience_events` and `resilience_policies` come with the package; no import is needed for them.
 """
 
-from .claims import Failed, assert_no_secrets, assert_sent, fails_with
-from .clock import FakeClock, no_waits
-from .expected import assert_events
-from .recording import fresh_policies, recorded_events
-from .script import AsyncScriptedTransport, Call, ScriptedTransport
+from .assertions import Failed, assert_no_secrets, assert_sent, fails_with
+from .event_recording import fresh_policies, recorded_events
+from .expected_calls import assert_events
+from .fake_clock import FakeClock, no_waits
+from .scripted_transport import AsyncScriptedTransport, Call, ScriptedTransport
 
 __all__ = [
     "AsyncScriptedTransport",

@@ -10,7 +10,7 @@ from resilience import Policies
 from resilience.bitget import WebsocketClientV2, WebsocketClientV3
 from resilience.sandbox import Sandbox
 from resilience.streams import StreamClient
-from resilience.streams.failure import EVENTS
+from resilience.streams.session.stream_failure import EVENTS
 
 T = TypeVar("T")
 TICKER = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}

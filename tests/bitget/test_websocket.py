@@ -12,7 +12,7 @@ import pytest
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2, FramesV3
 from resilience.sandbox import Sandbox
-from resilience.sandbox.book import MIX, SPOT
+from resilience.sandbox.exchange.order_store import MIX, SPOT
 from resilience.streams import Limits
 from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 

@@ -11,7 +11,7 @@ import pytest
 from resilience import CodeRegistry, Rule
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
-from resilience.streams.actions import ACTIONS
+from resilience.streams.session.code_actions import ACTIONS
 from tests.bitget.listening import ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, run
 
 ROWS = [rule for rule in CodeRegistry.builtin("bitget-ws") if rule.category is not None]

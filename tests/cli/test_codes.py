@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience.cli import main
-from resilience.cli.show import plain_table, show_table
+from resilience.cli.terminal import plain_table, show_table
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:

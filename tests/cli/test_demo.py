@@ -9,7 +9,7 @@ import pytest
 
 from resilience.cli import main
 from resilience.sandbox import Sandbox
-from resilience.sandbox.orders import compare, drill
+from resilience.sandbox.order_drill import compare, drill
 
 
 def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience._core.policy.policy import Policy
 from resilience._core.call.timeline import timeline
+from resilience._core.policy.policy import Policy
 from resilience.cli import main
 
 FILE = """

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from resilience._core.classify.failure import Failure
-from resilience._core.policy.policy import Policy
 from resilience._core.policy.codes import Category
+from resilience._core.policy.policy import Policy
 from resilience.cli import main
-from resilience.cli.explain import schedule
-from resilience.cli.subject import read_subject
+from resilience.cli.commands.explain import schedule
+from resilience.cli.explained_error import read_subject
 
 
 def explained(capsys: pytest.CaptureFixture[str], *words: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience.cli import main
-from resilience.simulate.several import run_jobs
+from resilience.simulate.file_comparison import run_jobs
 
 TINY = """\
 title: Five seconds of failures
@@ -184,7 +184,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
         run_jobs(jobs, press, processes=1)
 
-    monkeypatch.setattr("resilience.simulate.several.run_jobs", interrupted)
+    monkeypatch.setattr("resilience.simulate.file_comparison.run_jobs", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130

@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 
 from resilience.bitget.operations import OPERATIONS
-from resilience.config.lint import lint
-from resilience.config.reading import read_file
-from resilience.config.schema import policy_schema
-from resilience.config.schema_of_codes import code_schema
+from resilience.config.checks.lint import lint
+from resilience.config.loading.yaml_reader import read_file
+from resilience.config.schema.code_table_schema import code_schema
+from resilience.config.schema.policy_schema import policy_schema
 from resilience.errors import Problem
 
 ROOT = Path(__file__).parents[2]

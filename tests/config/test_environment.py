@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resilience import Policies, PolicyError
-from resilience.config.lint import lint
-from resilience.config.load import from_mapping
+from resilience.config.checks.lint import lint
+from resilience.config.loading.policy_file import from_mapping
 
 SECRET = "hunter2-and-a-lot-more"
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience.config.globs import effort
-from resilience.config.lint import lint
-from resilience.config.load import from_mapping, load
-from resilience.config.mappings import as_node
-from resilience.config.mistakes import MOST
-from resilience.config.nodes import DEEPEST, LONGEST, MOST_NODES
+from resilience.config.checks.globs import effort
+from resilience.config.checks.lint import lint
+from resilience.config.loading.mappings import as_node
+from resilience.config.loading.mistakes import MOST
+from resilience.config.loading.nodes import DEEPEST, LONGEST, MOST_NODES
+from resilience.config.loading.policy_file import from_mapping, load
 
 
 def joined(template: str, count: int, between: str = "") -> str:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.bitget.operations import OPERATIONS
-from resilience.config.globs import covers, effort, shared_name
-from resilience.config.lint import lint
+from resilience.config.checks.globs import covers, effort, shared_name
+from resilience.config.checks.lint import lint
 
 
 def warnings(folder: Path, text: str) -> list[str]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from resilience import Policies, Policy, PolicyError
 from resilience._core.policy.policy import PolicySet
-from resilience.config.lint import lint
-from resilience.config.load import builtin, from_mapping, load
-from resilience.config.reading import read_text
+from resilience.config.checks.lint import lint
+from resilience.config.loading.policy_file import builtin, from_mapping, load
+from resilience.config.loading.yaml_reader import read_text
 
 DESIGN = """\
 version: 1

@@ -18,14 +18,14 @@ from resilience import PolicyError
 from resilience._core.policy.policy import Operation, Policy
 from resilience._core.policy.section import Section, about, hints
 from resilience._core.policy.units import Spec
-from resilience.config.load import from_mapping
-from resilience.config.patterns import pattern
-from resilience.config.reading import read_file
-from resilience.config.reference import key_tables
-from resilience.config.schema import as_text, policy_schema
-from resilience.config.schema_of_codes import code_schema
-from resilience.config.sections import in_files
-from resilience.config.tables import CodeRegistry
+from resilience.config.codes.code_tables import CodeRegistry
+from resilience.config.loading.policy_file import from_mapping
+from resilience.config.loading.section_nodes import in_files
+from resilience.config.loading.yaml_reader import read_file
+from resilience.config.schema.code_table_schema import code_schema
+from resilience.config.schema.patterns import pattern
+from resilience.config.schema.policy_schema import as_text, policy_schema
+from resilience.config.schema.reference_tables import key_tables
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "policies"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from resilience import PolicyError
-from resilience.config.load import from_mapping
-from resilience.config.secrets import looks_secret
+from resilience.config.loading.policy_file import from_mapping
+from resilience.config.loading.secret_values import looks_secret
 
 
 def told(mapping: dict[str, Any]) -> str:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Category, CodeRegistry, PolicyError, Rule
-from resilience.config.files import shipped
-from resilience.config.rows import take_rows
-from resilience.config.tables import builtin_names
+from resilience.config.codes.code_tables import builtin_names
+from resilience.config.codes.row_reader import take_rows
+from resilience.config.loading.shipped_files import shipped
 
 
 def test_what_is_shipped() -> None:

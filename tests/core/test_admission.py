@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from resilience import Policy, PolicyError
+from resilience._core.policy.sections import Admission as Settings
 from resilience._core.stages.admission import Admission, Track, Waiter
-from resilience._core.policy.policy import Admission as Settings
 
 LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
 PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}

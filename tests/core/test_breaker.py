@@ -10,13 +10,13 @@ import pybreaker
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError
-from resilience._pipeline.breaker_pool import Breakers
-from resilience._core.stages.breaker import Breaker, Permit
 from resilience._core.base.events import Events
-from resilience._core.policy.policy import Breaker as Settings
+from resilience._core.policy.sections import Breaker as Settings
 from resilience._core.policy.units import Calls
+from resilience._core.stages.breaker import Breaker, Permit
 from resilience._core.stages.outcome_window import CallWindow, Window
-from resilience.config.lint import lint
+from resilience._pipeline.breaker_pool import Breakers
+from resilience.config.checks.lint import lint
 from resilience.testing import FakeClock, no_waits
 
 

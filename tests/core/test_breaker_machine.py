@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from resilience import CircuitOpenError, Pipeline, Policy
+from resilience._core.policy.sections import Breaker as Settings
 from resilience._core.stages.breaker import Breaker
-from resilience._core.policy.policy import Breaker as Settings
 from resilience.testing import FakeClock
 from tests.core.breaker_model import Model
 

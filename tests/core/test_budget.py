@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from resilience._core.policy.sections import Budget as Settings
 from resilience._core.stages.budget import Budget
-from resilience._core.policy.policy import Budget as Settings
 
 
 def budget(ratio: float, floor: float, calls: int = 0) -> Budget:

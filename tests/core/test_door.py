@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import AdmissionRejectedError, CircuitOpenError, Pipeline, Policy, QuotaExceededError
-from resilience._core.call.steps import Action
 from resilience._core.call.attempt_gate import Door
+from resilience._core.call.operation_info import Binding
+from resilience._core.call.steps import Action
 from resilience._core.stages.rate_window import Gauge, Turn
-from resilience._core.call.plan import Binding
 from resilience.testing import FakeClock
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from resilience import Category, CircuitOpenError, Failure
+from resilience._core.policy.sections import Fallback
 from resilience._core.stages.fallback import Instead, LastGood, instead, wanted
-from resilience._core.policy.policy import Fallback
 
 RETRYABLE = Failure(Category.RETRYABLE, executed="no")
 DOUBTFUL = Failure(Category.RETRYABLE, executed="maybe")

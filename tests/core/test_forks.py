@@ -7,11 +7,11 @@ from weakref import WeakSet
 import pytest
 
 from resilience._core.base import fork_safety as forks
+from resilience._core.policy.sections import Admission as Slots
+from resilience._core.policy.sections import Breaker as Rules
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker, Permit
 from resilience._core.stages.rate_window import Gauge
-from resilience._core.policy.policy import Admission as Slots
-from resilience._core.policy.policy import Breaker as Rules
 from resilience.testing import FakeClock
 
 

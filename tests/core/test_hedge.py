@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from resilience._core.policy.sections import Hedge
 from resilience._core.stages.hedge import Pace
-from resilience._core.policy.policy import Hedge
 
 
 def paced(times: list[float], percentile: float | None = 0.5) -> Pace:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, Pipeline, Policy
-from resilience._core.call.steps import Call
-from resilience._core.call.plan import Binding, Plan
+from resilience._core.call.operation_info import Binding
+from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
+from resilience._core.call.steps import Call
 from resilience.testing import FakeClock
 
 

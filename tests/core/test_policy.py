@@ -10,8 +10,9 @@ import pytest
 
 from resilience import Category, Policy, PolicyError
 from resilience._core.policy import policy as sections
-from resilience._core.policy.policy import NO_VALUE, Admission, Fallback, Lane, PolicySet, Quota
+from resilience._core.policy.policy import PolicySet
 from resilience._core.policy.section import Section, about, hints
+from resilience._core.policy.sections import NO_VALUE, Admission, Fallback, Lane, Quota
 from resilience._core.policy.units import Spec
 
 SETTINGS = """

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from resilience import Pipeline, Policy, PolicyError
-from resilience._core.stages.rate_window import Gauge, Turn
-from resilience._core.policy.policy import Quota as Settings
+from resilience._core.policy.sections import Quota as Settings
 from resilience._core.stages.quota import Quota, Quotas, pay, undo
+from resilience._core.stages.rate_window import Gauge, Turn
 from resilience.integrations._rate_limit_headers import limits_in
 from resilience.testing import FakeClock
 

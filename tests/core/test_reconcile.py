@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience._core.policy.policy import Reconcile
 from resilience._core.call.reconcile import _NO_SECONDS, Doubt, Fence, NotFound, Verdict, in_seconds
+from resilience._core.policy.sections import Reconcile
 
 AT = 1_700_000_000.0
 """Unix time of the first stamp; the monotonic clock stands at 100 then."""

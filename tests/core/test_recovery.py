@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy, failure_of
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience.testing import FakeClock
 
 READ = Binding(operation="read", read=True)

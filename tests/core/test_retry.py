@@ -9,7 +9,7 @@ import pytest
 import tenacity
 
 from resilience import Pipeline, Policies, Policy, PolicyError
-from resilience._core.policy.policy import Backoff, Retry
+from resilience._core.policy.sections import Backoff, Retry
 from resilience._core.stages.retry import Schedule, bounds
 from resilience.testing import FakeClock
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from resilience._core.policy.sections import Breaker as BreakerSettings
+from resilience._core.policy.sections import Budget as BudgetSettings
+from resilience._core.policy.sections import Quota as QuotaSettings
 from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.budget import Budget
-from resilience._core.policy.policy import Breaker as BreakerSettings
-from resilience._core.policy.policy import Budget as BudgetSettings
-from resilience._core.policy.policy import Quota as QuotaSettings
-from resilience._core.stages.quota import Quota
 from resilience._core.stages.outcome_window import CallWindow, Window
+from resilience._core.stages.quota import Quota
 from resilience.testing import FakeClock
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from resilience._core.policy.stream import Limits, Pace
+from resilience._core.policy.stream_limits import Limits, Pace
 
 
 def test_limits_where_time_runs_faster() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from resilience._core.stages.tally import Tally
+from resilience._core.stages.counter import Tally
 
 
 def test_reading_does_not_count() -> None:

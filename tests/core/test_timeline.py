@@ -8,7 +8,7 @@ import pytest
 import tenacity
 
 from resilience import Policy, Stage
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience._core.call.timeline import around, attempts_of, timeline, waits_of
 
 BACKOFF = {"kind": "constant", "initial": 4, "jitter": "equal"}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
-from resilience._core.call.steps import Action, Call
 from resilience._core.call.context import Place
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience._core.call.recovery import Recovery
+from resilience._core.call.steps import Action, Call
 from resilience.testing import FakeClock
 
 RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": 2, "jitter": "none"}}

@@ -9,8 +9,8 @@ import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy, failure_of
 from resilience._core.call.context import CONTEXT
-from resilience._core.classify.attach import given_up_in
 from resilience._core.call.rejection_factory import Refusals
+from resilience._core.classify.attach import given_up_in
 from resilience.testing import FakeClock
 
 

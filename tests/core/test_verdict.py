@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from resilience import Category, Failure, Pipeline, Policy
-from resilience._core.call.steps import Call
-from resilience._core.call.plan import Binding
 from resilience._core.call.failure_report import caused_by, of_attempt, of_call, of_inner
+from resilience._core.call.operation_info import Binding
+from resilience._core.call.steps import Call
 from resilience.testing import FakeClock
 
 UTC = 1_700_000_000.0

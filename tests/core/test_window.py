@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from resilience._core.policy.sections import Breaker as Settings
 from resilience._core.stages.breaker import Breaker
-from resilience._core.policy.policy import Breaker as Settings
 from resilience._core.stages.outcome_window import CallWindow, Window
 from resilience.testing import FakeClock
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, RejectedError, failure_of
-from resilience.integrations._http import shorter
+from resilience.integrations._http_rules import shorter
 from resilience.testing import FakeClock
 from tests.integrations.http_clients import (
     Ask,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import Policies
-from resilience._core.call.plan import Binding
-from resilience.config.load import from_mapping
+from resilience._core.call.operation_info import Binding
+from resilience.config.loading.policy_file import from_mapping
 from resilience.testing import FakeClock
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from resilience import Policies, failure_of
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
-from resilience.bitget.clock import ServerClock
 from resilience.bitget.frames import FramesV2
+from resilience.bitget.server_clock import ServerClock
 from resilience.bitget.socket_orders import SocketOrders
 from resilience.sandbox import Sandbox
 from resilience.streams import Limits, Pace
-from resilience.streams.dialect import Kind, Message
-from resilience.streams.link import Link
-from resilience.streams.request import Request
-from resilience.streams.steps import Send
+from resilience.streams.session.connection import Link
+from resilience.streams.session.dialect import Kind, Message
+from resilience.streams.session.request import Request
+from resilience.streams.session.steps import Send
 from tests.bitget.listening import ENOUGH, Heard, client_of, run
 
 ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}

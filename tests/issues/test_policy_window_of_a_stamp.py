@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resilience import Policies
-from resilience._core.call.plan import fence_of
+from resilience._core.call.operation_info import fence_of
 from resilience.bitget import BitgetClient
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from resilience import PolicyError
-from resilience.config.load import from_mapping
+from resilience.config.loading.policy_file import from_mapping
 
 HELD = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
 

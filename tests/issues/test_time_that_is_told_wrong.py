@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, current_call, failure_of
-from resilience.config.lint import lint
+from resilience.config.checks.lint import lint
 from resilience.testing import FakeClock
 
 

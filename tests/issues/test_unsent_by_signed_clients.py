@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Pipeline, Policy, failure_of
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience.testing import FakeClock
 
 

@@ -2,7 +2,7 @@
 
 from resilience import Policy
 from resilience.simulate import Scenario, Trouble
-from resilience.simulate.compare import Comparison, Job, run_job
+from resilience.simulate.real_run_comparison import Comparison, Job, run_job
 
 SMALL = Scenario(clients=2, rate=10, capacity=20, troubles=(Trouble(start=5, end=10, kind="refuse"),), lasts=25)
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from resilience.cli.show import show_table
+from resilience.cli.terminal import show_table
 
 COLUMNS = ("policy", "offered", "attempts a request", "success", "breaker opened", "budget exhausted", "refused")
 ROWS = [

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from resilience import NOT_FOUND, Found, Policies
 from resilience.cli import main
-from resilience.replay.recorded import read_log
+from resilience.replay.log_reader import read_log
 from resilience.telemetry.structlog import StructlogListener
 from resilience.testing import FakeClock
 
@@ -275,8 +275,8 @@ _EVENTS = st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed", "
 @given(st.lists(st.tuples(_EVENTS, st.dictionaries(st.sampled_from(_FIELDS), _VALUES)), max_size=6), st.text())
 def test_no_line_makes_it_fail(lines: list[tuple[str, dict[str, Any]]], odd: str) -> None:
     """Any value in any field, and any text: calls come out or nothing does."""
-    from resilience.config.load import builtin
-    from resilience.replay.compare import compared
+    from resilience.config.loading.policy_file import builtin
+    from resilience.replay.comparison import compared
     from resilience.replay.rerun import replay
 
     told = [json.dumps({**fields, "event": f"resilience.{name}"}) for name, fields in lines]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from resilience import Policies
 from resilience.sandbox import Sandbox
-from resilience.sandbox.faults import MIXES, QUERY, WRITE, FaultError, draw, rates_of, share
+from resilience.sandbox.exchange.faults import MIXES, QUERY, WRITE, FaultError, draw, rates_of, share
 
 Send = Callable[..., requests.Response]
 PLACE, INFO = "/api/v2/spot/trade/place-order", "/api/v2/spot/trade/orderInfo"

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from resilience.sandbox import Sandbox
-from resilience.sandbox.faults import FaultError
+from resilience.sandbox.exchange.faults import FaultError
 
 Send = Callable[..., requests.Response]
 TRADE, MIX = "/api/v2/spot/trade", "/api/v2/mix/order"

@@ -9,11 +9,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from resilience.sandbox import Sandbox
-from resilience.sandbox.sockets.connection import Connection, Shared
-from resilience.sandbox.sockets.faults import now_of
-from resilience.sandbox.sockets.frames import Act
-from resilience.sandbox.sockets.operations import receive
-from resilience.sandbox.sockets.venue import Venue
+from resilience.sandbox.websocket.client_frames import receive
+from resilience.sandbox.websocket.connection import Connection, Shared
+from resilience.sandbox.websocket.connections import Venue
+from resilience.sandbox.websocket.frames import Act
+from resilience.sandbox.websocket.socket_faults import now_of
 from tests.sandbox.speaking import TICKER, Speak, alive, ask, ended, told
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from resilience import Policies, Policy
 from resilience.simulate import Errors, Scenario, Trouble, Watch
-from resilience.simulate.compare import Comparison, Job, Run, run_job
 from resilience.simulate.figures import percentile
-from resilience.simulate.several import run_jobs
+from resilience.simulate.file_comparison import run_jobs
+from resilience.simulate.real_run_comparison import Comparison, Job, Run, run_job
 from resilience.simulate.verdict import verdict
 
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}

@@ -13,7 +13,7 @@ import pytest
 
 from resilience import Policies, Policy
 from resilience.simulate import Scenario, Surge, Trouble
-from resilience.simulate.compare import Comparison, Job, run_job
+from resilience.simulate.real_run_comparison import Comparison, Job, run_job
 from resilience.simulate.report import page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -10,7 +10,7 @@ import pytest
 from resilience import PolicyError
 from resilience._core.policy.section import hints
 from resilience.simulate import Errors, Limit, Scenario, Surge, Trouble
-from resilience.simulate.files import load_scenario, scenario_path, shipped_scenarios
+from resilience.simulate.scenario_files import load_scenario, scenario_path, shipped_scenarios
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())

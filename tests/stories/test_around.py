@@ -11,8 +11,8 @@ import pytest
 import trio
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError, Stage, current_call, failure_of
-from resilience._core.call.plan import Binding
-from resilience._core.policy.policy import Fallback
+from resilience._core.call.operation_info import Binding
+from resilience._core.policy.sections import Fallback
 from resilience.testing import FakeClock, recorded_events
 
 READ = Binding(operation="read", read=True)

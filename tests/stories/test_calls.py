@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from resilience import CircuitOpenError, DeadlineExceededError, Pipeline, Policies, Policy, RejectedError, Stage, current_call, failure_of
+from resilience import (
+    CircuitOpenError,
+    DeadlineExceededError,
+    Pipeline,
+    Policies,
+    Policy,
+    RejectedError,
+    Stage,
+    current_call,
+    failure_of,
+)
 from resilience.testing import FakeClock
 
 PLAIN = {"kind": "constant", "initial": "1s", "jitter": "none"}

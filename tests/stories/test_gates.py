@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from resilience import AdmissionRejectedError, CircuitOpenError, Pipeline, Policies, Policy, QuotaExceededError, current_call, failure_of
-from resilience._core.call.plan import Binding
+from resilience import (
+    AdmissionRejectedError,
+    CircuitOpenError,
+    Pipeline,
+    Policies,
+    Policy,
+    QuotaExceededError,
+    current_call,
+    failure_of,
+)
+from resilience._core.call.operation_info import Binding
 from resilience.testing import FakeClock
 
 PLAIN = {"kind": "constant", "initial": "1s", "jitter": "none"}

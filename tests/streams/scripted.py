@@ -7,12 +7,12 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from resilience import Policies
-from resilience._core.call.plan import Binding
+from resilience._core.call.operation_info import Binding
 from resilience.streams import Limits, Session
-from resilience.streams.attempts import Attempts
-from resilience.streams.dialect import Arg, Kind, Message
-from resilience.streams.link import gauge_of
-from resilience.streams.steps import Open, Send, Shut, Step, Tell
+from resilience.streams.session.connect_attempts import Attempts
+from resilience.streams.session.connection import gauge_of
+from resilience.streams.session.dialect import Arg, Kind, Message
+from resilience.streams.session.steps import Open, Send, Shut, Step, Tell
 from resilience.testing import FakeClock
 
 LIMITS = Limits(frames={"rate": "4/s", "burst": 4}, subscribes={"rate": "6/m", "burst": 6}, message_bytes=256)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience.streams.buffer import Buffer, Overflow
-from resilience.streams.hub import Hub
+from resilience.streams.dispatcher import Hub
 
 
 def drained(buffer: Buffer) -> list[Any]:

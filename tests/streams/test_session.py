@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience.streams import Limits
-from resilience.streams.session import State
+from resilience.streams.session.session import State
 from tests.streams.scripted import LIMITS, Play
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience.streams import Limits
-from resilience.streams.session import State
+from resilience.streams.session.session import State
 from tests.streams.scripted import Play
 
 NAMES = ("a", "b", "c")

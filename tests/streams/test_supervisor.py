@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience.simulate.loop import VirtualClock, run_virtual
+from resilience.simulate.virtual_loop import VirtualClock, run_virtual
 from resilience.streams import Limits, StreamClient, Venue
-from resilience.streams.failure import EVENTS, Gap
-from resilience.streams.windows import window_of
+from resilience.streams.connection_windows import window_of
+from resilience.streams.session.stream_failure import EVENTS, Gap
 from tests.streams.scripted import Plain
 
 A = {"of": "a"}

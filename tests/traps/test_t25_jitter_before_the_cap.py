@@ -7,7 +7,7 @@ from itertools import cycle
 import pytest
 
 from resilience import Policy
-from resilience._core.policy.policy import Backoff
+from resilience._core.policy.sections import Backoff
 from resilience._core.stages.retry import Schedule, bounds
 
 

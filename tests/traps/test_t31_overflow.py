@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience._core.policy.policy import Backoff, Retry
+from resilience._core.policy.sections import Backoff, Retry
 from resilience._core.stages.retry import Schedule, bounds
 
 

@@ -11,7 +11,7 @@ import pytest
 from resilience import ApiError, Policies, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
 from resilience.bitget.answers import opened
-from resilience.integrations._http import Answer
+from resilience.integrations._http_rules import Answer
 from resilience.sandbox import Sandbox
 
 GOOD = {"side": "buy", "orderType": "market", "force": "gtc", "size": "50"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from resilience import Pipeline, Policies, Policy, PolicyError, current_call
-from resilience.config.load import load
+from resilience.config.loading.policy_file import load
 from resilience.testing import FakeClock, recorded_events
 
 CALLS = 400  # of each thread and each task

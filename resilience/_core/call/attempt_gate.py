@@ -13,12 +13,12 @@ from math import inf
 from typing import Any
 
 from ...errors import AdmissionRejectedError, CircuitOpenError, QuotaExceededError
-from ..stages.admission import Track, Waiter
-from .steps import Action, Step
 from ..base.clock import Clock
+from ..stages.admission import Track, Waiter
+from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import Turn
 from .plan import Plan, Ticket
-from ..stages.quota import Cost, pay, undo
+from .steps import Action, Step
 
 __all__ = ["OPEN", "POLL", "Door"]
 

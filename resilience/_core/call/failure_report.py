@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ..classify.failure import Failure
 
 if TYPE_CHECKING:
-    from .steps import Call
     from .plan import Plan
+    from .steps import Call
 
 __all__ = ["caused_by", "of_attempt", "of_call", "of_inner"]
 

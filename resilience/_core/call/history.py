@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RejectedError
-from .steps import Call
-from .context import Place
+from ..classify.attach import annotate, given_up_in, keep
 from ..classify.failure import Failure
+from ..policy.codes import Category
+from .context import Place
+from .failure_report import caused_by, of_attempt, of_call, of_inner
 from .plan import Plan, Ticket
 from .reconcile import Doubt
-from ..classify.attach import annotate, given_up_in, keep
-from ..policy.codes import Category
-from .failure_report import caused_by, of_attempt, of_call, of_inner
+from .steps import Call
 
 if TYPE_CHECKING:
     from .attempt_gate import Door

@@ -6,81 +6,29 @@ Nothing here decides or waits: `recovery.py` reads a plan and decides, the drive
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import inf
 from types import CoroutineType
 from typing import Any
 
+from ..base.clock import Clock
+from ..base.events import Event, Events
+from ..classify.classifier import Classifier
+from ..policy.policy import Policy
+from ..policy.sections import Reconcile
 from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.budget import Budget
-from ..classify.classifier import Classifier
-from ..base.clock import Clock
-from ..base.events import Event, Events
-from .idempotency_key import KeySlot
-from ..policy.policy import Policy, Reconcile
 from ..stages.quota import Quotas
-from .reconcile import Fence
 from ..stages.retry import Schedule
+from .idempotency_key import KeySlot
+from .operation_info import Binding, fence_of
 from .rejection_factory import Refusals
 
-__all__ = ["PLAIN", "Binding", "Plan", "fence_of"]
+__all__ = ["PLAIN", "Plan"]
 
 Ticket = int | Permit
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
 """Classes whose values are never an error, nor anything that must be looked into."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """How one function or one method of a client takes part.
-
-    Attributes:
-        operation: the operation's name.
-        idempotent: whether sending twice is harmless; None means a write.
-        read: nothing is changed by it: `executed` is `n_a`.
-        key: the parameter that carries the idempotency key: a keyword (`clientOid`), or a key
-            inside a mapping parameter (`params.clientOid`); None carries none.
-        reconcile: called with the call in doubt; returns `Found` or `NOT_FOUND`.
-        registry: the client's own table of codes, asked before those of the policy.
-        host: the host it talks to, for breakers and quotas by host.
-        lane: the lane that its calls take, by name, or a function of their (args, kwargs) that tells it.
-        account: a name of the account that gives nothing away.
-        fence: the API's bounds W, P and L.
-        refusals: our refusal → a subclass that also inherits the client's own error base.
-        results: False when a returned value is never an error.
-        bad: tells of a returned answer that it is a failure which the caller gets back as it is
-            (an HTTP response with status 503).
-        discard: closes a returned answer that is thrown away, before the next attempt, which may
-            need its connection; async where the function is.
-        once: the body cannot be replayed: it is sent once, whatever the policy says.
-        resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
-        signed: the client tells each attempt's stamp before anything of it is sent.
-        windowed: a signed request carries the policy's window, so that the server holds it to that.
-        resumed: the first attempt was made by a process that has ended.
-        stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
-    """
-
-    operation: str
-    idempotent: bool | None = None
-    read: bool = False
-    key: str | None = None
-    reconcile: Callable[..., Any] | None = None
-    registry: str | None = None
-    host: str | None = None
-    account: str | None = None
-    lane: str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None = None
-    fence: Fence | None = None
-    refusals: Mapping[type, type] = field(default_factory=dict)
-    results: bool = True
-    bad: Callable[[Any], bool] | None = None
-    discard: Callable[[Any], Any] | None = None
-    once: bool = False
-    resync: bool = False
-    signed: bool = False
-    windowed: bool = False
-    resumed: bool = False
-    stamps: Callable[[], list[float]] = list
 
 
 class Plan:
@@ -239,18 +187,3 @@ class Plan:
             return result if bad is not None and bad(result) else None
 
         return inspect
-
-
-def fence_of(rules: Reconcile, binding: Binding) -> Fence:
-    """Return the API's bounds with those that the policy sets put in their place.
-
-    A signed request that does not carry the policy's window is accepted for as long as any signed stamp:
-    a shorter window in the policy changes nothing about that, and must not shorten the fence.
-    """
-    bounds = binding.fence or Fence()
-    told = rules.stamp_window if binding.signed and not binding.windowed else rules.window
-    return Fence(
-        window=bounds.window if told is None else told,
-        processing=bounds.processing if rules.processing is None else rules.processing,
-        lag=bounds.lag if rules.lag is None else rules.lag,
-    )

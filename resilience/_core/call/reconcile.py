@@ -16,7 +16,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from ..policy.policy import Reconcile
+from ..policy.sections import Reconcile
 
 __all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict", "in_seconds"]
 

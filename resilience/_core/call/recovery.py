@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import CircuitOpenError, QuotaExceededError
-from .steps import Action, Call, Step
-from .context import Place
+from ..policy.codes import Category
 from .attempt_gate import OPEN, POLL, Door
+from .context import Place
+from .history import Trail
 from .plan import Plan, Ticket
 from .reconcile import Found, NotFound, Verdict, in_seconds
-from ..policy.codes import Category
-from .history import Trail
+from .steps import Action, Call, Step
 
 __all__ = ["Recovery"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError
+from ..classify.attach import keep
 from .attempt_gate import OPEN, POLL, Door
 from .plan import Plan, Ticket
-from ..classify.attach import keep
 
 __all__ = ["Patience", "admitted", "out_of_time", "shut_out", "turned_away"]
 

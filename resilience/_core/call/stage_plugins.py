@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from ...errors import PolicyError
 from ..policy.policy import Policy
 from .stage import Stage
-from ...errors import PolicyError
 
 __all__ = ["missing", "stages_of"]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from .plan import Binding, fence_of
-from ..policy.policy import NO_VALUE, Policy, Reconcile
+from ..policy.policy import Policy
+from ..policy.sections import NO_VALUE, Reconcile
 from ..stages.retry import bounds
+from .operation_info import Binding, fence_of
 
 __all__ = ["MOST_SHOWN", "around", "attempts_of", "timeline", "waits_of"]
 

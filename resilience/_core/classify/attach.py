@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import RejectedError
-from .failure import Failure
 from ..policy.codes import Category
+from .failure import Failure
 
 __all__ = ["annotate", "given_up_in", "keep", "kept"]
 

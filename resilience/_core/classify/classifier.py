@@ -14,11 +14,11 @@ from math import isfinite
 from typing import Any
 
 from ...errors import ApiError, RejectedError
+from ..base.fork_safety import new_lock
+from ..policy.codes import Category, CodeRegistry, Listed, Rule
+from ..policy.sections import Unknown
 from .evidence import Evidence, around, code_of, failed_in, gather, get, json_body, walk
 from .failure import Failure
-from ..base.fork_safety import new_lock
-from ..policy.policy import Unknown
-from ..policy.codes import Category, CodeRegistry, Listed, Rule
 
 __all__ = ["Classifier"]
 

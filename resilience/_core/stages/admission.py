@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..base.fork_safety import heeds_forks, new_lock
-from ..policy.policy import Admission as Settings
-from ..policy.policy import Lane
+from ..policy.sections import Admission as Settings
+from ..policy.sections import Lane
 
 __all__ = ["CANCEL", "Admission", "Track", "Waiter", "priority"]
 

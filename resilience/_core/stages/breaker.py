@@ -14,11 +14,11 @@ from math import inf
 from typing import Any
 
 from ..base.fork_safety import heeds_forks, new_lock
-from ..policy.policy import Breaker as Settings
-from .breaker_snapshot import VERSION, Snapshot, read
-from .pybreaker_state import States, Told, Watcher
+from ..policy.sections import Breaker as Settings
 from ..policy.units import Calls
+from .breaker_snapshot import VERSION, Snapshot, read
 from .outcome_window import CallWindow, Window
+from .pybreaker_state import States, Told, Watcher
 
 __all__ = ["Breaker", "Permit"]
 

@@ -8,7 +8,7 @@ fails, attempts stay at 1 + ratio times the calls.
 from __future__ import annotations
 
 from ..base.fork_safety import new_lock
-from ..policy.policy import Budget as Settings
+from ..policy.sections import Budget as Settings
 from .outcome_window import Window
 
 __all__ = ["Budget"]

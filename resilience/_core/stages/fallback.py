@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ...errors import RejectedError
 from ..classify.failure import Failure
-from ..policy.policy import NO_VALUE, Fallback
+from ..policy.sections import NO_VALUE, Fallback
 
 __all__ = ["Instead", "LastGood", "instead", "wanted"]
 

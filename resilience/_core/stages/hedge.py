@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..policy.policy import Hedge
+from ..policy.sections import Hedge
 
 __all__ = ["Pace"]
 

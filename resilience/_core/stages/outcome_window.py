@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from ..base.fork_safety import new_lock
-from .tally import Tally
+from .counter import Tally
 
 __all__ = ["CallWindow", "Counts", "Window"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
+from ..policy.sections import Quota as Settings
 from .rate_window import Gauge, Turn
-from ..policy.policy import Quota as Settings
 
 __all__ = ["Cost", "Quota", "Quotas", "pay", "undo"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from ..policy.policy import Backoff, Retry
+from ..policy.sections import Backoff, Retry
 
 if TYPE_CHECKING:
     import tenacity

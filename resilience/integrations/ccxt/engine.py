@@ -14,8 +14,8 @@ from typing import Any
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import redact
-from .requests_sent import REQUEST, Request, reading
 from .._rate_limit_headers import heard
+from .requests_sent import REQUEST, Request, reading
 
 __all__ = ["engine_class"]
 

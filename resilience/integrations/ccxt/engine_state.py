@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
-from .requests_sent import ATTEMPT, REQUEST, Request, leave
 from .exchange_support import Venue
+from .requests_sent import ATTEMPT, REQUEST, Request, leave
 
 __all__ = ["Parts", "State"]
 

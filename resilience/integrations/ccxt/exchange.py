@@ -22,20 +22,20 @@ from urllib.parse import urlsplit
 import ccxt  # type: ignore[import-untyped]  # ccxt brings no types
 from ccxt.base.types import Entry  # type: ignore[import-untyped]  # nor here
 
-from ..._entry.wrap import proxy_class
-from ..._core.call.plan import Binding
+from ..._core.call.operation_info import Binding
+from ..._entry.operation_rules import Rules
+from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
-from ..._entry.operation_rules import Rules
-from ...config.tables import is_known
+from ...config.codes.code_tables import is_known
 from ...telemetry.redaction import redact
-from .requests_sent import ATTEMPT, Attempt
-from .dry_run import Handle
-from .._http import refusals
+from .._http_rules import refusals
 from .._order_lanes import lane_of
+from ..requests import without_retries
+from .dry_run import Handle
 from .engine_state import Parts
 from .method_names import Kind, implicit, unified
-from ..requests import without_retries
+from .requests_sent import ATTEMPT, Attempt
 
 __all__ = ["REFUSALS", "wrap"]
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..figures import Series
+from ..phrases import count, seconds, share, span
 from ..scenario import Scenario
-from ..words import count, seconds, share, span
 from .frame import WIDE, absent, frame
 from .scales import Scale, linear, logarithmic
 

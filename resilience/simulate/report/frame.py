@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from ..incidents import Trouble
+from ..phrases import span
 from ..scenario import Scenario
-from ..troubles import Trouble
-from ..words import span
 from .scales import Scale, nice_steps
 
 __all__ = ["WIDE", "absent", "frame", "trouble_words"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from ..compare import Comparison, Run
+from ..phrases import count, recovered, seconds, share, span
+from ..real_run_comparison import Comparison, Run
 from ..scenario import Scenario
-from ..words import count, recovered, seconds, share, span
 from .charts import Scales, breaker_chart, budget_chart, latency_chart, load_chart, scales_of
 
 __all__ = ["page"]

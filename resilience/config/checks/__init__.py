@@ -1,0 +1,1 @@
+"""Warnings about settings that cannot take effect."""

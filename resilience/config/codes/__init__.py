@@ -1,0 +1,1 @@
+"""Code tables in YAML become `CodeRegistry` objects."""

@@ -1,0 +1,49 @@
+"""A mapping that was made in Python as nodes without a place: what reads files reads it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from ...errors import PolicyError
+from .nodes import DEEPEST, LONGEST, MOST_NODES, Node
+
+__all__ = ["as_node"]
+
+
+def as_node(value: Any) -> Node:
+    """Return a mapping as nodes.
+
+    Raises:
+        PolicyError: it is nested too deeply, in itself perhaps, or too large.
+    """
+    return _node(value, 0, count(1))
+
+
+def _node(value: Any, depth: int, number: count[int]) -> Node:
+    if depth > DEEPEST:
+        raise PolicyError(f"nested more than {DEEPEST} levels deep")
+    if next(number) > MOST_NODES:
+        raise PolicyError(f"more than {MOST_NODES} values")
+    if isinstance(value, Mapping):
+        pairs = [(_scalar(str(key), quoted=True), _node(one, depth + 1, number)) for key, one in value.items()]
+        return Node(pairs, 0, 0, "mapping")
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return Node([_node(one, depth + 1, number) for one in value], 0, 0, "list")
+    if isinstance(value, bool):
+        return Node("true" if value else "false", 0, 0)
+    return _scalar("" if value is None else _text(value), quoted=isinstance(value, str))
+
+
+def _scalar(text: str, *, quoted: bool) -> Node:
+    if len(text) > LONGEST:
+        raise PolicyError(f"a value of more than {LONGEST} characters: no setting is that long")
+    return Node(text, 0, 0, quoted=quoted)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError as error:  # Python writes no integer of more than some thousand digits
+        raise PolicyError(f"a value that cannot be written: {error}") from None

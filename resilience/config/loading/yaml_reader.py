@@ -1,0 +1,164 @@
+"""YAML as a tree of nodes, read safely: no tags, no constructors, bounded size, depth and number.
+
+The only importer of yaml.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...errors import PolicyError, Problem
+from .nodes import DEEPEST, LONGEST, MOST_NODES, Node
+
+__all__ = ["read_file", "read_text"]
+
+_MOST_BYTES = 1_000_000
+_TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
+
+
+def read_file(path: str | os.PathLike[str]) -> Node | None:
+    """Read one document; None for an empty one.
+
+    Raises:
+        PolicyError: the file cannot be read or is no YAML; says where.
+    """
+    name = os.fspath(path)
+    if not name:
+        raise _error("no file", 0, 0, "the path is empty")
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PolicyError.of([Problem(name, 0, 0, "", f"cannot be read: {reason}")]) from None
+    return read_text(raw, name)
+
+
+def read_text(raw: bytes | str, name: str) -> Node | None:
+    """Read one document from text; None for an empty one.
+
+    Raises:
+        PolicyError: the text is too large, not UTF-8, or no YAML.
+    """
+    if len(raw) > _MOST_BYTES:
+        raise _error(name, 0, 0, f"larger than {_MOST_BYTES} bytes: that is no policy file")
+    if isinstance(raw, bytes):
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise _error(name, *_place(raw, error.start), "not UTF-8") from None
+    else:
+        text = raw
+    return _Reader(text, name).document()
+
+
+def _place(raw: bytes, offset: int) -> tuple[int, int]:
+    """Return line and column of a byte; what stands before it on its line is read as well as it can be."""
+    before = raw[:offset]
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    return before.count(b"\n") + 1, column
+
+
+def _error(name: str, line: int, column: int, message: str) -> PolicyError:
+    return PolicyError.of([Problem(name, line, column, "", message)])
+
+
+class _Reader:
+    """Builds nodes from yaml's events, in one pass; it is the hot part of loading a code table."""
+
+    def __init__(self, text: str, name: str) -> None:
+        import yaml
+
+        self._name = name
+        self._next = _events(text, name).__next__
+        self._scalar, self._alias_event = yaml.ScalarEvent, yaml.AliasEvent
+        self._list, self._list_end = yaml.SequenceStartEvent, yaml.SequenceEndEvent
+        self._mapping_end = yaml.MappingEndEvent
+        self._outer = (yaml.StreamStartEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
+        self._end = yaml.StreamEndEvent
+        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._count = 0
+
+    def document(self) -> Node | None:
+        root: Node | None = None
+        while (event := self._next()).__class__ is not self._end:
+            if isinstance(event, self._outer):
+                continue
+            if root is not None:
+                raise self._wrong(event, "a second document: one file holds one document")
+            root = self._node(event, 0)
+        empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
+        return None if empty else root
+
+    def _node(self, event: Any, depth: int) -> Node:
+        kind = event.__class__
+        before = self._count
+        self._count = before + 1
+        if before >= MOST_NODES:
+            raise self._wrong(event, f"more than {MOST_NODES} values: that is no policy file")
+        if kind is self._alias_event:
+            return self._alias(event)
+        mark = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        if kind is self._scalar:
+            if len(event.value) > LONGEST:
+                raise self._wrong(event, f"a value of more than {LONGEST} characters: no setting is that long")
+            node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
+        elif depth >= DEEPEST:
+            raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
+        elif kind is self._list:
+            node = Node(self._items(depth + 1), line, column, "list", False, self._name)
+        else:
+            node = Node(self._pairs(depth + 1), line, column, "mapping", False, self._name)
+        if event.tag is not None and event.tag not in _TAGS:
+            raise self._wrong(event, f"the tag {event.tag} is not allowed: plain values only")
+        if event.anchor:
+            self._anchors[event.anchor] = node, self._count - before
+        return node
+
+    def _alias(self, event: Any) -> Node:
+        if event.anchor not in self._anchors:
+            raise self._wrong(event, f"no anchor &{event.anchor} before this alias")
+        node, size = self._anchors[event.anchor]
+        self._count += size
+        if self._count > MOST_NODES:
+            raise self._wrong(event, f"aliases grow to more than {MOST_NODES} values")
+        return node
+
+    def _items(self, depth: int) -> list[Node]:
+        items, end = [], self._list_end
+        while (event := self._next()).__class__ is not end:
+            items.append(self._node(event, depth))
+        return items
+
+    def _pairs(self, depth: int) -> list[tuple[Node, Node]]:
+        pairs, end = [], self._mapping_end
+        while (event := self._next()).__class__ is not end:
+            key = self._node(event, depth)
+            if key.kind != "scalar":
+                raise self._wrong(event, "a key must be a plain word")
+            pairs.append((key, self._node(self._next(), depth)))
+        return pairs
+
+    def _wrong(self, event: Any, message: str) -> PolicyError:
+        mark = event.start_mark
+        return _error(self._name, mark.line + 1, mark.column + 1, message)
+
+
+def _events(text: str, name: str) -> Iterator[Any]:
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        yield from yaml.parse(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+        raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        offset = getattr(error, "position", 0)  # where a character stands that YAML does not know
+        line, column = _place(text.encode("utf-8", "replace"), offset)
+        raise _error(name, line, column, f"not YAML: {(str(error).splitlines() or ['unreadable'])[0]}") from None

@@ -1,0 +1,1 @@
+"""Watches policy files and compares two readings."""

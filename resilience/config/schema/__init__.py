@@ -1,0 +1,1 @@
+"""JSON schemas and reference tables, made from the settings classes."""

@@ -1,0 +1,137 @@
+"""What the exchange checks before it listens: key, passphrase, clock, signature, permission, limits."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote_plus
+
+from .order_store import RefusedError
+
+__all__ = ["Gate"]
+
+_LIMITS = {
+    "/api/v2/spot/trade/place-order": 10,
+    "/api/v2/spot/trade/cancel-order": 10,
+    "/api/v2/spot/trade/batch-orders": 5,
+    "/api/v2/spot/trade/cancel-replace-order": 5,
+    "/api/v2/mix/order/place-order": 10,
+    "/api/v2/mix/order/cancel-order": 10,
+    "/api/v2/mix/order/modify-order": 10,
+    "/api/v2/mix/order/detail": 10,
+    "/api/v2/mix/order/orders-pending": 10,
+    "/api/v2/mix/order/orders-history": 10,
+    "/api/v2/mix/account/accounts": 10,
+    "/api/v3/trade/place-order": 10,
+    "/api/v3/trade/cancel-order": 10,
+}
+_USUAL = 20  # requests a second and endpoint
+
+
+@dataclass
+class Gate:
+    """The checks of one exchange. Safe across threads.
+
+    Attributes:
+        window: seconds for which a stamp is accepted.
+        limits: whether the real exchange's rate limits hold.
+        can_trade: whether the key may place orders.
+        demo: whether the key is a demo key, which needs the header `paptrading: 1`.
+        unified: whether the account is a unified one, which V2 endpoints refuse.
+    """
+
+    key: str
+    secret: str
+    passphrase: str
+    window: float
+    limits: bool = True
+    can_trade: bool = True
+    demo: bool = False
+    unified: bool = False
+    _used: dict[tuple[str, int], int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def check(self, method: str, path: str, query: str, body: str, headers: Mapping[str, str], now: float) -> None:
+        """Let a private request in.
+
+        Raises:
+            RefusedError: something is missing, wrong, too old or not allowed.
+        """
+        key = headers.get("access-key", "")
+        if not key:
+            raise RefusedError("40006", "Invalid ACCESS_KEY")
+        if not headers.get("access-passphrase"):
+            raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
+        if not hmac.compare_digest(key.encode(), self.key.encode()):
+            raise RefusedError("40037", "Apikey does not exist")
+        self._check_account(path)
+        if (headers.get("paptrading") == "1") != self.demo:
+            raise RefusedError("40099", "exchange environment is incorrect")
+        stamp = headers.get("access-timestamp", "")
+        self._check_clock(stamp, now)
+        if not self._signed(stamp, method, path, query, body, headers.get("access-sign", "")):
+            raise RefusedError("40009", "sign signature error")
+        if not hmac.compare_digest(headers["access-passphrase"].encode(), self.passphrase.encode()):
+            raise RefusedError("40012", "apikey/password is incorrect")
+        if method == "POST" and not self.can_trade:
+            raise RefusedError("40014", "Incorrect permissions")
+
+    def _check_account(self, path: str) -> None:
+        """Keep classic accounts off V3 and unified ones off V2; the real exchange does so before it reads the rest."""
+        if self.unified and not path.startswith("/api/v3/"):
+            raise RefusedError("40085", "You are in Unified account mode, and the Classic Account API is not supported")
+        if not self.unified and path.startswith("/api/v3/"):
+            raise RefusedError("40084", "You are in Classic Account mode, and the Unified Account API is not supported")
+
+    def _check_clock(self, stamp: str, now: float) -> None:
+        if not (stamp.isdecimal() and len(stamp) == 13):
+            raise RefusedError("40005", "Invalid ACCESS_TIMESTAMP")
+        if abs(now - int(stamp) / 1000) > self.window:
+            raise RefusedError("40008", "Request timestamp expired")
+
+    def _signed(self, stamp: str, method: str, path: str, query: str, body: str, given: str) -> bool:
+        """Accept the query signed as sent, or signed with its raw values."""
+        for told in dict.fromkeys((query, unquote_plus(query))):
+            prehash = f"{stamp}{method}{path}{'?' + told if told else ''}{body}"
+            made = base64.b64encode(hmac.new(self.secret.encode(), prehash.encode(), sha256).digest()).decode()
+            if hmac.compare_digest(made, given):
+                return True
+        return False
+
+    def check_window(self, params: Mapping[str, Any], now: float) -> None:
+        """Hold a request to the receive window that it carries.
+
+        Raises:
+            RefusedError: the window has passed, or is none.
+        """
+        if "receiveWindow" not in params or "requestTime" not in params:
+            return
+        try:
+            window, sent = int(params["receiveWindow"]) / 1000, int(params["requestTime"]) / 1000
+        except (TypeError, ValueError):
+            raise RefusedError("40017", "Parameter verification failed receiveWindow") from None
+        if not 0 < window < 60:
+            raise RefusedError("40079", "receiveWindow must be less than 60 seconds")
+        if now - sent > window:
+            raise RefusedError("40078", "The request is outside its receive window")
+
+    def spend(self, path: str, now: float) -> int:
+        """Count a request against its endpoint's limit and return how many this second has left.
+
+        Raises:
+            RefusedError: none is left.
+        """
+        most = _LIMITS.get(path, _USUAL)
+        with self._lock:
+            second = int(now)
+            if len(self._used) > 1000:
+                self._used = {slot: n for slot, n in self._used.items() if slot[1] == second}
+            used = self._used[path, second] = self._used.get((path, second), 0) + 1
+        if used > most and self.limits:
+            raise RefusedError("429", "Too Many Requests", 429)
+        return max(0, most - used)

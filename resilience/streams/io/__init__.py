@@ -1,0 +1,1 @@
+"""The code of streams that waits and holds the sockets."""

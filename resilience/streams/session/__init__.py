@@ -1,0 +1,1 @@
+"""Decisions about one socket of a stream: no I/O and no await."""
