@@ -61,7 +61,7 @@ __all__ = [
     "wrap",
 ]
 
-_ROOMS = {
+_HOMES = {
     "NOT_FOUND": "_core.call.reconcile",
     "Category": "_core.policy.codes",
     "Classifier": "_core.classify.classifier",
@@ -85,7 +85,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on its first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_ROOMS.get(name, 'errors')}", __name__), name)
+    value = getattr(import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
     globals()[name] = value
     return value
 

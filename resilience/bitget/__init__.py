@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .async_client import AsyncBitgetClient
     from .error_codes import API_ERROR_CODE
     from .errors import BitgetApiError, BitgetSocketError, UndefinedParameterError
-    from .sync_transport import BitgetClient
+    from .sync_client import BitgetClient
     from .websocket import WebsocketClientV2, WebsocketClientV3
 
 __all__ = [
@@ -23,12 +23,12 @@ __all__ = [
     "WebsocketClientV3",
 ]
 
-_ROOMS = {
-    "API_ERROR_CODE": "codes",
-    "AsyncBitgetClient": "async_rest",
+_HOMES = {
+    "API_ERROR_CODE": "error_codes",
+    "AsyncBitgetClient": "async_client",
     "BitgetApiError": "errors",
     "BitgetSocketError": "errors",
-    "BitgetClient": "rest",
+    "BitgetClient": "sync_client",
     "UndefinedParameterError": "errors",
     "WebsocketClientV2": "websocket",
     "WebsocketClientV3": "websocket",
@@ -37,8 +37,8 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on its first use: a client brings its HTTP library, the codes bring nothing."""
-    if name not in _ROOMS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_ROOMS[name]}", __name__), name)
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Self
 
 from ..integrations import httpx as transport
-from .client import Client, asked_of, shaped, unclear
+from .client_base import Client, asked_of, shaped, unclear
 from .endpoints import NamedCalls
 from .errors import BitgetApiError
 from .lookups import aasked

@@ -22,7 +22,7 @@ from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
 from ..streams.session.dialect import Kind, Message
 from ..streams.session.request import NotSentError
-from .client import shaped
+from .client_base import shaped
 from .errors import BitgetSocketError
 from .frames import Frames
 from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, aasked, cancelled, mix_order, spot_order, uta_order

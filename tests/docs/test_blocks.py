@@ -97,7 +97,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def test_shell_lines_are_understood(place: str, words: list[str]) -> None:
     """The command exists and takes these options; it is not run."""
     parser, subparsers = cli._parser()
-    import_module(f"resilience.cli.{words[0]}").register(subparsers)
+    import_module(f"resilience.cli.commands.{words[0]}").register(subparsers)
     assert parser.parse_args(words).command == words[0], place
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from resilience.bitget import BitgetClient
-from resilience.bitget.client import Client
+from resilience.bitget.client_base import Client
 
 PLACE = "/api/v2/spot/trade/place-order"
 

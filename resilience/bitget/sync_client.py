@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from ..integrations import requests as transport
-from .client import Client, asked_of, shaped, unclear
+from .client_base import Client, asked_of, shaped, unclear
 from .errors import BitgetApiError
 from .lookups import asked
 from .operations import OPERATIONS, TIME, Operation
