@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from resilience._core.call.reconcile import Doubt, Found, NotFound
+from resilience._core.call.reconcile import Found, NotFound, UncertainWrite
 from resilience._core.call.recovery import Recovery
 
 from .clients import OURS
@@ -29,7 +29,7 @@ __all__ = ["MUTATIONS", "caught"]
 @contextmanager
 def no_fence() -> Iterator[None]:
     """ "Not found" is believed at once."""
-    with patch.object(Doubt, "_believed", lambda *_: True):
+    with patch.object(UncertainWrite, "_believed", lambda *_: True):
         yield
 
 
@@ -37,26 +37,26 @@ def no_fence() -> Iterator[None]:
 def fence_from_the_first_send() -> Iterator[None]:
     """Only the first attempt that was ever in doubt has a fence."""
     first: dict[int, tuple[Any, ...]] = {}
-    opened: Callable[..., None] = Doubt.opened
+    attempt_opened: Callable[..., None] = UncertainWrite.attempt_opened
 
-    def once(self: Doubt, **given: Any) -> None:
-        opened(self, **first.setdefault(id(self), given))
+    def once(self: UncertainWrite, **given: Any) -> None:
+        attempt_opened(self, **first.setdefault(id(self), given))
 
-    with patch.object(Doubt, "opened", once):
+    with patch.object(UncertainWrite, "attempt_opened", once):
         yield
 
 
 @contextmanager
 def clients_clock() -> Iterator[None]:
     """The client's own clock stands for the server's time of an answer."""
-    looked = Doubt.looked
+    judge = UncertainWrite.judge
 
-    def by_own(self: Doubt, answer: Found | NotFound, **given: Any) -> Any:
+    def by_own(self: UncertainWrite, answer: Found | NotFound, **given: Any) -> Any:
         if isinstance(answer, NotFound):
             answer = NotFound(time.time() + AHEAD)
-        return looked(self, answer, **given)
+        return judge(self, answer, **given)
 
-    with patch.object(Doubt, "looked", by_own):
+    with patch.object(UncertainWrite, "judge", by_own):
         yield
 
 
@@ -67,12 +67,12 @@ AHEAD = 0.0
 @contextmanager
 def no_field_match() -> Iterator[None]:
     """An order under the key is ours, whatever its fields."""
-    looked = Doubt.looked
+    judge = UncertainWrite.judge
 
-    def any_fields(self: Doubt, answer: Found | NotFound, **given: Any) -> Any:
-        return looked(self, replace(answer, matches=True) if isinstance(answer, Found) else answer, **given)
+    def any_fields(self: UncertainWrite, answer: Found | NotFound, **given: Any) -> Any:
+        return judge(self, replace(answer, matches=True) if isinstance(answer, Found) else answer, **given)
 
-    with patch.object(Doubt, "looked", any_fields):
+    with patch.object(UncertainWrite, "judge", any_fields):
         yield
 
 

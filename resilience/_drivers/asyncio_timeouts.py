@@ -24,13 +24,13 @@ from .system_clock import running_trio
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Limit", "begin"]
+__all__ = ["TimeLimit", "begin"]
 
 _ALIKE = 1e-6  # seconds; limits this close to each other are due together, and a timer may wake this early
 _FEW = 64  # limits that have ended are swept out of the heap when they are more than these and more than half
 
 
-class Limit:
+class TimeLimit:
     """One attempt's limit. Belongs to the task that set it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Limit:
     before: int
     until: float
     cut: bool
-    home: Limits
+    home: LoopTimeLimits
 
     def reached(self) -> None:
         """Cut the attempt if it still runs; what has ended in the meantime stands."""
@@ -72,7 +72,7 @@ class Limit:
         return ours and isinstance(error, _asyncio.CancelledError)
 
 
-class Limits:
+class LoopTimeLimits:
     """The limits of one loop: fresh ones unsorted, and in a heap those that were there when the timer woke.
 
     Attributes:
@@ -87,12 +87,12 @@ class Limits:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = ref(loop)
-        self.fresh: dict[Limit, None] = {}
+        self.fresh: dict[TimeLimit, None] = {}
         self.at = inf
         self.over = 0
         own = getattr(loop.time, "__func__", None) is _asyncio.BaseEventLoop.time
         self.now: Callable[[], float] = time.monotonic if own else loop.time
-        self._heap: list[tuple[float, int, Limit]] = []
+        self._heap: list[tuple[float, int, TimeLimit]] = []
         self._next = count().__next__
         self._timer: asyncio.TimerHandle | None = None
 
@@ -133,13 +133,13 @@ class Limits:
 class _Here(local):
     """The limits of the loop that this thread ran last."""
 
-    limits: Limits | None = None
+    limits: LoopTimeLimits | None = None
 
 
 _HERE = _Here()
 
 
-def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = None) -> Limit | None:
+def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = None) -> TimeLimit | None:
     """Set a limit to the task that runs this; its `end` takes it out. Under trio there is none.
 
     Args:
@@ -158,8 +158,8 @@ def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = 
         return None
     home = _HERE.limits
     if home is None or home.loop() is not loop:
-        home = _HERE.limits = Limits(loop)
-    limit = Limit()  # without a constructor, whose call would cost more than all of this
+        home = _HERE.limits = LoopTimeLimits(loop)
+    limit = TimeLimit()  # without a constructor, whose call would cost more than all of this
     limit.task, limit.cut, limit.home, limit.before = task, False, home, task.cancelling()
     limit.until = at = until if now is home.now else loop.time() + (until - started)
     home.fresh[limit] = None

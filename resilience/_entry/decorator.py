@@ -8,11 +8,11 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
 from .._core.call.idempotency_key import KeySlot
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
 from .._pipeline.callables import check_callable, check_reconcile, is_async, name_of
-from .policies import Policies, current
-from .recompile import live
+from .policies import Policies, configured_policies
+from .recompile import recompiled
 
 __all__ = ["resilient"]
 
@@ -81,22 +81,22 @@ def resilient(
         asynchronous = is_async(fn)
 
         def build() -> Callable[..., Any]:
-            found = policies or current()
+            found = policies or configured_policies()
             rule = found.rule_for(name)
             if key is None:
-                found.keyless(name, fn)
-            named = rule.policy if rule is not None and policy == "default" else None
-            binding = Binding(
+                found.note_keyless(name, fn)
+            policy_named = rule.policy if rule is not None and policy == "default" else None
+            info = OperationInfo(
                 operation=name,
                 idempotent=rule.idempotent if rule is not None and idempotent is None else idempotent,
                 key=key or (rule.key if rule is not None else None),
                 reconcile=reconcile,
                 lane=None if rule is None else rule.lane,
             )
-            return found.pipeline_now(named or policy, name).compile(fn, binding)
+            return found.pipeline_now(policy_named or policy, name).compile(fn, info)
 
         kept = ("__dict__",) if inspect.isfunction(fn) else ()  # an object's own state is no mark on a function
-        return wraps(fn, updated=kept)(live(build, asynchronous=asynchronous))
+        return wraps(fn, updated=kept)(recompiled(build, asynchronous=asynchronous))
 
     if isinstance(policy, (str, Policy)):
         return decorate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._core.classify.attach import kept
+from .._core.classify.attach import attached_failure
 from .._core.classify.failure import Failure
-from .policies import current
+from .policies import configured_policies
 
 __all__ = ["failure_of"]
 
@@ -21,10 +21,10 @@ def failure_of(error: object) -> Failure:
         >>> failure_of(ConnectionRefusedError()).executed
         'no'
     """
-    found = kept(error)
+    found = attached_failure(error)
     if found is not None:
         return found
-    policies = current()
+    policies = configured_policies()
     failure = policies.classifier.classify(error)
     if failure.retry_after is not None and failure.retry_at is None:
         return replace(failure, retry_at=policies.clock.time() + failure.retry_after)

@@ -12,20 +12,20 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
 from .._pipeline.pipeline import Pipeline
-from .policies import Policies, current
+from .policies import Policies, configured_policies
 
 if TYPE_CHECKING:
     from ..outbox import Outbox
 
-__all__ = ["Rules"]
+__all__ = ["OperationRules"]
 
 _OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane")
 
 
-class Rules:
+class OperationRules:
     """The rules of one wrapped client. Safe across threads: nothing changes after birth."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Rules:
     @property
     def policies(self) -> Policies:
         """The policies in force now."""
-        return self._policies or current()
+        return self._policies or configured_policies()
 
     @property
     def by_path(self) -> bool:
@@ -67,31 +67,31 @@ class Rules:
         globs = (*self._own_paths, *self.policies.path_globs)
         return next((glob for glob in globs if fnmatchcase(asked, glob)), plain)
 
-    def resolve(self, binding: Binding) -> tuple[Pipeline, Binding]:
+    def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
         """Return the pipeline of an operation, and its binding with what the rules add."""
         chosen: Any = self.policy
-        rule = self.policies.rule_for(binding.operation)
+        rule = self.policies.rule_for(info.operation)
         if rule is not None:
             chosen = rule.policy or chosen
-            binding = _over(binding, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
+            info = _over(info, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
-            if glob == binding.operation or fnmatchcase(binding.operation, glob):
+            if glob == info.operation or fnmatchcase(info.operation, glob):
                 given = {name: value for name, value in options.items() if name != "policy"}
-                chosen, binding = options.get("policy", self.policy), _over(binding, **given)
+                chosen, info = options.get("policy", self.policy), _over(info, **given)
                 break
-        return self.policies.pipeline_now(chosen, binding.operation), binding
+        return self.policies.pipeline_now(chosen, info.operation), info
 
-    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+    def note_keyless(self, operation: str, fn: Callable[..., Any]) -> None:
         """Note a method of a client that says nothing of keys; see `Policies.keyless`."""
         if not any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs):
-            self.policies.keyless(operation, fn)
+            self.policies.note_keyless(operation, fn)
 
-    def compile(self, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
+    def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
-        pipeline, binding = self.resolve(binding)
-        if self.outbox is not None and self.outbox.takes(binding):
-            return self.outbox.guarded(pipeline, fn, binding)
-        return pipeline.compile(fn, binding)
+        pipeline, info = self.resolve(info)
+        if self.outbox is not None and self.outbox.takes(info):
+            return self.outbox.guarded(pipeline, fn, info)
+        return pipeline.compile(fn, info)
 
 
 def _options(glob: str, given: Any) -> dict[str, Any]:
@@ -104,11 +104,11 @@ def _options(glob: str, given: Any) -> dict[str, Any]:
     unknown = [name for name in given if name not in _OPTIONS]
     if unknown:
         raise TypeError(f"operations[{glob!r}]: unknown {', '.join(unknown)}; allowed: {', '.join(_OPTIONS)}")
-    named = given.get("policy")
-    if named is not None and not isinstance(named, (str, Policy)):
-        raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(named).__name__}")
+    policy_named = given.get("policy")
+    if policy_named is not None and not isinstance(policy_named, (str, Policy)):
+        raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(policy_named).__name__}")
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _over(binding: Binding, **given: Any) -> Binding:
-    return replace(binding, **{name: value for name, value in given.items() if value is not None})
+def _over(info: OperationInfo, **given: Any) -> OperationInfo:
+    return replace(info, **{name: value for name, value in given.items() if value is not None})

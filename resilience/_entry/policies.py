@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
 from .._core.classify.classifier import Classifier
-from .._core.policy.policy import Operation, Policy, PolicySet
+from .._core.policy.policy import OperationSettings, Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import Shared
+from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError
 from .epoch import EPOCH
 from .epoch import turn as _turn
-from .reload import Force, named
-from .reloading_pipeline import NamedPipeline
+from .reload import ActivePolicies, policy_named
+from .reloading_pipeline import ReloadingPipeline
 
 if TYPE_CHECKING:
     from ..config.reload.diff import Change
     from ..config.reload.watch import Watch
 
-__all__ = ["EPOCH", "Policies", "configure", "current", "found", "put"]
+__all__ = ["EPOCH", "Policies", "configure", "configured_policies", "default_policies", "set_configured"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,8 +57,8 @@ class Policies:
         from ..telemetry.structlog import StructlogListener
 
         line = StructlogListener()
-        self._shared = Shared(clock, line, on_dropped=line.dropped) if log else Shared(clock)
-        self._force = Force(policies, self._shared, load)
+        self._shared = SharedState(clock, line, on_dropped=line.dropped) if log else SharedState(clock)
+        self._force = ActivePolicies(policies, self._shared, load)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
@@ -93,7 +93,7 @@ class Policies:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the policies, sorted."""
-        return tuple(sorted(self._force.says.policies))
+        return tuple(sorted(self._force.policy_set.policies))
 
     def policy(self, name: str) -> Policy:
         """Return the settings of a policy.
@@ -101,7 +101,7 @@ class Policies:
         Raises:
             PolicyError: there is none of that name; the message lists those that there are.
         """
-        return named(self._force.says, name)
+        return policy_named(self._force.policy_set, name)
 
     def pipeline(self, policy: str | Policy = "default", *, operation: str | None = None) -> Pipeline:
         """Return the pipeline of a policy; breaker and budget are those of its other operations.
@@ -115,7 +115,7 @@ class Policies:
         if isinstance(policy, Policy):
             return Pipeline(policy, operation=operation, shared=self._shared)
         self.pipeline_now(policy, operation)
-        return NamedPipeline(lambda: self.pipeline_now(policy, operation))
+        return ReloadingPipeline(lambda: self.pipeline_now(policy, operation))
 
     def pipeline_now(self, policy: str | Policy, operation: str | None) -> Pipeline:
         """Return the pipeline that is in force now; whoever compiles by it looks again after each change."""
@@ -131,18 +131,18 @@ class Policies:
     @property
     def classifier(self) -> Classifier:
         """What sorts errors of no known policy: the registries that the file lists, then those of `default`."""
-        says = self._force.says
-        plain = named(says, "default")
-        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*says.codes, *plain.codes)))))
+        policy_set = self._force.policy_set
+        plain = policy_named(policy_set, "default")
+        return self._shared.classifier(replace(plain, codes=tuple(dict.fromkeys((*policy_set.codes, *plain.codes)))))
 
     @property
     def path_globs(self) -> tuple[str, ...]:
         """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
         return self._force.path_globs
 
-    def rule_for(self, operation: str) -> Operation | None:
+    def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        return self._force.says.rule_for(operation)
+        return self._force.policy_set.rule_for(operation)
 
     @overload
     def resilient(self, policy: Callable[P, R], /) -> Callable[P, R]: ...
@@ -178,8 +178,8 @@ class Policies:
     @property
     def files(self) -> tuple[str, ...]:
         """The files that `reload` reads: the policy file, and the code tables that it names by their path."""
-        says = self._force.says
-        return () if self._force.load is None else (says.source, *says.tables)
+        policy_set = self._force.policy_set
+        return () if self._force.load is None else (policy_set.source, *policy_set.tables)
 
     def reload(self) -> tuple[Change, ...]:
         """Read the source again and swap the policies in one step; returns what has changed.
@@ -214,17 +214,17 @@ class Policies:
         """
         force = self._force
         if force.load is None:
-            raise PolicyError(f"{force.says.source}: nothing to watch; Policies.load(path) reads a file")
+            raise PolicyError(f"{force.policy_set.source}: nothing to watch; Policies.load(path) reads a file")
         from ..config.reload.watch import Watch
 
         return Watch(lambda: self.files, force.reload, force.broken, files=files, signals=signals)
 
-    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+    def note_keyless(self, operation: str, fn: Callable[..., Any]) -> None:
         """Note a function whose key is for `operations` to name: a reload must not name one that it cannot carry."""
-        self._force.keyless(operation, fn)
+        self._force.note_keyless(operation, fn)
 
     def __repr__(self) -> str:
-        return f"<Policies {self._force.says.source}: {', '.join(self.names)}>"
+        return f"<Policies {self._force.policy_set.source}: {', '.join(self.names)}>"
 
 
 _lock = new_lock()
@@ -250,37 +250,37 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
         fresh = Policies.load(source)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
-    put(fresh)
+    set_configured(fresh)
     return fresh
 
 
-def current() -> Policies:
+def configured_policies() -> Policies:
     """Return the configured policies: `configure`, else $RESILIENCE_POLICIES, else ./resilience.yaml, else built in."""
     global _configured
     if _configured is None:
         with _lock:
             if _configured is None:
-                _configured = found()
+                _configured = default_policies()
     return _configured
 
 
-def found(*, clock: Clock | None = None) -> Policies:
+def default_policies(*, clock: Clock | None = None) -> Policies:
     """Return what a process has that configures nothing, read anew.
 
     Raises:
         PolicyError: the file is wrong; where the environment names it, the message says so.
     """
-    named = os.environ.get("RESILIENCE_POLICIES")
-    if named:
+    policy_named = os.environ.get("RESILIENCE_POLICIES")
+    if policy_named:
         try:
-            return Policies.load(named, clock=clock)
+            return Policies.load(policy_named, clock=clock)
         except PolicyError as error:
             raise PolicyError(f"$RESILIENCE_POLICIES names {error}", error.problems) from None
     here = Path("resilience.yaml").is_file()
     return Policies.load("resilience.yaml", clock=clock) if here else Policies.builtin(clock=clock)
 
 
-def put(policies: Policies | None) -> Policies | None:
+def set_configured(policies: Policies | None) -> Policies | None:
     """Configure these policies, or none, and return what was configured before."""
     global _configured
     with _lock:

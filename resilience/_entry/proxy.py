@@ -11,10 +11,10 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from .._core.call.operation_info import Binding
-from .._pipeline.callables import is_async, routed
-from .operation_rules import Rules
-from .recompile import live
+from .._core.call.operation_info import OperationInfo
+from .._pipeline.callables import is_async, route_calls
+from .operation_rules import OperationRules
+from .recompile import recompiled
 
 __all__ = ["Proxy", "proxy_class"]
 
@@ -22,7 +22,7 @@ __all__ = ["Proxy", "proxy_class"]
 class Proxy:
     """Stands in for a client. What it does not wrap it hands through."""
 
-    def __init__(self, client: Any, rules: Rules) -> None:
+    def __init__(self, client: Any, rules: OperationRules) -> None:
         self.__dict__["_resilience_client"] = client
         self.__dict__["_resilience_rules"] = rules
 
@@ -65,26 +65,26 @@ def _wrappable(value: Any) -> bool:
 
 def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     """Return the method under its policy, or as it is when the client says so."""
-    bind = _said(client, "resilience_binding")
-    route = _said(client, "resilience_route")
+    bind = _said(client, "resilience_operation_info")
+    route = _said(client, "resilience_operation_name")
     rules = proxy.__dict__["_resilience_rules"]
 
     def compiled(operation: str) -> Any:
-        binding = Binding(operation=operation) if bind is None else bind(operation, proxy)
-        if binding is None:
+        info = OperationInfo(operation=operation) if bind is None else bind(operation, proxy)
+        if info is None:
             return method
 
         def build() -> Any:
             if bind is None:
-                rules.keyless(operation, method)
-            return rules.compile(method, binding)
+                rules.note_keyless(operation, method)
+            return rules.compile(method, info)
 
-        return live(build, asynchronous=is_async(method))
+        return recompiled(build, asynchronous=is_async(method))
 
     if route is None:
         return compiled(name)
     asked = is_async(method)  # a wrapped method is a coroutine function where the original is one
-    return routed(lambda args, kwargs: route(name, args, kwargs) or name, compiled, asynchronous=asked)
+    return route_calls(lambda args, kwargs: route(name, args, kwargs) or name, compiled, asynchronous=asked)
 
 
 def _said(client: Any, name: str) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 from .epoch import EPOCH
 
-__all__ = ["live"]
+__all__ = ["recompiled"]
 
 
-def live(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Callable[..., Any]:
+def recompiled(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Callable[..., Any]:
     """Return a function that calls what `build` compiles; policies are looked up at the first call.
 
     Safe across threads: two that come first may both compile, and either result serves.

@@ -18,14 +18,14 @@ from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
 from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import Shared
+from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError, Problem
 from .epoch import turn
 
 if TYPE_CHECKING:
     from ..config.reload.diff import Change
 
-__all__ = ["Force", "named"]
+__all__ = ["ActivePolicies", "policy_named"]
 
 _MOST_TOLD = 100  # changes or mistakes that one event tells
 _MOST_NOTED = 4096  # operations whose functions are asked before a reload whether they can carry a key
@@ -34,15 +34,15 @@ _MOST_NOTED = 4096  # operations whose functions are asked before a reload wheth
 class _Reading(NamedTuple):
     """One reading of a file, the pipelines made of it so far, and its globs that name a path."""
 
-    says: PolicySet
+    policy_set: PolicySet
     pipelines: dict[tuple[str, str | None], Pipeline]
     path_globs: tuple[str, ...]
 
 
-class Force:
+class ActivePolicies:
     """The reading that is in force, and the way to the next one. Safe across threads and tasks."""
 
-    def __init__(self, says: PolicySet, shared: Shared, load: Callable[[], PolicySet] | None) -> None:
+    def __init__(self, policy_set: PolicySet, shared: SharedState, load: Callable[[], PolicySet] | None) -> None:
         """Put the first reading in force; `load` reads the file again, None where there is none."""
         self.load = load
         self._shared = shared
@@ -50,13 +50,13 @@ class Force:
         self._last_told = ""  # the mistakes of the last rejected file
         self._used: set[str] = set()
         self._keyless: dict[str, WeakSet[Callable[..., Any]]] = {}
-        shared.take(PolicySet({}), says)
-        self._now = _reading(says)
+        shared.take(PolicySet({}), policy_set)
+        self._now = _reading(policy_set)
 
     @property
-    def says(self) -> PolicySet:
+    def policy_set(self) -> PolicySet:
         """What the file says."""
-        return self._now.says
+        return self._now.policy_set
 
     @property
     def path_globs(self) -> tuple[str, ...]:
@@ -69,15 +69,15 @@ class Force:
         Raises:
             PolicyError: there is no policy of that name.
         """
-        says, pipelines, _ = self._now  # read once: a pipeline of an old file never gets among those of a new one
+        policy_set, pipelines, _ = self._now  # read once: a pipeline of an old file never gets among those of a new one
         found = pipelines.get((policy, operation))
         if found is None:
-            made = Pipeline(named(says, policy), operation=operation, shared=self._shared, keep=True)
+            made = Pipeline(policy_named(policy_set, policy), operation=operation, shared=self._shared, keep=True)
             self._used.add(policy)
             found = pipelines.setdefault((policy, operation), made)
         return found
 
-    def keyless(self, operation: str, fn: Callable[..., Any]) -> None:
+    def note_keyless(self, operation: str, fn: Callable[..., Any]) -> None:
         """Note a function whose key is for `operations` to name: a reload must not name one that it cannot carry."""
         if operation in self._keyless or len(self._keyless) < _MOST_NOTED:
             try:
@@ -95,10 +95,10 @@ class Force:
             return ()
         from ..config.reload.diff import changes
 
-        source = self.says.source
+        source = self.policy_set.source
         try:
             with self._loading:
-                before, fresh = self.says, self.load()
+                before, fresh = self.policy_set, self.load()
                 self._check(fresh)
                 found = changes(before, fresh)
                 if found:
@@ -120,7 +120,7 @@ class Force:
     def broken(self, error: Exception) -> None:
         """Tell that a reload ended in something else than a mistake in a file."""
         told = {"path": "", "message": "the file could not be loaded; what ran before goes on"}
-        self._rejected(self.says.source, (told,), type(error).__name__)
+        self._rejected(self.policy_set.source, (told,), type(error).__name__)
 
     def _rejected(self, source: str, problems: tuple[dict[str, Any], ...], cause: str) -> None:
         self._shared.events.emit(Event(name="policy_rejected", source=source, problems=problems, caused_by=cause))
@@ -146,23 +146,23 @@ class Force:
             raise PolicyError.of([Problem(fresh.source, 0, 0, path, message) for path, message in found])
 
 
-def named(says: PolicySet, name: str) -> Policy:
+def policy_named(policy_set: PolicySet, name: str) -> Policy:
     """Return the settings of a policy by its name.
 
     Raises:
         PolicyError: there is none; the message lists those that there are.
     """
     try:
-        return says.policies[name]
+        return policy_set.policies[name]
     except KeyError:
-        there = sorted(says.policies)
+        there = sorted(policy_set.policies)
         near = get_close_matches(str(name), there, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise PolicyError(f"{says.source}: no policy {name!r}; there are {', '.join(there)}{hint}") from None
+        raise PolicyError(f"{policy_set.source}: no policy {name!r}; there are {', '.join(there)}{hint}") from None
 
 
-def _reading(says: PolicySet) -> _Reading:
-    return _Reading(says, {}, tuple(one.match for one in says.operations if "/" in one.match))
+def _reading(policy_set: PolicySet) -> _Reading:
+    return _Reading(policy_set, {}, tuple(one.match for one in policy_set.operations if "/" in one.match))
 
 
 def _uncarried(key: str, fn: Callable[..., Any]) -> str:

@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar
 
 from .._core.base.clock import Clock
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._pipeline.callables import check_callable, is_async
 from .._pipeline.pipeline import Pipeline
-from .recompile import live
+from .recompile import recompiled
 
-__all__ = ["NamedPipeline"]
+__all__ = ["ReloadingPipeline"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class NamedPipeline(Pipeline):
+class ReloadingPipeline(Pipeline):
     """Does what the pipeline does that is in force at each use. Safe across threads, tasks and event loops."""
 
     def __init__(self, now: Callable[[], Pipeline]) -> None:
@@ -36,15 +36,15 @@ class NamedPipeline(Pipeline):
         """Await `fn(*args, **kwargs)` under the policy that is in force."""
         return await self._now().acall(fn, *args, **kwargs)
 
-    def compile(self, fn: Callable[P, T], binding: Binding | None = None) -> Callable[P, T]:
+    def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, compiled anew after each reload; errors as for every pipeline."""
         check_callable(fn)
-        self._now().compile(fn, binding)  # what cannot be compiled is told here, not at the first call
-        return live(lambda: self._now().compile(fn, binding), asynchronous=is_async(fn))
+        self._now().compile(fn, info)  # what cannot be compiled is told here, not at the first call
+        return recompiled(lambda: self._now().compile(fn, info), asynchronous=is_async(fn))
 
-    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+    def plan(self, fn: Callable[..., Any], info: OperationInfo) -> Plan:
         """Resolve the pipeline that is in force for one operation."""
-        return self._now().plan(fn, binding)
+        return self._now().plan(fn, info)
 
     @property
     def policy(self) -> Policy:  # type: ignore[override]  # it changes with each reload

@@ -2,7 +2,7 @@
 
 The proxy passes for the original: `isinstance`, attributes and context managers work as before. A
 method is compiled on first use and kept. What a client says of its own methods
-(`resilience_binding`) comes first, then the `operations` given here and in the policy file.
+(`resilience_operation_info`) comes first, then the `operations` given here and in the policy file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .operation_rules import Rules
+from .operation_rules import OperationRules
 from .policies import Policies
 from .proxy import proxy_class
 
@@ -63,7 +63,7 @@ def wrap(
     if client is None or isinstance(client, type) or inspect.isroutine(client):
         told = "None" if client is None else f"{getattr(client, '__name__', client)!r}, which is no client object"
         raise TypeError(f"wrap takes a client object, got {told}; decorate functions with @resilient")
-    rules = Rules(policy, operations, policies, outbox)
+    rules = OperationRules(policy, operations, policies, outbox)
     for kind in type(client).__mro__:
         module = _NATIVE.get(f"{kind.__module__.partition('.')[0]}.{kind.__name__}")
         if module is not None:

@@ -12,14 +12,14 @@ from .._core.base.events import Event, Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
-from .._core.stages.pybreaker_state import Watcher, is_watcher
+from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 
-__all__ = ["Breakers"]
+__all__ = ["BreakerPool"]
 
 _MOST = 1024
 
 
-class Breakers:
+class BreakerPool:
     """The breakers of one set of policies. Safe across threads and tasks.
 
     Of very many keys, those closed breakers are forgotten that nobody has used for the longest time;
@@ -36,7 +36,7 @@ class Breakers:
         self._kept: dict[tuple[str, str], Breaker] = {}
         self._in_use: WeakValueDictionary[tuple[str, str], Breaker] = WeakValueDictionary()
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
-        self._watchers: tuple[Watcher, ...] = ()
+        self._watchers: tuple[ListenerAdapter, ...] = ()
 
     def get(self, policy: Policy, key: str, *, keep: bool = False) -> Breaker | None:
         """Return the one breaker of this policy and key.
@@ -73,7 +73,7 @@ class Breakers:
         """
         if not is_watcher(listener):
             return self._events.subscribe(listener)
-        watcher = Watcher(listener, self._events.dropped)
+        watcher = ListenerAdapter(listener, self._events.dropped)
         self._watch(lambda watchers: (*watchers, watcher))
 
         def unsubscribe() -> None:
@@ -106,7 +106,7 @@ class Breakers:
         for name in idle[: max(1, self._most // 8)] or list(islice(closed, 1)):
             del self._kept[name], self._marks[name]
 
-    def _watch(self, change: Callable[[tuple[Watcher, ...]], tuple[Watcher, ...]]) -> None:
+    def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
             for breaker in (*self._kept.values(), *self._in_use.values()):

@@ -6,12 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["check_callable", "check_reconcile", "is_async", "name_of", "routed"]
+__all__ = ["check_callable", "check_reconcile", "is_async", "name_of", "route_calls"]
 
 _MOST = 1024  # compiled routes kept for one function
 
 
-def routed(
+def route_calls(
     route: Callable[..., Any], build: Callable[[Any], Callable[..., Any]], *, asynchronous: bool = False
 ) -> Callable[..., Any]:
     """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._core.call.stage import Stage, asked, told
+from .._core.call.stage import Stage, run_before, run_settle
 from .._core.call.steps import Call
 
-__all__ = ["look_async", "stage_async", "stage_sync"]
+__all__ = ["async_reconciler", "stage_async", "stage_sync"]
 
 
-def look_async(reconcile: Callable[..., Any]) -> Callable[..., Any]:
+def async_reconciler(reconcile: Callable[..., Any]) -> Callable[..., Any]:
     """Return an async reconciler of one that may be a plain function, whose answer stands at once."""
 
     async def look(call: Call) -> Any:
@@ -25,13 +25,13 @@ def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[...,
     """Return `fn` with the user's stages around each attempt."""
 
     def staged(*args: Any, **kwargs: Any) -> Any:
-        call, agreed = asked(stages)
+        call, agreed = run_before(stages)
         try:
             result = fn(*args, **kwargs)
         except BaseException as error:
-            told(call, agreed, error)
+            run_settle(call, agreed, error)
             raise
-        told(call, agreed, None)
+        run_settle(call, agreed, None)
         return result
 
     return staged
@@ -41,13 +41,13 @@ def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[...
     """Return async `fn` with the user's stages around each attempt."""
 
     async def staged(*args: Any, **kwargs: Any) -> Any:
-        call, agreed = asked(stages)
+        call, agreed = run_before(stages)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
-            told(call, agreed, error)
+            run_settle(call, agreed, error)
             raise
-        told(call, agreed, None)
+        run_settle(call, agreed, None)
         return result
 
     return staged

@@ -13,18 +13,18 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
-from .._core.policy.sections import Quota as Settings
+from .._core.policy.sections import QuotaSettings
 from .._core.stages.admission import Admission
 from .._core.stages.quota import Quota, Quotas
 
-__all__ = ["Gates", "pays"]
+__all__ = ["LimitPool", "pays"]
 
 _MOST = 4096  # windows kept; the one that was made first is forgotten first
 
 
-class Gates:
+class LimitPool:
     """Safe across threads and tasks."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Gates:
         self._admissions: dict[str, Admission] = {}
 
     def quotas(
-        self, policy: Policy, binding: Binding, named: Mapping[int, str], *, keep: bool = False
+        self, policy: Policy, info: OperationInfo, named: Mapping[int, str], *, keep: bool = False
     ) -> Quotas | None:
         """Return what an operation pays, or None for nothing; `named` are the keys that functions told, by entry.
 
@@ -41,8 +41,8 @@ class Gates:
         """
         found = []
         for place, one in enumerate(policy.quota):
-            if pays(one, binding.operation) and (place in named or not callable(one.key)):
-                key = (named[place],) if place in named else _key(one, binding)
+            if pays(one, info.operation) and (place in named or not callable(one.key)):
+                key = (named[place],) if place in named else _key(one, info)
                 name = (_identity(policy.name, place, one), *key)
                 found.append((self._quota(one, name, key, keep), one.weight))
         return Quotas(found) if found else None
@@ -75,10 +75,10 @@ class Gates:
             if policy.name in self._admissions:
                 self.admission(policy)
 
-    def describe(self, policy: Policy, binding: Binding, clock: Clock) -> dict[str, Any]:
+    def describe(self, policy: Policy, info: OperationInfo, clock: Clock) -> dict[str, Any]:
         """Return the quotas and the slots of an operation as plain data, those left out whose keys a function tells."""
         now, admission = clock.monotonic(), self.admission(policy)
-        quotas = self.quotas(policy, binding, {})
+        quotas = self.quotas(policy, info, {})
         return {
             "quota": [_told(one, now) for one in (quotas.entries if quotas is not None else ())],
             "admission": None
@@ -90,7 +90,7 @@ class Gates:
             },
         }
 
-    def _quota(self, settings: Settings, name: tuple[Any, ...], key: Sequence[str], keep: bool) -> Quota:
+    def _quota(self, settings: QuotaSettings, name: tuple[Any, ...], key: Sequence[str], keep: bool) -> Quota:
         with self._lock:
             found = self._quotas.get(name)
             if found is not None and keep:
@@ -115,38 +115,38 @@ def _told(quota: Quota, now: float) -> dict[str, Any]:
     }
 
 
-def pays(one: Settings, operation: str) -> bool:
+def pays(one: QuotaSettings, operation: str) -> bool:
     """Tell whether an operation pays this quota."""
     return not one.operations or any(operation == glob or fnmatchcase(operation, glob) for glob in one.operations)
 
 
-def _key(one: Settings, binding: Binding) -> tuple[str, ...]:
+def _key(one: QuotaSettings, info: OperationInfo) -> tuple[str, ...]:
     """Return what a window is kept for: a host's limits count all of its accounts, every other one those of an account.
 
     Accounts of two hosts are two accounts.
     """
-    host, account = binding.host or "", binding.account or ""
+    host, account = info.host or "", info.account or ""
     if one.key == "host":
         return (host,)
-    return (binding.operation, host, account) if one.key == "operation" else (host, account)
+    return (info.operation, host, account) if one.key == "operation" else (host, account)
 
 
-def _shape(settings: Settings) -> tuple[Any, ...]:
+def _shape(settings: QuotaSettings) -> tuple[Any, ...]:
     """Return what makes a window; who pays it, and how much, is each operation's own affair."""
     return settings.rate, settings.burst, settings.reserve
 
 
-def _identity(policy: str, place: int, one: Settings) -> Any:
+def _identity(policy: str, place: int, one: QuotaSettings) -> Any:
     """Return what a window goes by: its name, else its place in its policy."""
     return one.name or (policy, place)
 
 
-def _moves(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> dict[Any, tuple[Any, Settings]]:
+def _moves(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> dict[Any, tuple[Any, QuotaSettings]]:
     """Return where each window of a file went: identity before → (identity, settings) now.
 
     An entry is known again by its name; without one by what it says, and else by its place.
     """
-    moves: dict[Any, tuple[Any, Settings]] = {}
+    moves: dict[Any, tuple[Any, QuotaSettings]] = {}
     for name, policy in after.items():
         old = dict(enumerate(before[name].quota)) if name in before else {}
         new = dict(enumerate(policy.quota))
@@ -163,17 +163,17 @@ def _moves(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> dict[An
     return moves
 
 
-def _aside(policy: str, one: Settings) -> tuple[Any, ...]:
+def _aside(policy: str, one: QuotaSettings) -> tuple[Any, ...]:
     return "aside", policy, replace(one, name=None)
 
 
-def _same_name(_at: int, other: Settings, _place: int, one: Settings) -> bool:
+def _same_name(_at: int, other: QuotaSettings, _place: int, one: QuotaSettings) -> bool:
     return one.name is not None and one.name == other.name
 
 
-def _same_words(_at: int, other: Settings, _place: int, one: Settings) -> bool:
+def _same_words(_at: int, other: QuotaSettings, _place: int, one: QuotaSettings) -> bool:
     return replace(one, name=None) == replace(other, name=None)
 
 
-def _same_place(at: int, other: Settings, place: int, one: Settings) -> bool:
+def _same_place(at: int, other: QuotaSettings, place: int, one: QuotaSettings) -> bool:
     return at == place and (one.name is None or other.name is None)

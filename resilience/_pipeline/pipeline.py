@@ -9,7 +9,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from .._core.base.clock import Clock
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
 from .._core.call.stage_plugins import stages_of
@@ -18,12 +18,14 @@ from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._core.stages.retry import Schedule
-from .._drivers.around import fall_back_async, fall_back_sync, hedge_async, hedge_sync
-from .._drivers.drivers import compile_async, compile_sync
-from .callables import check_callable, check_reconcile, is_async, name_of, routed
-from .custom_stages import look_async, stage_async, stage_sync
+from .._drivers.async_ import compile_async
+from .._drivers.fallback import fall_back_async, fall_back_sync
+from .._drivers.hedging import hedge_async, hedge_sync
+from .._drivers.sync import compile_sync
+from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
+from .custom_stages import async_reconciler, stage_async, stage_sync
 from .limit_pool import pays
-from .shared_state import Shared, check_codes
+from .shared_state import SharedState, check_codes
 
 if TYPE_CHECKING:
     pass
@@ -57,7 +59,7 @@ class Pipeline:
         clock: Clock | None = None,
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
-        shared: Shared | None = None,
+        shared: SharedState | None = None,
         keep: bool = False,
     ) -> None:
         """Build the parts once.
@@ -79,13 +81,15 @@ class Pipeline:
         """
         self.policy = policy
         self.operation = operation
-        self._shared = shared or Shared(clock)
+        self._shared = shared or SharedState(clock)
         self._keep = keep
         check_codes(policy, self._shared.tables)
         for one in listeners:
             self._shared.breakers.subscribe(one)
         self.stages = (*stages_of(policy), *stages)
-        self._binding = Binding(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
+        self._binding = OperationInfo(
+            operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile
+        )
         self._calls: dict[bool, Callable[..., Any]] = {}
 
     def call(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
@@ -109,18 +113,18 @@ class Pipeline:
         result: T = await run(fn, *args, **kwargs)
         return result
 
-    def compile(self, fn: Callable[P, T], binding: Binding | None = None) -> Callable[P, T]:
+    def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is.
 
         Raises:
             TypeError: `fn` cannot be called, is a generator function, or lacks the key's parameter.
         """
         check_callable(fn)
-        return self._routed(fn, binding or replace(self._binding, operation=self.operation or name_of(fn)))
+        return self._routed(fn, info or replace(self._binding, operation=self.operation or name_of(fn)))
 
-    def plan(self, fn: Callable[..., Any], binding: Binding) -> Plan:
+    def plan(self, fn: Callable[..., Any], info: OperationInfo) -> Plan:
         """Resolve this pipeline for one operation, for drivers of another kind: a stream's supervisor."""
-        return self._plan(fn, binding, _NO_KEYS, 0)
+        return self._plan(fn, info, _NO_KEYS, 0)
 
     @property
     def breaker(self) -> Breaker | None:
@@ -129,12 +133,12 @@ class Pipeline:
 
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
-        policy, breaker, binding = self.policy, self.breaker, self._binding
+        policy, breaker, info = self.policy, self.breaker, self._binding
         return {
             "policy": policy.name,
             "operation": self.operation,
-            "idempotent": binding.idempotent,
-            "key": binding.key,
+            "idempotent": info.idempotent,
+            "key": info.key,
             "codes": list(policy.codes),
             "deadline": policy.deadline,
             "attempt_timeout": policy.attempt_timeout,
@@ -142,10 +146,10 @@ class Pipeline:
             "waits": [{"least": low, "longest": high} for low, high in waits_of(policy)],
             "budget": None if policy.budget is None else {"ratio": policy.budget.ratio, "floor": policy.budget.floor},
             "breaker": None if breaker is None else {**breaker.describe(), "keyed_by": _key_kind(policy)},
-            **self._shared.gates.describe(policy, binding, self.clock),
-            "reconciled": binding.reconcile is not None,
-            **around(policy, binding),
-            "timeline": timeline(policy, whole=binding.reconcile is not None and not binding.idempotent),
+            **self._shared.limits.describe(policy, info, self.clock),
+            "reconciled": info.reconcile is not None,
+            **around(policy, info),
+            "timeline": timeline(policy, whole=info.reconcile is not None and not info.idempotent),
         }
 
     @property
@@ -158,14 +162,14 @@ class Pipeline:
         """The time it goes by."""
         return self._shared.clock
 
-    def _routed(self, fn: Callable[..., Any], binding: Binding, skip: int = 0) -> Callable[..., Any]:
+    def _routed(self, fn: Callable[..., Any], info: OperationInfo, skip: int = 0) -> Callable[..., Any]:
         """Compile `fn`; functions that tell a breaker's or a quota's key are asked with all but the first arguments."""
-        asked = dict(self._asked(binding.operation))
+        asked = dict(self._asked(info.operation))
         if not asked:
-            return self._make(fn, binding, _NO_KEYS, skip)
-        return routed(
+            return self._make(fn, info, _NO_KEYS, skip)
+        return route_calls(
             lambda args, kwargs: tuple(str(one(*args[skip:], **kwargs)) for one in asked.values()),
-            lambda names: self._make(fn, binding, dict(zip(asked, names, strict=True)), skip),
+            lambda names: self._make(fn, info, dict(zip(asked, names, strict=True)), skip),
             asynchronous=is_async(fn),
         )
 
@@ -178,11 +182,13 @@ class Pipeline:
             if callable(one.key) and pays(one, operation):
                 yield place, one.key
 
-    def _make(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Callable[..., Any]:
-        check_reconcile(fn, binding.reconcile)
-        if binding.reconcile is not None and is_async(fn):
-            binding = replace(binding, reconcile=look_async(binding.reconcile))
-        plan, stages = self._plan(fn, binding, keys, skip), self.stages
+    def _make(
+        self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int
+    ) -> Callable[..., Any]:
+        check_reconcile(fn, info.reconcile)
+        if info.reconcile is not None and is_async(fn):
+            info = replace(info, reconcile=async_reconciler(info.reconcile))
+        plan, stages = self._plan(fn, info, keys, skip), self.stages
         asynchronous, hedge = is_async(fn), self.policy.hedge
         if asynchronous:
             call = compile_async(plan, stage_async(fn, stages) if stages else fn)
@@ -190,47 +196,47 @@ class Pipeline:
             call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
         if hedge is None and self.policy.fallback is None:
             return call
-        known = self._shared.remembered(fn, (self.policy.name, binding.operation, *keys.items()))
-        if hedge is not None and plan.idempotent and not binding.once and (asynchronous or hedge.threads):
-            call = hedge_async(plan, call, known) if asynchronous else hedge_sync(plan, call, known)
+        memory = self._shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
+        if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
+            call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
         if self.policy.fallback is not None:
-            call = fall_back_async(plan, call, known) if asynchronous else fall_back_sync(plan, call, known)
+            call = fall_back_async(plan, call, memory) if asynchronous else fall_back_sync(plan, call, memory)
         return call
 
-    def _plan(self, fn: Callable[..., Any], binding: Binding, keys: Mapping[int, str], skip: int) -> Plan:
+    def _plan(self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int) -> Plan:
         policy, shared = self.policy, self._shared
         schedule: list[Schedule] = []
 
         def make_schedule() -> Schedule | None:
-            if policy.retry is not None and not binding.once and not schedule:
+            if policy.retry is not None and not info.send_once and not schedule:
                 schedule.append(Schedule(policy.retry, shared.random))
             return schedule[0] if schedule else None
 
         plan = Plan(
             policy,
-            binding,
+            info,
             fn,
             clock=shared.clock,
             events=shared.events,
             classifier=lambda: shared.classifier(policy),
             schedule=make_schedule,
-            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(binding)), keep=self._keep),
+            breaker=shared.breakers.get(policy, keys.get(_BREAKER, self._breaker_key(info)), keep=self._keep),
             budget=shared.budget(policy, keep=self._keep),
             make_key=shared.make_key,
-            quotas=shared.gates.quotas(policy, binding, keys, keep=self._keep),
-            admission=shared.gates.admission(policy),
+            quotas=shared.limits.quotas(policy, info, keys, keep=self._keep),
+            admission=shared.limits.admission(policy),
             skip=skip,
         )
         if self._keep:
-            shared.put_right(policy)
+            shared.reapply(policy)
         return plan
 
-    def _breaker_key(self, binding: Binding) -> str:
+    def _breaker_key(self, info: OperationInfo) -> str:
         rules = self.policy.breaker
         kind = rules.key if rules is not None else None
         if kind == "operation":
-            return binding.operation
-        return (binding.account if kind == "account" else binding.host) or ""
+            return info.operation
+        return (info.account if kind == "account" else info.host) or ""
 
 
 def _key_kind(policy: Policy) -> str | None:

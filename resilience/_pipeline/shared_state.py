@@ -11,28 +11,28 @@ from weakref import WeakKeyDictionary
 
 from .._core.base.clock import Clock
 from .._core.base.events import Events
-from .._core.base.fork_safety import heeds_forks, new_lock
+from .._core.base.fork_safety import new_lock, register_for_fork
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy, PolicySet
-from .._core.policy.sections import Budget as BudgetSettings
+from .._core.policy.sections import BudgetSettings
 from .._core.stages.budget import Budget
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
-from .breaker_pool import Breakers
-from .limit_pool import Gates
+from .breaker_pool import BreakerPool
+from .limit_pool import LimitPool
 
 if TYPE_CHECKING:
     from .._core.policy import codes as core
     from .._core.policy.codes import CodeRegistry
 
-__all__ = ["Shared", "check_codes"]
+__all__ = ["SharedState", "check_codes"]
 
 _Codes = tuple[Mapping[str, "core.CodeRegistry"], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
 _MOST_NAMES = 1024  # names under which one function's answers are remembered
 
 
-class Shared:
+class SharedState:
     """What the pipelines of one set of policies share: clock, events, breakers, budgets, quotas, slots, code tables.
 
     Safe across threads and tasks.
@@ -51,15 +51,15 @@ class Shared:
         self.random = random or self._chance.random
         self.make_key: Callable[[], str] = _new_key
         self._lock = new_lock()
-        self.breakers = Breakers(self.clock, self.events)
+        self.breakers = BreakerPool(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
-        self.gates = Gates()
-        self._says = PolicySet({})
+        self.limits = LimitPool()
+        self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._remembered: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
-        heeds_forks(self)
+        register_for_fork(self)
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """Be another one in a child: siblings that drew the same delays would retry in step."""
         self._chance.seed()
         self.events.run = _new_run()
@@ -93,14 +93,14 @@ class Shared:
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Go on under the policies of another file: what was counted stays, and classifiers of its tables do."""
-        self._says = after  # before anything is retuned: see `put_right`
+        self._policy_set = after  # before anything is retuned: see `reapply`
         if dict(before.tables) != dict(after.tables):
             self._codes = after.tables, {}
         self._retune(before, after)
 
-    def put_right(self, policy: Policy) -> None:
+    def reapply(self, policy: Policy) -> None:
         """Undo what compiling under an earlier reading of a file has set back, when a reload came in between."""
-        says = self._says
+        says = self._policy_set
         if says.policies.get(policy.name, policy) is not policy:
             self._retune(says, says)
 
@@ -111,9 +111,9 @@ class Shared:
                 if rules is not None:
                     _retune(budget, rules)
         self.breakers.retune(after.policies)
-        self.gates.retune(before.policies, after.policies)
+        self.limits.retune(before.policies, after.policies)
 
-    def remembered(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
+    def memory_of(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
         """Return what the compiled calls of a function remember under a name; it lives as long as the function."""
         try:
             known = self._remembered.setdefault(fn, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._core.classify.evidence import gather
+from .._core.classify.evidence import gather_evidence
 from .._core.policy.codes import Category, Rule
 from ..config.codes.code_tables import CodeRegistry
 
@@ -49,7 +49,7 @@ def undecided(engine: Any, params: Any = None, method: Any = None) -> bool:
 
 def _decide(engine: Any, error: Exception) -> None:
     """Take Bitget's own refusal for the answer of a classic account; anything else is no answer and goes on."""
-    evidence = gather(error, ("code",))
+    evidence = gather_evidence(error, ("code",))
     rule = None if evidence.body is None else rule_of(evidence.code)
     if rule is None or rule.category is Category.RETRYABLE or rule.hint == "resync_clock":
         raise error

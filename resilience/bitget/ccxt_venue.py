@@ -44,13 +44,13 @@ class Unified:
         self._clock = ServerClock(time.time)
         self._measured = False
 
-    def binding(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
+    def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
         """Say how an operation takes part beyond what its name says."""
-        given: dict[str, Any] = {"resync": True, "signed": True, "fence": Fence()}
+        given: dict[str, Any] = {"can_resync_clock": True, "signs": True, "fence": Fence()}
         known = _ENDPOINTS.get(kind.operation.replace("_", "").lower())
         if known is not None:
             given["idempotent"] = known.harmless
-            given["windowed"] = known.windowed
+            given["sends_window"] = known.sends_window
             given["key"] = f"params.{known.key}" if known.key else None
         elif kind.key is not None:
             given["key"] = _CREATED
@@ -78,7 +78,7 @@ class Unified:
             sent.setdefault("newClientOid", sent.pop("newClientOrderId"))
         if call is not None and call.key is not None and sent.get(known.key) != call.key:
             raise ValueError(f"{known.key}: {sent.get(known.key)!r} would be sent, but this call goes by {call.key!r}")
-        if known.windowed and call is not None and call.window is not None and 0 < call.window < 60:
+        if known.sends_window and call is not None and call.window is not None and 0 < call.window < 60:
             stamp = int(self._handle.engine.nonce())
             sent |= {"requestTime": str(stamp), "receiveWindow": str(int(call.window * 1000))}
         return sent

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._core.classify.evidence import get
 from ..config.codes.code_tables import CodeRegistry
@@ -116,14 +116,14 @@ class Client(NamedCalls):
 
     # --- how a policy sees this client -----------------------------------------------------------
 
-    def resilience_route(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    def resilience_operation_name(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """Tell generic calls apart by their path."""
         if method not in ("get", "post"):
             return method
         path = args[0] if args else kwargs.get("path", "")
         return f"{method} {str(path).partition('?')[0]}"
 
-    def resilience_binding(self, name: str, wrapped: Any) -> Binding | None:
+    def resilience_operation_info(self, name: str, wrapped: Any) -> OperationInfo | None:
         """Say how an operation takes part: what it is, where its key travels, how it is looked up."""
         verb, _, path = name.partition(" ")
         known = BY_PATH.get((verb.upper(), path)) if path else OPERATIONS.get(name)
@@ -131,7 +131,7 @@ class Client(NamedCalls):
             return self._binding(name, read=verb == "get") if path else None
         key = f"params.{known.key}" if known.key and path else known.key
         look = None if known.look is None else self._reconciler(wrapped, known)
-        window = self.receive_window if known.windowed else _STAMP_WINDOW
+        window = self.receive_window if known.sends_window else _STAMP_WINDOW
         return self._binding(
             name,
             read=known.method == "GET",
@@ -139,20 +139,20 @@ class Client(NamedCalls):
             key=key,
             reconcile=look,
             fence=Fence(window=window),
-            windowed=known.windowed,
+            sends_window=known.sends_window,
         )
 
-    def _binding(self, name: str, **given: Any) -> Binding:
-        return Binding(
+    def _binding(self, name: str, **given: Any) -> OperationInfo:
+        return OperationInfo(
             operation=name,
             registry="bitget",
             host=urlsplit(self.base_url).netloc,
             account=self._signer.account,
             lane=None if given.get("read") else lane_of(name),
-            refusals=self._refusals,
-            results=False,
-            resync=True,
-            signed=True,
+            rejection_types=self._refusals,
+            classify_results=False,
+            can_resync_clock=True,
+            signs=True,
             **given,
         )
 
@@ -169,8 +169,8 @@ class Client(NamedCalls):
     def _built(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
         clean = defined(params or {}, strict=self.strict_param_validation)
         call, stamp = current_call(), int(self.clock.now() * 1000)
-        known = BY_PATH.get((method, path.partition("?")[0]))  # named as `resilience_route` names it
-        if known is not None and known.windowed:
+        known = BY_PATH.get((method, path.partition("?")[0]))  # named as `resilience_operation_name` names it
+        if known is not None and known.sends_window:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = query_of(clean) if method == "GET" else ""
         body = json.dumps(clean, separators=(",", ":"), allow_nan=False) if method == "POST" else ""

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from .._core.call.reconcile import NOT_FOUND, Found, NotFound
-from .._core.classify.evidence import gather
+from .._core.classify.evidence import gather_evidence
 
 __all__ = [
     "MIX_INFO", "SPOT_INFO", "UTA_INFO", "Asked", "Look", "Question", "aasked", "asked", "cancelled", "mix_order",
@@ -198,7 +198,7 @@ def _past(write: Asked, seen: float | None) -> Look:
 
 def _unknown(error: Exception) -> Mapping[str, Any]:
     """Return the answer in an error that says that the order is not known; raise every other error on."""
-    evidence = gather(error, ("code",))
+    evidence = gather_evidence(error, ("code",))
     if evidence.body is None or evidence.code not in _UNKNOWN:
         raise error
     return evidence.body

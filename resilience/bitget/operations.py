@@ -66,7 +66,7 @@ class Operation:
         look: how it is looked up; None for reads, and for writes that nothing tells of.
         harmless: sending it twice changes nothing more, as with a cancel.
         needs: a success must tell one of these, or it is in doubt.
-        windowed: it carries `requestTime` and `receiveWindow`, so that its own window holds.
+        sends_window: it carries `requestTime` and `receiveWindow`, so that its own window holds.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Operation:
     look: Callable[[Asked], Look] | None = None
     harmless: bool = False
     needs: tuple[str, ...] = ()
-    windowed: bool = False
+    sends_window: bool = False
 
 
 def told(row: Mapping[str, Any], key: str | None) -> dict[str, Any]:
@@ -98,7 +98,7 @@ _ROWS = (
         key="clientOid",
         look=spot_order,
         needs=("orderId",),
-        windowed=True,
+        sends_window=True,
     ),
     Operation(name="spot_place_orders", method="POST", path=f"{_SPOT}/trade/batch-orders"),
     Operation(

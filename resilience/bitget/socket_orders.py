@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
@@ -48,7 +48,7 @@ class SocketOrders:
     """
 
     def __init__(
-        self, frames: Frames, request: Request, rest: Any, pipeline: Pipeline, clock: ServerClock, binding: Binding
+        self, frames: Frames, request: Request, rest: Any, pipeline: Pipeline, clock: ServerClock, info: OperationInfo
     ) -> None:
         """Compile the two calls.
 
@@ -58,7 +58,7 @@ class SocketOrders:
             rest: the REST client by which an order in doubt is looked up.
             pipeline: the policy of the orders.
             clock: the exchange's time.
-            binding: host and account of the calls.
+            info: host and account of the calls.
         """
         self._frames, self._request, self._rest, self._clock = frames, request, rest, clock
         self._measured: asyncio.Future[None] | None = None
@@ -70,7 +70,7 @@ class SocketOrders:
         async def cancel_order(**params: Any) -> Any:
             return await self._sent("cancel-order", params, needs=("orderId", "clientOid"))
 
-        base = replace(binding, registry="bitget-ws", results=False, signed=True, fence=Fence())
+        base = replace(info, registry="bitget-ws", classify_results=False, signs=True, fence=Fence())
         name = "socket_place_order"
         place = replace(base, operation=name, lane=lane_of(name), key="clientOid", reconcile=self._look(_order))
         name = "socket_cancel_order"

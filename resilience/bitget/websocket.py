@@ -14,10 +14,10 @@ from inspect import iscoroutinefunction
 from typing import Any
 from urllib.parse import urlsplit
 
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
-from .._core.policy.stream_limits import Limits
-from .._entry.policies import Policies, current
+from .._core.policy.stream_limits import StreamSettings
+from .._entry.policies import Policies, configured_policies
 from .._entry.proxy import Proxy
 from .._entry.wrap import wrap
 from ..integrations import websockets as transport
@@ -58,7 +58,7 @@ class _Client(StreamClient):
         policies: Policies | None = None,
         rest: Any = None,
         fetch_missed: Fetch | None = None,
-        limits: Limits | None = None,
+        limits: StreamSettings | None = None,
         orders: str | Policy = "bitget",
         pace: float = 1.0,
     ) -> None:
@@ -86,7 +86,7 @@ class _Client(StreamClient):
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)
-        policies = policies or current()
+        policies = policies or configured_policies()
         if rest is not None and not isinstance(rest, Proxy):  # what is asked of REST keeps the limits of REST
             rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
         missed = Missed(rest, self._path) if rest is not None and fetch_missed is None else None
@@ -158,10 +158,12 @@ class _Client(StreamClient):
                 "orders over the socket need rest=AsyncBitgetClient(…) or BitgetClient(…): one whose answer is lost is "
                 "looked up by REST before it is sent again"
             )
-        theirs = self._rest.resilience_binding("server_time", self._rest)
+        theirs = self._rest.resilience_operation_info("server_time", self._rest)
         if theirs.account != self._venue.account:
             raise ValueError("rest= must have the same key as the socket: another account does not know its orders")
-        host = Binding(operation="", host=urlsplit(self._venue.urls["private"]).netloc, account=self._venue.account)
+        host = OperationInfo(
+            operation="", host=urlsplit(self._venue.urls["private"]).netloc, account=self._venue.account
+        )
         pipeline = self._policies.pipeline(self._orders_policy)
         request = partial(self.request, "private")
         return SocketOrders(self._dialect, request, self._rest, pipeline, self._server_clock, host)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from .._core.call.context import current_call
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Found
 from .._core.classify.classifier import Classifier
-from .._entry.recompile import live
+from .._entry.recompile import recompiled
 from .._pipeline.callables import is_async
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
 
@@ -110,7 +110,7 @@ class Rules(Protocol):
     @property
     def by_path(self) -> bool: ...
     def name(self, method: str, path: str) -> str: ...
-    def resolve(self, binding: Binding) -> tuple[Any, Binding]: ...
+    def resolve(self, info: OperationInfo) -> tuple[Any, OperationInfo]: ...
 
 
 class Calls:
@@ -131,39 +131,41 @@ class Calls:
         self._rules = rules
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
-    def of(self, method: str, url: str, *, once: bool = False) -> Callable[..., Any]:
-        """Return the compiled call for a request; `once` says that its body cannot be replayed."""
+    def of(self, method: str, url: str, *, send_once: bool = False) -> Callable[..., Any]:
+        """Return the compiled call for a request; `send_once` says that its body cannot be replayed."""
         method = method.upper()
         host, path = _where(url)
-        route = (method, host, once, path if self._rules.by_path else "")
+        route = (method, host, send_once, path if self._rules.by_path else "")
         found = self._compiled.get(route)
         if found is None:
             if len(self._compiled) >= _MOST:
                 self._compiled.clear()
-            found = live(lambda: self._build(method, host, path, once), asynchronous=self._client.asynchronous)
+            found = recompiled(
+                lambda: self._build(method, host, path, send_once), asynchronous=self._client.asynchronous
+            )
             self._compiled[route] = found
         return found
 
-    def _build(self, method: str, host: str, path: str, once: bool) -> Callable[..., Any]:
+    def _build(self, method: str, host: str, path: str, send_once: bool) -> Callable[..., Any]:
         client = self._client
-        binding = Binding(
+        info = OperationInfo(
             operation=self._rules.name(method, path),
             idempotent=method in _IDEMPOTENT,
             read=method in _READS,
             host=host,
-            refusals=client.refusals,
-            once=once,
-            bad=client.bad,
+            rejection_types=client.refusals,
+            send_once=send_once,
+            is_error_response=client.bad,
             discard=client.discard,
         )
-        pipeline, binding = self._rules.resolve(binding)
-        keyed = not binding.read and (binding.key or binding.reconcile)
-        header = (binding.key or KEY_HEADER) if keyed else None
-        settled = header is not None and binding.reconcile is not None
+        pipeline, info = self._rules.resolve(info)
+        keyed = not info.read and (info.key or info.reconcile)
+        header = (info.key or KEY_HEADER) if keyed else None
+        settled = header is not None and info.reconcile is not None
         whole = lambda: settled or _asks_for_body(pipeline.policy.results, pipeline.classifier)  # noqa: E731
         way = Way(header, whole, pipeline.policy.attempt_header)
-        look = None if binding.reconcile is None else _answering(client, binding.reconcile)
-        bound = replace(binding, key="idempotency_key" if header else None, reconcile=look)
+        look = None if info.reconcile is None else _answering(client, info.reconcile)
+        bound = replace(info, key="idempotency_key" if header else None, reconcile=look)
         compiled: Callable[..., Any] = pipeline.compile(client.attempt(way), bound)
         if header is None:
             return compiled

@@ -31,14 +31,14 @@ _MILLIS, _DATES = 1e11, 1e8  # from where on a reset is a Unix time in milliseco
 def heard(answer: Any) -> Any:
     """Return an answer; what its headers say is told to the quota of the attempt under way."""
     call = current_call()
-    if call is not None and call.limited:
+    if call is not None and call.has_quota:
         for told in limits_in(answer.headers, call.now):
-            call.told_limits(**told)
+            call.report_limits(**told)
     return answer
 
 
 def limits_in(headers: Any, now: float) -> list[dict[str, float]]:
-    """Return what headers say, each as the arguments of `told_limits`; `now` is Unix time in seconds."""
+    """Return what headers say, each as the arguments of `report_limits`; `now` is Unix time in seconds."""
     plain: dict[str, float] = {}
     structured: dict[str, float] = {}
     found: list[dict[str, float]] = []

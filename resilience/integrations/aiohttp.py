@@ -21,7 +21,7 @@ from aiohttp.payload import BytesPayload
 
 from .._core.call.context import current_call
 from .._core.policy.policy import Policy
-from .._entry.operation_rules import Rules
+from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from .._entry.proxy import Proxy, proxy_class
 from ._http_rules import (
@@ -48,7 +48,7 @@ _METHODS = frozenset({"request", "get", "options", "head", "post", "put", "patch
 _BUFFER = 65_536
 
 
-def wrap(session: Any, rules: Rules) -> Any:
+def wrap(session: Any, rules: OperationRules) -> Any:
     """Return what stands in for the session, every request under a policy."""
     _switch_off(session)
     return proxy_class(type(session), _Session)(session, rules)
@@ -57,7 +57,7 @@ def wrap(session: Any, rules: Rules) -> Any:
 class _Session(Proxy):
     """Stands in for a session: its methods end in `_request`, which is under the policy here."""
 
-    def __init__(self, client: Any, rules: Rules) -> None:
+    def __init__(self, client: Any, rules: OperationRules) -> None:
         super().__init__(client, rules)
         self.__dict__["_resilience_calls"] = Calls(_Requests(client), rules)
 
@@ -67,7 +67,7 @@ class _Session(Proxy):
 
     async def _request(self, method: str, str_or_url: Any, **kwargs: Any) -> aiohttp.ClientResponse:
         url = _absolute(self.__dict__["_resilience_client"], str_or_url)
-        call = self.__dict__["_resilience_calls"].of(method, url, once=not _replayable(kwargs))
+        call = self.__dict__["_resilience_calls"].of(method, url, send_once=not _replayable(kwargs))
         reply: aiohttp.ClientResponse = await call(method, str_or_url, **kwargs)
         return reply
 
@@ -150,15 +150,15 @@ def resilience_middleware(
         >>> asyncio.run(main())
         False
     """
-    rules = Rules(policy, operations, policies)
+    rules = OperationRules(policy, operations, policies)
     calls = Calls(_Finished(), rules)
     promised = _Promised()
 
     async def resilience(request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> aiohttp.ClientResponse:
         promised.check(request)
-        once = not isinstance(request.body, (bytes, BytesPayload))
+        send_once = not isinstance(request.body, (bytes, BytesPayload))
         try:
-            reply: aiohttp.ClientResponse = await calls.of(request.method, str(request.url), once=once)(
+            reply: aiohttp.ClientResponse = await calls.of(request.method, str(request.url), send_once=send_once)(
                 request, handler
             )
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from .._core.policy.policy import Policy
-from .._entry.operation_rules import Rules
+from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from ..errors import RejectedError
 from ._http_rules import (
@@ -95,7 +95,7 @@ def _answer(reply: httpx.Response) -> Answer:
     return Answer(reply.status_code, reply.reason_phrase, reply.headers, reply.content)
 
 
-def wrap(client: Any, rules: Rules) -> Any:
+def wrap(client: Any, rules: OperationRules) -> Any:
     """Return a client of the same class that shares the original's state, every request under a policy."""
     for transport in (client._transport, *client._mounts.values()):
         _switch_off(transport)
@@ -169,7 +169,7 @@ class ResilientTransport(httpx.BaseTransport):
         """Set it up around `transport`, by default httpx's own; the other options are those of `wrap`."""
         self._transport = transport or httpx.HTTPTransport()
         _switch_off(self._transport)
-        self._calls = Calls(_Hands(self._transport, asynchronous=False), Rules(policy, operations, policies))
+        self._calls = Calls(_Hands(self._transport, asynchronous=False), OperationRules(policy, operations, policies))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
@@ -194,7 +194,7 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         """Set it up around `transport`, by default httpx's own; the other options are those of `wrap`."""
         self._transport = transport or httpx.AsyncHTTPTransport()
         _switch_off(self._transport)
-        self._calls = Calls(_Hands(self._transport, asynchronous=True), Rules(policy, operations, policies))
+        self._calls = Calls(_Hands(self._transport, asynchronous=True), OperationRules(policy, operations, policies))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
@@ -291,7 +291,7 @@ async def _adiscard(answer: httpx.Response) -> None:
 
 def _call(calls: Calls, request: httpx.Request) -> Callable[..., Any]:
     """Return the compiled call for a request; a body that is no plain bytes may not survive its first reading."""
-    return calls.of(request.method, str(request.url), once=not isinstance(request.stream, httpx.ByteStream))
+    return calls.of(request.method, str(request.url), send_once=not isinstance(request.stream, httpx.ByteStream))
 
 
 def _anew(

@@ -20,7 +20,7 @@ from urllib3.util import Timeout
 from urllib3.util.retry import Retry
 
 from .._core.policy.policy import Policy
-from .._entry.operation_rules import Rules
+from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from ._http_rules import (
     Answer,
@@ -68,7 +68,7 @@ def send(
     return Answer(reply.status_code, reply.reason or "", reply.headers, reply.content)
 
 
-def wrap(session: requests.Session, rules: Rules) -> requests.Session:
+def wrap(session: requests.Session, rules: OperationRules) -> requests.Session:
     """Return a session of the same class that shares the original's state, every request under a policy."""
     original = own_class(session)
     methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
@@ -88,7 +88,7 @@ _PARAMETERS = (
 def _request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
     """Make a request under the policy; arguments as for `requests.Session.request`."""
     kwargs |= zip(_PARAMETERS, args, strict=False)
-    call = self._resilience.requests.of(str(method), str(url), once=not _replayable(kwargs))
+    call = self._resilience.requests.of(str(method), str(url), send_once=not _replayable(kwargs))
     reply: requests.Response = call(method, url, **kwargs)
     return reply
 
@@ -98,7 +98,7 @@ def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> reques
     attempt = _SENDING.get()
     if attempt is not None and attempt.state is self._resilience:
         return attempt.send(request, **kwargs)  # type: ignore[no-any-return]  # requests' own
-    call = self._resilience.prepared.of(str(request.method), str(request.url), once=_once(request))
+    call = self._resilience.prepared.of(str(request.method), str(request.url), send_once=_once(request))
     reply: requests.Response = call(request, **kwargs)
     return reply
 
@@ -142,12 +142,12 @@ class ResilientAdapter(HTTPAdapter):
         """Set it up; `adapter_options` are those of `HTTPAdapter`, the others those of `wrap`."""
         super().__init__(**adapter_options)
         without_retries(self)
-        self._calls = Calls(_Mounted(super().send), Rules(policy, operations, policies))
+        self._calls = Calls(_Mounted(super().send), OperationRules(policy, operations, policies))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a prepared request under the policy; arguments as for `HTTPAdapter.send`."""
         kwargs |= zip(("stream", "timeout", "verify", "cert", "proxies"), args, strict=False)
-        call = self._calls.of(str(request.method), str(request.url), once=_once(request))
+        call = self._calls.of(str(request.method), str(request.url), send_once=_once(request))
         reply: requests.Response = call(request, **kwargs)
         return reply
 
@@ -155,7 +155,7 @@ class ResilientAdapter(HTTPAdapter):
 class _Session:
     """What a wrapped session adds to its original: the compiled calls of both its ways in."""
 
-    def __init__(self, session: Any, original: type, rules: Rules) -> None:
+    def __init__(self, session: Any, original: type, rules: OperationRules) -> None:
         self.session = session
         self.original: Any = original
         self.requests = Calls(_Requests(self), rules)

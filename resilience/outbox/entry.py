@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .._core.classify.attach import kept
+from .._core.classify.attach import attached_failure
 from .rows import Rows
 
 __all__ = ["Entry", "stamps"]
@@ -49,7 +49,7 @@ class Entry:
             self._left()
 
     def _settle(self, error: BaseException | None) -> None:
-        failure = None if error is None else kept(error)
+        failure = None if error is None else attached_failure(error)
         if error is not None and (failure is None or failure.executed == "maybe"):
             return  # in doubt: it stays open
         try:

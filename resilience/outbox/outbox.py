@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from .._core.call.idempotency_key import KeySlot
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .entry import Entry, stamps
@@ -93,16 +93,16 @@ class Outbox:
 
     # --- what `wrap` asks for ----------------------------------------------------------------------
 
-    def takes(self, binding: Binding) -> bool:
+    def takes(self, info: OperationInfo) -> bool:
         """Tell whether an operation is one to record: a write with a key that can be looked up."""
-        return bool(binding.key and binding.reconcile and not binding.read and not binding.idempotent)
+        return bool(info.key and info.reconcile and not info.read and not info.idempotent)
 
-    def guarded(self, pipeline: Any, fn: Callable[..., Any], binding: Binding) -> Callable[..., Any]:
+    def guarded(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
         """Compile a write so that it is recorded before it is sent."""
-        assert binding.key is not None
-        keys, operation = KeySlot(binding.key, fn, lambda: uuid4().hex), binding.operation
-        refused = binding.refusals.get(RejectedError, RejectedError)
-        compiled = pipeline.compile(fn, replace(binding, stamps=stamps))
+        assert info.key is not None
+        keys, operation = KeySlot(info.key, fn, lambda: uuid4().hex), info.operation
+        refused = info.rejection_types.get(RejectedError, RejectedError)
+        compiled = pipeline.compile(fn, replace(info, new_stamps=stamps))
 
         def begun(args: Any, kwargs: Any) -> tuple[Entry, Any, Any]:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -185,11 +185,11 @@ class Outbox:
         proxy = vars(client)
         raw, rules = proxy["_resilience_client"], proxy["_resilience_rules"]
         method = getattr(raw, row.operation.partition(" ")[0])
-        bind = getattr(raw, "resilience_binding", None)
-        told = Binding(operation=row.operation) if bind is None else bind(row.operation, client)
-        pipeline, binding = rules.resolve(told)
-        bound = replace(binding, resumed=True, once=not resend, stamps=stamps)
-        refused = binding.refusals.get(RejectedError, RejectedError)
+        bind = getattr(raw, "resilience_operation_info", None)
+        told = OperationInfo(operation=row.operation) if bind is None else bind(row.operation, client)
+        pipeline, info = rules.resolve(told)
+        bound = replace(info, resumed=True, send_once=not resend, new_stamps=stamps)
+        refused = info.rejection_types.get(RejectedError, RejectedError)
         entry = self._entry(row.key, row.operation, refused, row.stamps)
-        call = pipeline.compile(resumed(method, row, never_sent=binding.signed and not row.stamps), bound)
+        call = pipeline.compile(resumed(method, row, never_sent=info.signs and not row.stamps), bound)
         return within(entry, call, row, asynchronous=is_async(method))

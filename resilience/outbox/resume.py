@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Literal, NamedTuple
 
 from .._core.call.context import current_call
-from .._core.classify.attach import kept
+from .._core.classify.attach import attached_failure
 from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .entry import Entry
@@ -107,6 +107,6 @@ def replayed(row: Row, ended: Any) -> Replayed:
     """Say what became of a row's write by how its call ended."""
     if not isinstance(ended, Exception):
         return Replayed(row.key, row.operation, "done", value=ended)
-    failure = kept(ended)
+    failure = attached_failure(ended)
     proven = failure is not None and failure.executed != "maybe"
     return Replayed(row.key, row.operation, "failed" if proven else "unknown", error=ended)

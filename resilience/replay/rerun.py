@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._core.base.events import Event
-from .._core.call.operation_info import Binding
+from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import NOT_FOUND, Found
-from .._core.policy.policy import Operation, Policy, PolicySet
+from .._core.policy.policy import OperationSettings, Policy, PolicySet
 from .._core.stages.retry import bounds
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import Shared
+from .._pipeline.shared_state import SharedState
 from ..errors import RejectedError
 from ..simulate.virtual_loop import VirtualClock, run_virtual
 from .log_reader import Recorded
@@ -99,11 +99,11 @@ class _Bench:
         self._counted = counted
         keep: Callable[[Policy], Policy] = _plain if counted else _uncounted
         self._policies = replace(policies, policies={name: keep(one) for name, one in policies.policies.items()})
-        self._shared = Shared(clock, _hear, random=_drawn)
+        self._shared = SharedState(clock, _hear, random=_drawn)
         self._shared.take(PolicySet({}), self._policies)
         self._compiled: dict[Any, Callable[..., Any]] = {}
 
-    def policy_of(self, call: Recorded) -> tuple[str, Operation | None]:
+    def policy_of(self, call: Recorded) -> tuple[str, OperationSettings | None]:
         """Return the name of a call's policy by the changed file, and the entry that matches its operation."""
         rule = self._policies.rule_for(call.operation)
         return (rule.policy if rule is not None and rule.policy else call.policy), rule
@@ -144,20 +144,20 @@ class _Bench:
                 pass  # it would have been refused as well
             await asyncio.sleep(1.0 / rate)
 
-    def _call(self, policy: str, operation: str, safety: str, rule: Operation | None) -> Callable[..., Any]:
+    def _call(self, policy: str, operation: str, safety: str, rule: OperationSettings | None) -> Callable[..., Any]:
         key = policy, operation, safety
         found = self._compiled.get(key)
         if found is None:
             harmless = safety in ("read", "idempotent")
             told = None if rule is None else rule.idempotent
-            binding = Binding(
+            info = OperationInfo(
                 operation=operation,
                 idempotent=harmless if told is None else told,
                 read=safety == "read",
                 reconcile=_look if safety == "reconciled" else None,
             )
             pipeline = Pipeline(self._policies.policies[policy], operation=operation, shared=self._shared, keep=True)
-            found = self._compiled[key] = pipeline.compile(_send, binding)
+            found = self._compiled[key] = pipeline.compile(_send, info)
         return found
 
 

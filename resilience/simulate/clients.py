@@ -13,7 +13,7 @@ from .._core.base.events import Event
 from .._core.policy.codes import CodeRegistry
 from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
-from .._pipeline.shared_state import Shared
+from .._pipeline.shared_state import SharedState
 
 __all__ = ["Call", "Client", "Watch", "bare", "governed"]
 
@@ -91,7 +91,7 @@ def governed(
 
     def client(send: Call, clock: Clock, random: Random) -> Call:
         listeners = () if watch is None else (watch.listener(clock.monotonic),)
-        shared = Shared(clock, *listeners, random=random.random)
+        shared = SharedState(clock, *listeners, random=random.random)
         if tables:
             shared.take(PolicySet({}), PolicySet({policy.name: policy}, tables=tables))
         call = Pipeline(policy, idempotent=idempotent, operation=operation, shared=shared).compile(send)

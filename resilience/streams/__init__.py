@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.policy.stream_limits import Limits, Pace
+from .._core.policy.stream_limits import MessageRate, StreamSettings
 from .blocking import BlockingStream
 from .buffer import Counts
 from .client import StreamClient
@@ -18,14 +18,14 @@ __all__ = [
     "Dialect",
     "Gap",
     "Kind",
-    "Limits",
     "Message",
+    "MessageRate",
     "Notice",
-    "Pace",
     "Session",
     "State",
     "StreamClient",
     "StreamFailure",
+    "StreamSettings",
     "Supervisor",
     "Venue",
 ]

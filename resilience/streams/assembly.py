@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
-from .._core.call.operation_info import Binding
-from .._core.policy.stream_limits import Limits
-from .._core.stages.rate_window import Gauge
+from .._core.call.operation_info import OperationInfo
+from .._core.policy.stream_limits import StreamSettings
+from .._core.stages.rate_window import RateWindow
 from .._pipeline.pipeline import Pipeline
 from .dispatcher import Hub
 from .io.supervisor import Supervisor
@@ -28,8 +28,8 @@ def assembled(
     name: str,
     venue: Venue,
     pipeline: Pipeline,
-    limits: Limits,
-    connects: Gauge,
+    limits: StreamSettings,
+    connects: RateWindow,
     hub: Hub,
     *,
     broke: Callable[[BaseException], None],
@@ -48,7 +48,7 @@ def assembled(
         over: is told when the socket has ended.
     """
     connect = partial(venue.connect, venue.urls[name])
-    binding = Binding(
+    info = OperationInfo(
         operation=f"stream_{name}",
         read=True,
         registry=venue.registry,
@@ -59,7 +59,7 @@ def assembled(
         name,
         venue.dialect,
         limits,
-        Attempts(partial(pipeline.plan, connect, binding)),
+        Attempts(partial(pipeline.plan, connect, info)),
         connects,
         private=name in venue.private,
         clock=pipeline.clock,

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Self
 
 from .._core.policy.policy import Policy
-from .._core.policy.stream_limits import Limits
-from .._entry.policies import Policies, current
+from .._core.policy.stream_limits import StreamSettings
+from .._entry.policies import Policies, configured_policies
 from ..telemetry.structlog import StructlogListener
 from .assembly import assembled, host_of
 from .blocking import BlockingStream
@@ -44,7 +44,7 @@ class StreamClient:
         *,
         policy: str | Policy = "default",
         policies: Policies | None = None,
-        limits: Limits | None = None,
+        limits: StreamSettings | None = None,
         pace: float = 1.0,
     ) -> None:
         """Set the client up; nothing is connected yet.
@@ -56,9 +56,9 @@ class StreamClient:
             limits: the venue's limits; the policy's `stream` section by default.
             pace: seconds of the venue that pass in one of ours; other than 1 for a sandbox alone.
         """
-        policies = policies or current()
+        policies = policies or configured_policies()
         settings = policies.policy(policy) if isinstance(policy, str) else policy
-        self.limits = (limits or settings.stream or Limits()).scaled(pace)
+        self.limits = (limits or settings.stream or StreamSettings()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)
         self._connects = partial(window_of, policies, self.limits.connects)

@@ -32,7 +32,7 @@ def recorded_events(policies: _Subscribable | None = None) -> Iterator[list[Even
         []
     """
     events: list[Event] = []
-    unsubscribe = (policies or _policies.current()).subscribe(events.append)
+    unsubscribe = (policies or _policies.configured_policies()).subscribe(events.append)
     try:
         yield events
     finally:
@@ -71,13 +71,13 @@ def fresh_policies(
     """
     time = FakeClock() if clock is None else clock
     if source is None:
-        fresh = _policies.found(clock=time)
+        fresh = _policies.default_policies(clock=time)
     elif isinstance(source, Mapping):
         fresh = Policies.from_mapping(source, clock=time)
     else:
         fresh = Policies.load(source, clock=time)
-    before = _policies.put(fresh)
+    before = _policies.set_configured(fresh)
     try:
         yield fresh
     finally:
-        _policies.put(before)
+        _policies.set_configured(before)

@@ -13,7 +13,7 @@ from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2, FramesV3
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.order_store import MIX, SPOT
-from resilience.streams import Limits
+from resilience.streams import StreamSettings
 from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 
 
@@ -256,7 +256,7 @@ def test_a_connection_that_dies_without_a_word_is_noticed() -> None:
     """Half open: nothing comes, no FIN; the missing pong tells."""
 
     async def story(exchange: Sandbox) -> None:
-        limits = Limits(ping="100ms", pong_within="2s")
+        limits = StreamSettings(ping="100ms", pong_within="2s")
         async with client_of(exchange, limits=limits) as client:
             heard = Heard(client)
             client.subscribe(TICKER)
@@ -275,7 +275,7 @@ def test_a_quiet_market_is_not_stale() -> None:
     """Nothing but pongs, ping after ping: the connection stays."""
 
     async def story(exchange: Sandbox) -> None:
-        limits = Limits(ping="50ms", stale_after="50ms", pong_within="15s")
+        limits = StreamSettings(ping="50ms", stale_after="50ms", pong_within="15s")
         async with client_of(exchange, limits=limits) as client:
             heard = Heard(client)
             client.subscribe(TICKER)
@@ -295,7 +295,7 @@ def test_the_daily_end_is_forestalled() -> None:
     """A connection near its day's end is replaced before the exchange ends it, without an exception."""
 
     async def story(exchange: Sandbox) -> None:
-        limits = Limits(renew_after="200ms", linger="50ms")
+        limits = StreamSettings(renew_after="200ms", linger="50ms")
         async with client_of(exchange, limits=limits) as client:
             heard = Heard(client)
             client.subscribe(TICKER)

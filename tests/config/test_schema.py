@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience._core.policy.policy import Operation, Policy
-from resilience._core.policy.section import Section, about, hints
+from resilience._core.policy.policy import OperationSettings, Policy
+from resilience._core.policy.section import Section, about, hints, section_name
 from resilience._core.policy.units import Spec
 from resilience.config.codes.code_tables import CodeRegistry
 from resilience.config.loading.policy_file import from_mapping
@@ -93,7 +93,7 @@ def test_every_key_says_what_it_is() -> None:
 @pytest.mark.parametrize(("path", "name"), KEYS, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_every_example_and_default_is_accepted(path: tuple[str, ...], name: str) -> None:
     """What the schema shows can be copied: it keeps the schema, and loads wherever what it names is there."""
-    one = POLICIES.schema["$defs"][SECTIONS[path].__name__]["properties"][name]
+    one = POLICIES.schema["$defs"][section_name(SECTIONS[path])]["properties"][name]
     for value in (*one["examples"], *([one["default"]] if "default" in one else [])):
         given = document_of(path, name, value)
         assert list(POLICIES.iter_errors(given)) == []
@@ -144,7 +144,7 @@ def test_schema_and_loader_refuse_the_same_values(path: tuple[str, ...], name: s
         assert POLICIES.is_valid(given) == (refusals(given) == []), value
 
 
-@pytest.mark.parametrize("name", [name for name in hints(Operation) if name != "policy"])
+@pytest.mark.parametrize("name", [name for name in hints(OperationSettings) if name != "policy"])
 def test_entries_of_operations_too(name: str) -> None:
     """The same holds for the entries of `operations`."""
     for value in ODD:
@@ -180,7 +180,7 @@ TEXTS = st.one_of(
 SPECS = sorted(
     {
         spec
-        for kind in {*SECTIONS.values(), Operation}
+        for kind in {*SECTIONS.values(), OperationSettings}
         for hint in hints(kind).values()
         for one in (hint, *getattr(hint, "__args__", ()))
         if (spec := about(one, Spec)) is not None and pattern(spec)
@@ -219,7 +219,7 @@ def test_ends_of_every_range() -> None:
 def test_variables_keep_the_schema(value: str) -> None:
     """An editor does not mark a variable, whatever the kind of its key."""
     for path, name in KEYS:
-        one = POLICIES.schema["$defs"][SECTIONS[path].__name__]["properties"][name]
+        one = POLICIES.schema["$defs"][section_name(SECTIONS[path])]["properties"][name]
         if "examples" in one and not isinstance(one["examples"][0], (dict, list)):
             assert POLICIES.is_valid(document_of(path, name, value)), (path, name)
 

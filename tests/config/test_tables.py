@@ -52,7 +52,7 @@ def test_tables_are_read_at_the_first_failure() -> None:
         "import sys\n"
         "from resilience import resilient\n"
         "assert resilient(lambda: 1)() == 1\n"
-        "from resilience.config import tables\n"
+        "from resilience.config.codes import code_tables as tables\n"
         "assert not tables._loaded, tables._loaded\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -42,15 +42,15 @@ class Model:
 
     # --- attempts -----------------------------------------------------------------------------
 
-    def admit(self, now: float, urgent: bool) -> Any:
+    def admit(self, now: float, high_priority: bool) -> Any:
         """Return a ticket, or None for a refusal."""
-        ticket = self._asked(now, urgent)
-        if ticket is None and self.rules["shadow"]:
+        permit = self._asked(now, high_priority)
+        if permit is None and self.rules["shadow"]:
             self.let_through += 1
             return ("let through", 0)
-        return ticket
+        return permit
 
-    def _asked(self, now: float, urgent: bool) -> Any:
+    def _asked(self, now: float, high_priority: bool) -> Any:
         if self.state == "closed":
             return ("closed", self.generation)
         if self.isolated or now < self.until:
@@ -59,15 +59,15 @@ class Model:
         self.trials = {one: (ends, spare) for one, (ends, spare) in self.trials.items() if ends > now}
         usual = sum(not spare for _, spare in self.trials.values())
         spare = usual >= self.rules["permits"]
-        if spare and (not urgent or usual < len(self.trials)):
+        if spare and (not high_priority or usual < len(self.trials)):
             return None
         self.tickets += 1
         self.trials[self.tickets] = (now + self.rules["lost_after"], spare)
         return ("trial", self.tickets)
 
-    def settle(self, ticket: Any, how: str, began: float, now: float, state: str) -> None:
+    def settle(self, permit: Any, how: str, began: float, now: float, state: str) -> None:
         """Close an attempt; `state` is what the breaker says afterwards, which decides where both are right."""
-        kind, number = ticket
+        kind, number = permit
         if how == GOOD and self.rules["slow_rate"] is not None and now - began > self.rules["slow_after"]:
             how = SLOW
         if kind == "trial" and number in self.trials:
@@ -89,18 +89,18 @@ class Model:
     # --- decisions ----------------------------------------------------------------------------
 
     @property
-    def streak(self) -> int:
+    def consecutive_failures(self) -> int:
         """Failures in a row."""
-        streak = 0
+        consecutive_failures = 0
         for one in reversed(self.settled):
             if one.how != BAD:
                 break
-            streak += 1
-        return streak
+            consecutive_failures += 1
+        return consecutive_failures
 
     def trips(self, now: float) -> set[bool]:
         """Return what is right: to open, not to open, or either."""
-        if self.rules["consecutive"] is not None and self.streak >= self.rules["consecutive"]:
+        if self.rules["consecutive"] is not None and self.consecutive_failures >= self.rules["consecutive"]:
             return {True}
         if self.rules["calls"] is not None:
             return {self._enough(self.settled[-self.rules["calls"] :])}

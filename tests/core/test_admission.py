@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from resilience import Policy, PolicyError
-from resilience._core.policy.sections import Admission as Settings
-from resilience._core.stages.admission import Admission, Track, Waiter
+from resilience._core.policy.sections import AdmissionSettings
+from resilience._core.stages.admission import Admission, LaneSlots, Waiter
 
 LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
 PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}
 RESERVE = {"cancel": 1, "close": 1, "": 0, "bulk": 0}
 MOST, QUEUE = 4, 3
-RULES = Settings(max_concurrent=MOST, max_queue=QUEUE, lanes=LANES)  # type: ignore[arg-type]
+RULES = AdmissionSettings(max_concurrent=MOST, max_queue=QUEUE, lanes=LANES)  # type: ignore[arg-type]
 
 
 class Model:
@@ -29,7 +29,7 @@ class Model:
         self.running: list[str] = []
         self.waiting: list[tuple[int, str]] = []
 
-    def fits(self, lane: str) -> bool:
+    def fits_deadline(self, lane: str) -> bool:
         """A lane may use what is free and not reserved for a higher one."""
         count = Counter(self.running)
         kept = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
@@ -38,7 +38,7 @@ class Model:
     def ask(self, lane: str, number: int) -> tuple[str, int | None]:
         """Return (outcome, number of who was turned away for it)."""
         before = any(PRIORITY[other] >= PRIORITY[lane] for _, other in self.waiting)
-        if not before and self.fits(lane):
+        if not before and self.fits_deadline(lane):
             self.running.append(lane)
             return "granted", None
         away = None
@@ -55,7 +55,7 @@ class Model:
         """Hand out what is free: by priority, then by age."""
         granted = []
         for number, lane in sorted(self.waiting, key=lambda one: (-PRIORITY[one[1]], one[0])):
-            if self.fits(lane):
+            if self.fits_deadline(lane):
                 self.running.append(lane)
                 self.waiting.remove((number, lane))
                 granted.append(number)
@@ -66,7 +66,7 @@ class Slots(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.admission, self.model = Admission(RULES), Model()
-        self.slots: list[tuple[str, Track]] = []
+        self.slots: list[tuple[str, LaneSlots]] = []
         self.waiters: dict[int, tuple[str, Waiter]] = {}
         self.woken: list[int] = []
         self.dead: set[int] = set()
@@ -78,13 +78,13 @@ class Slots(RuleBasedStateMachine):
         self.number += 1
         number = self.number
         outcome, away = self.model.ask(lane, number)
-        slot = self.admission.enter(lane)
+        slot = self.admission.try_enter(lane)
         if slot is not None:
             assert outcome == "granted"
             self.slots.append((lane, slot))
             return
         assert outcome != "granted"
-        waiter = self.admission.queue(lane, lambda: self.wake(number))
+        waiter = self.admission.join_queue(lane, lambda: self.wake(number))
         assert waiter.state == outcome
         if outcome == "waiting":
             self.waiters[number] = (lane, waiter)
@@ -105,7 +105,7 @@ class Slots(RuleBasedStateMachine):
     def leave(self, place: int) -> None:
         """An attempt ends."""
         lane, slot = self.slots.pop(place % len(self.slots))
-        self.admission.leave(slot)
+        self.admission.release(slot)
         self.model.running.remove(lane)
         self.handed()
 
@@ -151,27 +151,27 @@ test_any_script.settings = settings(max_examples=150, stateful_step_count=40)
 
 def test_entries_are_shed_first() -> None:
     """A full queue of entries: a cancel takes the newest one's place, another entry is turned away."""
-    admission = Admission(Settings(max_concurrent=1, max_queue=2))
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=2))
     woken: list[str] = []
-    assert admission.enter("") is not None
-    first, second = (admission.queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
-    assert admission.queue("", lambda: woken.append("third")).state == "away"
-    cancel = admission.queue("cancel", lambda: woken.append("cancel"))
+    assert admission.try_enter("") is not None
+    first, second = (admission.join_queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
+    assert admission.join_queue("", lambda: woken.append("third")).state == "away"
+    cancel = admission.join_queue("cancel", lambda: woken.append("cancel"))
     assert (first.state, second.state, cancel.state) == ("waiting", "away", "waiting")
     assert woken == ["second"]
 
 
 def test_a_slot_granted_to_one_who_gives_up_goes_on() -> None:
     """The grant came first: giving up returns the slot, which its owner hands back."""
-    admission = Admission(Settings(max_concurrent=1, max_queue=5))
-    slot = admission.enter("")
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    slot = admission.try_enter("")
     assert slot is not None
-    one, other = (admission.queue("", lambda: None) for _ in range(2))
-    admission.leave(slot)
+    one, other = (admission.join_queue("", lambda: None) for _ in range(2))
+    admission.release(slot)
     granted = admission.settle(one)
     assert granted is not None
     assert other.state == "waiting"
-    admission.leave(granted)
+    admission.release(granted)
     assert other.state == "granted"
 
 
@@ -181,41 +181,41 @@ def test_many_waiters_of_an_ended_loop() -> None:
     def gone() -> None:
         raise RuntimeError("closed")
 
-    admission = Admission(Settings(max_concurrent=1, max_queue=2000))
-    slot = admission.enter("")
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=2000))
+    slot = admission.try_enter("")
     assert slot is not None
     for _ in range(1000):
-        admission.queue("", gone)
-    last = admission.queue("", lambda: None)
-    admission.leave(slot)
+        admission.join_queue("", gone)
+    last = admission.join_queue("", lambda: None)
+    admission.release(slot)
     assert last.state == "granted"
 
 
 def test_other_settings_keep_who_runs_and_who_waits() -> None:
     """More slots after a reload: waiters move up; fewer: nobody is thrown out, and nobody is let in."""
-    admission = Admission(Settings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
-    slots = [admission.enter("")]
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
+    slots = [admission.try_enter("")]
     woken: list[str] = []
-    waiting = [admission.queue("x", lambda: woken.append("x")) for _ in range(2)]
-    admission.retune(Settings(max_concurrent=2, max_queue=5))
+    waiting = [admission.join_queue("x", lambda: woken.append("x")) for _ in range(2)]
+    admission.retune(AdmissionSettings(max_concurrent=2, max_queue=5))
     assert ([one.state for one in waiting], woken) == (["granted", "waiting"], ["x"])
-    admission.retune(Settings(max_concurrent=1, max_queue=5))
+    admission.retune(AdmissionSettings(max_concurrent=1, max_queue=5))
     assert slots[0] is not None
-    admission.leave(slots[0])
+    admission.release(slots[0])
     assert waiting[1].state == "waiting"
     granted = admission.settle(waiting[0])
     assert granted is not None
-    admission.leave(granted)
+    admission.release(granted)
     assert waiting[1].state == "granted"
 
 
 def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
     """Of two places one is taken by its own lane: only the other one is kept."""
-    admission = Admission(Settings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
-    assert admission.enter("cancel") is not None
-    assert admission.enter("") is not None
-    assert admission.enter("") is None
-    assert admission.enter("cancel") is not None
+    admission = Admission(AdmissionSettings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
+    assert admission.try_enter("cancel") is not None
+    assert admission.try_enter("") is not None
+    assert admission.try_enter("") is None
+    assert admission.try_enter("cancel") is not None
 
 
 def test_reserved_places_must_leave_some() -> None:
@@ -226,15 +226,15 @@ def test_reserved_places_must_leave_some() -> None:
 
 def test_a_thousand_threads_on_ten_slots() -> None:
     """Never more than ten run, everybody gets through, and in the end nobody holds anything."""
-    admission = Admission(Settings(max_concurrent=10, max_queue=1000))
+    admission = Admission(AdmissionSettings(max_concurrent=10, max_queue=1000))
     running, seen, done = [0], list[int](), list[int]()
     lock = threading.Lock()
 
     def work(number: int) -> None:
-        slot: Any = admission.enter("")
+        slot: Any = admission.try_enter("")
         if slot is None:
             event = threading.Event()
-            waiter = admission.queue("", event.set)
+            waiter = admission.join_queue("", event.set)
             if waiter.state == "waiting":
                 event.wait()
             slot = admission.settle(waiter)
@@ -243,7 +243,7 @@ def test_a_thousand_threads_on_ten_slots() -> None:
             seen.append(running[0])
         with lock:
             running[0] -= 1
-        admission.leave(slot)
+        admission.release(slot)
         done.append(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(1000)]

@@ -11,18 +11,18 @@ import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError
 from resilience._core.base.events import Events
-from resilience._core.policy.sections import Breaker as Settings
+from resilience._core.policy.sections import BreakerSettings
 from resilience._core.policy.units import Calls
 from resilience._core.stages.breaker import Breaker, Permit
-from resilience._core.stages.outcome_window import CallWindow, Window
-from resilience._pipeline.breaker_pool import Breakers
+from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindow
+from resilience._pipeline.breaker_pool import BreakerPool
 from resilience.config.checks.lint import lint
 from resilience.testing import FakeClock, no_waits
 
 
 def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
     """Return a breaker with these rules on this clock."""
-    return Breaker(Settings(**rules), (clock or FakeClock()).monotonic)
+    return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
 
 
 def test_a_window_of_calls_is_written_as_one() -> None:
@@ -31,15 +31,15 @@ def test_a_window_of_calls_is_written_as_one() -> None:
     rules = Policies.from_mapping(file).policy("p").breaker
     assert rules is not None
     assert rules.window == Calls(100)
-    assert Settings(window=Calls(3)) == Settings(window="3 calls")  # type: ignore[arg-type]
-    assert Settings(window="1 call") != Settings(window=1.0)  # type: ignore[arg-type]
+    assert BreakerSettings(window=Calls(3)) == BreakerSettings(window="3 calls")  # type: ignore[arg-type]
+    assert BreakerSettings(window="1 call") != BreakerSettings(window=1.0)  # type: ignore[arg-type]
     for wrong in ("0 calls", "100001 calls"):
         with pytest.raises(
             PolicyError, match=r"out of range: allowed is more than 0s up to 1d, or 1 up to 100000 calls"
         ):
-            Settings(window=wrong)  # type: ignore[arg-type]
+            BreakerSettings(window=wrong)  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="a duration such as 10s, or a number of calls such as 100 calls"):
-        Settings(window="many calls")  # type: ignore[arg-type]
+        BreakerSettings(window="many calls")  # type: ignore[arg-type]
 
 
 def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
@@ -78,11 +78,11 @@ def test_a_window_of_calls_forgets_by_calls() -> None:
     ours = breaker(clock, window="4 calls", failure_rate=0.75, min_calls=1000)
     for outcome in ("failed", "failed", "succeeded", "succeeded", "failed"):
         clock.advance(3600)
-        getattr(ours, outcome)(ours.gate, clock.monotonic())
+        getattr(ours, outcome)(ours.generation, clock.monotonic())
         assert ours.state == "closed"
-    ours.failed(ours.gate, clock.monotonic())
+    ours.failed(ours.generation, clock.monotonic())
     assert ours.describe()["settled"] == {"succeeded": 2, "failed": 2, "slow": 0}
-    ours.failed(ours.gate, clock.monotonic())
+    ours.failed(ours.generation, clock.monotonic())
     assert ours.state == "open"
 
 
@@ -210,12 +210,12 @@ def test_an_urgent_attempt_has_a_spare_trial() -> None:
     ours.open()
     clock.advance(1.0)
     assert isinstance(ours.admit(1.0), Permit)
-    spare = ours.admit(1.0, urgent=True)
+    spare = ours.admit(1.0, high_priority=True)
     assert isinstance(spare, Permit)
-    assert ours.admit(1.0, urgent=True) is None
+    assert ours.admit(1.0, high_priority=True) is None
     ours.released(spare)
     assert ours.admit(1.0) is None
-    assert isinstance(ours.admit(1.0, urgent=True), Permit)
+    assert isinstance(ours.admit(1.0, high_priority=True), Permit)
 
 
 def test_what_is_turned_by_hand_is_told_at_once() -> None:
@@ -235,12 +235,12 @@ def test_what_is_turned_by_hand_is_told_at_once() -> None:
 # --- windows ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("window", [Window(10.0, 0.0), CallWindow(10, 0.0)])
+@pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
 def test_windows_count_forget_and_travel(window: Any) -> None:
     """Common, rare and slow things, and the same counts after a journey."""
     for add in ("add_common", "add_rare", "add_slow", "add_common"):
         getattr(window, add)(0.5)
-    window.turn(0.5)
+    window.close_slice(0.5)
     assert window.counts(1.0) == (3, 1, 1)
     saved = json.loads(json.dumps(window.export(2.0)))
     window.clear(2.0)
@@ -253,7 +253,7 @@ def test_windows_count_forget_and_travel(window: Any) -> None:
 
 def test_a_time_window_keeps_the_ages_of_what_it_took() -> None:
     """What was nine seconds ago is forgotten a second later; what was longer ago than its span stays out."""
-    window = Window(10.0, 0.0)
+    window = OutcomeWindow(10.0, 0.0)
     window.load({"slices": [[10.0, 7, 7, 7], [9.0, 1, 2, 0], [1.0, 3, 4, 1]]}, 50.0)
     assert window.counts(50.0) == (4, 6, 1)
     assert window.counts(51.5) == (3, 4, 1)
@@ -263,7 +263,7 @@ def test_a_time_window_keeps_the_ages_of_what_it_took() -> None:
 def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
     """A failure that was two calls ago is forgotten with the eighth call from then on, no earlier and no later."""
     for kind, place in (("failed", 1), ("slow", 2)):
-        window = CallWindow(10, 0.0)
+        window = CallCountWindow(10, 0.0)
         window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
         seen = []
         for _ in range(8):
@@ -279,7 +279,7 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
     """Another process, another clock: it refuses for the rest of the time, and then tries."""
     clock, later = FakeClock(), FakeClock(start=9000.0)
     ours = breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
-    ours.failed(ours.gate, 0.0)
+    ours.failed(ours.generation, 0.0)
     clock.advance(2.0)
     trial = ours.admit(clock.monotonic())
     assert trial is not None
@@ -287,7 +287,7 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
     clock.advance(1.5)
     theirs = breaker(later, consecutive=1, open_for=2.0, open_max=8.0)
     theirs.restore(json.loads(json.dumps(ours.export())))
-    assert theirs.gate == 0
+    assert theirs.generation == 0
     assert theirs.state == "open"
     assert theirs.ready_at(9000.0) == 9002.5
     assert theirs.describe()["opens_for"] == 4.0
@@ -296,11 +296,11 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
 def test_counts_of_another_kind_of_window_are_left_out() -> None:
     """The policy has changed since: the state stays, the counts begin anew."""
     ours, theirs = breaker(window="5 calls"), breaker(window=10.0)
-    ours.failed(ours.gate, 0.0)
+    ours.failed(ours.generation, 0.0)
     theirs.restore(ours.export())
     assert theirs.describe()["settled"] == {"succeeded": 0, "failed": 0, "slow": 0}
     ours.restore(theirs.export())
-    assert ours.describe()["streak"] == 1
+    assert ours.describe()["consecutive_failures"] == 1
 
 
 def test_a_closed_state_closes_an_open_breaker() -> None:
@@ -334,7 +334,7 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
         ({"left": -1}, "left: expected seconds"),
         ({"left": float("nan")}, "left: expected seconds"),
         ({"open_for": "1s"}, "open_for: expected seconds"),
-        ({"streak": 1.5}, "streak: expected a count"),
+        ({"consecutive_failures": 1.5}, "consecutive_failures: expected a count"),
         ({"successes": -1}, "successes: expected a count"),
         ({"more": 1}, "unknown 'more'"),
         ({"window": None}, "window: expected the counts of a window"),
@@ -357,13 +357,13 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
 def test_a_state_that_is_none_is_refused_and_changes_nothing(change: dict[str, Any], message: str) -> None:
     """The message says which part is wrong."""
     ours = breaker(window="5 calls", consecutive=3)
-    ours.failed(ours.gate, 0.0)
+    ours.failed(ours.generation, 0.0)
     before = ours.export()
     with pytest.raises(ValueError, match="no breaker's state: ") as caught:
         ours.restore({**before, **change})
     assert message in str(caught.value)
     assert ours.export() == before
-    assert ours.gate
+    assert ours.generation
 
 
 def test_what_is_no_mapping_or_lacks_a_part_is_refused() -> None:
@@ -397,7 +397,7 @@ class Full(pybreaker.CircuitBreakerListener):
         self.told.append(("state", old_state.name, new_state.name))
 
 
-class States(pybreaker.CircuitBreakerListener):
+class BreakerState(pybreaker.CircuitBreakerListener):
     """Asks for changes alone."""
 
     def __init__(self) -> None:
@@ -419,7 +419,7 @@ def down() -> str:
 
 def test_a_listener_of_pybreakers_is_told_what_pybreaker_would_tell() -> None:
     """Before each call, how it went, and each change of state, in this order."""
-    clock, full, states = FakeClock(), Full(), States()
+    clock, full, states = FakeClock(), Full(), BreakerState()
     rules = {"consecutive": 2, "open_for": "1s"}
     pipeline = Pipeline(Policy(name="p", breaker=rules), clock=clock, listeners=[full, states])  # type: ignore[arg-type]
     good, bad = pipeline.compile(work), pipeline.compile(down)
@@ -461,14 +461,14 @@ def test_only_a_listener_of_every_success_leaves_the_fast_path() -> None:
     call = pipeline.compile(work)
     ours = pipeline.breaker
     assert ours is not None
-    policies.subscribe(States())
-    assert ours.gate
+    policies.subscribe(BreakerState())
+    assert ours.generation
     full = Full()
     unsubscribe = policies.subscribe(full)
-    assert not ours.gate
+    assert not ours.generation
     call()
     unsubscribe()
-    assert ours.gate
+    assert ours.generation
     call()
     assert len(full.told) == 2
 
@@ -482,14 +482,14 @@ def test_a_listener_that_raises_is_dropped() -> None:
 
     dropped: list[Any] = []
     clock = FakeClock()
-    breakers = Breakers(clock, Events(on_dropped=lambda listener, error: dropped.append(type(error))))
+    breakers = BreakerPool(clock, Events(on_dropped=lambda listener, error: dropped.append(type(error))))
     broken = Broken()
     breakers.subscribe(broken)
     ours = breakers.get(Policy(breaker={}), "a")  # type: ignore[arg-type]
     assert ours is not None
     for _ in range(2):
-        ours.failed(ours.gate, 0.0)
-        ours.tell(lambda name, **fields: None)
+        ours.failed(ours.generation, 0.0)
+        ours.emit(lambda name, **fields: None)
     assert dropped == [LookupError]
 
 
@@ -510,7 +510,7 @@ def test_what_is_no_listener_is_refused() -> None:
 def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     """Of many keys the closed breaker goes that nobody used since the last look; an open one never does."""
     policy = Policy(name="p", breaker={"consecutive": 1})  # type: ignore[arg-type]
-    breakers = Breakers(FakeClock(), Events(), most=3)
+    breakers = BreakerPool(FakeClock(), Events(), most=3)
 
     def state(key: str) -> str:
         ours = breakers.get(policy, key)
@@ -520,14 +520,14 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     def use(key: str) -> None:
         ours = breakers.get(policy, key)
         assert ours is not None
-        ours.succeeded(ours.gate, 0.0)
+        ours.succeeded(ours.generation, 0.0)
 
     def kept() -> list[str]:
         return [key for _, key in breakers._kept]
 
     first = breakers.get(policy, "open")
     assert first is not None
-    first.failed(first.gate, 0.0)
+    first.failed(first.generation, 0.0)
     del first
     use("busy")
     use("idle")
@@ -540,7 +540,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     for key in ("x", "y", "z"):
         ours = breakers.get(policy, key)
         assert ours is not None
-        ours.failed(ours.gate, 0.0)
+        ours.failed(ours.generation, 0.0)
     assert len(kept()) == 4  # all open: more of them than there should be
     assert {state(key) for key in ("open", "x", "y", "z")} == {"open"}
 
@@ -548,7 +548,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
 def test_a_forgotten_breaker_that_is_still_used_is_the_one_of_its_key() -> None:
     """There are never two breakers of one key."""
     policy = Policy(name="p", breaker={})  # type: ignore[arg-type]
-    breakers = Breakers(FakeClock(), Events(), most=1)
+    breakers = BreakerPool(FakeClock(), Events(), most=1)
     first = breakers.get(policy, "a")
     breakers.get(policy, "b")
     assert breakers.get(policy, "a") is first

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from resilience import CircuitOpenError, Pipeline, Policy
-from resilience._core.policy.sections import Breaker as Settings
+from resilience._core.policy.sections import BreakerSettings
 from resilience._core.stages.breaker import Breaker
 from resilience.testing import FakeClock
 from tests.core.breaker_model import Model
@@ -44,7 +44,7 @@ OUTCOMES = st.sampled_from(["good", "good", "bad", "bad", "bad", "neutral", "aba
 
 def made(rules: dict[str, Any], clock: FakeClock) -> Breaker:
     """Return a breaker with these rules."""
-    chosen = Settings(
+    chosen = BreakerSettings(
         failure_rate=rules["failure_rate"],
         slow_rate=rules["slow_rate"],
         slow_after=SLOW_AFTER,
@@ -73,15 +73,15 @@ class BreakerMachine(RuleBasedStateMachine):
         self.breaker = made(rules, self.clock)
         self.model = Model(**rules, span=SPAN, slow_after=SLOW_AFTER, lost_after=LOST_AFTER)
 
-    @rule(target=tickets, urgent=st.sampled_from([False, False, False, True]))
-    def admit(self, urgent: bool) -> Any:
+    @rule(target=tickets, high_priority=st.sampled_from([False, False, False, True]))
+    def admit(self, high_priority: bool) -> Any:
         """Ask both."""
-        return self._admit(urgent)
+        return self._admit(high_priority)
 
-    def _admit(self, urgent: bool = False) -> Any:
+    def _admit(self, high_priority: bool = False) -> Any:
         now = self.clock.monotonic()
-        ours = self.breaker.gate or self.breaker.admit(now, urgent=urgent)
-        theirs = self.model.admit(now, urgent)
+        ours = self.breaker.generation or self.breaker.admit(now, high_priority=high_priority)
+        theirs = self.model.admit(now, high_priority)
         assert (ours is None) == (theirs is None)
         return (self.breaker, ours, theirs, now)
 
@@ -153,7 +153,7 @@ class BreakerMachine(RuleBasedStateMachine):
             assert (told["isolated"], told["let_through"]) == (model.isolated, model.let_through)
             assert (told["trials"], told["trials_succeeded"]) == (len(model.trials), model.good_trials)
             if model.state == "closed":
-                assert told["streak"] == model.streak
+                assert told["consecutive_failures"] == model.consecutive_failures
 
 
 TestBreakerMachine = BreakerMachine.TestCase

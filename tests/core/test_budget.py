@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from resilience._core.policy.sections import Budget as Settings
+from resilience._core.policy.sections import BudgetSettings
 from resilience._core.stages.budget import Budget
 
 
 def budget(ratio: float, floor: float, calls: int = 0) -> Budget:
     """Return a budget after this many calls at second 100."""
-    made = Budget(Settings(ratio=ratio, floor=floor), 100.0)
+    made = Budget(BudgetSettings(ratio=ratio, floor=floor), 100.0)
     for _ in range(calls):
         made.deposits.add_common(100.0)
     return made

@@ -202,7 +202,7 @@ def test_unknown_codes_are_told_once() -> None:
     classifier = Classifier([CodeRegistry.builtin("bitget")], base=HTTP)
     found = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
     assert (found.code, found.known, found.category, found.executed) == ("99999", False, "fatal", "no")
-    assert [classifier.first_sight(found), classifier.first_sight(found)] == [True, False]
+    assert [classifier.is_new_code(found), classifier.is_new_code(found)] == [True, False]
 
 
 def test_returned_bodies() -> None:
@@ -395,7 +395,7 @@ def test_an_unknown_code_of_another_table_is_new_too() -> None:
     """Once for each table and code."""
     classifier = Classifier([])
     seen = [Failure(Category.FATAL, code, registry=name) for name in (None, "a") for code in ("1", "2", None)]
-    assert [classifier.first_sight(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
+    assert [classifier.is_new_code(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
 
 
 class Closed(ExceptionGroup[Exception]):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import AdmissionRejectedError, CircuitOpenError, Pipeline, Policy, QuotaExceededError
-from resilience._core.call.attempt_gate import Door
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.attempt_gate import AttemptGate
+from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.steps import Action
-from resilience._core.stages.rate_window import Gauge, Turn
+from resilience._core.stages.rate_window import QueueTicket, RateWindow
 from resilience.testing import FakeClock
 
 
@@ -18,14 +18,14 @@ class House:
     def __init__(self, **policy: Any) -> None:
         self.clock = FakeClock()
         self.pipeline = Pipeline(Policy(name="p", **policy), clock=self.clock)
-        self.plan = self.pipeline._plan(len, Binding(operation="op"), {}, 0)
+        self.plan = self.pipeline._plan(len, OperationInfo(operation="op"), {}, 0)
         self.breaker = self.plan.breaker
         assert self.plan.admission is not None
         self.admission = self.plan.admission
 
-    def door(self, within: float = 60.0) -> Door:
+    def gate(self, within: float = 60.0) -> AttemptGate:
         """Stand before the door."""
-        return Door(self.plan, (), {}, self.clock.monotonic() + within)
+        return AttemptGate(self.plan, (), {}, self.clock.monotonic() + within)
 
     def state(self) -> tuple[int, int, int]:
         """Return (sends left, running, waiting)."""
@@ -42,56 +42,56 @@ SLOTS: Any = {"max_concurrent": 1, "max_queue": 5, "queue_timeout": 2}
 def test_in_and_out() -> None:
     """It pays, holds a slot while the attempt runs, and gives the slot back once."""
     house = House(quota=QUOTA, admission=SLOTS)
-    door = house.door()
-    assert door.ask() == (Action.SEND, None)
+    gate = house.gate()
+    assert gate.next_step() == (Action.SEND, None)
     assert house.state() == (1, 1, 0)
-    door.leave()
-    door.leave()
+    gate.release_slot()
+    gate.release_slot()
     assert house.state() == (1, 0, 0)
 
 
 def test_who_waits_for_a_slot_has_paid_nothing() -> None:
     """It parks for no longer than the queue or the deadline allows, and pays when it is let in."""
     house = House(quota=QUOTA, admission=SLOTS)
-    first, second, hasty = house.door(), house.door(), house.door(0.5)
-    first.ask()
+    first, second, hasty = house.gate(), house.gate(), house.gate(0.5)
+    first.next_step()
     woken: list[str] = []
-    assert second.ask() == (Action.PARK, 2.0)
-    assert second.queue(lambda: woken.append("second"))
-    assert hasty.ask() == (Action.PARK, 0.5)
+    assert second.next_step() == (Action.PARK, 2.0)
+    assert second.join_queue(lambda: woken.append("second"))
+    assert hasty.next_step() == (Action.PARK, 0.5)
     assert house.state() == (1, 1, 1)
-    first.leave()
+    first.release_slot()
     assert woken == ["second"]
-    assert second.ask() == (Action.SEND, None)
+    assert second.next_step() == (Action.SEND, None)
     assert house.state() == (0, 1, 0)
 
 
 def test_the_quota_is_asked_again_after_the_queue() -> None:
     """Its sends were used while it stood in line: it gives the slot up and waits holding nothing."""
     house = House(quota=QUOTA, admission=SLOTS)
-    first, second = house.door(), house.door()
-    first.ask()
-    second.ask()
-    second.queue(lambda: None)
+    first, second = house.gate(), house.gate()
+    first.next_step()
+    second.next_step()
+    second.join_queue(lambda: None)
     assert house.plan.quotas is not None
     assert house.plan.quotas.entries[0].common.take(0.0) == 0.0
-    first.leave()
-    assert second.ask() == (Action.WAIT, 1.0)
+    first.release_slot()
+    assert second.next_step() == (Action.WAIT, 1.0)
     assert house.state() == (0, 0, 0)
     house.clock.advance(1)
-    assert second.ask() == (Action.SEND, None)
+    assert second.next_step() == (Action.SEND, None)
     assert second.waited == 1.0
 
 
 def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
     """Tests skip waits: the call's own time goes on."""
     house = House(quota=QUOTA, admission=SLOTS)
-    doors = [house.door() for _ in range(3)]
-    for door in doors[:2]:
-        door.ask()
-        door.leave()
-    assert doors[2].ask() == (Action.WAIT, 1.0)
-    assert doors[2].ask() == (Action.SEND, None)
+    doors = [house.gate() for _ in range(3)]
+    for gate in doors[:2]:
+        gate.next_step()
+        gate.release_slot()
+    assert doors[2].next_step() == (Action.WAIT, 1.0)
+    assert doors[2].next_step() == (Action.SEND, None)
     assert (doors[2].skipped, doors[2].now) == (1.0, 1.0)
 
 
@@ -100,15 +100,15 @@ def test_a_hold_off_during_the_wait() -> None:
     house = House(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     quota = house.plan.quotas.entries[0]
-    house.door().ask()
+    house.gate().next_step()
     house.plan.quotas.hold(0.0, 5.0)
-    patient, hasty = house.door(), house.door(8.0)
-    assert [patient.ask(), hasty.ask()] == [(Action.WAIT, 5.0), (Action.WAIT, 5.0)]
+    wait_for_breaker, hasty = house.gate(), house.gate(8.0)
+    assert [wait_for_breaker.next_step(), hasty.next_step()] == [(Action.WAIT, 5.0), (Action.WAIT, 5.0)]
     house.clock.advance(5)
     house.plan.quotas.hold(5.0, 10.0)
-    assert patient.ask() == (Action.WAIT, 5.0)
-    assert hasty.ask().action is Action.RAISE
-    assert isinstance(hasty.refusal, QuotaExceededError)
+    assert wait_for_breaker.next_step() == (Action.WAIT, 5.0)
+    assert hasty.next_step().action is Action.RAISE
+    assert isinstance(hasty.rejection, QuotaExceededError)
     assert quota.common.ready_at(5.0) == 10.0
 
 
@@ -119,17 +119,17 @@ def test_a_turn_moves_to_the_window_that_asks_for_more() -> None:
     first, second = (one.common for one in house.plan.quotas.entries)
     for _ in range(2):
         first.take(0.0)
-    door = house.door()
-    assert door.ask() == (Action.WAIT, 1.0)
+    gate = house.gate()
+    assert gate.next_step() == (Action.WAIT, 1.0)
     for _ in range(3):
         second.take(0.0)
     house.clock.advance(1)
-    assert door.ask() == (Action.WAIT, 2.0)
-    assert not first.easy
+    assert gate.next_step() == (Action.WAIT, 2.0)
+    assert not first.fast_path
     assert first.take(1.0) == 1.0
-    assert first.easy
+    assert first.fast_path
     house.clock.advance(2)
-    assert door.ask() == (Action.SEND, None)
+    assert gate.next_step() == (Action.SEND, None)
 
 
 def test_an_open_breaker_takes_nothing_and_a_late_one_gives_back() -> None:
@@ -137,59 +137,59 @@ def test_an_open_breaker_takes_nothing_and_a_late_one_gives_back() -> None:
     house = House(quota=QUOTA, admission=SLOTS, breaker={"consecutive": 1, "open_for": "1s"})
     assert house.breaker is not None
     house.breaker.open()
-    shut = house.door()
-    assert shut.ask().action is Action.RAISE
-    assert isinstance(shut.refusal, CircuitOpenError)
+    shut = house.gate()
+    assert shut.next_step().action is Action.RAISE
+    assert isinstance(shut.rejection, CircuitOpenError)
     house.clock.advance(2)
-    trial = house.door()
-    assert trial.ask().action is Action.SEND
+    trial = house.gate()
+    assert trial.next_step().action is Action.SEND
     house.admission.retune(Policy(admission={"max_concurrent": 5}).admission)  # type: ignore[arg-type]
-    late = house.door()
-    assert late.ask().action is Action.RAISE
-    assert isinstance(late.refusal, CircuitOpenError)
+    late = house.gate()
+    assert late.next_step().action is Action.RAISE
+    assert isinstance(late.rejection, CircuitOpenError)
     assert house.state() == (1, 1, 0)
     trial.withdraw()
     assert house.state() == (2, 0, 0)
-    assert house.door().ask().action is Action.SEND
+    assert house.gate().next_step().action is Action.SEND
 
 
 def test_a_full_queue_and_a_queue_that_is_too_slow() -> None:
     """Turned away at once, or when its time is over; nothing of it stays."""
     house = House(quota=QUOTA, admission={**SLOTS, "max_queue": 1})
-    house.door().ask()
-    slow, late = house.door(), house.door()
-    slow.ask()
-    assert slow.queue(lambda: None)
-    late.ask()
-    assert not late.queue(lambda: None)
-    assert late.ask().action is Action.RAISE
-    assert slow.ask().action is Action.RAISE
-    assert isinstance(slow.refusal, AdmissionRejectedError)
+    house.gate().next_step()
+    slow, late = house.gate(), house.gate()
+    slow.next_step()
+    assert slow.join_queue(lambda: None)
+    late.next_step()
+    assert not late.join_queue(lambda: None)
+    assert late.next_step().action is Action.RAISE
+    assert slow.next_step().action is Action.RAISE
+    assert isinstance(slow.rejection, AdmissionRejectedError)
     assert house.state() == (1, 1, 0)
 
 
 def test_who_withdraws_gives_everything_back() -> None:
     """In every state: waiting for the quota, in line, in line and granted, let in."""
     house = House(quota=QUOTA, admission=SLOTS, breaker={})
-    runs, stands, granted = house.door(), house.door(), house.door()
-    runs.ask()
-    for door in (granted, stands):
-        door.ask()
-        door.queue(lambda: None)
-    runs.leave()
+    runs, stands, granted = house.gate(), house.gate(), house.gate()
+    runs.next_step()
+    for gate in (granted, stands):
+        gate.next_step()
+        gate.join_queue(lambda: None)
+    runs.release_slot()
     granted.withdraw()
     stands.withdraw()
     assert house.state() == (1, 0, 0)
-    other = house.door()
-    other.ask()
-    other.leave()
-    waits = house.door()
-    assert waits.ask().action is Action.WAIT
+    other = house.gate()
+    other.next_step()
+    other.release_slot()
+    waits = house.gate()
+    assert waits.next_step().action is Action.WAIT
     waits.withdraw()
     house.clock.advance(1)
     assert house.state() == (2, 0, 0)
-    inside = house.door()
-    inside.ask()
+    inside = house.gate()
+    inside.next_step()
     inside.withdraw()
     assert house.state() == (2, 0, 0)
 
@@ -197,30 +197,30 @@ def test_who_withdraws_gives_everything_back() -> None:
 def test_a_hold_off_while_it_joins_the_line() -> None:
     """The instant it is told is later than the one it asked for, and past its deadline: refused, its place given up."""
 
-    class Raced(Gauge):
-        def queue(self, now: float, weight: int) -> Turn:
+    class Raced(RateWindow):
+        def queue(self, now: float, weight: int) -> QueueTicket:
             self.hold(now, now + 100)
             return super().queue(now, weight)
 
     house = House(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
-    gauge = house.plan.quotas.entries[0].common = Raced(1, 1.0)
-    house.door().ask()
-    door = house.door()
-    assert door.ask().action is Action.RAISE
-    assert isinstance(door.refusal, QuotaExceededError)
-    assert gauge._line == []
+    rate_window = house.plan.quotas.entries[0].common = Raced(1, 1.0)
+    house.gate().next_step()
+    gate = house.gate()
+    assert gate.next_step().action is Action.RAISE
+    assert isinstance(gate.rejection, QuotaExceededError)
+    assert rate_window._line == []
 
 
 def test_a_slot_that_comes_free_before_the_queue() -> None:
     """Between asking and standing in line somebody left: it is let in without waiting."""
     house = House(quota=QUOTA, admission=SLOTS)
-    first, second = house.door(), house.door()
-    first.ask()
-    assert second.ask().action is Action.PARK
-    first.leave()
-    assert not second.queue(lambda: None)
-    assert second.ask() == (Action.SEND, None)
+    first, second = house.gate(), house.gate()
+    first.next_step()
+    assert second.next_step().action is Action.PARK
+    first.release_slot()
+    assert not second.join_queue(lambda: None)
+    assert second.next_step() == (Action.SEND, None)
 
 
 def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
@@ -232,12 +232,12 @@ def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
     assert [(one.name, one.wait_for) for one in events] == [("quota_waited", 1.0)]
     house = House(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
-    gauge = house.plan.quotas.entries[0].common
-    gauge.take(0.0, 2)
-    door = house.door()
-    assert door.ask() == (Action.WAIT, 1.0)
-    gauge.drain(1.0, 0)
-    assert door.ask() == (Action.WAIT, 1.0)
-    assert [turn.at for turn in gauge._line] == [2.0]
-    assert door.ask() == (Action.SEND, None)
-    assert (door.skipped, door.waited) == (2.0, 2.0)
+    rate_window = house.plan.quotas.entries[0].common
+    rate_window.take(0.0, 2)
+    gate = house.gate()
+    assert gate.next_step() == (Action.WAIT, 1.0)
+    rate_window.drain(1.0, 0)
+    assert gate.next_step() == (Action.WAIT, 1.0)
+    assert [close_slice.at for close_slice in rate_window._line] == [2.0]
+    assert gate.next_step() == (Action.SEND, None)
+    assert (gate.skipped, gate.waited) == (2.0, 2.0)

@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.classify.evidence import Evidence, around, code_of, failed_in, gather, json_body, text_of, walk
-from resilience._core.policy.codes import Envelope, Listed
+from resilience._core.classify.evidence import (
+    Evidence,
+    around,
+    causes_of,
+    code_of,
+    failed_items,
+    gather_evidence,
+    json_body,
+    text_of,
+)
+from resilience._core.policy.codes import Envelope, ItemList
 
 
 class Shape(Exception):
@@ -69,7 +78,7 @@ RAW = json.dumps(BODY)
 )
 def test_a_code_is_found_in_a_body(one: Any) -> None:
     """Wherever clients keep bodies: as mappings, as text, as bytes, in the response or in the words."""
-    told = gather(one, ["code"])
+    told = gather_evidence(one, ["code"])
     assert (told.code, told.body) == ("43012", BODY)
 
 
@@ -85,7 +94,7 @@ class Picky(dict[str, Any]):
 
 def test_a_key_that_raises_hides_no_other() -> None:
     """The next one is asked."""
-    assert gather(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
+    assert gather_evidence(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
 
 
 @pytest.mark.parametrize(
@@ -107,15 +116,15 @@ def test_a_key_that_raises_hides_no_other() -> None:
 )
 def test_where_no_body_is_looked_for(one: Any) -> None:
     """Past the bounds, and in what is no mapping."""
-    assert gather(one, ["code"]).body is None
+    assert gather_evidence(one, ["code"]).body is None
 
 
 def test_keys_are_asked_in_their_order() -> None:
     """A body that has two of them tells the first."""
     body = {"code": "1", "retCode": "2"}
-    assert gather(body, ["retCode", "code"]).code == "2"
-    assert gather(body, ["code", "retCode"]).code == "1"
-    assert gather(body, ["error"]).code is None
+    assert gather_evidence(body, ["retCode", "code"]).code == "2"
+    assert gather_evidence(body, ["code", "retCode"]).code == "1"
+    assert gather_evidence(body, ["error"]).code is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +151,7 @@ def test_keys_are_asked_in_their_order() -> None:
 )
 def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | None) -> None:
     """A shorter number is a status; only an error of the API's own says its code in letters."""
-    assert gather(one, ["code"]).code == code
+    assert gather_evidence(one, ["code"]).code == code
 
 
 @pytest.mark.parametrize(
@@ -180,7 +189,7 @@ def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | Non
 )
 def test_a_status(one: Any, status: int | None) -> None:
     """The error's own, then the response's, then the one in its words where it has no code."""
-    assert gather(one, ["code"]).status == status
+    assert gather_evidence(one, ["code"]).status == status
 
 
 NOW, THEN = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:30 GMT"
@@ -225,7 +234,7 @@ AT = 1445412510.0
 )
 def test_the_servers_wish_to_wait(one: Any, after: float | None, at: float | None) -> None:
     """Seconds, an HTTP date, or the end of a ban in words; never clamped, and nonsense is none."""
-    told = gather(one, ["code"])
+    told = gather_evidence(one, ["code"])
     assert (told.retry_after, told.retry_at) == (after, at)
 
 
@@ -274,16 +283,16 @@ class Worded(Exception):
 
 def test_what_raises_tells_nothing() -> None:
     """The rest of the object is read all the same."""
-    assert gather(Shape(headers=Broken(), status=500), ["code"]) == Evidence(status=500)
-    assert gather(Hostile("40010"), ["code"]).code == "40010"
+    assert gather_evidence(Shape(headers=Broken(), status=500), ["code"]) == Evidence(status=500)
+    assert gather_evidence(Hostile("40010"), ["code"]).code == "40010"
     assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
 
 
 def test_words_are_bounded() -> None:
     """However many an error has."""
     assert len(text_of(Shape("x" * 70_000))) == 65_536
-    assert gather(Answer(), ["code"]).text == ""
-    assert gather(Shape("words"), ["code"]).text == "words"
+    assert gather_evidence(Answer(), ["code"]).text == ""
+    assert gather_evidence(Shape("words"), ["code"]).text == "words"
 
 
 @pytest.mark.parametrize(
@@ -300,14 +309,17 @@ def test_codes_are_texts(value: Any, code: str | None) -> None:
 
 def test_the_items_of_a_batch_that_failed() -> None:
     """Only mappings in a list at a place that the table names; the first place that has some counts."""
-    apart, mixed = Listed(at=("data", "failed"), code="code"), Listed(at=("data",), code="c", message="m", mixed=True)
+    apart, mixed = (
+        ItemList(at=("data", "failed"), code="code"),
+        ItemList(at=("data",), code="c", message="m", mixed=True),
+    )
     table = Envelope(code="code", success=frozenset({"0"}), failures=(apart, mixed))
-    assert failed_in({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}])
+    assert failed_items({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}])
     rows = [{"c": "0", "m": ""}, {"c": 7, "m": "no"}, {"c": 8}, {"m": "?"}, "x"]
-    assert failed_in({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}])
+    assert failed_items({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}])
     for body in (None, {}, {"data": []}, {"data": rows[:1]}, {"data": {"failed": {"code": 1}}}):
-        assert failed_in(body, table) is None
-    assert failed_in({"data": {"failed": [{"code": 1}]}}, None) is None
+        assert failed_items(body, table) is None
+    assert failed_items({"data": {"failed": [{"code": 1}]}}, None) is None
     assert json_body(Answer(_content="[1]")) is None
 
 
@@ -316,16 +328,16 @@ def test_where_an_error_came_from() -> None:
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
     one = Shape(1, argument, cause, reason=reason)
     one.__cause__, one.__context__ = cause, context
-    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [])
+    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [])
     one.__suppress_context__ = False
-    assert (walk(one), around(walk(one))) == ([one, cause, reason, argument], [context])
+    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [context])
     older = Shape("older")
     context.__context__, older.__context__ = older, one
-    assert around(walk(one)) == [context, older]
+    assert around(causes_of(one)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
-    assert walk(group) == [group, member, cause]
-    assert walk(Shape(1, 2, 3, 4, argument))[1:] == []
-    assert walk("text") == ["text"]
+    assert causes_of(group) == [group, member, cause]
+    assert causes_of(Shape(1, 2, 3, 4, argument))[1:] == []
+    assert causes_of("text") == ["text"]
 
 
 def test_a_long_chain_is_cut() -> None:
@@ -334,7 +346,7 @@ def test_a_long_chain_is_cut() -> None:
     for number in range(40):
         last.__cause__ = Shape(str(number))
         last = last.__cause__
-    assert len(walk(first)) == 32
-    assert len(walk(ExceptionGroup("many", [Shape(str(number)) for number in range(40)]))) == 32
+    assert len(causes_of(first)) == 32
+    assert len(causes_of(ExceptionGroup("many", [Shape(str(number)) for number in range(40)]))) == 32
     first.__cause__ = first
-    assert walk(first) == [first]
+    assert causes_of(first) == [first]

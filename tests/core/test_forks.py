@@ -7,11 +7,10 @@ from weakref import WeakSet
 import pytest
 
 from resilience._core.base import fork_safety as forks
-from resilience._core.policy.sections import Admission as Slots
-from resilience._core.policy.sections import Breaker as Rules
+from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker, Permit
-from resilience._core.stages.rate_window import Gauge
+from resilience._core.stages.rate_window import RateWindow
 from resilience.testing import FakeClock
 
 
@@ -23,34 +22,34 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_slots_begin_anew() -> None:
     """Who ran and who waited is gone; a slot from before that is given back counts nowhere."""
-    admission = Admission(Slots(max_concurrent=1, max_queue=1))
-    slot = admission.enter("")
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1))
+    slot = admission.try_enter("")
     assert slot is not None
-    waiter = admission.queue("", lambda: None)
+    waiter = admission.join_queue("", lambda: None)
     forks._forked()
     assert admission.counts()[""] == {"running": 0, "waiting": 0}
-    assert admission.enter("") is not None
-    admission.leave(slot)
+    assert admission.try_enter("") is not None
+    admission.release(slot)
     assert admission.settle(waiter) is None
     assert admission.counts()[""] == {"running": 1, "waiting": 0}
-    assert admission.enter("") is None
+    assert admission.try_enter("") is None
 
 
 def test_locks_are_free_and_lines_empty() -> None:
     """A gauge whose lock was held lets the next one leave; who stood in line is gone, what was sent counts."""
-    gauge = Gauge(1, 1.0)
-    assert gauge.take(0.0) == 0.0
-    gauge.queue(0.0, 1)
-    gauge._lock.acquire()
+    rate_window = RateWindow(1, 1.0)
+    assert rate_window.take(0.0) == 0.0
+    rate_window.queue(0.0, 1)
+    rate_window._lock.acquire()
     forks._forked()
-    assert gauge.take(0.5) == 1.0
-    assert gauge.take(1.0) == 1.0
+    assert rate_window.take(0.5) == 1.0
+    assert rate_window.take(1.0) == 1.0
 
 
 def test_permits_come_back() -> None:
     """The trials of other threads are taken back, and how they end changes nothing."""
     clock = FakeClock()
-    breaker = Breaker(Rules(), clock.monotonic)
+    breaker = Breaker(BreakerSettings(), clock.monotonic)
     breaker.open()
     clock.advance(60)
     lost = breaker.admit(clock.monotonic())

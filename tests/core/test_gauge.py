@@ -8,12 +8,12 @@ from math import inf
 
 import pytest
 
-from resilience._core.stages.rate_window import Gauge, Turn
+from resilience._core.stages.rate_window import QueueTicket, RateWindow
 
 
-def gauge(*sends: float) -> Gauge:
+def rate_window(*sends: float) -> RateWindow:
     """Return a gauge that has sent at these instants."""
-    one = Gauge(4, 1.0)
+    one = RateWindow(4, 1.0)
     for at in sends:
         assert one.take(at) == at
     return one
@@ -21,7 +21,7 @@ def gauge(*sends: float) -> Gauge:
 
 def test_who_finds_room_leaves_at_once() -> None:
     """Each of the oldest sends that it pushes out must be a span ago."""
-    one = gauge(0.0, 0.1, 0.2, 0.3)
+    one = rate_window(0.0, 0.1, 0.2, 0.3)
     assert (one.take(0.5), one.take(0.5, 2), one.take(0.5, 4)) == (1.0, 1.1, 1.3)
     assert list(one.sends) == [0.0, 0.1, 0.2, 0.3]
     assert one.take(1.0) == 1.0
@@ -32,7 +32,7 @@ def test_who_finds_room_leaves_at_once() -> None:
 
 def test_a_weight_of_nothing_leaves_always_and_one_beyond_all_never() -> None:
     """Neither changes what was sent."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
     assert (one.take(0.0, 0), one.ready_at(0.0, 0), one.take(0.0, 5), one.ready_at(0.0, 5)) == (0.0, 0.0, inf, inf)
     assert one.ready_at(9.0, 4) == 9.0
     assert list(one.sends) == [0.0] * 4
@@ -40,10 +40,10 @@ def test_a_weight_of_nothing_leaves_always_and_one_beyond_all_never() -> None:
 
 def test_those_who_wait_leave_in_their_order() -> None:
     """A newcomer comes after everybody in line, even where there is room."""
-    one = gauge(0.0, 0.1, 0.2, 0.3)
+    one = rate_window(0.0, 0.1, 0.2, 0.3)
     first, second = one.queue(0.5, 1), one.queue(0.5, 2)
     assert (first.at, second.at) == (1.0, 1.2)
-    assert (first.weight, second.weight, first.gauge) == (1, 2, one)
+    assert (first.weight, second.weight, first.rate_window) == (1, 2, one)
     assert one.ready_at(0.5) == 1.3
     assert one.ready_at(0.5, 2) == 2.0
     assert one.ready_at(0.5, 1, first) == 1.0
@@ -57,14 +57,14 @@ def test_those_who_wait_leave_in_their_order() -> None:
 
 def test_a_turn_is_for_the_instant_that_it_says() -> None:
     """Room that was given back in between is not for those who come last."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
-    turn = one.queue(0.5, 1)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
+    queue_ticket = one.queue(0.5, 1)
     one.undo(0.0, 2)
-    assert (turn.at, one.ready_at(0.5, 1, turn), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
-    turn.leave()
-    turn.leave()
+    assert (queue_ticket.at, one.ready_at(0.5, 1, queue_ticket), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
+    queue_ticket.cancel()
+    queue_ticket.cancel()
     assert (one.ready_at(0.5), one.take(0.5)) == (0.5, 0.5)
-    other = gauge(0.0, 0.1, 0.2, 0.3)
+    other = rate_window(0.0, 0.1, 0.2, 0.3)
     assert [other.queue(0.5, 1).at, other.queue(0.5, 1).at] == [1.0, 1.1]
     for at in (0.1, 0.2, 0.3):
         other.undo(at, 1)
@@ -73,7 +73,7 @@ def test_a_turn_is_for_the_instant_that_it_says() -> None:
 
 def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
     """As many as the gauge holds are planned in a span."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
     assert [one.queue(0.5, 2).at, one.queue(0.5, 2).at, one.queue(0.5, 1).at, one.queue(0.5, 4).at] == [
         1.0,
         1.0,
@@ -86,7 +86,7 @@ def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
 
 def test_a_turn_that_nobody_takes_is_forgotten() -> None:
     """A minute after its instant, when the next one stands in line."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
     lost = one.queue(0.5, 4)
     second = one.queue(61.0, 1)
     assert one._line == [lost, second]
@@ -96,11 +96,11 @@ def test_a_turn_that_nobody_takes_is_forgotten() -> None:
 
 def test_a_refused_turn_keeps_its_place_for_later() -> None:
     """Its instant moves when others used its room."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
-    turn = one.queue(0.5, 1)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
+    queue_ticket = one.queue(0.5, 1)
     one.drain(1.0, 0)
-    assert one.take(1.0, 1, turn) == 2.0
-    assert turn.at == 2.0
+    assert one.take(1.0, 1, queue_ticket) == 2.0
+    assert queue_ticket.at == 2.0
 
 
 @pytest.mark.parametrize(
@@ -116,29 +116,29 @@ def test_a_refused_turn_keeps_its_place_for_later() -> None:
 )
 def test_what_was_not_sent_is_taken_back(at: float, weight: int, sends: list[float]) -> None:
     """Only sends of that instant, and only as many as there are."""
-    one = gauge(0.0, 0.1, 0.2, 0.3)
+    one = rate_window(0.0, 0.1, 0.2, 0.3)
     one.undo(at, weight)
     assert list(one.sends) == sends
 
 
 def test_nobody_leaves_while_it_is_held() -> None:
     """A shorter hold, or one in the past, changes nothing; who stands in line keeps the order."""
-    one = gauge(0.0, 0.0, 0.0, 0.0)
+    one = rate_window(0.0, 0.0, 0.0, 0.0)
     turns = [one.queue(0.5, 2), one.queue(0.5, 3)]
-    assert [turn.at for turn in turns] == [1.0, 2.0]
+    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 2.0]
     one.hold(0.5, 0.5)
     one.hold(0.6, 0.4)
     assert one.held_until == -inf
     one.hold(0.5, 5.0)
     one.hold(0.5, 4.0)
-    assert (one.held_until, [turn.at for turn in turns]) == (5.0, [5.0, 6.0])
+    assert (one.held_until, [queue_ticket.at for queue_ticket in turns]) == (5.0, [5.0, 6.0])
     assert (one.left(3.0), one.left(5.0), one.take(3.0, 2, turns[0])) == (0, 4, 5.0)
     assert (one.take(5.0, 2, turns[0]), one.take(6.0, 3, turns[1])) == (5.0, 6.0)
 
 
 def test_what_others_used_is_learned_and_makes_no_room() -> None:
     """So many are left now; more than there are changes nothing."""
-    one = gauge(0.0)
+    one = rate_window(0.0)
     one.drain(0.5, 9)
     assert (one.left(0.5), list(one.sends)) == (3, [-inf, -inf, -inf, 0.0])
     one.drain(0.5, 1)
@@ -149,50 +149,50 @@ def test_what_others_used_is_learned_and_makes_no_room() -> None:
 
 def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
     """No line, no hold; whoever comes by after that opens it again."""
-    one = gauge()
-    assert one.easy
-    turn = one.queue(0.0, 1)
-    assert not one.easy
+    one = rate_window()
+    assert one.fast_path
+    queue_ticket = one.queue(0.0, 1)
+    assert not one.fast_path
     one.take(0.0, 1)
-    assert not one.easy
-    one.take(0.0, 1, turn)
-    assert one.easy
+    assert not one.fast_path
+    one.take(0.0, 1, queue_ticket)
+    assert one.fast_path
     one.hold(0.0, 1.0)
-    assert not one.easy
+    assert not one.fast_path
     one.take(0.5, 1)
-    assert not one.easy
+    assert not one.fast_path
     one.take(1.0, 0)
-    assert one.easy
+    assert one.fast_path
     for change in (lambda: one.undo(1.0, 1), lambda: one.drain(1.0, 3)):
         change()
-        assert one.easy
+        assert one.fast_path
     one.follow([1.0], 3.0)
-    assert (one.easy, one.held_until) == (False, 3.0)
+    assert (one.fast_path, one.held_until) == (False, 3.0)
 
 
 def test_other_settings_keep_what_was_sent() -> None:
     """The latest sends have a place; those that have none are told; nobody leaves at once until somebody has asked."""
-    one = gauge(0.0, 0.1, 0.2, 0.3)
+    one = rate_window(0.0, 0.1, 0.2, 0.3)
     assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
-    assert (one.most, one.span, list(one.sends), one.easy) == (2, 5.0, [0.25, 0.3], False)
+    assert (one.most, one.span, list(one.sends), one.fast_path) == (2, 5.0, [0.25, 0.3], False)
     assert one.take(1.0) == 5.25
-    assert gauge(0.0).retune(2, 1.0) == []
+    assert rate_window(0.0).retune(2, 1.0) == []
     assert one.retune(3, 1.0) == []
     assert list(one.sends) == [-inf, 0.25, 0.3]
 
 
 def test_a_window_that_follows_another_goes_on() -> None:
     """In the order of the instants."""
-    one = Gauge(4, 1.0)
+    one = RateWindow(4, 1.0)
     one.follow([0.3, 0.1], -inf)
     assert (list(one.sends), one.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
 
 
 def test_a_turn_of_its_own() -> None:
     """It says which gauge it is for, when, and what it costs."""
-    one = Gauge(1, 1.0)
-    turn = Turn(one, 2.0, 3)
-    assert (turn.gauge, turn.at, turn.weight) == (one, 2.0, 3)
+    one = RateWindow(1, 1.0)
+    queue_ticket = QueueTicket(one, 2.0, 3)
+    assert (queue_ticket.rate_window, queue_ticket.at, queue_ticket.weight) == (one, 2.0, 3)
 
 
 @pytest.mark.parametrize("weight", [1, 2, 3])
@@ -207,6 +207,6 @@ def test_who_leaves_by_the_quick_way_disturbs_nobody_who_asks(weight: int) -> No
             self.append(0.3)
             return begun
 
-    one = Gauge(3, 1.0)
+    one = RateWindow(3, 1.0)
     one.sends = Busy([0.0, 0.1, 0.2], maxlen=3)
     assert one.ready_at(0.3, weight) == pytest.approx(1.0 + 0.1 * (weight - 1))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from resilience._core.policy.sections import Hedge
-from resilience._core.stages.hedge import Pace
+from resilience._core.policy.sections import HedgeSettings
+from resilience._core.stages.hedge import HedgeDelay
 
 
-def paced(times: list[float], percentile: float | None = 0.5) -> Pace:
+def paced(times: list[float], percentile: float | None = 0.5) -> HedgeDelay:
     """Return a pace that has learned from these calls."""
-    pace = Pace(Hedge(delay=9, percentile=percentile))
+    pace = HedgeDelay(HedgeSettings(delay=9, percentile=percentile))
     for seconds in times:
         pace.add(seconds)
     return pace

@@ -8,130 +8,141 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, Pipeline, Policy
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
 from resilience._core.call.steps import Call
 from resilience.testing import FakeClock
 
 
-def plan(policy: dict[str, Any] | None = None, skip: int = 0, **binding: Any) -> Plan:
+def plan(policy: dict[str, Any] | None = None, skip: int = 0, **info: Any) -> Plan:
     """Return the plan of an operation under a policy."""
     pipeline = Pipeline(Policy(name="p", **(policy or {})), clock=FakeClock())
-    return pipeline._plan(len, Binding(operation="op", **binding), {}, skip)
+    return pipeline._plan(len, OperationInfo(operation="op", **info), {}, skip)
 
 
-LOOK: dict[str, Any] = {"reconcile": lambda call: None}
+LOOK_UP: dict[str, Any] = {"reconcile": lambda call: None}
 
 
 @pytest.mark.parametrize(
-    ("binding", "idempotent", "reconciled", "confirmed"),
+    ("info", "idempotent", "reconcilable", "confirmable"),
     [
         ({}, False, False, False),
         ({"idempotent": True}, True, False, False),
         ({"read": True}, True, False, False),
-        (LOOK, False, True, False),
-        ({**LOOK, "idempotent": True}, True, False, True),
-        ({**LOOK, "read": True}, True, False, False),
+        (LOOK_UP, False, True, False),
+        ({**LOOK_UP, "idempotent": True}, True, False, True),
+        ({**LOOK_UP, "read": True}, True, False, False),
     ],
 )
-def test_what_can_be_looked_up(binding: Any, idempotent: bool, reconciled: bool, confirmed: bool) -> None:
+def test_what_can_be_looked_up(info: Any, idempotent: bool, reconcilable: bool, confirmable: bool) -> None:
     """A write in doubt, and the goal of a harmless one; a read changes nothing."""
-    one = plan(**binding)
-    assert (one.idempotent, one.reconciled, one.confirmed) == (idempotent, reconciled, confirmed)
+    one = plan(**info)
+    assert (one.idempotent, one.reconcilable, one.confirmable) == (idempotent, reconcilable, confirmable)
 
 
 def test_what_a_policy_leaves_out() -> None:
     """Neither limits nor gates, and the API's own bounds."""
     one = plan()
-    assert (one.deadline, one.attempt_timeout, one.gated, one.gauge, one.keys) == (inf, inf, False, None, None)
-    assert (one.fence, one.window, one.patient, one.stamps()) == (Fence(), None, False, [])
-    assert (one.weights((), {}), one.room_at(3.0, (), {}), one.at_once(3.0)) == ((), 3.0, None)
+    assert (one.deadline, one.attempt_timeout, one.needs_gate, one.rate_window, one.keys) == (
+        inf,
+        inf,
+        False,
+        None,
+        None,
+    )
+    assert (one.fence, one.window, one.wait_for_breaker, one.new_stamps()) == (Fence(), None, False, [])
+    assert (one.weights((), {}), one.quota_ready_at(3.0, (), {}), one.pay_at_once(3.0)) == ((), 3.0, None)
     limited = plan({"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"wait": "all"}})
-    assert (limited.deadline, limited.attempt_timeout, limited.window, limited.patient) == (9.0, 3.0, 4.0, True)
-    assert plan({"breaker": {"wait": True}}).patient is False
+    assert (limited.deadline, limited.attempt_timeout, limited.window, limited.wait_for_breaker) == (
+        9.0,
+        3.0,
+        4.0,
+        True,
+    )
+    assert plan({"breaker": {"wait": True}}).wait_for_breaker is False
 
 
 @pytest.mark.parametrize(
-    ("binding", "at", "fits"),
+    ("info", "at", "fits_deadline"),
     [
         ({}, 9.9, True),
         ({}, 10.0, False),
-        (LOOK, 7.0, True),
-        (LOOK, 7.1, False),
-        ({**LOOK, "idempotent": True}, 9.9, True),
+        (LOOK_UP, 7.0, True),
+        (LOOK_UP, 7.1, False),
+        ({**LOOK_UP, "idempotent": True}, 9.9, True),
     ],
 )
-def test_a_write_that_may_be_in_doubt_needs_all_of_its_time(binding: Any, at: float, fits: bool) -> None:
+def test_a_write_that_may_be_in_doubt_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
     """Other attempts may begin until the deadline."""
-    assert plan({"attempt_timeout": 3}, **binding).fits(at, 10.0) is fits
-    assert plan(**binding).fits(9.9, 10.0)
-    assert not plan(**binding).fits(10.0, 10.0)
+    assert plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
+    assert plan(**info).fits_deadline(9.9, 10.0)
+    assert not plan(**info).fits_deadline(10.0, 10.0)
 
 
 def test_lanes() -> None:
     """By name or by a function of the arguments, ours left out; a lane above the usual one is urgent."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
-    assert (plan(lanes).lane((), {}), plan(lanes).urgent((), {})) == ("", False)
-    found = {name: plan(lanes, lane=name).urgent((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")}
+    assert (plan(lanes).lane((), {}), plan(lanes).high_priority((), {})) == ("", False)
+    found = {name: plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")}
     assert found == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
     asked = plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
     assert (asked.lane(("self", "entry"), {}), asked.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
     assert plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
-    assert plan(lane="cancel").urgent((), {})
+    assert plan(lane="cancel").high_priority((), {})
 
 
 def test_what_the_quotas_would_let_go() -> None:
     """The latest of all windows, without taking anything; an urgent lane sees the reserve too."""
     one = plan({"quota": [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2, "weight": None}]})
-    assert one.room_at(0.0, (), {}) == 0.0
+    assert one.quota_ready_at(0.0, (), {}) == 0.0
     assert one.quotas is not None
     one.quotas.entries[0].common.take(0.0)
-    assert (one.room_at(0.5, (), {}), one.room_at(2.0, (), {})) == (1.0, 2.0)
+    assert (one.quota_ready_at(0.5, (), {}), one.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
     weighed = plan({"quota": [{"rate": 1, "burst": 5, "weight": lambda n, by=1: n * by}]}, skip=1)
-    assert (weighed.weights(("self", 2), {"by": 2}), weighed.room_at(0.0, ("self", 6), {})) == ((4,), inf)
+    assert (weighed.weights(("self", 2), {"by": 2}), weighed.quota_ready_at(0.0, ("self", 6), {})) == ((4,), inf)
     kept = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
     for lane, at in ((None, 2.0), ("cancel", 0.0)):
         one = plan(kept, lane=lane)
         assert one.quotas is not None
         one.quotas.entries[0].common.take(0.0)
-        assert one.room_at(0.0, (), {}) == at
+        assert one.quota_ready_at(0.0, (), {}) == at
 
 
 def test_a_first_attempt_goes_at_once_where_several_windows_have_room() -> None:
     """And the breaker, where there is one, is closed; a line, a single window or a full one sends it to the door."""
     two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
     one = plan({"quota": two})
-    assert (one.gated, one.gauge, one.at_once(0.0), one.at_once(0.0)) == (True, None, True, None)
-    assert plan({"quota": two, "admission": {}}).at_once(0.0) is None
+    assert (one.needs_gate, one.rate_window, one.pay_at_once(0.0), one.pay_at_once(0.0)) == (True, None, True, None)
+    assert plan({"quota": two, "admission": {}}).pay_at_once(0.0) is None
     single = plan({"quota": two[:1]})
-    assert (single.gauge is not None, single.at_once(0.0)) == (True, None)
-    assert plan({"quota": two[:1], "admission": {}}).gauge is None
-    assert plan({"admission": {}}).gated
+    assert (single.rate_window is not None, single.pay_at_once(0.0)) == (True, None)
+    assert plan({"quota": two[:1], "admission": {}}).rate_window is None
+    assert plan({"admission": {}}).needs_gate
     guarded = plan({"quota": two, "breaker": {}})
     assert guarded.breaker is not None
-    assert guarded.at_once(0.0) is guarded.breaker.gate
+    assert guarded.pay_at_once(0.0) is guarded.breaker.generation
     guarded.breaker.open()
-    assert guarded.at_once(9.0) is None
+    assert guarded.pay_at_once(9.0) is None
     assert guarded.quotas is not None
     assert [entry.left(9.0) for entry in guarded.quotas.entries] == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("rules", "binding", "fence"),
+    ("rules", "info", "fence"),
     [
         ({}, {"fence": Fence(1, 2, 3)}, Fence(1, 2, 3)),
         ({"processing": 7, "lag": 8}, {"fence": Fence(1, 2, 3)}, Fence(1, 7, 8)),
         ({"processing": 0, "lag": 0, "window": 0}, {}, Fence(0, 0, 0)),
         ({"window": 5, "stamp_window": 6}, {}, Fence(5, 3, 2)),
-        ({"window": 5, "stamp_window": 6}, {"signed": True}, Fence(6, 3, 2)),
-        ({"window": 5}, {"signed": True}, Fence(30, 3, 2)),
-        ({"window": 5}, {"signed": True, "windowed": True}, Fence(5, 3, 2)),
+        ({"window": 5, "stamp_window": 6}, {"signs": True}, Fence(6, 3, 2)),
+        ({"window": 5}, {"signs": True}, Fence(30, 3, 2)),
+        ({"window": 5}, {"signs": True, "sends_window": True}, Fence(5, 3, 2)),
     ],
 )
-def test_the_policy_sets_bounds_in_the_place_of_the_apis(rules: Any, binding: Any, fence: Fence) -> None:
+def test_the_policy_sets_bounds_in_the_place_of_the_apis(rules: Any, info: Any, fence: Fence) -> None:
     """A window that a signed request does not carry changes nothing about what the server accepts."""
-    assert plan({"reconcile": rules}, **binding).fence == fence
+    assert plan({"reconcile": rules}, **info).fence == fence
 
 
 class Answer:
@@ -149,18 +160,23 @@ def failed(answer: Any) -> bool:
 def test_what_is_returned_is_inspected() -> None:
     """None for a good answer; else the error in it, or the answer itself where the caller gets it back."""
     error = {"code": "43012", "msg": "m"}
-    one = plan({"codes": ("bitget", "http")}, bad=failed)
+    one = plan({"codes": ("bitget", "http")}, is_error_response=failed)
     bad, good = Answer(503), Answer(200)
-    assert (one.inspect("text"), one.inspect([error]), one.inspect(good), one.inspect(bad)) == (None, None, None, bad)
-    found = one.inspect(error)
+    assert (
+        one.inspect_result("text"),
+        one.inspect_result([error]),
+        one.inspect_result(good),
+        one.inspect_result(bad),
+    ) == (None, None, None, bad)
+    found = one.inspect_result(error)
     assert isinstance(found, ApiError)
     assert found.code == "43012"
     for silent in (
-        plan({"codes": ("bitget",), "results": "ignore"}, bad=failed),
-        plan({"codes": ("bitget",)}, bad=failed, results=False),
+        plan({"codes": ("bitget",), "results": "ignore"}, is_error_response=failed),
+        plan({"codes": ("bitget",)}, is_error_response=failed, classify_results=False),
     ):
-        assert (silent.inspect(error), silent.inspect(bad)) == (None, None)
-    assert plan({"codes": ("bitget",)}).inspect(bad) is None
+        assert (silent.inspect_result(error), silent.inspect_result(bad)) == (None, None)
+    assert plan({"codes": ("bitget",)}).inspect_result(bad) is None
 
 
 def test_a_coroutine_that_nobody_awaits_is_a_mistake() -> None:
@@ -169,7 +185,7 @@ def test_a_coroutine_that_nobody_awaits_is_a_mistake() -> None:
     async def later() -> None:
         """Never run."""
 
-    found = plan().inspect(later())
+    found = plan().inspect_result(later())
     assert isinstance(found, TypeError)
     assert str(found) == "op returned a coroutine: wrap it as an async function"
 
@@ -178,8 +194,8 @@ def test_what_is_told_of_the_limits_reaches_the_quotas() -> None:
     """By our clock."""
     one = plan({"quota": [{"rate": 1, "burst": 9}]})
     one.clock.advance(5)  # type: ignore[attr-defined]
-    one.told_limits(remaining=2)
-    one.told_limits(hold=3)
+    one.report_limits(remaining=2)
+    one.report_limits(hold=3)
     assert one.quotas is not None
     assert (one.quotas.entries[0].left(8.0), one.quotas.entries[0].held_until) == (2, 8.0)
 
@@ -193,7 +209,7 @@ def test_a_call_begins_before_its_first_attempt() -> None:
 
 def test_what_nobody_says_of_a_function() -> None:
     """It is a write of its own name, without key, look, host or table."""
-    one = Binding(operation="op")
+    one = OperationInfo(operation="op")
     said = [getattr(one, name) for name in one.__dataclass_fields__]
     assert said == [
         "op",
@@ -217,8 +233,8 @@ def test_what_nobody_says_of_a_function() -> None:
         False,
         list,
     ]
-    assert one == Binding(operation="op")
+    assert one == OperationInfo(operation="op")
     with pytest.raises(AttributeError):
         one.read = True  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
-        Binding("op")  # type: ignore[misc]
+        OperationInfo("op")  # type: ignore[misc]

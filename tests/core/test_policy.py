@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.policy import policy as sections
+from resilience._core.policy import policy, sections
 from resilience._core.policy.policy import PolicySet
-from resilience._core.policy.section import Section, about, hints
-from resilience._core.policy.sections import NO_VALUE, Admission, Fallback, Lane, Quota
+from resilience._core.policy.section import Section, about, hints, section_name
+from resilience._core.policy.sections import NO_VALUE, AdmissionSettings, FallbackSettings, LaneSettings, QuotaSettings
 from resilience._core.policy.units import Spec
 
 SETTINGS = """
@@ -101,7 +101,7 @@ SETTINGS = """
 
 def kinds() -> list[type[Section]]:
     """Return every section of a policy."""
-    found = [getattr(sections, name) for name in sections.__all__]
+    found = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
     return [one for one in found if isinstance(one, type) and issubclass(one, Section)]
 
 
@@ -117,7 +117,7 @@ def told(section: type[Section]) -> Iterator[str]:
     for name, hint in hints(section).items():
         default = "..." if given[name] is MISSING else repr(given[name])
         allowed = spec(hint)
-        yield f"{section.__name__}.{name} = {default}" + (f": {allowed.allowed()}" if allowed else "")
+        yield f"{section_name(section)}.{name} = {default}" + (f": {allowed.allowed()}" if allowed else "")
 
 
 def test_every_setting_has_its_default_and_its_range() -> None:
@@ -130,7 +130,13 @@ def test_every_setting_has_its_default_and_its_range() -> None:
 @pytest.mark.parametrize("section", kinds(), ids=lambda one: one.__name__)
 def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
     """A policy is shared by threads and by policies that extend it."""
-    given = {"match": "*"} if section.__name__ == "Operation" else {"value": 1} if section is Fallback else {}
+    given = (
+        {"match": "*"}
+        if section.__name__ == "OperationSettings"
+        else {"value": 1}
+        if section is FallbackSettings
+        else {}
+    )
     one = section(**given)
     name = fields(section)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
@@ -190,36 +196,36 @@ def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kept", [1, 2])
 def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
     """One place at least."""
-    lanes = {"a": Lane(reserve=1), "b": Lane(reserve=kept - 1)}
+    lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=kept - 1)}
     if kept == 1:
-        assert Admission(max_concurrent=2, lanes=lanes).lanes == lanes
+        assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
         return
     with pytest.raises(PolicyError) as caught:
-        Admission(max_concurrent=2, lanes=lanes)
+        AdmissionSettings(max_concurrent=2, lanes=lanes)
     assert [tuple(one) for one in caught.value.problems] == [
-        ("Admission", 0, 0, "lanes", "2 places are reserved: nothing is left of max_concurrent, 2")
+        ("AdmissionSettings", 0, 0, "lanes", "2 places are reserved: nothing is left of max_concurrent, 2")
     ]
 
 
 def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
     """It could never be sent; a function that tells weights is asked later."""
-    assert Quota(burst=3, weight=3).weight == 3
-    assert callable(Quota(weight=len).weight)
+    assert QuotaSettings(burst=3, weight=3).weight == 3
+    assert callable(QuotaSettings(weight=len).weight)
     with pytest.raises(PolicyError) as caught:
-        Quota(burst=2, weight=3)
+        QuotaSettings(burst=2, weight=3)
     assert [tuple(one) for one in caught.value.problems] == [
-        ("Quota", 0, 0, "weight", "3 can never be sent: allowed is 0 up to the burst of 2")
+        ("QuotaSettings", 0, 0, "weight", "3 can never be sent: allowed is 0 up to the burst of 2")
     ]
 
 
 def test_a_fallback_needs_something_to_fall_back_to() -> None:
     """Any one of the three; None is a value."""
     for given in ({"last_good": 1}, {"call": len}, {"value": None}):
-        Fallback(**given)
+        FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:
-        Fallback()
+        FallbackSettings()
     assert [tuple(one) for one in caught.value.problems] == [
-        ("Fallback", 0, 0, "", "expected last_good, call or value")
+        ("FallbackSettings", 0, 0, "", "expected last_good, call or value")
     ]
     assert repr(NO_VALUE) == "NO_VALUE"
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from resilience import Pipeline, Policy, PolicyError
-from resilience._core.policy.sections import Quota as Settings
+from resilience._core.policy.sections import QuotaSettings
 from resilience._core.stages.quota import Quota, Quotas, pay, undo
-from resilience._core.stages.rate_window import Gauge, Turn
+from resilience._core.stages.rate_window import QueueTicket, RateWindow
 from resilience.integrations._rate_limit_headers import limits_in
 from resilience.testing import FakeClock
 
@@ -31,10 +31,10 @@ class Line(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.gauge = Gauge(4, 1.0)
+        self.rate_window = RateWindow(4, 1.0)
         self.now = 0.0
         self.sent: list[tuple[float, int]] = []
-        self.waiting: list[Turn] = []
+        self.waiting: list[QueueTicket] = []
         self.held = -inf
 
     @rule(by=st.sampled_from([0.0, 0.01, 0.25, 0.5, 1.0, 3.0]))
@@ -43,52 +43,52 @@ class Line(RuleBasedStateMachine):
 
     @rule(weight=st.integers(1, 4), waits=st.booleans())
     def arrive(self, weight: int, waits: bool) -> None:
-        at = self.gauge.take(self.now, weight)
+        at = self.rate_window.take(self.now, weight)
         assert at >= self.now
         if at == self.now:
             self.went(weight)
         elif waits:
-            turn = self.gauge.queue(self.now, weight)
-            assert turn.at >= at
-            assert all(turn.at >= one.at for one in self.waiting)
-            self.waiting.append(turn)
+            queue_ticket = self.rate_window.queue(self.now, weight)
+            assert queue_ticket.at >= at
+            assert all(queue_ticket.at >= one.at for one in self.waiting)
+            self.waiting.append(queue_ticket)
 
-    @precondition(lambda self: self.gauge.easy)
+    @precondition(lambda self: self.rate_window.fast_path)
     @rule()
     def arrive_inline(self) -> None:
         """What a driver does without the lock."""
-        if self.gauge.sends[0] + self.gauge.span <= self.now:
-            self.gauge.sends.append(self.now)
+        if self.rate_window.sends[0] + self.rate_window.span <= self.now:
+            self.rate_window.sends.append(self.now)
             self.went(1)
 
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 20))
     def wake(self, place: int) -> None:
         """A waiter asks again, in its turn, late, or even too early."""
-        turn = self.waiting[place % len(self.waiting)]
-        at = self.gauge.take(self.now, turn.weight, turn)
+        queue_ticket = self.waiting[place % len(self.waiting)]
+        at = self.rate_window.take(self.now, queue_ticket.weight, queue_ticket)
         if at == self.now:
-            self.waiting.remove(turn)
-            self.went(turn.weight)
+            self.waiting.remove(queue_ticket)
+            self.went(queue_ticket.weight)
         else:
-            assert turn.at == at > self.now
+            assert queue_ticket.at == at > self.now
 
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 20))
     def withdraw(self, place: int) -> None:
-        self.waiting.pop(place % len(self.waiting)).leave()
+        self.waiting.pop(place % len(self.waiting)).cancel()
 
     @precondition(lambda self: self.sent and self.sent[-1][0] == self.now)
     @rule()
     def refund(self) -> None:
         """What was taken at this instant was not sent after all."""
         at, weight = self.sent.pop()
-        self.gauge.undo(at, weight)
+        self.rate_window.undo(at, weight)
 
     @rule(seconds=st.sampled_from([0.1, 1.5]))
     def hold(self, seconds: float) -> None:
         self.held = max(self.held, self.now + seconds)
-        self.gauge.hold(self.now, self.now + seconds)
+        self.rate_window.hold(self.now, self.now + seconds)
 
     def went(self, weight: int) -> None:
         assert self.now >= self.held
@@ -100,18 +100,18 @@ class Line(RuleBasedStateMachine):
 
     @invariant()
     def nobody_passes_the_line_inline(self) -> None:
-        assert not (self.gauge.easy and (self.waiting or self.held > self.now))
+        assert not (self.rate_window.fast_path and (self.waiting or self.held > self.now))
 
     def teardown(self) -> None:
         """Nothing is lost for good: when all is quiet the whole burst is there again."""
         while self.waiting:
-            self.waiting.pop().leave()
+            self.waiting.pop().cancel()
         later = max(self.now, self.held) + 1.0
-        assert self.gauge.left(later) == 4
-        assert self.gauge.take(later, 4) == later
-        assert self.gauge.take(later) == later + 1.0
-        assert self.gauge.take(later + 1.0) == later + 1.0
-        assert self.gauge.easy
+        assert self.rate_window.left(later) == 4
+        assert self.rate_window.take(later, 4) == later
+        assert self.rate_window.take(later) == later + 1.0
+        assert self.rate_window.take(later + 1.0) == later + 1.0
+        assert self.rate_window.fast_path
 
 
 test_any_script = Line.TestCase
@@ -119,110 +119,110 @@ test_any_script = Line.TestCase
 
 def test_waiters_leave_first_come_first_served() -> None:
     """Each is told its instant at once, and a newcomer comes after all of them."""
-    gauge = Gauge(2, 1.0)
-    assert [gauge.take(0.0), gauge.take(0.0)] == [0.0, 0.0]
-    turns = [gauge.queue(0.0, 1) for _ in range(5)]
-    assert [turn.at for turn in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
-    assert gauge.ready_at(0.5) == 3.0
-    assert not gauge.easy
+    rate_window = RateWindow(2, 1.0)
+    assert [rate_window.take(0.0), rate_window.take(0.0)] == [0.0, 0.0]
+    turns = [rate_window.queue(0.0, 1) for _ in range(5)]
+    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
+    assert rate_window.ready_at(0.5) == 3.0
+    assert not rate_window.fast_path
 
 
 def test_a_newcomer_plans_behind_the_line() -> None:
     """Its instant leaves room for those before it, whatever they are worth."""
-    gauge = Gauge(4, 1.0)
+    rate_window = RateWindow(4, 1.0)
     for at in (0.0, 0.2, 0.4, 0.6):
-        gauge.take(at)
-    assert gauge.queue(0.7, 1).at == 1.0
-    assert gauge.ready_at(0.7) == 1.2
-    assert gauge.ready_at(0.7, 2) == 1.4
-    assert gauge.queue(0.7, 3).at == 1.6
-    assert gauge.ready_at(0.7) == 2.0
+        rate_window.take(at)
+    assert rate_window.queue(0.7, 1).at == 1.0
+    assert rate_window.ready_at(0.7) == 1.2
+    assert rate_window.ready_at(0.7, 2) == 1.4
+    assert rate_window.queue(0.7, 3).at == 1.6
+    assert rate_window.ready_at(0.7) == 2.0
 
 
 def test_nobody_overtakes_the_line() -> None:
     """A send was given back: the newcomer's instant is still not before that of who waits."""
-    gauge = Gauge(1, 1.0)
-    gauge.take(0.0)
-    turn = gauge.queue(0.0, 1)
-    gauge.undo(0.0, 1)
-    assert (turn.at, gauge.ready_at(0.5)) == (1.0, 2.0)
-    heavy = Gauge(4, 1.0)
+    rate_window = RateWindow(1, 1.0)
+    rate_window.take(0.0)
+    queue_ticket = rate_window.queue(0.0, 1)
+    rate_window.undo(0.0, 1)
+    assert (queue_ticket.at, rate_window.ready_at(0.5)) == (1.0, 2.0)
+    heavy = RateWindow(4, 1.0)
     heavy.take(0.0, 4)
-    turn = heavy.queue(0.0, 1)
+    queue_ticket = heavy.queue(0.0, 1)
     heavy.undo(0.0, 2)
-    assert (turn.at, heavy.ready_at(0.5)) == (1.0, 1.0)
+    assert (queue_ticket.at, heavy.ready_at(0.5)) == (1.0, 1.0)
 
 
 def test_who_gives_up_makes_room_for_newcomers() -> None:
     """A hundred calls that were cancelled while they waited cost the next one nothing."""
-    gauge = Gauge(1, 1.0)
-    gauge.take(0.0)
-    turns = [gauge.queue(0.0, 1) for _ in range(100)]
-    assert gauge.ready_at(0.0) == 101.0
-    for turn in turns:
-        turn.leave()
-    assert gauge.ready_at(0.0) == 1.0
+    rate_window = RateWindow(1, 1.0)
+    rate_window.take(0.0)
+    turns = [rate_window.queue(0.0, 1) for _ in range(100)]
+    assert rate_window.ready_at(0.0) == 101.0
+    for queue_ticket in turns:
+        queue_ticket.cancel()
+    assert rate_window.ready_at(0.0) == 1.0
 
 
 def test_late_waiters_do_not_leave_in_a_bunch() -> None:
     """A stalled event loop wakes three at once: the record is of what was sent, so they are spread anew."""
-    gauge = Gauge(1, 1.0)
-    gauge.take(0.0)
-    turns = [gauge.queue(0.0, 1) for _ in range(3)]
-    assert gauge.take(9.0, 1, turns[0]) == 9.0
-    assert gauge.take(9.0, 1, turns[1]) == 10.0
-    assert gauge.take(10.0, 1, turns[1]) == 10.0
-    assert gauge.take(10.0, 1, turns[2]) == 11.0
+    rate_window = RateWindow(1, 1.0)
+    rate_window.take(0.0)
+    turns = [rate_window.queue(0.0, 1) for _ in range(3)]
+    assert rate_window.take(9.0, 1, turns[0]) == 9.0
+    assert rate_window.take(9.0, 1, turns[1]) == 10.0
+    assert rate_window.take(10.0, 1, turns[1]) == 10.0
+    assert rate_window.take(10.0, 1, turns[2]) == 11.0
 
 
 def test_a_waiter_that_is_never_heard_of_again_wedges_nothing() -> None:
     """A turn that nobody takes is passed by, and forgotten after a minute."""
-    gauge = Gauge(1, 1.0)
-    gauge.take(0.0)
-    gauge.queue(0.0, 1)
-    assert gauge.take(2.0) == 2.0
-    gauge.queue(100.0, 1).leave()
-    assert gauge.take(200.0) == 200.0
-    assert gauge.easy
+    rate_window = RateWindow(1, 1.0)
+    rate_window.take(0.0)
+    rate_window.queue(0.0, 1)
+    assert rate_window.take(2.0) == 2.0
+    rate_window.queue(100.0, 1).cancel()
+    assert rate_window.take(200.0) == 200.0
+    assert rate_window.fast_path
 
 
 def test_a_hold_off_moves_the_line_and_keeps_its_order() -> None:
     """Everybody who waits is told a later instant, still one after the other."""
-    gauge = Gauge(1, 1.0)
-    gauge.take(0.0)
-    first, second = gauge.queue(0.0, 1), gauge.queue(0.0, 1)
-    gauge.hold(0.5, 5.0)
+    rate_window = RateWindow(1, 1.0)
+    rate_window.take(0.0)
+    first, second = rate_window.queue(0.0, 1), rate_window.queue(0.0, 1)
+    rate_window.hold(0.5, 5.0)
     assert (first.at, second.at) == (5.0, 6.0)
-    assert gauge.ready_at(0.5) == 7.0
-    gauge.hold(0.5, 3.0)
-    assert gauge.held_until == 5.0
-    assert gauge.take(1.0, 1, first) == 5.0
-    assert gauge.left(4.0) == 0
+    assert rate_window.ready_at(0.5) == 7.0
+    rate_window.hold(0.5, 3.0)
+    assert rate_window.held_until == 5.0
+    assert rate_window.take(1.0, 1, first) == 5.0
+    assert rate_window.left(4.0) == 0
 
 
 def test_undo_finds_its_send() -> None:
     """Others left meanwhile: their sends stay; one that was pushed out long ago cannot be taken back."""
-    gauge = Gauge(3, 1.0)
+    rate_window = RateWindow(3, 1.0)
     for at in (1.0, 1.1, 1.2):
-        gauge.take(at)
-    gauge.undo(1.1, 1)
-    assert list(gauge.sends) == [-inf, 1.0, 1.2]
-    gauge.undo(0.5, 1)
-    assert list(gauge.sends) == [-inf, 1.0, 1.2]
+        rate_window.take(at)
+    rate_window.undo(1.1, 1)
+    assert list(rate_window.sends) == [-inf, 1.0, 1.2]
+    rate_window.undo(0.5, 1)
+    assert list(rate_window.sends) == [-inf, 1.0, 1.2]
 
 
 def test_threads_on_the_inline_way() -> None:
     """Sixteen threads that take as a driver does, without a lock: never more than allowed in any span."""
-    gauge, sent, started = Gauge(20, 0.02), list[float](), threading.Barrier(16)
+    rate_window, sent, started = RateWindow(20, 0.02), list[float](), threading.Barrier(16)
 
     def work() -> None:
         started.wait()
         for _ in range(300):
             now = time.monotonic()
-            if gauge.easy and gauge.sends[0] + gauge.span <= now:
-                gauge.sends.append(now)
+            if rate_window.fast_path and rate_window.sends[0] + rate_window.span <= now:
+                rate_window.sends.append(now)
                 sent.append(now)
-            elif gauge.take(now) == now:
+            elif rate_window.take(now) == now:
                 sent.append(now)
 
     threads = [threading.Thread(target=work) for _ in range(16)]
@@ -237,19 +237,19 @@ def test_threads_on_the_inline_way() -> None:
 # --- entries, lanes and several windows --------------------------------------------------------------
 
 
-def quotas(*entries: Settings) -> Quotas:
+def quotas(*entries: QuotaSettings) -> Quotas:
     """Return what an operation pays for these entries."""
     return Quotas([(Quota(one), one.weight) for one in entries])
 
 
-def ask(quotas: Quotas, now: float, *, urgent: bool = False) -> float:
+def ask(quotas: Quotas, now: float, *, high_priority: bool = False) -> float:
     """Pay if it is possible; return the instant."""
-    return pay(now, quotas.costs(now, quotas.weights((), {}), None, urgent=urgent), None)[0]
+    return pay(now, quotas.costs(now, quotas.weights((), {}), None, high_priority=high_priority), None)[0]
 
 
 def test_the_latest_of_several_windows_rules_and_a_refusal_takes_nothing() -> None:
     """Ten a second and fifteen a minute: the sixteenth waits for the minute, and the seconds stay whole."""
-    both = quotas(Settings(rate="10/s", burst=10), Settings(rate="15/m", burst=15))  # type: ignore[arg-type]
+    both = quotas(QuotaSettings(rate="10/s", burst=10), QuotaSettings(rate="15/m", burst=15))  # type: ignore[arg-type]
     assert [ask(both, 0.0) for _ in range(11)] == [0.0] * 10 + [1.0]
     assert [ask(both, 1.0) for _ in range(6)] == [1.0] * 5 + [60.0]
     assert both.entries[0].left(1.0) == 5
@@ -257,8 +257,8 @@ def test_the_latest_of_several_windows_rules_and_a_refusal_takes_nothing() -> No
 
 def test_undo_gives_back_every_window() -> None:
     """What was paid and not sent is there again."""
-    both = quotas(Settings(rate=1, burst=2), Settings(rate=1, burst=3, weight=2))
-    costs = both.costs(5.0, both.weights((), {}), None, urgent=False)
+    both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=3, weight=2))
+    costs = both.costs(5.0, both.weights((), {}), None, high_priority=False)
     assert pay(5.0, costs, None) == (5.0, None)
     assert [one.left(5.0) for one in both.entries] == [1, 1]
     undo(5.0, costs)
@@ -268,51 +268,51 @@ def test_undo_gives_back_every_window() -> None:
 def test_somebody_else_is_faster() -> None:
     """Both windows had room, and the second is taken before it is paid: the first gets its send back."""
 
-    class Raced(Gauge):
-        def ready_at(self, now: float, weight: int = 1, turn: Turn | None = None) -> float:
-            at = super().ready_at(now, weight, turn)
+    class Raced(RateWindow):
+        def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
+            at = super().ready_at(now, weight, queue_ticket)
             self.take(now)
             return at
 
-    first, second = Gauge(1, 1.0), Raced(1, 1.0)
+    first, second = RateWindow(1, 1.0), Raced(1, 1.0)
     assert pay(0.0, [(first, 1), (second, 1)], None) == (1.0, second)
     assert first.left(0.0) == 1
 
 
 def test_one_window_without_room_takes_nothing_inline() -> None:
     """What a driver pays without the lock is all or nothing, and nothing where an attempt is worth more than one."""
-    both = quotas(Settings(rate=1, burst=2), Settings(rate=1, burst=1))
+    both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
     assert both.plain is None
-    assert [both.at_once(5.0), both.at_once(5.0)] == [True, False]
+    assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
     assert [one.left(5.0) for one in both.entries] == [1, 0]
-    assert not quotas(Settings(burst=3, weight=2)).at_once(5.0)
-    assert both.entries[0].common.easy
+    assert not quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
+    assert both.entries[0].common.fast_path
 
 
 def test_a_reserve_is_for_urgent_lanes_alone() -> None:
     """Ordinary attempts see the smaller window; an urgent one takes from either, and the whole is never exceeded."""
-    one = quotas(Settings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
+    one = quotas(QuotaSettings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
     assert [ask(one, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
-    assert [ask(one, 0.0, urgent=True) for _ in range(3)] == [0.0, 0.0, 1.0]
+    assert [ask(one, 0.0, high_priority=True) for _ in range(3)] == [0.0, 0.0, 1.0]
     assert one.entries[0].left(0.0) == 0
     reserved = one.entries[0].reserved
     assert reserved is not None
-    turn = reserved.queue(0.0, 1)
-    assert one.entries[0].cost(5.0, 1, turn, urgent=True) == (reserved, 1)  # it keeps its place
-    turn.leave()
-    heavy = one.entries[0].cost(0.0, 3, None, urgent=True)
+    queue_ticket = reserved.queue(0.0, 1)
+    assert one.entries[0].cost(5.0, 1, queue_ticket, high_priority=True) == (reserved, 1)  # it keeps its place
+    queue_ticket.cancel()
+    heavy = one.entries[0].cost(0.0, 3, None, high_priority=True)
     assert heavy == (one.entries[0].common, 3)
-    small = Quota(Settings(burst=1, reserve=0.5))
+    small = Quota(QuotaSettings(burst=1, reserve=0.5))
     assert small.reserved is None
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.6), st.booleans(), st.integers(1, 3)), max_size=60))
 def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) -> None:
     """Whatever mix of urgent and ordinary attempts: never more than the burst in any span."""
-    quota, now, sent = Quota(Settings(rate=5, burst=5, reserve=0.4)), 0.0, list[float]()
-    for wait, urgent, weight in script:
+    quota, now, sent = Quota(QuotaSettings(rate=5, burst=5, reserve=0.4)), 0.0, list[float]()
+    for wait, high_priority, weight in script:
         now += wait
-        cost = quota.cost(now, weight, None, urgent=urgent)
+        cost = quota.cost(now, weight, None, high_priority=high_priority)
         if pay(now, [cost], None)[1] is None:
             sent += [now] * weight
     assert most_in_a_span(sent, 1.0) <= 5
@@ -320,25 +320,25 @@ def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) ->
 
 def test_weights_may_be_told_by_the_call() -> None:
     """A function of the arguments; what weighs nothing pays nothing, and more than the burst can never go."""
-    by = quotas(Settings(rate=10, burst=10, weight=lambda n: n))
+    by = quotas(QuotaSettings(rate=10, burst=10, weight=lambda n: n))
     for n, at in ((0, 0.0), (10, 0.0), (0, 0.0), (1, 1.0), (11, inf)):
-        assert pay(0.0, by.costs(0.0, by.weights((n,), {}), None, urgent=False), None)[0] == at
+        assert pay(0.0, by.costs(0.0, by.weights((n,), {}), None, high_priority=False), None)[0] == at
     with pytest.raises(PolicyError, match="weight: 3 can never be sent"):
         Policy(quota=[{"burst": 2, "weight": 3}])  # type: ignore[arg-type]
 
 
 def test_other_settings_forget_no_send() -> None:
     """A reload that changes the rate goes on from what was sent and held."""
-    before = Quota(Settings(rate=10, burst=10))
+    before = Quota(QuotaSettings(rate=10, burst=10))
     for _ in range(10):
         before.common.take(5.0)
     before.hold(5.0, 5.5)
-    after = Quota(Settings(rate=5, burst=5), "", before)
+    after = Quota(QuotaSettings(rate=5, burst=5), "", before)
     assert (after.left(5.6), after.held_until) == (0, 5.5)
     assert after.common.take(6.0) == 6.0
-    other = Quota(Settings(rate=10, burst=10, reserve=0.2), "", after)
+    other = Quota(QuotaSettings(rate=10, burst=10, reserve=0.2), "", after)
     assert other.left(6.0) == 9 - 1  # the last send counts in both of its windows
-    assert Quota(Settings(rate=10, burst=10), "", other).left(6.0) == 8
+    assert Quota(QuotaSettings(rate=10, burst=10), "", other).left(6.0) == 8
 
 
 # --- what an API says --------------------------------------------------------------------------------
@@ -346,22 +346,22 @@ def test_other_settings_forget_no_send() -> None:
 
 def test_remaining_only_tightens() -> None:
     """Others use the key too: what they have used is used, and a larger number is not believed."""
-    one = quotas(Settings(rate=10, burst=10))
+    one = quotas(QuotaSettings(rate=10, burst=10))
     one.told(0.0, remaining=3)
     assert one.entries[0].left(0.0) == 3
     one.told(0.0, remaining=8)
     assert one.entries[0].left(0.0) == 3
-    gauge = Gauge(2, 1.0)
-    gauge.take(0.5)
-    gauge.drain(0.9, -5)
-    assert gauge.left(1.5) == 1
+    rate_window = RateWindow(2, 1.0)
+    rate_window.take(0.5)
+    rate_window.drain(0.9, -5)
+    assert rate_window.left(1.5) == 1
     one.told(0.5, remaining=0, resets_in=2.0)
     assert (one.entries[0].left(2.4), one.entries[0].left(2.5)) == (0, 10)
 
 
 def test_each_word_finds_its_window() -> None:
     """By the window's length, by its limit, else the first entry, which is the closest."""
-    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     second, minute = both.entries
     both.told(0.0, used=590, window=60)
     assert (second.left(0.0), minute.left(0.0)) == (10, 10)
@@ -375,7 +375,7 @@ def test_each_word_finds_its_window() -> None:
 
 def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
     """The closest where it is none of ours; and an attempt of no told weight is worth one."""
-    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
+    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
     both.told(0.0, remaining=0, resets_in=2, window=3600)
     assert [one.held_until for one in both.entries] == [2.0, -inf]
     both.told(0.0, remaining=0, resets_in=3, window=60)
@@ -385,7 +385,7 @@ def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
 
 def test_a_hold_off_holds_every_window() -> None:
     """A ban is for all that this call counts for; without a time the closest window waits one span."""
-    both = quotas(Settings(rate=10, burst=10), Settings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
     assert [one.held_until for one in both.entries] == [1.0, -inf]
     both.told(0.0, hold=7.0)
@@ -394,7 +394,7 @@ def test_a_hold_off_holds_every_window() -> None:
 
 def test_a_reserve_is_drained_last() -> None:
     """What the API has left goes to urgent lanes first."""
-    one = quotas(Settings(rate=10, burst=10, reserve=0.2))
+    one = quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
     one.told(0.0, remaining=3)
     quota = one.entries[0]
     assert quota.reserved is not None
@@ -409,7 +409,7 @@ _NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5),
 @given(st.dictionaries(st.sampled_from(["remaining", "resets_in", "hold", "limit", "window", "used"]), _NUMBERS))
 def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
     """Whatever is told, nothing raises, and the limit is never exceeded."""
-    one = quotas(Settings(rate=10, burst=10))
+    one = quotas(QuotaSettings(rate=10, burst=10))
     one.told(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
 
@@ -455,7 +455,7 @@ _NAMES |= st.sampled_from(["x-mbx-used-remain-limit", "x-mbx-used-weight-1m", "X
 @given(st.dictionaries(_NAMES, st.one_of(st.text(), st.integers(), st.binary(), st.none(), st.floats())), st.floats())
 def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> None:
     """Any value at all: nothing raises, here or where it is told."""
-    one = quotas(Settings(rate=10, burst=10))
+    one = quotas(QuotaSettings(rate=10, burst=10))
     for told in limits_in(headers, now):
         one.told(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
@@ -468,7 +468,7 @@ def test_calls_compiled_before_a_change_pay_the_window_as_it_is_now() -> None:
     call = pipeline.compile(len)
     call("a")
     after = Policy(name="p", quota=[{"rate": "9/m", "burst": 9}])  # type: ignore[arg-type]
-    pipeline._shared.gates.retune({"p": before}, {"p": after})
+    pipeline._shared.limits.retune({"p": before}, {"p": after})
     for left in (7, 6, 5):
         call("a")
-        assert [one.left(0.0) for one in pipeline._shared.gates._quotas.values()] == [left]
+        assert [one.left(0.0) for one in pipeline._shared.limits._quotas.values()] == [left]

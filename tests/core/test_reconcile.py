@@ -7,132 +7,134 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience._core.call.reconcile import _NO_SECONDS, Doubt, Fence, NotFound, Verdict, in_seconds
-from resilience._core.policy.sections import Reconcile
+from resilience._core.call.reconcile import _NO_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, in_seconds
+from resilience._core.policy.sections import ReconcileSettings
 
 AT = 1_700_000_000.0
 """Unix time of the first stamp; the monotonic clock stands at 100 then."""
 LATE = 5.0
 
 
-def doubt(*, begun: float | None = 100.0, **rules: Any) -> Doubt:
+def uncertain_write(*, begun: float | None = 100.0, **rules: Any) -> UncertainWrite:
     """Return a doubt without an open attempt."""
-    return Doubt(Reconcile(**rules), Fence(), AT, begun)
+    return UncertainWrite(ReconcileSettings(**rules), Fence(), AT, begun)
 
 
-def opened(sent: float = 100.0, stamp: float | None = AT, answered_at: float | None = None, **given: Any) -> Doubt:
+def attempt_opened(
+    sent: float = 100.0, stamp: float | None = AT, answered_at: float | None = None, **given: Any
+) -> UncertainWrite:
     """Return a doubt with one open attempt."""
-    one = doubt(**given)
-    one.opened(sent=sent, stamp=stamp, answered_at=answered_at)
+    one = uncertain_write(**given)
+    one.attempt_opened(sent=sent, stamp=stamp, answered_at=answered_at)
     return one
 
 
 def test_the_bounds_of_an_api() -> None:
     """2 W + P + L is the whole fence; the policy's own takes its place."""
     assert (Fence().whole, Fence(1, 2, 4).whole) == (65.0, 8.0)
-    assert (doubt().whole, doubt(fence=7).whole) == (65.0, 7.0)
+    assert (uncertain_write().whole, uncertain_write(fence=7).whole) == (65.0, 7.0)
 
 
 def test_without_an_open_attempt_there_is_no_doubt() -> None:
     """And there never was one."""
-    one = doubt()
+    one = uncertain_write()
     assert (one.open, one.ever) == (False, False)
-    fresh = doubt(checks=1, wait=7)
-    assert fresh.next_look(0.0) == 7.0
-    fresh.looked(NOT_FOUND, sent=0.0, now=0.0)
-    assert fresh.next_look(0.0) == 65.0
-    assert (opened().open, opened().ever) == (True, True)
+    fresh = uncertain_write(checks=1, wait=7)
+    assert fresh.next_lookup(0.0) == 7.0
+    fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
+    assert fresh.next_lookup(0.0) == 65.0
+    assert (attempt_opened().open, attempt_opened().ever) == (True, True)
 
 
 def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
     """The monotonic fence, while no answer has told the server's time."""
-    one = opened(checks=2, wait=0.5)
-    assert one.next_look(100.0) == 100.5
-    one.looked(NOT_FOUND, sent=100.5, now=100.6)
-    assert one.next_look(100.6) == 101.1
-    one.looked(NOT_FOUND, sent=101.1, now=101.2)
-    assert one.next_look(101.2) == 165.0
-    assert one.next_look(165.0) == pytest.approx(165.0, abs=0.2)
-    assert one.next_look(165.0) > 165.0
+    one = attempt_opened(checks=2, wait=0.5)
+    assert one.next_lookup(100.0) == 100.5
+    one.judge(NOT_FOUND, sent=100.5, now=100.6)
+    assert one.next_lookup(100.6) == 101.1
+    one.judge(NOT_FOUND, sent=101.1, now=101.2)
+    assert one.next_lookup(101.2) == 165.0
+    assert one.next_lookup(165.0) == pytest.approx(165.0, abs=0.2)
+    assert one.next_lookup(165.0) > 165.0
 
 
 def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
     """Stamp + W + P + L by the server's clock, put on ours by its latest answer."""
-    one = opened(checks=1, wait=0.5)
-    one.looked(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
-    assert one.next_look(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
-    assert one.next_look(102.0) > 134.0
+    one = attempt_opened(checks=1, wait=0.5)
+    one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    assert one.next_lookup(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
+    assert one.next_lookup(102.0) > 134.0
 
 
 def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
     """And an answer makes them as frequent as before."""
-    one = opened(checks=9, wait=0.5)
+    one = attempt_opened(checks=9, wait=0.5)
     waits = []
     for _ in range(20):
-        one.missed()
-        waits.append(one.next_look(0.0))
+        one.lookup_failed()
+        waits.append(one.next_lookup(0.0))
     assert waits == [0.5, 1.0, 2.0, 4.0] + [5.0] * 16
-    one.looked(NOT_FOUND, sent=101.0, now=101.0)
-    one.missed()
-    assert one.next_look(0.0) == 0.5
-    tiny = opened(wait=1e-5)
+    one.judge(NOT_FOUND, sent=101.0, now=101.0)
+    one.lookup_failed()
+    assert one.next_lookup(0.0) == 0.5
+    tiny = attempt_opened(wait=1e-5)
     for _ in range(40):
-        tiny.missed()
-    assert tiny.next_look(0.0) == pytest.approx(1e-5 * 2**16)
+        tiny.lookup_failed()
+    assert tiny.next_lookup(0.0) == pytest.approx(1e-5 * 2**16)
 
 
 def test_a_new_attempt_begins_the_looks_anew() -> None:
     """Early ones first."""
-    one = opened(checks=1, wait=0.5)
-    one.looked(NOT_FOUND, sent=100.0, now=100.0)
-    one.missed()
-    one.missed()
-    one.opened(sent=170.0, stamp=AT + 70, answered_at=None)
-    assert one.next_look(170.0) == 170.5
-    one.looked(NOT_FOUND, sent=170.5, now=170.5)
-    assert one.next_look(171.0) == 170.0 + 65.0
+    one = attempt_opened(checks=1, wait=0.5)
+    one.judge(NOT_FOUND, sent=100.0, now=100.0)
+    one.lookup_failed()
+    one.lookup_failed()
+    one.attempt_opened(sent=170.0, stamp=AT + 70, answered_at=None)
+    assert one.next_lookup(170.0) == 170.5
+    one.judge(NOT_FOUND, sent=170.5, now=170.5)
+    assert one.next_lookup(171.0) == 170.0 + 65.0
 
 
 @pytest.mark.parametrize(
     ("sent", "server_time", "verdict"),
     [
-        (164.9, None, Verdict.AGAIN),
-        (165.0, None, Verdict.CLEAR),
-        (101.0, AT + 35.0, Verdict.AGAIN),
-        (101.0, AT + 35.001, Verdict.CLEAR),
-        (300.0, AT, Verdict.AGAIN),
-        (101.0, float("nan"), Verdict.AGAIN),
-        (101.0, float("inf"), Verdict.AGAIN),
-        (165.0, float("inf"), Verdict.CLEAR),
+        (164.9, None, LookupVerdict.AGAIN),
+        (165.0, None, LookupVerdict.CLEAR),
+        (101.0, AT + 35.0, LookupVerdict.AGAIN),
+        (101.0, AT + 35.001, LookupVerdict.CLEAR),
+        (300.0, AT, LookupVerdict.AGAIN),
+        (101.0, float("nan"), LookupVerdict.AGAIN),
+        (101.0, float("inf"), LookupVerdict.AGAIN),
+        (165.0, float("inf"), LookupVerdict.CLEAR),
     ],
 )
-def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | None, verdict: Verdict) -> None:
+def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | None, verdict: LookupVerdict) -> None:
     """By the server's time of that answer where it tells one, else by the monotonic wait since the last send."""
-    one = opened()
-    assert one.looked(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
-    assert one.open is (verdict is Verdict.AGAIN)
+    one = attempt_opened()
+    assert one.judge(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
+    assert one.open is (verdict is LookupVerdict.AGAIN)
     assert one.ever
 
 
 def test_every_open_attempt_has_its_fence() -> None:
     """The latest of them counts, and an attempt without a stamp waits the whole monotonic fence."""
-    one = opened()
-    one.opened(sent=110.0, stamp=AT + 10, answered_at=None)
-    assert one.looked(NOT_FOUND(AT + 45.0), sent=145.0, now=145.0) is Verdict.AGAIN
-    assert one.looked(NOT_FOUND(AT + 45.1), sent=145.1, now=145.1) is Verdict.CLEAR
-    blind = opened()
-    blind.opened(sent=110.0, stamp=None, answered_at=None)
-    assert blind.looked(NOT_FOUND(AT + 60.0), sent=174.9, now=174.9) is Verdict.AGAIN
-    assert blind.next_look(174.9) == pytest.approx(174.9 + 0.5)
-    assert blind.looked(NOT_FOUND(AT + 60.0), sent=175.0, now=175.0) is Verdict.CLEAR
+    one = attempt_opened()
+    one.attempt_opened(sent=110.0, stamp=AT + 10, answered_at=None)
+    assert one.judge(NOT_FOUND(AT + 45.0), sent=145.0, now=145.0) is LookupVerdict.AGAIN
+    assert one.judge(NOT_FOUND(AT + 45.1), sent=145.1, now=145.1) is LookupVerdict.CLEAR
+    blind = attempt_opened()
+    blind.attempt_opened(sent=110.0, stamp=None, answered_at=None)
+    assert blind.judge(NOT_FOUND(AT + 60.0), sent=174.9, now=174.9) is LookupVerdict.AGAIN
+    assert blind.next_lookup(174.9) == pytest.approx(174.9 + 0.5)
+    assert blind.judge(NOT_FOUND(AT + 60.0), sent=175.0, now=175.0) is LookupVerdict.CLEAR
 
 
 def test_an_older_send_does_not_shorten_the_fence() -> None:
     """Attempts may end in another order than they began."""
-    one = opened(sent=110.0, stamp=None)
-    one.opened(sent=100.0, stamp=None, answered_at=None)
-    assert one.looked(NOT_FOUND, sent=174.9, now=175.0) is Verdict.AGAIN
-    assert one.looked(NOT_FOUND, sent=175.0, now=175.0) is Verdict.CLEAR
+    one = attempt_opened(sent=110.0, stamp=None)
+    one.attempt_opened(sent=100.0, stamp=None, answered_at=None)
+    assert one.judge(NOT_FOUND, sent=174.9, now=175.0) is LookupVerdict.AGAIN
+    assert one.judge(NOT_FOUND, sent=175.0, now=175.0) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(
@@ -148,74 +150,74 @@ def test_an_older_send_does_not_shorten_the_fence() -> None:
 )
 def test_an_answer_in_the_apis_own_envelope_drops_the_window(answered_at: float, limit: float) -> None:
     """The request had arrived; but a time that no server says which checks its stamps is not believed."""
-    one = opened(answered_at=answered_at)
-    assert one.looked(NOT_FOUND(limit), sent=140.0, now=140.0) is Verdict.AGAIN
-    assert one.looked(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is Verdict.CLEAR
+    one = attempt_opened(answered_at=answered_at)
+    assert one.judge(NOT_FOUND(limit), sent=140.0, now=140.0) is LookupVerdict.AGAIN
+    assert one.judge(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is LookupVerdict.CLEAR
 
 
 def test_an_answer_may_come_as_late_as_its_attempt_took() -> None:
     """Ten seconds after the first attempt began, its time may be ten seconds later."""
-    one = opened(sent=110.0, answered_at=AT + 44)
-    assert one.looked(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is Verdict.AGAIN
-    assert one.looked(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is Verdict.CLEAR
+    one = attempt_opened(sent=110.0, answered_at=AT + 44)
+    assert one.judge(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is LookupVerdict.AGAIN
+    assert one.judge(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is LookupVerdict.CLEAR
 
 
 def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
     """It is measured against the first stamp."""
-    one = opened(stamp=None, answered_at=AT + 1)
-    assert one.looked(NOT_FOUND(AT + 6.001), sent=110.0, now=110.0) is Verdict.CLEAR
+    one = attempt_opened(stamp=None, answered_at=AT + 1)
+    assert one.judge(NOT_FOUND(AT + 6.001), sent=110.0, now=110.0) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(("server_time", "believed"), [(AT + 75.0, True), (AT + 75.1, False)])
 def test_a_time_that_cannot_be_is_not_believed(server_time: float, believed: bool) -> None:
     """A server that took the stamp is at most W from it: later than that and all that has passed is no time."""
-    one = opened()
-    verdict = one.looked(NOT_FOUND(server_time), sent=139.0, now=140.0)
-    assert verdict is (Verdict.CLEAR if believed else Verdict.AGAIN)
+    one = attempt_opened()
+    verdict = one.judge(NOT_FOUND(server_time), sent=139.0, now=140.0)
+    assert verdict is (LookupVerdict.CLEAR if believed else LookupVerdict.AGAIN)
 
 
 def test_a_later_stamp_allows_a_later_time() -> None:
     """The latest stamp that was signed counts, and an earlier one does not take that back."""
-    one = opened()
-    one.opened(sent=100.0, stamp=AT + 20, answered_at=None)
-    one.opened(sent=100.0, stamp=AT - 20, answered_at=None)
-    assert one.looked(NOT_FOUND(AT + 55.5), sent=100.0, now=100.5) is Verdict.CLEAR
+    one = attempt_opened()
+    one.attempt_opened(sent=100.0, stamp=AT + 20, answered_at=None)
+    one.attempt_opened(sent=100.0, stamp=AT - 20, answered_at=None)
+    assert one.judge(NOT_FOUND(AT + 55.5), sent=100.0, now=100.5) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [
-        (Found(1), Verdict.DONE),
-        (Found(1, matches=False), Verdict.FOREIGN),
-        (Found(1, created_at=AT), Verdict.DONE),
-        (Found(1, created_at=AT - 1), Verdict.DONE),
-        (Found(1, created_at=AT - 1.1), Verdict.FOREIGN),
-        (Found(1, created_at=AT + 9, server_time=AT + 20), Verdict.DONE),
-        (Found(1, created_at=AT + 8.9, server_time=AT + 20), Verdict.FOREIGN),
-        (Found(1, created_at=AT - 21, server_time=AT - 10), Verdict.DONE),
-        (Found(1, created_at=AT - 21.1, server_time=AT - 10), Verdict.FOREIGN),
+        (Found(1), LookupVerdict.DONE),
+        (Found(1, matches=False), LookupVerdict.FOREIGN),
+        (Found(1, created_at=AT), LookupVerdict.DONE),
+        (Found(1, created_at=AT - 1), LookupVerdict.DONE),
+        (Found(1, created_at=AT - 1.1), LookupVerdict.FOREIGN),
+        (Found(1, created_at=AT + 9, server_time=AT + 20), LookupVerdict.DONE),
+        (Found(1, created_at=AT + 8.9, server_time=AT + 20), LookupVerdict.FOREIGN),
+        (Found(1, created_at=AT - 21, server_time=AT - 10), LookupVerdict.DONE),
+        (Found(1, created_at=AT - 21.1, server_time=AT - 10), LookupVerdict.FOREIGN),
     ],
 )
-def test_what_is_found_must_be_ours(found: Found, verdict: Verdict) -> None:
+def test_what_is_found_must_be_ours(found: Found, verdict: LookupVerdict) -> None:
     """Its fields match, and it was not created before the first attempt, by the server's clock where it tells it."""
-    assert opened().looked(found, sent=109.0, now=110.0) is verdict
+    assert attempt_opened().judge(found, sent=109.0, now=110.0) is verdict
 
 
-@pytest.mark.parametrize(("created_at", "verdict"), [(AT - 31, Verdict.DONE), (AT - 31.1, Verdict.FOREIGN)])
-def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("created_at", "verdict"), [(AT - 31, LookupVerdict.DONE), (AT - 31.1, LookupVerdict.FOREIGN)])
+def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: LookupVerdict) -> None:
     """Its clock may have been off by as much as the server accepts; and a month may have passed since."""
-    one = opened(begun=None)
-    assert one.looked(Found(1, created_at=created_at, server_time=AT), sent=109.0, now=110.0) is verdict
-    assert opened(begun=None).looked(NOT_FOUND(AT + 30 * 86400), sent=1.0, now=1.0) is Verdict.CLEAR
-    assert opened(begun=None).looked(NOT_FOUND(AT + 31 * 86400), sent=1.0, now=1.0) is Verdict.AGAIN
+    one = attempt_opened(begun=None)
+    assert one.judge(Found(1, created_at=created_at, server_time=AT), sent=109.0, now=110.0) is verdict
+    assert attempt_opened(begun=None).judge(NOT_FOUND(AT + 30 * 86400), sent=1.0, now=1.0) is LookupVerdict.CLEAR
+    assert attempt_opened(begun=None).judge(NOT_FOUND(AT + 31 * 86400), sent=1.0, now=1.0) is LookupVerdict.AGAIN
 
 
 def test_an_answer_without_a_time_keeps_what_was_known() -> None:
     """The server's clock was measured once; the look comes by it."""
-    one = opened(checks=1)
-    one.looked(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
-    one.looked(NOT_FOUND, sent=103.0, now=103.0)
-    assert one.next_look(103.0) == pytest.approx(134.0, abs=0.2)
+    one = attempt_opened(checks=1)
+    one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    one.judge(NOT_FOUND, sent=103.0, now=103.0)
+    assert one.next_lookup(103.0) == pytest.approx(134.0, abs=0.2)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience import Category, CircuitOpenError, Failure
-from resilience._core.classify.attach import annotate, given_up_in, keep, kept, words
+from resilience._core.classify.attach import annotate, attach_failure, attached_failure, inner_failure, note_text
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
@@ -19,52 +19,52 @@ DOUBTFUL = Failure(Category.RETRYABLE, "40010", executed="maybe")
 def failed(failure: Failure | None = FAILED, inside: object = HERE, *args: Any) -> Exception:
     """Return an error on which a call inside `inside` has given up."""
     error = OSError(*args)
-    keep(error, failure, inside)
+    attach_failure(error, failure, inside)
     return error
 
 
 def test_what_is_kept_is_found() -> None:
     """With the error itself; an object that bears no attribute is left alone."""
-    assert kept(failed()) == FAILED
-    assert kept(OSError()) is None
+    assert attached_failure(failed()) == FAILED
+    assert attached_failure(OSError()) is None
     for plain in (3, "text", None, (), {}, OSError):
-        keep(plain, FAILED, None)
-        assert kept(plain) is None
+        attach_failure(plain, FAILED, None)
+        assert attached_failure(plain) is None
     odd = OSError()
     odd.__resilience__ = "something else"  # type: ignore[attr-defined]
-    assert kept(odd) is None
+    assert attached_failure(odd) is None
 
 
 def test_a_refusal_says_all_of_it_by_itself() -> None:
     """Its failure is made when somebody asks."""
     refusal = CircuitOpenError("open", policy="p", operation="op", retry_after=3.0, retry_at=5.0)
-    found = kept(refusal)
+    found = attached_failure(refusal)
     assert found == Failure(
         Category.RETRYABLE, executed="no", retry_after=3.0, retry_at=5.0, remedy="Nothing was sent; try again later",
         attempts=0, operation="op",
     )  # fmt: skip
-    keep(refusal, None, HERE)
-    assert (kept(refusal), kept(refusal) is kept(refusal)) == (found, True)
-    assert kept(CircuitOpenError("by hand")) is None
-    assert kept(failed(None)) is None
+    attach_failure(refusal, None, HERE)
+    assert (attached_failure(refusal), attached_failure(refusal) is attached_failure(refusal)) == (found, True)
+    assert attached_failure(CircuitOpenError("by hand")) is None
+    assert attached_failure(failed(None)) is None
 
 
 def test_a_record_survives_pickling_without_its_place() -> None:
     """Another process has no such attempt."""
     error = pickle.loads(pickle.dumps(failed()))
-    assert kept(error) == FAILED
-    assert given_up_in(error, HERE) is None
+    assert attached_failure(error) == FAILED
+    assert inner_failure(error, HERE) is None
 
 
 def test_a_call_inside_that_gave_up_is_found_through_what_was_raised_from_it() -> None:
     """By cause, by context and in groups; that of another attempt is not ours."""
     inner = failed()
     for build in (_caused, _in_context, lambda one: ExceptionGroup("g", [OSError(), one])):
-        assert given_up_in(build(inner), HERE) == FAILED
-        assert given_up_in(build(inner), THERE) is None
-    assert given_up_in(inner, HERE) == FAILED
-    assert given_up_in(OSError(), HERE) is None
-    assert given_up_in(_caused(failed(None)), HERE) is None
+        assert inner_failure(build(inner), HERE) == FAILED
+        assert inner_failure(build(inner), THERE) is None
+    assert inner_failure(inner, HERE) == FAILED
+    assert inner_failure(OSError(), HERE) is None
+    assert inner_failure(_caused(failed(None)), HERE) is None
 
 
 def _caused(by: Exception) -> Exception:
@@ -83,19 +83,19 @@ def _in_context(of: Exception) -> Exception:
 def test_of_several_one_in_doubt_is_told(order: tuple[Failure, Failure]) -> None:
     """In whichever order they stand."""
     group = ExceptionGroup("g", [failed(one) for one in order])
-    assert given_up_in(group, HERE) == DOUBTFUL
+    assert inner_failure(group, HERE) == DOUBTFUL
 
 
 def test_a_circle_and_a_long_chain_end() -> None:
     """After sixty-four errors."""
     one = OSError()
     one.__cause__ = one
-    assert given_up_in(one, HERE) is None
+    assert inner_failure(one, HERE) is None
     for links, found in ((63, FAILED), (64, None)):
         error: Exception = failed()
         for _ in range(links):
             error = _caused(error)
-        assert given_up_in(error, HERE) == found
+        assert inner_failure(error, HERE) == found
 
 
 class Closed(ExceptionGroup[Exception]):
@@ -109,7 +109,7 @@ class Closed(ExceptionGroup[Exception]):
 
 def test_an_object_that_refuses_tells_nothing() -> None:
     """And hides nothing else."""
-    assert given_up_in(Closed("g", [failed()]), HERE) is None
+    assert inner_failure(Closed("g", [failed()]), HERE) is None
 
 
 @dataclass(frozen=True)
@@ -149,4 +149,4 @@ def test_one_note_in_place_of_an_earlier_one() -> None:
 )
 def test_a_failure_in_words(failure: Failure, said: str) -> None:
     """Category, code, attempts, what is known of its effect, the key where it is in doubt, and the remedy."""
-    assert words(failure) == said
+    assert note_text(failure) == said

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy, failure_of
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.testing import FakeClock
 
-READ = Binding(operation="read", read=True)
+READ = OperationInfo(operation="read", read=True)
 
 
 class Meanwhile(FakeClock):
@@ -151,10 +151,8 @@ def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any,
             raise answer
         return answer
 
-    binding = Binding(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
-    call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(
-        answers(Gone()), binding
-    )
+    info = OperationInfo(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
+    call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(answers(Gone()), info)
     if isinstance(ends, str):
         assert call() == ends
         return
@@ -175,9 +173,9 @@ def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any,
 )
 def test_a_look_that_answers_nonsense_ends_the_call_in_doubt(answer: Any, told: str) -> None:
     """With what is wrong as the cause."""
-    binding = Binding(operation="order", reconcile=lambda _call: answer)
+    info = OperationInfo(operation="order", reconcile=lambda _call: answer)
     call = Pipeline(Policy(retry={}, deadline="90s", reconcile={}), clock=FakeClock()).compile(
-        answers(TimeoutError()), binding
+        answers(TimeoutError()), info
     )  # type: ignore[arg-type]
     with pytest.raises(TimeoutError) as caught:
         call()
@@ -197,8 +195,8 @@ def test_an_answer_that_is_a_failure_is_returned_at_the_end() -> None:
     assert pipeline.breaker is not None
     clock.then = pipeline.breaker.open
     bad = Bad()
-    binding = Binding(operation="read", read=True, bad=lambda one: one.status_code == 503)
-    assert pipeline.compile(answers(bad), binding)() is bad
+    info = OperationInfo(operation="read", read=True, is_error_response=lambda one: one.status_code == 503)
+    assert pipeline.compile(answers(bad), info)() is bad
     assert failure_of(bad).attempts == 1  # type: ignore[arg-type]
 
 
@@ -246,8 +244,8 @@ def test_a_later_no_after_a_doubt_is_looked_at_once_more(last: Any, executed: st
         return last
 
     policy = Policy(codes=("bitget", "http"), deadline="300s", retry={"max_attempts": 3}, reconcile={"fence": "5s"})  # type: ignore[arg-type]
-    binding = Binding(operation="order", registry="bitget", reconcile=look)
-    call = Pipeline(policy, clock=FakeClock()).compile(answers(TimeoutError(), Poor()), binding)
+    info = OperationInfo(operation="order", registry="bitget", reconcile=look)
+    call = Pipeline(policy, clock=FakeClock()).compile(answers(TimeoutError(), Poor()), info)
     if executed is None:
         assert call() == "ours"
         return
@@ -266,7 +264,7 @@ def test_a_last_look_that_clears_the_doubt_is_the_end() -> None:
         return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
 
     rules: dict[str, Any] = {"deadline": 10, "reconcile": {"checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
-    binding = Binding(operation="order", reconcile=look, stamps=lambda: [clock.time()])
+    info = OperationInfo(operation="order", reconcile=look, new_stamps=lambda: [clock.time()])
     with pytest.raises(TimeoutError) as caught:
-        Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), binding)()
+        Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()
     assert (looks, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from resilience import Category, CodeRegistry, Rule
 from resilience._core.classify.failure import Failure
-from resilience._core.policy.codes import Envelope, Listed
+from resilience._core.policy.codes import Envelope, ItemList
 
 
 def table(name: str = "api", **given: object) -> CodeRegistry:
@@ -54,7 +54,7 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
     ("one", "said"),
     [
         (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "")),
-        (Listed(("data",), "code"), (("data",), "code", "", "", False)),
+        (ItemList(("data",), "code"), (("data",), "code", "", "", False)),
         (Envelope("code"), ("code", "", frozenset(), "", ())),
         (
             Failure(Category.FATAL),

@@ -9,7 +9,7 @@ import pytest
 import tenacity
 
 from resilience import Pipeline, Policies, Policy, PolicyError
-from resilience._core.policy.sections import Backoff, Retry
+from resilience._core.policy.sections import BackoffSettings, RetrySettings
 from resilience._core.stages.retry import Schedule, bounds
 from resilience.testing import FakeClock
 
@@ -128,7 +128,7 @@ def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None
     with pytest.raises(ConnectionRefusedError):
         ours.call(_down)
     assert clock.sleeps == pytest.approx([one for one in delays if one])
-    settings = Backoff(**backoff)
+    settings = BackoffSettings(**backoff)
     assert [bounds(settings, number) for number in range(1, 6)] == [(one, one) for one in delays]
 
 
@@ -138,8 +138,8 @@ def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None
 )
 def test_noise_is_added_below_the_cap(jitter: Any, draw: float, delay: float) -> None:
     """Full: anything up to the delay; equal: the upper half of it."""
-    backoff = Backoff(kind="constant", initial=20, max=20, jitter=jitter)
-    assert _delays(Retry(backoff=backoff), [draw]) == [delay]
+    backoff = BackoffSettings(kind="constant", initial=20, max=20, jitter=jitter)
+    assert _delays(RetrySettings(backoff=backoff), [draw]) == [delay]
     assert bounds(backoff, 1) == ({"full": 0.0, "equal": 10.0, "none": 20.0}[jitter], 20.0)
 
 
@@ -155,26 +155,26 @@ def test_a_decorrelated_delay_is_drawn_up_to_three_times_the_last(
     initial: float, longest: float, draws: list[float], delays: list[float]
 ) -> None:
     """The cap bounds what is drawn from, and never what was drawn."""
-    backoff = Backoff(kind="decorrelated", initial=initial, max=longest)
-    assert _delays(Retry(backoff=backoff), draws) == pytest.approx(delays)
+    backoff = BackoffSettings(kind="decorrelated", initial=initial, max=longest)
+    assert _delays(RetrySettings(backoff=backoff), draws) == pytest.approx(delays)
 
 
 def test_the_bounds_of_a_decorrelated_delay() -> None:
     """From the first delay to three times as much each time."""
-    backoff = Backoff(kind="decorrelated", initial=1, max=20)
+    backoff = BackoffSettings(kind="decorrelated", initial=1, max=20)
     assert [bounds(backoff, number) for number in (1, 2, 3, 400)] == [(1, 3), (1, 9), (1, 20), (1, 20)]
-    assert bounds(Backoff(kind="decorrelated", initial=5, max=2), 1) == (2, 2)
+    assert bounds(BackoffSettings(kind="decorrelated", initial=5, max=2), 1) == (2, 2)
 
 
 @pytest.mark.parametrize("attempt", [350, 10**6])
 def test_no_number_of_attempts_overflows(attempt: int) -> None:
     """Growth is clamped in the exponent."""
-    assert bounds(Backoff(initial=0.1, factor=100, max=86400, jitter="none"), attempt) == (86400.0, 86400.0)
+    assert bounds(BackoffSettings(initial=0.1, factor=100, max=86400, jitter="none"), attempt) == (86400.0, 86400.0)
 
 
 def test_what_was_waited_is_known_to_the_next_question() -> None:
     """To tenacity's objects: how long in all, and how long next."""
-    schedule = Schedule(Retry(backoff=Backoff(kind="constant", initial=2, jitter="none")), lambda: 0.5)
+    schedule = Schedule(RetrySettings(backoff=BackoffSettings(kind="constant", initial=2, jitter="none")), lambda: 0.5)
     state = schedule.begin(7.0, (1,), {"two": 2})
     assert (state.start_time, state.args, state.kwargs) == (7.0, (1,), {"two": 2})
     assert [schedule.stops(state, number, 8.0, None) for number in (1, 2, 3)] == [False, False, True]
@@ -194,7 +194,9 @@ def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
         )
         return True
 
-    schedule = Schedule(Retry(stop=stop, backoff=Backoff(kind="constant", initial=2, jitter="none")), lambda: 0.0)
+    schedule = Schedule(
+        RetrySettings(stop=stop, backoff=BackoffSettings(kind="constant", initial=2, jitter="none")), lambda: 0.0
+    )
     state = schedule.begin(0.0, (), {})
     assert schedule.stops(state, 1, 0.0, "busy")
     assert schedule.stops(state, 1, 0.0, OSError())
@@ -202,7 +204,7 @@ def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
     assert schedule.delay(state) == 2.0
 
 
-def _delays(retry: Retry, draws: list[float]) -> list[float]:
+def _delays(retry: RetrySettings, draws: list[float]) -> list[float]:
     rest = iter(draws)
     schedule = Schedule(retry, lambda: next(rest))
     state = schedule.begin(0.0, (), {})

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from resilience._core.policy.sections import Breaker as BreakerSettings
-from resilience._core.policy.sections import Budget as BudgetSettings
-from resilience._core.policy.sections import Quota as QuotaSettings
+from resilience._core.policy.sections import BreakerSettings, BudgetSettings, QuotaSettings
 from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.budget import Budget
-from resilience._core.stages.outcome_window import CallWindow, Window
+from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindow
 from resilience._core.stages.quota import Quota
 from resilience.testing import FakeClock
 
@@ -32,7 +30,7 @@ def test_a_budget_takes_another_share() -> None:
 def test_a_window_of_time_looks_back_another_span() -> None:
     """A shorter one forgets sooner, a longer one goes on remembering from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
-        one = Window(10.0, 0.0)
+        one = OutcomeWindow(10.0, 0.0)
         one.add_common(1.0)
         one.add_common(1.0)
         one.add_rare(1.0)
@@ -44,7 +42,7 @@ def test_a_window_of_time_looks_back_another_span() -> None:
 
 def test_a_window_of_calls_takes_another_number() -> None:
     """What a smaller one had forgotten does not come back."""
-    one = CallWindow(2, 0.0)
+    one = CallCountWindow(2, 0.0)
     for _ in range(4):
         one.add_common(0.0)
     assert one.counts(0.0) == (2, 0, 0)
@@ -60,7 +58,7 @@ def breaker(clock: FakeClock, **rules: Any) -> Breaker:
     """Return a breaker that has counted one failure of three calls."""
     one = Breaker(BreakerSettings(**rules), clock.monotonic)
     for _ in range(3):
-        one.goods.add_common(clock.monotonic())
+        one.outcomes.add_common(clock.monotonic())
     one.failed(one.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
     return one
 
@@ -83,8 +81,8 @@ def test_a_window_of_another_kind_begins_anew(before: str, after: str, counted: 
     """One of the same kind goes on."""
     one = breaker(FakeClock(), window=before)
     one.retune(BreakerSettings(window=after), 60.0)  # type: ignore[arg-type]
-    assert sum(one.goods.counts(0.0)[:2]) == counted
-    assert isinstance(one.goods, CallWindow if "calls" in after else Window)
+    assert sum(one.outcomes.counts(0.0)[:2]) == counted
+    assert isinstance(one.outcomes, CallCountWindow if "calls" in after else OutcomeWindow)
 
 
 def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> None:

@@ -87,9 +87,9 @@ def test_sync(half_open: bool, slow: bool, calls: list[list[str]]) -> None:
 STOPS = st.lists(st.integers(0, 6), min_size=12, max_size=12)
 
 
-async def turns(script: list[str], attempt: list[int], ledger: Ledger, turn: Any, forever: Any) -> None:
+async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_slice: Any, forever: Any) -> None:
     """One attempt, which takes a turn of the loop before it ends as the script says."""
-    await turn()
+    await close_slice()
     how = ledger.next(script, attempt[0])
     attempt[0] += 1
     if how == "stopped":
@@ -109,7 +109,7 @@ def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> N
     ours = pipeline(half_open, clock)
 
     async def story() -> None:
-        async def turn() -> None:
+        async def close_slice() -> None:
             await asyncio.sleep(0)
 
         async def forever() -> None:
@@ -121,7 +121,7 @@ def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> N
             if after < 6:
                 task.cancel()
 
-        tasks = [asyncio.create_task(ours.acall(turns, script, [0], ledger, turn, forever)) for script in calls]
+        tasks = [asyncio.create_task(ours.acall(turns, script, [0], ledger, close_slice, forever)) for script in calls]
         await asyncio.gather(*(cancelled(task, after) for task, after in zip(tasks, stops, strict=False)))
         for _ in range(30):
             await asyncio.sleep(0)
@@ -153,10 +153,10 @@ def test_trio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None
         async with trio.open_nursery() as nursery:
             for script, scope in zip(calls, scopes, strict=True):
                 nursery.start_soon(one, script, scope)
-            for turn in range(30):
+            for close_slice in range(30):
                 await trio.lowlevel.checkpoint()
                 for scope, after in zip(scopes, stops, strict=False):
-                    if after == turn < 6:
+                    if after == close_slice < 6:
                         scope.cancel()
             for scope in scopes:
                 scope.cancel()

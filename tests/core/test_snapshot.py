@@ -9,7 +9,7 @@ import pytest
 from resilience._core.stages.breaker_snapshot import Snapshot, read
 
 GOOD: dict[str, Any] = {
-    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "streak": 3, "successes": 0,
+    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3, "successes": 0,
     "window": {"slices": [[9.5, 3, 1, 2], [9.5, 0, 0, 0], [0, 1, 1, 1]]},
 }  # fmt: skip
 CALLS: dict[str, Any] = {"calls": 5, "failed": [4, 2], "slow": [3, 0]}
@@ -19,7 +19,7 @@ RIGHT = {
     "isolated": [True, False],
     "left": [0, 0.0, 7, 1e9],
     "open_for": [0, 1.5],
-    "streak": [0, 1, 2**53],
+    "consecutive_failures": [0, 1, 2**53],
     "successes": [0, 2**53],
     "window": [
         {"slices": []},
@@ -37,7 +37,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "isolated": ("true or false", [0, 1, None, "false"]),
     "left": ("seconds", [-1, -0.1, float("nan"), float("inf"), True, "1", None]),
     "open_for": ("seconds", [-1, False, "1"]),
-    "streak": ("a count", [-1, 1.0, True, 2**53 + 1, "1"]),
+    "consecutive_failures": ("a count", [-1, 1.0, True, 2**53 + 1, "1"]),
     "successes": ("a count", [-1, False, None]),
     "window": (
         "the counts of a window",
@@ -108,9 +108,9 @@ def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
 def test_every_mistake_is_named_at_once() -> None:
     """What is missing, what is unknown, and what cannot be together."""
     with pytest.raises(ValueError, match="no breaker's state") as caught:
-        read({"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"streak": -1})
+        read({"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"consecutive_failures": -1})
     assert str(caught.value) == (
-        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; streak: expected a count, got -1"
+        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; consecutive_failures: expected a count, got -1"
     )
     with pytest.raises(ValueError, match=r"^no breaker's state: isolated: a breaker that is closed cannot be$"):
         read(GOOD | {"state": "closed", "isolated": True})

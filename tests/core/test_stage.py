@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from resilience import RejectedError, Stage, current_call
-from resilience._core.call.context import CONTEXT, Place, leave
-from resilience._core.call.stage import asked, told
+from resilience._core.call.context import CONTEXT, CallContext, exit_context
+from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
 
 
@@ -42,14 +42,14 @@ class Owner:
         self.clock, self.window, self.quotas = clock, window, quotas
         self.heard: dict[str, Any] = {}
 
-    def told_limits(self, **heard: Any) -> None:
+    def report_limits(self, **heard: Any) -> None:
         """Note what the API says."""
         self.heard = heard
 
 
-def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> Place:
+def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> CallContext:
     """Return the place of a first attempt."""
-    return Place(owner, deadline, until, "k", stamps)
+    return CallContext(owner, deadline, until, "k", stamps)
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ def here() -> Any:
     """Stand inside an attempt."""
     token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
     yield
-    leave(token)
+    exit_context(token)
 
 
 def test_stages_are_told_in_reverse_and_one_that_breaks_hides_nothing(here: None) -> None:
     """Each one that had agreed hears how it ended."""
     log: list[Any] = []
     stages = [Noted("a", log), Noted("b", log, breaks=True), Noted("c", log)]
-    told(*asked(stages), None)  # type: ignore[arg-type]
+    run_settle(*run_before(stages), None)  # type: ignore[arg-type]
     assert log == [("before", "a"), ("before", "b"), ("before", "c")] + [("settle", one, type(None)) for one in "cba"]
 
 
@@ -72,7 +72,7 @@ def test_when_one_refuses_those_before_it_are_told(here: None) -> None:
     """And those after it are not asked."""
     log: list[Any] = []
     with pytest.raises(RejectedError):
-        asked([Noted("a", log), Noted("b", log, refuses=True), Noted("c", log)])
+        run_before([Noted("a", log), Noted("b", log, refuses=True), Noted("c", log)])
     assert log == [("before", "a"), ("before", "b"), ("settle", "a", RejectedError)]
 
 
@@ -83,13 +83,13 @@ def test_what_a_transport_knows() -> None:
     call = current_call()
     assert call is not None
     assert (call.operation, call.attempt, call.key, call.timeout, call.deadline) == ("op", 1, "k", 2.0, 5.0)
-    assert (call.now, call.window, call.limited) == (clock.time(), 9.0, False)
+    assert (call.now, call.window, call.has_quota) == (clock.time(), 9.0, False)
     call.stamp(3.0)
-    assert call._place.stamps == [3.0]
-    call.told_limits(remaining=1)
+    assert call._context.stamps == [3.0]
+    call.report_limits(remaining=1)
     clock.advance(3)
     assert (call.timeout, call.deadline) == (0.0, 2.0)
-    leave(token)
+    exit_context(token)
     assert current_call() is None
 
 
@@ -100,7 +100,7 @@ def test_a_call_without_limits() -> None:
     assert call is not None
     call.stamp(3.0)
     assert (call.timeout, call.deadline, call.window) == (None, None, None)
-    leave(token)
+    exit_context(token)
 
 
 def test_a_quota_learns_what_the_api_says() -> None:
@@ -109,14 +109,14 @@ def test_a_quota_learns_what_the_api_says() -> None:
     token = CONTEXT.set(tuple(place(owner)))
     call = current_call()
     assert call is not None
-    assert call.limited
-    call.told_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
+    assert call.has_quota
+    call.report_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
     assert owner.heard == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
-    leave(token)
+    exit_context(token)
 
 
 def test_a_context_of_somebody_else_is_left_alone() -> None:
     """An async generator that is finalised elsewhere has nothing to take back."""
     token = contextvars.copy_context().run(CONTEXT.set, tuple(place(Owner(FakeClock()))))
-    leave(token)
+    exit_context(token)
     assert current_call() is None

@@ -6,17 +6,17 @@ from dataclasses import fields
 
 import pytest
 
-from resilience._core.policy.stream_limits import Limits, Pace
+from resilience._core.policy.stream_limits import MessageRate, StreamSettings
 
 
 def test_limits_where_time_runs_faster() -> None:
     """Times are divided by the pace, rates are multiplied by it; counts and words stay."""
-    before = Limits(frames=Pace(rate=8, burst=4), renew_after=None)
+    before = StreamSettings(frames=MessageRate(rate=8, burst=4), renew_after=None)
     after = before.scaled(4)
-    for one in fields(Limits):
+    for one in fields(StreamSettings):
         old, new = getattr(before, one.name), getattr(after, one.name)
-        if isinstance(old, Pace):
-            assert new == Pace(rate=old.rate * 4, burst=old.burst)
+        if isinstance(old, MessageRate):
+            assert new == MessageRate(rate=old.rate * 4, burst=old.burst)
         else:
             assert new == (pytest.approx(old / 4) if isinstance(old, float) else old)
     assert (before.frames.span, after.frames.span) == (0.5, 0.125)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from threading import Thread
 
-from resilience._core.stages.counter import Tally
+from resilience._core.stages.counter import Counter
 
 
 def test_reading_does_not_count() -> None:
     """What is read any number of times stays what it was."""
-    tally = Tally()
+    tally = Counter()
     assert [tally.seen(), tally.seen()] == [0, 0]
     next(tally.numbers)
     next(tally.numbers)
@@ -20,7 +20,7 @@ def test_reading_does_not_count() -> None:
 
 def test_skipped_things_count() -> None:
     """A tally goes on from the count of another one."""
-    tally = Tally()
+    tally = Counter()
     tally.skip(10)
     assert tally.take() == 11
     assert tally.seen() == 11
@@ -28,7 +28,7 @@ def test_skipped_things_count() -> None:
 
 def test_many_threads_count_while_others_read() -> None:
     """The sum is exact, and what a reader sees never goes back."""
-    tally, each, threads, seen = Tally(), 5000, 8, [0]
+    tally, each, threads, seen = Counter(), 5000, 8, [0]
 
     def count() -> None:
         for _ in range(each):

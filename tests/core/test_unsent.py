@@ -9,8 +9,8 @@ import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy, failure_of
 from resilience._core.call.context import CONTEXT
-from resilience._core.call.rejection_factory import Refusals
-from resilience._core.classify.attach import given_up_in
+from resilience._core.call.rejection_factory import RejectionFactory
+from resilience._core.classify.attach import inner_failure
 from resilience.testing import FakeClock
 
 
@@ -26,9 +26,9 @@ class HostOpenError(CircuitOpenError, HostError):
     """The breaker is open, as the client's users catch it."""
 
 
-def refusals(clock: FakeClock, **kinds: type) -> Refusals:
+def refusals(clock: FakeClock, **kinds: type) -> RejectionFactory:
     """Return those of one operation; `host` is the class that stands for an open breaker."""
-    return Refusals({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
+    return RejectionFactory({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
 
 
 def test_each_has_its_own_times() -> None:
@@ -88,7 +88,7 @@ def test_an_open_breaker_is_asked_without_its_lock() -> None:
         failure = failure_of(error)
         assert (failure.executed, failure.attempts, failure.operation) == ("no", 0, "place")
         assert (failure.retry_after, failure.retry_at) == (5.0, clock.time() + 5)
-        assert given_up_in(error, object()) is None
+        assert inner_failure(error, object()) is None
     assert CONTEXT.get() is None
 
 

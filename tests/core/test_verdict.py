@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from resilience import Category, Failure, Pipeline, Policy
-from resilience._core.call.failure_report import caused_by, of_attempt, of_call, of_inner
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
+from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.steps import Call
 from resilience.testing import FakeClock
 
@@ -16,7 +16,7 @@ UTC = 1_700_000_000.0
 SENT = "2023-11-14T22:13:20Z"
 
 
-class Told(Exception):
+class QueuedNotice(Exception):
     """An error that says when to come back."""
 
     def __init__(self, **attributes: Any) -> None:
@@ -28,12 +28,12 @@ class Told(Exception):
 class Stand:
     """As much of a plan as a verdict reads."""
 
-    def __init__(self, clock: FakeClock, **binding: Any) -> None:
+    def __init__(self, clock: FakeClock, **info: Any) -> None:
         pipeline = Pipeline(Policy(), clock=clock)
-        self.binding = Binding(operation="op", **binding)
+        self.info = OperationInfo(operation="op", **info)
         self.clock = clock
         self.operation = "op"
-        self.idempotent = bool(self.binding.idempotent) or self.binding.read
+        self.idempotent = bool(self.info.idempotent) or self.info.read
         self.classifier = pipeline.classifier
 
 
@@ -47,16 +47,16 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
 @pytest.mark.parametrize(
     ("executed", "given", "told"),
     [
-        ("maybe", {"unsure": True, "settled": False}, "maybe"),
-        ("no", {"unsure": True, "settled": True}, "maybe"),
-        ("maybe", {"unsure": False, "settled": True}, "no"),
-        ("maybe", {"unsure": False, "settled": False}, "maybe"),
-        ("no", {"unsure": False, "settled": False}, "no"),
+        ("maybe", {"maybe_executed": True, "ruled_out": False}, "maybe"),
+        ("no", {"maybe_executed": True, "ruled_out": True}, "maybe"),
+        ("maybe", {"maybe_executed": False, "ruled_out": True}, "no"),
+        ("maybe", {"maybe_executed": False, "ruled_out": False}, "maybe"),
+        ("no", {"maybe_executed": False, "ruled_out": False}, "no"),
     ],
 )
 def test_a_calls_doubt_is_the_whole_truth(executed: Any, given: Any, told: str) -> None:
     """One doubt is a doubt of the call; what was looked up and did not happen is none; else the last answer tells."""
-    final = of_call(Failure(Category.RETRYABLE, executed=executed), call(), Stand(FakeClock()), **given)  # type: ignore[arg-type]
+    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), Stand(FakeClock()), **given)  # type: ignore[arg-type]
     assert final.executed == told
     assert (final.attempts, final.operation, final.key, final.sent_at) == (2, "op", None, UTC)
 
@@ -64,19 +64,22 @@ def test_a_calls_doubt_is_the_whole_truth(executed: Any, given: Any, told: str) 
 def test_a_read_changes_nothing() -> None:
     """Whatever was in doubt."""
     failure = Failure(Category.RETRYABLE, executed="n_a")
-    assert of_call(failure, call(), Stand(FakeClock(), read=True), unsure=True, settled=True).executed == "n_a"  # type: ignore[arg-type]
+    assert (
+        call_failure(failure, call(), Stand(FakeClock(), read=True), maybe_executed=True, ruled_out=True).executed
+        == "n_a"
+    )  # type: ignore[arg-type]
 
 
-LOOK = "It may have happened: look for {} before sending it again"
+LOOK_UP = "It may have happened: look for {} before sending it again"
 
 
 @pytest.mark.parametrize(
     ("failure", "key", "sent_at", "remedy"),
     [
-        ({"executed": "maybe"}, "k", UTC, LOOK.format(f"key k since {SENT}")),
-        ({"executed": "maybe", "remedy": "Wait"}, "k", None, LOOK.format("key k")),
-        ({"executed": "maybe"}, None, 1e20, LOOK.format("this request since 100000000000000000000")),
-        ({"executed": "maybe"}, None, 1e12, LOOK.format("this request since 1000000000000")),
+        ({"executed": "maybe"}, "k", UTC, LOOK_UP.format(f"key k since {SENT}")),
+        ({"executed": "maybe", "remedy": "Wait"}, "k", None, LOOK_UP.format("key k")),
+        ({"executed": "maybe"}, None, 1e20, LOOK_UP.format("this request since 100000000000000000000")),
+        ({"executed": "maybe"}, None, 1e12, LOOK_UP.format("this request since 1000000000000")),
         ({"executed": "maybe", "remedy": "Wait"}, None, UTC, "Wait"),
         ({"executed": "maybe", "remedy": "Wait", "duplicate": True}, "k", UTC, "Wait"),
         ({"executed": "no", "remedy": "Wait"}, "k", UTC, "Wait"),
@@ -85,8 +88,13 @@ LOOK = "It may have happened: look for {} before sending it again"
 def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: float | None, remedy: str) -> None:
     """Where the call is in doubt: the key, and since when; else the rule's own remedy stands."""
     told = Failure(Category.RETRYABLE, **failure)
-    unsure = told.executed == "maybe"
-    assert of_call(told, call(key, sent_at), Stand(FakeClock()), unsure=unsure, settled=False).remedy == remedy  # type: ignore[arg-type]
+    maybe_executed = told.executed == "maybe"
+    assert (
+        call_failure(
+            told, call(key, sent_at), Stand(FakeClock()), maybe_executed=maybe_executed, ruled_out=False
+        ).remedy
+        == remedy
+    )  # type: ignore[arg-type]
 
 
 def test_what_did_not_happen_may_be_sent_again() -> None:
@@ -94,10 +102,11 @@ def test_what_did_not_happen_may_be_sent_again() -> None:
     failure = Failure(Category.RETRYABLE, executed="maybe", remedy="Wait")
     stand: Any = Stand(FakeClock())
     assert (
-        of_call(failure, call(), stand, unsure=False, settled=True).remedy == "It did not happen; it may be sent again"
+        call_failure(failure, call(), stand, maybe_executed=False, ruled_out=True).remedy
+        == "It did not happen; it may be sent again"
     )
     harmless: Any = Stand(FakeClock(), idempotent=True)
-    assert of_call(failure, call("k"), harmless, unsure=True, settled=False).remedy == "Wait"
+    assert call_failure(failure, call("k"), harmless, maybe_executed=True, ruled_out=False).remedy == "Wait"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,7 @@ def test_what_did_not_happen_may_be_sent_again() -> None:
 )
 def test_a_wait_is_told_in_both_ways(told: Any, after: float | None, at: float | None) -> None:
     """Seconds from now and an instant, by our clock; a past instant is no wait."""
-    found = of_attempt(Stand(FakeClock()), Told(**told))  # type: ignore[arg-type]
+    found = attempt_failure(Stand(FakeClock()), QueuedNotice(**told))  # type: ignore[arg-type]
     assert (found.retry_after, found.retry_at) == (after, at)
 
 
@@ -119,15 +128,18 @@ def test_a_read_has_no_effect_to_doubt() -> None:
     """An attempt of one says so."""
     reads: Any = Stand(FakeClock(), read=True)
     writes: Any = Stand(FakeClock())
-    assert (of_attempt(reads, TimeoutError()).executed, of_attempt(writes, TimeoutError()).executed) == ("n_a", "maybe")
+    assert (attempt_failure(reads, TimeoutError()).executed, attempt_failure(writes, TimeoutError()).executed) == (
+        "n_a",
+        "maybe",
+    )
 
 
 @pytest.mark.parametrize("executed", ["maybe", "no"])
 def test_of_a_call_inside(executed: Any) -> None:
     """What it made of its error stands; in a group one doubt is a doubt of all."""
     inner, stand = Failure(Category.USER_FIXABLE, executed=executed), Stand(FakeClock())
-    assert of_inner(stand, OSError(), inner) is inner  # type: ignore[arg-type]
-    whole = of_inner(stand, ExceptionGroup("g", [ConnectionRefusedError()]), inner)  # type: ignore[arg-type]
+    assert failure_of_inner_call(stand, OSError(), inner) is inner  # type: ignore[arg-type]
+    whole = failure_of_inner_call(stand, ExceptionGroup("g", [ConnectionRefusedError()]), inner)  # type: ignore[arg-type]
     assert (whole.category, whole.executed) == (Category.RETRYABLE, executed)
 
 

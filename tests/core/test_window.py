@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from resilience._core.policy.sections import Breaker as Settings
+from resilience._core.policy.sections import BreakerSettings
 from resilience._core.stages.breaker import Breaker
-from resilience._core.stages.outcome_window import CallWindow, Window
+from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindow
 from resilience.testing import FakeClock
 
 
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
     """What is counted at that very instant is in the new one, and is forgotten with it."""
-    one = Window(10.0, 0.0)
+    one = OutcomeWindow(10.0, 0.0)
     one.add_common(1.0)
     one.add_common(1.5)
     assert (one.counts(11.0), one.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
-    other = Window(10.0, 0.0)
+    other = OutcomeWindow(10.0, 0.0)
     other.add_common(0.5)
     assert other.counts(20.0) == (0, 0, 0)
 
@@ -24,12 +24,12 @@ def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
 def test_another_span_keeps_the_slices_of_before() -> None:
     """A longer one counts them all, a shorter one those inside it to within one; later ones are counted in full."""
     for span, counted in ((20.0, 9), (5.0, 6)):
-        one = Window(10.0, 0.0)
+        one = OutcomeWindow(10.0, 0.0)
         for number in range(9):
             one.add_common(number + 0.5)
         one.retune(span, 9.0)
         assert one.counts(9.0) == (counted, 0, 0)
-    one = Window(10.0, 0.0)
+    one = OutcomeWindow(10.0, 0.0)
     one.retune(20.0, 0.0)
     for number in range(10):
         one.add_common(2.0 * number)
@@ -38,7 +38,7 @@ def test_another_span_keeps_the_slices_of_before() -> None:
 
 def test_counts_of_another_kind_of_window_stay_out() -> None:
     """A policy may have changed its window since they were saved."""
-    times, calls = Window(10.0, 0.0), CallWindow(10, 0.0)
+    times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
     for one in (times, calls):
         one.add_rare(0.0)
     saved = times.export(0.0), calls.export(0.0)
@@ -51,22 +51,22 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
 
 def breaker(clock: FakeClock, **rules: object) -> Breaker:
     """Return a breaker on this clock."""
-    return Breaker(Settings(**rules), clock.monotonic)  # type: ignore[arg-type]
+    return Breaker(BreakerSettings(**rules), clock.monotonic)  # type: ignore[arg-type]
 
 
 def fails(one: Breaker, clock: FakeClock) -> None:
     """Let an attempt fail."""
-    ticket = one.admit(clock.monotonic())
-    assert ticket is not None
-    one.failed(ticket, clock.monotonic())
+    permit = one.admit(clock.monotonic())
+    assert permit is not None
+    one.failed(permit, clock.monotonic())
 
 
 def succeeds(one: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
     """Let an attempt take this long and succeed."""
-    ticket, began = one.admit(clock.monotonic()), clock.monotonic()
-    assert ticket is not None
+    permit, began = one.admit(clock.monotonic()), clock.monotonic()
+    assert permit is not None
     clock.advance(seconds)
-    one.succeeded(ticket, began)
+    one.succeeded(permit, began)
 
 
 def test_a_share_of_slow_successes_opens_it() -> None:
@@ -137,15 +137,15 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
         one.open()
         clock.advance(2)
         fails(one, clock)
-    one.retune(Settings(open_for=1, growth=2, open_max=60), 60.0)
+    one.retune(BreakerSettings(open_for=1, growth=2, open_max=60), 60.0)
     assert one.describe()["opens_for"] == opens_for
 
 
 def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
     """The quick way is closed then, and open again when nobody asks for it any more."""
     one = breaker(FakeClock())
-    assert one.gate
-    one.retune(Settings(slow_rate=0.5, slow_after=1), 60.0)
-    assert not one.gate
-    one.retune(Settings(), 60.0)
-    assert one.gate
+    assert one.generation
+    one.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
+    assert not one.generation
+    one.retune(BreakerSettings(), 60.0)
+    assert one.generation

@@ -53,7 +53,7 @@ def test_it_is_the_exchange_still(bots: Any, api: Any) -> None:
 def test_only_what_talks_to_the_exchange_is_wrapped(bots: Any, api: Any) -> None:
     """Everything else is the very method of the exchange."""
     bot = wrapped(bots, api)
-    known = bot.resilience_binding
+    known = bot.resilience_operation_info
     asked = {name: known(name, bot) for name in dir(type(bots.plain(api))) if not name.startswith("_")}
     operations = {name: one for name, one in asked.items() if one is not None}
     for name in ("close", "sign", "market", "milliseconds", "parse_order", "safe_string", "create_order_request"):
@@ -76,9 +76,9 @@ def test_only_what_talks_to_the_exchange_is_wrapped(bots: Any, api: Any) -> None
 def test_a_get_that_places_orders_is_no_read(bots: Any, api: Any) -> None:
     """Deribit buys by GET: the verb alone is not believed."""
     bot = wrapped(bots, api, "deribit", "ccxt")
-    assert not bot.resilience_binding("privateGetBuy", bot).read
-    assert bot.resilience_binding("privateGetGetPositions", bot).read
-    assert bot.resilience_binding("publicGetTicker", bot).read
+    assert not bot.resilience_operation_info("privateGetBuy", bot).read
+    assert bot.resilience_operation_info("privateGetGetPositions", bot).read
+    assert bot.resilience_operation_info("publicGetTicker", bot).read
 
 
 def test_reads_are_tried_again(bots: Any, api: Any) -> None:
@@ -221,7 +221,7 @@ def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pyt
     point = EntryPoint("binance", "resilience.bitget.ccxt_venue", _venues._GROUP)
     monkeypatch.setattr(_venues, "_others", lambda: {"binance": point})
     bot = wrapped(bots, api, "binance", "ccxt")
-    assert bot.resilience_binding("create_order", bot).reconcile is not None
+    assert bot.resilience_operation_info("create_order", bot).reconcile is not None
 
 
 def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:

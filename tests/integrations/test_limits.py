@@ -79,13 +79,13 @@ def test_named_and_generic_calls_share_a_window() -> None:
     """One endpoint is one window, however it is called; policies that extend `bitget` share it too."""
     made = Policies.from_mapping({"policies": {"mine": {"extends": "bitget"}}})
     spans = [
-        made.pipeline(policy)._shared.gates.quotas(made.policy(policy), binding, {})
+        made.pipeline(policy)._shared.limits.quotas(made.policy(policy), info, {})
         for policy, name in (
             ("bitget", "spot_place_order"),
             ("mine", "spot_place_order"),
             ("mine", "post /api/v2/spot/trade/place-order"),
         )
-        if (binding := _client("http://127.0.0.1:1").resilience_binding(name, None)) is not None
+        if (info := _client("http://127.0.0.1:1").resilience_operation_info(name, None)) is not None
     ]
     first = [one.entries[0] for one in spans if one is not None]
     assert len(first) == 3
@@ -107,9 +107,9 @@ def test_entries_are_turned_away_and_cancels_are_not(calm: ScriptedApi) -> None:
     rules = {"p": {"extends": "bitget", "admission": admission}}
     made = Policies.from_mapping({"policies": rules}, clock=FakeClock())
     client = wrap(_client(calm.rest), "p", policies=made)
-    admits = made._shared.gates.admission(made.policy("p"))
+    admits = made._shared.limits.admission(made.policy("p"))
     assert admits is not None
-    assert admits.enter("") is not None
+    assert admits.try_enter("") is not None
     order = {"symbol": "BTCUSDT", "size": "1", "clientOid": "c"}
     with pytest.raises(AdmissionRejectedError):
         client.mix_place_order(**order)

@@ -13,7 +13,7 @@ import pytest
 
 from resilience import Policies, Policy
 from resilience._pipeline.pipeline import Pipeline
-from resilience._pipeline.shared_state import Shared
+from resilience._pipeline.shared_state import SharedState
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 
@@ -73,11 +73,11 @@ def test_a_slot_that_is_held_over_a_fork_is_given_back_once() -> None:
 
 
 def _counted(policies: Policies) -> Any:
-    admission = policies._shared.gates.admission(policies.policy("p"))
+    admission = policies._shared.limits.admission(policies.policy("p"))
     assert admission is not None
-    slot = admission.enter("")
+    slot = admission.try_enter("")
     assert slot is not None
-    admission.leave(slot)
+    admission.release(slot)
     return admission.counts()[""]["running"]
 
 
@@ -98,7 +98,7 @@ def test_locks_of_other_threads_are_free_in_a_child() -> None:
     pipeline = Pipeline(policy, idempotent=True)
     call, shared = pipeline.compile(send), pipeline._shared
     budget, breaker = shared.budget(policy), pipeline.breaker
-    (quota,) = shared.gates._quotas.values()
+    (quota,) = shared.limits._quotas.values()
     assert budget is not None
     assert breaker is not None
     with budget._lock, breaker._lock, quota.common._lock, shared._lock:
@@ -107,7 +107,7 @@ def test_locks_of_other_threads_are_free_in_a_child() -> None:
 
 def test_children_do_not_retry_in_step() -> None:
     """Two children of one parent draw other delays, and number their calls under other names."""
-    shared = Shared()
+    shared = SharedState()
     told = [in_a_child(lambda: (shared.random(), shared.events.new_call())) for _ in range(2)]
     assert told[0] != told[1]
     assert shared.events.new_call()[:6] not in "".join(told)

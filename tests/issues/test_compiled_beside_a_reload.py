@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import Policies
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.config.loading.policy_file import from_mapping
 from resilience.testing import FakeClock
 
@@ -26,9 +26,9 @@ def test_the_tighter_settings_stand() -> None:
     late = policies.pipeline_now("p", "late")
     many[0] = 10
     policies.reload()
-    assert late.compile(lambda: "late", Binding(operation="late"))() == "late"
+    assert late.compile(lambda: "late", OperationInfo(operation="late"))() == "late"
     shared, policy = policies._shared, policies.policy("p")
-    (quota,), (breaker,) = shared.gates._quotas.values(), shared.breakers._kept.values()
-    budget, admission = shared._budgets["p"], shared.gates._admissions["p"]
+    (quota,), (breaker,) = shared.limits._quotas.values(), shared.breakers._kept.values()
+    budget, admission = shared._budgets["p"], shared.limits._admissions["p"]
     assert (quota.settings.burst, breaker.settings.consecutive) == (10, 10)
     assert (budget.settings, admission.settings) == (policy.budget, policy.admission)

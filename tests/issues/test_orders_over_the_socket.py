@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from resilience import Policies, failure_of
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2
 from resilience.bitget.server_clock import ServerClock
 from resilience.bitget.socket_orders import SocketOrders
 from resilience.sandbox import Sandbox
-from resilience.streams import Limits, Pace
+from resilience.streams import MessageRate, StreamSettings
 from resilience.streams.session.connection import Link
 from resilience.streams.session.dialect import Kind, Message
 from resilience.streams.session.request import Request
@@ -90,7 +90,7 @@ def test_requests_in_line_wait_for_a_new_login() -> None:
     """A connection that must log in again sends nothing else before that is accepted."""
 
     async def story() -> None:
-        link = Link(1, FramesV2("k", "s", "p"), Limits(), 0.0, None)
+        link = Link(1, FramesV2("k", "s", "p"), StreamSettings(), 0.0, None)
         link.open(0.0)
         link.ask(Request("1", "the order", lambda: None))
         link.login(1538054050.0, 0.0)
@@ -117,7 +117,7 @@ def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
 
         async with rest_of(exchange) as rest:
             pipeline = Policies.load(exchange.policy).pipeline("bitget")
-            orders = SocketOrders(frames, request, rest, pipeline, rest.clock, Binding(operation=""))
+            orders = SocketOrders(frames, request, rest, pipeline, rest.clock, OperationInfo(operation=""))
             return await orders.place(**ORDER, clientOid="mine"), told
 
     with Sandbox(window=0.5) as exchange:
@@ -203,7 +203,7 @@ def test_what_waits_in_line_waits_for_the_next_connection() -> None:
     """A connection that ends before an order has left it costs that order no attempt."""
 
     async def story(exchange: Sandbox) -> Any:
-        limits = Limits(frames=Pace(rate=20, burst=2))
+        limits = StreamSettings(frames=MessageRate(rate=20, burst=2))
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest, limits=limits) as client:
             await client.place_order(**ORDER)
             left = asyncio.Event()

@@ -13,11 +13,11 @@ def window_of(name: str, **rules: str) -> float:
     """Return the window in the fence of an operation of the Bitget client under a policy with these rules."""
     mapping = {"version": 1, "policies": {"bitget": {"extends": "bitget", "reconcile": rules}}}
     client = BitgetClient("key-123", "secret-123", "pass-123")
-    binding = client.resilience_binding(name, client)
+    info = client.resilience_operation_info(name, client)
     told = Policies.from_mapping(mapping).policy("bitget").reconcile
-    assert binding is not None
+    assert info is not None
     assert told is not None
-    return fence_of(told, binding).window
+    return fence_of(told, info).window
 
 
 @pytest.mark.parametrize("name", ["mix_place_order", "mix_modify_order", "spot_replace_order"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Pipeline, Policy, failure_of
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.testing import FakeClock
 
 
@@ -23,7 +23,7 @@ def test_an_attempt_without_a_stamp_was_not_sent(driver: Any) -> None:
         raise TypeError(f"{client_id} cannot be sent")
 
     pipeline = Pipeline(Policy(deadline=200, retry={"max_attempts": 3}, reconcile={}), clock=FakeClock())
-    binding = Binding(operation="place", key="client_id", reconcile=look, signed=True)
+    info = OperationInfo(operation="place", key="client_id", reconcile=look, signs=True)
     with pytest.raises(TypeError) as caught:
-        driver.call(pipeline.compile(driver.function(place), binding))
+        driver.call(pipeline.compile(driver.function(place), info))
     assert (failure_of(caught.value).executed, looks) == ("no", [])

@@ -15,6 +15,6 @@ def test_the_window_is_sent_wherever_its_fence_is_believed() -> None:
     """What names the operation and what builds its request read the path alike."""
     client: Any = BitgetClient("key-123", "secret-123", "pass-123", receive_window=1.0)
     path = f"{PLACE}?broker=1"
-    binding = client.resilience_binding(client.resilience_route("post", (path,), {}), client)
+    info = client.resilience_operation_info(client.resilience_operation_name("post", (path,), {}), client)
     request = Client._request(client, "POST", path, {"symbol": "BTCUSDT"})
-    assert (binding.fence.window, json.loads(request.data or b"")["receiveWindow"]) == (1.0, "1000")
+    assert (info.fence.window, json.loads(request.data or b"")["receiveWindow"]) == (1.0, "1000")

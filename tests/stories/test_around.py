@@ -11,18 +11,18 @@ import pytest
 import trio
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError, Stage, current_call, failure_of
-from resilience._core.call.operation_info import Binding
-from resilience._core.policy.sections import Fallback
+from resilience._core.call.operation_info import OperationInfo
+from resilience._core.policy.sections import FallbackSettings
 from resilience.testing import FakeClock, recorded_events
 
-READ = Binding(operation="read", read=True)
+READ = OperationInfo(operation="read", read=True)
 
 
-def covered(driver: Any, script: list[Any], *, binding: Binding = READ, **rules: Any) -> tuple[Any, FakeClock]:
+def covered(driver: Any, script: list[Any], *, info: OperationInfo = READ, **rules: Any) -> tuple[Any, FakeClock]:
     """Return a compiled call with a fallback, and its clock."""
     clock = FakeClock()
-    policy = Policy(retry={"max_attempts": 2}, fallback=Fallback(**rules))
-    return Pipeline(policy, clock=clock).compile(driver.transport(script), binding), clock
+    policy = Policy(retry={"max_attempts": 2}, fallback=FallbackSettings(**rules))
+    return Pipeline(policy, clock=clock).compile(driver.transport(script), info), clock
 
 
 def test_a_value_stands_in_when_the_call_fails_for_good(driver: Any) -> None:
@@ -58,7 +58,7 @@ def test_only_what_the_rules_name_is_covered(driver: Any) -> None:
 
 def test_a_write_that_may_have_happened_is_never_covered_up(driver: Any) -> None:
     """Unknown is told as unknown."""
-    call, _ = covered(driver, [TimeoutError()], binding=Binding(operation="write"), value="fine")
+    call, _ = covered(driver, [TimeoutError()], info=OperationInfo(operation="write"), value="fine")
     with pytest.raises(TimeoutError) as caught:
         driver.call(call)
     assert failure_of(caught.value).executed == "maybe"
@@ -173,7 +173,7 @@ def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
 def test_writes_and_sync_functions_that_nobody_asked_for_are_not_hedged() -> None:
     """A write would be sent twice; a sync client may not bear two threads."""
     send = Slow(0)
-    assert asyncio.run(Pipeline(HEDGED).compile(send, Binding(operation="write"))()) == (0, "answer")
+    assert asyncio.run(Pipeline(HEDGED).compile(send, OperationInfo(operation="write"))()) == (0, "answer")
     names: list[str] = []
     Pipeline(HEDGED).compile(lambda: names.append(threading.current_thread().name), READ)()
     assert names == ["MainThread"]

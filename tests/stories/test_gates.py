@@ -18,7 +18,7 @@ from resilience import (
     current_call,
     failure_of,
 )
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.testing import FakeClock
 
 PLAIN = {"kind": "constant", "initial": "1s", "jitter": "none"}
@@ -120,7 +120,7 @@ def test_a_retry_whose_quota_is_gone_when_it_comes(driver: Any) -> None:
     def greedy(seconds: float) -> None:
         sleep(seconds)
         bench.clock.sleep = sleep  # type: ignore[method-assign]
-        gauge = bench.policies._shared.gates._quotas[("p", 0), "", ""].common
+        gauge = bench.policies._shared.limits._quotas[("p", 0), "", ""].common
         assert gauge.take(bench.clock.monotonic()) == bench.clock.monotonic()
 
     bench.clock.sleep = greedy  # type: ignore[method-assign]
@@ -176,8 +176,8 @@ def test_a_transport_tells_what_is_left(driver: Any) -> None:
     def send() -> str:
         call = current_call()
         assert call is not None
-        assert call.limited
-        call.told_limits(remaining=0, resets_in=12.0)
+        assert call.has_quota
+        call.report_limits(remaining=0, resets_in=12.0)
         return "fine"
 
     call, _ = bench.make(driver, [send, "next"])
@@ -191,8 +191,8 @@ def test_without_a_quota_nothing_is_learned(driver: Any) -> None:
     def send() -> bool:
         call = current_call()
         assert call is not None
-        call.told_limits(remaining=0)
-        return call.limited
+        call.report_limits(remaining=0)
+        return call.has_quota
 
     assert Bench().make(driver, [send])[0]() is False
 
@@ -204,7 +204,7 @@ def test_windows_by_key_are_bounded() -> None:
     call = pipeline.compile(lambda user: user)
     for user in range(5000):
         call(user)
-    assert len(pipeline._shared.gates._quotas) <= 4096
+    assert len(pipeline._shared.limits._quotas) <= 4096
 
 
 def test_entries_are_for_operations_that_match(driver: Any) -> None:
@@ -252,14 +252,14 @@ def test_a_full_house_refuses(driver: Any) -> None:
 
     call, _ = bench.make(driver, [outer, "again"])
     assert call() == {"running": 1, "waiting": 0}
-    admission = bench.policies._shared.gates._admissions["p"]
-    slot = admission.enter("")
+    admission = bench.policies._shared.limits._admissions["p"]
+    slot = admission.try_enter("")
     assert slot is not None
     got = inner()
     assert isinstance(got, AdmissionRejectedError)
     assert (bench.told, failure_of(got).executed) == (["call_rejected"], "no")
     assert bench.left() == [8]
-    admission.leave(slot)
+    admission.release(slot)
     assert call() == "again"
 
 
@@ -294,7 +294,7 @@ def test_a_lane_by_a_function_has_a_permit_of_its_own(driver: Any) -> None:
     seen: list[Any] = []
 
     def cancel() -> str:
-        seen.append(breaker.admit(bench.clock.monotonic(), urgent=True))
+        seen.append(breaker.admit(bench.clock.monotonic(), high_priority=True))
         return "cancelled"
 
     assert bench.make(driver, [cancel], operation="cancel")[0]() == "cancelled"
@@ -349,6 +349,6 @@ def test_an_urgent_call_that_waits_for_the_breaker_has_a_trial_of_its_own(driver
     breaker.open()
     clock.advance(1)
     assert breaker.admit(clock.monotonic()) is not None
-    call = pipeline.compile(driver.transport(["cancelled"]), Binding(operation="cancel", lane="cancel"))
+    call = pipeline.compile(driver.transport(["cancelled"]), OperationInfo(operation="cancel", lane="cancel"))
     assert driver.call(call) == "cancelled"
     assert clock.sleeps == []

@@ -44,7 +44,7 @@ def idle(made: Policies) -> bool:
     """Tell whether nobody runs or waits, and no turn, permit or hold is left."""
     pipeline = made.pipeline("p")
     lanes = pipeline.describe()["admission"]["lanes"]
-    lines = [quota.common._line for quota in made._shared.gates._quotas.values()]
+    lines = [quota.common._line for quota in made._shared.limits._quotas.values()]
     permits = pipeline.breaker is not None and pipeline.breaker._permits
     return lanes["default"] == NOBODY and not any(lines) and not permits
 
@@ -237,14 +237,14 @@ def test_the_queue_is_too_slow(driver: Any, limit: str) -> None:
     rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
     made = policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
                     deadline="10ms" if limit == "deadline" else "60s")  # fmt: skip
-    admission = made._shared.gates
+    admission = made._shared.limits
     work = made.resilient("p")(driver.function(lambda: "fine"))
     assert driver.call(work) == "fine"
-    slot = admission._admissions["p"].enter("")
+    slot = admission._admissions["p"].try_enter("")
     assert slot is not None
     with pytest.raises(AdmissionRejectedError):
         driver.call(work)
-    admission._admissions["p"].leave(slot)
+    admission._admissions["p"].release(slot)
     assert driver.call(work) == "fine"
     assert idle(made)
 
@@ -257,9 +257,9 @@ def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
     async def work() -> str:
         return "fine"
 
-    admission = made._shared.gates.admission(made.policy("p"))
+    admission = made._shared.limits.admission(made.policy("p"))
     assert admission is not None
-    slot = admission.enter("")
+    slot = admission.try_enter("")
     assert slot is not None
 
     async def leave_it() -> None:
@@ -270,5 +270,5 @@ def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
 
     asyncio.run(leave_it())
     assert admission.counts()[""] == {"running": 1, "waiting": 0}
-    admission.leave(slot)
+    admission.release(slot)
     assert asyncio.run(work()) == "fine"

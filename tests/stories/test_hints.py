@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found, Pipeline, Policy, failure_of
-from resilience._core.call.operation_info import Binding
+from resilience._core.call.operation_info import OperationInfo
 from resilience.testing import FakeClock
 
 POLICY = Policy(
@@ -24,11 +24,11 @@ class AnsweredError(Exception):
         self.status_code = 400
 
 
-def run(driver: Any, script: list[Any], **binding: Any) -> tuple[Any, FakeClock, Any]:
+def run(driver: Any, script: list[Any], **info: Any) -> tuple[Any, FakeClock, Any]:
     """Call a scripted transport; return what came back or was raised, the clock, and the transport."""
     clock, send = FakeClock(), driver.transport(script)
     pipeline = Pipeline(POLICY, clock=clock)
-    call = pipeline.compile(send, Binding(operation="op", **binding))
+    call = pipeline.compile(send, OperationInfo(operation="op", **info))
     try:
         return driver.call(call), clock, send
     except AnsweredError as error:
@@ -50,9 +50,9 @@ def looks(driver: Any, *answers: Any) -> Any:
 
 def test_a_refused_stamp_is_signed_anew_at_once_and_once(driver: Any) -> None:
     """40008 is tried again without a delay; the second one waits like any other failure."""
-    result, clock, _ = run(driver, [AnsweredError("40008"), "done"], resync=True)
+    result, clock, _ = run(driver, [AnsweredError("40008"), "done"], can_resync_clock=True)
     assert (result, clock.sleeps) == ("done", [])
-    result, clock, _ = run(driver, [AnsweredError("40008"), AnsweredError("40008"), "done"], resync=True)
+    result, clock, _ = run(driver, [AnsweredError("40008"), AnsweredError("40008"), "done"], can_resync_clock=True)
     assert (result, clock.sleeps) == ("done", [2.0])
 
 
@@ -107,7 +107,7 @@ def test_a_cancel_whose_order_still_rests_stays_in_doubt(driver: Any) -> None:
     look = looks(driver, NOT_FOUND)
     pipeline = Pipeline(POLICY, clock=clock)
     call = pipeline.compile(
-        driver.transport([TimeoutError()] * 4), Binding(operation="op", idempotent=True, reconcile=look)
+        driver.transport([TimeoutError()] * 4), OperationInfo(operation="op", idempotent=True, reconcile=look)
     )
     with pytest.raises(TimeoutError) as caught:
         driver.call(call)
@@ -135,5 +135,5 @@ def test_a_write_whose_inner_call_has_given_up_in_doubt_is_looked_up_and_not_res
     send = driver.transport([TimeoutError()])
     inner = Pipeline(POLICY, clock=clock).compile(send)
     outer = Pipeline(POLICY, clock=clock)
-    call = outer.compile(inner, Binding(operation="op", reconcile=looks(driver, Found("executed"))))
+    call = outer.compile(inner, OperationInfo(operation="op", reconcile=looks(driver, Found("executed"))))
     assert (driver.call(call), len(send.calls)) == ("executed", 1)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Pipeline, Policy, failure_of
-from resilience._drivers.asyncio_timeouts import Limit
-from resilience._drivers.waits import limited
+from resilience._drivers.asyncio_timeouts import TimeLimit
+from resilience._drivers.attempt_limit import limited
 from resilience.simulate import run_virtual
 
 Body = Callable[[], Awaitable[Any]]
@@ -272,7 +272,7 @@ def test_limits_that_have_ended_are_let_go() -> None:
                 outcome(asyncio.get_running_loop().time, lambda: limited(asyncio.sleep, (1,), {}, 0.01)),
                 limited(asyncio.sleep, (0.02,), {}, 3600.0),
             )
-        return sum(isinstance(one, Limit) for one in gc.get_objects())
+        return sum(isinstance(one, TimeLimit) for one in gc.get_objects())
 
     assert run_virtual(main()) < 200
 
@@ -425,7 +425,7 @@ def test_a_compiled_call_on_the_machines_own_time() -> None:
         return None, -1
 
     error, cancelling = asyncio.run(main())
-    assert (str(error), cancelling) == ("cut at the attempt's limit of 0.01 s", 0)
+    assert (str(error), cancelling) == ("cancelled at the attempt's limit of 0.01 s", 0)
     assert failure_of(error).executed == "maybe"
 
 

@@ -7,15 +7,15 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from resilience import Policies
-from resilience._core.call.operation_info import Binding
-from resilience.streams import Limits, Session
+from resilience._core.call.operation_info import OperationInfo
+from resilience.streams import Session, StreamSettings
 from resilience.streams.session.connect_attempts import Attempts
 from resilience.streams.session.connection import gauge_of
 from resilience.streams.session.dialect import Arg, Kind, Message
 from resilience.streams.session.steps import Open, Send, Shut, Step, Tell
 from resilience.testing import FakeClock
 
-LIMITS = Limits(frames={"rate": "4/s", "burst": 4}, subscribes={"rate": "6/m", "burst": 6}, message_bytes=256)  # type: ignore[arg-type]
+LIMITS = StreamSettings(frames={"rate": "4/s", "burst": 4}, subscribes={"rate": "6/m", "burst": 6}, message_bytes=256)  # type: ignore[arg-type]
 
 
 class Plain:
@@ -53,13 +53,13 @@ class Plain:
 class Play:
     """A session on a clock that stands still unless told; what it asked for is kept, and refused to break the law."""
 
-    def __init__(self, *, private: bool = True, limits: Limits = LIMITS, **policy: Any) -> None:
+    def __init__(self, *, private: bool = True, limits: StreamSettings = LIMITS, **policy: Any) -> None:
         self.clock = FakeClock()
         self.policies = Policies.from_mapping({"policies": {"s": {"extends": "bitget-ws", **policy}}}, clock=self.clock)
         self.events: list[Any] = []
         self.policies.subscribe(self.events.append)
-        binding = Binding(operation="stream", read=True, host="h")
-        self.attempts = Attempts(lambda: self.policies.pipeline("s").plan(print, binding))
+        info = OperationInfo(operation="stream", read=True, host="h")
+        self.attempts = Attempts(lambda: self.policies.pipeline("s").plan(print, info))
         self.limits = limits
         self.session = Session(
             "x", Plain(), limits, self.attempts, gauge_of(limits.connects), private=private, clock=self.clock

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resilience import Policies, PolicyError
-from resilience.streams import Limits, Pace
+from resilience.streams import MessageRate, StreamSettings
 
 
 def test_what_ships_stays_below_what_bitget_says() -> None:
@@ -40,7 +40,7 @@ def test_a_child_lays_its_limits_over_its_parents(tmp_path: Path) -> None:
     told = {"extends": "bitget-ws", "stream": {"queue": 5, "frames": {"burst": 4}}}
     limits = Policies.from_mapping({"policies": {"s": told}}).policy("s").stream
     assert limits is not None
-    assert (limits.queue, limits.frames, limits.ping) == (5, Pace(rate=8, burst=4), 30.0)
+    assert (limits.queue, limits.frames, limits.ping) == (5, MessageRate(rate=8, burst=4), 30.0)
     assert (
         Policies.from_mapping({"policies": {"s": {"extends": "bitget-ws", "stream": "off"}}}).policy("s").stream is None
     )
@@ -48,6 +48,6 @@ def test_a_child_lays_its_limits_over_its_parents(tmp_path: Path) -> None:
 
 def test_time_that_runs_faster() -> None:
     """Durations shrink and rates grow; counts stay."""
-    limits = Limits().scaled(20)
+    limits = StreamSettings().scaled(20)
     assert (limits.ping, limits.frames.rate, limits.frames.burst, limits.queue) == (1.5, 160.0, 8, 10_000)
     assert limits.connects.span == pytest.approx(15.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience.streams import Limits
+from resilience.streams import StreamSettings
 from resilience.streams.session.session import State
 from tests.streams.scripted import LIMITS, Play
 
@@ -131,7 +131,7 @@ def test_a_first_connect_that_nobody_can_help_ends_it() -> None:
 
 def test_connects_stay_within_their_window() -> None:
     """However often it is lost: never more than the venue takes in its span."""
-    limits = Limits(connects={"rate": "1/s", "burst": 5}, steady_after="10ms")  # type: ignore[arg-type]
+    limits = StreamSettings(connects={"rate": "1/s", "burst": 5}, steady_after="10ms")  # type: ignore[arg-type]
     play = Play(limits=limits, breaker="off", budget="off", retry={"backoff": {"initial": 0, "max": 0}})
     link = play.live("a")
     for _ in range(40):

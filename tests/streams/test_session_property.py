@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resilience.streams import Limits
+from resilience.streams import StreamSettings
 from resilience.streams.session.session import State
 from tests.streams.scripted import Play
 
 NAMES = ("a", "b", "c")
 CODES = (429, 30004, 30001, 30033, 30007, 30014, 30005, 40725, 99999)  # one for each action that is not the end
-LIMITS = Limits(
+LIMITS = StreamSettings(
     connects={"rate": "30/m", "burst": 5},  # type: ignore[arg-type]
     frames={"rate": "4/s", "burst": 4},  # type: ignore[arg-type]
     subscribes={"rate": "20/m", "burst": 20},  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import pytest
 
 from resilience import Policies
 from resilience.simulate.virtual_loop import VirtualClock, run_virtual
-from resilience.streams import Limits, StreamClient, Venue
+from resilience.streams import StreamClient, StreamSettings, Venue
 from resilience.streams.connection_windows import window_of
 from resilience.streams.session.stream_failure import EVENTS, Gap
 from tests.streams.scripted import Plain
@@ -185,7 +185,7 @@ def test_a_fetch_with_a_bug_is_told_once() -> None:
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest"])
 def test_a_slow_handler(overflow: str) -> None:
     """The connection lives however slow the handler is; what becomes of the updates is the queue's rule."""
-    limits = Limits(queue=5, overflow=overflow)  # type: ignore[arg-type]
+    limits = StreamSettings(queue=5, overflow=overflow)  # type: ignore[arg-type]
     heard: list[int] = []
 
     async def slow(update: Any) -> None:
@@ -251,7 +251,7 @@ def test_a_handler_that_never_returns_does_not_hold_the_end_up() -> None:
 def test_clients_of_one_host_share_its_window_of_connects() -> None:
     """The venue counts an address, not a client."""
     policies = Policies.builtin()
-    windows = [window_of(policies, Limits().connects, host) for host in ("a", "a", "b")]
+    windows = [window_of(policies, StreamSettings().connects, host) for host in ("a", "a", "b")]
     assert windows[0] is windows[1]
     assert windows[0] is not windows[2]
-    assert window_of(Policies.builtin(), Limits().connects, "a") is not windows[0]
+    assert window_of(Policies.builtin(), StreamSettings().connects, "a") is not windows[0]

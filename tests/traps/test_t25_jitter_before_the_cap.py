@@ -7,7 +7,7 @@ from itertools import cycle
 import pytest
 
 from resilience import Policy
-from resilience._core.policy.sections import Backoff
+from resilience._core.policy.sections import BackoffSettings
 from resilience._core.stages.retry import Schedule, bounds
 
 
@@ -42,6 +42,6 @@ def test_ours(kind: str, jitter: str) -> None:
 
 def test_bounds_say_what_may_come() -> None:
     """Full jitter reaches down to nothing, equal jitter to half, none is exact."""
-    assert bounds(Backoff(jitter="full"), 3) == (0.0, 0.8)
-    assert bounds(Backoff(jitter="equal"), 3) == (0.4, 0.8)
-    assert bounds(Backoff(jitter="none"), 3) == (0.8, 0.8)
+    assert bounds(BackoffSettings(jitter="full"), 3) == (0.0, 0.8)
+    assert bounds(BackoffSettings(jitter="equal"), 3) == (0.4, 0.8)
+    assert bounds(BackoffSettings(jitter="none"), 3) == (0.8, 0.8)

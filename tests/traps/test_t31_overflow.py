@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience._core.policy.sections import Backoff, Retry
+from resilience._core.policy.sections import BackoffSettings, RetrySettings
 from resilience._core.stages.retry import Schedule, bounds
 
 
@@ -20,7 +20,7 @@ def test_naive() -> None:
 
 
 BACKOFFS = st.builds(
-    Backoff,
+    BackoffSettings,
     kind=st.sampled_from(["constant", "linear", "exponential", "decorrelated"]),
     initial=st.floats(0, 3600),
     factor=st.floats(1, 100),
@@ -30,11 +30,11 @@ BACKOFFS = st.builds(
 
 
 @given(BACKOFFS, st.integers(1, 10**9))
-def test_ours(backoff: Backoff, attempt: int) -> None:
+def test_ours(backoff: BackoffSettings, attempt: int) -> None:
     """Whatever the attempt's number, the delay is a number between 0 and the cap."""
     low, high = bounds(backoff, attempt)
     assert 0 <= low <= high <= backoff.max
-    schedule = Schedule(Retry(backoff=backoff), lambda: 0.999)
+    schedule = Schedule(RetrySettings(backoff=backoff), lambda: 0.999)
     state = schedule.begin(0.0, (), {})
     for number in (attempt, attempt + 1):
         schedule.stops(state, number, 0.0, None)

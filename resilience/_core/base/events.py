@@ -61,7 +61,7 @@ class Event:
         call: what tells the events of one failed call from those of others.
         took: seconds that the failed attempt took.
         registry: the table in which the code was found.
-        safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is looked up)
+        retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is looked up)
             or `write`.
         shadow: True where that breaker only measures, and refuses nothing.
         source: the policy file of a reload.
@@ -89,7 +89,7 @@ class Event:
     call: str | None = None
     took: float | None = None
     registry: str | None = None
-    safety: str | None = None
+    retry_safety: str | None = None
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None

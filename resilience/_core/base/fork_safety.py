@@ -11,13 +11,13 @@ from threading import Lock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["heeds_forks", "new_lock"]
+__all__ = ["new_lock", "register_for_fork"]
 
 
-class Forked(Protocol):
+class ForkAware(Protocol):
     """A part that does something of its own when it finds itself in a child."""
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let go of what other threads had taken; its locks are free already."""
 
 
@@ -32,7 +32,7 @@ def new_lock() -> Lock:
     return made
 
 
-def heeds_forks(part: Forked) -> None:
+def register_for_fork(part: ForkAware) -> None:
     """Let a part know of each fork, in the child."""
     _PARTS.add(part)
 
@@ -41,7 +41,7 @@ def _forked() -> None:
     for lock in tuple(_LOCKS):
         lock._at_fork_reinit()  # as the standard library does with its own
     for part in tuple(_PARTS):
-        part.forked()
+        part.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - there are no forks on Windows

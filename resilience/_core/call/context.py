@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import Clock
 
-__all__ = ["CONTEXT", "CurrentCall", "Place", "current_call", "leave"]
+__all__ = ["CONTEXT", "CallContext", "CurrentCall", "current_call", "exit_context"]
 
 
 class Owner(Protocol):
@@ -25,11 +25,11 @@ class Owner(Protocol):
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
 
-    def told_limits(self, **told: float | None) -> None:
+    def report_limits(self, **told: float | None) -> None:
         """Learn what the API says of its limits."""
 
 
-class Place(NamedTuple):
+class CallContext(NamedTuple):
     """One attempt's place. `deadline` and `until` are monotonic instants of the owner's clock, inf for none.
 
     A driver leaves out what the first attempt of a usual call has: a shorter tuple is made faster.
@@ -41,15 +41,15 @@ class Place(NamedTuple):
     key: str | None = None
     stamps: list[float] | None = None
     attempt: int = 1
-    looking: bool = False
+    in_lookup: bool = False
     """True inside a reconciler: its calls pay no retry budget."""
 
 
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
-"""The innermost attempt under way: a tuple in the order of `Place`, which may end early."""
+"""The innermost attempt under way: a tuple in the order of `CallContext`, which may end early."""
 
 
-def leave(token: Token[Any]) -> None:
+def exit_context(token: Token[Any]) -> None:
     """Take the context back; in a foreign context (an async generator finalised elsewhere) there is nothing to take."""
     try:
         CONTEXT.reset(token)
@@ -60,57 +60,57 @@ def leave(token: Token[Any]) -> None:
 class CurrentCall:
     """What a transport may know of the attempt it makes. Times are seconds."""
 
-    __slots__ = ("_place",)
+    __slots__ = ("_context",)
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
 
     @property
     def operation(self) -> str:
         """Return the operation's name."""
-        return self._place.owner.operation
+        return self._context.owner.operation
 
     @property
     def attempt(self) -> int:
         """Return the number of this attempt, from 1."""
-        return self._place.attempt
+        return self._context.attempt
 
     @property
     def key(self) -> str | None:
         """Return the idempotency key, the same for every attempt, or None."""
-        return self._place.key
+        return self._context.key
 
     @property
     def timeout(self) -> float | None:
         """Return the seconds left for this attempt, never below 0, or None without a limit."""
-        return self._left(self._place.until)
+        return self._left(self._context.until)
 
     @property
     def deadline(self) -> float | None:
         """Return the seconds left for the whole call, never below 0, or None without a limit."""
-        return self._left(self._place.deadline)
+        return self._left(self._context.deadline)
 
     @property
     def now(self) -> float:
         """Return the Unix time of the call's own clock."""
-        return self._place.owner.clock.time()
+        return self._context.owner.clock.time()
 
     @property
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
-        return self._place.owner.window
+        return self._context.owner.window
 
     def stamp(self, at: float) -> None:
         """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
-        if self._place.stamps is not None:
-            self._place.stamps.append(at)
+        if self._context.stamps is not None:
+            self._context.stamps.append(at)
 
     @property
-    def limited(self) -> bool:
+    def has_quota(self) -> bool:
         """Tell whether a quota wants to learn of the API's limits."""
-        return self._place.owner.quotas is not None
+        return self._context.owner.quotas is not None
 
-    def told_limits(
+    def report_limits(
         self,
         *,
         remaining: float | None = None,
@@ -130,16 +130,16 @@ class CurrentCall:
             window: its seconds.
             used: requests used in it.
         """
-        if self.limited:
-            self._place.owner.told_limits(
+        if self.has_quota:
+            self._context.owner.report_limits(
                 remaining=remaining, resets_in=resets_in, hold=hold, limit=limit, window=window, used=used
             )
 
     def _left(self, instant: float) -> float | None:
-        return None if instant == inf else max(0.0, instant - self._place.owner.clock.monotonic())
+        return None if instant == inf else max(0.0, instant - self._context.owner.clock.monotonic())
 
 
 def current_call() -> CurrentCall | None:
     """Return the innermost call under way here, or None outside a pipeline."""
-    place = CONTEXT.get()
-    return None if place is None else CurrentCall(Place(*place))
+    context = CONTEXT.get()
+    return None if context is None else CurrentCall(CallContext(*context))

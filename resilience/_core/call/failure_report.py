@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .steps import Call
 
-__all__ = ["caused_by", "of_attempt", "of_call", "of_inner"]
+__all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
 
 
-def of_attempt(plan: Plan, outcome: object) -> Failure:
+def attempt_failure(plan: Plan, outcome: object) -> Failure:
     """Classify one attempt's outcome: the client's own table first, waits filled in from our clock."""
-    failure = plan.classifier.classify(outcome, registry=plan.binding.registry)
+    failure = plan.classifier.classify(outcome, registry=plan.info.registry)
     changes: dict[str, Any] = {}
-    if plan.binding.read and failure.executed != "n_a":
+    if plan.info.read and failure.executed != "n_a":
         changes["executed"] = "n_a"
     if failure.retry_after is not None and failure.retry_at is None:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
@@ -32,27 +32,27 @@ def of_attempt(plan: Plan, outcome: object) -> Failure:
     return replace(failure, **changes) if changes else failure
 
 
-def of_inner(plan: Plan, outcome: object, inner: Failure) -> Failure:
+def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
     """Return what a call inside this one made of it; in a group one doubt is a doubt of all."""
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
-    whole = of_attempt(plan, outcome)
+    whole = attempt_failure(plan, outcome)
     return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
 
 
-def of_call(failure: Failure, call: Call, plan: Plan, *, unsure: bool, settled: bool) -> Failure:
+def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bool, ruled_out: bool) -> Failure:
     """Return what the caller is told.
 
     Args:
         failure: the last attempt's failure.
         call: the call.
         plan: its plan.
-        unsure: some attempt may have happened, or still may.
-        settled: every attempt in doubt was looked up and did not happen.
+        maybe_executed: some attempt may have happened, or still may.
+        ruled_out: every attempt in doubt was looked up and did not happen.
     """
     executed = failure.executed
-    if not plan.binding.read:
-        executed = "maybe" if unsure else "no" if settled else executed
+    if not plan.info.read:
+        executed = "maybe" if maybe_executed else "no" if ruled_out else executed
     remedy = failure.remedy
     if executed == "maybe" and not plan.idempotent and not failure.duplicate:
         remedy = _look_for(call) if call.key or not remedy else remedy

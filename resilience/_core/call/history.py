@@ -9,58 +9,82 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RejectedError
-from ..classify.attach import annotate, given_up_in, keep
+from ..classify.attach import annotate, attach_failure, inner_failure
 from ..classify.failure import Failure
 from ..policy.codes import Category
-from .context import Place
-from .failure_report import caused_by, of_attempt, of_call, of_inner
-from .plan import Plan, Ticket
-from .reconcile import Doubt
+from .context import CallContext
+from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
+from .plan import PermitOrGeneration, Plan
+from .reconcile import UncertainWrite
 from .steps import Call
 
 if TYPE_CHECKING:
-    from .attempt_gate import Door
+    from .attempt_gate import AttemptGate
 
-__all__ = ["Trail"]
+__all__ = ["CallHistory"]
 
 _TOO_MUCH = (418, 429)
 
 
-class Trail:
+class CallHistory:
     """The attempts of one call since its first failure.
 
     Attributes:
         attempt: number of the last attempt, from 1.
-        doubt: the attempts that may have happened; None when there never was one or nothing can look.
+        uncertain_write: the attempts that may have happened; None when there never was one or nothing can look.
         foreign: the key was found to belong to somebody else.
         outcome: the last error, or the last answer that is a failure.
-        refusal: what refused a later attempt from inside it; nothing was sent by that one.
+        rejection: what refused a later attempt from inside it; nothing was sent by that one.
         waited: seconds waited so far.
     """
 
     __slots__ = (
-        "_began", "_call", "_held", "_here", "_maybe", "_outer", "_over", "_sending", "_stamps_seen", "_started",
-        "_ticket", "attempt", "call", "doubt", "foreign", "outcome", "place", "plan", "refusal", "waited",
+        "_began",
+        "_call",
+        "_held",
+        "_here",
+        "_maybe",
+        "_outer",
+        "_over",
+        "_sending",
+        "_stamps_seen",
+        "_started",
+        "_ticket",
+        "attempt",
+        "call",
+        "context",
+        "foreign",
+        "outcome",
+        "plan",
+        "rejection",
+        "uncertain_write",
+        "waited",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, call: Call, place: tuple[Any, ...], ticket: Ticket | None, started: float, outer: object
+        self,
+        plan: Plan,
+        call: Call,
+        context: tuple[Any, ...],
+        permit: PermitOrGeneration | None,
+        started: float,
+        outer: object,
     ) -> None:
         self.plan = plan
         self.call = call
-        self.place = Place(*place)
-        self._here: object = place
-        self._ticket = ticket
+        self.context = CallContext(*context)
+        self._here: object = context
+        self._ticket = permit
         self._started = self._began = started
         self._outer = outer
         self._call = ""
         self.attempt = 1
-        self.doubt: Doubt | None = None
+        self.uncertain_write: UncertainWrite | None = None
         self.foreign = self._held = self._maybe = self._over = False
         self._sending = True
         self._stamps_seen = 0
         self.outcome: Any = None
-        self.refusal: BaseException | None = None
+        self.rejection: BaseException | None = None
         self.waited = 0.0
 
     @property
@@ -70,101 +94,107 @@ class Trail:
         return self.call.failure
 
     @property
-    def free(self) -> bool:
+    def unbudgeted(self) -> bool:
         """Tell whether this call is part of a look: such calls pay no retry budget."""
-        return isinstance(self._outer, tuple) and Place(*self._outer).looking
+        return isinstance(self._outer, tuple) and CallContext(*self._outer).in_lookup
 
     @property
-    def settled(self) -> bool:
+    def ruled_out(self) -> bool:
         """Tell whether there was a doubt and every attempt in doubt was found not to have happened."""
-        doubt = self.doubt
-        return doubt is not None and doubt.ever and not doubt.open and not self.foreign
+        uncertain_write = self.uncertain_write
+        return uncertain_write is not None and uncertain_write.ever and not uncertain_write.open and not self.foreign
 
     @property
-    def unsure(self) -> bool:
+    def maybe_executed(self) -> bool:
         """Tell whether some attempt may have happened, or still may."""
-        doubt = self.doubt
-        return self.foreign or (doubt.open or (doubt.ever and self.failure.duplicate) if doubt else self._maybe)
+        uncertain_write = self.uncertain_write
+        return self.foreign or (
+            uncertain_write.open or (uncertain_write.ever and self.failure.duplicate)
+            if uncertain_write
+            else self._maybe
+        )
 
-    def failed(self, outcome: Any, now: float) -> bool:
+    def record_failure(self, outcome: Any, now: float) -> bool:
         """Classify and record an attempt's outcome; True when a call inside it has given up already."""
         if _refused(outcome) and self.outcome is not None and not _refused(self.outcome):
             return self._refused(outcome)
         self.outcome = outcome
-        self._held = self.plan.binding.discard is not None and not isinstance(outcome, BaseException)
+        self._held = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
-        inner = given_up_in(outcome, self._here) if isinstance(outcome, BaseException) else None
-        failure = of_attempt(self.plan, outcome) if inner is None else of_inner(self.plan, outcome, inner)
+        inner = inner_failure(outcome, self._here) if isinstance(outcome, BaseException) else None
+        failure = (
+            attempt_failure(self.plan, outcome) if inner is None else failure_of_inner_call(self.plan, outcome, inner)
+        )
         self._settle(failure, now)
         self._note(failure, now)
         if inner is None:
             self._hold(failure, now)
-        self.tell("attempt_failed", took=now - self._began, safety=self.plan.safety)
-        if not failure.known and failure.code is not None and self.plan.classifier.first_sight(failure):
-            self.tell("code_unknown")
+        self.emit("attempt_failed", took=now - self._began, retry_safety=self.plan.retry_safety)
+        if not failure.known and failure.code is not None and self.plan.classifier.is_new_code(failure):
+            self.emit("code_unknown")
         return inner is not None
 
-    def begin(self, now: float, door: Door | None) -> Place | None:
+    def begin_attempt(self, now: float, gate: AttemptGate | None) -> CallContext | None:
         """Begin the next attempt, which has passed its door where there is one; None when the breaker refuses it."""
-        plan, ticket = self.plan, None
-        if door is not None:
-            ticket = door.ticket
+        plan, permit = self.plan, None
+        if gate is not None:
+            permit = gate.permit
         elif plan.breaker is not None:
-            ticket = plan.breaker.admit(now, urgent=plan.urgent(self.call.args, self.call.kwargs))
-            plan.tell_breaker()
-            if ticket is None:
+            permit = plan.breaker.admit(now, high_priority=plan.high_priority(self.call.args, self.call.kwargs))
+            plan.emit_breaker_events()
+            if permit is None:
                 return None
-        self._ticket, self._began = ticket, now
+        self._ticket, self._began = permit, now
         self._sending = True
         self.attempt += 1
-        until = min(self.place.deadline, now + plan.attempt_timeout)
-        self._here = self.place = self.place._replace(until=until, attempt=self.attempt)
-        return self.place
+        until = min(self.context.deadline, now + plan.attempt_timeout)
+        self._here = self.context = self.context._replace(until=until, attempt=self.attempt)
+        return self.context
 
-    def recovered(self) -> None:
+    def on_success(self) -> None:
         """An attempt after the first succeeded."""
         self._over = True
         if self._ticket is not None and self.plan.breaker is not None:
             self.plan.breaker.succeeded(self._ticket, self._began)
-        self.plan.tell_breaker()
-        self.tell("call_recovered")
+        self.plan.emit_breaker_events()
+        self.emit("call_recovered")
 
-    def reconciled(self) -> None:
+    def record_reconciled(self) -> None:
         """A look found that the write had happened."""
         self._over = True
-        self.tell("call_reconciled")
+        self.emit("call_reconciled")
 
-    def ended(self) -> None:
+    def record_end(self) -> None:
         """The call failed for good: the caller's error gets its record and its note."""
         self._over = True
         self._held = False  # an answer is the caller's now
-        outcome, doubt, failure = self.outcome, self.doubt, self.failure
-        unsure = self.unsure
-        settled = doubt is not None or (failure.duplicate and self.plan.reconciled)
-        final = of_call(failure, self.call, self.plan, unsure=unsure, settled=settled)
-        keep(outcome, final, self._outer)
+        outcome, uncertain_write, failure = self.outcome, self.uncertain_write, self.failure
+        maybe_executed = self.maybe_executed
+        ruled_out = uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
+        final = call_failure(failure, self.call, self.plan, maybe_executed=maybe_executed, ruled_out=ruled_out)
+        attach_failure(outcome, final, self._outer)
         if isinstance(outcome, BaseException):
             annotate(outcome, final)
         self.call.failure = final
-        self.tell("call_failed")
+        self.emit("call_failed")
 
-    def abandoned(self) -> None:
+    def abandon(self) -> None:
         """The call was cancelled: permits go back, nothing is counted. After the call's end it changes nothing."""
         if self._over:
             return
         self._over = True
         if self.plan.breaker is not None and self._ticket is not None:
             self.plan.breaker.released(self._ticket)
-        self.plan.tell_breaker()
+        self.plan.emit_breaker_events()
         if not self.plan.idempotent:
-            self.tell("call_abandoned", executed="maybe" if self._sending or self._maybe else "no")
+            self.emit("call_abandoned", executed="maybe" if self._sending or self._maybe else "no")
 
-    def stale(self) -> Any:
+    def take_discarded_answer(self) -> Any:
         """Let go of an answer that is thrown away, for the driver to close; None when there is none."""
         held, self._held = self._held, False
         return self.outcome if held else None
 
-    def tell(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, **fields: Any) -> None:
         """Send an event with what is known of the last failure."""
         if not self.plan.events.listeners:
             return
@@ -174,7 +204,7 @@ class Trail:
                 fields.setdefault(field, getattr(failure, field))
             fields["category"] = str(failure.category)
         self._call = self._call or self.plan.events.new_call()
-        self.plan.tell(
+        self.plan.emit(
             name,
             call=self._call,
             attempt=self.attempt,
@@ -186,33 +216,33 @@ class Trail:
 
     def close(self) -> None:
         """Let go of the outcome, so that no cycle keeps a traceback alive."""
-        self.outcome = self.refusal = None
+        self.outcome = self.rejection = None
         self.call.failure = None
 
-    def _refused(self, refusal: RejectedError) -> bool:
+    def _refused(self, rejection: RejectedError) -> bool:
         """A later attempt was refused inside: the API's last answer stays the caller's, the refusal is its cause."""
-        self.refusal = refusal
+        self.rejection = rejection
         self._sending = False
         if self.plan.breaker is not None and self._ticket is not None:
             self.plan.breaker.released(self._ticket)
         self._ticket = None
-        self.plan.tell_breaker()
-        return given_up_in(refusal, self._here) is not None
+        self.plan.emit_breaker_events()
+        return inner_failure(rejection, self._here) is not None
 
     def _settle(self, failure: Failure, now: float) -> None:
         """Give the breaker its answer: retryable failures count, everything else is neutral.
 
         A refused stamp is our clock's failure and not the service's.
         """
-        breaker, ticket = self.plan.breaker, self._ticket
-        if breaker is not None and ticket is not None:
+        breaker, permit = self.plan.breaker, self._ticket
+        if breaker is not None and permit is not None:
             counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
             if counts and not _refused(self.outcome):
-                breaker.failed(ticket, now, self.outcome)
+                breaker.failed(permit, now, self.outcome)
             else:
-                breaker.released(ticket)
+                breaker.released(permit)
         self._ticket = None
-        self.plan.tell_breaker()
+        self.plan.emit_breaker_events()
 
     def _hold(self, failure: Failure, now: float) -> None:
         """Hold the quota when the API says that there was too much, or how long nothing may be sent.
@@ -227,28 +257,28 @@ class Trail:
 
     def _note(self, failure: Failure, now: float) -> None:
         """Remember the attempt's stamp, and whether it is in doubt."""
-        plan, call, stamps = self.plan, self.call, self.place.stamps
+        plan, call, stamps = self.plan, self.call, self.context.stamps
         fresh = stamps[self._stamps_seen :] if stamps else []
         self._stamps_seen += len(fresh)
         if call.sent_at is None:
             call.sent_at = _first(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
-        if plan.binding.signed and stamps is not None and not fresh and failure.executed == "maybe":
+        if plan.info.signs and stamps is not None and not fresh and failure.executed == "maybe":
             failure = replace(failure, executed="no")  # a client that stamps what it sends has sent nothing
         call.attempt, call.failure = self.attempt, failure
         doubtful = failure.executed == "maybe" and not failure.duplicate
         self._maybe = self._maybe or doubtful
-        if doubtful and plan.reconciled:
-            if self.doubt is None:
-                self.doubt = Doubt(
-                    plan.rules, plan.fence, call.sent_at, None if plan.binding.resumed else self._started
+        if doubtful and plan.reconcilable:
+            if self.uncertain_write is None:
+                self.uncertain_write = UncertainWrite(
+                    plan.rules, plan.fence, call.sent_at, None if plan.info.resumed else self._started
                 )
             stamp = max(fresh) if fresh else None
-            self.doubt.opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+            self.uncertain_write.attempt_opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
 
 
 def _first(stamps: list[float], plan: Plan) -> float:
     """Return the first stamp; of another process's the earliest: its clock may have been set right in between."""
-    return min(stamps) if plan.binding.resumed else stamps[0]
+    return min(stamps) if plan.info.resumed else stamps[0]
 
 
 def _refused(outcome: object) -> bool:

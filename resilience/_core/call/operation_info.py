@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..policy.sections import Reconcile
+from ..policy.sections import ReconcileSettings
 from .reconcile import Fence
 
-__all__ = ["Binding", "fence_of"]
+__all__ = ["OperationInfo", "fence_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
+class OperationInfo:
     """How one function or one method of a client takes part.
 
     Attributes:
@@ -28,18 +28,18 @@ class Binding:
         lane: the lane that its calls take, by name, or a function of their (args, kwargs) that tells it.
         account: a name of the account that gives nothing away.
         fence: the API's bounds W, P and L.
-        refusals: our refusal → a subclass that also inherits the client's own error base.
-        results: False when a returned value is never an error.
-        bad: tells of a returned answer that it is a failure which the caller gets back as it is
+        rejection_types: our refusal → a subclass that also inherits the client's own error base.
+        classify_results: False when a returned value is never an error.
+        is_error_response: tells of a returned answer that it is a failure which the caller gets back as it is
             (an HTTP response with status 503).
         discard: closes a returned answer that is thrown away, before the next attempt, which may
             need its connection; async where the function is.
-        once: the body cannot be replayed: it is sent once, whatever the policy says.
-        resync: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
-        signed: the client tells each attempt's stamp before anything of it is sent.
-        windowed: a signed request carries the policy's window, so that the server holds it to that.
+        send_once: the body cannot be replayed: it is sent once, whatever the policy says.
+        can_resync_clock: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
+        signs: the client tells each attempt's stamp before anything of it is sent.
+        sends_window: a signed request carries the policy's window, so that the server holds it to that.
         resumed: the first attempt was made by a process that has ended.
-        stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
+        new_stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
     """
 
     operation: str
@@ -52,26 +52,26 @@ class Binding:
     account: str | None = None
     lane: str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None = None
     fence: Fence | None = None
-    refusals: Mapping[type, type] = field(default_factory=dict)
-    results: bool = True
-    bad: Callable[[Any], bool] | None = None
+    rejection_types: Mapping[type, type] = field(default_factory=dict)
+    classify_results: bool = True
+    is_error_response: Callable[[Any], bool] | None = None
     discard: Callable[[Any], Any] | None = None
-    once: bool = False
-    resync: bool = False
-    signed: bool = False
-    windowed: bool = False
+    send_once: bool = False
+    can_resync_clock: bool = False
+    signs: bool = False
+    sends_window: bool = False
     resumed: bool = False
-    stamps: Callable[[], list[float]] = list
+    new_stamps: Callable[[], list[float]] = list
 
 
-def fence_of(rules: Reconcile, binding: Binding) -> Fence:
+def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:
     """Return the API's bounds with those that the policy sets put in their place.
 
     A signed request that does not carry the policy's window is accepted for as long as any signed stamp:
     a shorter window in the policy changes nothing about that, and must not shorten the fence.
     """
-    bounds = binding.fence or Fence()
-    told = rules.stamp_window if binding.signed and not binding.windowed else rules.window
+    bounds = info.fence or Fence()
+    told = rules.stamp_window if info.signs and not info.sends_window else rules.window
     return Fence(
         window=bounds.window if told is None else told,
         processing=bounds.processing if rules.processing is None else rules.processing,

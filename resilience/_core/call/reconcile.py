@@ -16,9 +16,9 @@ from enum import Enum
 from math import isfinite
 from typing import Any
 
-from ..policy.sections import Reconcile
+from ..policy.sections import ReconcileSettings
 
-__all__ = ["NOT_FOUND", "Doubt", "Fence", "Found", "NotFound", "Verdict", "in_seconds"]
+__all__ = ["NOT_FOUND", "Fence", "Found", "LookupVerdict", "NotFound", "UncertainWrite", "in_seconds"]
 
 _SKEW = 1.0  # seconds that a server's creation time may lie before the first stamp
 _LONG_AGO = 30 * 86400.0  # seconds since another process began a write, at most as far as a clock is checked
@@ -81,7 +81,7 @@ class Fence:
         return 2 * self.window + self.processing + self.lag
 
 
-class Verdict(Enum):
+class LookupVerdict(Enum):
     """What a look settles."""
 
     DONE = "the write happened"
@@ -90,7 +90,7 @@ class Verdict(Enum):
     AGAIN = "nothing is settled yet"
 
 
-class Doubt:
+class UncertainWrite:
     """The open attempts of one write. Used by one call, in one thread or task at a time."""
 
     __slots__ = (
@@ -98,7 +98,7 @@ class Doubt:
         "_begun",
         "_fence",
         "_latest",
-        "_looks",
+        "_lookups",
         "_misses",
         "_open",
         "_rules",
@@ -107,11 +107,11 @@ class Doubt:
         "ever",
     )
 
-    def __init__(self, rules: Reconcile, fence: Fence, started: float, begun: float | None = None) -> None:
+    def __init__(self, rules: ReconcileSettings, fence: Fence, started: float, begun: float | None = None) -> None:
         """Begin without doubt.
 
         Args:
-            rules: the policy's `Reconcile` section.
+            rules: the policy's `ReconcileSettings` section.
             fence: the API's bounds.
             started: stamp of the first attempt, Unix seconds by the client's clock.
             begun: when the first attempt began, monotonic seconds; None when another process began it.
@@ -123,7 +123,7 @@ class Doubt:
         self._open: list[float | None] = []
         self._sent = 0.0
         self._latest = started
-        self._looks = 0
+        self._lookups = 0
         self._misses = 0
         self._answer: tuple[float, float] | None = None
         self.ever = False
@@ -133,7 +133,7 @@ class Doubt:
         """Tell whether some attempt may have happened, or still may."""
         return bool(self._open)
 
-    def opened(self, *, sent: float, stamp: float | None, answered_at: float | None) -> None:
+    def attempt_opened(self, *, sent: float, stamp: float | None, answered_at: float | None) -> None:
         """An attempt ended in doubt.
 
         Args:
@@ -144,22 +144,22 @@ class Doubt:
         """
         fence = self._fence
         late = fence.processing + fence.lag
-        signed = self._started if stamp is None else stamp
-        if answered_at is not None and abs(answered_at - signed) <= fence.window + late + self._since(sent):
+        signs = self._started if stamp is None else stamp
+        if answered_at is not None and abs(answered_at - signs) <= fence.window + late + self._since(sent):
             self._open.append(answered_at + late)
         else:  # none was told, or one that no server says which checks its stamps
             self._open.append(None if stamp is None else stamp + fence.window + late)
-        self._latest = max(self._latest, signed)
+        self._latest = max(self._latest, signs)
         self._sent = max(self._sent, sent)
-        self._looks = self._misses = 0
+        self._lookups = self._misses = 0
         self.ever = True
 
-    def next_look(self, now: float) -> float:
+    def next_lookup(self, now: float) -> float:
         """Return the monotonic instant of the next look: the early ones, then at the fence."""
         wait = self._rules.wait
         if self._misses:
             return now + min(wait * 2.0 ** min(self._misses - 1, 16), 5.0)
-        if self._looks < self._rules.checks:
+        if self._lookups < self._rules.checks:
             return now + wait
         return max(self._fence_at(), now + _TICK)
 
@@ -176,24 +176,24 @@ class Doubt:
         """Return the monotonic fence: the policy's own, else 2 W + P + L."""
         return self._fence.whole if self._rules.fence is None else self._rules.fence
 
-    def missed(self) -> None:
+    def lookup_failed(self) -> None:
         """A look failed or was refused: it says nothing, ask again."""
         self._misses += 1
 
-    def looked(self, answer: Found | NotFound, *, sent: float, now: float) -> Verdict:
+    def judge(self, answer: Found | NotFound, *, sent: float, now: float) -> LookupVerdict:
         """Judge one answer to a look that was sent and came back at these monotonic times."""
-        self._looks += 1
+        self._lookups += 1
         self._misses = 0
         server_time = self._possible(answer.server_time, now)
         if isinstance(answer, Found):
             early = answer.created_at is not None and answer.created_at < self._oldest(server_time, now)
-            return Verdict.DONE if answer.matches and not early else Verdict.FOREIGN
+            return LookupVerdict.DONE if answer.matches and not early else LookupVerdict.FOREIGN
         if server_time is not None:
             self._answer = (server_time, now)
         if not self._believed(server_time, sent):
-            return Verdict.AGAIN
+            return LookupVerdict.AGAIN
         self._open.clear()
-        return Verdict.CLEAR
+        return LookupVerdict.CLEAR
 
     def _oldest(self, server_time: float | None, now: float) -> float:
         """Return the earliest creation time, by the server's clock, that an order of ours can have.

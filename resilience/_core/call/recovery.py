@@ -12,11 +12,11 @@ from typing import Any
 
 from ...errors import CircuitOpenError, QuotaExceededError
 from ..policy.codes import Category
-from .attempt_gate import OPEN, POLL, Door
-from .context import Place
-from .history import Trail
-from .plan import Plan, Ticket
-from .reconcile import Found, NotFound, Verdict, in_seconds
+from .attempt_gate import OPEN, POLL, AttemptGate
+from .context import CallContext
+from .history import CallHistory
+from .plan import PermitOrGeneration, Plan
+from .reconcile import Found, LookupVerdict, NotFound, in_seconds
 from .steps import Action, Call, Step
 
 __all__ = ["Recovery"]
@@ -26,202 +26,218 @@ class Recovery:
     """One call's way from its first failure to its end."""
 
     __slots__ = (
-        "_given_up", "_heeded", "_last_look", "_skipped", "_started", "_state", "_then", "_trail",
-        "_turned_away", "_wait_until", "call", "plan",
+        "_gate_rejection",
+        "_given_up",
+        "_heeded",
+        "_history",
+        "_last_look",
+        "_skipped",
+        "_started",
+        "_state",
+        "_then",
+        "_wait_until",
+        "call",
+        "plan",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, call: Call, place: tuple[Any, ...], ticket: Ticket | None, started: float, outer: object
+        self,
+        plan: Plan,
+        call: Call,
+        context: tuple[Any, ...],
+        permit: PermitOrGeneration | None,
+        started: float,
+        outer: object,
     ) -> None:
-        """Begin after the first attempt, which is reported by `failed` or `abandoned`.
+        """Begin after the first attempt, which is reported by `on_failure` or `abandon`.
 
         Args:
             plan: the operation's plan.
             call: what a reconciler is told.
-            place: the first attempt's place, the very tuple of the context variable.
-            ticket: the breaker's leave for it, or None.
+            context: the first attempt's place, the very tuple of the context variable.
+            permit: the breaker's leave for it, or None.
             started: when it began, monotonic seconds.
             outer: place of the attempt of an outer call that this call is part of, or None.
         """
         self.plan = plan
         self.call = call
-        self._trail = Trail(plan, call, place, ticket, started, outer)
+        self._history = CallHistory(plan, call, context, permit, started, outer)
         self._started = started
         self._state: Any = None
         self._then = Action.SEND
         self._last_look = self._given_up = False
         self._heeded: set[str] = set()
         self._skipped = self._wait_until = 0.0
-        self._turned_away: Exception | None = None
+        self._gate_rejection: Exception | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
-    def failed(self, outcome: Any) -> Step:
+    def on_failure(self, outcome: Any) -> Step:
         """An attempt raised an error, or returned an answer that is a failure."""
         now = self.now()
-        self._given_up = self._trail.failed(outcome, now)
-        if self._trail.doubt is not None and self._trail.doubt.open:
+        self._given_up = self._history.record_failure(outcome, now)
+        if self._history.uncertain_write is not None and self._history.uncertain_write.open:
             return self._look(now)
         if self._given_up:
             return self._finish(now)  # the call inside has retried already: retries do not multiply
         hinted = self._hinted(now)
         if hinted is not None:
             return hinted
-        failure = self._trail.failure
+        failure = self._history.failure
         safe = self.plan.idempotent or failure.executed != "maybe"
         return self._again(now, None) if failure.category is Category.RETRYABLE and safe else self._finish(now)
 
-    def waited(self) -> Step:
+    def after_wait(self) -> Step:
         """The wait is over; one that was cut short on purpose (tests do) counts as waited."""
         self._skipped += max(0.0, self._wait_until - self.now())
         return Step(self._then)
 
-    def door(self) -> Door | None:
+    def new_gate(self) -> AttemptGate | None:
         """Return what the next attempt must pass, or None where there is nothing but a breaker."""
-        if not self.plan.gated:
+        if not self.plan.needs_gate:
             return None
-        return Door(self.plan, self.call.args, self.call.kwargs, self._trail.place.deadline, self._skipped)
+        return AttemptGate(self.plan, self.call.args, self.call.kwargs, self._history.context.deadline, self._skipped)
 
-    def begin(self, door: Door | None) -> Place | None:
+    def begin_attempt(self, gate: AttemptGate | None) -> CallContext | None:
         """Begin the next attempt; None when its door, or the breaker, refuses it."""
-        if door is not None:
-            self._skipped = door.skipped
-            self._trail.waited += door.waited
-            self._turned_away = door.refusal
-            if door.refusal is not None:
+        if gate is not None:
+            self._skipped = gate.skipped
+            self._history.waited += gate.waited
+            self._gate_rejection = gate.rejection
+            if gate.rejection is not None:
                 return None
-        return self._trail.begin(self.now(), door)
+        return self._history.begin_attempt(self.now(), gate)
 
-    def refused(self) -> Step:
+    def on_rejection(self) -> Step:
         """The next attempt was refused after all."""
-        now, turned_away = self.now(), self._turned_away
-        if turned_away is not None and not isinstance(turned_away, CircuitOpenError):
-            return self._finish(now, turned_away)
-        refusal, at = self._breaker_at(now + POLL, now)
-        if refusal is None and self._waits_for_breaker and at < self._trail.place.deadline:
+        now, gate_rejection = self.now(), self._gate_rejection
+        if gate_rejection is not None and not isinstance(gate_rejection, CircuitOpenError):
+            return self._finish(now, gate_rejection)
+        rejection, at = self._breaker_at(now + POLL, now)
+        if rejection is None and self._waits_for_breaker and at < self._history.context.deadline:
             return self._wait(at - now, Action.SEND)
-        return self._finish(now, refusal or self._refusal(now))
+        return self._finish(now, rejection or self._rejection(now))
 
-    def recovered(self) -> None:
+    def on_success(self) -> None:
         """An attempt after the first succeeded."""
-        self._trail.recovered()
+        self._history.on_success()
 
-    def looking(self) -> Place:
+    def lookup_context(self) -> CallContext:
         """Return the place of a look: the call's deadline, and neither its key nor its budget."""
-        place = self._trail.place
-        return place._replace(until=place.deadline, key=None, stamps=None, looking=True)
+        context = self._history.context
+        return context._replace(until=context.deadline, key=None, stamps=None, in_lookup=True)
 
-    def looked(self, answer: Any, sent: float) -> Step:
+    def on_lookup(self, answer: Any, sent: float) -> Step:
         """A look that was sent at this moment of `now` ended: an answer, or the error that it raised."""
-        doubt, now = self._trail.doubt, self.now()
-        if self.plan.confirmed:
+        uncertain_write, now = self._history.uncertain_write, self.now()
+        if self.plan.confirmable:
             return self._confirmed(answer, now)
-        assert doubt is not None
+        assert uncertain_write is not None
         if isinstance(answer, Exception):
-            doubt.missed()  # an error of the look says nothing: ask again
+            uncertain_write.lookup_failed()  # an error of the look says nothing: ask again
             return self._look(now)
         if not isinstance(answer, (Found, NotFound)) or not in_seconds(answer):
             return self._finish(now, _odd(answer))
-        verdict = doubt.looked(answer, sent=sent, now=now)
-        if verdict is Verdict.DONE and isinstance(answer, Found):
-            self._trail.reconciled()
+        verdict = uncertain_write.judge(answer, sent=sent, now=now)
+        if verdict is LookupVerdict.DONE and isinstance(answer, Found):
+            self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
-        self._trail.foreign = verdict is Verdict.FOREIGN
-        if verdict is Verdict.FOREIGN or self._last_look:
+        self._history.foreign = verdict is LookupVerdict.FOREIGN
+        if verdict is LookupVerdict.FOREIGN or self._last_look:
             return self._finish(now)
-        if verdict is Verdict.AGAIN:
+        if verdict is LookupVerdict.AGAIN:
             return self._look(now)
-        again = self._trail.failure.category is Category.RETRYABLE and not self._given_up
+        again = self._history.failure.category is Category.RETRYABLE and not self._given_up
         return self._again(now, 0.0) if again else self._finish(now)
 
-    def abandoned(self) -> None:
+    def abandon(self) -> None:
         """The call was cancelled: permits go back, nothing is counted. After the call's end it changes nothing."""
-        self._trail.abandoned()
+        self._history.abandon()
 
     def now(self) -> float:
         """Return this call's monotonic time, waits that were cut short on purpose counted in full."""
         return self.plan.clock.monotonic() + self._skipped
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Return the seconds left for the attempt or the look that begins now."""
-        return self._trail.place.until - self.now()
+        return self._history.context.until - self.now()
 
-    def stale(self) -> Any:
+    def take_discarded_answer(self) -> Any:
         """Return the last attempt's answer if it is thrown away now and must be closed, else None; only once."""
-        return self._trail.stale()
+        return self._history.take_discarded_answer()
 
     def close(self) -> None:
         """Let go of everything that refers to an error."""
-        self._turned_away = None
-        self._trail.close()
+        self._gate_rejection = None
+        self._history.close()
 
     # --- decide -------------------------------------------------------------------------------
 
     def _hinted(self, now: float) -> Step | None:
         """Do what the rule's hint asks for, each hint once a call; None goes on as usual."""
-        plan, failure = self.plan, self._trail.failure
+        plan, failure = self.plan, self._history.failure
         hint = failure.hint
         if hint in self._heeded or failure.executed == "maybe":
             return None
         self._heeded.add(hint)
-        if hint == "resync_clock" and plan.binding.resync:
+        if hint == "resync_clock" and plan.info.can_resync_clock:
             return self._again(now, 0.0)  # the client has measured the server's clock: sign anew at once
-        if hint in ("treat_as_done", "requery_once") and plan.confirmed:
-            return Step(Action.LOOK)  # "gone" is no answer: is it cancelled, filled, or not visible yet?
-        if hint == "requery_once" and plan.binding.read and not self._trail.free:  # a look asks again by itself
+        if hint in ("treat_as_done", "requery_once") and plan.confirmable:
+            return Step(Action.LOOK_UP)  # "gone" is no answer: is it cancelled, filled, or not visible yet?
+        if hint == "requery_once" and plan.info.read and not self._history.unbudgeted:  # a look asks again by itself
             return self._again(now, plan.fence.lag)  # a read may come before the write is visible
         return None
 
     def _confirmed(self, answer: Any, now: float) -> Step:
         """Judge a look at a harmless write: its goal is reached, or the API's own answer stands."""
         if isinstance(answer, Found):
-            self._trail.reconciled()
+            self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
         if not isinstance(answer, (NotFound, Exception)):
             return self._finish(now, _odd(answer))
-        early = self._trail.failure.hint == "requery_once" and not self._last_look
+        early = self._history.failure.hint == "requery_once" and not self._last_look
         return self._again(now, self.plan.fence.lag) if early else self._finish(now)
 
     def _look(self, now: float) -> Step:
         """Look when it makes sense, a last time shortly before the deadline, or give up."""
-        doubt, deadline = self._trail.doubt, self._trail.place.deadline
-        assert doubt is not None
-        at, last = doubt.next_look(now), deadline - min(1.0, 0.05 * self.plan.deadline)
+        uncertain_write, deadline = self._history.uncertain_write, self._history.context.deadline
+        assert uncertain_write is not None
+        at, last = uncertain_write.next_lookup(now), deadline - min(1.0, 0.05 * self.plan.deadline)
         if at <= last:
-            return self._wait(at - now, Action.LOOK)
+            return self._wait(at - now, Action.LOOK_UP)
         if self._last_look or last <= now:
             return self._finish(now)
         self._last_look = True
-        return self._wait(last - now, Action.LOOK)
+        return self._wait(last - now, Action.LOOK_UP)
 
     def _again(self, now: float, delay: float | None) -> Step:
         """Send again if attempts, breaker, deadline and budget allow; `delay` None asks the schedule."""
-        plan, schedule, failure = self.plan, self.plan.schedule(), self._trail.failure
+        plan, schedule, failure = self.plan, self.plan.schedule(), self._history.failure
         if schedule is None:
             return self._finish(now)
         if self._state is None:
             self._state = schedule.begin(self._started, self.call.args, self.call.kwargs)
         try:
-            stops = schedule.stops(self._state, self._trail.attempt, now, self._trail.outcome)
+            stops = schedule.stops(self._state, self._history.attempt, now, self._history.outcome)
         except Exception as error:
             return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
         if stops or self._capped():
-            self._trail.tell("retries_exhausted")
+            self._history.emit("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
-        refusal, at = self._breaker_at(now + max(wait, failure.retry_after or 0.0), now)
-        if refusal is None:
-            refusal, at = self._quota_at(at)
-        if refusal is not None or not plan.fits(at, self._trail.place.deadline):
-            return self._finish(now, refusal)
-        if plan.budget is not None and not self._trail.free and not plan.budget.withdraw(now):
-            self._trail.tell("budget_exhausted")
+        rejection, at = self._breaker_at(now + max(wait, failure.retry_after or 0.0), now)
+        if rejection is None:
+            rejection, at = self._quota_at(at)
+        if rejection is not None or not plan.fits_deadline(at, self._history.context.deadline):
+            return self._finish(now, rejection)
+        if plan.budget is not None and not self._history.unbudgeted and not plan.budget.withdraw(now):
+            self._history.emit("budget_exhausted")
             return self._finish(now)
-        self._trail.tell("retry_scheduled", wait_for=at - now)
+        self._history.emit("retry_scheduled", wait_for=at - now)
         return self._wait(at - now, Action.SEND)
 
     def _capped(self) -> bool:
-        return self._trail.failure.guessed and self._trail.attempt >= self.plan.policy.unknown.max_attempts
+        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown.max_attempts
 
     @property
     def _waits_for_breaker(self) -> bool:
@@ -234,43 +250,43 @@ class Recovery:
         ready = now if breaker is None else breaker.ready_at(now)
         if ready <= at:
             return None, at
-        if self._waits_for_breaker and ready < self._trail.place.deadline:
+        if self._waits_for_breaker and ready < self._history.context.deadline:
             return None, ready
-        return self._refusal(ready), at
+        return self._rejection(ready), at
 
     def _quota_at(self, at: float) -> tuple[Exception | None, float]:
         """Return (refusal, instant): no wait is begun towards a quota that will still refuse when it ends."""
-        ready = self.plan.room_at(at, self.call.args, self.call.kwargs)
-        if ready <= at or self.plan.fits(ready, self._trail.place.deadline):
+        ready = self.plan.quota_ready_at(at, self.call.args, self.call.kwargs)
+        if ready <= at or self.plan.fits_deadline(ready, self._history.context.deadline):
             return None, max(at, ready)
         told = "the quota has no room before the deadline"
-        return self.plan.refusal(QuotaExceededError, told, ready), at
+        return self.plan.new_rejection(QuotaExceededError, told, ready), at
 
-    def _refusal(self, ready: float) -> Exception:
-        return self.plan.refusal(CircuitOpenError, OPEN, ready)
+    def _rejection(self, ready: float) -> Exception:
+        return self.plan.new_rejection(CircuitOpenError, OPEN, ready)
 
     def _wait(self, delay: float, then: Action) -> Step:
         self._then = then
         if delay <= 0:
             return Step(then)
-        self._trail.waited += delay
+        self._history.waited += delay
         self._wait_until = self.now() + delay
         return Step(Action.WAIT, delay)
 
     def _finish(self, now: float, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer."""
-        trail = self._trail
-        later = trail.failure.executed != "maybe" or trail.failure.duplicate
-        if trail.settled and later and not self._last_look and now < trail.place.deadline:
+        history = self._history
+        later = history.failure.executed != "maybe" or history.failure.duplicate
+        if history.ruled_out and later and not self._last_look and now < history.context.deadline:
             self._last_look = True  # a later "no" after an earlier doubt: one more look before it is told
-            return Step(Action.LOOK)
-        if self.plan.confirmed and trail.unsure and not self._last_look and now < trail.place.deadline:
+            return Step(Action.LOOK_UP)
+        if self.plan.confirmable and history.maybe_executed and not self._last_look and now < history.context.deadline:
             self._last_look = True  # harmless, but in doubt: its goal may be reached
-            return Step(Action.LOOK)
-        outcome, cause = trail.outcome, cause or trail.refusal
+            return Step(Action.LOOK_UP)
+        outcome, cause = history.outcome, cause or history.rejection
         if cause is not None and isinstance(outcome, BaseException):
             _put_cause(outcome, cause)
-        trail.ended()
+        history.record_end()
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
 
 

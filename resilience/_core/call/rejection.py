@@ -6,43 +6,45 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError
-from ..classify.attach import keep
-from .attempt_gate import OPEN, POLL, Door
-from .plan import Plan, Ticket
+from ..classify.attach import attach_failure
+from .attempt_gate import OPEN, POLL, AttemptGate
+from .plan import PermitOrGeneration, Plan
 
-__all__ = ["Patience", "admitted", "out_of_time", "shut_out", "turned_away"]
+__all__ = ["BreakerWait", "acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
 
 
-def admitted(plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Ticket:
+def acquire_permit(
+    plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> PermitOrGeneration:
     """Ask the breaker outside the closed state.
 
     Raises:
         CircuitOpenError: the breaker refused the call.
     """
     assert plan.breaker is not None
-    ticket = plan.breaker.admit(now, urgent=plan.urgent(args, kwargs))
-    plan.tell_breaker()
-    if ticket is None:
+    permit = plan.breaker.admit(now, high_priority=plan.high_priority(args, kwargs))
+    plan.emit_breaker_events()
+    if permit is None:
         raise _open(plan, outer, plan.breaker.ready_at(now))
-    return ticket
+    return permit
 
 
-class Patience:
+class BreakerWait:
     """A first attempt that waits for the breaker (`wait: all`): iterating gives the seconds of each wait.
 
     Attributes:
-        ticket: the breaker's leave, once the iteration has ended.
+        permit: the breaker's leave, once the iteration has ended.
     """
 
-    __slots__ = ("_deadline", "_now", "_outer", "_plan", "_urgent", "ticket")
+    __slots__ = ("_deadline", "_high_priority", "_now", "_outer", "_plan", "permit")
 
-    def __init__(self, plan: Plan, outer: object, now: float, deadline: float, *, urgent: bool = False) -> None:
+    def __init__(self, plan: Plan, outer: object, now: float, deadline: float, *, high_priority: bool = False) -> None:
         self._plan = plan
         self._outer = outer
         self._now = now
         self._deadline = deadline
-        self._urgent = urgent
-        self.ticket: Ticket = 0
+        self._high_priority = high_priority
+        self.permit: PermitOrGeneration = 0
 
     def __iter__(self) -> Iterator[float]:
         """Wait until the breaker admits.
@@ -53,10 +55,10 @@ class Patience:
         plan, breaker, clock, skipped = self._plan, self._plan.breaker, self._plan.clock, 0.0
         assert breaker is not None
         while True:
-            ticket = breaker.admit(self._now, urgent=self._urgent)
-            plan.tell_breaker()
-            if ticket is not None:
-                self.ticket = ticket
+            permit = breaker.admit(self._now, high_priority=self._high_priority)
+            plan.emit_breaker_events()
+            if permit is not None:
+                self.permit = permit
                 return
             ready = breaker.ready_at(self._now)
             at = ready if ready > self._now else self._now + POLL
@@ -67,37 +69,37 @@ class Patience:
             self._now = clock.monotonic() + skipped
 
 
-def shut_out(plan: Plan, outer: object, now: float) -> Exception:
+def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
     """Return the refusal of a call whose breaker is open and will be for a while: nobody need be asked."""
     assert plan.breaker is not None
-    return _told(plan, plan.refusal(CircuitOpenError, OPEN, plan.breaker.shut_until, now), outer)
+    return _told(plan, plan.new_rejection(CircuitOpenError, OPEN, plan.breaker.open_until, now), outer)
 
 
-def out_of_time(plan: Plan, outer: object) -> Exception:
+def reject_expired(plan: Plan, outer: object) -> Exception:
     """Return the refusal of a call whose outer deadline has passed already."""
-    return _told(plan, plan.refusal(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
+    return _told(plan, plan.new_rejection(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
 
 
 def _open(plan: Plan, outer: object, ready: float) -> Exception:
-    return _told(plan, plan.refusal(CircuitOpenError, OPEN, ready), outer)
+    return _told(plan, plan.new_rejection(CircuitOpenError, OPEN, ready), outer)
 
 
-def turned_away(plan: Plan, door: Door, outer: object) -> Exception:
+def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     """Return the refusal of a call whose first attempt did not pass its door, which lets go of it."""
-    refusal, door.refusal = door.refusal, None
-    return _told(plan, refusal, outer)
+    rejection, gate.rejection = gate.rejection, None
+    return _told(plan, rejection, outer)
 
 
-def _told(plan: Plan, refusal: Any, outer: object) -> Exception:
+def _told(plan: Plan, rejection: Any, outer: object) -> Exception:
     if outer is not None:
-        keep(refusal, None, outer)
+        attach_failure(rejection, None, outer)
     if plan.events.listeners:
-        plan.tell(
+        plan.emit(
             "call_rejected",
             category="retryable",
             executed="no",
-            retry_after=refusal.retry_after,
-            caused_by=type(refusal).__name__,
+            retry_after=rejection.retry_after,
+            caused_by=type(rejection).__name__,
         )
-    assert isinstance(refusal, Exception)
-    return refusal
+    assert isinstance(rejection, Exception)
+    return rejection

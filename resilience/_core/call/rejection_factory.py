@@ -13,13 +13,13 @@ from typing import Any
 from ...errors import RejectedError
 from ..base.clock import Clock
 
-__all__ = ["Refusals"]
+__all__ = ["RejectionFactory"]
 
 _First = tuple[Callable[..., Any], type, tuple[Any, ...], dict[str, Any]]
 """What makes one, of which class, with which arguments and fields."""
 
 
-class Refusals:
+class RejectionFactory:
     """Makes the refusals of one operation. Safe across threads: whichever came first, it is the same."""
 
     __slots__ = ("_first", "_kinds", "_monotonic", "_operation", "_policy", "_time")

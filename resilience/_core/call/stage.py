@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .context import CONTEXT, CurrentCall, Place
+from .context import CONTEXT, CallContext, CurrentCall
 
-__all__ = ["Stage", "asked", "told"]
+__all__ = ["Stage", "run_before", "run_settle"]
 
 
 class Stage:
@@ -36,21 +36,21 @@ class Stage:
         """
 
 
-def asked(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
+def run_before(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
     """Ask every stage; when one refuses, those that had agreed are told before the refusal goes on."""
-    call = CurrentCall(Place(*CONTEXT.get()))
+    call = CurrentCall(CallContext(*CONTEXT.get()))
     agreed: list[Stage] = []
     for stage in stages:
         try:
             stage.before(call)
         except BaseException as error:
-            told(call, agreed, error)
+            run_settle(call, agreed, error)
             raise
         agreed.append(stage)
     return call, agreed
 
 
-def told(call: CurrentCall, agreed: list[Stage], error: BaseException | None) -> None:
+def run_settle(call: CurrentCall, agreed: list[Stage], error: BaseException | None) -> None:
     """Tell the stages in reverse order how the attempt ended; one that raises hides that from nobody."""
     for stage in reversed(agreed):
         try:

@@ -10,7 +10,7 @@ from ...errors import PolicyError
 from ..policy.policy import Policy
 from .stage import Stage
 
-__all__ = ["missing", "stages_of"]
+__all__ = ["missing_stage", "stages_of"]
 
 _GROUP = "resilience.stages"
 
@@ -22,7 +22,7 @@ def _points() -> Mapping[str, Any]:
     return {point.name: point for point in entry_points(group=_GROUP)}
 
 
-def missing(name: str) -> str:
+def missing_stage(name: str) -> str:
     """Say that no stage of this name is installed, and which are; empty for one that is."""
     if name in _points():
         return ""
@@ -42,7 +42,7 @@ def _made(policy: str, use: Any) -> Stage:
     if isinstance(use, Stage):
         return use
     name, options = use if isinstance(use, tuple) else (use, {})
-    told = missing(name)
+    told = missing_stage(name)
     if told:
         raise PolicyError(f"policy {policy!r}: {told}")
     try:

@@ -17,7 +17,7 @@ class Action(Enum):
     WAIT = "sleep, then report `waited`"
     PARK = "wait for at most these seconds to be woken, then ask the door again"
     SEND = "ask `begin`, send, report `failed` or `recovered`"
-    LOOK = "ask the reconciler, report `looked` or `missed`"
+    LOOK_UP = "ask the reconciler, report `looked` or `missed`"
     RETURN = "return the value"
     RAISE = "raise the error"
 

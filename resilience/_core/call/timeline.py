@@ -11,9 +11,9 @@ from math import inf
 from typing import Any
 
 from ..policy.policy import Policy
-from ..policy.sections import NO_VALUE, Reconcile
+from ..policy.sections import NO_VALUE, ReconcileSettings
 from ..stages.retry import bounds
-from .operation_info import Binding, fence_of
+from .operation_info import OperationInfo, fence_of
 
 __all__ = ["MOST_SHOWN", "around", "attempts_of", "timeline", "waits_of"]
 
@@ -67,9 +67,9 @@ def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def around(policy: Policy, binding: Binding) -> dict[str, Any]:
+def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
     """Return as plain data what stands around the attempts: looks, hedges, fallbacks, stages, unknown errors."""
-    rules, fence = policy.reconcile or Reconcile(), fence_of(policy.reconcile or Reconcile(), binding)
+    rules, fence = policy.reconcile or ReconcileSettings(), fence_of(policy.reconcile or ReconcileSettings(), info)
     hedge, fallback = policy.hedge, policy.fallback
     return {
         "reconcile": {

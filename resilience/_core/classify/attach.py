@@ -12,7 +12,7 @@ from ...errors import RejectedError
 from ..policy.codes import Category
 from .failure import Failure
 
-__all__ = ["annotate", "given_up_in", "keep", "kept"]
+__all__ = ["annotate", "attach_failure", "attached_failure", "inner_failure"]
 
 _SLOT = "__resilience__"
 _MARK = "resilience: "
@@ -52,7 +52,7 @@ def _refused(refusal: RejectedError) -> Failure:
     )
 
 
-def keep(outcome: object, failure: Failure | None, inside: object) -> None:
+def attach_failure(outcome: object, failure: Failure | None, inside: object) -> None:
     """Remember what a call made of this outcome; `inside` is the attempt of an outer call, or None.
 
     A refusal of a first attempt says all of it by itself: its failure is None.
@@ -63,7 +63,7 @@ def keep(outcome: object, failure: Failure | None, inside: object) -> None:
         pass
 
 
-def kept(outcome: object) -> Failure | None:
+def attached_failure(outcome: object) -> Failure | None:
     """Return what a pipeline recorded for this outcome; a refusal of a policy's says all of it by itself."""
     record = _record(outcome)
     if record is None:
@@ -72,7 +72,7 @@ def kept(outcome: object) -> Failure | None:
     return record.of(outcome)
 
 
-def given_up_in(error: BaseException, place: object) -> Failure | None:
+def inner_failure(error: BaseException, place: object) -> Failure | None:
     """Return the failure of a call made inside `place` that has given up, or None.
 
     Causes, contexts and the members of groups are looked through; of several, one in doubt is returned.
@@ -112,7 +112,7 @@ def _record(outcome: object) -> _Record | None:
 
 def annotate(error: BaseException, failure: Failure) -> None:
     """Put one line on the error, in place of an earlier one of ours."""
-    note = _MARK + words(failure)
+    note = _MARK + note_text(failure)
     try:
         notes: Any = getattr(error, "__notes__", None)
         if isinstance(notes, list):
@@ -122,7 +122,7 @@ def annotate(error: BaseException, failure: Failure) -> None:
         pass  # an error that refuses notes is handed on as it is
 
 
-def words(failure: Failure) -> str:
+def note_text(failure: Failure) -> str:
     """Say a failure in one line: category, code, executed, attempts, remedy."""
     count = f"{failure.attempts} attempt" + ("" if failure.attempts == 1 else "s")
     code = f" {failure.code}" if failure.code else ""

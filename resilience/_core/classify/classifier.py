@@ -15,9 +15,9 @@ from typing import Any
 
 from ...errors import ApiError, RejectedError
 from ..base.fork_safety import new_lock
-from ..policy.codes import Category, CodeRegistry, Listed, Rule
-from ..policy.sections import Unknown
-from .evidence import Evidence, around, code_of, failed_in, gather, get, json_body, walk
+from ..policy.codes import Category, CodeRegistry, ItemList, Rule
+from ..policy.sections import UnknownErrorSettings
+from .evidence import Evidence, around, causes_of, code_of, failed_items, gather_evidence, get, json_body
 from .failure import Failure
 
 __all__ = ["Classifier"]
@@ -62,7 +62,7 @@ class Classifier:
         *,
         base: CodeRegistry | None = None,
         lookup: Callable[[str], CodeRegistry | None] | None = None,
-        unknown: Unknown | None = None,
+        unknown: UnknownErrorSettings | None = None,
     ) -> None:
         """Build the classifier.
 
@@ -75,7 +75,7 @@ class Classifier:
         self._listed = tuple(registries)
         self._base = base or next((one for one in registries if one.name == "http"), CodeRegistry("http", ()))
         self._lookup = lookup or (lambda _name: None)
-        self._unknown = unknown or Unknown()
+        self._unknown = unknown or UnknownErrorSettings()
         self._lock = new_lock()
         self._seen: set[tuple[str, ...]] = set()
         names = [table.envelope.code for table in self._listed if table.envelope is not None]
@@ -107,7 +107,7 @@ class Classifier:
             envelope = table.envelope
             assert envelope is not None
             code = code_of(body.get(envelope.code))
-            failed = failed_in(body, envelope) if code in envelope.success else None
+            failed = failed_items(body, envelope) if code in envelope.success else None
             if failed is not None:
                 return ApiError(*_first_item(*failed), body)
             if code is None or code in envelope.success:
@@ -128,7 +128,7 @@ class Classifier:
         """Return the row of the first listed table that has this code."""
         return next((rule for table in self._listed if (rule := table.rule(code)) is not None), None)
 
-    def first_sight(self, failure: Failure) -> bool:
+    def is_new_code(self, failure: Failure) -> bool:
         """Tell once for each unknown code that it is new."""
         key = (failure.registry or "", failure.code or "")
         with self._lock:
@@ -145,7 +145,7 @@ class Classifier:
             return self._of_class(_BUG, Failure(Category.FATAL, code=_BUG))
         if isinstance(outcome, BaseExceptionGroup):
             return self._of_group(outcome, registry)
-        nodes = walk(outcome)
+        nodes = causes_of(outcome)
         told = [self._told(node, registry) for node in nodes]
         failure = self._explained(nodes, told, registry) or self._by_context(nodes, registry)
         failure = failure or self._guess(told[0], None)
@@ -168,13 +168,13 @@ class Classifier:
 
     def _told(self, node: object, registry: str | None) -> Evidence:
         """Gather what one error tells; a code that means success explains no error."""
-        evidence = gather(node, self._keys)
+        evidence = gather_evidence(node, self._keys)
         if evidence.status is not None and _parsed_by_client(node):
             evidence = replace(evidence, status=None)
         if evidence.code is not None:
             for table in self._tables(node, evidence, registry):
                 if table.envelope is not None and evidence.code in table.envelope.success:
-                    failed = failed_in(evidence.body, table.envelope)
+                    failed = failed_items(evidence.body, table.envelope)
                     code = None if failed is None else code_of(failed[1][0].get(failed[0].code))
                     return replace(evidence, code=code)
         return evidence
@@ -201,12 +201,12 @@ class Classifier:
     def _items(self, node: object, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others were done."""
         for table in self._tables(node, evidence, registry) if evidence.body is not None else ():
-            failed = failed_in(evidence.body, table.envelope)
+            failed = failed_items(evidence.body, table.envelope)
             if failed is not None:
                 return tuple(self._item(one, failed[0], table) for one in failed[1][:_MOST_ITEMS])
         return ()
 
-    def _item(self, item: Mapping[Any, Any], listed: Listed, table: CodeRegistry) -> Failure:
+    def _item(self, item: Mapping[Any, Any], listed: ItemList, table: CodeRegistry) -> Failure:
         code = code_of(item.get(listed.code))
         rule = table.rule(code) if code is not None else None
         told = Evidence(code, item)
@@ -316,7 +316,7 @@ class Classifier:
         )
 
 
-def _first_item(listed: Listed, failed: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
+def _first_item(listed: ItemList, failed: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
     """Return code and words of the first item that failed."""
     first = failed[0]
     words = first.get(listed.message)

@@ -17,9 +17,19 @@ from math import isfinite
 from typing import Any
 
 from ...errors import ApiError
-from ..policy.codes import Envelope, Listed
+from ..policy.codes import Envelope, ItemList
 
-__all__ = ["Evidence", "around", "code_of", "failed_in", "gather", "get", "json_body", "text_of", "walk"]
+__all__ = [
+    "Evidence",
+    "around",
+    "causes_of",
+    "code_of",
+    "failed_items",
+    "gather_evidence",
+    "get",
+    "json_body",
+    "text_of",
+]
 
 _MOST_TEXT = 65_536
 _MOST_NODES = 32
@@ -58,7 +68,7 @@ class Evidence:
     retry_at: float | None = None
 
 
-def gather(one: object, keys: Iterable[str]) -> Evidence:
+def gather_evidence(one: object, keys: Iterable[str]) -> Evidence:
     """Return what `one` tells; `keys` are the names under which bodies hold their code."""
     raised = isinstance(one, BaseException)
     text, ask = (text_of(one), _asked(one)) if raised else ("", partial(get, one))
@@ -125,9 +135,9 @@ def _json_body(ask: Ask) -> Mapping[Any, Any] | None:
     return None
 
 
-def failed_in(
+def failed_items(
     body: Mapping[Any, Any] | None, envelope: Envelope | None
-) -> tuple[Listed, list[Mapping[Any, Any]]] | None:
+) -> tuple[ItemList, list[Mapping[Any, Any]]] | None:
     """Return the items of a batch that a body says have failed, and how they are written; None when none did."""
     if envelope is None:
         return None
@@ -138,20 +148,20 @@ def failed_in(
     return None
 
 
-def _items(body: Mapping[Any, Any] | None, listed: Listed) -> list[Mapping[Any, Any]]:
+def _items(body: Mapping[Any, Any] | None, listed: ItemList) -> list[Mapping[Any, Any]]:
     place: Any = body
     for name in listed.at:
         place = place.get(name) if isinstance(place, Mapping) else None
     return [one for one in place if isinstance(one, Mapping)] if isinstance(place, list) else []
 
 
-def _bad(item: Mapping[Any, Any], listed: Listed, success: frozenset[str]) -> bool:
+def _bad(item: Mapping[Any, Any], listed: ItemList, success: frozenset[str]) -> bool:
     """Tell whether an item of a mixed list has failed: it has a code of no success, and words to go with it."""
     code = code_of(item.get(listed.code))
     return code is not None and code not in success and listed.message in item
 
 
-def walk(error: object) -> list[object]:
+def causes_of(error: object) -> list[object]:
     """Return an error and what it came from, nearest first; cycles and long chains are cut.
 
     What was merely being handled when it was raised is not among them: see `around`.

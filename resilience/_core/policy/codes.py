@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "Listed", "Rule"]
+__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "ItemList", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
 """Whether a request may have taken effect: refused before it did, in doubt, or a read or a success."""
@@ -56,7 +56,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ItemList:
     """Where a successful answer lists the items of a batch that failed, and what each says under which key.
 
     A mixed list holds those that went well too: there an item has failed when it tells a code that is no success.
@@ -77,7 +77,7 @@ class Envelope:
     message: str = ""
     success: frozenset[str] = frozenset()
     time: str = ""
-    failures: tuple[Listed, ...] = ()
+    failures: tuple[ItemList, ...] = ()
 
 
 class CodeRegistry:

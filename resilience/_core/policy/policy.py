@@ -14,11 +14,21 @@ from typing import Annotated, Any, Literal
 from ...errors import PolicyError, Problem
 from .codes import CodeRegistry
 from .section import Section
-from .sections import Admission, Breaker, Budget, Fallback, Hedge, Quota, Reconcile, Retry, Unknown
-from .stream_limits import Limits
+from .sections import (
+    AdmissionSettings,
+    BreakerSettings,
+    BudgetSettings,
+    FallbackSettings,
+    HedgeSettings,
+    QuotaSettings,
+    ReconcileSettings,
+    RetrySettings,
+    UnknownErrorSettings,
+)
+from .stream_limits import StreamSettings
 from .units import About, Spec
 
-__all__ = ["Operation", "Policy", "PolicySet"]
+__all__ = ["OperationSettings", "Policy", "PolicySet"]
 
 _DAY = 86400.0
 
@@ -45,31 +55,38 @@ class Policy(Section):
     ) = None
     attempt_timeout: Annotated[float, Spec("duration", 0, _DAY, "One attempt.", "5s", above=True)] | None = None
     retry: (
-        Annotated[Retry, About("How often, and after which delays, an attempt is made again.", "{max_attempts: 4}")]
+        Annotated[
+            RetrySettings, About("How often, and after which delays, an attempt is made again.", "{max_attempts: 4}")
+        ]
         | None
     ) = None
-    budget: Annotated[Budget, About("The share of calls that may be retries.", "{ratio: 20%, floor: 1/s}")] | None = (
-        None
-    )
+    budget: (
+        Annotated[BudgetSettings, About("The share of calls that may be retries.", "{ratio: 20%, floor: 1/s}")] | None
+    ) = None
     breaker: (
-        Annotated[Breaker, About("When to stop asking a service that fails or crawls.", "{failure_rate: 80%}")] | None
+        Annotated[BreakerSettings, About("When to stop asking a service that fails or crawls.", "{failure_rate: 80%}")]
+        | None
     ) = None
     quota: Annotated[
-        tuple[Quota, ...],
+        tuple[QuotaSettings, ...],
         About("What the API allows us to send; every attempt pays every window.", "[{rate: 10/s, burst: 10}]"),
     ] = ()
     admission: (
-        Annotated[Admission, About("How many attempts run and wait at the same time.", "{max_concurrent: 20}")] | None
+        Annotated[AdmissionSettings, About("How many attempts run and wait at the same time.", "{max_concurrent: 20}")]
+        | None
     ) = None
-    reconcile: Annotated[Reconcile, About("How a write in doubt is looked up.", "{checks: 2, wait: 500ms}")] | None = (
-        None
-    )
-    hedge: Annotated[Hedge, About("A second attempt beside a slow first one.", "{delay: 200ms}")] | None = None
+    reconcile: (
+        Annotated[ReconcileSettings, About("How a write in doubt is looked up.", "{checks: 2, wait: 500ms}")] | None
+    ) = None
+    hedge: Annotated[HedgeSettings, About("A second attempt beside a slow first one.", "{delay: 200ms}")] | None = None
     fallback: (
-        Annotated[Fallback, About("What the caller gets when a call fails for good.", "{last_good: 30s}")] | None
+        Annotated[FallbackSettings, About("What the caller gets when a call fails for good.", "{last_good: 30s}")]
+        | None
     ) = None
     stream: (
-        Annotated[Limits, About("Limits of a socket's streams, and what a slow reader's queue does.", "{ping: 30s}")]
+        Annotated[
+            StreamSettings, About("Limits of a socket's streams, and what a slow reader's queue does.", "{ping: 30s}")
+        ]
         | None
     ) = None
     stages: Annotated[
@@ -78,8 +95,9 @@ class Policy(Section):
     ] = ()
     """From Python `Stage` objects, or (name, options)."""
     unknown: Annotated[
-        Unknown, About("What to make of an error that nothing explains.", "{category: fatal, executed: maybe}")
-    ] = field(default_factory=Unknown)
+        UnknownErrorSettings,
+        About("What to make of an error that nothing explains.", "{category: fatal, executed: maybe}"),
+    ] = field(default_factory=UnknownErrorSettings)
     results: Annotated[Literal["classify", "ignore"], About("ignore: a returned body is never an error.", "ignore")] = (
         "classify"
     )
@@ -111,7 +129,7 @@ def geometry(policy: Policy) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(Section):
+class OperationSettings(Section):
     """Which policy the operations that match a glob get, and what is known about them."""
 
     match: Annotated[str, About("A glob of operation names, or of methods and paths.", '"fetch_*"')]
@@ -130,14 +148,14 @@ class PolicySet:
     """What one policy file says, the built-in policies beneath it included."""
 
     policies: Mapping[str, Policy]
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[OperationSettings, ...] = ()
     source: str = "built-in"
     tables: Mapping[str, CodeRegistry] = field(default_factory=dict)
     """The code tables that the file names by their path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
 
-    def rule_for(self, operation: str) -> Operation | None:
+    def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""
         for one in self.operations:
             if operation == one.match or fnmatchcase(operation, one.match):

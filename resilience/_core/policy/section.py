@@ -10,7 +10,7 @@ from ...errors import PolicyError, Problem
 from .codes import Category
 from .units import Spec, shown
 
-__all__ = ["Section", "about", "hints", "listed", "one_of"]
+__all__ = ["Section", "about", "hints", "listed", "one_of", "section_name"]
 
 A = TypeVar("A")
 
@@ -28,9 +28,14 @@ class Section:
             except PolicyError as error:
                 problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
             except ValueError as error:
-                problems.append(Problem(type(self).__name__, 0, 0, name, str(error)))
+                problems.append(Problem(section_name(type(self)), 0, 0, name, str(error)))
         if problems:
             raise PolicyError.of(problems)
+
+
+def section_name(section: type) -> str:
+    """Return the name of a settings class as messages and the JSON schema show it: `BreakerSettings` is `Breaker`."""
+    return section.__name__.removesuffix("Settings")
 
 
 def hints(section: type) -> dict[str, Any]:

@@ -16,25 +16,25 @@ from .units import About, Calls, Spec
 
 __all__ = [
     "NO_VALUE",
-    "Admission",
-    "Backoff",
-    "Breaker",
-    "Budget",
-    "Fallback",
-    "HalfOpen",
-    "Hedge",
-    "Lane",
-    "Quota",
-    "Reconcile",
-    "Retry",
-    "Unknown",
+    "AdmissionSettings",
+    "BackoffSettings",
+    "BreakerSettings",
+    "BudgetSettings",
+    "FallbackSettings",
+    "HalfOpenSettings",
+    "HedgeSettings",
+    "LaneSettings",
+    "QuotaSettings",
+    "ReconcileSettings",
+    "RetrySettings",
+    "UnknownErrorSettings",
 ]
 
 _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff(Section):
+class BackoffSettings(Section):
     """How the delay grows from retry to retry, and its noise."""
 
     kind: Annotated[
@@ -50,13 +50,13 @@ class Backoff(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retry(Section):
+class RetrySettings(Section):
     """How often, and after which delays, an attempt is made again."""
 
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in all, the first included.", "4")] = 3
-    backoff: Annotated[Backoff, About("How the delay grows from retry to retry.", "{initial: 200ms, max: 5s}")] = field(
-        default_factory=Backoff
-    )
+    backoff: Annotated[
+        BackoffSettings, About("How the delay grows from retry to retry.", "{initial: 200ms, max: 5s}")
+    ] = field(default_factory=BackoffSettings)
     stop: Callable[..., Any] | None = None
     """A stop object of tenacity, from Python alone; it takes the place of `max_attempts`."""
     wait: Callable[..., Any] | None = None
@@ -64,7 +64,7 @@ class Retry(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget(Section):
+class BudgetSettings(Section):
     """The share of calls that may be retries: each call deposits `ratio`, each retry withdraws one."""
 
     ratio: Annotated[float, Spec("ratio", 0, 10, "Retries allowed for each call.", "20%")] = 0.2
@@ -72,7 +72,7 @@ class Budget(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HalfOpen(Section):
+class HalfOpenSettings(Section):
     """How an open breaker is tried again."""
 
     permits: Annotated[int, Spec("count", 1, 10_000, "Attempts let through at the same time.", "1")] = 1
@@ -80,7 +80,7 @@ class HalfOpen(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker(Section):
+class BreakerSettings(Section):
     """When to stop asking a service that fails or crawls, and for how long.
 
     It opens when `consecutive` failures come in a row, or when `failure_rate` of the attempts in the
@@ -104,8 +104,8 @@ class Breaker(Section):
     open_for: Annotated[float, Spec("duration", 0, _DAY, "How long it refuses.", "1s", above=True)] = 1.0
     growth: Annotated[float, Spec("factor", 1, 100, "Growth of that time each time a trial fails.", "2")] = 2.0
     open_max: Annotated[float, Spec("duration", 0, _DAY, "The longest time it refuses.", "5s", above=True)] = 5.0
-    half_open: Annotated[HalfOpen, About("How it is tried again.", "{permits: 1, successes: 1}")] = field(
-        default_factory=HalfOpen
+    half_open: Annotated[HalfOpenSettings, About("How it is tried again.", "{permits: 1, successes: 1}")] = field(
+        default_factory=HalfOpenSettings
     )
     wait: Annotated[
         Literal[False, True, "all"],
@@ -127,7 +127,7 @@ class Breaker(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quota(Section):
+class QuotaSettings(Section):
     """What the API allows us to send; every attempt pays. Never more than `burst` in any `burst / rate` seconds.
 
     Entries of one name are one window, whichever policy they stand in; without a name a window
@@ -156,11 +156,11 @@ class Quota(Section):
         Section.__post_init__(self)
         if isinstance(self.weight, int) and self.weight > self.burst:
             told = f"{self.weight} can never be sent: allowed is 0 up to the burst of {self.burst}"
-            raise PolicyError.of([Problem("Quota", 0, 0, "weight", told)])
+            raise PolicyError.of([Problem("QuotaSettings", 0, 0, "weight", told)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane(Section):
+class LaneSettings(Section):
     """How calls of one kind are let in. A lane of a priority above 0 is urgent."""
 
     reserve: Annotated[int, Spec("count", 0, _MANY, "Places for this lane alone.", "2")] = 0
@@ -168,14 +168,15 @@ class Lane(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admission(Section):
+class AdmissionSettings(Section):
     """How many attempts run at the same time, and how many wait for a place; who waits for anything else holds none."""
 
     max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Attempts that run at once.", "50")] = 50
     max_queue: Annotated[int, Spec("count", 0, _MANY, "Attempts that wait for a place.", "100")] = 0
     queue_timeout: Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a place.", "1s")] = 1.0
     lanes: Annotated[
-        Mapping[str, Lane], About("Lanes by name; cancel is always there.", "{cancel: {reserve: 2, priority: 1}}")
+        Mapping[str, LaneSettings],
+        About("Lanes by name; cancel is always there.", "{cancel: {reserve: 2, priority: 1}}"),
     ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -183,11 +184,11 @@ class Admission(Section):
         kept = sum(lane.reserve for lane in self.lanes.values())
         if kept >= self.max_concurrent:
             told = f"{kept} places are reserved: nothing is left of max_concurrent, {self.max_concurrent}"
-            raise PolicyError.of([Problem("Admission", 0, 0, "lanes", told)])
+            raise PolicyError.of([Problem("AdmissionSettings", 0, 0, "lanes", told)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reconcile(Section):
+class ReconcileSettings(Section):
     """How a write in doubt is looked up before it may be sent again.
 
     `window`, `processing` and `lag` are the API's bounds W, P and L; None takes the integration's. Where
@@ -211,7 +212,7 @@ class Reconcile(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hedge(Section):
+class HedgeSettings(Section):
     """A second attempt beside a slow first one; the first good answer wins. For idempotent operations alone.
 
     `percentile` learns the delay from the calls that went well; `delay` serves until it has. A
@@ -238,7 +239,7 @@ NO_VALUE = _NoValue()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback(Section):
+class FallbackSettings(Section):
     """What the caller gets when a call fails for good. A write that may have happened is never covered up.
 
     In this order: the last good answer for the same arguments where it is not older than `last_good`;
@@ -258,11 +259,11 @@ class Fallback(Section):
     def __post_init__(self) -> None:
         Section.__post_init__(self)
         if self.last_good is None and self.call is None and self.value is NO_VALUE:
-            raise PolicyError.of([Problem("Fallback", 0, 0, "", "expected last_good, call or value")])
+            raise PolicyError.of([Problem("FallbackSettings", 0, 0, "", "expected last_good, call or value")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown(Section):
+class UnknownErrorSettings(Section):
     """What to make of an error that no registry, HTTP status or transport name explains."""
 
     category: Annotated[Category, About("What helps against such an error.", "fatal")] = Category.RETRYABLE

@@ -8,13 +8,13 @@ from typing import Annotated, Literal, Self
 from .section import Section
 from .units import About, Spec
 
-__all__ = ["Limits", "Pace"]
+__all__ = ["MessageRate", "StreamSettings"]
 
 _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace(Section):
+class MessageRate(Section):
     """How many of something a span holds: never more than `burst` in any `burst / rate` seconds."""
 
     rate: Annotated[float, Spec("rate", 0, _MANY, "How many a second.", "8/s", above=True)] = 8.0
@@ -27,7 +27,7 @@ class Pace(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits(Section):
+class StreamSettings(Section):
     """The limits of a venue's sockets, a client's patience with one, and what a slow reader's queue does.
 
     Example:
@@ -36,14 +36,15 @@ class Limits(Section):
     """
 
     connects: Annotated[
-        Pace, About("New connections to one host, all clients of the policies together.", "{rate: 55/m, burst: 275}")
-    ] = field(default_factory=lambda: Pace(rate=55 / 60, burst=275))
-    subscribes: Annotated[Pace, About("Requests to subscribe, on one connection.", "{rate: 230/h, burst: 230}")] = (
-        field(default_factory=lambda: Pace(rate=230 / _HOUR, burst=230))
-    )
-    frames: Annotated[Pace, About("Frames sent on one connection, pings among them.", "{rate: 8/s, burst: 8}")] = field(
-        default_factory=Pace
-    )
+        MessageRate,
+        About("New connections to one host, all clients of the policies together.", "{rate: 55/m, burst: 275}"),
+    ] = field(default_factory=lambda: MessageRate(rate=55 / 60, burst=275))
+    subscribes: Annotated[
+        MessageRate, About("Requests to subscribe, on one connection.", "{rate: 230/h, burst: 230}")
+    ] = field(default_factory=lambda: MessageRate(rate=230 / _HOUR, burst=230))
+    frames: Annotated[
+        MessageRate, About("Frames sent on one connection, pings among them.", "{rate: 8/s, burst: 8}")
+    ] = field(default_factory=MessageRate)
     message_bytes: Annotated[int, Spec("count", 256, _MANY, "The longest frame sent.", "4096")] = 4096
     open_within: Annotated[float, Spec("duration", 0, _HOUR, "For one connection to open.", "10s", above=True)] = 10.0
     answer_within: Annotated[
@@ -78,8 +79,8 @@ class Limits(Section):
         changed: dict[str, object] = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            if isinstance(value, Pace):
-                changed[one.name] = Pace(rate=value.rate * pace, burst=value.burst)
+            if isinstance(value, MessageRate):
+                changed[one.name] = MessageRate(rate=value.rate * pace, burst=value.burst)
             elif isinstance(value, float):
                 changed[one.name] = value / pace
         return replace(self, **changed)  # type: ignore[arg-type]

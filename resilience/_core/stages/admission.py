@@ -12,24 +12,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..base.fork_safety import heeds_forks, new_lock
-from ..policy.sections import Admission as Settings
-from ..policy.sections import Lane
+from ..base.fork_safety import new_lock, register_for_fork
+from ..policy.sections import AdmissionSettings, LaneSettings
 
-__all__ = ["CANCEL", "Admission", "Track", "Waiter", "priority"]
+__all__ = ["CANCEL", "Admission", "LaneSlots", "Waiter", "priority"]
 
 CANCEL = "cancel"
 """The lane of cancels and of orders that only reduce; urgent wherever a policy does not say otherwise."""
-_USUAL = {CANCEL: Lane(priority=1)}
+_USUAL = {CANCEL: LaneSettings(priority=1)}
 
 
-def priority(settings: Settings | None, lane: str) -> int:
+def priority(settings: AdmissionSettings | None, lane: str) -> int:
     """Return the priority of a lane under these settings."""
     named = settings.lanes.get(lane) if settings is not None else None
-    return (named or _USUAL.get(lane) or Lane()).priority
+    return (named or _USUAL.get(lane) or LaneSettings()).priority
 
 
-class Track:
+class LaneSlots:
     """The running and the waiting of one lane. Changed under the admission's lock alone."""
 
     __slots__ = ("line", "name", "priority", "reserve", "running")
@@ -46,7 +45,7 @@ class Waiter:
 
     __slots__ = ("state", "track", "wake")
 
-    def __init__(self, track: Track, wake: Callable[[], Any]) -> None:
+    def __init__(self, track: LaneSlots, wake: Callable[[], Any]) -> None:
         self.track = track
         self.wake = wake
         self.state = "waiting"
@@ -60,37 +59,37 @@ class Admission:
 
     __slots__ = ("__weakref__", "_lock", "_running", "_tracks", "settings")
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AdmissionSettings) -> None:
         self._lock = new_lock()
         self._running = 0
-        self._tracks: dict[str, Track] = {}
+        self._tracks: dict[str, LaneSlots] = {}
         self.settings = settings
         self.retune(settings)
-        heeds_forks(self)
+        register_for_fork(self)
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin empty in a child: who ran and who waited has stayed in the parent."""
         self._running, self._tracks = 0, {}
         self.retune(self.settings)
 
-    def retune(self, settings: Settings) -> None:
+    def retune(self, settings: AdmissionSettings) -> None:
         """Take other settings; who runs and who waits stays."""
         with self._lock:
             self.settings = settings
-            for name, lane in {"": Lane(), **_USUAL, **settings.lanes}.items():
-                track = self._tracks.setdefault(name, Track(name))
+            for name, lane in {"": LaneSettings(), **_USUAL, **settings.lanes}.items():
+                track = self._tracks.setdefault(name, LaneSlots(name))
                 track.priority, track.reserve = lane.priority, lane.reserve
             known = sorted(self._tracks.values(), key=lambda track: -track.priority)
             self._tracks = {track.name: track for track in known}
             woken = self._grant()
         self._wake(woken)
 
-    def enter(self, lane: str) -> Track | None:
-        """Take a slot if there is one now and nobody of this rank waits; give it back by `leave`."""
+    def try_enter(self, lane: str) -> LaneSlots | None:
+        """Take a slot if there is one now and nobody of this rank waits; give it back by `release`."""
         with self._lock:
             return self._enter(self._track(lane))
 
-    def queue(self, lane: str, wake: Callable[[], Any]) -> Waiter:
+    def join_queue(self, lane: str, wake: Callable[[], Any]) -> Waiter:
         """Wait for a slot: `wake` is called when the waiter's state has changed, if it has not changed already.
 
         It may be called in any thread, once at most, and must not block.
@@ -114,7 +113,7 @@ class Admission:
             self._wake([away])
         return waiter
 
-    def settle(self, waiter: Waiter) -> Track | None:
+    def settle(self, waiter: Waiter) -> LaneSlots | None:
         """End a wait, once: returns the slot that was granted, else nothing, and the waiter is gone."""
         with self._lock:
             was, waiter.state = waiter.state, "over"
@@ -122,7 +121,7 @@ class Admission:
                 waiter.track.line.remove(waiter)
         return waiter.track if was == "granted" else None
 
-    def leave(self, slot: Track) -> None:
+    def release(self, slot: LaneSlots) -> None:
         """Give a slot back; it is handed to who waits for it."""
         with self._lock:
             woken = self._end(slot)
@@ -135,23 +134,23 @@ class Admission:
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _track(self, lane: str) -> Track:
+    def _track(self, lane: str) -> LaneSlots:
         return self._tracks.get(lane) or self._tracks[""]
 
-    def _enter(self, track: Track) -> Track | None:
+    def _enter(self, track: LaneSlots) -> LaneSlots | None:
         for one in self._tracks.values():
             if one.line and one.priority >= track.priority:
                 return None
         return self._start(track) if self._fits(track) else None
 
-    def _fits(self, track: Track) -> bool:
+    def _fits(self, track: LaneSlots) -> bool:
         free = self.settings.max_concurrent - self._running
         for one in self._tracks.values():
             if one.priority > track.priority and one.reserve > one.running:
                 free -= one.reserve - one.running
         return free > 0
 
-    def _start(self, track: Track) -> Track:
+    def _start(self, track: LaneSlots) -> LaneSlots:
         self._running += 1
         track.running += 1
         return track
@@ -167,14 +166,14 @@ class Admission:
                 woken.append(waiter)
         return woken
 
-    def _end(self, track: Track) -> list[Waiter]:
+    def _end(self, track: LaneSlots) -> list[Waiter]:
         if self._tracks.get(track.name) is not track:
             return []  # it was taken before a fork: it is not counted here
         self._running -= 1
         track.running -= 1
         return self._grant()
 
-    def _lowest(self, track: Track) -> Waiter | None:
+    def _lowest(self, track: LaneSlots) -> Waiter | None:
         """Return the newest waiter of the lowest lane below this one."""
         below = [one for one in self._tracks.values() if one.line and one.priority < track.priority]
         return below[-1].line[-1] if below else None

@@ -13,12 +13,12 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from ..base.fork_safety import heeds_forks, new_lock
-from ..policy.sections import Breaker as Settings
+from ..base.fork_safety import new_lock, register_for_fork
+from ..policy.sections import BreakerSettings
 from ..policy.units import Calls
 from .breaker_snapshot import VERSION, Snapshot, read
-from .outcome_window import CallWindow, Window
-from .pybreaker_state import States, Told, Watcher
+from .outcome_window import CallCountWindow, OutcomeWindow
+from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
 
 __all__ = ["Breaker", "Permit"]
 
@@ -39,22 +39,44 @@ class Permit:
 class Breaker:
     """Admits attempts or refuses them. Safe across threads and tasks.
 
-    `gate` is the closed breaker's generation, or 0: one read decides the common case. A driver does
-    inline what `admit` and `succeeded` do while it is closed: `gate`, `streak` and `goods` (the window
+    `generation` is the closed breaker's generation, or 0: one read decides the common case. A driver does
+    inline what `admit` and `succeeded` do while it is closed: `generation`, `consecutive_failures` and `outcomes` (the window
     of settled attempts) are there for it. A breaker that needs more than that (slow successes, a
-    listener of every success) keeps `gate` at 0 and is asked through its methods. Before the instant
-    `shut_until` it refuses everything, and a driver need not ask.
+    listener of every success) keeps `generation` at 0 and is asked through its methods. Before the instant
+    `open_until` it refuses everything, and a driver need not ask.
     """
 
     __slots__ = (
-        "__weakref__", "_clock", "_closed", "_each", "_emit", "_enough", "_generations", "_isolated", "_let_through",
-        "_lock", "_lost_after", "_open_for", "_permits", "_settings", "_slow_after", "_states", "_successes",
-        "_until", "_watchers", "gate", "goods", "key", "shadow", "shut_until", "streak",
+        "__weakref__",
+        "_clock",
+        "_closed",
+        "_each",
+        "_emit",
+        "_enough",
+        "_generations",
+        "_isolated",
+        "_let_through",
+        "_lock",
+        "_lost_after",
+        "_open_for",
+        "_permits",
+        "_settings",
+        "_slow_after",
+        "_states",
+        "_successes",
+        "_until",
+        "_watchers",
+        "consecutive_failures",
+        "generation",
+        "key",
+        "open_until",
+        "outcomes",
+        "shadow",
     )  # fmt: skip
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BreakerSettings,
         clock: Callable[[], float],
         *,
         key: str = "",
@@ -76,79 +98,81 @@ class Breaker:
         self._emit = emit
         self.key = key
         self.shadow = settings.mode == "shadow"
-        self.goods = CallWindow(span.count, clock()) if isinstance(span, Calls) else Window(span, clock())
+        self.outcomes = (
+            CallCountWindow(span.count, clock()) if isinstance(span, Calls) else OutcomeWindow(span, clock())
+        )
         self._enough = min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls
         self._slow_after = settings.slow_after if settings.slow_rate is not None else None
         self._lost_after = lost_after
         self._lock = new_lock()
-        self._states = States(key, settings.open_for, lambda: (self.streak, self._successes))
-        self._watchers: tuple[Watcher, ...] = ()
+        self._states = BreakerState(key, settings.open_for, lambda: (self.consecutive_failures, self._successes))
+        self._watchers: tuple[ListenerAdapter, ...] = ()
         self._each = self._isolated = False
         self._permits: set[Permit] = set()
-        self.streak = self._successes = self._let_through = 0
-        self._until = self.shut_until = -inf
+        self.consecutive_failures = self._successes = self._let_through = 0
+        self._until = self.open_until = -inf
         self._open_for = settings.open_for
         self._generations = count(1)
         self._begin()
-        heeds_forks(self)
+        register_for_fork(self)
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """Take all permits back in a child: whose trials they were has stayed in the parent."""
         self._permits = set()
 
     # --- asked by every attempt -------------------------------------------------------------
 
-    def admit(self, now: float, *, urgent: bool = False) -> int | Permit | None:
+    def admit(self, now: float, *, high_priority: bool = False) -> int | Permit | None:
         """Let an attempt through: a generation while closed, a permit while half-open, None refuses.
 
         While all permits are out, one urgent attempt at a time has a spare one.
         """
-        ticket: int | Permit | None = self._closed
-        if not ticket:
+        permit: int | Permit | None = self._closed
+        if not permit:
             with self._lock:
-                ticket = self._closed or self._trial(now, urgent)
-                if ticket is None and self.shadow:
+                permit = self._closed or self._trial(now, high_priority)
+                if permit is None and self.shadow:
                     self._let_through += 1
-                    ticket = _LET_THROUGH
-        if self._each and ticket is not None:
-            self._states.queue.append(Told("before_call"))
-        return ticket
+                    permit = _LET_THROUGH
+        if self._each and permit is not None:
+            self._states.queue.append(QueuedNotice("before_call"))
+        return permit
 
-    def succeeded(self, ticket: int | Permit, began: float) -> None:
+    def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""
         now, slow = began, False
         if self._slow_after is not None:
             now = self._clock()
             slow = now - began > self._slow_after
         if slow:
-            counted = self._count_against(ticket, now, slow=True)
-        elif ticket == self._closed:
-            self.streak = 0
-            self.goods.add_common(now)
+            counted = self._count_against(permit, now, slow=True)
+        elif permit == self._closed:
+            self.consecutive_failures = 0
+            self.outcomes.add_common(now)
             counted = True
         else:
-            counted = self._count_trial(ticket, now)
+            counted = self._count_trial(permit, now)
         if counted and self._each:
-            self._states.queue.append(Told("success"))
+            self._states.queue.append(QueuedNotice("success"))
 
-    def failed(self, ticket: int | Permit, now: float, error: object = None) -> None:
+    def failed(self, permit: int | Permit, now: float, error: object = None) -> None:
         """Settle an attempt that the service failed."""
-        self._count_against(ticket, now, error)
+        self._count_against(permit, now, error)
 
-    def released(self, ticket: int | Permit) -> None:
+    def released(self, permit: int | Permit) -> None:
         """Settle an attempt that says nothing of the service (neutral), or that was abandoned."""
-        if isinstance(ticket, Permit):
+        if isinstance(permit, Permit):
             with self._lock:
-                self._permits.discard(ticket)
+                self._permits.discard(permit)
 
     def ready_at(self, now: float) -> float:
         """Return the monotonic instant from which an attempt may be admitted: `now`, later, or never (inf).
 
         While half-open it is `now`: a permit that is out may come back at any moment.
         """
-        return max(now, self.shut_until)
+        return max(now, self.open_until)
 
-    def tell(self, emit: Callable[..., None], fn: object = None) -> None:
+    def emit(self, emit: Callable[..., None], fn: object = None) -> None:
         """Tell what is queued, by `emit` and to pybreaker's listeners; asked after every lock is released."""
         queue = self._states.queue
         if not queue:
@@ -161,14 +185,14 @@ class Breaker:
             if event is not None:
                 emit(event, breaker=self.key, shadow=self.shadow or None)
             for watcher in self._watchers:
-                watcher.tell(method, self._states.load(), *((fn,) if method == "before_call" else args))
+                watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
 
-    def watch(self, watchers: tuple[Watcher, ...]) -> None:
+    def watch(self, watchers: tuple[ListenerAdapter, ...]) -> None:
         """Let these listeners of pybreaker's hear of it from now on."""
         with self._lock:
             self._watchers = watchers
-            self._each = any(one.each for one in watchers)
-            self._set_gate()
+            self._each = any(one.all_calls for one in watchers)
+            self._set_generation()
 
     # --- by hand ------------------------------------------------------------------------------
 
@@ -178,7 +202,7 @@ class Breaker:
         return self._states.current
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> BreakerSettings:
         """Return the settings it was made from."""
         return self._settings
 
@@ -194,7 +218,7 @@ class Breaker:
         """Close it and forget what it counted."""
         self._by_hand(self._close)
 
-    def retune(self, settings: Settings, lost_after: float) -> None:
+    def retune(self, settings: BreakerSettings, lost_after: float) -> None:
         """Take other settings: state, counts and permits stay; a window of another kind begins anew.
 
         An open breaker is open for no longer than the new settings allow.
@@ -202,17 +226,19 @@ class Breaker:
         with self._lock:
             now, span, before = self._clock(), settings.window, self._settings.window
             if isinstance(span, Calls) is not isinstance(before, Calls):
-                self.goods = CallWindow(span.count, now) if isinstance(span, Calls) else Window(span, now)
+                self.outcomes = (
+                    CallCountWindow(span.count, now) if isinstance(span, Calls) else OutcomeWindow(span, now)
+                )
             elif span != before:
-                self.goods.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
+                self.outcomes.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
             self._settings, self._lost_after = settings, lost_after
             self.shadow = settings.mode == "shadow"
             self._enough = min(settings.min_calls, span.count) if isinstance(span, Calls) else settings.min_calls
             self._slow_after = settings.slow_after if settings.slow_rate is not None else None
             grown = settings.open_for if self._closed else max(self._open_for, settings.open_for)
             self._open_for = min(grown, self._longest)
-            self._shut(min(self._until, now + self._longest))
-            self._set_gate()
+            self._set_open_until(min(self._until, now + self._longest))
+            self._set_generation()
 
     def export(self) -> dict[str, Any]:
         """Return its state as plain data, with the times that remain; `restore` takes it, in another process too."""
@@ -220,8 +246,8 @@ class Breaker:
             now = self._clock()
             left = max(0.0, self._until - now) if self.state == "open" else 0.0
             saved = Snapshot(
-                VERSION, self.state, self._isolated, left, self._open_for, self.streak, self._successes,
-                self.goods.export(now),
+                VERSION, self.state, self._isolated, left, self._open_for, self.consecutive_failures, self._successes,
+                self.outcomes.export(now),
             )  # fmt: skip
         return saved._asdict()
 
@@ -241,11 +267,11 @@ class Breaker:
         rules = self._settings
         with self._lock:
             now = self._clock()
-            good, bad, slow = self.goods.counts(now)
+            good, bad, slow = self.outcomes.counts(now)
             wait = None if self._isolated else max(0.0, self._until - now) if self.state == "open" else 0.0
             told = {
                 "key": self.key, "state": self.state, "isolated": self._isolated, "ready_in": wait,
-                "settled": {"succeeded": good, "failed": bad, "slow": slow}, "streak": self.streak,
+                "settled": {"succeeded": good, "failed": bad, "slow": slow}, "consecutive_failures": self.consecutive_failures,
                 "opens_for": self._open_for, "trials": len(self._permits), "trials_succeeded": self._successes,
                 "let_through": self._let_through,
             }  # fmt: skip
@@ -258,19 +284,19 @@ class Breaker:
     def mark(self) -> tuple[int, int, int]:
         """Return something that changes whenever it is used, for who looks twice."""
         with self._lock:
-            return self._closed, self.goods.seen, self._let_through
+            return self._closed, self.outcomes.seen, self._let_through
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _trial(self, now: float, urgent: bool) -> Permit | None:
+    def _trial(self, now: float, high_priority: bool) -> Permit | None:
         """Give a permit while half-open, turning so when it is time; None refuses."""
         if self._isolated or now < self._until:
             return None
-        self._states.turn("half-open")
+        self._states.change_to("half-open")
         self._permits = {permit for permit in self._permits if permit.expires > now}
         spares = sum(permit.spare for permit in self._permits)
         spare = len(self._permits) - spares >= self._settings.half_open.permits
-        if spare and (spares or not urgent):
+        if spare and (spares or not high_priority):
             return None
         permit = Permit(now + self._lost_after, spare)
         self._permits.add(permit)
@@ -278,9 +304,9 @@ class Breaker:
 
     def _tripped(self, now: float) -> bool:
         rules = self._settings
-        if rules.consecutive is not None and self.streak >= rules.consecutive:
+        if rules.consecutive is not None and self.consecutive_failures >= rules.consecutive:
             return True
-        good, bad, slow = self.goods.counts(now)
+        good, bad, slow = self.outcomes.counts(now)
         settled = good + bad
         if settled < self._enough:
             return False
@@ -289,18 +315,18 @@ class Breaker:
         return rules.slow_rate is not None and slow / settled >= rules.slow_rate
 
     def _open(self, now: float) -> None:
-        self._shut(now + self._open_for)
-        self._closed = self.gate = 0
+        self._set_open_until(now + self._open_for)
+        self._closed = self.generation = 0
         self._reset()
-        self._states.turn("open")
+        self._states.change_to("open")
 
     def _close(self, now: float) -> None:
         self._isolated = False
         self._open_for = self._settings.open_for
-        self._shut(-inf)
+        self._set_open_until(-inf)
         self._reset()
-        self.goods.clear(now)
-        self._states.turn("closed")
+        self.outcomes.clear(now)
+        self._states.change_to("closed")
         self._begin()
 
     def _force_open(self, now: float, isolated: bool) -> None:
@@ -315,17 +341,17 @@ class Breaker:
         else:
             self._open(now)
             self._isolated = saved.isolated
-            self._shut(now + saved.left)
+            self._set_open_until(now + saved.left)
         if saved.state == "half-open":
-            self._states.turn("half-open")
+            self._states.change_to("half-open")
         self._open_for = min(max(saved.open_for, self._settings.open_for), self._longest)
-        self.streak, self._successes = saved.streak, saved.successes
-        self.goods.load(saved.window, now)
+        self.consecutive_failures, self._successes = saved.consecutive_failures, saved.successes
+        self.outcomes.load(saved.window, now)
 
-    def _shut(self, until: float) -> None:
+    def _set_open_until(self, until: float) -> None:
         """Admit nothing before an instant; an isolated one admits nothing at all, and a shadow everything."""
         self._until = until
-        self.shut_until = -inf if self.shadow else inf if self._isolated else until
+        self.open_until = -inf if self.shadow else inf if self._isolated else until
 
     @property
     def _longest(self) -> float:
@@ -334,42 +360,42 @@ class Breaker:
     def _begin(self) -> None:
         """Begin a generation."""
         self._closed = next(self._generations)
-        self._set_gate()
+        self._set_generation()
 
-    def _set_gate(self) -> None:
-        self.gate = 0 if self._each or self._slow_after is not None else self._closed
+    def _set_generation(self) -> None:
+        self.generation = 0 if self._each or self._slow_after is not None else self._closed
 
     def _reset(self) -> None:
-        self.streak = self._successes = 0
+        self.consecutive_failures = self._successes = 0
         self._permits = set()
 
     # --- taking the lock ------------------------------------------------------------------------
 
-    def _count_against(self, ticket: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
+    def _count_against(self, permit: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
         """Count a failure, or a slow success; False when it counts no more."""
         self._states.load()  # before the lock: an import may run
         with self._lock:
-            trial = ticket in self._permits
-            if not trial and ticket != self._closed:
+            trial = permit in self._permits
+            if not trial and permit != self._closed:
                 return False
             if self._watchers and not slow:
-                self._states.queue.append(Told("failure", (error,)))
+                self._states.queue.append(QueuedNotice("failure", (error,)))
             if trial:
                 self._open_for = min(self._open_for * self._settings.growth, self._longest)
                 self._open(now)
                 return True
-            self.streak = 0 if slow else self.streak + 1
-            (self.goods.add_slow if slow else self.goods.add_rare)(now)
+            self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
+            (self.outcomes.add_slow if slow else self.outcomes.add_rare)(now)
             if self._tripped(now):
                 self._open(now)
             return True
 
-    def _count_trial(self, ticket: int | Permit, now: float) -> bool:
+    def _count_trial(self, permit: int | Permit, now: float) -> bool:
         """Count a good trial; False when its permit counts no more."""
         with self._lock:
-            if ticket not in self._permits:
+            if permit not in self._permits:
                 return False
-            self._permits = {permit for permit in self._permits if permit is not ticket}
+            self._permits = {one for one in self._permits if one is not permit}
             self._successes += 1
             if self._successes >= self._settings.half_open.successes:
                 self._close(now)
@@ -381,4 +407,4 @@ class Breaker:
         with self._lock:
             change(self._clock(), *args)
         if self._emit is not None:
-            self.tell(self._emit)
+            self.emit(self._emit)

@@ -25,7 +25,7 @@ class Snapshot(NamedTuple):
         isolated: open until it is closed by hand.
         left: seconds for which it still refuses.
         open_for: seconds for which it opens next time; a failed trial makes it grow.
-        streak: failures in a row.
+        consecutive_failures: failures in a row.
         successes: good trials while half-open.
         window: `{"slices": [...]}` or `{"calls": ..., "failed": [...], "slow": [...]}`.
     """
@@ -35,7 +35,7 @@ class Snapshot(NamedTuple):
     isolated: bool
     left: float
     open_for: float
-    streak: int
+    consecutive_failures: int
     successes: int
     window: dict[str, Any]
 
@@ -107,7 +107,7 @@ _RIGHT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "isolated": (lambda value: isinstance(value, bool), "true or false"),
     "left": (_seconds, "seconds"),
     "open_for": (_seconds, "seconds"),
-    "streak": (_count, "a count"),
+    "consecutive_failures": (_count, "a count"),
     "successes": (_count, "a count"),
     "window": (_window, "the counts of a window"),
 }

@@ -8,8 +8,8 @@ fails, attempts stay at 1 + ratio times the calls.
 from __future__ import annotations
 
 from ..base.fork_safety import new_lock
-from ..policy.sections import Budget as Settings
-from .outcome_window import Window
+from ..policy.sections import BudgetSettings
+from .outcome_window import OutcomeWindow
 
 __all__ = ["Budget"]
 
@@ -24,14 +24,14 @@ class Budget:
 
     __slots__ = ("_floor", "_lock", "_ratio", "deposits", "settings")
 
-    def __init__(self, settings: Settings, now: float) -> None:
+    def __init__(self, settings: BudgetSettings, now: float) -> None:
         self.settings = settings
         self._ratio = settings.ratio
         self._floor = settings.floor * _SPAN
         self._lock = new_lock()
-        self.deposits = Window(_SPAN, now)
+        self.deposits = OutcomeWindow(_SPAN, now)
 
-    def retune(self, settings: Settings) -> None:
+    def retune(self, settings: BudgetSettings) -> None:
         """Take another share; calls and retries that were counted stay."""
         with self._lock:
             self.settings = settings

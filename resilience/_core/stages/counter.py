@@ -10,10 +10,10 @@ from itertools import count
 
 from ..base.fork_safety import new_lock
 
-__all__ = ["Tally"]
+__all__ = ["Counter"]
 
 
-class Tally:
+class Counter:
     """A count that only grows. Safe across threads.
 
     Attributes:

@@ -12,21 +12,21 @@ from typing import Any, NamedTuple
 
 from ...errors import RejectedError
 from ..classify.failure import Failure
-from ..policy.sections import NO_VALUE, Fallback
+from ..policy.sections import NO_VALUE, FallbackSettings
 
-__all__ = ["Instead", "LastGood", "instead", "wanted"]
+__all__ = ["StaleAnswers", "Substitute", "applies_to", "find_substitute"]
 
 _MOST = 1024  # answers kept for one operation
 
 
-class Instead(NamedTuple):
+class Substitute(NamedTuple):
     """What stands in: a value, or a function that is asked with the call."""
 
     value: Any = None
     asked: bool = False
 
 
-class LastGood:
+class StaleAnswers:
     """The last good answer for each set of arguments, while it is young enough. Safe across threads and tasks."""
 
     __slots__ = ("_answers", "longest")
@@ -45,20 +45,20 @@ class LastGood:
         while len(self._answers) > _MOST:
             self._answers.popitem(last=False)
 
-    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float) -> Instead | None:
+    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float) -> Substitute | None:
         """Return the answer that these arguments had last, unless it is too old."""
         try:
             at, answer = self._answers[_key(args, kwargs)]
         except (KeyError, TypeError):
             return None
-        return Instead(answer) if now - at <= self.longest else None
+        return Substitute(answer) if now - at <= self.longest else None
 
 
 def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return args, tuple(sorted(kwargs.items()))
 
 
-def wanted(rules: Fallback, error: object, failure: Failure | None, *, harmless: bool) -> bool:
+def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, *, harmless: bool) -> bool:
     """Tell whether the rules stand in for this error, or for this answer that is a failure."""
     if issubclass(type(error), RejectedError):
         return "rejected" in rules.on
@@ -66,13 +66,13 @@ def wanted(rules: Fallback, error: object, failure: Failure | None, *, harmless:
     return told and failure is not None and str(failure.category) in rules.on
 
 
-def instead(
-    rules: Fallback, good: LastGood | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float
-) -> Instead | None:
+def find_substitute(
+    rules: FallbackSettings, good: StaleAnswers | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float
+) -> Substitute | None:
     """Return what stands in, the freshest first: the last good answer, the function, the value."""
     found = None if good is None else good.find(args, kwargs, now)
     if found is not None:
         return found
     if rules.call is not None:
-        return Instead(asked=True)
-    return None if rules.value is NO_VALUE else Instead(rules.value)
+        return Substitute(asked=True)
+    return None if rules.value is NO_VALUE else Substitute(rules.value)

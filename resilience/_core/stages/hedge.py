@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..policy.sections import Hedge
+from ..policy.sections import HedgeSettings
 
-__all__ = ["Pace"]
+__all__ = ["HedgeDelay"]
 
 _KEPT = 128
 _ENOUGH = 20  # fewer calls than this say nothing of a percentile
 _EVERY = 16  # calls between two looks
 
 
-class Pace:
+class HedgeDelay:
     """How long calls of one operation take. Safe across threads and tasks: a lost sample changes little."""
 
     __slots__ = ("_known", "_next", "_recent", "rules")
 
-    def __init__(self, rules: Hedge) -> None:
+    def __init__(self, rules: HedgeSettings) -> None:
         self.rules = rules
         self._next = count().__next__
         self._recent: list[float] = []

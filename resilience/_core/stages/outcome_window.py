@@ -1,6 +1,6 @@
 """Running counts over the last seconds, to within a tenth of the span, or over the last calls, exactly.
 
-Everything that is counted takes a number of a `Tally`, which needs no lock; the rare things and the
+Everything that is counted takes a number of a `Counter`, which needs no lock; the rare things and the
 slow ones are also counted apart, by the owner under the owner's lock. No work grows with the number
 of calls, and numbers never go back: a success that was on its way while the window was cleared
 brings no old count back.
@@ -14,9 +14,9 @@ from math import inf
 from typing import Any
 
 from ..base.fork_safety import new_lock
-from .counter import Tally
+from .counter import Counter
 
-__all__ = ["CallWindow", "Counts", "Window"]
+__all__ = ["CallCountWindow", "Counts", "OutcomeWindow"]
 
 _SLICES = 10
 
@@ -24,7 +24,7 @@ Counts = tuple[int, int, int]
 """(common, rare, slow): the slow ones are among the common."""
 
 
-class Window:
+class OutcomeWindow:
     """Counts the things of the last `span` seconds. Safe across threads as said above.
 
     A driver does inline what `add_common` does: `end` and `numbers` are there for it. A checkpoint is
@@ -32,21 +32,21 @@ class Window:
     before that instant.
     """
 
-    __slots__ = ("_lock", "_marks", "_slice", "_tally", "end", "numbers", "rare", "slow", "span")
+    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "numbers", "rare", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:
         self.span = span
         self._slice = span / _SLICES
         self._lock = new_lock()
-        self._tally = Tally()
-        self.numbers = self._tally.numbers
+        self._counter = Counter()
+        self.numbers = self._counter.numbers
         self.rare = self.slow = 0
         self.clear(now)
 
     @property
     def seen(self) -> int:
         """Return how many things were counted since it was made."""
-        return self._tally.seen()
+        return self._counter.seen()
 
     def clear(self, now: float) -> None:
         """Forget everything."""
@@ -68,7 +68,7 @@ class Window:
     def add_common(self, now: float) -> None:
         """Count one common thing; takes no lock."""
         if now >= self.end:
-            self.turn(now)
+            self.close_slice(now)
         next(self.numbers)
 
     def add_rare(self, now: float) -> None:
@@ -81,7 +81,7 @@ class Window:
         self.add_common(now)
         self.slow += 1
 
-    def turn(self, now: float) -> None:
+    def close_slice(self, now: float) -> None:
         """Close the slice that has ended; ten times a span at most."""
         with self._lock:
             if now >= self.end:
@@ -109,7 +109,7 @@ class Window:
         self.clear(now)
         for ago, common, rare, slow in saved.get("slices", ()):
             if ago < self.span:
-                self._tally.skip(common + rare)
+                self._counter.skip(common + rare)
                 self.rare += rare
                 self.slow += slow
                 self._marks.append((now - ago, self.seen, self.rare, self.slow))
@@ -117,32 +117,32 @@ class Window:
     def _since(self, now: float) -> list[tuple[float, int, int, int]]:
         """Return the last checkpoint before the span, and those that are inside it."""
         if now >= self.end:
-            self.turn(now)
+            self.close_slice(now)
         since, marks = now - self.span, list(self._marks)
         while len(marks) > 1 and marks[1][0] <= since:
             del marks[0]
         return marks
 
 
-class CallWindow:
-    """Counts the last `size` things, whenever they happened. Used by drivers as a `Window` is.
+class CallCountWindow:
+    """Counts the last `size` things, whenever they happened. Used by drivers as a `OutcomeWindow` is.
 
     The rare and the slow keep their numbers; what lies `size` numbers back is forgotten.
     """
 
-    __slots__ = ("_nought", "_rare", "_slow", "_tally", "end", "numbers", "size")
+    __slots__ = ("_counter", "_nought", "_rare", "_slow", "end", "numbers", "size")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
         self.end = inf  # no slice ever ends
-        self._tally = Tally()
-        self.numbers = self._tally.numbers
+        self._counter = Counter()
+        self.numbers = self._counter.numbers
         self.clear(now)
 
     @property
     def seen(self) -> int:
         """Return how many things were counted since it was made."""
-        return self._tally.seen()
+        return self._counter.seen()
 
     def clear(self, _now: float) -> None:
         """Forget everything."""
@@ -155,7 +155,7 @@ class CallWindow:
         self._nought = max(self._nought, self.seen - self.size)
         self.size = size
 
-    def turn(self, _now: float) -> None:
+    def close_slice(self, _now: float) -> None:
         """Nothing: a count of calls has no slices."""
 
     def add_common(self, _now: float) -> None:
@@ -186,13 +186,13 @@ class CallWindow:
     def load(self, saved: dict[str, Any], now: float) -> None:
         """Take counts that `export` gave; those of another kind of window stay out."""
         self.clear(now)
-        self._tally.skip(saved.get("calls", 0))
+        self._counter.skip(saved.get("calls", 0))
         last = self._nought + saved.get("calls", 0)
         self._rare.extend(last - ago for ago in saved.get("failed", ()))
         self._slow.extend(last - ago for ago in saved.get("slow", ()))
 
     def _add(self, kept: deque[int]) -> None:
-        number = self._tally.take()
+        number = self._counter.take()
         kept.append(number)
         self._forget(number)
 

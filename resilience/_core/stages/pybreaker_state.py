@@ -16,13 +16,13 @@ from ..base.fork_safety import new_lock
 if TYPE_CHECKING:
     import pybreaker
 
-__all__ = ["States", "Told", "Watcher", "is_watcher"]
+__all__ = ["BreakerState", "ListenerAdapter", "QueuedNotice", "is_watcher"]
 
 _TOLD = {"open": "circuit_opened", "half-open": "circuit_half_opened", "closed": "circuit_closed"}
 _METHODS = ("before_call", "failure", "success", "state_change")
 
 
-class Told(NamedTuple):
+class QueuedNotice(NamedTuple):
     """One thing to tell: the method of a pybreaker listener with its arguments, and our event where there is one."""
 
     method: str
@@ -30,23 +30,23 @@ class Told(NamedTuple):
     event: str | None = None
 
 
-class Watcher:
+class ListenerAdapter:
     """A pybreaker listener. One that raises is reported once, and hears nothing any more.
 
     Attributes:
-        each: it asks for every success or every call, so that no success of its breakers may go uncounted by it.
+        all_calls: it asks for every success or every call, so that no success of its breakers may go uncounted by it.
         over: it hears nothing any more.
     """
 
-    __slots__ = ("_dropped", "each", "listener", "over")
+    __slots__ = ("_dropped", "all_calls", "listener", "over")
 
     def __init__(self, listener: Any, dropped: Callable[[Any, Exception], None]) -> None:
         self.listener = listener
         self._dropped = dropped
-        self.each = any(_own(listener, name) for name in ("before_call", "success"))
+        self.all_calls = any(_own(listener, name) for name in ("before_call", "success"))
         self.over = False
 
-    def tell(self, method: str, *args: Any) -> None:
+    def emit(self, method: str, *args: Any) -> None:
         """Call a method of the listener that it has."""
         told = getattr(self.listener, method, None)
         if told is None or self.over:
@@ -69,7 +69,7 @@ def _own(listener: object, name: str) -> bool:
     return method is not None and not str(getattr(method, "__module__", "")).startswith("pybreaker")
 
 
-class States:
+class BreakerState:
     """The state of one breaker, and the queue of what is to be told. Its owner holds a lock around every change.
 
     Args:
@@ -86,7 +86,7 @@ class States:
         self._counts = counts
         self._lock = new_lock()
         self._real: pybreaker.CircuitBreaker | None = None
-        self.queue: deque[Told] = deque()
+        self.queue: deque[QueuedNotice] = deque()
 
     @property
     def current(self) -> str:
@@ -101,14 +101,14 @@ class States:
                 self._real = self._real or made
         return self._real
 
-    def turn(self, state: str) -> None:
+    def change_to(self, state: str) -> None:
         """Go to this state; going nowhere tells nothing."""
         if state != self.current:
             real = self.load()
             {"open": real.open, "half-open": real.half_open, "closed": real.close}[state]()
 
     def _changed(self, old: Any, new: Any) -> None:
-        self.queue.append(Told("state_change", (old, new), _TOLD[new.name]))
+        self.queue.append(QueuedNotice("state_change", (old, new), _TOLD[new.name]))
 
 
 def _pybreaker(

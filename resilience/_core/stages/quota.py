@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from ..policy.sections import Quota as Settings
-from .rate_window import Gauge, Turn
+from ..policy.sections import QuotaSettings
+from .rate_window import QueueTicket, RateWindow
 
 __all__ = ["Cost", "Quota", "Quotas", "pay", "undo"]
 
-Cost = tuple[Gauge, int]
+Cost = tuple[RateWindow, int]
 """A window and how many of its sends an attempt is worth."""
 Weight = int | Callable[..., int] | None
 _DAY, _LARGE = 86400.0, 1e12
@@ -35,26 +35,26 @@ class Quota:
 
     __slots__ = ("common", "key", "reserved", "settings", "span")
 
-    def __init__(self, settings: Settings, key: str = "", before: Quota | None = None) -> None:
+    def __init__(self, settings: QuotaSettings, key: str = "", before: Quota | None = None) -> None:
         """Begin empty, or where a quota of other settings ends: a reload forgets no send."""
         self.settings = settings
         self.key = key
         kept = _kept(settings)
         self.span = settings.burst / settings.rate
-        self.common = Gauge(settings.burst - kept, self.span)
-        self.reserved = Gauge(kept, self.span) if kept else None
+        self.common = RateWindow(settings.burst - kept, self.span)
+        self.reserved = RateWindow(kept, self.span) if kept else None
         if before is not None:
-            sends = [at for gauge in before._gauges for at in tuple(gauge.sends)]
-            for gauge in self._gauges:  # in both: who may have been which is not known any more
-                gauge.follow(sends, before.held_until)
+            sends = [at for rate_window in before._gauges for at in tuple(rate_window.sends)]
+            for rate_window in self._gauges:  # in both: who may have been which is not known any more
+                rate_window.follow(sends, before.held_until)
 
-    def retune(self, settings: Settings) -> None:
+    def retune(self, settings: QuotaSettings) -> None:
         """Take other settings in place: what was sent counts on, holds stay, and who waits keeps the place."""
         kept, common, before = _kept(settings), self.common, self.reserved
         self.span = span = settings.burst / settings.rate
         homeless = common.retune(settings.burst - kept, span, () if kept or before is None else tuple(before.sends))
         if kept:
-            reserved = before or Gauge(kept, span)
+            reserved = before or RateWindow(kept, span)
             homeless = reserved.retune(kept, span, homeless)
             if before is None:
                 reserved.follow((), common.held_until)
@@ -64,20 +64,20 @@ class Quota:
             self.reserved = None
         self.settings = settings
 
-    def cost(self, now: float, weight: int, turn: Turn | None, *, urgent: bool) -> Cost:
+    def cost(self, now: float, weight: int, queue_ticket: QueueTicket | None, *, high_priority: bool) -> Cost:
         """Return where an attempt pays: in the common window, or an urgent one where it may leave first."""
         reserved = self.reserved
-        if reserved is None or not urgent or weight > reserved.most:
+        if reserved is None or not high_priority or weight > reserved.most:
             return self.common, weight
-        if turn is not None and turn.gauge in (self.common, reserved):
-            return turn.gauge, weight
+        if queue_ticket is not None and queue_ticket.rate_window in (self.common, reserved):
+            return queue_ticket.rate_window, weight
         common = self.common.ready_at(now, weight)
         return (self.common if common <= now or common <= reserved.ready_at(now, weight) else reserved), weight
 
     def hold(self, now: float, until: float) -> None:
         """Let nobody send before an instant."""
-        for gauge in self._gauges:
-            gauge.hold(now, until)
+        for rate_window in self._gauges:
+            rate_window.hold(now, until)
 
     def drain(self, now: float, left: int) -> None:
         """Learn from the API how many sends are left; what we thought we had beyond that is used."""
@@ -88,15 +88,15 @@ class Quota:
 
     def left(self, now: float) -> int:
         """Return how many attempts could be sent at once."""
-        return sum(gauge.left(now) for gauge in self._gauges)
+        return sum(rate_window.left(now) for rate_window in self._gauges)
 
     @property
     def held_until(self) -> float:
         """The instant before which nobody sends; -inf when there never was one."""
-        return max(gauge.held_until for gauge in self._gauges)
+        return max(rate_window.held_until for rate_window in self._gauges)
 
     @property
-    def _gauges(self) -> tuple[Gauge, ...]:
+    def _gauges(self) -> tuple[RateWindow, ...]:
         return (self.common,) if self.reserved is None else (self.common, self.reserved)
 
 
@@ -114,12 +114,12 @@ class Quotas:
         self.plain = self.entries[0].common if ones and len(self.entries) == 1 else None
         """The one window of an operation that pays one send in one: what a driver asks inline."""
 
-    def at_once(self, now: float) -> bool:
+    def pay_at_once(self, now: float) -> bool:
         """Pay one send in each window if all of them have room, as a driver does inline; else nothing is taken."""
         gauges = self._ones or ()
-        for place, gauge in enumerate(gauges):
-            if gauge.easy and gauge.sends[0] + gauge.span <= now:
-                gauge.sends.append(now)
+        for place, rate_window in enumerate(gauges):
+            if rate_window.fast_path and rate_window.sends[0] + rate_window.span <= now:
+                rate_window.sends.append(now)
             else:
                 undo(now, [(one, 1) for one in gauges[:place]])
                 return False
@@ -129,10 +129,12 @@ class Quotas:
         """Return what each window is paid for a call with these arguments."""
         return tuple(_weight(one, args, kwargs) for one in self._weights)
 
-    def costs(self, now: float, weights: tuple[int, ...], turn: Turn | None, *, urgent: bool) -> list[Cost]:
+    def costs(
+        self, now: float, weights: tuple[int, ...], queue_ticket: QueueTicket | None, *, high_priority: bool
+    ) -> list[Cost]:
         """Return where an attempt pays; what weighs nothing pays nothing."""
         both = zip(self.entries, weights, strict=True)
-        return [one.cost(now, weight, turn, urgent=urgent) for one, weight in both if weight]
+        return [one.cost(now, weight, queue_ticket, high_priority=high_priority) for one, weight in both if weight]
 
     def told(
         self,
@@ -183,36 +185,36 @@ class Quotas:
         return next((one for one in self.entries if one.settings.burst == limit), self.entries[0])
 
 
-def _kept(settings: Settings) -> int:
+def _kept(settings: QuotaSettings) -> int:
     """Return how many sends of the window are for urgent lanes alone."""
     return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
 
 
-def pay(now: float, costs: Sequence[Cost], turn: Turn | None) -> tuple[float, Gauge | None]:
+def pay(now: float, costs: Sequence[Cost], queue_ticket: QueueTicket | None) -> tuple[float, RateWindow | None]:
     """Take all costs at once, or none: returns (`now`, None), or the latest instant and the window that asks for it."""
     latest, slow = now, None
-    for gauge, weight in costs:
-        at = gauge.ready_at(now, weight, _own(turn, gauge))
+    for rate_window, weight in costs:
+        at = rate_window.ready_at(now, weight, _own(queue_ticket, rate_window))
         if at > latest:
-            latest, slow = at, gauge
+            latest, slow = at, rate_window
     if slow is not None:
         return latest, slow
-    for place, (gauge, weight) in enumerate(costs):
-        at = gauge.take(now, weight, _own(turn, gauge))
+    for place, (rate_window, weight) in enumerate(costs):
+        at = rate_window.take(now, weight, _own(queue_ticket, rate_window))
         if at > now:  # somebody was faster
             undo(now, costs[:place])
-            return at, gauge
+            return at, rate_window
     return now, None
 
 
 def undo(at: float, costs: Sequence[Cost]) -> None:
     """Give back what was paid at an instant."""
-    for gauge, weight in costs:
-        gauge.undo(at, weight)
+    for rate_window, weight in costs:
+        rate_window.undo(at, weight)
 
 
-def _own(turn: Turn | None, gauge: Gauge) -> Turn | None:
-    return turn if turn is not None and turn.gauge is gauge else None
+def _own(queue_ticket: QueueTicket | None, rate_window: RateWindow) -> QueueTicket | None:
+    return queue_ticket if queue_ticket is not None and queue_ticket.rate_window is rate_window else None
 
 
 def _weight(given: Weight, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:

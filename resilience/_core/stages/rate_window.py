@@ -13,87 +13,87 @@ from collections import deque
 from collections.abc import Iterable
 from math import inf
 
-from ..base.fork_safety import heeds_forks, new_lock
+from ..base.fork_safety import new_lock, register_for_fork
 
-__all__ = ["Gauge", "Turn"]
+__all__ = ["QueueTicket", "RateWindow"]
 
 _LOCKED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 _LOST_AFTER = 60.0  # seconds after which a turn that nobody took is forgotten
 
 
-class Turn:
+class QueueTicket:
     """A place in the line: the instant from which its owner may ask again, and what it costs."""
 
-    __slots__ = ("at", "gauge", "weight")
+    __slots__ = ("at", "rate_window", "weight")
 
-    def __init__(self, gauge: Gauge, at: float, weight: int) -> None:
-        self.gauge = gauge
+    def __init__(self, rate_window: RateWindow, at: float, weight: int) -> None:
+        self.rate_window = rate_window
         self.at = at
         self.weight = weight
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """Give the place up."""
-        self.gauge.leave(self)
+        self.rate_window.cancel(self)
 
 
-class Gauge:
+class RateWindow:
     """The sends of one window. Safe across threads and tasks. Times are monotonic seconds.
 
-    A driver does inline what `take` does in the common case, without the lock: where `easy` is true and
+    A driver does inline what `take` does in the common case, without the lock: where `fast_path` is true and
     `sends[0] + span` has passed it appends the present instant. Between these reads and the `append`
     no other thread can run under the GIL, because the interpreter switches after calls and backward
-    jumps alone. Without a GIL `easy` is never true.
+    jumps alone. Without a GIL `fast_path` is never true.
     """
 
-    __slots__ = ("__weakref__", "_held_until", "_line", "_lock", "easy", "most", "sends", "span")
+    __slots__ = ("__weakref__", "_held_until", "_line", "_lock", "fast_path", "most", "sends", "span")
 
     def __init__(self, most: int, span: float) -> None:
         self.most = most
         self.span = span
         self.sends: deque[float] = deque([-inf] * most, maxlen=most)
-        self.easy = not _LOCKED
-        self._line: list[Turn] = []
+        self.fast_path = not _LOCKED
+        self._line: list[QueueTicket] = []
         self._held_until = -inf
         self._lock = new_lock()
-        heeds_forks(self)
+        register_for_fork(self)
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let nobody stand in line in a child: who waited has stayed in the parent."""
         self._line = []
 
-    def ready_at(self, now: float, weight: int = 1, turn: Turn | None = None) -> float:
+    def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Return the instant from which a newcomer, or the owner of a turn, may leave: `now`, later, or inf."""
         with self._lock:
-            return self._instant(now, weight, turn)
+            return self._instant(now, weight, queue_ticket)
 
-    def take(self, now: float, weight: int = 1, turn: Turn | None = None) -> float:
+    def take(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Leave if it is possible now; returns `now`, or the instant from which to ask again, and nothing is taken."""
         with self._lock:
-            self.easy = False
-            at = self._instant(now, weight, turn)
+            self.fast_path = False
+            at = self._instant(now, weight, queue_ticket)
             if at > now:
-                if turn is not None:
-                    turn.at = at  # it keeps its place
+                if queue_ticket is not None:
+                    queue_ticket.at = at  # it keeps its place
             else:
                 self.sends.extend([now] * weight)
-                self._drop(turn)
+                self._drop(queue_ticket)
             self._ease(now)
             return at
 
-    def queue(self, now: float, weight: int) -> Turn:
+    def queue(self, now: float, weight: int) -> QueueTicket:
         """Stand in line; the turn says when to ask again."""
         with self._lock:
-            self.easy = False
+            self.fast_path = False
             while self._line and self._line[0].at + _LOST_AFTER < now:
                 del self._line[0]
-            turn = Turn(self, self._newcomer(now, weight), weight)
-            self._line.append(turn)
-            return turn
+            queue_ticket = QueueTicket(self, self._newcomer(now, weight), weight)
+            self._line.append(queue_ticket)
+            return queue_ticket
 
-    def leave(self, turn: Turn) -> None:
+    def cancel(self, queue_ticket: QueueTicket) -> None:
         """Give a place in the line up; those behind it keep their instants, newcomers come earlier."""
         with self._lock:
-            self._drop(turn)
+            self._drop(queue_ticket)
 
     def undo(self, at: float, weight: int) -> None:
         """Take back what `take` took at this instant: nothing was sent.
@@ -101,7 +101,7 @@ class Gauge:
         An older send that it had pushed out was a span ago by then, and limits nothing any more.
         """
         with self._lock:
-            self.easy = False
+            self.fast_path = False
             for _ in range(weight):
                 if self.sends[-1] == at:
                     self.sends.pop()
@@ -117,17 +117,17 @@ class Gauge:
         with self._lock:
             if until <= max(now, self._held_until):
                 return
-            self.easy = False
+            self.fast_path = False
             self._held_until = until
             line, self._line = self._line, []
-            for turn in line:
-                turn.at = max(turn.at, self._newcomer(turn.at, turn.weight))
-                self._line.append(turn)
+            for queue_ticket in line:
+                queue_ticket.at = max(queue_ticket.at, self._newcomer(queue_ticket.at, queue_ticket.weight))
+                self._line.append(queue_ticket)
 
     def drain(self, now: float, left: int) -> None:
         """Learn that only so many sends are left now, others having used the rest; it never makes room."""
         with self._lock:
-            self.easy = False
+            self.fast_path = False
             for _ in range(self._left(now) - max(0, left)):
                 self.sends.append(now)
             self._ease(now)
@@ -145,7 +145,7 @@ class Gauge:
     def retune(self, most: int, span: float, more: Iterable[float] = ()) -> list[float]:
         """Hold other sends in another span from now on; returns the sends that have no place any more, if any."""
         with self._lock:
-            self.easy = False  # before the sends are read: from here on nobody leaves but by `take`
+            self.fast_path = False  # before the sends are read: from here on nobody leaves but by `take`
             known = sorted(at for at in (*self.sends, *more) if at > -inf)
             self.sends = deque([-inf] * most, maxlen=most)
             self.sends.extend(known)
@@ -156,7 +156,7 @@ class Gauge:
         """Go on where windows of other settings ended: their sends count, and so does their hold."""
         self.sends.extend(sorted(sends))
         self._held_until = held_until
-        self.easy = False  # the next one to ask finds out
+        self.fast_path = False  # the next one to ask finds out
 
     # --- under the lock -----------------------------------------------------------------------
 
@@ -171,10 +171,10 @@ class Gauge:
             return max(now, self.sends[0] + self.span) if weight else now
         return max(now, max([self.sends[place] for place in range(weight)]) + self.span)
 
-    def _instant(self, now: float, weight: int, turn: Turn | None) -> float:
-        if turn is None:
+    def _instant(self, now: float, weight: int, queue_ticket: QueueTicket | None) -> float:
+        if queue_ticket is None:
             return self._newcomer(now, weight)
-        return max(self._room(now, weight), self._held_until, turn.at)
+        return max(self._room(now, weight), self._held_until, queue_ticket.at)
 
     def _newcomer(self, now: float, weight: int) -> float:
         """Return the instant of a newcomer, after everybody in line."""
@@ -183,18 +183,18 @@ class Gauge:
             return at
         at = max(at, self._line[-1].at)  # room that was given back is not for those who come last
         back = self.most - weight + 1
-        for turn in reversed(self._line):
-            back -= turn.weight
+        for queue_ticket in reversed(self._line):
+            back -= queue_ticket.weight
             if back <= 0:
-                return max(at, turn.at + self.span)
+                return max(at, queue_ticket.at + self.span)
         return max(at, self.sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
         return sum(at + self.span <= now for at in tuple(self.sends))
 
-    def _drop(self, turn: Turn | None) -> None:
-        if turn is not None and turn in self._line:
-            self._line.remove(turn)
+    def _drop(self, queue_ticket: QueueTicket | None) -> None:
+        if queue_ticket is not None and queue_ticket in self._line:
+            self._line.remove(queue_ticket)
 
     def _ease(self, now: float) -> None:
-        self.easy = not (_LOCKED or self._line or self._held_until > now)
+        self.fast_path = not (_LOCKED or self._line or self._held_until > now)

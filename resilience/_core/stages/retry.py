@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from ..policy.sections import Backoff, Retry
+from ..policy.sections import BackoffSettings, RetrySettings
 
 if TYPE_CHECKING:
     import tenacity
@@ -31,7 +31,7 @@ class Schedule:
 
     __slots__ = ("_of_user", "_stop", "_wait")
 
-    def __init__(self, retry: Retry, random: Random) -> None:
+    def __init__(self, retry: RetrySettings, random: Random) -> None:
         import tenacity
 
         self._of_user = retry.stop is not None or retry.wait is not None
@@ -79,7 +79,7 @@ class Schedule:
         return delay
 
 
-def bounds(backoff: Backoff, attempt: int) -> tuple[float, float]:
+def bounds(backoff: BackoffSettings, attempt: int) -> tuple[float, float]:
     """Return the least and the longest delay after this attempt, in seconds."""
     top = _top(backoff, attempt)
     if backoff.kind == "decorrelated":
@@ -87,7 +87,7 @@ def bounds(backoff: Backoff, attempt: int) -> tuple[float, float]:
     return {"none": top, "equal": top / 2, "full": 0.0}[backoff.jitter], top
 
 
-def _top(backoff: Backoff, attempt: int) -> float:
+def _top(backoff: BackoffSettings, attempt: int) -> float:
     """Return the delay after this attempt, capped, before jitter."""
     initial, longest = backoff.initial, backoff.max
     if backoff.kind == "constant":
@@ -103,7 +103,7 @@ def _top(backoff: Backoff, attempt: int) -> float:
     return min(initial * factor**steps, longest)
 
 
-def _wait(backoff: Backoff, random: Random) -> Any:
+def _wait(backoff: BackoffSettings, random: Random) -> Any:
     """Make tenacity's wait object for these settings."""
     from tenacity.wait import wait_base
 

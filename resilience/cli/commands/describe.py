@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from ..._core.policy.policy import Operation, PolicySet
+from ..._core.policy.policy import OperationSettings, PolicySet
 from ...telemetry.redaction import redact
 from ..diagram import flowchart
 from ..policy_files import Unusable, chosen, read
@@ -49,12 +49,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def described(policies: PolicySet, policy: str, operation: str | None, rule: Operation | None) -> dict[str, Any]:
+def described(
+    policies: PolicySet, policy: str, operation: str | None, rule: OperationSettings | None
+) -> dict[str, Any]:
     """Return one policy, or one operation under it, as plain data."""
     from ..._pipeline.pipeline import Pipeline
-    from ..._pipeline.shared_state import Shared
+    from ..._pipeline.shared_state import SharedState
 
-    shared = Shared()
+    shared = SharedState()
     shared.take(PolicySet({}), policies)
     pipeline = Pipeline(
         policies.policies[policy],
@@ -70,7 +72,7 @@ def described(policies: PolicySet, policy: str, operation: str | None, rule: Ope
 
 def _asked(
     policies: PolicySet, policy: str | None, operation: str | None
-) -> Iterator[tuple[str, str | None, Operation | None]]:
+) -> Iterator[tuple[str, str | None, OperationSettings | None]]:
     """Give (policy, operation, rule) for each thing to describe."""
     if operation is not None:
         rule = policies.rule_for(operation)

@@ -8,7 +8,7 @@ from math import floor
 
 from ..._core.call.reconcile import Fence
 from ..._core.policy.policy import Policy
-from ..._core.policy.sections import Breaker, Quota
+from ..._core.policy.sections import BreakerSettings, QuotaSettings
 from ..._core.policy.units import Calls
 from ..._core.stages.retry import bounds
 
@@ -97,13 +97,13 @@ def _rates(one: Policy) -> Told:
             return
 
 
-def _as_wide(quota: Quota, rules: Breaker) -> bool:
+def _as_wide(quota: QuotaSettings, rules: BreakerSettings) -> bool:
     """Tell whether all that a breaker sees pays this window: it is for every operation, and no narrower than it."""
     narrow = (quota.key == "operation" and rules.key != "operation") or (quota.key is not None and callable(quota.key))
     return not quota.operations and not narrow and isinstance(quota.weight, int) and quota.weight > 0
 
 
-def _most_in(window: float, quota: Quota) -> int:
+def _most_in(window: float, quota: QuotaSettings) -> int:
     weight = quota.weight if isinstance(quota.weight, int) else 1
     spans = floor(window / (quota.burst / quota.rate)) + 1
     return spans * (quota.burst // max(1, weight))

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from ..._core.policy.policy import Operation, Policy
-from ..._core.policy.sections import Quota
+from ..._core.policy.policy import OperationSettings, Policy
+from ..._core.policy.sections import QuotaSettings
 from ..._core.stages.admission import CANCEL
 from ..loading.extends import parent_of
 from ..loading.mistakes import printable
@@ -75,7 +75,7 @@ def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
     return ""
 
 
-def _blind_write(rule: Operation, layer: Layer) -> str:
+def _blind_write(rule: OperationSettings, layer: Layer) -> str:
     """Say that a write can be neither looked up nor sent again."""
     policy = layer.made.policies.get(rule.policy or "")
     write = rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
@@ -86,7 +86,7 @@ def _blind_write(rule: Operation, layer: Layer) -> str:
     return "a write without key and reconcile: one in doubt is neither looked up nor sent again, it ends as unknown"
 
 
-def _hidden(rules: list[tuple[Operation, Node]]) -> Told:
+def _hidden(rules: list[tuple[OperationSettings, Node]]) -> Told:
     """Compare each entry with those before it."""
     left = _MOST
     for place, (rule, node) in enumerate(rules):
@@ -116,11 +116,11 @@ def _hidden(rules: list[tuple[Operation, Node]]) -> Told:
                 break
 
 
-def _same(one: Operation, other: Operation) -> bool:
+def _same(one: OperationSettings, other: OperationSettings) -> bool:
     return (one.policy, one.idempotent, one.key, one.lane) == (other.policy, other.idempotent, other.key, other.lane)
 
 
-def _lanes(rules: list[tuple[Operation, Node]], layer: Layer, file: str) -> Told:
+def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Told:
     """Lanes that no entry leads to, and entries that lead to a lane which their policy does not have."""
     policies = layer.made.policies
     used = {(rule.policy, rule.lane) for rule, _ in rules if rule.lane is not None}
@@ -151,7 +151,7 @@ def _inherited(name: str, lane: str, layer: Layer, used: set[tuple[str | None, s
 
 def _windows(layer: Layer, file: str) -> Told:
     """Windows of one name with different settings: each policy takes the window from the other."""
-    first: dict[str, tuple[str, Quota]] = {}
+    first: dict[str, tuple[str, QuotaSettings]] = {}
     for name, node in layer.nodes.items():
         if node.file != file:
             continue

@@ -11,7 +11,7 @@ from threading import RLock
 from typing import Any
 
 from ..._core.policy import codes as core
-from ..._core.policy.codes import Category, Envelope, Listed, Rule
+from ..._core.policy.codes import Category, Envelope, ItemList, Rule
 from ...errors import PolicyError
 from ..loading.mappings import as_node
 from ..loading.mistakes import Mistakes
@@ -261,7 +261,7 @@ def _envelope(found: Mistakes, node: Node) -> Envelope | None:
     )
 
 
-def _failures(found: Mistakes, node: Node) -> tuple[Listed, ...]:
+def _failures(found: Mistakes, node: Node) -> tuple[ItemList, ...]:
     """Read where failed items are listed: one place, or a list of places that are looked at in this order."""
     if node.kind != "list":
         read = [_listed(found, node, "envelope.failures")]
@@ -270,7 +270,7 @@ def _failures(found: Mistakes, node: Node) -> tuple[Listed, ...]:
     return tuple(one for one in read if one is not None)
 
 
-def _listed(found: Mistakes, node: Node, path: str) -> Listed | None:
+def _listed(found: Mistakes, node: Node, path: str) -> ItemList | None:
     parts = found.fields(node, path, _LISTED) if node.kind == "mapping" else {}
     if not {"at", "code"} <= set(parts):
         found.add(node, path, "expected a mapping such as {at: data.failureList, code: errorCode}")
@@ -281,4 +281,4 @@ def _listed(found: Mistakes, node: Node, path: str) -> Listed | None:
         return None
     told = {name: _scalar(found, parts.get(name), f"{path}.{name}", "") for name in ("at", "code", "message", "key")}
     at = tuple(told["at"].split("."))
-    return Listed(at, told["code"], told["message"], told["key"], mixed is not None and mixed.plain is True)
+    return ItemList(at, told["code"], told["message"], told["key"], mixed is not None and mixed.plain is True)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..._core.policy import codes as core
-from ..._core.policy.policy import Operation, PolicySet
+from ..._core.policy.policy import OperationSettings, PolicySet
 from ..._core.policy.units import shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
@@ -140,7 +140,7 @@ def _codes_for(node: Node, shared: tuple[str, ...] | None, below: Layer) -> tupl
     return found.codes if found is not None else None
 
 
-def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple[Operation, ...]:
+def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple[OperationSettings, ...]:
     if node is None or (node.kind == "scalar" and node.plain is None):
         return ()
     if node.kind != "list":
@@ -153,7 +153,7 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
     for place, one in enumerate(node.value):
         path = f"operations[{place}]"
         before = found.count
-        values = section(Operation, one, path, found)
+        values = section(OperationSettings, one, path, found)
         if "match" not in values and found.count == before:
             found.add(one, path, "needs match: a glob of operation names")
         if values.get("policy") is not None and values["policy"] not in policies:
@@ -162,5 +162,5 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
             word = "" if named.said else str(values["policy"])
             found.add(named, f"{path}.policy", f"{told}; {found.hint(word, policies)}")
         if found.count == before:
-            made.append(Operation(**values))
+            made.append(OperationSettings(**values))
     return tuple(made)

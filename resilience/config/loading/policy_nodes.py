@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..._core.call.stage_plugins import missing
+from ..._core.call.stage_plugins import missing_stage
 from ..._core.policy.policy import Policy
 from ..._core.policy.section import listed
 from ..._core.policy.units import shown
@@ -59,7 +59,7 @@ def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
         else:
             found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
             continue
-        told = missing(uses[-1][0])
+        told = missing_stage(uses[-1][0])
         if told and one.said:
             told = f"{one.said} is no stage that is installed"
         if told:

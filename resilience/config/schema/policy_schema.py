@@ -13,8 +13,8 @@ from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..._core.policy.codes import Category
-from ..._core.policy.policy import Operation, Policy
-from ..._core.policy.section import Section, about, hints
+from ..._core.policy.policy import OperationSettings, Policy
+from ..._core.policy.section import Section, about, hints, section_name
 from ..._core.policy.sections import NO_VALUE
 from ..._core.policy.units import About, Spec
 from ..codes.code_tables import shipped_names
@@ -41,7 +41,7 @@ def policy_schema() -> Schema:
     """Return the schema of a policy file."""
     made = _Schemas()
     made.section(Policy, skip=("name", "codes", "stages"))
-    made.section(Operation)
+    made.section(OperationSettings)
     made.defs["Policy"]["properties"] = _own_of_a_policy() | made.defs["Policy"]["properties"]
     policy = {"anyOf": [{"$ref": "#/$defs/Policy"}, {"type": "null"}]}
     return {
@@ -108,19 +108,19 @@ class _Schemas:
 
     def section(self, kind: type[Section], *, skip: tuple[str, ...] = ()) -> Schema:
         """Define a settings class, and return the reference to it."""
-        if kind.__name__ not in self.defs:
-            self.defs[kind.__name__] = {}
+        if section_name(kind) not in self.defs:
+            self.defs[section_name(kind)] = {}
             allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
             given = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # every section is a dataclass
             required = [name for name in allowed if _required(given[name])]
-            self.defs[kind.__name__] = {
+            self.defs[section_name(kind)] = {
                 "description": (kind.__doc__ or "").split("\n")[0],
                 "type": "object",
                 "additionalProperties": False,
                 "properties": {name: self._key(hint, given[name]) for name, hint in allowed.items()},
                 **({"required": required} if required else {}),
             }
-        return {"$ref": f"#/$defs/{kind.__name__}"}
+        return {"$ref": f"#/$defs/{section_name(kind)}"}
 
     def _key(self, hint: Any, field: Field[Any]) -> Schema:
         inner, optional = _unwrapped(hint)

@@ -22,9 +22,9 @@ _ORDER = (
     ("Reconcile", "reconcile"),
     ("Hedge", "hedge"),
     ("Fallback", "fallback"),
-    ("Unknown", "unknown"),
-    ("Limits", "stream"),
-    ("Pace", "stream.connects, stream.subscribes and stream.frames"),
+    ("UnknownError", "unknown"),
+    ("Stream", "stream"),
+    ("MessageRate", "stream.connects, stream.subscribes and stream.frames"),
     ("Operation", "operations, each entry"),
 )
 

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import ccxt  # type: ignore[import-untyped]  # ccxt brings no types
 from ccxt.base.types import Entry  # type: ignore[import-untyped]  # nor here
 
-from ..._core.call.operation_info import Binding
-from ..._entry.operation_rules import Rules
+from ..._core.call.operation_info import OperationInfo
+from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
@@ -50,7 +50,7 @@ _PARTS = Parts(
 )
 
 
-def wrap(exchange: Any, rules: Rules) -> Any:
+def wrap(exchange: Any, rules: OperationRules) -> Any:
     """Return the exchange with every call that talks to it under a policy; everything else is as it was."""
     for logger in (logging.getLogger("ccxt.base.exchange"), exchange.logger):
         if isinstance(logger, logging.Logger):
@@ -62,13 +62,13 @@ def wrap(exchange: Any, rules: Rules) -> Any:
     return proxy_class(type(exchange))(_Exchange(exchange), in_params)
 
 
-class _Rules(Rules):
+class _Rules(OperationRules):
     """The rules of an exchange: a key that they name travels in `params`."""
 
-    def resolve(self, binding: Binding) -> tuple[Pipeline, Binding]:
+    def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
         """Return the pipeline and the binding, with the key where ccxt takes it."""
-        pipeline, bound = super().resolve(binding)
-        key, own = bound.key, binding.key
+        pipeline, bound = super().resolve(info)
+        key, own = bound.key, info.key
         if key is None or key == own or "." in key:
             return pipeline, bound
         taken = own is not None and key in own.partition(".")[2].split("|")
@@ -119,7 +119,7 @@ class _Exchange:
         await self._engine.__aenter__()
         return self
 
-    def resilience_binding(self, name: str, wrapped: Any) -> Binding | None:
+    def resilience_operation_info(self, name: str, wrapped: Any) -> OperationInfo | None:
         """Say how an operation takes part."""
         kind = self._kind(name)
         if kind is None:
@@ -128,16 +128,16 @@ class _Exchange:
             kind = kind._replace(key=None)
         known: dict[str, Any] = {"key": kind.key, "idempotent": kind.read or kind.harmless}
         if self._handle.venue is not None:
-            known |= self._handle.venue.binding(kind, wrapped)
-        return Binding(
+            known |= self._handle.venue.info(kind, wrapped)
+        return OperationInfo(
             operation=kind.operation,
             read=kind.read,
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
             lane=None if kind.read else lane_of(kind.operation),
-            refusals=REFUSALS,
-            results=False,
+            rejection_types=REFUSALS,
+            classify_results=False,
             **known,
         )
 

@@ -49,8 +49,8 @@ class Venue(Protocol):
     reads_by_get: bool
     """A GET never writes here."""
 
-    def binding(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
-        """Return fields of `Binding` for an operation: key, reconcile, fence, resync, signed."""
+    def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
+        """Return fields of `OperationInfo` for an operation: key, reconcile, fence, can_resync_clock, signs."""
 
     def prepared(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to sign and send.

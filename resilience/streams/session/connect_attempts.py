@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..._core.call.failure_report import caused_by
-from ..._core.call.plan import Plan, Ticket
+from ..._core.call.plan import PermitOrGeneration, Plan
 from ..._core.classify.failure import Failure
 from ..._core.stages.retry import bounds
 from ...errors import ApiError
@@ -40,37 +40,39 @@ class Attempts:
         breaker = self._plan.breaker
         return now if breaker is None else breaker.ready_at(now)
 
-    def begin(self, now: float) -> tuple[bool, Ticket | None]:
+    def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
         """Ask for leave to connect: (whether, the breaker's ticket)."""
         self._plan = self._planned()
         breaker, budget = self._plan.breaker, self._plan.budget
-        ticket = None if breaker is None else breaker.admit(now)
-        self._plan.tell_breaker()
-        if breaker is not None and ticket is None:
+        permit = None if breaker is None else breaker.admit(now)
+        self._plan.emit_breaker_events()
+        if breaker is not None and permit is None:
             return False, None
         if budget is not None and self.count == 0:
             budget.deposits.add_common(now)
-        return True, ticket
+        return True, permit
 
-    def settle(self, ticket: Ticket | None, began: float, *, well: bool | None, error: object = None) -> None:
+    def settle(
+        self, permit: PermitOrGeneration | None, began: float, *, well: bool | None, error: object = None
+    ) -> None:
         """Settle an attempt exactly once: well, failed, or neither (None)."""
         breaker = self._plan.breaker
-        if breaker is None or ticket is None:
+        if breaker is None or permit is None:
             return
         if well is None:
-            breaker.released(ticket)
+            breaker.released(permit)
         elif well:
-            breaker.succeeded(ticket, began)
+            breaker.succeeded(permit, began)
         else:
-            breaker.failed(ticket, self._plan.clock.monotonic(), error)
-        self._plan.tell_breaker()
+            breaker.failed(permit, self._plan.clock.monotonic(), error)
+        self._plan.emit_breaker_events()
 
     def classify(self, error: object) -> Failure:
         """Return what an error means to a stream: what never was a request cannot have been executed."""
         code = str(getattr(error, "close_code", None))
         if self._plan.classifier.rule(code) is not None:
             error = ApiError(code)  # the venue's own code, told by the close frame
-        failure = self._plan.classifier.classify(error, registry=self._plan.binding.registry)
+        failure = self._plan.classifier.classify(error, registry=self._plan.info.registry)
         if not isinstance(error, ApiError) and failure.executed != "n_a":
             failure = replace(failure, executed="n_a")
         return replace(failure, operation=self._plan.operation)
@@ -83,7 +85,7 @@ class Attempts:
     def note(self, failure: Failure, error: object) -> None:
         """Tell a failure to the policy's listeners and to the log."""
         self._tell("attempt_failed", failure, error)
-        if not failure.known and failure.code is not None and self._plan.classifier.first_sight(failure):
+        if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):
             self._tell("code_unknown", failure, error)
 
     def noted(self, error: object) -> Failure:
@@ -139,7 +141,7 @@ class Attempts:
         return delay
 
     def _tell(self, name: str, failure: Failure, error: object, **fields: Any) -> None:
-        self._plan.tell(
+        self._plan.emit(
             name,
             attempt=self.count,
             category=str(failure.category),

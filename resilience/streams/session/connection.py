@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from ..._core.call.plan import Ticket
-from ..._core.policy.stream_limits import Limits, Pace
-from ..._core.stages.rate_window import Gauge
+from ..._core.call.plan import PermitOrGeneration
+from ..._core.policy.stream_limits import MessageRate, StreamSettings
+from ..._core.stages.rate_window import RateWindow
 from .dialect import Arg, Dialect, batched
 from .heartbeat import Heartbeat
 from .request import Request
@@ -26,9 +26,9 @@ Wanted = dict[Hashable, Arg]
 """The subscriptions that a user wants, in the order in which they were asked for."""
 
 
-def gauge_of(pace: Pace) -> Gauge:
+def gauge_of(pace: MessageRate) -> RateWindow:
     """Return an exact sliding window for a pace."""
-    return Gauge(pace.burst, pace.span)
+    return RateWindow(pace.burst, pace.span)
 
 
 @dataclass(slots=True)
@@ -56,8 +56,10 @@ class Link:
         relogins: how often it had to log in again.
     """
 
-    def __init__(self, number: int, dialect: Dialect, limits: Limits, now: float, ticket: Ticket | None) -> None:
-        self.number, self.began, self.ticket = number, now, ticket
+    def __init__(
+        self, number: int, dialect: Dialect, limits: StreamSettings, now: float, permit: PermitOrGeneration | None
+    ) -> None:
+        self.number, self.began, self.permit = number, now, permit
         self._dialect, self._limits = dialect, limits
         self.opened: float | None = None
         self.ready = False

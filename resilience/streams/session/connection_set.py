@@ -40,13 +40,13 @@ class Lines(Standing):
     def connect(self, now: float, *, replacing: bool = False) -> list[Step]:
         """Make a connection, or find out when one may be made."""
         at = max(self.connects.ready_at(now), self.attempts.ready_at(now))
-        leave, ticket = self.attempts.begin(now) if at <= now else (False, None)
+        leave, permit = self.attempts.begin(now) if at <= now else (False, None)
         if not leave:
             at = max(at, now + _POLL)
             self.retry_at, self.renew_at = (self.retry_at, at) if replacing else (at, self.renew_at)
             return []
         self.connects.take(now)
-        link = Link(next(self.numbers), self.dialect, self.limits, now, ticket)
+        link = Link(next(self.numbers), self.dialect, self.limits, now, permit)
         self.links[link.number] = link
         if replacing:
             self.successor, self.renew_at = link, inf
@@ -128,7 +128,7 @@ class Lines(Standing):
         """
         self.links.pop(link.number, None)
         if link.live_at is None:
-            self.attempts.settle(link.ticket, link.began, well=well, error=error)
+            self.attempts.settle(link.permit, link.began, well=well, error=error)
         hard = any(one.sent for one in link.requests.values())
         return [Shut(link.number, hard), *link.let_go()]
 
@@ -167,7 +167,7 @@ class Lines(Standing):
     def _live(self, link: Link, now: float) -> list[Step]:
         """Everything wanted is live on this connection for the first time."""
         link.live_at = now
-        self.attempts.settle(link.ticket, link.began, well=True)
+        self.attempts.settle(link.permit, link.began, well=True)
         if link is self.successor:
             return self._swap(link, now)
         if self._failure is not None:

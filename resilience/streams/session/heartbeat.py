@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from ..._core.policy.stream_limits import Limits
+from ..._core.policy.stream_limits import StreamSettings
 
 __all__ = ["Heartbeat"]
 
@@ -20,7 +20,7 @@ class Heartbeat:
         held: the reader waits for a slow consumer: silence proves nothing.
     """
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: StreamSettings, now: float) -> None:
         self._limits = limits
         self.heard_at = now
         self.held = False

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..._core.base.clock import Clock
 from ..._core.classify.failure import Failure
-from ..._core.policy.stream_limits import Limits
-from ..._core.stages.rate_window import Gauge
+from ..._core.policy.stream_limits import StreamSettings
+from ..._core.stages.rate_window import RateWindow
 from ...errors import ApiError
 from .connect_attempts import Attempts
 from .connection import Link, Wanted
@@ -60,9 +60,9 @@ class Standing:
         self,
         name: str,
         dialect: Dialect,
-        limits: Limits,
+        limits: StreamSettings,
         attempts: Attempts,
-        connects: Gauge,
+        connects: RateWindow,
         *,
         private: bool,
         clock: Clock,

@@ -1,8 +1,7 @@
-"""What stands around a call's attempts: the fallback outermost, hedging inside it.
+"""Hedging: further attempts beside a slow first one; the first good answer wins.
 
-Like the drivers they come in two colours that look alike, and every decision is made in `_core`. A
-hedged attempt is a whole call of its own with retries, breaker and quota; all of them share one
-deadline, and the first good answer wins.
+Each hedged attempt is a whole call of its own, with retries, breaker and quota. All of them share one deadline and
+one key. The decisions (when to start another, how many) are made in `_core.stages.hedge` and `_Race`.
 """
 
 from __future__ import annotations
@@ -14,105 +13,24 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-from .._core.call.context import CONTEXT, Place, leave
-from .._core.call.plan import PLAIN, Plan
-from .._core.call.steps import Call
-from .._core.classify.attach import keep, kept
-from .._core.policy.sections import Fallback
-from .._core.stages.fallback import Instead, LastGood, instead, wanted
-from .._core.stages.hedge import Pace
+from .._core.call.context import CONTEXT, CallContext, exit_context
+from .._core.call.plan import Plan
+from .._core.classify.attach import attach_failure, attached_failure
+from .._core.stages.hedge import HedgeDelay
 from .system_clock import running_trio
 
-__all__ = ["fall_back_async", "fall_back_sync", "hedge_async", "hedge_sync"]
+__all__ = ["hedge_async", "hedge_sync"]
 
 Sync = Callable[..., Any]
 Async = Callable[..., Awaitable[Any]]
-Known = dict[str, Any]
+Memory = dict[str, Any]
 """What compiled calls of one function and operation remember; a reload hands it on."""
-
-
-# --- fallback ---------------------------------------------------------------------------------------
-
-
-def fall_back_sync(plan: Plan, call: Sync, known: Known) -> Sync:
-    """Return `call` with what stands in when it fails for good."""
-    rules, good = _rules(plan, known)
-
-    def covered(*args: Any, **kwargs: Any) -> Any:
-        try:
-            result = call(*args, **kwargs)
-            covering = _covering(plan, rules, good, result, args, kwargs)
-        except Exception as error:
-            covering = _covering(plan, rules, good, error, args, kwargs)
-            if covering is None:
-                raise
-        if covering is None:
-            return result
-        return rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
-
-    return covered
-
-
-def fall_back_async(plan: Plan, call: Async, known: Known) -> Async:
-    """Return async `call` with what stands in when it fails for good; a fallback function may be either colour."""
-    rules, good = _rules(plan, known)
-
-    async def covered(*args: Any, **kwargs: Any) -> Any:
-        try:
-            result = await call(*args, **kwargs)
-            covering = _covering(plan, rules, good, result, args, kwargs)
-        except Exception as error:
-            covering = _covering(plan, rules, good, error, args, kwargs)
-            if covering is None:
-                raise
-        if covering is None:
-            return result
-        value = rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
-        return await value if covering.asked and hasattr(value, "__await__") else value
-
-    return covered
-
-
-def _rules(plan: Plan, known: Known) -> tuple[Fallback, LastGood | None]:
-    rules = plan.policy.fallback
-    assert rules is not None
-    if rules.last_good is None:
-        return rules, None
-    good: LastGood = known.setdefault("good", LastGood(rules.last_good))
-    good.longest = rules.last_good
-    return rules, good
-
-
-def _covering(
-    plan: Plan, rules: Fallback, good: LastGood | None, outcome: Any, args: Any, kwargs: Any
-) -> Instead | None:
-    """Return what stands in for this outcome; a good answer is remembered, and None lets it through."""
-    raised = isinstance(outcome, Exception)
-    failure = kept(outcome) if raised or (plan.binding.bad is not None and outcome.__class__ not in PLAIN) else None
-    now = plan.clock.monotonic()
-    if not raised and failure is None:
-        if good is not None:
-            good.keep(args, kwargs, outcome, now)
-        return None
-    found = (
-        instead(rules, good, args, kwargs, now) if wanted(rules, outcome, failure, harmless=plan.idempotent) else None
-    )
-    if found is not None:
-        plan.tell("call_fell_back", code=None if failure is None else failure.code)
-    return found
-
-
-def _told(plan: Plan, args: Any, kwargs: Any) -> Call:
-    return Call(plan.operation, args, kwargs, None)
-
-
-# --- hedging ----------------------------------------------------------------------------------------
 
 
 class _Race:
     """One hedged call: when the next attempt starts, and who has won."""
 
-    def __init__(self, plan: Plan, pace: Pace) -> None:
+    def __init__(self, plan: Plan, pace: HedgeDelay) -> None:
         rules = plan.policy.hedge
         assert rules is not None
         self._plan = plan
@@ -126,7 +44,7 @@ class _Race:
             self._left = 0
             return False
         self._left -= 1
-        self._plan.tell("call_hedged", wait_for=self.delay)
+        self._plan.emit("call_hedged", wait_for=self.delay)
         return True
 
     @property
@@ -142,23 +60,23 @@ def _enter(plan: Plan) -> tuple[Any, Any]:
     deadline = started + plan.deadline
     if outer is not None:
         deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
-    looking = outer is not None and Place(*outer).looking
-    place = Place(plan, deadline, inf, None, None, attempt=0, looking=looking)
+    in_lookup = outer is not None and CallContext(*outer).in_lookup
+    place = CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup)
     return outer, CONTEXT.set(place)
 
 
 def _outside(error: BaseException, outer: Any) -> BaseException:
     """Let an outer call see that this one has given up."""
-    failure = kept(error)
+    failure = attached_failure(error)
     if failure is not None:
-        keep(error, failure, outer)
+        attach_failure(error, failure, outer)
     return error
 
 
-def hedge_async(plan: Plan, call: Async, known: Known) -> Async:
+def hedge_async(plan: Plan, call: Async, memory: Memory) -> Async:
     """Return async `call` with further attempts beside a slow first one; losers are cancelled."""
     assert plan.policy.hedge is not None
-    pace: Pace = known.setdefault("pace", Pace(plan.policy.hedge))
+    pace: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
     pace.rules = plan.policy.hedge
 
     async def hedged(*args: Any, **kwargs: Any) -> Any:
@@ -170,7 +88,7 @@ def hedge_async(plan: Plan, call: Async, known: Known) -> Async:
             run = _race_trio if running_trio() is not None else _race_asyncio
             result, error = await run(plan, _Race(plan, pace), lambda: call(*args, **kwargs))
         finally:
-            leave(token)
+            exit_context(token)
         if error is None:
             pace.add(plan.clock.monotonic() - started)
             return result
@@ -248,10 +166,10 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     return (good[0], None) if good else (None, min(ends)[2])
 
 
-def hedge_sync(plan: Plan, call: Sync, known: Known) -> Sync:
+def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
     """Return `call` with further attempts in threads beside a slow first one; a loser runs on and is not heard."""
     assert plan.policy.hedge is not None
-    pace: Pace = known.setdefault("pace", Pace(plan.policy.hedge))
+    pace: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
     pace.rules = plan.policy.hedge
 
     def hedged(*args: Any, **kwargs: Any) -> Any:
@@ -262,7 +180,7 @@ def hedge_sync(plan: Plan, call: Sync, known: Known) -> Sync:
         try:
             result, error = _race_threads(_Race(plan, pace), lambda: call(*args, **kwargs), plan.operation)
         finally:
-            leave(token)
+            exit_context(token)
         if error is None:
             pace.add(plan.clock.monotonic() - started)
             return result

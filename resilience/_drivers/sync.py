@@ -1,0 +1,221 @@
+"""Runs sync functions under a plan: the driver for threads.
+
+This file and `async_.py` are the only places that wait for a call. Every decision is made in `_core`. The two
+files look alike on purpose, line by line, and differ only where one awaits.
+
+`compile_sync` is the hot path: on success it reads the clock once, sets one context variable and touches only the
+parts that the plan has. It calls no function that it can do without, because a call costs about 50 ns and the
+whole path about 400 (`benchmarks/success.py`). `recover` is the slow half, entered at the first failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Event
+from typing import Any
+
+from .._core.call.attempt_gate import AttemptGate
+from .._core.call.context import CONTEXT, exit_context
+from .._core.call.plan import PLAIN, Plan
+from .._core.call.recovery import Recovery
+from .._core.call.rejection import BreakerWait, acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.steps import Action, Call
+
+__all__ = ["compile_sync"]
+
+
+def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fn` under the plan; the result is safe across threads."""
+    # Whatever the plan has is bound to a local of this function: a closure cell is read in 2 ns, an attribute in 10.
+    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
+    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
+    window, admission = plan.rate_window, plan.admission
+    new_stamps = plan.new_stamps if plan.reconcilable else None
+    needs_key_or_stamps = keys is not None or new_stamps is not None
+    get_context, set_context, reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        started = now()
+        outer = get_context()
+        deadline = started + limit
+        if outer is not None:
+            ends = outer[1] if outer[0].clock is plan.clock else started + outer[1] - outer[0].clock.monotonic()
+            if ends < deadline:
+                deadline = ends
+                if deadline <= started:
+                    raise reject_expired(plan, outer)
+        key = None
+        if keys is not None:
+            key, args, kwargs = keys.fill(args, kwargs)
+        permit: Any = True  # stands for the permit of a breaker that does not exist
+        if breaker is not None:
+            permit = breaker.generation
+            if not permit and not plan.wait_for_breaker and started < breaker.open_until:
+                raise reject_open_breaker(plan, outer, started)
+        if window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
+            window.sends.append(started)  # see `RateWindow` for why no lock is needed
+        elif plan.needs_gate:
+            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
+        elif not permit:
+            if plan.wait_for_breaker:
+                high_priority = plan.high_priority(args, kwargs)
+                for delay in (wait := BreakerWait(plan, outer, started, deadline, high_priority=high_priority)):
+                    plan.clock.sleep(delay)
+                permit, started = wait.permit, now()
+            else:
+                permit = acquire_permit(plan, outer, started, args, kwargs)
+        if deposits is not None:
+            if started >= deposits.end:
+                deposits.close_slice(started)
+            next(deposits.numbers)
+        until = started + per_attempt
+        if until > deadline:
+            until = deadline
+        context: Any = (plan, deadline, until)
+        if needs_key_or_stamps:
+            context = (plan, deadline, until, key, None if new_stamps is None else new_stamps())
+        token = set_context(context)
+        try:
+            result = fn(*args, **kwargs) if kwargs else fn(*args)
+            failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+        except Exception as error:
+            failed = error
+        except BaseException:
+            Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+            raise
+        finally:
+            reset_context(token)
+            if admission is not None:
+                admission.release(slot)
+        if failed is None:
+            if breaker is not None:
+                if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
+                    outcomes = breaker.outcomes
+                    breaker.consecutive_failures = 0
+                    if started >= outcomes.end:
+                        outcomes.close_slice(started)
+                    next(outcomes.numbers)
+                else:
+                    breaker.succeeded(permit, started)
+                    plan.emit_breaker_events()
+            return result
+        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer)
+        try:
+            return recover(recovery, fn, failed)
+        finally:
+            failed = None  # the error's traceback holds this frame: without this they would be a cycle
+
+    return call
+
+
+def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
+    """Carry out the steps of the recovery until one returns or raises.
+
+    A failed attempt is reported outside its `except` block, so that attempts do not chain as contexts. Every local
+    that held an error is emptied at the end, so that no cycle keeps a traceback alive.
+    """
+    plan, call = recovery.plan, recovery.call
+    value: Any = None
+    answer: Any = None
+    step: Any = None
+    gate: Any = None
+    try:
+        step = recovery.on_failure(failed)
+        while True:
+            action, value = step
+            if action is Action.WAIT:
+                plan.clock.sleep(value)
+                step = recovery.after_wait()
+            elif action is Action.SEND:
+                gate = recovery.new_gate()
+                if gate is not None:
+                    pass_gate(gate)
+                context = recovery.begin_attempt(gate)
+                if context is None:
+                    step = recovery.on_rejection()
+                    continue
+                token = CONTEXT.set(context)
+                try:
+                    discard(plan, recovery.take_discarded_answer())
+                    result = send(*call.args, **call.kwargs)
+                    failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                except Exception as error:
+                    failed = error
+                finally:
+                    exit_context(token)
+                    if gate is not None:
+                        gate.release_slot()
+                if failed is None:
+                    recovery.on_success()
+                    return result
+                step = recovery.on_failure(failed)
+            elif action is Action.LOOK_UP:
+                sent = recovery.now()
+                token = CONTEXT.set(recovery.lookup_context())
+                try:
+                    answer = plan.reconcile(call)
+                except Exception as error:
+                    answer = error
+                finally:
+                    exit_context(token)
+                step = recovery.on_lookup(answer, sent)
+            elif action is Action.RETURN:
+                discard(plan, recovery.take_discarded_answer())
+                return value
+            else:
+                raise value
+    except BaseException:
+        recovery.abandon()
+        discard(plan, recovery.take_discarded_answer())
+        raise
+    finally:
+        recovery.close()
+        failed = step = value = answer = gate = None
+
+
+def discard(plan: Plan, answer: Any) -> None:
+    """Close an answer that nobody will read, if there is one; an error while closing changes nothing."""
+    if answer is not None and plan.info.discard is not None:
+        try:
+            plan.info.discard(answer)
+        except Exception:
+            pass
+
+
+def enter_gate(
+    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object, now: float
+) -> tuple[Any, Any, float]:
+    """Bring a first attempt through its gate.
+
+    Returns:
+        The breaker's permit, the admission slot, and the instant from which the attempt counts.
+
+    Raises:
+        RejectedError: the attempt was rejected, and nothing was sent.
+    """
+    permit = plan.pay_at_once(now)
+    if permit is not None:
+        return permit, None, now
+    gate = AttemptGate(plan, args, kwargs, deadline)
+    pass_gate(gate)
+    if gate.rejection is not None:
+        raise reject_at_gate(plan, gate, outer)
+    return gate.permit, gate.slot, gate.now
+
+
+def pass_gate(gate: AttemptGate) -> None:
+    """Wait until the attempt may be sent or is rejected; an interrupted wait releases everything."""
+    try:
+        while True:
+            action, seconds = gate.next_step()
+            if action is Action.WAIT:
+                gate.clock.sleep(seconds)
+            elif action is Action.PARK:
+                woken = Event()
+                if gate.join_queue(woken.set):
+                    woken.wait(seconds)
+            else:
+                return
+    except BaseException:
+        gate.withdraw()
+        raise
