@@ -122,18 +122,18 @@ def test_configured_after_decoration(tmp_path: Path) -> None:
 
 def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment variable, else resilience.yaml here, else the built-in ones."""
-    assert configured.current().names == ("bitget", "bitget-ws", "ccxt", "default", "http")
+    assert configured.configured_policies().names == ("bitget", "bitget-ws", "ccxt", "default", "http")
     for name, where in (("here", "resilience.yaml"), ("there", "other.yaml")):
         (tmp_path / where).write_text(f"policies: {{{name}: {{}}}}", encoding="utf-8")
     monkeypatch.setattr(configured, "_configured", None)
-    assert "here" in configured.current().names
+    assert "here" in configured.configured_policies().names
     monkeypatch.setattr(configured, "_configured", None)
     monkeypatch.setenv("RESILIENCE_POLICIES", str(tmp_path / "other.yaml"))
-    assert "there" in configured.current().names
+    assert "there" in configured.configured_policies().names
     monkeypatch.setattr(configured, "_configured", None)
     monkeypatch.setenv("RESILIENCE_POLICIES", str(tmp_path / "none.yaml"))
     with pytest.raises(PolicyError, match=r"RESILIENCE_POLICIES names .*none\.yaml: cannot be read"):
-        configured.current()
+        configured.configured_policies()
 
 
 def test_a_bad_file_leaves_what_was_configured() -> None:
@@ -143,7 +143,7 @@ def test_a_bad_file_leaves_what_was_configured() -> None:
         configure({"policies": {"mine": {"deadlin": 1}}})
     with pytest.raises(TypeError, match="a path, a mapping or Policies"):
         configure(5)  # type: ignore[arg-type]
-    assert configured.current() is good
+    assert configured.configured_policies() is good
 
 
 def test_reload_keeps_breakers_and_refuses_bad_files(tmp_path: Path) -> None:

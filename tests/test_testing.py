@@ -13,7 +13,7 @@ import trio
 
 import resilience
 from resilience import Policies, PolicyError, resilient
-from resilience._core.base.events import Event, Events
+from resilience._core.base.events import Events
 from resilience._drivers.system_clock import SystemClock
 from resilience.testing import (
     AsyncScriptedTransport,
@@ -130,8 +130,8 @@ def test_recorded_events_end_with_the_block() -> None:
     """Events of the block are listed, later ones are not."""
     events = Events()
     with recorded_events(events) as seen:
-        events.emit(Event(name="call_failed"))
-    events.emit(Event(name="call_recovered"))
+        events.emit("call_failed")
+    events.emit("call_recovered")
     assert [event.name for event in seen] == ["call_failed"]
 
 

@@ -22,7 +22,7 @@ from resilience.testing import (
 )
 
 FAILED = Event(name="attempt_failed", operation="buy", code="429", attempt=1)
-RETRY = Event(name="retry_scheduled", operation="buy", wait_for=0.1 + 0.2, attempt=1)
+RETRY = Event(name="quota_waited", operation="buy", wait_for=0.1 + 0.2, attempt=1)
 OTHER = Event(name="call_failed", operation="sell", code="43012")
 STORY = [FAILED, RETRY, OTHER]
 
@@ -36,35 +36,33 @@ def complaint(claim: Callable[[], Any]) -> list[str]:
 
 def test_events_that_are_as_expected() -> None:
     """Names, some fields, floats that are nearly the same, and questions; one operation alone; none at all."""
-    assert_events(STORY, "attempt_failed", {"name": "retry_scheduled", "wait_for": 0.3}, {"code": "43012"})
+    assert_events(STORY, "attempt_failed", {"name": "quota_waited", "wait_for": 0.3}, {"code": "43012"})
     assert_events(STORY, "attempt_failed", {"wait_for": lambda seconds: seconds < 1}, operation="b*")
-    assert_events(STORY, "retry_scheduled", among_others=True)
-    assert_events(STORY, "call_failed", "attempt_failed", "retry_scheduled", in_any_order=True)
+    assert_events(STORY, "quota_waited", among_others=True)
+    assert_events(STORY, "call_failed", "attempt_failed", "quota_waited", in_any_order=True)
     assert_events(STORY, "call_failed", "attempt_failed", in_any_order=True, among_others=True)
     assert_events([])
 
 
 def test_a_difference_is_read_at_a_glance() -> None:
     """What was expected and what happened stand at their place; of a twin only the fields that were asked for."""
-    lines = complaint(lambda: assert_events(STORY, "attempt_failed", {"name": "retry_scheduled", "wait_for": 5.0}))
+    lines = complaint(lambda: assert_events(STORY, "attempt_failed", {"name": "quota_waited", "wait_for": 5.0}))
     assert lines == [
         "the events are not those expected (- missing, + not expected):",
         "    attempt_failed operation=buy attempt=1 code='429'",
-        "  - retry_scheduled wait_for=5.0",
-        "  + retry_scheduled wait_for=0.30000000000000004",
+        "  - quota_waited wait_for=5.0",
+        "  + quota_waited wait_for=0.30000000000000004",
         "  + call_failed operation=sell code='43012'",
     ]
 
 
 def test_one_missing_event_does_not_make_the_others_wrong() -> None:
     """The lists are aligned: what matches later is no difference."""
-    lines = complaint(
-        lambda: assert_events(STORY, "attempt_failed", "budget_exhausted", "retry_scheduled", "call_failed")
-    )
+    lines = complaint(lambda: assert_events(STORY, "attempt_failed", "budget_exhausted", "quota_waited", "call_failed"))
     assert [line[:20] for line in lines[1:]] == [
         "    attempt_failed o",
         "  - budget_exhausted",
-        "    retry_scheduled ",
+        "    quota_waited ope",
         "    call_failed oper",
     ]
 
@@ -75,7 +73,7 @@ def test_order_counts_unless_it_does_not() -> None:
     lines = complaint(lambda: assert_events(STORY, "call_failed", "call_failed", in_any_order=True, among_others=True))
     assert lines[1] == "  - call_failed"
     lines = complaint(lambda: assert_events(STORY, "call_failed", {"code": "429"}, in_any_order=True))
-    assert lines[2].startswith("  + retry_scheduled")
+    assert lines[2].startswith("  + quota_waited")
 
 
 def test_a_question_is_shown_by_its_name() -> None:
@@ -84,11 +82,11 @@ def test_a_question_is_shown_by_its_name() -> None:
     def short(seconds: float) -> bool:
         return seconds < 0.1
 
-    lines = complaint(lambda: assert_events(STORY, {"name": "retry_scheduled", "wait_for": short}, operation="buy"))
+    lines = complaint(lambda: assert_events(STORY, {"name": "quota_waited", "wait_for": short}, operation="buy"))
     assert lines[1:] == [
-        "  - retry_scheduled wait_for=<short>",
+        "  - quota_waited wait_for=<short>",
         "  + attempt_failed operation=buy attempt=1 code='429'",
-        "  + retry_scheduled wait_for=0.30000000000000004",
+        "  + quota_waited wait_for=0.30000000000000004",
     ]
 
 
@@ -99,10 +97,10 @@ def test_in_any_order_finds_a_pairing_if_there_is_one() -> None:
 
 def test_expectations_that_cannot_come_true() -> None:
     """A typing mistake in a test is told as one, and not as a missing event."""
-    with pytest.raises(ValueError, match="no event 'retry_schedule'; did you mean 'retry_scheduled'"):
-        assert_events(STORY, "retry_schedule")
+    with pytest.raises(ValueError, match="no event 'quota_wait'; did you mean 'quota_waited'"):
+        assert_events(STORY, "quota_wait")
     with pytest.raises(ValueError, match="no field 'waitfor'; did you mean 'wait_for'"):
-        assert_events(STORY, {"name": "retry_scheduled", "waitfor": 1})
+        assert_events(STORY, {"name": "quota_waited", "waitfor": 1})
     with pytest.raises(ValueError, match="no field 'catgory'; did you mean 'category'"), fails_with(catgory="fatal"):
         pass
 
@@ -161,7 +159,7 @@ def test_what_ends_a_program_is_not_held_back() -> None:
         raise KeyboardInterrupt
 
 
-NAMES = st.lists(st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed"]), min_size=1, max_size=8)
+NAMES = st.lists(st.sampled_from(["attempt_failed", "quota_waited", "call_failed"]), min_size=1, max_size=8)
 
 
 @given(names=NAMES, data=st.data())

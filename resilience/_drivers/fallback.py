@@ -89,7 +89,7 @@ def _covering(
         else None
     )
     if found is not None:
-        plan.emit("call_fell_back", code=None if failure is None else failure.code)
+        plan.emit("fallback_used", code=None if failure is None else failure.code)
     return found
 
 

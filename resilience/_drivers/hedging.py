@@ -44,7 +44,7 @@ class _Race:
             self._left = 0
             return False
         self._left -= 1
-        self._plan.emit("call_hedged", wait_for=self.delay)
+        self._plan.emit("hedge_started", wait_for=self.delay)
         return True
 
     @property

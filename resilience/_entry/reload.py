@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
-from .._core.base.events import Event
 from .._core.base.fork_safety import new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
@@ -114,7 +113,7 @@ class ActivePolicies:
         self._last_told = ""
         if found or tell:
             changed = tuple(one._asdict() for one in found[:_MOST_TOLD])
-            self._shared.events.emit(Event(name="policy_reloaded", source=source, changes=changed))
+            self._shared.events.emit("policy_reloaded", source=source, changes=changed)
         return found
 
     def broken(self, error: Exception) -> None:
@@ -123,7 +122,7 @@ class ActivePolicies:
         self._rejected(self.policy_set.source, (told,), type(error).__name__)
 
     def _rejected(self, source: str, problems: tuple[dict[str, Any], ...], cause: str) -> None:
-        self._shared.events.emit(Event(name="policy_rejected", source=source, problems=problems, caused_by=cause))
+        self._shared.events.emit("policy_rejected", source=source, problems=problems, caused_by=cause)
 
     def _check(self, fresh: PolicySet) -> None:
         """Refuse a reading under which calls of this process could not go on.

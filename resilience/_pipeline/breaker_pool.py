@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from .._core.base.clock import Clock
-from .._core.base.events import Event, Events
+from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
@@ -73,7 +73,7 @@ class BreakerPool:
         """
         if not is_watcher(listener):
             return self._events.subscribe(listener)
-        watcher = ListenerAdapter(listener, self._events.dropped)
+        watcher = ListenerAdapter(listener, self._events.report_dropped)
         self._watch(lambda watchers: (*watchers, watcher))
 
         def unsubscribe() -> None:
@@ -86,7 +86,7 @@ class BreakerPool:
         assert policy.breaker is not None
 
         def emit(name: str, **fields: Any) -> None:
-            self._events.emit(Event(name=name, policy=policy.name, **fields))
+            self._events.emit(name, policy=policy.name, **fields)
 
         made = Breaker(
             policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=_lost_after(policy), emit=emit

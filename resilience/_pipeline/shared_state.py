@@ -46,7 +46,7 @@ class SharedState:
         on_dropped: Callable[[Any, Exception], None] | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners, on_dropped=on_dropped, run=_new_run())
+        self.events = Events(*listeners, now=self.clock.time, on_dropped=on_dropped, run_id=_new_run_id())
         self._chance = Random()
         self.random = random or self._chance.random
         self.make_key: Callable[[], str] = _new_key
@@ -62,7 +62,7 @@ class SharedState:
     def reset_after_fork(self) -> None:
         """Be another one in a child: siblings that drew the same delays would retry in step."""
         self._chance.seed()
-        self.events.run = _new_run()
+        self.events.run_id = _new_run_id()
 
     @property
     def tables(self) -> Mapping[str, core.CodeRegistry]:
@@ -159,5 +159,5 @@ def _new_key() -> str:
     return uuid4().hex
 
 
-def _new_run() -> str:
+def _new_run_id() -> str:
     return f"{_new_key()[:6]}-"

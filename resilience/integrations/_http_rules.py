@@ -105,7 +105,7 @@ class Client(Protocol):
 
 
 class Rules(Protocol):
-    """What is asked of the rules of a client; `resilience._entry.operation_rules.Rules` is one."""
+    """What is asked of the rules of a client; `resilience._entry.operation_rules.OperationRules` is one."""
 
     @property
     def by_path(self) -> bool: ...

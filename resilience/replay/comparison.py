@@ -78,7 +78,12 @@ def compared(log: Log, found: Sequence[Replayed]) -> dict[str, Any]:
 
 def _named(one: Replayed) -> dict[str, Any]:
     call = one.recorded
-    return {"call": call.name, "operation": call.operation, "at": round(call.began, 3), "safety": call.safety}
+    return {
+        "call": call.name,
+        "operation": call.operation,
+        "at": round(call.began, 3),
+        "retry_safety": call.retry_safety,
+    }
 
 
 def _failure(told: tuple[str | None, str | None, str | None]) -> dict[str, str | None]:

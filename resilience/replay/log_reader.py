@@ -28,7 +28,7 @@ _ENDS = {
 class Attempt:
     """One failed attempt."""
 
-    took: float
+    duration: float
     at: float
     category: str | None
     code: str | None
@@ -54,7 +54,7 @@ class Recorded:
     name: str
     policy: str
     operation: str
-    safety: str
+    retry_safety: str
     began: float
     attempts: list[Attempt] = field(default_factory=list)
     waits: dict[int, float] = field(default_factory=dict)
@@ -143,7 +143,7 @@ def _take(log: Log, open_calls: dict[Any, Recorded], line: Mapping[str, Any], at
     if operation is None:
         return  # circuits and reloads are no calls
     name = _text(line, "call")
-    key: Any = name or (line.get("policy"), operation, _text(line, "key"))
+    key: Any = name or (_text(line, "policy"), operation, _text(line, "key"))
     call = open_calls.get(key)
     if event == "call_rejected" or (event == "attempt_failed" and (call is None or _begins_anew(call, line, name))):
         call = open_calls[key] = _opened(log, line, at, name)
@@ -153,7 +153,9 @@ def _take(log: Log, open_calls: dict[Any, Recorded], line: Mapping[str, Any], at
     call.last = {**call.last, **line}
     if event == "attempt_failed" and len(call.attempts) < _MOST_ATTEMPTS:
         call.attempts.append(_attempt(line, at))
-    elif event == "retry_scheduled":
+        if "wait_for" in line:
+            call.waits[number] = _seconds(line, "wait_for") or 0.0
+    elif event == "retry_scheduled":  # a line of its own in 0.1; today a field of `attempt_failed`
         call.waits[number] = _seconds(line, "wait_for") or 0.0
     elif event == "code_unknown":
         call.unknown.append(_text(line, "code") or "")
@@ -173,11 +175,16 @@ def _opened(log: Log, line: Mapping[str, Any], at: float, name: str | None) -> R
         name or f"#{len(log.calls) + 1}",
         _text(line, "policy") or "default",
         _text(line, "operation") or "",
-        _text(line, "safety") or "write",
-        at - (_seconds(line, "took") or 0.0),
+        _text(line, "retry_safety") or _text(line, "safety") or "write",
+        at - _duration(line),
     )
     log.calls.append(made)
     return made
+
+
+def _duration(line: Mapping[str, Any]) -> float:
+    """Return the seconds that an attempt took; version 0.1 wrote them as `took`."""
+    return _seconds(line, "duration") or _seconds(line, "took") or 0.0
 
 
 def _attempt(line: Mapping[str, Any], at: float) -> Attempt:
@@ -191,7 +198,7 @@ def _attempt(line: Mapping[str, Any], at: float) -> Attempt:
         "retry_after": _seconds(line, "retry_after"),
     }
     return Attempt(
-        _seconds(line, "took") or 0.0,
+        _duration(line),
         at,
         _text(line, "category"),
         code,

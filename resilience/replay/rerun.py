@@ -119,7 +119,7 @@ class _Bench:
             return
         token = _CALL.set(one)
         try:
-            await self._call(name, one.recorded.operation, one.recorded.safety, rule)()
+            await self._call(name, one.recorded.operation, one.recorded.retry_safety, rule)()
             one.outcome = one.outcome if one.outcome == "reconciled" else "recovered"
         except _NotRecorded:
             one.outcome = "not recorded"
@@ -144,17 +144,19 @@ class _Bench:
                 pass  # it would have been refused as well
             await asyncio.sleep(1.0 / rate)
 
-    def _call(self, policy: str, operation: str, safety: str, rule: OperationSettings | None) -> Callable[..., Any]:
-        key = policy, operation, safety
+    def _call(
+        self, policy: str, operation: str, retry_safety: str, rule: OperationSettings | None
+    ) -> Callable[..., Any]:
+        key = policy, operation, retry_safety
         found = self._compiled.get(key)
         if found is None:
-            harmless = safety in ("read", "idempotent")
+            harmless = retry_safety in ("read", "idempotent")
             told = None if rule is None else rule.idempotent
             info = OperationInfo(
                 operation=operation,
                 idempotent=harmless if told is None else told,
-                read=safety == "read",
-                reconcile=_look if safety == "reconciled" else None,
+                read=retry_safety == "read",
+                reconcile=_look if retry_safety == "reconciled" else None,
             )
             pipeline = Pipeline(self._policies.policies[policy], operation=operation, shared=self._shared, keep=True)
             found = self._compiled[key] = pipeline.compile(_send, info)
@@ -178,7 +180,7 @@ async def _send() -> Any:
     attempts, one.attempts = one.recorded.attempts, one.attempts + 1
     if one.attempts <= len(attempts):
         attempt = attempts[one.attempts - 1]
-        await asyncio.sleep(attempt.took)
+        await asyncio.sleep(attempt.duration)
         raise attempt.error()
     if one.recorded.outcome == "recovered" and one.attempts == len(attempts) + 1:
         return None

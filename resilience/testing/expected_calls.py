@@ -31,7 +31,7 @@ def assert_events(
     """Fail unless the events are those expected, in their order.
 
     An expected event is a name, or a mapping with `name` and the fields that matter; other fields may
-    be anything. A value that can be called is asked: `{"name": "retry_scheduled", "wait_for": lambda s: s <= 5}`.
+    be anything. A value that can be called is asked: `{"name": "attempt_failed", "wait_for": lambda s: s <= 5}`.
 
     Args:
         events: what was recorded.

@@ -9,7 +9,8 @@ import pytest
 from resilience._core.stages.breaker_snapshot import Snapshot, read
 
 GOOD: dict[str, Any] = {
-    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3, "successes": 0,
+    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3,
+    "successes": 0,
     "window": {"slices": [[9.5, 3, 1, 2], [9.5, 0, 0, 0], [0, 1, 1, 1]]},
 }  # fmt: skip
 CALLS: dict[str, Any] = {"calls": 5, "failed": [4, 2], "slow": [3, 0]}
@@ -110,7 +111,8 @@ def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ValueError, match="no breaker's state") as caught:
         read({"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"consecutive_failures": -1})
     assert str(caught.value) == (
-        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; consecutive_failures: expected a count, got -1"
+        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; "
+        "consecutive_failures: expected a count, got -1"
     )
     with pytest.raises(ValueError, match=r"^no breaker's state: isolated: a breaker that is closed cannot be$"):
         read(GOOD | {"state": "closed", "isolated": True})

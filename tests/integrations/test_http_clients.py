@@ -286,7 +286,7 @@ def test_a_call_that_is_cancelled_while_it_waits_holds_no_connection(client: Any
 
     async def main() -> None:
         rules, waits = policies(), asyncio.Event() if client.loop == "asyncio" else trio.Event()
-        rules.subscribe(lambda event: waits.set() if event.name == "retry_scheduled" else None)
+        rules.subscribe(lambda event: waits.set() if event.wait_for is not None else None)
         async with client.open(rules) as opened:
             ask = partial(client.ask, opened, server.url, Ask(chunk=True))
             if client.loop == "trio":

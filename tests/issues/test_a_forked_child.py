@@ -108,6 +108,6 @@ def test_locks_of_other_threads_are_free_in_a_child() -> None:
 def test_children_do_not_retry_in_step() -> None:
     """Two children of one parent draw other delays, and number their calls under other names."""
     shared = SharedState()
-    told = [in_a_child(lambda: (shared.random(), shared.events.new_call())) for _ in range(2)]
+    told = [in_a_child(lambda: (shared.random(), shared.events.new_call_id())) for _ in range(2)]
     assert told[0] != told[1]
-    assert shared.events.new_call()[:6] not in "".join(told)
+    assert shared.events.new_call_id()[:6] not in "".join(told)

@@ -190,7 +190,7 @@ def test_older_logs_without_call_names_and_times(replayed: Callable[..., Any]) -
     incident.call([ConnectionRefusedError()] * 3, "default", operation="fetch", idempotent=True)
     lines = [json.loads(line) for line in incident.out.getvalue().splitlines()]
     for line in lines:
-        for name in ("call", "at", "took", "registry", "safety"):
+        for name in ("call", "at", "duration", "registry", "retry_safety"):
             line.pop(name, None)
     incident.out = io.StringIO("".join(json.dumps(line) + "\n" for line in lines))
     answer = replayed(incident, SAME)
@@ -206,7 +206,7 @@ def test_the_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "new.yaml").write_text("policies: {default: {retry: off}}")
     assert main(["replay", str(path), "--policies", str(tmp_path / "new.yaml")]) == 0
     shown = capsys.readouterr().out
-    assert "7 lines, 3 of resilience (2 of others and 2 that are no JSON skipped): 1 calls" in shown
+    assert "6 lines, 2 of resilience (2 of others and 2 that are no JSON skipped): 1 calls" in shown
     assert "2 → 1" in shown
     assert "recovered → failed" in shown
     assert "What a log cannot tell:" in shown
@@ -268,7 +268,18 @@ _VALUES = st.recursive(
     max_leaves=5,
 )
 _FIELDS = ("attempt", "call", "at", "timestamp", "took", "wait_for", "code", "http_status", "caused_by", "operation")
-_FIELDS += ("policy", "registry", "safety", "executed", "retry_after", "key", "category", "waited_so_far")
+_FIELDS += (
+    "policy",
+    "registry",
+    "safety",
+    "retry_safety",
+    "duration",
+    "executed",
+    "retry_after",
+    "key",
+    "category",
+    "waited_so_far",
+)
 _EVENTS = st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed", "call_recovered", "call_rejected", "x"])
 
 

@@ -85,7 +85,7 @@ def test_a_fallback_is_told(driver: Any) -> None:
     call = policies.resilient("p", idempotent=True)(driver.transport([TimeoutError()]))
     with recorded_events(policies) as events:
         assert driver.call(call) == 7
-    assert [event.name for event in events] == ["attempt_failed", "call_failed", "call_fell_back"]
+    assert [event.name for event in events] == ["attempt_failed", "call_failed", "fallback_used"]
 
 
 def test_an_empty_fallback_is_a_mistake_with_its_place() -> None:

@@ -97,7 +97,7 @@ def test_every_attempt_pays(driver: Any) -> None:
     call, _ = bench.make(driver, [ConnectionRefusedError(), "fine"])
     assert call() == "fine"
     assert bench.clock.sleeps == [10.0]
-    assert [event.wait_for for event in bench.events if event.name == "retry_scheduled"] == [10.0]
+    assert [event.wait_for for event in bench.events if event.name == "attempt_failed"] == [10.0]
 
 
 def test_no_wait_towards_a_quota_that_will_still_refuse(driver: Any) -> None:

@@ -1,5 +1,6 @@
-"""What a pipeline tells: one frozen record an event, sent after every lock is released.
+"""Events: one frozen record for each thing that happens, delivered after every lock is released.
 
+`Events.emit` is the only place that makes an `Event`, so a new field of every event is an edit of this file alone.
 A listener that raises is dropped at once and never changes an outcome (law 16).
 """
 
@@ -18,8 +19,6 @@ _LEVELS = {
     "budget_exhausted": "warning",
     "call_abandoned": "warning",
     "call_failed": "error",
-    "call_fell_back": "warning",
-    "call_hedged": "info",
     "call_reconciled": "info",
     "call_recovered": "info",
     "call_rejected": "warning",
@@ -27,11 +26,12 @@ _LEVELS = {
     "circuit_half_opened": "info",
     "circuit_opened": "warning",
     "code_unknown": "warning",
+    "fallback_used": "warning",
+    "hedge_started": "info",
     "policy_rejected": "error",
     "policy_reloaded": "info",
     "quota_waited": "info",
     "retries_exhausted": "warning",
-    "retry_scheduled": "warning",
 }
 EVENTS = tuple(sorted(_LEVELS))
 """Every event's name."""
@@ -39,7 +39,7 @@ EVENTS = tuple(sorted(_LEVELS))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened. Fields that do not apply are None.
+    """One thing that happened. A field that does not apply is None.
 
     Attributes:
         name: one of `EVENTS`.
@@ -51,18 +51,18 @@ class Event:
         http_status: status of the answer.
         executed: whether the call may have taken effect.
         key: the idempotency key.
-        wait_for: seconds until the next attempt or look.
-        waited_so_far: seconds this call has waited already.
+        wait_for: seconds until the next attempt, where one follows; in `quota_waited` the seconds waited.
+        waited_so_far: seconds that this call has waited so far.
         retry_after: seconds the server asked for.
         remedy: what a human can do.
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
         breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
-        at: when it was told, Unix seconds by the pipeline's clock.
-        call: what tells the events of one failed call from those of others.
-        took: seconds that the failed attempt took.
+        at: when it was emitted, Unix seconds by the pipeline's clock.
+        call: an identifier shared by the events of one failed call.
+        duration: seconds that the failed attempt took.
         registry: the table in which the code was found.
-        retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is looked up)
-            or `write`.
+        retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is
+            looked up) or `write`.
         shadow: True where that breaker only measures, and refuses nothing.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
@@ -87,7 +87,7 @@ class Event:
     shadow: bool | None = None
     at: float | None = None
     call: str | None = None
-    took: float | None = None
+    duration: float | None = None
     registry: str | None = None
     retry_safety: str | None = None
     source: str | None = None
@@ -100,38 +100,50 @@ class Event:
         return _LEVELS[self.name]
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields that say something, the name left out."""
+        """Return the fields that are set, without the name."""
         values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "name")
         return {name: value for name, value in values if value is not None and value != ""}
 
 
 Listener = Callable[[Event], None]
-"""Receives each event; called in the thread or task where it happened."""
+"""Receives each event, in the thread or task where it happened."""
 
 
 class Events:
     """The listeners of one set of policies. Safe across threads: the tuple is replaced, never changed."""
 
-    __slots__ = ("_next", "_on_dropped", "listeners", "run")
+    __slots__ = ("_next", "_now", "_on_dropped", "listeners", "run_id")
 
     def __init__(
-        self, *listeners: Listener, on_dropped: Callable[[Listener, Exception], None] | None = None, run: str = ""
+        self,
+        *listeners: Listener,
+        now: Callable[[], float] | None = None,
+        on_dropped: Callable[[Listener, Exception], None] | None = None,
+        run_id: str = "",
     ) -> None:
-        """Tell these listeners; `run` tells the calls of this process from those of another."""
+        """Deliver events to these listeners.
+
+        Args:
+            listeners: functions of one event.
+            now: returns Unix seconds, the time of an event; None leaves events without a time.
+            on_dropped: called with a listener that raised, and its error.
+            run_id: distinguishes the calls of this process from those of another.
+        """
         self.listeners: tuple[Listener, ...] = listeners
+        self._now = now
         self._on_dropped = on_dropped
-        self.run = run
+        self.run_id = run_id
         self._next = count(1).__next__
 
-    def new_call(self) -> str:
-        """Return a name for a failed call."""
-        return f"{self.run}{self._next()}"
+    def new_call_id(self) -> str:
+        """Return an identifier for a failed call."""
+        return f"{self.run_id}{self._next()}"
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the function returned takes it away again.
+        """Add a listener; the returned function removes it.
 
         Raises:
-            TypeError: it cannot be called, or it is async: nobody would await it.
+            TypeError: the listener cannot be called, or it is async: nothing would await it.
         """
         if not callable(listener) or iscoroutinefunction(listener):
             raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
@@ -141,17 +153,20 @@ class Events:
     def _remove(self, listener: Listener) -> None:
         self.listeners = tuple(one for one in self.listeners if one is not listener)
 
-    def emit(self, event: Event) -> None:
-        """Tell every listener; one that raises is reported once and dropped."""
+    def emit(self, name: str, **fields: Any) -> None:
+        """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
+        if not self.listeners:
+            return
+        event = Event(name=name, at=None if self._now is None else self._now(), **fields)
         for listener in self.listeners:
             try:
                 listener(event)
             except Exception as error:
                 self._remove(listener)
-                self.dropped(listener, error)
+                self.report_dropped(listener, error)
 
-    def dropped(self, listener: Any, error: Exception) -> None:
-        """Report a listener that raised and hears nothing any more."""
+    def report_dropped(self, listener: Any, error: Exception) -> None:
+        """Report a listener that raised and was removed."""
         try:
             if self._on_dropped is not None:
                 self._on_dropped(listener, error)

@@ -50,6 +50,7 @@ class CallHistory:
         "_stamps_seen",
         "_started",
         "_ticket",
+        "_unreported",
         "attempt",
         "call",
         "context",
@@ -86,6 +87,7 @@ class CallHistory:
         self.outcome: Any = None
         self.rejection: BaseException | None = None
         self.waited = 0.0
+        self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
     @property
     def failure(self) -> Failure:
@@ -129,10 +131,22 @@ class CallHistory:
         self._note(failure, now)
         if inner is None:
             self._hold(failure, now)
-        self.emit("attempt_failed", took=now - self._began, retry_safety=self.plan.retry_safety)
+        self._unreported = now - self._began
+        return inner is not None
+
+    def report_failure(self, wait_for: float | None = None) -> None:
+        """Emit `attempt_failed` for the last recorded failure, once: when it is decided whether another follows.
+
+        Args:
+            wait_for: seconds until the next attempt; None where none is scheduled.
+        """
+        duration, self._unreported = self._unreported, None
+        if duration is None:
+            return
+        self.emit("attempt_failed", duration=duration, retry_safety=self.plan.retry_safety, wait_for=wait_for)
+        failure = self.failure
         if not failure.known and failure.code is not None and self.plan.classifier.is_new_code(failure):
             self.emit("code_unknown")
-        return inner is not None
 
     def begin_attempt(self, now: float, gate: AttemptGate | None) -> CallContext | None:
         """Begin the next attempt, which has passed its door where there is one; None when the breaker refuses it."""
@@ -203,7 +217,7 @@ class CallHistory:
             for field in ("code", "http_status", "executed", "registry", "retry_after", "remedy"):
                 fields.setdefault(field, getattr(failure, field))
             fields["category"] = str(failure.category)
-        self._call = self._call or self.plan.events.new_call()
+        self._call = self._call or self.plan.events.new_call_id()
         self.plan.emit(
             name,
             call=self._call,

@@ -35,7 +35,8 @@ class OperationInfo:
         discard: closes a returned answer that is thrown away, before the next attempt, which may
             need its connection; async where the function is.
         send_once: the body cannot be replayed: it is sent once, whatever the policy says.
-        can_resync_clock: the client measures the server's clock when a stamp is refused, so that signing anew helps at once.
+        can_resync_clock: the client measures the server's clock when a stamp is refused: signing anew then helps
+            at once.
         signs: the client tells each attempt's stamp before anything of it is sent.
         sends_window: a signed request carries the policy's window, so that the server holds it to that.
         resumed: the first attempt was made by a process that has ended.

@@ -11,7 +11,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..base.clock import Clock
-from ..base.events import Event, Events
+from ..base.events import Events
 from ..classify.classifier import Classifier
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
@@ -129,7 +129,7 @@ class Plan:
         """Return why a call may be sent again or not, in a word."""
         if self.info.read:
             return "read"
-        return "idempotent" if self.idempotent else "reconcilable" if self.reconcilable else "write"
+        return "idempotent" if self.idempotent else "reconciled" if self.reconcilable else "write"
 
     @property
     def window(self) -> float | None:
@@ -179,8 +179,7 @@ class Plan:
     def emit(self, name: str, **fields: Any) -> None:
         """Send an event if anybody listens."""
         if self.events.listeners:
-            at = self.clock.time()
-            self.events.emit(Event(name=name, policy=self.policy.name, operation=self.operation, at=at, **fields))
+            self.events.emit(name, policy=self.policy.name, operation=self.operation, **fields)
 
     def emit_breaker_events(self) -> None:
         """Send what the breaker has queued."""

@@ -183,6 +183,7 @@ class Recovery:
         if hint == "resync_clock" and plan.info.can_resync_clock:
             return self._again(now, 0.0)  # the client has measured the server's clock: sign anew at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmable:
+            self._history.report_failure()
             return Step(Action.LOOK_UP)  # "gone" is no answer: is it cancelled, filled, or not visible yet?
         if hint == "requery_once" and plan.info.read and not self._history.unbudgeted:  # a look asks again by itself
             return self._again(now, plan.fence.lag)  # a read may come before the write is visible
@@ -222,6 +223,7 @@ class Recovery:
         except Exception as error:
             return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
         if stops or self._capped():
+            self._history.report_failure()
             self._history.emit("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._state) if delay is None else delay
@@ -231,9 +233,10 @@ class Recovery:
         if rejection is not None or not plan.fits_deadline(at, self._history.context.deadline):
             return self._finish(now, rejection)
         if plan.budget is not None and not self._history.unbudgeted and not plan.budget.withdraw(now):
+            self._history.report_failure()
             self._history.emit("budget_exhausted")
             return self._finish(now)
-        self._history.emit("retry_scheduled", wait_for=at - now)
+        self._history.report_failure(wait_for=at - now)
         return self._wait(at - now, Action.SEND)
 
     def _capped(self) -> bool:
@@ -266,6 +269,7 @@ class Recovery:
         return self.plan.new_rejection(CircuitOpenError, OPEN, ready)
 
     def _wait(self, delay: float, then: Action) -> Step:
+        self._history.report_failure()
         self._then = then
         if delay <= 0:
             return Step(then)
@@ -276,6 +280,7 @@ class Recovery:
     def _finish(self, now: float, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer."""
         history = self._history
+        history.report_failure()
         later = history.failure.executed != "maybe" or history.failure.duplicate
         if history.ruled_out and later and not self._last_look and now < history.context.deadline:
             self._last_look = True  # a later "no" after an earlier doubt: one more look before it is told

@@ -40,8 +40,8 @@ class Breaker:
     """Admits attempts or refuses them. Safe across threads and tasks.
 
     `generation` is the closed breaker's generation, or 0: one read decides the common case. A driver does
-    inline what `admit` and `succeeded` do while it is closed: `generation`, `consecutive_failures` and `outcomes` (the window
-    of settled attempts) are there for it. A breaker that needs more than that (slow successes, a
+    inline what `admit` and `succeeded` do while it is closed: `generation`, `consecutive_failures` and
+    `outcomes` (the window of settled attempts) are there for it. A breaker that needs more than that (slow successes, a
     listener of every success) keeps `generation` at 0 and is asked through its methods. Before the instant
     `open_until` it refuses everything, and a driver need not ask.
     """
@@ -271,7 +271,8 @@ class Breaker:
             wait = None if self._isolated else max(0.0, self._until - now) if self.state == "open" else 0.0
             told = {
                 "key": self.key, "state": self.state, "isolated": self._isolated, "ready_in": wait,
-                "settled": {"succeeded": good, "failed": bad, "slow": slow}, "consecutive_failures": self.consecutive_failures,
+                "settled": {"succeeded": good, "failed": bad, "slow": slow},
+                "consecutive_failures": self.consecutive_failures,
                 "opens_for": self._open_for, "trials": len(self._permits), "trials_succeeded": self._successes,
                 "let_through": self._let_through,
             }  # fmt: skip

@@ -48,6 +48,8 @@ def read(saved: object) -> Snapshot:
     """
     if not isinstance(saved, Mapping):
         raise ValueError(f"a breaker's state is a mapping, not a {type(saved).__name__}")
+    if "streak" in saved and "consecutive_failures" not in saved:  # the spelling of 0.1, read for one version
+        saved = {("consecutive_failures" if name == "streak" else name): value for name, value in saved.items()}
     wrong = [f"unknown {name!r}" for name in saved if name not in Snapshot._fields]
     for name, (right, expected) in _RIGHT.items():
         if name not in saved:

@@ -71,7 +71,7 @@ def latency_chart(one: Series, scales: Scales, scenario: Scenario) -> str:
 def breaker_chart(one: Series, scenario: Scenario) -> str:
     """Draw which share of the breakers was open, half-open and closed, as bands."""
     if one.open is None or one.half_open is None:
-        return absent("BreakerPool", "No circuit breaker here.")
+        return absent("Breakers", "No circuit breaker here.")
     half = [opened + trying for opened, trying in zip(one.open, one.half_open, strict=True)]
     scale = Scale(lambda value: 100 * value, [(0.0, "0"), (1.0, "100%")])
     drawn = [

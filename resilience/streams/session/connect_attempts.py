@@ -82,9 +82,9 @@ class Attempts:
         rule = self._plan.classifier.rule(failure.code) if failure.code else None
         return "" if rule is None else rule.action
 
-    def note(self, failure: Failure, error: object) -> None:
-        """Tell a failure to the policy's listeners and to the log."""
-        self._tell("attempt_failed", failure, error)
+    def note(self, failure: Failure, error: object, *, wait_for: float | None = None) -> None:
+        """Emit a failure, with the seconds until the next attempt where one follows."""
+        self._tell("attempt_failed", failure, error, wait_for=wait_for)
         if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):
             self._tell("code_unknown", failure, error)
 
@@ -97,13 +97,15 @@ class Attempts:
     def failed(self, failure: Failure, error: object, now: float) -> float | None:
         """Count a failed attempt and return the delay before the next; None: there is none."""
         self.count += 1
-        self.note(failure, error)
-        delay = self._delay(failure, error, now)
+        delay, within_budget = self._delay(error, now)
+        if delay is not None:
+            delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
+        self.note(failure, error, wait_for=delay)
         if delay is None:
             self._tell("retries_exhausted", failure, error)
             return None
-        delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
-        self._tell("retry_scheduled", failure, error, wait_for=delay)
+        if not within_budget:
+            self._tell("budget_exhausted", failure, error)
         self._waited += delay
         return delay
 
@@ -125,20 +127,20 @@ class Attempts:
         """The stream has held: the next failure begins the backoff anew."""
         self.count, self._state, self._waited = 0, None, 0.0
 
-    def _delay(self, failure: Failure, error: object, now: float) -> float | None:
+    def _delay(self, error: object, now: float) -> tuple[float | None, bool]:
+        """Return the delay before the next attempt (None: there is none), and whether the retry budget allows it."""
         schedule, retry, budget = self._plan.schedule(), self._plan.policy.retry, self._plan.budget
         if schedule is None or retry is None:
-            return None
+            return None, True
         if self._state is None:
             self._state = schedule.begin(now, (), {})
         stops = schedule.stops(self._state, self.count, now, error)
         if stops and retry.stop is not None:
-            return None
+            return None, True
         delay = schedule.delay(self._state)
         if budget is not None and not budget.withdraw(now):
-            self._tell("budget_exhausted", failure, error)
-            return max(delay, retry.backoff.max)
-        return delay
+            return max(delay, retry.backoff.max), False
+        return delay, True
 
     def _tell(self, name: str, failure: Failure, error: object, **fields: Any) -> None:
         self._plan.emit(
