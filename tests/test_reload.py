@@ -240,7 +240,7 @@ def test_a_policy_in_use_cannot_go(file: File) -> None:
     pipeline = file.policies.pipeline("p")
     file.load("deadline: 40s")  # that nobody has called it since changes nothing
     file.path.write_text("version: 1\npolicies: {q: {deadline: 1s}}\n")
-    with recorded_events(file.policies) as events, pytest.raises(PolicyError, match="p: is gone, and calls of this"):
+    with recorded_events(file.policies) as events, pytest.raises(PolicyError, match="p: is gone, but calls of this"):
         file.policies.reload()
     assert [event.name for event in events] == ["policy_rejected"]
     assert pipeline.call(len, "abc") == 3

@@ -16,7 +16,7 @@ import pytest
 
 import resilience
 from resilience import ApiError, CircuitOpenError, Policies, Policy, PolicyError, configure, failure_of, resilient, wrap
-from resilience._entry import policies as configured
+from resilience._entry import configured, epoch
 from resilience.testing import FakeClock
 
 
@@ -28,7 +28,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     monkeypatch.chdir(tmp_path)
     yield
     monkeypatch.undo()
-    configured._turn()
+    epoch.start_new_epoch()
 
 
 @resilient
@@ -96,7 +96,7 @@ def test_a_key_that_the_function_cannot_carry() -> None:
 def test_an_unknown_policy() -> None:
     """Told at the first call, with the names that there are."""
     fn = resilient("tarde")(lambda: 1)
-    with pytest.raises(PolicyError, match="no policy 'tarde'; there are bitget, bitget-ws, ccxt, default, http"):
+    with pytest.raises(PolicyError, match="no policy 'tarde'; available: bitget, bitget-ws, ccxt, default, http"):
         fn()
 
 

@@ -181,7 +181,7 @@ CAUTIOUS = {"version": 1, "policies": {"default": {"retry": {"max_attempts": 2},
 
 def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Breakers begin closed in each block, decorated functions follow, and what was configured before comes back."""
-    monkeypatch.setattr("resilience._entry.policies._configured", None)
+    monkeypatch.setattr("resilience._entry.configured._configured", None)
     before = resilience.configure({"version": 1, "policies": {"default": {"retry": {"max_attempts": 1}}}})
     send = ScriptedTransport([ConnectionRefusedError("busy")] * 5)
     fetch = resilient(idempotent=True)(send)

@@ -99,6 +99,13 @@ def test_expectations_that_cannot_come_true() -> None:
     """A typing mistake in a test is told as one, and not as a missing event."""
     with pytest.raises(ValueError, match="no event 'quota_wait'; did you mean 'quota_waited'"):
         assert_events(STORY, "quota_wait")
+    for old, hint in (
+        ("retry_scheduled", "is now part of 'attempt_failed', as its field 'wait_for'"),
+        ("call_fell_back", "is now 'fallback_used'"),
+        ("call_hedged", "is now 'hedge_started'"),
+    ):
+        with pytest.raises(ValueError, match=f"no event '{old}': the event of 0.1 {hint}"):
+            assert_events(STORY, old)
     with pytest.raises(ValueError, match="no field 'waitfor'; did you mean 'wait_for'"):
         assert_events(STORY, {"name": "quota_waited", "waitfor": 1})
     with pytest.raises(ValueError, match="no field 'catgory'; did you mean 'category'"), fails_with(catgory="fatal"):
@@ -114,11 +121,11 @@ def test_sent_as_often_as_claimed() -> None:
         send("BTCUSDT")
     lines = complaint(lambda: assert_sent(send, 1))
     assert lines == [
-        "expected 1 send, there were 2",
+        "expected 1 send, got 2",
         "  1. ('BTCUSDT', api_key='[redacted]') key=None",
         "  2. ('BTCUSDT') key=None",
     ]
-    assert complaint(lambda: assert_sent(send, 2, keys=1))[0] == "expected 1 key, there were 0"
+    assert complaint(lambda: assert_sent(send, 2, keys=1))[0] == "expected 1 key, got 0"
 
 
 def test_an_order_is_not_sent_twice_on_a_timeout() -> None:
@@ -147,7 +154,7 @@ def test_failing_otherwise_is_told_field_by_field() -> None:
 
     assert complaint(nothing) == ["expected a failure with category='fatal', but nothing was raised"]
     assert complaint(otherwise) == [
-        "it failed otherwise than expected, with TimeoutError: ?signature=[redacted]",
+        "another failure than expected: TimeoutError: ?signature=[redacted]",
         "  executed is 'maybe', expected 'no'",
         "  category is 'retryable', expected <<lambda>>",
     ]
@@ -197,7 +204,7 @@ def test_secrets_are_found_and_not_shown(written: Any, place: str | None) -> Non
         assert_no_secrets(written, SECRET)
         return
     lines = complaint(lambda: assert_no_secrets(written, SECRET))
-    assert lines[0] == "something secret was written:"
+    assert lines[0] == "a secret was written:"
     assert lines[1].startswith(f"  {place}: ")
     for secret in (SECRET, "top%2Fsecret", "ab12cd", "letmein", "abcdef"):
         assert secret not in "\n".join(lines)

@@ -21,6 +21,7 @@ from aiohttp.payload import BytesPayload
 
 from .._core.call.context import current_call
 from .._core.policy.policy import Policy
+from .._entry.configured import policies_getter
 from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from .._entry.proxy import Proxy, proxy_class
@@ -150,7 +151,7 @@ def resilience_middleware(
         >>> asyncio.run(main())
         False
     """
-    rules = OperationRules(policy, operations, policies)
+    rules = OperationRules(policy, operations, policies_getter(policies))
     calls = Calls(_Finished(), rules)
     promised = _Promised()
 

@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from .._core.policy.policy import Policy
+from .._entry.configured import policies_getter
 from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from ..errors import RejectedError
@@ -169,7 +170,9 @@ class ResilientTransport(httpx.BaseTransport):
         """Set it up around `transport`, by default httpx's own; the other options are those of `wrap`."""
         self._transport = transport or httpx.HTTPTransport()
         _switch_off(self._transport)
-        self._calls = Calls(_Hands(self._transport, asynchronous=False), OperationRules(policy, operations, policies))
+        self._calls = Calls(
+            _Hands(self._transport, asynchronous=False), OperationRules(policy, operations, policies_getter(policies))
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
@@ -194,7 +197,9 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         """Set it up around `transport`, by default httpx's own; the other options are those of `wrap`."""
         self._transport = transport or httpx.AsyncHTTPTransport()
         _switch_off(self._transport)
-        self._calls = Calls(_Hands(self._transport, asynchronous=True), OperationRules(policy, operations, policies))
+        self._calls = Calls(
+            _Hands(self._transport, asynchronous=True), OperationRules(policy, operations, policies_getter(policies))
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""

@@ -20,6 +20,7 @@ from urllib3.util import Timeout
 from urllib3.util.retry import Retry
 
 from .._core.policy.policy import Policy
+from .._entry.configured import policies_getter
 from .._entry.operation_rules import OperationRules
 from .._entry.policies import Policies
 from ._http_rules import (
@@ -142,7 +143,7 @@ class ResilientAdapter(HTTPAdapter):
         """Set it up; `adapter_options` are those of `HTTPAdapter`, the others those of `wrap`."""
         super().__init__(**adapter_options)
         without_retries(self)
-        self._calls = Calls(_Mounted(super().send), OperationRules(policy, operations, policies))
+        self._calls = Calls(_Mounted(super().send), OperationRules(policy, operations, policies_getter(policies)))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a prepared request under the policy; arguments as for `HTTPAdapter.send`."""

@@ -79,7 +79,7 @@ def test_named_and_generic_calls_share_a_window() -> None:
     """One endpoint is one window, however it is called; policies that extend `bitget` share it too."""
     made = Policies.from_mapping({"policies": {"mine": {"extends": "bitget"}}})
     spans = [
-        made.pipeline(policy)._shared.limits.quotas(made.policy(policy), info, {})
+        made.pipeline(policy).shared.limits.quotas(made.policy(policy), info, {})
         for policy, name in (
             ("bitget", "spot_place_order"),
             ("mine", "spot_place_order"),

@@ -204,7 +204,7 @@ def test_windows_by_key_are_bounded() -> None:
     call = pipeline.compile(lambda user: user)
     for user in range(5000):
         call(user)
-    assert len(pipeline._shared.limits._quotas) <= 4096
+    assert len(pipeline.shared.limits._quotas) <= 4096
 
 
 def test_entries_are_for_operations_that_match(driver: Any) -> None:
