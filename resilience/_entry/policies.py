@@ -18,9 +18,9 @@ from .._core.policy.policy import OperationSettings, Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError
+from .active_policies import ActivePolicies, policy_of
 from .decorator import decorate
 from .operation_rules import OperationRules
-from .reload import ActivePolicies, policy_of
 from .reloading_compiler import ReloadingCompiler
 from .wrap import check_client, wrap_client
 
