@@ -182,7 +182,7 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
 
 
 async def discard(plan: Plan, answer: Any) -> None:
-    """Close an answer that nobody will read, if there is one; an error while closing changes nothing."""
+    """Close a discarded answer, if there is one; an error while closing changes nothing."""
     if answer is not None and plan.info.discard is not None:
         try:
             closing = plan.info.discard(answer)

@@ -70,7 +70,7 @@ class TimeLimit:
             if self.owner.new.pop(self, self) is self:
                 self.owner.ended += 1
             return False
-        # `uncancel` takes our request back. A higher count than at the start means that somebody else cancelled too.
+        # `uncancel` takes our request back. A count above that at the start means that the owner cancelled it too.
         ours = task.uncancel() <= self.cancelling
         return ours and isinstance(error, _asyncio.CancelledError)
 

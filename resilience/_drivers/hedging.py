@@ -1,4 +1,4 @@
-"""Hedging: starts further attempts beside a slow first one, and returns the first success.
+"""Starts further attempts beside a slow first one and returns the first success (hedging).
 
 Each hedged attempt is a whole call of its own, with retries, breaker and quota. All of them share one deadline and
 one idempotency key. The delay before each hedge is decided in `_core.stages.hedge`.

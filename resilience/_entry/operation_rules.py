@@ -84,6 +84,7 @@ class OperationRules:
             policy = rule.policy or policy
             info = _with_options(info, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
+            # The name itself first: an HTTP operation is named by its glob, which need not match itself.
             if glob == info.operation or fnmatchcase(info.operation, glob):
                 policy = options.get("policy", self.policy)
                 info = _with_options(info, **{name: value for name, value in options.items() if name != "policy"})

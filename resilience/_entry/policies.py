@@ -109,6 +109,7 @@ class Policies:
         pipeline = self.current_pipeline(policy, operation)
         if isinstance(policy, Policy):
             return pipeline
+        # `current_pipeline` has raised for an unknown name: an error in the name shows here and not at the first call.
         return Pipeline.from_compiler(ReloadingCompiler(lambda: self.current_pipeline(policy, operation).compiler))
 
     def current_pipeline(self, policy: str | Policy, operation: str | None) -> Pipeline:

@@ -38,7 +38,7 @@ def check_client(client: object) -> None:
 
 def wrap_client(client: C, rules: OperationRules) -> C:
     """Return the client under these rules, wrapped by its integration if there is one, else by a proxy."""
-    for cls in type(client).__mro__:
+    for cls in type(client).__mro__:  # a subclass of a known client is wrapped like it
         module = _INTEGRATIONS.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
         if module is not None:
             wrapped: C = import_module(module).wrap(client, rules)

@@ -55,6 +55,7 @@ class BreakerPool:
                 breaker = self._new_breaker(policy, key)
             if name not in self._recent and len(self._recent) >= self._max_breakers:
                 self._forget_idle()
+            # Compiled calls hold their breaker, so the weak mapping finds it again after it was forgotten here.
             self._recent[name] = self._in_use[name] = breaker
             return breaker
 
@@ -85,7 +86,7 @@ class BreakerPool:
     def _new_breaker(self, policy: Policy, key: str) -> Breaker:
         assert policy.breaker is not None
 
-        def emit(name: str, **fields: Any) -> None:
+        def emit(name: str, **fields: Any) -> None:  # the core's breaker does not know the policy it belongs to
             self._events.emit(name, policy=policy.name, **fields)
 
         breaker = Breaker(
@@ -99,7 +100,7 @@ class BreakerPool:
             breaker.retune(policy.breaker, _lost_after(policy))
 
     def _forget_idle(self) -> None:
-        """Forget the oldest closed breakers that nobody used since the last time, else the oldest closed one."""
+        """Forget the oldest closed breakers that were not used since the last time, else the oldest closed one."""
         closed = {name: breaker.mark() for name, breaker in self._recent.items() if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed

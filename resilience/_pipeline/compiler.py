@@ -142,7 +142,7 @@ class PolicyCompiler:
             skip=skip,
         )
         if self._keep_state:
-            shared.reapply(policy)
+            shared.reapply(policy)  # a reload may have come in between and given the parts newer settings
         return plan
 
     def _compile_routed(self, fn: Callable[..., Any], info: OperationInfo, skip: int = 0) -> Callable[..., Any]:
@@ -151,7 +151,7 @@ class PolicyCompiler:
         Key functions get the arguments of each call without the first `skip`.
         """
         functions = dict(self._key_functions(info.operation))
-        if not functions:
+        if not functions:  # the usual case, which pays for no routing
             return self._compile(fn, info, _NO_KEYS, skip)
         return route_calls(
             lambda args, kwargs: tuple(str(function(*args[skip:], **kwargs)) for function in functions.values()),
@@ -182,6 +182,7 @@ class PolicyCompiler:
             call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
         if hedge is None and fallback is None:
             return call
+        # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.
         memory = self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
         if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
             call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
