@@ -84,7 +84,7 @@ class SharedState:
 
     def classifier(self, policy: Policy) -> Classifier:
         """Return the classifier for this policy's code tables, read at the first failure."""
-        key = (policy.codes, policy.unknown)
+        key = (policy.codes, policy.unknown_errors)
         tables, made = self._codes  # read together: a classifier of old tables is never kept with new ones
         found = made.get(key)
         if found is None:
@@ -137,7 +137,7 @@ def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classi
         return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
 
     tables = [table(one) for one in policy.codes]
-    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
+    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown_errors)
 
 
 def check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:

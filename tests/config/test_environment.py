@@ -47,7 +47,7 @@ def test_values_of_every_kind() -> None:
                     "deadline": "${LIMIT}",
                     "retry": {"max_attempts": "${TRIES}", "backoff": {"kind": "${KIND:-linear}"}},
                     "budget": "${BUDGET:-off}",
-                    "breaker": {"failure_rate": "${SHARE}", "wait": "${WAIT:-true}"},
+                    "breaker": {"failure_rate": "${SHARE}", "when_open": "${WAIT:-wait_retries}"},
                     "quota": [{"rate": "${TRIES}0/s", "name": "orders-${TRIES}"}],
                 }
             },
@@ -58,7 +58,7 @@ def test_values_of_every_kind() -> None:
     assert one.retry is not None
     assert one.breaker is not None
     assert (one.deadline, one.retry.max_attempts, one.retry.backoff.kind) == (12.0, 4, "linear")
-    assert (one.budget, one.breaker.failure_rate, one.breaker.wait) == (None, 0.2, True)
+    assert (one.budget, one.breaker.failure_rate, one.breaker.when_open) == (None, 0.2, "wait_retries")
     assert (one.quota[0].rate, one.quota[0].name) == (40.0, "orders-4")
     assert (found.operations[0].match, found.operations[0].policy) == ("fetch_*", "a")
 
@@ -120,7 +120,7 @@ def test_a_variable_written_wrong(text: str) -> None:
         {"policies": {"a": {"quota": "${HELD}"}}},
         {"policies": {"a": {"hedge": {"threads": "${HELD}"}}}},
         {"policies": {"a": {"stages": ["${HELD}"]}}},
-        {"policies": {"a": {"unknown": {"category": "${HELD}"}}}},
+        {"policies": {"a": {"unknown_errors": {"category": "${HELD}"}}}},
         {"policies": "${HELD}"},
         {"operations": "${HELD}"},
         {"operations": [{"match": "x", "policy": "${HELD}"}]},

@@ -33,7 +33,7 @@ policies:
     extends: read
     deadline: 90s
     retry: {max_attempts: 5}
-    reconcile: {checks: 2, wait: 500ms}
+    reconcile: {early_checks: 2, wait: 500ms}
     budget: off
 operations:
   - {match: "fetch_*", policy: read, idempotent: true}
@@ -170,8 +170,8 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
 
 def test_words_stay_words(tmp_path: Path) -> None:
     """`no` is no boolean here: executed can be said without quotes."""
-    path = written(tmp_path, "policies: {a: {unknown: {executed: no, category: fatal}}}")
-    assert load(path).policies["a"].unknown.executed == "no"
+    path = written(tmp_path, "policies: {a: {unknown_errors: {executed: no, category: fatal}}}")
+    assert load(path).policies["a"].unknown_errors.executed == "no"
 
 
 def test_a_table_beside_the_file(tmp_path: Path) -> None:

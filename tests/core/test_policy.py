@@ -35,8 +35,8 @@ SETTINGS = """
     Policy.fallback = None
     Policy.stream = None
     Policy.stages = ()
-    Policy.unknown = ...
-    Policy.results = 'classify'
+    Policy.unknown_errors = ...
+    Policy.classify_results = True
     Policy.attempt_header = None
     Admission.max_concurrent = 50: 1 up to 1000000
     Admission.max_queue = 0: 0 up to 1000000
@@ -57,13 +57,13 @@ SETTINGS = """
     Breaker.growth = 2.0: 1 up to 100
     Breaker.open_max = 5.0: more than 0s up to 1d
     Breaker.half_open = ...
-    Breaker.wait = False
+    Breaker.when_open = 'reject'
     Breaker.mode = 'enforce'
     Breaker.key = None
     Budget.ratio = 0.2: 0% up to 1000%
     Budget.floor = 1.0: 0/s up to 1000000/s
     Fallback.on = ('retryable', 'rejected')
-    Fallback.last_good = None: more than 0s up to 1d
+    Fallback.stale_for = None: more than 0s up to 1d
     Fallback.call = None
     Fallback.value = NO_VALUE
     HalfOpen.permits = 1: 1 up to 10000
@@ -81,7 +81,7 @@ SETTINGS = """
     Quota.weight = 1: 0 up to 1000000
     Quota.reserve = 0.0: 0% up to 90%
     Quota.name = None
-    Reconcile.checks = 2: 1 up to 1000
+    Reconcile.early_checks = 2: 1 up to 1000
     Reconcile.wait = 0.5: more than 0s up to 1h
     Reconcile.fence = None: 0s up to 1d
     Reconcile.window = None: 0s up to 1h
@@ -220,12 +220,12 @@ def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
 
 def test_a_fallback_needs_something_to_fall_back_to() -> None:
     """Any one of the three; None is a value."""
-    for given in ({"last_good": 1}, {"call": len}, {"value": None}):
+    for given in ({"stale_for": 1}, {"call": len}, {"value": None}):
         FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:
         FallbackSettings()
     assert [tuple(one) for one in caught.value.problems] == [
-        ("FallbackSettings", 0, 0, "", "expected last_good, call or value")
+        ("FallbackSettings", 0, 0, "", "expected stale_for, call or value")
     ]
     assert repr(NO_VALUE) == "NO_VALUE"
 
@@ -233,4 +233,4 @@ def test_a_fallback_needs_something_to_fall_back_to() -> None:
 def test_a_policy_of_its_own_takes_what_nobody_names() -> None:
     """Every section is off, and unknown errors are tried once more at most."""
     policy = Policy()
-    assert (policy.retry, policy.breaker, policy.unknown.category) == (None, None, Category.RETRYABLE)
+    assert (policy.retry, policy.breaker, policy.unknown_errors.category) == (None, None, Category.RETRYABLE)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.policy.section import Section, listed, one_of
+from resilience._core.policy.section import Section
+from resilience._core.policy.units import listed, one_of
 from resilience._core.policy.units import Spec
 
 
@@ -85,15 +86,15 @@ def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) 
 def test_every_mistake_is_told_at_once() -> None:
     """Nobody mends them one by one."""
     with pytest.raises(PolicyError) as caught:
-        Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, results="odd")  # type: ignore[arg-type]
+        Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, classify_results="odd")  # type: ignore[arg-type]
     assert [one.path for one in caught.value.problems] == [
         "deadline",
         "retry.max_attempts",
         "retry.backoff.factor",
-        "results",
+        "classify_results",
     ] or sorted(one.path for one in caught.value.problems) == [
         "deadline",
-        "results",
+        "classify_results",
         "retry.backoff.factor",
         "retry.max_attempts",
     ]

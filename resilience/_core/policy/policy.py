@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ...errors import PolicyError, Problem
 from .codes import CodeRegistry
-from .section import Section
+from .old_spellings import OldSpelling
+from .section import Section, renamed
 from .sections import (
     AdmissionSettings,
     BreakerSettings,
@@ -33,6 +34,10 @@ __all__ = ["OperationSettings", "Policy", "PolicySet"]
 _DAY = 86400.0
 
 
+@renamed(
+    OldSpelling("unknown", "unknown_errors"),
+    OldSpelling("results", "classify_results", (("classify", True), ("ignore", False))),
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(Section):
     """How calls of one kind are made safe; a section that is None is off.
@@ -76,11 +81,12 @@ class Policy(Section):
         | None
     ) = None
     reconcile: (
-        Annotated[ReconcileSettings, About("How a write in doubt is looked up.", "{checks: 2, wait: 500ms}")] | None
+        Annotated[ReconcileSettings, About("How a write in doubt is looked up.", "{early_checks: 2, wait: 500ms}")]
+        | None
     ) = None
     hedge: Annotated[HedgeSettings, About("A second attempt beside a slow first one.", "{delay: 200ms}")] | None = None
     fallback: (
-        Annotated[FallbackSettings, About("What the caller gets when a call fails for good.", "{last_good: 30s}")]
+        Annotated[FallbackSettings, About("What the caller gets when a call fails for good.", "{stale_for: 30s}")]
         | None
     ) = None
     stream: (
@@ -94,13 +100,13 @@ class Policy(Section):
         About("Stages of other packages, by the names of their entry points, in order.", "[{pause: {seconds: 1}}]"),
     ] = ()
     """From Python `Stage` objects, or (name, options)."""
-    unknown: Annotated[
+    unknown_errors: Annotated[
         UnknownErrorSettings,
         About("What to make of an error that nothing explains.", "{category: fatal, executed: maybe}"),
     ] = field(default_factory=UnknownErrorSettings)
-    results: Annotated[Literal["classify", "ignore"], About("ignore: a returned body is never an error.", "ignore")] = (
-        "classify"
-    )
+    classify_results: Annotated[
+        bool, About("Whether a returned body may be an error; false: it never is.", "false")
+    ] = True
     attempt_header: (
         Annotated[str, About("A header in which HTTP clients tell the number of each attempt.", "X-Attempt")] | None
     ) = None

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from functools import wraps
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...errors import PolicyError, Problem
 from .codes import Category
-from .units import Spec, shown
+from .old_spellings import OldSpelling, warn
+from .units import Spec, one_of
 
-__all__ = ["Section", "about", "hints", "listed", "one_of", "section_name"]
+__all__ = ["Section", "about", "hints", "renamed", "section_name"]
 
 A = TypeVar("A")
+S = TypeVar("S", bound="Section")
 
 
 class Section:
     """Settings that read their own values and refuse bad ones, naming the path and the allowed range."""
 
     __slots__ = ()
+    OLD_SPELLINGS: ClassVar[Mapping[str, OldSpelling]] = {}
+    """The renamed settings by their old names; set by `renamed`."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -31,6 +36,44 @@ class Section:
                 problems.append(Problem(section_name(type(self)), 0, 0, name, str(error)))
         if problems:
             raise PolicyError.of(problems)
+
+
+def renamed(*spellings: OldSpelling) -> Callable[[type[S]], type[S]]:
+    """Let a settings class take old names as keyword arguments, each with a `DeprecationWarning`."""
+    table = {spelling.old: spelling for spelling in spellings}
+
+    def decorate(section: type[S]) -> type[S]:
+        init = section.__init__
+
+        @wraps(init)
+        def read_old_names(self: Any, /, *args: Any, **settings: Any) -> None:
+            init(self, *args, **(settings if table.keys().isdisjoint(settings) else _renewed(section, settings)))
+
+        section.__init__ = read_old_names  # type: ignore[method-assign,assignment]
+        section.OLD_SPELLINGS = table
+        return section
+
+    return decorate
+
+
+def _renewed(section: type[Section], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings under their new names."""
+    table = section.OLD_SPELLINGS
+    renewed = {name: value for name, value in settings.items() if name not in table}
+    problems = []
+    for name, value in settings.items():
+        if name not in table:
+            continue
+        try:
+            if table[name].new in settings:
+                raise ValueError(table[name].conflict())
+            renewed[table[name].new] = table[name].translate(value)
+            warn(f"{section_name(section)}: {table[name].deprecation(value)}")
+        except ValueError as error:
+            problems.append(Problem(section_name(section), 0, 0, name, str(error)))
+    if problems:
+        raise PolicyError.of(problems)
+    return renewed
 
 
 def section_name(section: type) -> str:
@@ -81,7 +124,7 @@ def _read(hint: Any, value: Any) -> Any:
             raise ValueError(f"expected a list, got a {type(value).__name__}")
         return tuple(_read(options[0], one) for one in value)
     if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
-        unknown = [str(key) for key in value if key not in hints(hint)]
+        unknown = [str(key) for key in value if key not in hints(hint) and key not in hint.OLD_SPELLINGS]
         if unknown:
             raise ValueError(f"unknown {', '.join(unknown)}; allowed: {', '.join(hints(hint))}")
         return hint(**value)
@@ -92,20 +135,3 @@ def _read(hint: Any, value: Any) -> Any:
     if hint in (str, bool) and not isinstance(value, hint):
         raise ValueError(f"expected a {'text' if hint is str else 'bool'}, got a {type(value).__name__}")
     return value
-
-
-def one_of(options: tuple[Any, ...], value: Any, said: str = "") -> Any:
-    """Return the option that a value is; 1 is not True. `said` stands for it where it must not be shown.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    for option in options:
-        if value == option and isinstance(value, bool) == isinstance(option, bool):
-            return option
-    raise ValueError(f"{said or shown(value)} is not one of {listed(options)}")
-
-
-def listed(options: Iterable[Any]) -> str:
-    """Name the options as a policy file writes them."""
-    return ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in options)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from ...errors import PolicyError, Problem
 from .codes import Category, Executed
-from .section import Section
+from .old_spellings import OldSpelling
+from .section import Section, renamed
 from .units import About, Calls, Spec
 
 __all__ = [
@@ -79,6 +80,7 @@ class HalfOpenSettings(Section):
     successes: Annotated[int, Spec("count", 1, 10_000, "Successes that close it.", "1")] = 1
 
 
+@renamed(OldSpelling("wait", "when_open", ((False, "reject"), (True, "wait_retries"), ("all", "wait"))))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerSettings(Section):
     """When to stop asking a service that fails or crawls, and for how long.
@@ -107,12 +109,13 @@ class BreakerSettings(Section):
     half_open: Annotated[HalfOpenSettings, About("How it is tried again.", "{permits: 1, successes: 1}")] = field(
         default_factory=HalfOpenSettings
     )
-    wait: Annotated[
-        Literal[False, True, "all"],
+    when_open: Annotated[
+        Literal["reject", "wait_retries", "wait"],
         About(
-            "true: a retry waits for it inside the deadline instead of giving up; all: a first attempt as well.", "true"
+            "What attempts do while it is open: all are rejected, retries wait inside the deadline, or all wait.",
+            "wait_retries",
         ),
-    ] = False
+    ] = "reject"
     mode: Annotated[Literal["enforce", "shadow"], About("shadow measures and tells, and never refuses.", "shadow")] = (
         "enforce"
     )
@@ -187,6 +190,7 @@ class AdmissionSettings(Section):
             raise PolicyError.of([Problem("AdmissionSettings", 0, 0, "lanes", told)])
 
 
+@renamed(OldSpelling("checks", "early_checks"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileSettings(Section):
     """How a write in doubt is looked up before it may be sent again.
@@ -198,7 +202,7 @@ class ReconcileSettings(Section):
     server time is known; None means 2 W + P + L.
     """
 
-    checks: Annotated[int, Spec("count", 1, 1000, "Early looks before the fence.", "2")] = 2
+    early_checks: Annotated[int, Spec("count", 1, 1000, "Early lookups, before the fence.", "2")] = 2
     wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two looks.", "500ms", above=True)] = 0.5
     fence: Annotated[float, Spec("duration", 0, _DAY, "When 'not found' is believed.", "65s")] | None = None
     window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a stamp.", "30s")] | None = None
@@ -238,11 +242,12 @@ class _NoValue:
 NO_VALUE = _NoValue()
 
 
+@renamed(OldSpelling("last_good", "stale_for"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackSettings(Section):
     """What the caller gets when a call fails for good. A write that may have happened is never covered up.
 
-    In this order: the last good answer for the same arguments where it is not older than `last_good`;
+    In this order: the last good answer for the same arguments where it is not older than `stale_for`;
     what `call` returns, which is asked with the `Call` (another endpoint, another client); `value`.
     """
 
@@ -250,7 +255,7 @@ class FallbackSettings(Section):
         tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...],
         About("For which failures it stands in; rejected are our own refusals.", "[retryable, rejected]"),
     ] = ("retryable", "rejected")
-    last_good: (
+    stale_for: (
         Annotated[float, Spec("duration", 0, _DAY, "How old the last good answer may be.", "30s", above=True)] | None
     ) = None
     call: Callable[[Any], Any] | None = None
@@ -258,8 +263,8 @@ class FallbackSettings(Section):
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
-        if self.last_good is None and self.call is None and self.value is NO_VALUE:
-            raise PolicyError.of([Problem("FallbackSettings", 0, 0, "", "expected last_good, call or value")])
+        if self.stale_for is None and self.call is None and self.value is NO_VALUE:
+            raise PolicyError.of([Problem("FallbackSettings", 0, 0, "", "expected stale_for, call or value")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["MOST_CALLS", "About", "Calls", "Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio", "shown"]
+__all__ = [
+    "MOST_CALLS",
+    "About",
+    "Calls",
+    "Kind",
+    "Spec",
+    "in_yaml",
+    "listed",
+    "one_of",
+    "parse_duration",
+    "parse_rate",
+    "parse_ratio",
+    "shown",
+]
 
 Kind = Literal["duration", "rate", "ratio", "count", "factor", "window"]
 
@@ -176,3 +190,25 @@ def shown(value: Any) -> str:
     """Show a value in a message, shortened."""
     text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def one_of(options: tuple[Any, ...], value: Any, said: str = "") -> Any:
+    """Return the option that a value is; 1 is not True. `said` is shown in place of a value that must be hidden.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    for option in options:
+        if value == option and isinstance(value, bool) == isinstance(option, bool):
+            return option
+    raise ValueError(f"{said or shown(value)} is not one of {listed(options)}")
+
+
+def listed(options: Iterable[Any]) -> str:
+    """List the options as a policy file writes them."""
+    return ", ".join(map(in_yaml, options))
+
+
+def in_yaml(value: Any) -> str:
+    """Write a word or a switch as a policy file does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

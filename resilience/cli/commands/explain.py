@@ -111,7 +111,7 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 
 def _attempts(policy: Policy, failure: Failure) -> int:
     most = policy.retry.max_attempts if policy.retry else 1
-    return min(most, policy.unknown.max_attempts) if failure.guessed else most
+    return min(most, policy.unknown_errors.max_attempts) if failure.guessed else most
 
 
 def _policy(policies: PolicySet, name: str) -> Policy:
@@ -150,7 +150,7 @@ def _classify(subject: Subject, tables: Sequence[CodeRegistry], policy: Policy) 
     from ..._core.classify.classifier import Classifier
     from ...errors import ApiError
 
-    classifier = Classifier(tables, base=load_registry("http"), lookup=_lookup, unknown=policy.unknown)
+    classifier = Classifier(tables, base=load_registry("http"), lookup=_lookup, unknown=policy.unknown_errors)
     if subject.code is not None:
         named = next((rule for rule in (table.named(subject.code) for table in tables) if rule), None)
         return classifier.classify(ApiError(named.code) if named else subject.outcome)

@@ -44,6 +44,8 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
     found = Mistakes(file, layer.hidden)
     try:
+        for key, path, message in layer.old_keys:
+            found.add(key, path, f"warning: {message}")
         for name, node in layer.nodes.items():
             if node.file == file:
                 for paths, message in unwise(layer.made.policies[name]):

@@ -75,9 +75,9 @@ def _breaker(one: Policy) -> Told:
         )
     if rules.slow_after is not None and rules.slow_rate is None:
         yield ("breaker.slow_after",), "slow_after does nothing without slow_rate"
-    if rules.wait and one.deadline is not None and rules.open_for >= one.deadline:
+    if rules.when_open != "reject" and one.deadline is not None and rules.open_for >= one.deadline:
         told = f"a wait for the breaker, open for {rules.open_for:g}s, never fits the deadline of {one.deadline:g}s"
-        yield ("breaker.wait", "breaker.open_for", "deadline"), told
+        yield ("breaker.when_open", "breaker.open_for", "deadline"), told
 
 
 def _rates(one: Policy) -> Told:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..._core.policy import codes as core
+from ..._core.policy.old_spellings import warn
 from ..._core.policy.policy import OperationSettings, PolicySet
 from ..._core.policy.units import shown
 from ...errors import PolicyError
@@ -22,6 +23,7 @@ from .extends import extended, parent_of
 from .mappings import as_node
 from .mistakes import Mistakes
 from .nodes import Node
+from .old_keys import OldKey, rewrite_old_keys
 from .policy_nodes import codes, policy
 from .secret_values import refuse_secrets
 from .section_nodes import section
@@ -43,12 +45,14 @@ class Layer(NamedTuple):
         made: what they became.
         rules: the node of each entry of `operations`.
         hidden: values of the environment in it, which no message may show.
+        old_keys: keys of version 0.1 in it.
     """
 
     nodes: Mapping[str, Node]
     made: PolicySet
     rules: tuple[Node, ...] = ()
     hidden: Mapping[str, str] = MappingProxyType({})
+    old_keys: tuple[OldKey, ...] = ()
 
 
 def load(path: str | os.PathLike[str]) -> PolicySet:
@@ -66,7 +70,10 @@ def from_mapping(mapping: Mapping[str, Any]) -> PolicySet:
     Raises:
         PolicyError: every mistake in it.
     """
-    return read(as_node(mapping), "<mapping>", builtin_layer()).made
+    layer = read(as_node(mapping), "<mapping>", builtin_layer())
+    for key in layer.old_keys:
+        warn(f"{key.path}: {key.message}")
+    return layer.made
 
 
 def builtin() -> PolicySet:
@@ -104,7 +111,8 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
         told = version.said or shown(version.plain)
         found.add(version, "version", f"{told} is no version that is known; allowed is 1")
     shared = codes(top["codes"], "codes", found) if "codes" in top else None
-    nodes = extended(top.get("policies"), below.nodes, found)
+    named, old_keys = rewrite_old_keys(top["policies"], found) if "policies" in top else (None, [])
+    nodes = extended(named, below.nodes, found)
     made = {name: policy(name, node, _codes_for(node, shared, below), found) for name, node in nodes.items()}
     policies = {**below.made.policies, **{name: one for name, one in made.items() if one is not None}}
     operations = _operations(top.get("operations"), {*policies, *made}, found)
@@ -113,7 +121,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     found.end()
     made_set = PolicySet(policies, operations, file, tables, shared or ())
     entries = top["operations"].value if operations else ()
-    return Layer({**below.nodes, **nodes}, made_set, tuple(entries), found.hidden)
+    return Layer({**below.nodes, **nodes}, made_set, tuple(entries), found.hidden, tuple(old_keys))
 
 
 def _tables(asked: Iterable[str], node: Node, found: Mistakes) -> dict[str, core.CodeRegistry]:

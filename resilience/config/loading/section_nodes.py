@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..._core.policy.codes import Category
-from ..._core.policy.section import Section, about, hints, listed, one_of
-from ..._core.policy.units import Spec
+from ..._core.policy.section import Section, about, hints
+from ..._core.policy.units import Spec, listed, one_of
 from ...errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node, node_at

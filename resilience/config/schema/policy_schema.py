@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..._core.policy.codes import Category
+from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.policy import OperationSettings, Policy
 from ..._core.policy.section import Section, about, hints, section_name
 from ..._core.policy.sections import NO_VALUE
@@ -112,20 +113,23 @@ class _Schemas:
             self.defs[section_name(kind)] = {}
             allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
             given = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # every section is a dataclass
+            former = {spelling.new: spelling for spelling in kind.OLD_SPELLINGS.values()}
             required = [name for name in allowed if _required(given[name])]
             self.defs[section_name(kind)] = {
                 "description": (kind.__doc__ or "").split("\n")[0],
                 "type": "object",
                 "additionalProperties": False,
-                "properties": {name: self._key(hint, given[name]) for name, hint in allowed.items()},
+                "properties": {name: self._key(hint, given[name], former.get(name)) for name, hint in allowed.items()},
                 **({"required": required} if required else {}),
             }
         return {"$ref": f"#/$defs/{section_name(kind)}"}
 
-    def _key(self, hint: Any, field: Field[Any]) -> Schema:
+    def _key(self, hint: Any, field: Field[Any], former: OldSpelling | None) -> Schema:
         inner, optional = _unwrapped(hint)
         spec, said = about(inner, Spec), about(inner, About)
         made = {**self._value(inner, optional=optional), **_said(spec or said)}
+        if former is not None:  # an editor marks the old key as unknown, and shows this beside the new one
+            made["description"] += former.note()
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         if default is not MISSING and default is not NO_VALUE:
             made["default"] = _plain(default, spec)

@@ -22,7 +22,7 @@ _ORDER = (
     ("Reconcile", "reconcile"),
     ("Hedge", "hedge"),
     ("Fallback", "fallback"),
-    ("UnknownError", "unknown"),
+    ("UnknownError", "unknown_errors"),
     ("Stream", "stream"),
     ("MessageRate", "stream.connects, stream.subscribes and stream.frames"),
     ("Operation", "operations, each entry"),
