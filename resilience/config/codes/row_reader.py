@@ -1,6 +1,6 @@
 """Reads the rows of the shipped code tables at a tenth of what YAML costs.
 
-The tables hold some 1,500 rows, nearly all of one plain shape. Such lines are taken out before the rest is
+The tables hold well over a thousand rows, nearly all of one plain shape. Such lines are taken out before the rest is
 read as YAML; a row of any other shape is left to it. A test reads every shipped table both ways and compares.
 Files of users are read as YAML alone, which knows every mistake's place.
 """
