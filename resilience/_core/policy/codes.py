@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "ItemList", "Rule"]
+__all__ = ["Category", "CodeTable", "Envelope", "Executed", "ItemList", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
 """Whether a request may have taken effect: refused before it did, in doubt, or a read or a success."""
@@ -80,7 +80,7 @@ class Envelope:
     failures: tuple[ItemList, ...] = ()
 
 
-class CodeRegistry:
+class CodeTable:
     """The codes of one API by name: code → `Rule`, class name → `Rule`, message text → `Rule`."""
 
     __slots__ = ("_named", "_rules", "_texts", "envelope", "name", "sources")
@@ -134,7 +134,7 @@ class CodeRegistry:
         return tuple((text, rule.code) for text, rule in self._texts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CodeRegistry):
+        if not isinstance(other, CodeTable):
             return NotImplemented
         parts = (self.name, self.envelope, self.sources, self._texts, self._rules)
         return parts == (other.name, other.envelope, other.sources, other._texts, other._rules)

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from ...errors import PolicyError, Problem
-from .codes import CodeRegistry
+from .codes import CodeTable
 from .old_spellings import OldSpelling
 from .section import Section, renamed
 from .sections import (
@@ -156,7 +156,7 @@ class PolicySet:
     policies: Mapping[str, Policy]
     operations: tuple[OperationSettings, ...] = ()
     source: str = "built-in"
-    tables: Mapping[str, CodeRegistry] = field(default_factory=dict)
+    tables: Mapping[str, CodeTable] = field(default_factory=dict)
     """The code tables that the file names by their path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""

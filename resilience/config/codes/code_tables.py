@@ -31,7 +31,7 @@ _LISTED = ("at", "code", "message", "key", "mixed")
 _GROUP = "resilience.registries"
 
 
-class CodeRegistry(core.CodeRegistry):
+class CodeRegistry(core.CodeTable):
     """The codes of one API, with the ways in from files.
 
     Example:

@@ -124,9 +124,9 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     return Layer({**below.nodes, **nodes}, made_set, tuple(entries), found.hidden, tuple(old_keys))
 
 
-def _tables(asked: Iterable[str], node: Node, found: Mistakes) -> dict[str, core.CodeRegistry]:
+def _tables(asked: Iterable[str], node: Node, found: Mistakes) -> dict[str, core.CodeTable]:
     """Read the tables that are named by their path: a mistake in one is told now, not at the first failure."""
-    tables: dict[str, core.CodeRegistry] = {}
+    tables: dict[str, core.CodeTable] = {}
     paths = list(dict.fromkeys(one for one in asked if not is_known(one)))
     if len(paths) > _MOST_TABLES:
         found.add(node, "codes", f"{len(paths)} tables are named: {_MOST_TABLES} is the most")

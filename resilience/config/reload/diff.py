@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..._core.policy.codes import CodeRegistry
+from ..._core.policy.codes import CodeTable
 from ..._core.policy.policy import PolicySet
 from ..._core.policy.sections import NO_VALUE
 
@@ -64,7 +64,7 @@ def _order(before: PolicySet, after: PolicySet) -> Iterator[Change]:
         yield Change("operations", was, now)
 
 
-def _tables(before: Mapping[str, CodeRegistry], after: Mapping[str, CodeRegistry]) -> Iterator[Change]:
+def _tables(before: Mapping[str, CodeTable], after: Mapping[str, CodeTable]) -> Iterator[Change]:
     for path in dict.fromkeys((*before, *after)):
         if path in before and path in after:
             was, now = before[path], after[path]
