@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience.config.checks.globs import effort
+from resilience.config.checks.globs import comparison_cost
 from resilience.config.checks.lint import lint
 from resilience.config.loading.mappings import as_node
 from resilience.config.loading.mistakes import MOST
-from resilience.config.loading.nodes import DEEPEST, LONGEST, MOST_NODES
+from resilience.config.loading.nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES
 from resilience.config.loading.policy_file import from_mapping, load
 
 
@@ -33,18 +33,18 @@ _ENDLESS = "policies: {a: {deadline: .inf, attempt_timeout: 1e999, breaker: {fai
 
 FILES = {
     "ten megabytes": ("a: b\n" * 2_000_000, "larger than 1000000 bytes"),
-    "values": ("a: [" + "x," * 40_000 + "]", f"more than {MOST_NODES} values"),
-    "keys": (joined("k{n}: 1\n", 20_000), f"more than {MOST_NODES} values"),
+    "values": ("a: [" + "x," * 40_000 + "]", f"more than {MAX_NODES} values"),
+    "keys": (joined("k{n}: 1\n", 20_000), f"more than {MAX_NODES} values"),
     "an alias bomb": ("a: &a [x,x]\n" + _BOMB, "aliases grow"),
     "many aliases of one long value": (f"a: &a {'x' * 4000}\noperations: [" + "*a," * 40_000 + "]", "aliases grow"),
     "an alias of itself": ("a: &a [*a]", "no anchor &a before"),
     "lists in lists": ("[" * 500_000, "nest"),
-    "mappings in mappings": ("{a: " * 100_000, f"nested more than {DEEPEST} levels"),
-    "blocks in blocks": ("\n".join(" " * depth + "a:" for depth in range(900)), f"nested more than {DEEPEST} levels"),
-    "keys of keys": ("? " * 400_000, f"nested more than {DEEPEST} levels"),
+    "mappings in mappings": ("{a: " * 100_000, f"nested more than {MAX_DEPTH} levels"),
+    "blocks in blocks": ("\n".join(" " * depth + "a:" for depth in range(900)), f"nested more than {MAX_DEPTH} levels"),
+    "keys of keys": ("? " * 400_000, f"nested more than {MAX_DEPTH} levels"),
     "a key that is a list": ("? [a]\n: b", "a key must be a plain word"),
-    "a long number": ("version: " + "9" * 900_000, f"more than {LONGEST} characters"),
-    "a long key": ("k" * 900_000 + ": 1", f"more than {LONGEST} characters"),
+    "a long number": ("version: " + "9" * 900_000, f"more than {MAX_LENGTH} characters"),
+    "a long key": ("k" * 900_000 + ": 1", f"more than {MAX_LENGTH} characters"),
     "a number without end": ("policies: {a: {deadline: 1e9999, attempt_timeout: -1e9999}}", "expected a duration"),
     "infinity": (_ENDLESS, "got inf"),
     "a moment": ("policies: {a: {deadline: 2001-12-14t21:59:43.10-05:00}}", "expected a duration"),
@@ -54,7 +54,7 @@ FILES = {
     "one anchor twice": (_TWICE, "6s is longer than the deadline of 5s"),
     "policies": ("policies:\n" + joined("  p{n}: {{}}\n", 1_001), "1000 is the most"),
     "entries": ("operations:\n" + joined("  - {{match: a{n}}}\n", 1_001), "1000 is the most"),
-    "a long chain": ("policies:\n" + _CHAIN, f"more than {DEEPEST} policies"),
+    "a long chain": ("policies:\n" + _CHAIN, f"more than {MAX_DEPTH} policies"),
     "a rich parent": (
         "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900), "inherits more than"
     ),
@@ -113,7 +113,7 @@ def test_mappings_without_measure() -> None:
     twice: object = 1
     for _ in range(35):
         twice = {"a": twice, "b": twice}
-    for value in (twice, {str(n): 1 for n in range(MOST_NODES)}, {"version": 10**6000}, {"version": "1" * 5000}):
+    for value in (twice, {str(n): 1 for n in range(MAX_NODES)}, {"version": 10**6000}, {"version": "1" * 5000}):
         with pytest.raises(PolicyError):
             from_mapping(value)  # type: ignore[arg-type]
     assert as_node({"a": [1, None, "x"]}).plain == {"a": [1, None, "x"]}
@@ -127,8 +127,8 @@ def test_globs_without_measure(tmp_path: Path) -> None:
     path.write_text("operations:\n" + joined("  - {{match: a{n}, key: k{n}}}\n", 900))
     (told,) = lint(path)
     assert "were not compared" in told.message
-    assert effort("*a" * 90, "*b" * 90) < 100
-    assert effort("fetch_*", "create_*") == 1
+    assert comparison_cost("*a" * 90, "*b" * 90) < 100
+    assert comparison_cost("fetch_*", "create_*") == 1
 
 
 JUNK = st.lists(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.bitget.operations import OPERATIONS
-from resilience.config.checks.globs import covers, effort, shared_name
+from resilience.config.checks.globs import covers_all_of, comparison_cost, shared_name
 from resilience.config.checks.lint import lint
 
 
@@ -189,7 +189,7 @@ def test_code_tables_are_checked_too(tmp_path: Path) -> None:
 )
 def test_globs_that_cover(outer: str, inner: str, covered: bool) -> None:
     """One glob covers another when it matches all that the other does."""
-    assert covers(outer, inner) is covered
+    assert covers_all_of(outer, inner) is covered
 
 
 GLOBS = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]"]), max_size=7).map("".join)
@@ -199,7 +199,7 @@ NAMES = st.text("abc", max_size=7)
 @given(GLOBS, GLOBS, NAMES)
 def test_globs_keep_their_word(one: str, other: str, name: str) -> None:
     """What covers another matches all its names; a shared name is one of both; where there is none, no name is."""
-    if covers(one, other) and fnmatchcase(name, other):
+    if covers_all_of(one, other) and fnmatchcase(name, other):
         assert fnmatchcase(name, one)
     shared = shared_name(one, other)
     if shared is not None:
@@ -207,4 +207,4 @@ def test_globs_keep_their_word(one: str, other: str, name: str) -> None:
         assert fnmatchcase(shared, other)
     elif fnmatchcase(name, one):
         assert not fnmatchcase(name, other)
-    assert effort(one, other) >= 1
+    assert comparison_cost(one, other) >= 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = [
-    "MOST_CALLS",
+    "MAX_WINDOW_CALLS",
     "About",
     "Calls",
     "Kind",
@@ -35,7 +35,7 @@ _DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
 _RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
 _RATIO = re.compile(_NUMBER + r"\s*%")
 _CALLS = re.compile(r"([0-9]{1,12})\s*calls?")
-MOST_CALLS = 100_000
+MAX_WINDOW_CALLS = 100_000
 """The longest window of calls."""
 
 
@@ -149,7 +149,7 @@ class Spec:
         if number is None:
             raise ValueError(f"expected {self.expected}, got {said or shown(value)}")
         if isinstance(number, Calls):
-            if 1 <= number.count <= MOST_CALLS:
+            if 1 <= number.count <= MAX_WINDOW_CALLS:
                 return number
         elif (self.low < number if self.above else self.low <= number) and number <= self.high:
             return number
@@ -169,7 +169,7 @@ class Spec:
     def allowed(self) -> str:
         """Say the range in words, such as `more than 0s up to 1h`."""
         low = f"more than {self.say(self.low)}" if self.above else f"{self.say(self.low)}"
-        calls = f", or 1 up to {MOST_CALLS} calls" if self.kind == "window" else ""
+        calls = f", or 1 up to {MAX_WINDOW_CALLS} calls" if self.kind == "window" else ""
         return f"{low} up to {self.say(self.high)}{calls}"
 
     def say(self, number: float) -> str:

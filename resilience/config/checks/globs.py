@@ -6,7 +6,7 @@ from collections import deque
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-__all__ = ["covers", "effort", "is_glob", "shared_name"]
+__all__ = ["covers_all_of", "comparison_cost", "is_glob", "shared_name"]
 
 _LONGEST = 200  # longer globs are not compared: the work grows with the product of the lengths
 _SAMPLES = "abcdefghijklmnopqrstuvwxyz_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./ "
@@ -17,13 +17,13 @@ def is_glob(text: str) -> bool:
     return any(one in text for one in "*?[")
 
 
-def effort(one: str, other: str) -> int:
+def comparison_cost(one: str, other: str) -> int:
     """Return how much work it is to compare two globs; a pair without stars costs one."""
     both = is_glob(one) and is_glob(other) and len(one) + len(other) <= _LONGEST and not _apart(one, other)
     return 1 + (len(one) * len(other) // 2 if both else (len(one) + len(other)) // 64)
 
 
-def covers(outer: str, inner: str) -> bool:
+def covers_all_of(outer: str, inner: str) -> bool:
     """Tell whether every name that `inner` matches is matched by `outer` as well; in doubt it says no."""
     if outer == inner:
         return True

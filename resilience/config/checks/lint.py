@@ -14,8 +14,8 @@ from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer, builtin_layer, read
 from ..loading.yaml_reader import read_file
-from .policy_warnings import unwise
-from .unreachable import unused
+from .policy_warnings import policy_warnings
+from .unreachable import unreachable_entries
 
 __all__ = ["lint"]
 
@@ -48,10 +48,10 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
             found.add(key, path, f"warning: {message}")
         for name, node in layer.nodes.items():
             if node.file == file:
-                for paths, message in unwise(layer.made.policies[name]):
+                for paths, message in policy_warnings(layer.made.policies[name]):
                     at, path = _place(node, paths, file)
                     found.add(at, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
-        for one, path, message in unused(layer, file, names):
+        for one, path, message in unreachable_entries(layer, file, names):
             found.add(one, path, f"warning: {message}")
         found.end()
     except PolicyError as error:

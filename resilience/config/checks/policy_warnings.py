@@ -12,7 +12,7 @@ from ..._core.policy.sections import BreakerSettings, QuotaSettings
 from ..._core.policy.units import Calls
 from ..._core.stages.retry import bounds
 
-__all__ = ["unwise"]
+__all__ = ["policy_warnings"]
 
 Told = Iterator[tuple[tuple[str, ...], str]]
 """The settings that contradict each other, the first one first, and what comes of it."""
@@ -20,7 +20,7 @@ _MOST = 200  # waits that are added up
 _SPAN = 10.0  # seconds of a budget's window
 
 
-def unwise(one: Policy) -> Told:
+def policy_warnings(one: Policy) -> Told:
     """Yield what the settings of a policy cannot do."""
     for asked in (_attempts, _budget, _breaker, _rates, _quota, _looks, _hedge, _admission, _codes):
         yield from asked(one)

@@ -13,9 +13,9 @@ from ..loading.extends import parent_of
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer
-from .globs import covers, effort, is_glob, shared_name
+from .globs import covers_all_of, comparison_cost, is_glob, shared_name
 
-__all__ = ["unused"]
+__all__ = ["unreachable_entries"]
 
 Told = Iterator[tuple[Node, str, str]]
 """Where, by which path, what."""
@@ -26,7 +26,7 @@ _WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
 _CAMEL = re.compile(r"(?:fetch|load|create|edit|cancel)[A-Z]\w*\*?")
 
 
-def unused(layer: Layer, file: str, names: tuple[str, ...]) -> Told:
+def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Told:
     """Yield what nothing comes to, and writes that cannot be looked up."""
     rules = list(zip(layer.made.operations, layer.rules, strict=True))
     for place, (rule, node) in enumerate(rules):
@@ -93,7 +93,7 @@ def _hidden(rules: list[tuple[OperationSettings, Node]]) -> Told:
         path = f"operations[{place}].match"
         at = node_at(node, "match")
         for before, (other, _) in enumerate(rules[:place]):
-            left -= effort(other.match, rule.match)
+            left -= comparison_cost(other.match, rule.match)
             if left < 0:
                 yield (
                     at,
@@ -101,11 +101,11 @@ def _hidden(rules: list[tuple[OperationSettings, Node]]) -> Told:
                     "this entry and those after it were not compared with the earlier ones: there are too many",
                 )
                 return
-            if covers(other.match, rule.match):
+            if covers_all_of(other.match, rule.match):
                 told = f"is never reached: operations[{before}], {printable(other.match)!r}, matches all of it"
                 yield at, path, told
                 break
-            if _same(rule, other) or covers(rule.match, other.match):
+            if _same(rule, other) or covers_all_of(rule.match, other.match):
                 continue
             name = shared_name(other.match, rule.match)
             if name is not None:

@@ -11,24 +11,24 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from .nodes import LONGEST, Node
-from .secret_values import HINT, is_credential, looks_secret, values_of
+from .nodes import MAX_LENGTH, Node
+from .secret_values import SECRET_HINT, is_credential, looks_like_a_secret, walk_nodes
 
-__all__ = ["fill"]
+__all__ = ["fill_variables"]
 
 _SAID = 60  # characters of what stands in the file that a message repeats
 _SHORTEST = 4  # a shorter value would take half the words of a message with it, and is no secret
 _PART = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 
 
-def fill(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> dict[str, str]:
+def fill_variables(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> dict[str, str]:
     """Put the variables' values where they are named; one that is not set and has no default is a mistake.
 
     Returns:
         What stands in messages for each value that was taken from the environment.
     """
     taken: dict[str, str] = {}
-    for _, node, path in values_of(root):
+    for _, node, path in walk_nodes(root):
         if node.kind == "scalar" and "$" in node.value:
             _fill(node, environ, taken, partial(add, node, path))
     return {value: said for value, said in taken.items() if len(value) >= _SHORTEST}
@@ -40,7 +40,7 @@ def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Ca
 
     def wrong(message: str) -> None:
         add(message)
-        node.wrong = True
+        node.is_reported = True
 
     def value(found: re.Match[str]) -> str:
         nonlocal named
@@ -52,7 +52,7 @@ def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Ca
             wrong("a variable is written ${NAME} or ${NAME:-default}; $$ stands for a dollar sign")
             return ""
         if is_credential(name):
-            wrong(f"the variable {name} is named like a secret; {HINT}")
+            wrong(f"the variable {name} is named like a secret; {SECRET_HINT}")
             return ""
         held = environ.get(name, "")
         if held:
@@ -63,9 +63,9 @@ def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Ca
 
     node.value = _PART.sub(value, text)
     if named:
-        node.said, node.quoted = f"the value of {text[:_SAID]}", False
-        if looks_secret(node.value):
-            wrong(f"a variable that is put in here holds what looks like a secret; {HINT}")
-    if len(node.value) > LONGEST:
+        node.mask, node.quoted = f"the value of {text[:_SAID]}", False
+        if looks_like_a_secret(node.value):
+            wrong(f"a variable that is put in here holds what looks like a secret; {SECRET_HINT}")
+    if len(node.value) > MAX_LENGTH:
         node.value = ""
-        wrong(f"{node.said} is longer than {LONGEST} characters: no setting is")
+        wrong(f"{node.mask} is longer than {MAX_LENGTH} characters: no setting is")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .mistakes import Mistakes
-from .nodes import DEEPEST, MOST_NODES, Node, merged
+from .nodes import MAX_DEPTH, MAX_NODES, Node, merged
 from .section_nodes import OFF
 
-__all__ = ["extended", "parent_of"]
+__all__ = ["inherited_policies", "parent_of"]
 
 _MOST = 1_000  # policies of one file
 
@@ -19,7 +19,7 @@ def parent_of(node: Node) -> Node | None:
     return None if found is None or (found.kind == "scalar" and found.plain in OFF) else found
 
 
-def extended(node: Node | None, below: Mapping[str, Node], found: Mistakes) -> dict[str, Node]:
+def inherited_policies(node: Node | None, below: Mapping[str, Node], found: Mistakes) -> dict[str, Node]:
     """Return the policies of a file by name, parents first: what a child inherits is told where it stands.
 
     Args:
@@ -41,7 +41,7 @@ def extended(node: Node | None, below: Mapping[str, Node], found: Mistakes) -> d
             found.add(key, f"policies.{key.value}", "stands here twice")
         elif value.kind == "mapping":
             own[key.value] = value
-        elif value.plain is None and not value.wrong:
+        elif value.plain is None and not value.is_reported:
             own[key.value] = Node([], key.line, key.column, "mapping", False, key.file)
         else:
             found.add(value, f"policies.{key.value}", "expected a mapping of settings")
@@ -57,7 +57,7 @@ class _Family:
         self._found = found
         self._done: dict[str, Node] = {}
         self._sizes: dict[int, int] = {}
-        self._left = 2 * MOST_NODES
+        self._left = 2 * MAX_NODES
 
     def all(self) -> dict[str, Node]:
         for name in self._own:
@@ -87,14 +87,14 @@ class _Family:
         if word not in self._own or (word == name and word in self._below):
             if word not in self._below:
                 known = sorted({*self._own, *self._below} - {name})
-                told = f"{parent.said} is no policy" if parent.said else f"no policy {word!r}"
-                self._found.add(parent, path, f"{told}; {self._found.hint('' if parent.said else word, known)}")
+                told = f"{parent.mask} is no policy" if parent.mask else f"no policy {word!r}"
+                self._found.add(parent, path, f"{told}; {self._found.hint('' if parent.mask else word, known)}")
             return self._below.get(word)
         if word in (*way, name):
             self._found.add(parent, path, f"runs in a circle: {' -> '.join((*way, name, word))}")
             return None
-        if len(way) >= DEEPEST:
-            self._found.add(parent, path, f"inherits through more than {DEEPEST} policies")
+        if len(way) >= MAX_DEPTH:
+            self._found.add(parent, path, f"inherits through more than {MAX_DEPTH} policies")
             return None
         return self._resolve(word, [*way, name])
 

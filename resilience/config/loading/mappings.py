@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from ...errors import PolicyError
-from .nodes import DEEPEST, LONGEST, MOST_NODES, Node
+from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
 
 __all__ = ["as_node"]
 
@@ -22,10 +22,10 @@ def as_node(value: Any) -> Node:
 
 
 def _node(value: Any, depth: int, number: count[int]) -> Node:
-    if depth > DEEPEST:
-        raise PolicyError(f"nested more than {DEEPEST} levels deep")
-    if next(number) > MOST_NODES:
-        raise PolicyError(f"more than {MOST_NODES} values")
+    if depth > MAX_DEPTH:
+        raise PolicyError(f"nested more than {MAX_DEPTH} levels deep")
+    if next(number) > MAX_NODES:
+        raise PolicyError(f"more than {MAX_NODES} values")
     if isinstance(value, Mapping):
         pairs = [(_scalar(str(key), quoted=True), _node(one, depth + 1, number)) for key, one in value.items()]
         return Node(pairs, 0, 0, "mapping")
@@ -37,8 +37,8 @@ def _node(value: Any, depth: int, number: count[int]) -> Node:
 
 
 def _scalar(text: str, *, quoted: bool) -> Node:
-    if len(text) > LONGEST:
-        raise PolicyError(f"a value of more than {LONGEST} characters: no setting is that long")
+    if len(text) > MAX_LENGTH:
+        raise PolicyError(f"a value of more than {MAX_LENGTH} characters: no setting is that long")
     return Node(text, 0, 0, quoted=quoted)
 
 

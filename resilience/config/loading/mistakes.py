@@ -10,9 +10,9 @@ from difflib import get_close_matches
 
 from ...errors import PolicyError, Problem
 from .nodes import Node
-from .secret_values import HINT, is_credential
+from .secret_values import SECRET_HINT, is_credential
 
-__all__ = ["MOST", "Mistakes", "printable", "some_of"]
+__all__ = ["MOST", "Mistakes", "printable", "shorten_list"]
 
 MOST = 500
 """Mistakes that are told of one file."""
@@ -46,7 +46,7 @@ class Mistakes:
             PolicyError: there are more mistakes than are told of one file.
         """
         self.count += 1
-        if node is not None and node.wrong:
+        if node is not None and node.is_reported:
             return
         for value, said in self.hidden.items():
             message = message.replace(value, said)
@@ -84,7 +84,7 @@ class Mistakes:
     def hint(self, word: str, names: Collection[str]) -> str:
         """Say which name may have been meant, else which there are."""
         near = self.nearest(word, names)
-        return f"did you mean {near}?" if near else f"there are {some_of(sorted(names))}"
+        return f"did you mean {near}?" if near else f"there are {shorten_list(sorted(names))}"
 
     def end(self) -> None:
         """Refuse the file if anything was found.
@@ -100,14 +100,14 @@ class Mistakes:
 
     def _unknown(self, key: str, names: list[str]) -> str:
         if is_credential(key):
-            return HINT
+            return SECRET_HINT
         if key == "<<":
             return "merge keys are not read: a policy inherits by extends"
         near = self.nearest(key, names)
         return f"unknown key; did you mean {near}?" if near else f"unknown key; allowed are {', '.join(names)}"
 
 
-def some_of(names: Iterable[str]) -> str:
+def shorten_list(names: Iterable[str]) -> str:
     """Name what there is, shortened where there is much."""
     all_names = list(names)
     some = ", ".join(printable(one)[:_LONGEST_WORD] for one in all_names[:_LISTED])

@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DEEPEST", "LONGEST", "MOST_NODES", "Node", "merged", "node_at"]
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "Node", "merged", "node_at"]
 
-DEEPEST = 40
+MAX_DEPTH = 40
 """Levels of a document."""
-LONGEST = 4_096
+MAX_LENGTH = 4_096
 """Characters of one value."""
-MOST_NODES = 30_000
+MAX_NODES = 30_000
 """Values of a document, what aliases repeat included."""
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(
@@ -35,8 +35,8 @@ class Node:
         kind: `scalar`, `list` or `mapping`.
         quoted: a scalar in quotes stays a text.
         file: where it stands.
-        said: what messages say in place of a value that must not be shown.
-        wrong: a mistake was told here already, and says all.
+        mask: what messages say in place of a value that must not be shown.
+        is_reported: a mistake was told here already, and says all.
     """
 
     value: Any
@@ -45,8 +45,8 @@ class Node:
     kind: str = "scalar"
     quoted: bool = False
     file: str = ""
-    said: str = ""
-    wrong: bool = False
+    mask: str = ""
+    is_reported: bool = False
 
     @property
     def plain(self) -> Any:

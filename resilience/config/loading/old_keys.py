@@ -66,7 +66,7 @@ class _Rewriter:
         renewed = self._renewed(spelling, value, path)
         if renewed is None:
             return None
-        if not value.wrong:
+        if not value.is_reported:
             self.found.append(OldKey(key, path, spelling.deprecation(_plain(value))))
         return _scalar(spelling.new, key), self._value(hints(kind)[spelling.new], renewed, path)
 
@@ -86,13 +86,13 @@ class _Rewriter:
         return node
 
     def _renewed(self, spelling: OldSpelling, value: Node, path: str) -> Node | None:
-        if not spelling.values or value.wrong:
+        if not spelling.values or value.is_reported:
             return value
         if value.kind != "scalar":
             self._mistakes.add(value, path, f"a {value.kind} is not one of {listed(old for old, _ in spelling.values)}")
             return None
         try:
-            new = spelling.translate(_plain(value), value.said)
+            new = spelling.translate(_plain(value), value.mask)
         except ValueError as error:
             self._mistakes.add(value, path, str(error))
             return None

@@ -18,8 +18,8 @@ from ..._core.policy.policy import OperationSettings, PolicySet
 from ..._core.policy.units import shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
-from .environment import fill
-from .extends import extended, parent_of
+from .environment import fill_variables
+from .extends import inherited_policies, parent_of
 from .mappings import as_node
 from .mistakes import Mistakes
 from .nodes import Node
@@ -104,15 +104,15 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
         found.end()
     assert root is not None
     refuse_secrets(root, found.add)
-    found.hidden = fill(root, os.environ, found.add)
+    found.hidden = fill_variables(root, os.environ, found.add)
     top = found.fields(root, "", _TOP)
     version = top.get("version")
     if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
-        told = version.said or shown(version.plain)
+        told = version.mask or shown(version.plain)
         found.add(version, "version", f"{told} is no version that is known; allowed is 1")
     shared = codes(top["codes"], "codes", found) if "codes" in top else None
     named, old_keys = rewrite_old_keys(top["policies"], found) if "policies" in top else (None, [])
-    nodes = extended(named, below.nodes, found)
+    nodes = inherited_policies(named, below.nodes, found)
     made = {name: policy(name, node, _codes_for(node, shared, below), found) for name, node in nodes.items()}
     policies = {**below.made.policies, **{name: one for name, one in made.items() if one is not None}}
     operations = _operations(top.get("operations"), {*policies, *made}, found)
@@ -166,8 +166,8 @@ def _operations(node: Node | None, policies: set[str], found: Mistakes) -> tuple
             found.add(one, path, "needs match: a glob of operation names")
         if values.get("policy") is not None and values["policy"] not in policies:
             named = next(value for key, value in one.value if key.value == "policy")
-            told = f"{named.said} is no policy" if named.said else f"no policy {values['policy']!r}"
-            word = "" if named.said else str(values["policy"])
+            told = f"{named.mask} is no policy" if named.mask else f"no policy {values['policy']!r}"
+            word = "" if named.mask else str(values["policy"])
             found.add(named, f"{path}.policy", f"{told}; {found.hint(word, policies)}")
         if found.count == before:
             made.append(OperationSettings(**values))

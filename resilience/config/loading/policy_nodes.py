@@ -59,8 +59,8 @@ def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
             found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
             continue
         told = missing_stage(uses[-1][0])
-        if told and one.said:
-            told = f"{one.said} is no stage that is installed"
+        if told and one.mask:
+            told = f"{one.mask} is no stage that is installed"
         if told:
             found.add(one, f"{path}[{place}]", told)
     return tuple(uses)
@@ -78,7 +78,7 @@ def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
         if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
             names.append(str(beside))
         else:
-            near = "" if one.said else found.nearest(name, builtin_names())
+            near = "" if one.mask else found.nearest(name, builtin_names())
             hint = f"did you mean {near}?" if near else f"there are {listed(builtin_names())}, or the path of a table"
-            found.add(one, f"{path}[{place}]", f"no code registry {one.said or shown(name)}; {hint}")
+            found.add(one, f"{path}[{place}]", f"no code registry {one.mask or shown(name)}; {hint}")
     return tuple(names)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 from .nodes import Node
 
-__all__ = ["HINT", "is_credential", "looks_secret", "refuse_secrets", "values_of"]
+__all__ = ["SECRET_HINT", "is_credential", "looks_like_a_secret", "refuse_secrets", "walk_nodes"]
 
-HINT = "a secret never stands in a policy file: give it to the client, from the environment or a vault"
+SECRET_HINT = "a secret never stands in a policy file: give it to the client, from the environment or a vault"
 """What is told where one stands."""
 _NAMED = re.compile(
     r"secret|pass_?phrase|passwo?r?d|api[-_]?key|access[-_]?key|private[-_]?key|token|credential|mnemonic"
@@ -38,7 +38,7 @@ def is_credential(name: str) -> bool:
     return _NAMED.search(name) is not None
 
 
-def looks_secret(text: str) -> bool:
+def looks_like_a_secret(text: str) -> bool:
     """Tell whether a value looks like a credential: a known shape, or many letters and digits mixed by chance."""
     if _SHAPES.search(text[:_LOOKED_AT]):
         return True
@@ -52,20 +52,20 @@ def looks_secret(text: str) -> bool:
 
 def refuse_secrets(root: Node, add: Callable[[Node, str, str], None]) -> None:
     """Add a mistake for all that is a secret by its key or its looks, and mark it: told once, never shown."""
-    for key, value, path in values_of(root):
-        if key is not None and looks_secret(str(key.value)):
+    for key, value, path in walk_nodes(root):
+        if key is not None and looks_like_a_secret(str(key.value)):
             key.value = path = "[a secret]"
-            add(key, path, HINT)
+            add(key, path, SECRET_HINT)
         named = key is not None and value.kind != "mapping" and value.value != "" and is_credential(str(key.value))
         if named and key is not None:
-            add(key, path, HINT)
-            value.wrong = True
-        elif value.kind == "scalar" and looks_secret(value.value):
-            add(value, path, f"this looks like a secret; {HINT}")
-            value.wrong = True
+            add(key, path, SECRET_HINT)
+            value.is_reported = True
+        elif value.kind == "scalar" and looks_like_a_secret(value.value):
+            add(value, path, f"this looks like a secret; {SECRET_HINT}")
+            value.is_reported = True
 
 
-def values_of(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
+def walk_nodes(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
     """Yield (key, value, path) of everything below a node; what aliases repeat comes once."""
     seen: set[int] = set()
     todo: list[tuple[Node | None, Node, str]] = [(None, root, "")]

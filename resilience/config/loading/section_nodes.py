@@ -102,7 +102,7 @@ def is_function(hint: Any) -> bool:
 
 def _spec(spec: Spec, node: Node, path: str, found: Mistakes) -> Any:
     try:
-        return spec.read(node.plain if node.kind == "scalar" else node.value, node.said)
+        return spec.read(node.plain if node.kind == "scalar" else node.value, node.mask)
     except ValueError as error:
         return found.add(node, path, str(error))
 
@@ -111,7 +111,7 @@ def _one_of(allowed: tuple[Any, ...], node: Node, path: str, found: Mistakes) ->
     if node.kind == "scalar":
         switch = isinstance(node.plain, bool) and bool in map(type, allowed)
         try:
-            return one_of(allowed, node.plain if switch else node.value, node.said)
+            return one_of(allowed, node.plain if switch else node.value, node.mask)
         except ValueError as error:
             return found.add(node, path, str(error))
     return found.add(node, path, f"a {node.kind} is not one of {listed(allowed)}")

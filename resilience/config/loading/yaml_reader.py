@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import PolicyError, Problem
-from .nodes import DEEPEST, LONGEST, MOST_NODES, Node
+from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
 
 __all__ = ["read_file", "read_text"]
 
@@ -97,18 +97,18 @@ class _Reader:
         kind = event.__class__
         before = self._count
         self._count = before + 1
-        if before >= MOST_NODES:
-            raise self._wrong(event, f"more than {MOST_NODES} values: that is no policy file")
+        if before >= MAX_NODES:
+            raise self._wrong(event, f"more than {MAX_NODES} values: that is no policy file")
         if kind is self._alias_event:
             return self._alias(event)
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         if kind is self._scalar:
-            if len(event.value) > LONGEST:
-                raise self._wrong(event, f"a value of more than {LONGEST} characters: no setting is that long")
+            if len(event.value) > MAX_LENGTH:
+                raise self._wrong(event, f"a value of more than {MAX_LENGTH} characters: no setting is that long")
             node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
-        elif depth >= DEEPEST:
-            raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
+        elif depth >= MAX_DEPTH:
+            raise self._wrong(event, f"nested more than {MAX_DEPTH} levels deep")
         elif kind is self._list:
             node = Node(self._items(depth + 1), line, column, "list", False, self._name)
         else:
@@ -124,8 +124,8 @@ class _Reader:
             raise self._wrong(event, f"no anchor &{event.anchor} before this alias")
         node, size = self._anchors[event.anchor]
         self._count += size
-        if self._count > MOST_NODES:
-            raise self._wrong(event, f"aliases grow to more than {MOST_NODES} values")
+        if self._count > MAX_NODES:
+            raise self._wrong(event, f"aliases grow to more than {MAX_NODES} values")
         return node
 
     def _items(self, depth: int) -> list[Node]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..._core.policy.units import MOST_CALLS, Spec
+from ..._core.policy.units import MAX_WINDOW_CALLS, Spec
 
 __all__ = ["VARIABLE", "pattern"]
 
@@ -25,7 +25,7 @@ def pattern(spec: Spec) -> str:
     if spec.kind in ("duration", "window"):
         ways = [rf"{_number(high / span, spec.above)}\s*{unit}" for unit, span in _SPANS.items()]
         if spec.kind == "window":
-            ways.append(rf"(?=[0-9]{{1,{_WHOLE}}}\s*c)0*(?:[1-9][0-9]{{0,4}}|{MOST_CALLS})\s*calls?")
+            ways.append(rf"(?=[0-9]{{1,{_WHOLE}}}\s*c)0*(?:[1-9][0-9]{{0,4}}|{MAX_WINDOW_CALLS})\s*calls?")
     elif spec.kind == "rate":
         ways = [rf"{_number(high * span, spec.above)}\s*/\s*{unit}" for unit, span in _SPANS.items()]
         several = r"(?=[0-9]{1,6}[a-z])[0-9]*[1-9][0-9]*(?:ms|s|m|h|d)"
