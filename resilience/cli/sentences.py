@@ -14,7 +14,7 @@ _SECONDS = Spec("duration", 0, 0)
 
 def seconds(number: float | None) -> str:
     """Write seconds the way a policy file does."""
-    return "no limit" if number is None else _SECONDS.say(round(number, 6))
+    return "no limit" if number is None else _SECONDS.write(round(number, 6))
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:

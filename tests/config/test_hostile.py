@@ -15,7 +15,7 @@ from resilience import PolicyError
 from resilience.config.checks.globs import comparison_cost
 from resilience.config.checks.lint import lint
 from resilience.config.loading.mappings import as_node
-from resilience.config.loading.mistakes import MOST
+from resilience.config.loading.mistakes import MAX_MISTAKES
 from resilience.config.loading.nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES
 from resilience.config.loading.policy_file import from_mapping, load
 
@@ -59,12 +59,12 @@ FILES = {
         "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900), "inherits more than"
     ),
     "many tables": ("codes: [" + joined("t{n}.yaml", 21, ",") + "]", "20 is the most"),
-    "many mistakes": ("policies: {a: {" + joined("k{n}: 1", 5_000, ",") + "}}", f"more than {MOST} mistakes"),
+    "many mistakes": ("policies: {a: {" + joined("k{n}: 1", 5_000, ",") + "}}", f"more than {MAX_MISTAKES} mistakes"),
     "one mistake met without end": (
         "x: &b {deadline: soon}\npolicies:\n" + joined("  p{n}: *b\n", 900), "expected a duration"
     ),
     "names to compare": (
-        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000), f"more than {MOST} mistakes"
+        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000), f"more than {MAX_MISTAKES} mistakes"
     ),
     "half of a pair": ("policies: {\"\\ud800\": {deadline: x}}", "not YAML"),
     "control characters": ("policies: {\"\\x1b[31m\\n\": {deadline: x}}", r"policies.\x1b[31m\n.deadline"),
@@ -82,7 +82,7 @@ def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load(path)
     assert message in str(caught.value)
-    assert len(caught.value.problems) <= MOST + 1
+    assert len(caught.value.problems) <= MAX_MISTAKES + 1
     assert all(one.file.startswith(str(tmp_path)) for one in caught.value.problems)
     assert max(map(len, str(caught.value).splitlines())) < 3_000
     assert str(caught.value).replace("\n", "").isprintable()
@@ -123,7 +123,7 @@ def test_globs_without_measure(tmp_path: Path) -> None:
     """The work of comparing entries with each other is counted, and where it ends is told."""
     path = tmp_path / "p.yaml"
     path.write_text("operations:\n" + joined("  - {{match: '*a?*a?*a?*{n}*', key: k{n}}}\n", 900))
-    assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MOST}"))
+    assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MAX_MISTAKES}"))
     path.write_text("operations:\n" + joined("  - {{match: a{n}, key: k{n}}}\n", 900))
     (told,) = lint(path)
     assert "were not compared" in told.message

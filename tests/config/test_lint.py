@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.bitget.operations import OPERATIONS
-from resilience.config.checks.globs import covers_all_of, comparison_cost, shared_name
+from resilience.config.checks.globs import comparison_cost, covers_all_of, shared_name
 from resilience.config.checks.lint import lint
 
 

@@ -1,4 +1,4 @@
-"""Reads the settings' names of version 0.1, which are accepted for one more version and reported as deprecated.
+"""Declares the settings' names of version 0.1, which are accepted for one more version with a warning.
 
 A settings class declares its renamed settings once, with `@renamed(...)`. The table is read by the class itself
 (keyword arguments), by the loader (files and mappings) and by the JSON schema (the description of the new key).
@@ -32,8 +32,8 @@ class OldSpelling:
     new: str
     values: tuple[tuple[Any, Any], ...] = ()
 
-    def translate(self, value: Any, said: str = "") -> Any:
-        """Return the new value for an old one; `said` is shown in a message in place of a hidden value.
+    def translate(self, value: Any, mask: str = "") -> Any:
+        """Return the new value for an old one; `mask` is shown in a message in place of a hidden value.
 
         Raises:
             ValueError: the old setting does not take this value.
@@ -41,7 +41,7 @@ class OldSpelling:
         if not self.values:
             return value
         try:
-            return dict(self.values)[one_of(tuple(old for old, _ in self.values), value, said)]
+            return dict(self.values)[one_of(tuple(old for old, _ in self.values), value, mask)]
         except ValueError as error:
             raise ValueError(f"{error}; the setting is now {self.new}: {self.allowed()}") from None
 

@@ -1,4 +1,4 @@
-"""What every section of a policy can do: read its own values by their annotations, and refuse bad ones at birth."""
+"""Validates the settings classes: each value is read by its field's annotation when an object is created."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ S = TypeVar("S", bound="Section")
 
 
 class Section:
-    """Settings that read their own values and refuse bad ones, naming the path and the allowed range."""
+    """Base of the settings classes. Values are read by the annotations of their fields.
+
+    Raises:
+        PolicyError: values are wrong; it lists every mistake with its path and the allowed range.
+    """
 
     __slots__ = ()
     OLD_SPELLINGS: ClassVar[Mapping[str, OldSpelling]] = {}
@@ -82,25 +86,29 @@ def section_name(section: type) -> str:
 
 
 def hints(section: type) -> dict[str, Any]:
-    """Return a section's fields with their annotations, resolved once."""
-    found = _HINTS.get(section)
-    if found is None:
+    """Return the annotations of a settings class by field; resolved once per class."""
+    by_name = _HINTS.get(section)
+    if by_name is None:
         resolved = get_type_hints(section, include_extras=True)
-        found = _HINTS[section] = {f.name: resolved[f.name] for f in fields(section)}
-    return found
+        by_name = _HINTS[section] = {field.name: resolved[field.name] for field in fields(section)}
+    return by_name
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
 def about(hint: Any, kind: type[A]) -> A | None:
-    """Return what an annotation says of its setting by an object of this kind, such as a `Spec`."""
+    """Return the object of this kind in an annotation's metadata, such as its `Spec`, or None."""
     metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
-    return next((one for one in metadata if isinstance(one, kind)), None)
+    return next((item for item in metadata if isinstance(item, kind)), None)
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """Read one value by its annotation; sections may be given as mappings."""
+    """Read one value by its annotation; a mapping is read as a section.
+
+    Raises:
+        ValueError: the value is wrong; a section raises its own `PolicyError`.
+    """
     if get_origin(hint) is Annotated:
         spec = about(hint, Spec)
         return spec.read(value) if spec is not None else _read(get_args(hint)[0], value)
@@ -112,17 +120,17 @@ def _read(hint: Any, value: Any) -> Any:
             raise ValueError(f"expected a function, got a {type(value).__name__}")
         return value
     if type(None) in options:
-        inner = [o for o in options if o is not type(None)]
+        inner = [option for option in options if option is not type(None)]
         by_function = len(inner) > 1 and callable(value)
         return value if value is None or by_function else _read(inner[0], value)
     if get_origin(hint) is Mapping:
         if not isinstance(value, Mapping):
             raise ValueError(f"expected a mapping, got a {type(value).__name__}")
-        return {_read(options[0], name): _read(options[1], one) for name, one in value.items()}
+        return {_read(options[0], name): _read(options[1], item) for name, item in value.items()}
     if get_origin(hint) is tuple:
         if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
             raise ValueError(f"expected a list, got a {type(value).__name__}")
-        return tuple(_read(options[0], one) for one in value)
+        return tuple(_read(options[0], item) for item in value)
     if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
         unknown = [str(key) for key in value if key not in hints(hint) and key not in hint.OLD_SPELLINGS]
         if unknown:
@@ -133,5 +141,5 @@ def _read(hint: Any, value: Any) -> Any:
     if hint is Category:
         return Category(value)
     if hint in (str, bool) and not isinstance(value, hint):
-        raise ValueError(f"expected a {'text' if hint is str else 'bool'}, got a {type(value).__name__}")
+        raise ValueError(f"expected a {'string' if hint is str else 'bool'}, got a {type(value).__name__}")
     return value

@@ -34,7 +34,7 @@ def rewrite_old_keys(policies: Node, mistakes: Mistakes) -> tuple[Node, list[Old
     if policies.kind != "mapping":
         return policies, []
     pairs = [(key, rewriter.section(Policy, value, f"policies.{key.value}")) for key, value in policies.value]
-    return replace(policies, value=pairs), rewriter.found
+    return replace(policies, value=pairs), rewriter.old_keys
 
 
 class _Rewriter:
@@ -42,7 +42,7 @@ class _Rewriter:
 
     def __init__(self, mistakes: Mistakes) -> None:
         self._mistakes = mistakes
-        self.found: list[OldKey] = []
+        self.old_keys: list[OldKey] = []
 
     def section(self, kind: type[Section], node: Node, path: str) -> Node:
         if node.kind != "mapping":
@@ -56,18 +56,18 @@ class _Rewriter:
         spelling = kind.OLD_SPELLINGS.get(key.value)
         if spelling is None:
             return key, self._value(hints(kind).get(key.value), value, path)
-        given = [other.value for other, _ in node.value]
-        if spelling.new in given:
+        keys = [other.value for other, _ in node.value]
+        if spelling.new in keys:
             self._mistakes.add(key, path, spelling.conflict())
             return None
-        if given.count(key.value) > 1:
+        if keys.count(key.value) > 1:
             self._mistakes.add(key, path, "duplicate key")
             return None
         renewed = self._renewed(spelling, value, path)
         if renewed is None:
             return None
         if not value.is_reported:
-            self.found.append(OldKey(key, path, spelling.deprecation(_plain(value))))
+            self.old_keys.append(OldKey(key, path, spelling.deprecation(_plain(value))))
         return _scalar(spelling.new, key), self._value(hints(kind)[spelling.new], renewed, path)
 
     def _value(self, hint: Any, node: Node, path: str) -> Node:

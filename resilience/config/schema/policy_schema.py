@@ -220,4 +220,4 @@ def _plain(default: Any, spec: Spec | None) -> Any:
         return default if default is None or isinstance(default, bool) else str(default)
     if spec.kind in ("count", "factor"):
         return int(default) if default == int(default) else default
-    return spec.say(default)
+    return spec.write(default)
