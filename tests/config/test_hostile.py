@@ -50,7 +50,7 @@ FILES = {
     "a moment": ("policies: {a: {deadline: 2001-12-14t21:59:43.10-05:00}}", "expected a duration"),
     "a tag": ("a: !!python/object/apply:os.system [x]", "is not allowed: plain values only"),
     "a tag of numbers": ("policies: {a: {deadline: !!float 5}}", "is not allowed: plain values only"),
-    "merge keys": ("policies: {a: {<<: {deadline: 5s}}}", "merge keys are not read"),
+    "merge keys": ("policies: {a: {<<: {deadline: 5s}}}", "merge keys are not supported"),
     "one anchor twice": (_TWICE, "6s is longer than the deadline of 5s"),
     "policies": ("policies:\n" + joined("  p{n}: {{}}\n", 1_001), "1000 is the most"),
     "entries": ("operations:\n" + joined("  - {{match: a{n}}}\n", 1_001), "1000 is the most"),
@@ -64,7 +64,8 @@ FILES = {
         "x: &b {deadline: soon}\npolicies:\n" + joined("  p{n}: *b\n", 900), "expected a duration"
     ),
     "names to compare": (
-        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000), f"more than {MAX_MISTAKES} mistakes"
+        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000),
+        f"more than {MAX_MISTAKES} mistakes",
     ),
     "half of a pair": ("policies: {\"\\ud800\": {deadline: x}}", "not YAML"),
     "control characters": ("policies: {\"\\x1b[31m\\n\": {deadline: x}}", r"policies.\x1b[31m\n.deadline"),

@@ -110,7 +110,7 @@ def document_of(path: tuple[str, ...], name: str, value: Any) -> dict[str, Any]:
 
 
 BETWEEN_KEYS = (
-    "can never be sent", "needs slow_after", "places are reserved", "expected stale_for", "longer than", "cannot fit"
+    "can never be sent", "needs slow_after", "slots are reserved", "expected stale_for", "longer than", "does not fit"
 )  # fmt: skip
 """What settings say to each other, which no schema can see."""
 

@@ -87,7 +87,7 @@ SECRETS = [
 def test_values_that_look_like_secrets(secret: str, place: Any) -> None:
     """They are refused where any value would do, and the message of any other mistake does not repeat them."""
     message = told(place(secret))
-    assert "a secret never stands in a policy file" in message
+    assert "a policy file must not contain secrets" in message
     assert secret not in message
     assert secret[:20] not in message
 

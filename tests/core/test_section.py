@@ -54,14 +54,14 @@ def test_good_values_are_read() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"name": 3}, "name: expected a text, got a int"),
+        ({"name": 3}, "name: expected a string, got a int"),
         ({"flag": 1}, "flag: expected a bool, got a int"),
         ({"category": "odd"}, "category: 'odd' is not a valid Category"),
         ({"kind": "c"}, "kind: 'c' is not one of a, b, 1, true"),
         ({"kind": False}, "kind: False is not one of"),
         ({"ask": 3}, "ask: expected a function, got a int"),
         ({"part": 3}, "part: expected a Part or a mapping, got a int"),
-        ({"part": {"size": 4}}, "part.size: 4 is out of range: allowed is 1 up to 3"),
+        ({"part": {"size": 4}}, "part.size: 4 is out of range (1 to 3)"),
         ({"part": {"size": 1, "sise": 1, "odd": 2}}, "part: unknown sise, odd; allowed: size"),
         ({"perhaps": {"size": 0}}, "perhaps.size: 0 is out of range"),
         ({"perhaps": len}, "perhaps: expected a Part or a mapping, got a builtin_function_or_method"),
@@ -70,7 +70,7 @@ def test_good_values_are_read() -> None:
         ({"parts": {"size": 1}}, "parts: expected a list, got a dict"),
         ({"parts": 3}, "parts: expected a list, got a int"),
         ({"named": [1]}, "named: expected a mapping, got a list"),
-        ({"named": {1: {}}}, "named: expected a text, got a int"),
+        ({"named": {1: {}}}, "named: expected a string, got a int"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) -> None:

@@ -11,9 +11,9 @@ HELD = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("${API_SECRET}", "the variable API_SECRET is named like a secret; a secret never stands in a policy file"),
+        ("${API_SECRET}", "the variable API_SECRET has the name of a secret; a policy file must not contain secrets"),
         ("x-${BITGET_PASSPHRASE:-none}", "the variable BITGET_PASSPHRASE is named like a secret"),
-        ("${PLAIN}", "holds what looks like a secret; a secret never stands in a policy file"),
+        ("${PLAIN}", "looks like a secret; a policy file must not contain secrets"),
         (f"${{UNSET:-{HELD}}}", "holds what looks like a secret"),
     ],
 )

@@ -141,7 +141,7 @@ def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str)
         policy = policies.get(rule.policy or "")
         if policy is not None and rule.lane not in (None, CANCEL) and not _has_lane(policy, str(rule.lane)):
             lane = printable(str(rule.lane))
-            message = f"the policy {rule.policy!r} has no lane {lane!r}: the calls get no lane"
+            message = f"the policy {rule.policy!r} has no lane {lane!r}: its calls get no lane"
             yield node_at(node, "lane"), f"operations[{index}].lane", message
 
 

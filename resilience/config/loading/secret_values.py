@@ -39,7 +39,7 @@ def is_credential(name: str) -> bool:
 
 
 def looks_like_a_secret(text: str) -> bool:
-    """Return whether a value looks like a credential: it has a known shape, or is a long random mix of letters and digits."""
+    """Return whether a value looks like a credential: by a known shape, or as a long mix of letters and digits."""
     if _SHAPES.search(text[:_LOOKED_AT]):
         return True
     if _LONG.fullmatch(text) is None:

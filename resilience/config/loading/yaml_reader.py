@@ -88,7 +88,7 @@ class _Reader:
             if isinstance(event, self._outer):
                 continue
             if root is not None:
-                raise self._wrong(event, "a second document: a file has one")
+                raise self._wrong(event, "a second document: a file may contain only one")
             root = self._node(event, 0)
         empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
         return None if empty else root
