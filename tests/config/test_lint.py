@@ -104,7 +104,7 @@ def test_nothing_to_say(name: str, tmp_path: Path) -> None:
             "4 is",
         ),
         ("breaker: {min_calls: 21, window: 19s}, quota: [{rate: 1/s}]", "at most 20 attempts"),
-        ("deadline: 35s, reconcile: {}", "ends as unknown"),
+        ("deadline: 35s, reconcile: {}", "is reported as unknown"),
         ("deadline: 60s, retry: {max_attempts: 2}, quota: [{rate: 1/m}]", "is never reached"),
     ],
 )
@@ -116,7 +116,7 @@ def test_the_edge_itself(tmp_path: Path, settings: str, says: str) -> None:
 
 def test_a_warning_stands_where_the_file_can_change_it(tmp_path: Path) -> None:
     """A setting of a shipped file is not pointed at: the one over it is; what a child inherits is told once."""
-    told = "an attempt that takes its 8s leaves 2s of the deadline of 10s: 3 attempts cannot all fit, not even two"
+    told = "one attempt of 8s leaves 2s of the deadline of 10s: the 3 attempts cannot all fit, not even 2"
     text = "policies:\n  a:\n    extends: default\n    deadline: 10s\n  b: {extends: a}\n"
     assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {told}"]
 

@@ -139,7 +139,7 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
         ("policies: " + "{a: " * 60 + "1" + "}" * 60, "levels deep"),
         ("a: &a [x, x]\nb: &b [*a, *a, *a, *a]\n" + "".join(
             f"c{n}: &c{n} [{', '.join(['*' + ('b' if n == 0 else f'c{n - 1}')] * 9)}]\n" for n in range(9)
-        ), "aliases grow"),
+        ), "aliases expand"),
         (b"version: 1\n\x00", "not YAML"),
         (b"\xff\xfe", "not UTF-8"),
     ],
@@ -196,7 +196,7 @@ def test_warnings(tmp_path: Path) -> None:
     assert len(told) == 3
     assert all(message.startswith("warning: ") for message in told)
     assert "cannot all fit" in told[0]
-    assert "ends as unknown" in told[1]
+    assert "is reported as unknown" in told[1]
     assert "could be sent twice" in told[2]
 
 

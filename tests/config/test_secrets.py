@@ -42,7 +42,7 @@ def test_keys_that_are_named_like_credentials(key: str, value: Any) -> None:
         {"policies": {"a": {"fallback": {"value": {key: value}}}}},
     ):
         message = told(mapping)
-        assert "give it to the client" in message
+        assert "pass them to the client" in message
         assert "hunter2" not in message
 
 

@@ -69,7 +69,7 @@ def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path) -> No
     breaker = "{slow_rate: 50%, slow_after: 5s}"
     file.write_text(f"version: 1\npolicies:\n  p: {{attempt_timeout: 5s, breaker: {breaker}}}\n")
     assert [problem.message for problem in lint(file)] == [
-        "warning: breaker.slow_after of 5s is never seen: an attempt is cut after 5s, and has failed"
+        "warning: breaker.slow_after of 5s is never reached: an attempt fails after the attempt_timeout of 5s"
     ]
 
 

@@ -45,7 +45,7 @@ def _attempts(policy: Policy) -> Warnings:
         yield paths[1:], f"attempt {number} is never made: the waits before it take the whole deadline of {limit:g}s"
     elif each is not None and 2 * each + waits[0][0] > limit:
         message = f"one attempt of {each:g}s leaves {limit - each:g}s of the deadline of {limit:g}s"
-        yield paths, f"{message}: not even 2 of {retry.max_attempts} attempts fit"
+        yield paths, f"{message}: the {retry.max_attempts} attempts cannot all fit, not even 2"
     elif each is not None and longest > limit:
         message = f"{retry.max_attempts} attempts of {each:g}s and their waits need {longest:.3g}s"
         yield paths, f"{message}: they cannot all fit the deadline of {limit:g}s"
