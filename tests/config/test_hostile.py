@@ -56,7 +56,8 @@ FILES = {
     "entries": ("operations:\n" + joined("  - {{match: a{n}}}\n", 1_001), "the maximum per file is 1000"),
     "a long chain": ("policies:\n" + _CHAIN, f"more than {MAX_DEPTH} policies"),
     "a rich parent": (
-        "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900), "the policies inherit more than"
+        "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900),
+        "the policies inherit more than",
     ),
     "many tables": ("codes: [" + joined("t{n}.yaml", 21, ",") + "]", "the maximum per file is 20"),
     "many mistakes": ("policies: {a: {" + joined("k{n}: 1", 5_000, ",") + "}}", f"more than {MAX_MISTAKES} mistakes"),

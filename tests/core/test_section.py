@@ -10,7 +10,8 @@ import pytest
 
 from resilience import Category, Policy, PolicyError
 from resilience._core.policy.section import Section
-from resilience._core.policy.units import Spec, listed, one_of
+from resilience._core.policy.units import Spec
+from resilience._core.policy.value_text import listed, one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,11 +111,12 @@ class CodeTable:
         self.name = name
         self.envelope = envelope
         self.sources = frozenset(sources)
+        # A dict keeps the position of a code that comes twice, so a replaced row keeps its place in listings.
         self._rules = {rule.code: rule for rule in rules}
         self._named: dict[str, Rule] = {}
         for rule in self._rules.values():
             for alias in rule.names:
-                self._named.setdefault(alias, rule)
+                self._named.setdefault(alias, rule)  # of two codes with one name the first row wins
         self._texts = tuple((text, self._rules[code]) for text, code in texts)
 
     def rule(self, code: str) -> Rule | None:

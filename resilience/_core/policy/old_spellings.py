@@ -11,7 +11,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-from .units import in_yaml, listed, one_of
+from .value_text import in_yaml, listed, one_of
 
 __all__ = ["OldSpelling", "warn"]
 

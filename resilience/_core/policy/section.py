@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_ori
 from ...errors import PolicyError, Problem
 from .codes import Category
 from .old_spellings import OldSpelling, warn
-from .units import Spec, one_of
+from .units import Spec
+from .value_text import one_of
 
 __all__ = ["Section", "about", "hints", "renamed", "section_name"]
 
@@ -33,6 +34,7 @@ class Section:
         problems = []
         for name, hint in hints(type(self)).items():
             try:
+                # The classes are frozen, so assignment raises; dataclasses use the same call in __init__.
                 object.__setattr__(self, name, _read(hint, getattr(self, name)))
             except PolicyError as error:
                 problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
@@ -121,6 +123,7 @@ def _read(hint: Any, value: Any) -> Any:
         return value
     if type(None) in options:
         inner = [option for option in options if option is not type(None)]
+        # A second option is always a function type, such as the key of a breaker; it comes from Python only.
         by_function = len(inner) > 1 and callable(value)
         return value if value is None or by_function else _read(inner[0], value)
     if get_origin(hint) is Mapping:
@@ -131,15 +134,21 @@ def _read(hint: Any, value: Any) -> Any:
         if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
             raise ValueError(f"expected a list, got a {type(value).__name__}")
         return tuple(_read(options[0], item) for item in value)
-    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
-        unknown = [str(key) for key in value if key not in hints(hint) and key not in hint.OLD_SPELLINGS]
-        if unknown:
-            raise ValueError(f"unknown {', '.join(unknown)}; allowed: {', '.join(hints(hint))}")
-        return hint(**value)
-    if isinstance(hint, type) and issubclass(hint, Section) and not isinstance(value, hint):
-        raise ValueError(f"expected a {hint.__name__} or a mapping, got a {type(value).__name__}")
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return _read_section(hint, value)
     if hint is Category:
         return Category(value)
     if hint in (str, bool) and not isinstance(value, hint):
         raise ValueError(f"expected a {'string' if hint is str else 'bool'}, got a {type(value).__name__}")
     return value
+
+
+def _read_section(kind: type[Section], value: Any) -> Section:
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected a {kind.__name__} or a mapping, got a {type(value).__name__}")
+    unknown = [str(key) for key in value if key not in hints(kind) and key not in kind.OLD_SPELLINGS]
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(hints(kind))}")
+    return kind(**value)

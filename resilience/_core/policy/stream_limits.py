@@ -11,6 +11,7 @@ from .units import About, Spec
 __all__ = ["MessageRate", "StreamSettings"]
 
 _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
+# The defaults below are a little under the limits of Bitget (policies/bitget-ws.yaml has them with their source).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from .value_text import shown
 
 __all__ = [
     "MAX_WINDOW_CALLS",
@@ -18,18 +19,15 @@ __all__ = [
     "Calls",
     "Kind",
     "Spec",
-    "in_yaml",
-    "listed",
-    "one_of",
     "parse_duration",
     "parse_rate",
     "parse_ratio",
-    "shown",
 ]
 
 Kind = Literal["duration", "rate", "ratio", "count", "factor", "window"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# The number of digits is bounded so that no text of a file becomes an integer that takes long to convert.
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
 _RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
@@ -50,11 +48,12 @@ class Calls:
 
 
 def _number(value: Any) -> float | None:
+    # bool is a subclass of int: without this check `deadline: true` would be one second.
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         number = float(value)
-    except OverflowError:
+    except OverflowError:  # an int above the range of float
         return None
     return number if math.isfinite(number) else None
 
@@ -180,37 +179,10 @@ class Spec:
                     return f"{number / size:.12g}{unit}"
             return f"{number * 1000:.12g}ms" if 0 < number < 1 else f"{number:.12g}s"
         if self.kind == "rate":
+            # The first unit in which the rate is a whole number: 1/m instead of 0.0166666666667/s.
             spans = (("s", 1), ("m", 60), ("h", 3600))
             unit, size = next(
                 (span for span in spans if abs(number * span[1] - round(number * span[1])) < 1e-9), spans[0]
             )
             return f"{number * size:.12g}/{unit}"
         return f"{number * 100:.12g}%" if self.kind == "ratio" else f"{number:.12g}"
-
-
-def shown(value: Any) -> str:
-    """Return a value as messages show it, at most 60 characters."""
-    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def one_of(options: tuple[Any, ...], value: Any, mask: str = "") -> Any:
-    """Return the option that a value is; 1 is not True. `mask` is shown in place of a value that must be hidden.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    for option in options:
-        if value == option and isinstance(value, bool) == isinstance(option, bool):
-            return option
-    raise ValueError(f"{mask or shown(value)} is not one of {listed(options)}")
-
-
-def listed(options: Iterable[Any]) -> str:
-    """List the options as a policy file writes them."""
-    return ", ".join(map(in_yaml, options))
-
-
-def in_yaml(value: Any) -> str:
-    """Write a word or a switch as a policy file does."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -32,6 +32,7 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
     file = os.fspath(path)
     try:
         root = read_file(path)
+        # A file with any key of a code table is one; policy files share none of these keys.
         if root is not None and root.kind == "mapping" and _TABLE_KEYS.intersection(key.value for key, _ in root.value):
             CodeRegistry.load(path)
             return []
@@ -47,6 +48,7 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
         for key, path, message in layer.old_keys:
             warnings.add(key, path, f"warning: {message}")
         for name, node in layer.nodes.items():
+            # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
                 for paths, message in policy_warnings(layer.policy_set.policies[name]):
                     setting, path = _setting_to_change(node, paths, file)

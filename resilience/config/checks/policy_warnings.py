@@ -105,6 +105,7 @@ def _limits_all_of(rules: BreakerSettings, quota: QuotaSettings) -> bool:
 
 def _max_attempts_in(window: float, quota: QuotaSettings) -> int:
     weight = quota.weight if isinstance(quota.weight, int) else 1
+    # At most `burst` per span of burst / rate seconds; a window touches one span more than it contains.
     spans = floor(window / (quota.burst / quota.rate)) + 1
     return spans * (quota.burst // max(1, weight))
 
@@ -158,6 +159,7 @@ def _admission(policy: Policy) -> Warnings:
     if policy.deadline is not None and rules.max_queue and rules.queue_timeout > policy.deadline:
         message = f"queue_timeout of {rules.queue_timeout:g}s is longer than the deadline of {policy.deadline:g}s"
         yield ("admission.queue_timeout", "deadline"), message
+    # Calls without a lane have priority 0.
     lowest = min([0, *(lane.priority for lane in rules.lanes.values())])
     for name, lane in rules.lanes.items():
         if lane.reserve and lane.priority <= lowest:

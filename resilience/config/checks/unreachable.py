@@ -75,7 +75,7 @@ def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
     if "ccxt" in lineage and _CAMEL.fullmatch(match):
         return f"matches no operation of ccxt: write {re.sub('(?=[A-Z])', '_', match).lower()!r}"
     if "bitget" in lineage and names and match not in names and not is_glob(match):
-        near = get_close_matches(match[:60], names, 1, 0.85)
+        near = get_close_matches(match[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
         if near:
             return f"is no operation of the Bitget client; did you mean {near[0]}?"
     return ""
@@ -113,6 +113,7 @@ def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
                     f"never applies: operations[{before}], {printable(other.match)!r}, matches all its operations",
                 )
                 break
+            # A narrow entry before a general one is the usual way to write an exception.
             if _same(rule, other) or covers_all_of(rule.match, other.match):
                 continue
             name = shared_name(other.match, rule.match)

@@ -71,6 +71,7 @@ def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: C
         node.mask, node.quoted = f"the value of {text[:_MAX_SHOWN]}", False
         if looks_like_a_secret(node.value):
             report(f"the value of a variable here looks like a secret; {SECRET_HINT}")
+    # The reader has checked the text of the file, but not what the environment adds.
     if len(node.value) > MAX_LENGTH:
         node.value = ""
         report(f"{node.mask} is longer than {MAX_LENGTH} characters")

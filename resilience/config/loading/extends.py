@@ -59,6 +59,7 @@ class _Inheritance:
         self._mistakes = mistakes
         self._merged: dict[str, Node] = {}
         self._sizes: dict[int, int] = {}
+        # Each file is bounded, but inheritance multiplies: 900 policies may extend one with 3,000 quota entries.
         self._nodes_left = 2 * MAX_NODES
 
     def resolve_all(self) -> dict[str, Node]:
@@ -86,6 +87,7 @@ class _Inheritance:
             return None
         word = str(parent.value) if parent.kind == "scalar" else ""
         path = f"policies.{name}.extends"
+        # A policy may replace a built-in one and extend it at the same time: `bitget: {extends: bitget}`.
         if word not in self._own or (word == name and word in self._below):
             if word not in self._below:
                 known = sorted({*self._own, *self._below} - {name})
@@ -109,6 +111,7 @@ class _Inheritance:
             inside: list[Node] = []
             if node.kind != "scalar":
                 inside = node.value if node.kind == "list" else [value for _, value in node.value]
+            # Keyed by identity: nodes are not hashable, and aliases share them.
             size = self._sizes[id(node)] = 1 + sum(map(self._size, inside))
         return size
 

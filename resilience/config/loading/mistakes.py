@@ -49,9 +49,10 @@ class Mistakes:
         if node is not None and node.is_reported:
             return
         for value, mask in self.hidden.items():
-            message = message.replace(value, mask)
+            message = message.replace(value, mask)  # a value from the environment may be secret
         line, column, file = (node.line, node.column, node.file) if node is not None else (0, 0, "")
         problem = Problem(file or self.file, line, column, printable(path), message)
+        # The path is left out: an inherited mistake has one position and a path per policy.
         known = (problem.file, line, column, message) if line else problem
         if known not in self._known:
             self._known.add(known)

@@ -17,6 +17,7 @@ MAX_LENGTH = 4_096
 """The maximum number of characters of a value."""
 MAX_NODES = 30_000
 """The maximum number of values of a document, aliases expanded."""
+# At most 18 digits: Python limits the length of an int literal, and no setting is near that.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,3})?|[0-9]{1,18}e[-+]?[0-9]{1,3})",
@@ -60,6 +61,7 @@ class Node:
 
 def node_at(node: Node, path: str) -> Node:
     """Return the node at a path such as `quota[0].rate` in `node`, or its nearest ancestor that exists."""
+    # An unknown part leaves the node as it is, so a mistake of a default is reported at its section.
     for part in filter(None, re.split(r"[.\[\]]", path)):
         if node.kind == "list" and part.isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]

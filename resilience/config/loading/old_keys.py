@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.policy import Policy
 from ..._core.policy.section import Section, hints
-from ..._core.policy.units import listed
+from ..._core.policy.value_text import listed
 from .mistakes import Mistakes
 from .nodes import Node
 
@@ -38,7 +38,10 @@ def rewrite_old_keys(policies: Node, mistakes: Mistakes) -> tuple[Node, list[Old
 
 
 class _Rewriter:
-    """Walks down the settings classes. Nodes are copied where they change: an alias may be read by two classes."""
+    """Walks down the settings classes.
+
+    Nodes are copied and never changed: an alias may put one node into two sections, where a key has two meanings.
+    """
 
     def __init__(self, mistakes: Mistakes) -> None:
         self._mistakes = mistakes
@@ -66,6 +69,7 @@ class _Rewriter:
         renewed = self._renewed(spelling, value, path)
         if renewed is None:
             return None
+        # The value of a secret or of a missing variable is reported already, and has no translation.
         if not value.is_reported:
             self.old_keys.append(OldKey(key, path, spelling.deprecation(_plain(value))))
         return _scalar(spelling.new, key), self._value(hints(kind)[spelling.new], renewed, path)
@@ -105,6 +109,7 @@ def _plain(node: Node) -> Any:
 
 
 def _scalar(text: str, node: Node) -> Node:
+    # Position and mask stay: mistakes in the new value are reported where the old one is written.
     return replace(node, value=text, kind="scalar", quoted=False)
 
 

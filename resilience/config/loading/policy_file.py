@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..._core.policy import codes as core
 from ..._core.policy.old_spellings import warn
 from ..._core.policy.policy import OperationSettings, PolicySet
-from ..._core.policy.units import shown
+from ..._core.policy.value_text import shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
 from .environment import fill_variables
@@ -108,6 +108,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
         mistakes.add(root or Node("", 1, 1), "", f"{message}; a policy file begins with version: 1")
         mistakes.end()
     assert root is not None
+    # Secrets come first: they mark their nodes, so that no later message can show a value.
     refuse_secrets(root, mistakes.add)
     mistakes.hidden = fill_variables(root, os.environ, mistakes.add)
     top = mistakes.fields(root, "", _TOP)
@@ -115,6 +116,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
         mistakes.add(version, "version", f"unknown version {version.mask or shown(version.plain)}; expected 1")
     shared = codes(top["codes"], "codes", mistakes) if "codes" in top else None
+    # Old keys are rewritten before policies inherit, so that they override the new keys of a parent.
     named, old_keys = rewrite_old_keys(top["policies"], mistakes) if "policies" in top else (None, [])
     nodes = inherited_policies(named, below.nodes, mistakes)
     read_policies = {

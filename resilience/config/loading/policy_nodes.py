@@ -8,7 +8,7 @@ from typing import Any
 
 from ..._core.call.stage_plugins import missing_stage
 from ..._core.policy.policy import Policy
-from ..._core.policy.units import listed, shown
+from ..._core.policy.value_text import listed, shown
 from ...errors import PolicyError
 from ..codes.code_tables import builtin_names, is_known
 from .mistakes import Mistakes

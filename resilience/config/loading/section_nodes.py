@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ..._core.policy.codes import Category
 from ..._core.policy.section import Section, about, hints
-from ..._core.policy.units import Spec, listed, one_of
+from ..._core.policy.units import Spec
+from ..._core.policy.value_text import listed, one_of
 from ...errors import PolicyError
 from .mistakes import Mistakes
 from .nodes import Node, node_at
@@ -48,6 +49,7 @@ def section(
             continue
         before = mistakes.count
         read = settings(allowed[name], value, f"{path}.{name}" if path else name, mistakes)
+        # The count grows also for a repeated mistake that is reported once, so a wrong value is never used.
         if mistakes.count == before:
             values[name] = read
     return values
@@ -110,9 +112,8 @@ def _spec(spec: Spec, node: Node, path: str, mistakes: Mistakes) -> Any:
 
 def _one_of(allowed: tuple[Any, ...], node: Node, path: str, mistakes: Mistakes) -> Any:
     if node.kind == "scalar":
-        switch = isinstance(node.plain, bool) and bool in map(type, allowed)
         try:
-            return one_of(allowed, node.plain if switch else node.value, node.mask)
+            return one_of(allowed, node.value, node.mask)
         except ValueError as error:
             return mistakes.add(node, path, str(error))
     return mistakes.add(node, path, f"a {node.kind} is not one of {listed(allowed)}")
@@ -145,6 +146,7 @@ def _section(kind: type[Section], node: Node, path: str, mistakes: Mistakes) -> 
     try:
         return kind(**values)
     except PolicyError as error:
+        # The class checks what fields say to each other; its paths lead to the nodes.
         for problem in error.problems:
             mistakes.add(node_at(node, problem.path), f"{path}.{problem.path}".rstrip("."), problem.message)
         return None

@@ -16,6 +16,7 @@ from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
 __all__ = ["read_file", "read_text"]
 
 _MAX_BYTES = 1_000_000
+# Explicit tags of plain types are harmless; any other tag could construct objects in other readers.
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 
 
@@ -116,6 +117,7 @@ class _Reader:
         if event.tag is not None and event.tag not in _TAGS:
             raise self._wrong(event, f"the tag {event.tag} is not allowed; write plain values")
         if event.anchor:
+            # The size is kept so that each alias counts it again: that bounds "billion laughs" documents.
             self._anchors[event.anchor] = node, self._count - before
         return node
 
@@ -151,6 +153,7 @@ class _Reader:
 def _events(text: str, name: str) -> Iterator[Any]:
     import yaml
 
+    # The C parser is several times as fast; a pure-Python build of yaml does not have it.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         yield from yaml.parse(text, Loader=loader)

@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (Enum, str)):
         return str(value)
     if is_dataclass(value) and hasattr(value, "count"):
-        return str(value)  # a window of calls
+        return str(value)  # a window of calls, the only dataclass in the settings that is a plain value
     if is_dataclass(value):
         return _PRESENT
     if isinstance(value, (tuple, list, frozenset, set)):

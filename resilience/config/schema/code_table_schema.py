@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.policy.codes import Category
-from ..codes.code_tables import EXECUTED
+from ..codes.table_nodes import EXECUTED
 from .policy_schema import DRAFT
 
 __all__ = ["code_schema"]
@@ -47,6 +47,7 @@ def code_schema() -> Schema:
 
 def _row() -> Schema:
     text = {"type": _TEXT}
+    # The loader reads scalars as text, so numbers and quoted switches are accepted too.
     flag = {"enum": [False, True, "false", "true"]}
     code = {"type": _TEXT, "minLength": 1}
     return _mapping(

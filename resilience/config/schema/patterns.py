@@ -45,6 +45,7 @@ def _number(high: Fraction, above: bool) -> str:
     """Return the expression for numbers up to `high`; 0 is excluded if `above`."""
     if high >= 10**_WHOLE:
         return _nonzero(above) + _ANY
+    # Alternatives: a smaller whole number with any decimals, or the same one with decimals up to the limit's.
     whole, rest = divmod(high, 1)
     places = f"{int(rest * 10**_PLACES):0{_PLACES}d}"
     ways = [rf"{lower}(?:\.[0-9]{{1,{_PLACES}}})?" for lower in _below(str(int(whole)))]

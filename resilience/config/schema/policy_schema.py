@@ -7,30 +7,17 @@ also checks what a schema cannot express: names that must exist, and settings th
 from __future__ import annotations
 
 import json
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ..._core.policy.codes import Category
-from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.policy import OperationSettings, Policy
-from ..._core.policy.section import Section, about, hints, section_name
-from ..._core.policy.sections import NO_VALUE
-from ..._core.policy.units import About, Spec
+from ..._core.policy.section import about, hints
+from ..._core.policy.units import About
 from ..codes.code_tables import shipped_names
-from ..loading.section_nodes import in_files, is_function
-from ..loading.yaml_reader import read_text
-from .patterns import VARIABLE, pattern
+from .section_schema import OFF_SCHEMA, TEXT_TYPES, Schema, SectionSchemas, describe
 
 __all__ = ["DRAFT", "as_text", "policy_schema"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 """The JSON schema draft."""
-Schema = dict[str, Any]
-_VARIABLE: Schema = {"$ref": "#/$defs/variable"}
-_OFF: Schema = {"enum": [None, "off"]}
-_TEXT = ["string", "number", "boolean"]
 
 
 def as_text(schema: Schema) -> str:
@@ -40,7 +27,7 @@ def as_text(schema: Schema) -> str:
 
 def policy_schema() -> Schema:
     """Return the schema of a policy file."""
-    schemas = _Schemas()
+    schemas = SectionSchemas()
     schemas.section(Policy, skip=("name", "codes", "stages"))
     schemas.section(OperationSettings)
     schemas.defs["Policy"]["properties"] = _keys_of_files() | schemas.defs["Policy"]["properties"]
@@ -86,140 +73,15 @@ def _codes(description: str) -> Schema:
 def _keys_of_files() -> Schema:
     """Return the keys of a policy that have another form in a file than in the class."""
     option = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": "object"}}
-    stage = {"anyOf": [{"type": _TEXT, "minLength": 1}, option]}
-    stages = {"anyOf": [_OFF, stage, {"type": "array", "items": stage}]}
+    stage = {"anyOf": [{"type": TEXT_TYPES, "minLength": 1}, option]}
+    stages = {"anyOf": [OFF_SCHEMA, stage, {"type": "array", "items": stage}]}
     return {
         "extends": {
             "description": "The policy whose settings are inherited; the settings here are merged over them.",
-            "anyOf": [{"type": _TEXT, "minLength": 1}, _OFF],
+            "anyOf": [{"type": TEXT_TYPES, "minLength": 1}, OFF_SCHEMA],
             "default": None,
             "examples": ["default"],
         },
         "codes": _codes("The policy's own code registries."),
-        "stages": {**stages, **_description(about(hints(Policy)["stages"], About)), "default": []},
+        "stages": {**stages, **describe(about(hints(Policy)["stages"], About)), "default": []},
     }
-
-
-class _Schemas:
-    """Collects the definitions of the sections, to which other definitions refer."""
-
-    def __init__(self) -> None:
-        self.defs: dict[str, Schema] = {"variable": {"type": "string", "pattern": VARIABLE}}
-
-    def section(self, kind: type[Section], *, skip: tuple[str, ...] = ()) -> Schema:
-        """Define a settings class and return a reference to it."""
-        if section_name(kind) not in self.defs:
-            self.defs[section_name(kind)] = {}
-            allowed = {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
-            by_name = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # sections are dataclasses
-            former = {spelling.new: spelling for spelling in kind.OLD_SPELLINGS.values()}
-            required = [name for name in allowed if _required(by_name[name])]
-            self.defs[section_name(kind)] = {
-                "description": (kind.__doc__ or "").split("\n")[0],
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {
-                    name: self._key(hint, by_name[name], former.get(name)) for name, hint in allowed.items()
-                },
-                **({"required": required} if required else {}),
-            }
-        return {"$ref": f"#/$defs/{section_name(kind)}"}
-
-    def _key(self, hint: Any, field: Field[Any], former: OldSpelling | None) -> Schema:
-        inner, optional = _unwrapped(hint)
-        spec = about(inner, Spec)
-        schema = {**self._value(inner, optional=optional), **_description(spec or about(inner, About))}
-        # The old key is not in the schema: an editor marks it as unknown and shows this note with the new key.
-        if former is not None:
-            schema["description"] += former.note()
-        default = field.default_factory() if field.default_factory is not MISSING else field.default
-        if default is not MISSING and default is not NO_VALUE:
-            schema["default"] = _plain(default, spec)
-        return schema
-
-    def _value(self, hint: Any, *, optional: bool = False) -> Schema:
-        """Return the schema of a value with this annotation; an `optional` one may be off."""
-        spec = about(hint, Spec)
-        if spec is not None:
-            return _number(spec, optional=optional)
-        schema = self._shape(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
-        if not schema:
-            return schema
-        options = [*schema.get("anyOf", [schema]), *([_OFF] if optional else [])]
-        if schema.get("type") != _TEXT:
-            options.append(_VARIABLE)
-        return {"anyOf": options} if len(options) > 1 else schema
-
-    def _shape(self, hint: Any) -> Schema:
-        options = get_args(hint)
-        if hint is Any:
-            return {}
-        if get_origin(hint) is Literal:
-            return {"enum": list(options)}
-        if get_origin(hint) is tuple:
-            return {"anyOf": [{"type": "array", "items": self._value(options[0])}, _OFF]}
-        if get_origin(hint) is Mapping:
-            return {"type": "object", "additionalProperties": self._value(options[1])}
-        if hint is Category:
-            return {"enum": [str(category) for category in Category]}
-        if hint is bool:
-            return {"type": "boolean"}
-        if isinstance(hint, type) and issubclass(hint, Section):
-            return self.section(hint)
-        return {"type": _TEXT, "minLength": 1}
-
-
-def _required(field: Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _unwrapped(hint: Any) -> tuple[Any, bool]:
-    """Return the annotation of a setting in files, and whether the setting may be off."""
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint, False
-    inner = [option for option in get_args(hint) if option is not type(None) and not is_function(option)]
-    return inner[0], type(None) in get_args(hint)
-
-
-def _number(spec: Spec, *, optional: bool) -> Schema:
-    kinds = ["integer" if spec.kind == "count" else "number", "string"]
-    patterns = [text for text in (pattern(spec), VARIABLE, "^off$" if optional else "") if text]
-    return {
-        "type": [*kinds, "null"] if optional else kinds,
-        "exclusiveMinimum" if spec.above else "minimum": spec.low,
-        "maximum": spec.high,
-        "pattern": "|".join(patterns),
-        "patternErrorMessage": f"expected {spec.expected} ({spec.allowed()})",
-    }
-
-
-def _description(setting: Spec | About | None) -> Schema:
-    """Return the description, the unit and the example of a key."""
-    if setting is None:
-        return {}
-    example = read_text(setting.example, "example")
-    schema: Schema = {"description": setting.help, "examples": [None if example is None else example.plain]}
-    if isinstance(setting, Spec):
-        schema["description"] += f" Allowed: {setting.allowed()}."
-        if setting.unit:
-            schema["unit"] = setting.unit
-    return schema
-
-
-def _plain(default: Any, spec: Spec | None) -> Any:
-    """Return a default in the syntax of a policy file."""
-    if isinstance(default, Section):
-        usual = type(default)()  # a key is left out where it has the default of its own class
-        own = {name: (hint, getattr(default, name)) for name, hint in hints(type(default)).items()}
-        return {
-            name: _plain(value, about(_unwrapped(hint)[0], Spec))
-            for name, (hint, value) in own.items()
-            if value != getattr(usual, name)
-        }
-    if isinstance(default, (tuple, dict)):
-        return list(default) if isinstance(default, tuple) else default
-    if default is None or isinstance(default, (bool, str)) or spec is None:
-        return default if default is None or isinstance(default, bool) else str(default)
-    if spec.kind in ("count", "factor"):
-        return int(default) if default == int(default) else default
-    return spec.write(default)
