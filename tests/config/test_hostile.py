@@ -1,4 +1,4 @@
-"""Hostile files: every way to make a loader work without end runs into a limit that says so.
+"""Hostile files: each way to keep a loader busy forever is stopped by a limit, with a message.
 
 Time is not measured here, since a slow machine is no mistake: what bounds it is counted.
 """
@@ -74,8 +74,8 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", list(FILES))
-def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
-    """It is refused by a limit or a plain mistake that names the file, with no more problems than are told."""
+def test_a_hostile_file(name: str, tmp_path: Path) -> None:
+    """It is rejected by a limit or an ordinary mistake that names the file; the number of problems is bounded."""
     text, message = FILES[name]
     for number in range(21):
         (tmp_path / f"t{number}.yaml").write_text('rules: [{code: "1"}]')
@@ -101,8 +101,8 @@ def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
         (b"\x7fELF\x02\x01\x01", "not YAML"),
     ],
 )
-def test_bytes_that_are_no_text(raw: bytes, message: str, tmp_path: Path) -> None:
-    """They are told with their place."""
+def test_invalid_bytes(raw: bytes, message: str, tmp_path: Path) -> None:
+    """They are reported with line and column."""
     path = tmp_path / "p.yaml"
     path.write_bytes(raw)
     with pytest.raises(PolicyError, match=r"p\.yaml") as caught:
@@ -110,8 +110,8 @@ def test_bytes_that_are_no_text(raw: bytes, message: str, tmp_path: Path) -> Non
     assert message in str(caught.value)
 
 
-def test_mappings_without_measure() -> None:
-    """A mapping that repeats itself from level to level, a huge one and an unprintable number are refused."""
+def test_hostile_mappings() -> None:
+    """A mapping that contains itself, a huge one and an unprintable number are rejected."""
     twice: object = 1
     for _ in range(35):
         twice = {"a": twice, "b": twice}
@@ -121,8 +121,8 @@ def test_mappings_without_measure() -> None:
     assert as_node({"a": [1, None, "x"]}).plain == {"a": [1, None, "x"]}
 
 
-def test_globs_without_measure(tmp_path: Path) -> None:
-    """The work of comparing entries with each other is counted, and where it ends is told."""
+def test_hostile_globs(tmp_path: Path) -> None:
+    """The cost of comparing entries is bounded, and a warning says which entries were not compared."""
     path = tmp_path / "p.yaml"
     path.write_text("operations:\n" + joined("  - {{match: '*a?*a?*a?*{n}*', key: k{n}}}\n", 900))
     assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MAX_MISTAKES}"))
@@ -146,8 +146,8 @@ JUNK = st.lists(
 
 @given(JUNK | st.binary(max_size=100))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
-def test_whatever_a_file_holds(tmp_path: Path, text: str | bytes) -> None:
-    """Checking ends with problems that name the file, or with none; nothing else escapes."""
+def test_any_content(tmp_path: Path, text: str | bytes) -> None:
+    """Checking any content returns problems that name the file, or none, and raises nothing."""
     path = tmp_path / "p.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert all(one.file == str(path) for one in lint(path))

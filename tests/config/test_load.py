@@ -1,4 +1,4 @@
-"""Policy files: layers, and every mistake at once."""
+"""Policy files: layers, and mistakes that are reported together."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def written(folder: Path, text: str | bytes, name: str = "bot.yaml") -> Path:
 
 
 def test_a_whole_file(tmp_path: Path) -> None:
-    """Sections are laid over the parent's, and off switches a stage off."""
+    """Sections are merged over those of the parent, and `off` switches a stage off."""
     found = load(written(tmp_path, DESIGN))
     read, trade = found.policies["read"], found.policies["trade"]
     assert read.codes == trade.codes == ("bitget", "http")
@@ -68,7 +68,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "policies").glob("*.yaml")), ids=lambda p: p.name)
 def test_shipped_policies_are_silent(path: Path) -> None:
-    """Nothing is to be said against the policies that are shipped."""
+    """The shipped policies have no mistakes and no warnings."""
     assert lint(path) == []
 
 
@@ -88,7 +88,7 @@ operations:
 
 
 def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
-    """Each mistake has its line, its column, its path, and what would be right."""
+    """Each mistake has a line, a column, a path, and the allowed values."""
     path = written(tmp_path, EIGHT)
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
@@ -153,8 +153,8 @@ def test_files_that_are_refused(tmp_path: Path, text: str | bytes, message: str)
     assert str(path) in str(caught.value)
 
 
-def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    """A missing file, a folder and a huge file say what they are."""
+def test_paths_without_a_policy_file(tmp_path: Path) -> None:
+    """The message names the reason: missing, a folder, or too large."""
     with pytest.raises(PolicyError, match="cannot be read: No such file"):
         Policies.load(tmp_path / "none.yaml")
     with pytest.raises(PolicyError, match="cannot be read: Is a directory"):
@@ -169,7 +169,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
 
 
 def test_words_stay_words(tmp_path: Path) -> None:
-    """`no` is no boolean here: executed can be said without quotes."""
+    """`no` is not a boolean, so `executed: no` needs no quotes."""
     path = written(tmp_path, "policies: {a: {unknown_errors: {executed: no, category: fatal}}}")
     assert load(path).policies["a"].unknown_errors.executed == "no"
 
@@ -183,14 +183,14 @@ def test_a_table_beside_the_file(tmp_path: Path) -> None:
 
 
 def test_a_policy_may_replace_a_built_in_one(tmp_path: Path) -> None:
-    """A name that is taken is replaced, and may still extend the one beneath."""
+    """The replacing policy may also extend the built-in one."""
     found = from_mapping({"policies": {"default": {"extends": "default", "deadline": "5s", "attempt_timeout": "1s"}}})
     assert found.policies["default"].deadline == 5.0
     assert found.policies["default"].retry == builtin().policies["default"].retry
 
 
 def test_warnings(tmp_path: Path) -> None:
-    """Settings that cannot do what they say are told as warnings."""
+    """Settings that have no effect give warnings."""
     path = written(tmp_path, "policies: {a: {deadline: 5s, attempt_timeout: 4s, retry: {}, reconcile: {fence: 10s}}}")
     told = [problem.message for problem in lint(path)]
     assert len(told) == 3
@@ -201,7 +201,7 @@ def test_warnings(tmp_path: Path) -> None:
 
 
 def test_a_bad_policy_in_python_names_every_mistake() -> None:
-    """Settings check themselves at birth."""
+    """Settings are validated when they are created."""
     with pytest.raises(PolicyError) as caught:
         Policy(deadline="soon", retry={"max_attempts": 0})  # type: ignore[arg-type]
     assert [problem.path for problem in caught.value.problems] == ["deadline", "retry.max_attempts"]
@@ -232,7 +232,7 @@ TREES = st.recursive(
 
 @given(st.dictionaries(WORDS, TREES, max_size=4))
 def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
-    """Whatever a mapping holds, it becomes policies or a PolicyError."""
+    """Any mapping becomes policies or raises a PolicyError."""
     problems: object = "none"
     try:
         assert isinstance(from_mapping(mapping), PolicySet)
@@ -243,7 +243,7 @@ def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text_is_read_or_refused(text: str | bytes) -> None:
-    """Whatever the bytes are, reading ends well or with a PolicyError."""
+    """Any text is read or raises a PolicyError."""
     problems = 1
     try:
         read_text(text, "x.yaml")
@@ -254,7 +254,7 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
 
 @given(st.dictionaries(st.sampled_from(["deadline", "attempt_timeout"]), st.floats(0.1, 50), max_size=2))
 def test_round_trip(values: dict[str, float]) -> None:
-    """What a policy says comes back from a mapping of it."""
+    """The values of a mapping come back in the policy."""
     try:
         policy = Policy(name="a", **values)  # type: ignore[arg-type]
     except PolicyError:
@@ -264,6 +264,6 @@ def test_round_trip(values: dict[str, float]) -> None:
 
 
 def test_many_policies(tmp_path: Path) -> None:
-    """Five hundred policies that extend one another's parent are read like five."""
+    """Five hundred policies are read like five."""
     text = "policies:\n" + "".join(f"  p{n}: {{extends: default}}\n" for n in range(500))
     assert len(load(written(tmp_path, text)).policies) == 505

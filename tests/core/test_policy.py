@@ -1,4 +1,4 @@
-"""The settings of a policy: what each is by default and what it may be, and what contradicts itself."""
+"""The settings of a policy: defaults, ranges and contradictions."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ SETTINGS = """
     UnknownError.executed = 'maybe'
     UnknownError.max_attempts = 2: 1 to 1000
 """
-"""Every setting with its default and its range; a change of one is a change for somebody's policy file."""
+"""Each setting with its default and its range. A change here changes what users' policy files mean."""
 
 
 def kinds() -> list[type[Section]]:
@@ -111,8 +111,8 @@ def spec(hint: Any) -> Spec | None:
     return found or next((inner for one in get_args(hint) if (inner := spec(one)) is not None), None)
 
 
-def told(section: type[Section]) -> Iterator[str]:
-    """Say each setting of a section in a line."""
+def in_words(section: type[Section]) -> Iterator[str]:
+    """Yield a line for each setting of a section."""
     given = {one.name: one.default for one in fields(section)}  # type: ignore[arg-type]
     for name, hint in hints(section).items():
         default = "..." if given[name] is MISSING else repr(given[name])
@@ -122,7 +122,7 @@ def told(section: type[Section]) -> Iterator[str]:
 
 def test_every_setting_has_its_default_and_its_range() -> None:
     """As the table says."""
-    assert [line for section in kinds() for line in told(section)] == [
+    assert [line for section in kinds() for line in in_words(section)] == [
         line.strip() for line in SETTINGS.strip().splitlines()
     ]
 
@@ -167,7 +167,7 @@ def test_a_set_of_policies_is_frozen() -> None:
     ],
 )
 def test_settings_that_contradict_each_other_are_mistakes(given: dict[str, Any], path: str) -> None:
-    """They are told with the policy's name and the path."""
+    """The mistake has the policy's name and the path."""
     with pytest.raises(PolicyError) as caught:
         Policy(name="p", **given)
     (problem,) = caught.value.problems
@@ -194,8 +194,8 @@ def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
-    """One place at least."""
+def test_reserved_slots_leave_some_for_the_others(kept: int) -> None:
+    """At least one slot."""
     lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=kept - 1)}
     if kept == 1:
         assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
@@ -208,7 +208,7 @@ def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
 
 
 def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
-    """It could never be sent; a function that tells weights is asked later."""
+    """The attempt could never be sent; a function's weights are checked later."""
     assert QuotaSettings(burst=3, weight=3).weight == 3
     assert callable(QuotaSettings(weight=len).weight)
     with pytest.raises(PolicyError) as caught:
@@ -230,7 +230,7 @@ def test_a_fallback_needs_something_to_fall_back_to() -> None:
     assert repr(NO_VALUE) == "NO_VALUE"
 
 
-def test_a_policy_of_its_own_takes_what_nobody_names() -> None:
-    """Every section is off, and unknown errors are tried once more at most."""
+def test_the_defaults_of_a_policy() -> None:
+    """Every section is off, and an unknown error is retried at most once."""
     policy = Policy()
     assert (policy.retry, policy.breaker, policy.unknown_errors.category) == (None, None, Category.RETRYABLE)
