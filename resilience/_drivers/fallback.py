@@ -65,10 +65,10 @@ def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
 def _settings(plan: Plan, memory: Memory) -> tuple[FallbackSettings, StaleAnswers | None]:
     settings = plan.policy.fallback
     assert settings is not None
-    if settings.last_good is None:
+    if settings.stale_for is None:
         return settings, None
-    stale: StaleAnswers = memory.setdefault("good", StaleAnswers(settings.last_good))
-    stale.longest = settings.last_good  # a reload may have changed it
+    stale: StaleAnswers = memory.setdefault("good", StaleAnswers(settings.stale_for))
+    stale.longest = settings.stale_for  # a reload may have changed it
     return settings, stale
 
 

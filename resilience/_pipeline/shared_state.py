@@ -14,7 +14,7 @@ from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
 from .._core.classify.classifier import Classifier
-from .._core.policy.codes import CodeRegistry
+from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy, PolicySet
 from .._core.policy.sections import BudgetSettings
 from .._core.stages.budget import Budget
@@ -25,7 +25,7 @@ from .limit_pool import LimitPool
 
 __all__ = ["SharedState", "check_codes"]
 
-_Codes = tuple[Mapping[str, CodeRegistry], dict[Any, Classifier]]
+_Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
 MAX_NAMES = 1024  # names under which compiled calls of one function keep data
 
@@ -69,7 +69,7 @@ class SharedState:
         self.events.run_id = _new_run_id()
 
     @property
-    def tables(self) -> Mapping[str, CodeRegistry]:
+    def tables(self) -> Mapping[str, CodeTable]:
         """The code tables that a policy file names by path."""
         return self._codes[0]
 
@@ -88,7 +88,7 @@ class SharedState:
 
     def classifier(self, policy: Policy) -> Classifier:
         """Return the classifier by this policy's code tables; the tables are read at the first failure."""
-        key = (policy.codes, policy.unknown)
+        key = (policy.codes, policy.unknown_errors)
         # One read of the attribute: a classifier of old tables is never stored beside new ones.
         tables, classifiers = self._codes
         classifier = classifiers.get(key)
@@ -136,11 +136,11 @@ class SharedState:
         return memory
 
 
-def _new_classifier(policy: Policy, tables: Mapping[str, CodeRegistry]) -> Classifier:
-    def find_builtin(name: str) -> CodeRegistry | None:
+def _new_classifier(policy: Policy, tables: Mapping[str, CodeTable]) -> Classifier:
+    def find_builtin(name: str) -> CodeTable | None:
         return config.CodeRegistry.builtin(name) if config.is_known(name) else None
 
-    def table(name: str) -> CodeRegistry:
+    def table(name: str) -> CodeTable:
         if name in tables:
             return tables[name]
         builtin = find_builtin(name)
@@ -150,11 +150,11 @@ def _new_classifier(policy: Policy, tables: Mapping[str, CodeRegistry]) -> Class
         [table(name) for name in policy.codes],
         base=config.CodeRegistry.builtin("http"),
         lookup=find_builtin,
-        unknown=policy.unknown,
+        unknown=policy.unknown_errors,
     )
 
 
-def check_codes(policy: Policy, tables: Mapping[str, CodeRegistry]) -> None:
+def check_codes(policy: Policy, tables: Mapping[str, CodeTable]) -> None:
     """Reject a policy that names a code table which does not exist, here and not at the first failure.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reads policy files and code tables. The only package that imports yaml and pydantic.
+"""Loads, checks and watches policy files and code tables. Only this package imports yaml and pydantic.
 
 What the packages below import from here is loaded on its first use, because yaml costs more than the whole of
 `import resilience`.

@@ -33,7 +33,7 @@ def test_a_value_is_the_substitute_when_the_call_fails_for_good(driver: Any) -> 
 
 def test_the_last_good_answer_is_the_substitute_while_it_is_fresh(driver: Any) -> None:
     """The answer of the same arguments is returned; where it is too old, the caller gets the error."""
-    call, clock = with_fallback(driver, ["btc", "eth", *[TimeoutError()] * 4], last_good="30s")
+    call, clock = with_fallback(driver, ["btc", "eth", *[TimeoutError()] * 4], stale_for="30s")
     assert [driver.call(call, "BTC"), driver.call(call, "ETH")] == ["btc", "eth"]
     assert driver.call(call, "BTC") == "btc"
     clock.advance(31)
@@ -90,7 +90,7 @@ def test_a_fallback_emits_an_event(driver: Any) -> None:
 
 def test_an_empty_fallback_is_a_mistake_with_its_path() -> None:
     """A fallback that can never be used is rejected."""
-    with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected last_good, call or value"):
+    with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected stale_for, call or value"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"fallback": {"on": ["fatal"]}}}})
     with pytest.raises(PolicyError, match="is not one of retryable"):
         Policy(fallback={"value": 1, "on": ("sometimes",)})
@@ -324,9 +324,9 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_first_attempt_waits_for_the_breaker_before_it_consumes_quota(driver: Any) -> None:
-    """With `wait: all` the call waits until the breaker admits it, and consumes quota only then."""
+    """With `when_open: wait` the call waits until the breaker admits it, and consumes quota only then."""
     clock = FakeClock()
-    policy = Policy(deadline="10s", breaker={"wait": "all", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
+    policy = Policy(deadline="10s", breaker={"when_open": "wait", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
     pipeline = Pipeline(policy, clock=clock)
     assert pipeline.breaker is not None
     pipeline.breaker.open()

@@ -341,9 +341,9 @@ def test_describe_shows_quota_and_slots(driver: Any) -> None:
 
 
 def test_a_high_priority_call_that_waits_for_the_breaker_has_its_own_trial_permit(driver: Any) -> None:
-    """Another call has the trial permit: a cancel under `wait: all` does not wait for it."""
+    """Another call has the trial permit: a cancel under `when_open: wait` does not wait for it."""
     clock = FakeClock()
-    pipeline = Pipeline(Policy(breaker={"wait": "all", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
+    pipeline = Pipeline(Policy(breaker={"when_open": "wait", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
     breaker = pipeline.breaker
     assert breaker is not None
     breaker.open()
