@@ -219,7 +219,7 @@ def test_ccxts_own_session_retries_are_switched_off(api: Any) -> None:
 def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through an entry point: its id, and an object that offers `venue` and `methods`."""
     point = EntryPoint("binance", "resilience.bitget.ccxt_venue", _venues._GROUP)
-    monkeypatch.setattr(_venues, "_others", lambda: {"binance": point})
+    monkeypatch.setattr(_venues, "_entry_points", lambda: {"binance": point})
     bot = wrapped(bots, api, "binance", "ccxt")
     assert bot.resilience_operation_info("create_order", bot).reconcile is not None
 

@@ -326,12 +326,12 @@ def test_both_ways_to_ask_aiohttp() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_what_a_client_of_ours_sends_through(loop: str) -> None:
-    """`send` and `asend` send once, follow no redirect, and return status, words, headers and body."""
+    """`send` and `send_async` send once, follow no redirect, and return status, words, headers and body."""
     given: dict[str, Any] = {"headers": {"X-A": "1"}, "data": b"x", "timeout": 5}
 
     async def main() -> Any:
         async with ours.new_async_client() as client:
-            return await ours.asend(client, "POST", server.url + "/a?b=%2C", **given)
+            return await ours.send_async(client, "POST", server.url + "/a?b=%2C", **given)
 
     with Server(answer(303, "there", Location="/")) as server:
         with ours.new_client() as client:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import ApiError, RejectedError, failure_of
-from resilience.integrations._http_rules import shorter
+from resilience.integrations._time_limits import shorter_timeout
 from resilience.testing import FakeClock
 from tests.integrations.http_clients import (
     Ask,
@@ -252,8 +252,8 @@ def test_a_connection_that_was_used_before_breaks_in_doubt(client: HttpClient) -
 
 def test_a_timeout_is_never_zero() -> None:
     """What is left of an attempt may be nothing; clients read 0 as no limit, or refuse it."""
-    assert shorter(None, 0.0) == shorter(5.0, -1.0) == 0.001
-    assert (shorter(None, 3.0), shorter(2.0, 3.0), shorter(4.0, 3.0)) == (3.0, 2.0, 3.0)
+    assert shorter_timeout(None, 0.0) == shorter_timeout(5.0, -1.0) == 0.001
+    assert (shorter_timeout(None, 3.0), shorter_timeout(2.0, 3.0), shorter_timeout(4.0, 3.0)) == (3.0, 2.0, 3.0)
 
 
 @every_client

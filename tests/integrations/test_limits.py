@@ -8,7 +8,7 @@ import pytest
 
 from resilience import AdmissionRejectedError, Policies, QuotaExceededError, wrap
 from resilience.bitget import BitgetClient
-from resilience.integrations._order_lanes import lane_of, reducing
+from resilience.integrations._order_lanes import lane_by_parameters, lane_of
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from tests.conftest import ScriptedApi
@@ -126,9 +126,9 @@ def test_entries_are_turned_away_and_cancels_are_not(calm: ScriptedApi) -> None:
         ("cancel_all_orders", "cancel"),
         ("post /api/v2/mix/order/cancel-order", "cancel"),
         ("post /api/v3/trade/countdown-cancel-all", "cancel"),
-        ("post /api/v2/spot/trade/cancel-replace-order", reducing),
-        ("create_order", reducing),
-        ("post /api/v2/mix/order/place-order", reducing),
+        ("post /api/v2/spot/trade/cancel-replace-order", lane_by_parameters),
+        ("create_order", lane_by_parameters),
+        ("post /api/v2/mix/order/place-order", lane_by_parameters),
         ("withdraw", None),
     ],
 )
@@ -149,7 +149,7 @@ def test_lanes_by_name(operation: str, lane: Any) -> None:
 )
 def test_orders_that_only_reduce(args: Any, kwargs: Any, lane: str | None) -> None:
     """In keywords, in `params`, or in a mapping among the arguments."""
-    assert reducing(args, kwargs) == lane
+    assert lane_by_parameters(args, kwargs) == lane
 
 
 def _client(url: str) -> BitgetClient:

@@ -11,7 +11,7 @@ import pytest
 from resilience import ApiError, Policies, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
 from resilience.bitget.answers import opened
-from resilience.integrations._http_rules import Answer
+from resilience.integrations._http_messages import HttpResponse
 from resilience.sandbox import Sandbox
 
 GOOD = {"side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
@@ -91,7 +91,10 @@ def test_the_client_sees_it_among_the_good_ones() -> None:
     """The same from Bitget's own client; a list without codes, and one of successes, are answers."""
     rows = [{"clientOid": "a", "code": "0", "msg": ""}, {"clientOid": "b", "code": "25202", "msg": "no funds"}]
     with pytest.raises(BitgetApiError, match="25202: no funds") as caught:
-        opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
+        opened(HttpResponse(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
     assert [one.key for one in failure_of(caught.value).items] == ["b"]
     for fine in (rows[:1], [{"code": "BTC"}], ["x"], []):
-        assert opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": fine}).encode()), {})["data"] == fine
+        assert (
+            opened(HttpResponse(200, "OK", {}, json.dumps({"code": "00000", "data": fine}).encode()), {})["data"]
+            == fine
+        )
