@@ -155,7 +155,7 @@ def test_an_outbox_finds_the_order_of_an_earlier_process(bots: Any, exchange: Sa
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, COST)
     exchange.set_faults()
     fresh = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
-    found = bots.call(outbox.areplay, fresh) if bots.asynchronous else outbox.replay(fresh)
+    found = bots.call(outbox.aresume, fresh) if bots.asynchronous else outbox.resume(fresh)
     outbox.close()
     assert [(one.outcome, one.value["clientOrderId"]) for one in found] == [("done", "mine")]
     assert executions(exchange) == [1]

@@ -104,7 +104,7 @@ def test_a_write_that_was_executed_is_found_and_not_sent_again(exchange: Sandbox
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=send_and_die).spot_place_order(**ORDER, clientOid="a")
     assert [row.key for row in outbox.open] == ["a"]
-    (found,) = outbox.replay(bot, resend=True)
+    (found,) = outbox.resume(bot, resend=True)
     assert (found.key, found.outcome, found.value["status"]) == ("a", "done", "filled")
     assert executions(exchange) == {"a": 1}
     assert outbox.open == []
@@ -124,7 +124,7 @@ def test_a_write_that_never_arrived_is_sent_again_only_when_asked(
 
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=stamp_and_die).spot_place_order(**ORDER, clientOid="a")
-    (found,) = outbox.replay(client(exchange, outbox), resend=resend)
+    (found,) = outbox.resume(client(exchange, outbox), resend=resend)
     assert (found.outcome, executions(exchange).get("a", 0)) == (outcome, times)
     assert outbox.open == []
 
@@ -138,7 +138,7 @@ def test_a_row_without_a_stamp_was_never_sent(exchange: Sandbox, outbox: Outbox)
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
     seen = exchange.requests
-    (found,) = outbox.replay(client(exchange, outbox))
+    (found,) = outbox.resume(client(exchange, outbox))
     assert (found.outcome, exchange.requests - seen) == ("failed", 0)
 
 
@@ -172,7 +172,7 @@ def test_what_is_in_doubt_stays_open(exchange: Sandbox, outbox: Outbox) -> None:
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(TimeoutError):
         bot.place(client_id="a")
-    assert [one.outcome for one in outbox.replay(bot)] == ["unknown"]
+    assert [one.outcome for one in outbox.resume(bot)] == ["unknown"]
     assert [row.state for row in outbox.open] == ["open"]
     assert sent == ["a"]
 
@@ -193,7 +193,7 @@ def test_any_client_with_a_reconciler_has_an_outbox(outbox: Outbox) -> None:
     bot = wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=outbox)
     with pytest.raises(Killed):
         bot.place("BTCUSDT", Decimal("0.10"), client_id="a")
-    (found,) = outbox.replay(bot)
+    (found,) = outbox.resume(bot)
     assert found.value == (("BTCUSDT", Decimal("0.10")), "a")
     assert len(seen) == 1
 
@@ -213,7 +213,7 @@ def test_the_async_client_replays_too(exchange: Sandbox, outbox: Outbox) -> None
             with pytest.raises(asyncio.CancelledError):
                 await task
             exchange.set_faults()
-            return await outbox.areplay(bot)
+            return await outbox.aresume(bot)
 
     (found,) = asyncio.run(story())
     assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
@@ -227,7 +227,7 @@ def test_plain_http_clients_are_refused(outbox: Outbox) -> None:
 
 def test_what_cannot_be_kept_is_refused_before_it_is_sent(exchange: Sandbox, outbox: Outbox) -> None:
     """An argument that is no JSON is a clear error; nothing was sent."""
-    with pytest.raises(TypeError, match="an outbox keeps text"):
+    with pytest.raises(TypeError, match="an outbox stores strings"):
         client(exchange, outbox).spot_place_order(**{**ORDER, "size": object()}, clientOid="a")
     assert exchange.ledger()["orders"] == []
 
@@ -282,7 +282,7 @@ def test_a_find_that_says_not_yet_keeps_looking(outbox: Outbox) -> None:
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(Killed):
         bot.place(client_id="a")
-    assert [one.outcome for one in outbox.replay(bot, resend=True)] == ["unknown"]
+    assert [one.outcome for one in outbox.resume(bot, resend=True)] == ["unknown"]
 
 
 def test_a_replay_leaves_what_was_settled_meanwhile_alone(exchange: Sandbox, outbox: Outbox) -> None:
@@ -322,7 +322,7 @@ def test_a_row_is_one_replays_alone(exchange: Sandbox, outbox: Outbox) -> None:
         with pytest.raises(Killed):
             client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid=key)
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(lambda _: outbox.replay(client(exchange, outbox), resend=True), range(4)))
+        told = list(pool.map(lambda _: outbox.resume(client(exchange, outbox), resend=True), range(4)))
     assert sorted(one.key for each in told for one in each) == ["a", "b", "c"]
     assert executions(exchange) == {"a": 1, "b": 1, "c": 1}
 
@@ -336,8 +336,8 @@ def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, ex
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
     with pytest.raises(AttributeError):
-        outbox.replay(wrap(object(), policies=Policies.builtin()))
-    assert [one.outcome for one in outbox.replay(client(exchange, outbox))] == ["failed"]
+        outbox.resume(wrap(object(), policies=Policies.builtin()))
+    assert [one.outcome for one in outbox.resume(client(exchange, outbox))] == ["failed"]
 
 
 def test_a_file_is_one_outboxs_alone(tmp_path: Path) -> None:
@@ -363,9 +363,9 @@ def test_a_clock_that_was_set_right_in_between(exchange: Sandbox, outbox: Outbox
     """The first stamp, far ahead, was refused, and the second was accepted: the order is ours."""
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     raw.spot_place_order(**ORDER, clientOid="a")
-    outbox._rows.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
-    outbox._rows.stamp("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
-    (found,) = outbox.replay(client(exchange, outbox))
+    outbox._table.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
+    outbox._table.set_stamps("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
+    (found,) = outbox.resume(client(exchange, outbox))
     assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
 
 
