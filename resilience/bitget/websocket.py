@@ -83,7 +83,6 @@ class _Client(StreamClient):
             ValueError: only some of the credentials are given.
             PolicyError: there is no such policy.
         """
-        transport.check_installed()
         signer = Signer(key, secret, passphrase, demo=demo)
         base = (base_url or (_DEMO if demo else _LIVE)).rstrip("/")
         self._can_log_in, self._dialect = signer.can, self._frames(key, secret, passphrase)

@@ -24,7 +24,7 @@ except ModuleNotFoundError as _error:  # an optional library: this module can be
 else:
     _INSTALLED = True
 
-__all__ = ["ClosedError", "Socket", "check_installed", "connect"]
+__all__ = ["ClosedError", "Socket", "connect", "require_websockets"]
 
 MAX_FRAME = 16 * 2**20  # bytes; a full order book takes some hundred kB
 MAX_FRAMES = 16  # read ahead; more stay in the system's buffers, so that the exchange notices a slow reader
@@ -92,7 +92,7 @@ class Socket:
         transport.abort()
 
 
-def check_installed() -> None:
+def require_websockets() -> None:
     """Check that connections can be opened.
 
     Raises:
@@ -110,7 +110,7 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         OSError: no connection could be made.
         websockets.InvalidHandshake: the server rejected the handshake.
     """
-    check_installed()
+    require_websockets()
     connection = await _connect(
         url,
         additional_headers=dict(headers or {}),
