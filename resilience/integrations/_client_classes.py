@@ -41,6 +41,7 @@ def original_class(client: object) -> type:
     A client that is wrapped a second time is then only under the newer policy.
     """
     own = type(client)
+    # A class that a user derives from a wrapped class is not in the table: it is its own original.
     return own.__bases__[0] if _WRAPPED.get(own.__bases__[0]) is own else own
 
 

@@ -18,6 +18,7 @@ def name_extra(module: str, *, library: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        # A library that is installed and lacks a dependency of its own keeps its error.
         if (error.name or "").partition(".")[0] != library:
             raise
         raise missing_library(module, library=library, extra=extra) from error

@@ -40,7 +40,7 @@ class OpenWrite:
         Raises:
             RejectedError: the file cannot be written. The attempt must not be sent then.
         """
-        if stamp in self.stamps:
+        if stamp in self.stamps:  # a resumed call reports the stored stamps again
             return
         self.stamps.append(stamp)
         try:

@@ -22,7 +22,7 @@ from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .open_write import OpenWrite, new_stamps
 from .resume import ResumedWrite, describe_outcome, run_inside, simulate_first_attempt
-from .write_table import Row, State, WriteTable
+from .write_table import Row, RowState, WriteTable
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +57,7 @@ class Outbox:
         """The writes that are in progress or uncertain, oldest first."""
         return self._table.in_state("open")
 
-    def rows(self, state: State) -> list[Row]:
+    def rows(self, state: RowState) -> list[Row]:
         """Return the writes in a state: `open`, `done`, or `failed` (not executed)."""
         return self._table.in_state(state)
 
@@ -172,6 +172,7 @@ class Outbox:
             return True
 
     def _release(self, key: str, operation: str) -> None:
+        # No lock: `discard` is a single operation of the set, and only the claimant releases its write.
         self._claimed.discard((key, operation))
 
     def _open_write(self, key: str, operation: str, rejection_type: type, stamps: tuple[float, ...] = ()) -> OpenWrite:

@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["Row", "State", "WriteTable"]
+__all__ = ["Row", "RowState", "WriteTable"]
 
-State = Literal["open", "done", "failed"]
+RowState = Literal["open", "done", "failed"]
 """In progress or uncertain; executed and reported as done; provably not executed."""
 
 # Files written by 0.1 are opened as they are: the names of the table and its columns must not change.
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     stamps: tuple[float, ...]
-    state: State
+    state: RowState
     changed_at: float
 
 
@@ -61,11 +61,12 @@ class WriteTable:
             ValueError: the file is not an outbox.
         """
         file = Path(path)
-        if not file.exists():
+        if not file.exists():  # SQLite would create it with the permissions that the umask leaves
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
         self._owner_lock = _lock_file(file)
         self._lock = Lock()
         try:
+            # `isolation_level=None` is autocommit: a row is on disk when its statement returns.
             self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=BUSY_TIMEOUT)
         except sqlite3.Error as error:
             self._owner_lock.close()
@@ -95,6 +96,7 @@ class WriteTable:
             TypeError: an argument cannot be stored.
             sqlite3.Error: the row could not be written.
         """
+        # One statement checks the key and takes it, so two writes cannot both find it free.
         arguments = json.dumps([list(args), kwargs], default=_encode)
         return self._write(
             f"INSERT INTO writes ({_COLUMNS}) VALUES (?, ?, ?, '[]', 'open', ?) ON CONFLICT DO UPDATE SET "
@@ -110,7 +112,7 @@ class WriteTable:
             (json.dumps(list(stamps)), time.time(), key, operation),
         )
 
-    def settle(self, key: str, operation: str, state: State) -> None:
+    def settle(self, key: str, operation: str, state: RowState) -> None:
         """Store how a write ended."""
         self._write(
             "UPDATE writes SET state = ?, changed_at = ? WHERE key = ? AND operation = ?",
@@ -128,7 +130,7 @@ class WriteTable:
         rows = self._read("WHERE key = ? AND operation = coalesce(?, operation)", (key, operation))
         return rows[0] if rows else None
 
-    def in_state(self, state: State) -> list[Row]:
+    def in_state(self, state: RowState) -> list[Row]:
         """Return the writes in this state, oldest first."""
         return self._read("WHERE state = ? ORDER BY changed_at, rowid", (state,))
 
@@ -172,7 +174,7 @@ def _lock_file(file: Path) -> sqlite3.Connection:
     return lock
 
 
-def _row(key: str, operation: str, arguments: str, stamps: str, state: State, changed_at: float) -> Row:
+def _row(key: str, operation: str, arguments: str, stamps: str, state: RowState, changed_at: float) -> Row:
     args, kwargs = json.loads(arguments, object_hook=_decode)
     return Row(key, operation, tuple(args), kwargs, tuple(json.loads(stamps)), state, changed_at)
 

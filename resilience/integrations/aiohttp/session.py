@@ -67,6 +67,7 @@ class ClientAdapter(BaseAdapter):
             left = remaining_time(asynchronous=True)
             if left is not None:
                 kwargs["timeout"] = limit_timeout(kwargs.get("timeout", session.timeout), left)
+            # The middlewares of a request replace those of its session. All run again for each redirect.
             middlewares = kwargs.get("middlewares")
             counter = _RequestCounter()
             kwargs["middlewares"] = (counter, *(session._middlewares if middlewares is None else middlewares))
@@ -109,6 +110,7 @@ def _complete_url(session: Any, url: Any) -> str:
 def _can_replay(kwargs: Mapping[str, Any]) -> bool:
     """Return whether the body can be sent again: strings, bytes and fields of them can, streams and forms cannot."""
     body = kwargs.get("data")
+    # aiohttp sends a mapping or a list as a form; its fields may be streams.
     fields = body.values() if isinstance(body, Mapping) else body if isinstance(body, (list, tuple)) else None
     if fields is None:
         return body is None or isinstance(body, (str, bytes, bytearray, BytesPayload))

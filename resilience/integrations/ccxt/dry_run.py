@@ -26,6 +26,7 @@ class Engines:
         self.asynchronous = inspect.iscoroutinefunction(type(exchange).fetch)
         sending = engine_class(type(exchange), module, asynchronous=self.asynchronous)
         dry = _dry_class(sending, asynchronous=self.asynchronous)
+        # The module gets `self` before it has an engine: it stores it, and uses the engine in its methods.
         self.support: ExchangeSupport | None = None if module is None else module.exchange_support(self)
         self.engine = _sharing_state(sending, exchange, self.support, errors)
         self._dry_engine = _sharing_state(dry, exchange, self.support, errors)
@@ -42,7 +43,7 @@ class Engines:
 
 def _sharing_state(engine_class: type, exchange: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> Any:
     """Return an engine that shares its `__dict__` with the exchange."""
-    engine: Any = object.__new__(engine_class)
+    engine: Any = object.__new__(engine_class)  # without `__init__`, which would open a session of its own
     engine.__dict__ = exchange.__dict__
     engine._resilience = EngineState(exchange, support, errors)
     return engine
@@ -59,6 +60,7 @@ class _WouldSendError(Exception):
 def _dry_class(sending: type, *, asynchronous: bool) -> type:
     """Return a class of engines that raise what they would send."""
 
+    # ccxt sends every request through `fetch2`, which signs it. The parameters are complete before that.
     def fetch2(self: Any, path: str, _api: Any, method: str, params: Any, *_rest: Any, **_more: Any) -> None:
         params = self._resilience.prepare_params(self, method, path, params)
         raise _WouldSendError(PreparedRequest(method, path, params))

@@ -56,6 +56,7 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
             logger.addFilter(_redact_record)
     for adapter in getattr(exchange.session, "adapters", {}).values():
         disable_retries(adapter)
+    # The same rules, state and all, with another `resolve`.
     exchange_rules = object.__new__(_ExchangeRules)
     exchange_rules.__dict__ = rules.__dict__
     return proxy_class(type(exchange))(_Operations(exchange), exchange_rules)
@@ -93,6 +94,7 @@ class _Operations:
         value = getattr(self.__dict__["_engine"], name)
         if name.startswith("_") or not inspect.ismethod(value) or self._method_info(name) is None:
             return value
+        # Stored on the instance: the next access finds it without `__getattr__`.
         attempt = self.__dict__[name] = record_attempt(value, asynchronous=self._engines.asynchronous)
         return attempt
 

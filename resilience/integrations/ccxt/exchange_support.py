@@ -18,6 +18,7 @@ from .method_names import MethodInfo
 __all__ = ["ExchangeSupport", "PreparedRequest", "WrappedExchange", "load_support"]
 
 _GROUP = "resilience.venues"
+# By name, because these modules are in a layer above and import this one.
 _BUILT_IN = {"bitget": "resilience.bitget.ccxt_venue"}
 
 
@@ -104,6 +105,6 @@ def load_support(exchange_id: str) -> Any:
 
 @cache
 def _entry_points() -> dict[str, Any]:
-    from importlib.metadata import entry_points
+    from importlib.metadata import entry_points  # slow to import, and not needed for built-in exchanges
 
     return {entry_point.name: entry_point for entry_point in entry_points(group=_GROUP)}

@@ -15,9 +15,12 @@ __all__ = ["KEY", "MethodInfo", "describe_implicit_method", "describe_unified_me
 KEY = "params.clientOrderId"
 """Where ccxt's unified methods take a client order id."""
 _READ = re.compile(r"(?:fetch|load)_")
+# Not create_orders: its key would be one per order.
 _KEYED = re.compile(r"create_(?!orders)(?:\w+_)?order(?:_with_\w+)?")
+# Not cancel_all_orders: sent again, it would also cancel what was placed in between.
 _IDEMPOTENT = re.compile(r"cancel_(?!all_)(?:\w+_)?orders?(?:_\w+)?")
 _WRITE = re.compile(r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(?:_\w+)?|withdraw|deposit|request")
+# Sockets, and helpers that build requests without sending them.
 _NOT_WRAPPED = re.compile(r"(?:un_)?watch_.*|.*_(?:ws|request|requests|helper|library|protos)")
 _ACTION = re.compile(
     "add|borrow|buy|cancel|change|close|create|edit|modify|new|place|redeem|remove|repay|sell|send|set|submit|update"

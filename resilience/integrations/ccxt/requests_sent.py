@@ -58,6 +58,7 @@ def set_attribute(error: Exception, name: str, value: Any) -> None:
         pass
 
 
+# Context variables, because concurrent threads and tasks share one engine.
 ATTEMPT: ContextVar[SentRequests | None] = ContextVar("resilience_ccxt_attempt", default=None)
 REQUEST: ContextVar[SentRequest | None] = ContextVar("resilience_ccxt_request", default=None)
 
@@ -65,7 +66,7 @@ REQUEST: ContextVar[SentRequest | None] = ContextVar("resilience_ccxt_request", 
 @contextmanager
 def count_as_reads() -> Iterator[None]:
     """Count what is sent inside the block as reads."""
-    attempt = ATTEMPT.get() or SentRequests()
+    attempt = ATTEMPT.get() or SentRequests()  # outside an attempt the count is discarded
     attempt.nested_reads += 1
     try:
         yield

@@ -31,7 +31,7 @@ def wrap(client: Any, rules: OperationRules) -> Any:
     original = original_class(client)
     send = _send_async if issubclass(original, httpx.AsyncClient) else _send
     wrapped: Any = object.__new__(wrapped_class(original, {"send": send}))
-    wrapped.__dict__ = client.__dict__
+    wrapped.__dict__ = client.__dict__  # the same dict: cookies, headers and connections are shared
     object.__setattr__(wrapped, "_resilience", CompiledCalls(ClientAdapter(wrapped, original), rules))
     return wrapped
 
@@ -72,6 +72,7 @@ def _marking_redirects(request: httpx.Request) -> Iterator[None]:
     try:
         yield
     except httpx.RequestError as error:
+        # Not `error.request`, which raises if it is not set.
         if error._request not in (None, request):
             mark_uncertain(error)
         raise

@@ -109,7 +109,7 @@ class TransportAdapter(BaseAdapter):
                 return response
             try:
                 return _with_body(response, b"".join(response.stream))
-            finally:
+            finally:  # the connection goes back to the pool, also if the body breaks off
                 response.close()
 
         async def attempt_async(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:

@@ -46,6 +46,7 @@ class ResilientAdapter(HTTPAdapter):
         """
         super().__init__(**adapter_options)
         disable_retries(self)
+        # The method of the base class, since `self.send` is the one under the policy.
         self._calls = CompiledCalls(TransportAdapter(super().send), OperationRules(policy, operations, policies))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:

@@ -77,7 +77,7 @@ def limit_timeout(timeout: Any) -> Any:
     if isinstance(timeout, tuple):
         return tuple(shorter_timeout(part, left.other) for part in timeout)
     if isinstance(timeout, Timeout):
-        timeout = timeout.clone()
+        timeout = timeout.clone()  # the caller may use its own for other requests
         timeout.total = shorter_timeout(timeout.total, left.other)
         return timeout
     return shorter_timeout(timeout, left.other)

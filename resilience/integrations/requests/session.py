@@ -30,7 +30,7 @@ def wrap(session: requests.Session, rules: OperationRules) -> requests.Session:
     original = original_class(session)
     methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
     wrapped: Any = object.__new__(wrapped_class(original, methods))
-    wrapped.__dict__ = session.__dict__
+    wrapped.__dict__ = session.__dict__  # the same dict: cookies, headers and adapters are shared
     object.__setattr__(wrapped, "_resilience", _SessionCalls(wrapped, original, rules))
     return wrapped  # type: ignore[no-any-return]  # a session of a class made here
 
