@@ -71,7 +71,7 @@ def test_ours_sees_it_in_a_returned_body(driver: Any) -> None:
 
 
 def test_ours_sees_it_among_the_good_ones(driver: Any) -> None:
-    """V3 tells each item's code in one list with those that went well."""
+    """V3 lists each item with its code, the successful ones among them."""
     body = {
         "code": "00000",
         "data": [
