@@ -271,9 +271,9 @@ def test_refusals_of_requests_pickle_and_are_requests_errors() -> None:
     """Users of requests catch rejections as RequestException."""
     import requests
 
-    from resilience.integrations.requests import REFUSALS
+    from resilience.integrations.requests import REJECTION_TYPES
 
-    for base, subclass in REFUSALS.items():
+    for base, subclass in REJECTION_TYPES.items():
         error = subclass("refused", policy="p", retry_after=1.0)
         other = pickle.loads(pickle.dumps(error))
         assert isinstance(other, base)
