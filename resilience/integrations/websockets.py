@@ -1,7 +1,8 @@
-"""The client's end of a WebSocket, on the `websockets` library, in the shape that streams ask for.
+"""Opens client connections with the `websockets` library, in the form that streams expect.
 
-One connection and nothing around it: no retries, no pings of its own (venues want theirs as text), no
-automatic anything. The only importer of `websockets` on the client's side.
+A connection does nothing by itself: no retries, and no pings, because venues expect theirs as text frames. The only
+importer of `websockets` on the client's side. The library is optional: without it this module can be imported, and
+`require_websockets` says what to install.
 """
 
 from __future__ import annotations
@@ -11,24 +12,30 @@ from collections.abc import Mapping
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as _connect
-from websockets.exceptions import ConnectionClosed
+try:
+    from websockets.asyncio.client import ClientConnection
+    from websockets.asyncio.client import connect as _connect
+    from websockets.exceptions import ConnectionClosed
+except ModuleNotFoundError:
+    # Only `connect` makes a `Socket`, and it requires the library, so the missing names are never used.
+    _INSTALLED = False
+else:
+    _INSTALLED = True
 
-__all__ = ["ClosedError", "Socket", "connect"]
+__all__ = ["ClosedError", "Socket", "connect", "require_websockets"]
 
-_LONGEST = 16 * 2**20  # bytes of one frame: a full order book takes some hundred kB
-_CLOSE_WITHIN = 1.0
+_MAX_FRAME = 16 * 2**20  # bytes; a full order book takes some hundred kB
+_CLOSE_TIMEOUT = 1.0
 _LOG = logging.getLogger("websockets.client.quiet")
-_LOG.setLevel(logging.INFO)  # at DEBUG the library logs frames, and a login is one
-_FRAMES = 16  # frames read ahead; more stay in the system's buffers, so that a slow reader is felt by the venue
+_LOG.setLevel(logging.INFO)  # at DEBUG the library logs frames, and a login contains the credentials
+_MAX_QUEUED = 16  # frames read ahead; more stay in the system's buffers, so that TCP slows the venue down
 
 
 class ClosedError(ConnectionError):
-    """The connection is over.
+    """The connection is closed.
 
     Attributes:
-        close_code: the code of the other side's close frame; None when it just went away.
+        close_code: the code of the other side's close frame; None if it sent none.
     """
 
     def __init__(self, close_code: int | None = None, reason: str = "") -> None:
@@ -47,7 +54,7 @@ class Socket:
         """Send a text frame.
 
         Raises:
-            ClosedError: the connection is over.
+            ClosedError: the connection is closed.
         """
         try:
             await self._connection.send(text)
@@ -58,7 +65,7 @@ class Socket:
         """Return the next frame.
 
         Raises:
-            ClosedError: the connection is over.
+            ClosedError: the connection is closed.
         """
         try:
             return await self._connection.recv()
@@ -66,41 +73,54 @@ class Socket:
             raise _closed(error) from None
 
     async def close(self) -> None:
-        """Say goodbye, for at most a second, and be gone."""
+        """Close the connection; the closing handshake takes at most a second."""
         try:
             await self._connection.close()
         finally:
             self._connection.transport.abort()
 
     def abort(self) -> None:
-        """Cut the connection with a reset: what was sent and has not left this machine goes nowhere."""
+        """Reset the connection: data that has not left this machine is discarded."""
         transport = self._connection.transport
         raw = transport.get_extra_info("socket")
         if raw is not None:
+            # SO_LINGER with a timeout of 0 makes `close` send RST and drop the send buffer.
             raw.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         transport.abort()
+
+
+def require_websockets() -> None:
+    """Check that the library is installed.
+
+    Raises:
+        ModuleNotFoundError: it is not; the message says how to install it.
+    """
+    if not _INSTALLED:
+        raise ModuleNotFoundError("a WebSocket needs websockets: pip install 'resilience-middleware[streams]'")
 
 
 async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
     """Open a connection.
 
     Raises:
-        OSError: nobody answers there.
-        websockets.InvalidHandshake: somebody does, and refuses.
+        ModuleNotFoundError: the library is not installed.
+        OSError: no server answers at the URL.
+        websockets.InvalidHandshake: the server rejects the connection.
     """
-    made = await _connect(
+    require_websockets()
+    connection = await _connect(
         url,
         additional_headers=dict(headers or {}),
         ping_interval=None,
         open_timeout=None,
-        close_timeout=_CLOSE_WITHIN,
-        max_size=_LONGEST,
-        max_queue=_FRAMES,
+        close_timeout=_CLOSE_TIMEOUT,
+        max_size=_MAX_FRAME,
+        max_queue=_MAX_QUEUED,
         logger=_LOG,
     )
-    return Socket(made)
+    return Socket(connection)
 
 
 def _closed(error: ConnectionClosed) -> ClosedError:
-    told = error.rcvd
-    return ClosedError(None, "") if told is None else ClosedError(told.code, told.reason)
+    frame = error.rcvd
+    return ClosedError(None, "") if frame is None else ClosedError(frame.code, frame.reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resilience.bitget.signing import prehash, query_of, sign, sign_login
+from resilience.bitget.signing import prehash, sign, sign_login, sorted_query
 
 SECRET = "secret-0123456789"
 BODY = (
@@ -36,7 +36,7 @@ BODY = (
 )
 def test_vectors(method: str, path: str, params: dict[str, str], body: str, signature: str) -> None:
     """Stamp, method, path, sorted raw query and body give the known signature."""
-    assert sign(SECRET, prehash("1659076670000", method, path, query_of(params), body)) == signature
+    assert sign(SECRET, prehash("1659076670000", method, path, sorted_query(params), body)) == signature
 
 
 def test_login_vector() -> None:

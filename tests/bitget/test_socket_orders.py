@@ -179,8 +179,8 @@ def test_a_blocking_rest_client_serves_as_well() -> None:
     [
         (WebsocketClientV2("k", "s", "p"), {**HEAD[2], **MARKET}, "need rest="),
         (WebsocketClientV2(), {**HEAD[2], **MARKET}, "need credentials"),
-        (WebsocketClientV2("k", "s", "p"), {"instType": "SPOT"}, "instId: expected a text"),
-        (WebsocketClientV3("k", "s", "p"), {"symbol": "BTCUSDT"}, "category: expected a text"),
+        (WebsocketClientV2("k", "s", "p"), {"instType": "SPOT"}, "instId: expected a string"),
+        (WebsocketClientV3("k", "s", "p"), {"symbol": "BTCUSDT"}, "category: expected a string"),
     ],
 )
 def test_what_is_missing_is_told_at_once(client: Any, params: dict[str, Any], words: str) -> None:

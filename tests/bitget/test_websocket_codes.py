@@ -105,9 +105,9 @@ def test_a_refused_subscription_is_dropped(exchange: Sandbox, code: str, bare: s
             client.subscribe(bad, good)
             await client.ready()
             (failure,) = await heard.came("exception")
-            assert (failure.code, failure.category.value, failure.during) == (code, "user_fixable", "subscribe")
+            assert (failure.code, failure.category.value, failure.phase) == (code, "user_fixable", "subscribe")
             assert dict(failure.arg)["topic" if version == 3 else "channel"] == "fill"
-            assert failure.doing == "drops this subscription"
+            assert failure.action_text == "drops this subscription"
             assert failure.remedy.startswith("Fix")
             exchange.sockets.fault("drop")
             await heard.came("authenticated", 2)
@@ -141,10 +141,10 @@ def test_wrong_credentials_end_the_stream_with_a_remedy(
             client.subscribe(private, public)
             await client.ready()
             (failure,) = await heard.came("exception")
-            assert (failure.code, failure.category.value, failure.during) == (code, "user_fixable", "login")
+            assert (failure.code, failure.category.value, failure.phase) == (code, "user_fixable", "login")
             assert failure.remedy.startswith(remedy)
             assert remedy in str(failure)
-            assert failure.doing == "stops and does not try again"
+            assert failure.action_text == "stops and does not try again"
             assert client.states == {"private": "given up", "public": "live"}
 
     run(story())
@@ -163,7 +163,7 @@ def test_a_wrong_clock_is_put_right_once(exchange: Sandbox, code: str) -> None:
             await client.ready()
             (failure,) = heard.of("exception")
             assert (failure.code, failure.category.value) == (code, "retryable")
-            assert failure.doing == "measures the venue's clock and logs in once more"
+            assert failure.action_text == "measures the venue's clock and logs in once more"
 
     with rest_of(exchange) as rest:
         run(story())
@@ -215,7 +215,10 @@ def test_a_login_that_fails_twice_ends_the_stream(exchange: Sandbox) -> None:
             heard = Heard(client)
             client.subscribe(ORDERS)
             await heard.came("close")
-            assert [one.doing for one in heard.of("exception")] == ["logs in once more", "stops and does not try again"]
+            assert [one.action_text for one in heard.of("exception")] == [
+                "logs in once more",
+                "stops and does not try again",
+            ]
             assert client.states == {"private": "given up"}
 
     run(story())
@@ -236,7 +239,7 @@ def test_a_transient_refusal_of_a_login_does_not_silence_the_stream(exchange: Sa
             await client.ready()
             failures = heard.of("exception")
             assert [one.code for one in failures] == [code] * 2
-            assert {one.during for one in failures} == {"login"}
+            assert {one.phase for one in failures} == {"login"}
             assert exchange.sockets.push(ORDERS, [{"orderId": "1"}]) == 1
 
     run(story())

@@ -30,7 +30,7 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
 
     with Sandbox() as exchange:
         told = run(story(exchange))
-    assert [(failure.during, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
+    assert [(failure.phase, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
         ("handler", "CancelledError"), ("handler", "CancelledError"),
     ]  # fmt: skip
 

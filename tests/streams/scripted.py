@@ -9,10 +9,10 @@ from typing import Any
 from resilience import Policies
 from resilience._core.call.operation_info import OperationInfo
 from resilience.streams import Session, StreamSettings
-from resilience.streams.session.connect_attempts import Attempts
-from resilience.streams.session.connection import gauge_of
-from resilience.streams.session.dialect import Arg, Kind, Message
-from resilience.streams.session.steps import Open, Send, Shut, Step, Tell
+from resilience.streams.session.connect_attempts import ConnectAttempts
+from resilience.streams.session.connection import rate_window
+from resilience.streams.session.dialect import Arg, Message, MessageKind
+from resilience.streams.session.steps import Close, Emit, Open, Send, Step
 from resilience.testing import FakeClock
 
 LIMITS = StreamSettings(frames={"rate": "4/s", "burst": 4}, subscribes={"rate": "6/m", "burst": 6}, message_bytes=256)  # type: ignore[arg-type]
@@ -38,16 +38,16 @@ class Plain:
     def read(self, frame: str | bytes) -> Message:
         body: Any = json.loads(frame)
         if frame == '"pong"':
-            return Message(Kind.PONG)
+            return Message(MessageKind.PONG)
         if "error" in body:
-            return Message(Kind.ERROR, body, body.get("of"), body.get("op", ""), str(body["error"]))
+            return Message(MessageKind.ERROR, body, body.get("of"), body.get("op", ""), str(body["error"]))
         for op in ("ack", "left"):
             if op in body:
-                return Message(Kind.ACK, body, body[op], "subscribe" if op == "ack" else "unsubscribe")
+                return Message(MessageKind.ACK, body, body[op], "subscribe" if op == "ack" else "unsubscribe")
         if "login" in body:
-            return Message(Kind.LOGIN, body)
+            return Message(MessageKind.LOGIN, body)
         told = {"seq": body.get("seq"), "after": body.get("after"), "snapshot": body.get("whole", False)}
-        return Message(Kind.DATA, body, body["of"], **told)
+        return Message(MessageKind.DATA, body, body["of"], **told)
 
 
 class Play:
@@ -59,10 +59,10 @@ class Play:
         self.events: list[Any] = []
         self.policies.subscribe(self.events.append)
         info = OperationInfo(operation="stream", read=True, host="h")
-        self.attempts = Attempts(lambda: self.policies.pipeline("s").plan(print, info))
+        self.attempts = ConnectAttempts(lambda: self.policies.pipeline("s").plan(print, info))
         self.limits = limits
         self.session = Session(
-            "x", Plain(), limits, self.attempts, gauge_of(limits.connects), private=private, clock=self.clock
+            "x", Plain(), limits, self.attempts, rate_window(limits.connects), private=private, clock=self.clock
         )
         self.sent: dict[int, list[Any]] = {}
         self.stamps: dict[int, list[float]] = {}
@@ -79,23 +79,23 @@ class Play:
         for step in steps or ():
             if isinstance(step, Open):
                 self.opened.append(self.now)
-                self.open.add(step.link)
-                self.sent[step.link], self.stamps[step.link] = [], []
+                self.open.add(step.connection)
+                self.sent[step.connection], self.stamps[step.connection] = [], []
             elif isinstance(step, Send):
-                assert step.link in self.open
-                self.sent[step.link].append(step.text if step.text == "ping" else json.loads(step.text))
-                self.stamps[step.link].append(self.now)
+                assert step.connection in self.open
+                self.sent[step.connection].append(step.text if step.text == "ping" else json.loads(step.text))
+                self.stamps[step.connection].append(self.now)
                 assert len(step.text.encode()) <= max(self.limits.message_bytes, 60)
-            elif isinstance(step, Shut):
-                self.open.discard(step.link)
-            elif isinstance(step, Tell):
+            elif isinstance(step, Close):
+                self.open.discard(step.connection)
+            elif isinstance(step, Emit):
                 self.told.append((step.event, step.value))
 
     def want(self, *names: str) -> None:
         self.take(self.session.subscribe({one: {"of": one} for one in names}, self.now))
 
     def frame(self, link: int, **body: Any) -> None:
-        self.take(self.session.frame(link, json.dumps(body), self.now))
+        self.take(self.session.frame_received(link, json.dumps(body), self.now))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, ticking whenever the session wants to be woken."""
@@ -119,7 +119,7 @@ class Play:
     def restore(self, *names: str) -> int:
         """Open the connection that was made last, log in, and acknowledge."""
         link = max(self.sent)
-        self.take(self.session.opened(link, self.now))
+        self.take(self.session.connection_opened(link, self.now))
         if self.session.private:
             self.frame(link, login=1)
         for one in names:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience.streams.buffer import Buffer, Overflow
-from resilience.streams.dispatcher import Hub
+from resilience.streams.dispatcher import Dispatcher
 
 
 def drained(buffer: Buffer) -> list[Any]:
@@ -50,22 +50,22 @@ def test_block_stops_the_reader_until_there_is_room() -> None:
     """Nothing is lost: who puts waits for who gets, and that is counted."""
 
     async def story() -> None:
-        hub = Hub(2, "block", lambda *_: None)
-        updates = hub.updates()
+        dispatcher = Dispatcher(2, "block", lambda *_: None)
+        updates = dispatcher.updates()
         put: list[int] = []
 
         async def reader() -> None:
             for number in range(5):
-                await hub.put("update", number, None)
+                await dispatcher.put("update", number, None)
                 put.append(number)
-            hub.close()
+            dispatcher.close()
 
         task = asyncio.create_task(reader())
         for _ in range(10):
             await asyncio.sleep(0)
         assert updates.counts.blocked == 1
         assert put == [0, 1]
-        assert not hub.room
+        assert not dispatcher.has_room
         assert [number async for number in updates] == [0, 1, 2, 3, 4]
         await task
         assert updates.counts.most == 2
@@ -77,17 +77,17 @@ def test_a_loop_that_was_left_holds_nobody_up() -> None:
     """Who breaks out of `async for` never comes back: its queue is gone with it."""
 
     async def story() -> None:
-        hub = Hub(1, "block", lambda *_: None)
+        dispatcher = Dispatcher(1, "block", lambda *_: None)
 
         async def listen() -> int:
-            async for number in hub.updates():
+            async for number in dispatcher.updates():
                 return int(number)
             return -1
 
         listening = asyncio.create_task(listen())
         await asyncio.sleep(0)
         for number in range(5):
-            await asyncio.wait_for(hub.put("update", number, None), 5)
+            await asyncio.wait_for(dispatcher.put("update", number, None), 5)
         assert await listening == 0
 
     asyncio.run(story())
@@ -97,23 +97,23 @@ def test_handlers_are_called_in_order_and_awaited() -> None:
     """Plain and async ones; one that is taken off hears no more."""
 
     async def story() -> list[Any]:
-        hub = Hub(10, "block", lambda *_: None)
+        dispatcher = Dispatcher(10, "block", lambda *_: None)
         heard: list[Any] = []
 
         async def slow(value: Any) -> None:
             await asyncio.sleep(0)
             heard.append(("slow", value))
 
-        off = hub.on("update", lambda value: heard.append(("plain", value)))
-        hub.on("update", slow)
-        running = asyncio.create_task(hub.run())
-        await hub.put("update", 1, None)
-        await hub.put("update", 2, None)
+        off = dispatcher.on("update", lambda value: heard.append(("plain", value)))
+        dispatcher.on("update", slow)
+        running = asyncio.create_task(dispatcher.run())
+        await dispatcher.put("update", 1, None)
+        await dispatcher.put("update", 2, None)
         for _ in range(20):
             await asyncio.sleep(0)
         off()
-        await hub.put("update", 3, None)
-        hub.close()
+        await dispatcher.put("update", 3, None)
+        dispatcher.close()
         await running
         return heard
 
@@ -124,12 +124,12 @@ def test_the_first_who_listens_gets_what_came_before() -> None:
     """A book's snapshot is not lost because the loop began a moment after it; the newest are kept."""
 
     async def story() -> None:
-        hub = Hub(3, "block", lambda *_: None)
+        dispatcher = Dispatcher(3, "block", lambda *_: None)
         for number in range(5):
-            await hub.put("update", number, None)
-        first, second = hub.updates(), hub.updates()
-        assert not hub.room
-        hub.close()
+            await dispatcher.put("update", number, None)
+        first, second = dispatcher.updates(), dispatcher.updates()
+        assert not dispatcher.has_room
+        dispatcher.close()
         assert [number async for number in first] == [2, 3, 4]
         assert [number async for number in second] == []
 

@@ -28,7 +28,7 @@ def test_the_way_to_live() -> None:
     assert play.session.state is State.IDLE
     play.take(play.session.start(0.0))
     assert play.session.state is State.CONNECTING
-    play.take(play.session.opened(1, 0.0))
+    play.take(play.session.connection_opened(1, 0.0))
     assert play.session.state is State.AUTHENTICATING
     assert subscribed(play, 1) == []
     play.frame(1, login=1)
@@ -45,7 +45,7 @@ def test_a_lost_connection_is_made_again_after_the_backoff() -> None:
     play = Play(retry={"backoff": {"initial": "1s", "factor": 2, "max": "4s", "jitter": "none"}})
     link = play.live("a")
     for delay in (1.0, 2.0, 4.0, 4.0):
-        play.take(play.session.lost(link, ConnectionResetError(), play.now))
+        play.take(play.session.connection_lost(link, ConnectionResetError(), play.now))
         assert play.session.state is State.WAITING
         before = len(play.opened)
         play.wait(delay - 0.01)
@@ -54,7 +54,7 @@ def test_a_lost_connection_is_made_again_after_the_backoff() -> None:
         assert len(play.opened) == before + 1
         link = play.restore("a")
     play.wait(LIMITS.steady_after)
-    play.take(play.session.lost(link, ConnectionResetError(), play.now))
+    play.take(play.session.connection_lost(link, ConnectionResetError(), play.now))
     assert play.failures()[-1].wait_for == 1.0
     assert [one.wait_for for one in play.failures()] == [1.0, 2.0, 4.0, 4.0, 1.0]
     names = [event.name for event in play.events]
@@ -68,9 +68,9 @@ def test_a_stream_never_gives_up_on_what_waiting_helps() -> None:
     play.want("a")
     play.take(play.session.start(0.0))
     for _ in range(300):
-        play.take(play.session.lost(max(play.sent), ConnectionRefusedError(), play.now))
+        play.take(play.session.connection_lost(max(play.sent), ConnectionRefusedError(), play.now))
         play.wait(30.0)
-    assert play.session.over is None
+    assert play.session.inactive_state is None
     assert len(play.opened) > 300
     assert {one.wait_for for one in play.failures()[10:]} == {1.0}
 
@@ -79,7 +79,7 @@ def test_without_retry_it_ends_at_the_first_loss() -> None:
     """`retry: off` means what it says."""
     play = Play(retry="off")
     link = play.live("a")
-    play.take(play.session.lost(link, ConnectionResetError(), 1.0))
+    play.take(play.session.connection_lost(link, ConnectionResetError(), 1.0))
     assert play.session.state is State.GIVEN_UP
     assert play.names()[-2:] == ["exception", "close"]
 
@@ -91,7 +91,7 @@ def test_the_breaker_of_the_policy_is_asked() -> None:
     play.want("a")
     play.take(play.session.start(0.0))
     for _ in range(3):
-        play.take(play.session.lost(max(play.sent), ConnectionRefusedError(), play.now))
+        play.take(play.session.connection_lost(max(play.sent), ConnectionRefusedError(), play.now))
         play.wait(0.2)
     assert len(play.opened) == 3
     assert play.failures()[-1].wait_for == pytest.approx(10.0)
@@ -107,7 +107,7 @@ def test_an_empty_budget_means_the_longest_delay() -> None:
     """A budget does not end a stream, it slows it."""
     play = Play(budget={"ratio": 0, "floor": 0}, retry={"backoff": {"initial": "10ms", "max": "7s", "jitter": "none"}})
     link = play.live("a")
-    play.take(play.session.lost(link, ConnectionResetError(), 0.0))
+    play.take(play.session.connection_lost(link, ConnectionResetError(), 0.0))
     assert play.failures()[0].wait_for == 7.0
     assert "budget_exhausted" in [event.name for event in play.events]
 
@@ -118,15 +118,15 @@ def test_a_first_connect_that_nobody_can_help_ends_it() -> None:
     play = Play()
     play.want("a")
     play.take(play.session.start(0.0))
-    play.take(play.session.lost(1, wrong(), 0.0))
+    play.take(play.session.connection_lost(1, wrong(), 0.0))
     assert play.session.state is State.GIVEN_UP
     assert play.failures()[0].remedy.startswith("Fix the URL")
     later = Play()
     link = later.live("a")
-    later.take(later.session.lost(link, ConnectionResetError(), 0.0))
+    later.take(later.session.connection_lost(link, ConnectionResetError(), 0.0))
     later.wait(30.0)
-    later.take(later.session.lost(max(later.sent), wrong(), later.now))
-    assert later.session.over is None
+    later.take(later.session.connection_lost(max(later.sent), wrong(), later.now))
+    assert later.session.inactive_state is None
 
 
 def test_connects_stay_within_their_window() -> None:
@@ -135,7 +135,7 @@ def test_connects_stay_within_their_window() -> None:
     play = Play(limits=limits, breaker="off", budget="off", retry={"backoff": {"initial": 0, "max": 0}})
     link = play.live("a")
     for _ in range(40):
-        play.take(play.session.lost(link, ConnectionResetError(), play.now))
+        play.take(play.session.connection_lost(link, ConnectionResetError(), play.now))
         play.wait(0.5)
         link = play.restore("a") if max(play.sent) in play.open else link
     assert all(b - a >= 5.0 for a, b in zip(play.opened, play.opened[5:], strict=False))
@@ -147,14 +147,14 @@ def test_frames_and_subscribes_stay_within_their_windows() -> None:
     names = [f"subscription-{n:03}" for n in range(100)]
     play.want(*names)
     play.take(play.session.start(0.0))
-    play.take(play.session.opened(1, 0.0))
+    play.take(play.session.connection_opened(1, 0.0))
     play.frame(1, login=1)
     for _ in range(400):
         play.wait(1.0)
-        waiting = play.session.links[1].waiting() if 1 in play.session.links else []
+        waiting = play.session.connections[1].subscriptions.unanswered() if 1 in play.session.connections else []
         for one in waiting:
             play.frame(1, ack=one)
-        play.take(play.session.frame(1, '"pong"', play.now))
+        play.take(play.session.frame_received(1, '"pong"', play.now))
         if play.session.state is State.LIVE:
             break
     assert sorted(subscribed(play, 1)) == names
@@ -174,7 +174,7 @@ def test_silence_is_asked_about_and_then_believed() -> None:
     play.wait(LIMITS.stale_after + 0.1)
     assert play.sent[link][-1] == "ping"
     assert play.session.state is State.STALE
-    play.take(play.session.frame(link, '"pong"', play.now))
+    play.take(play.session.frame_received(link, '"pong"', play.now))
     assert play.session.state is State.LIVE
     play.wait(LIMITS.stale_after + LIMITS.pong_within + 0.2)
     assert [one.code for one in play.failures()] == ["no_pong"]
@@ -197,11 +197,11 @@ def test_a_slow_consumer_is_not_a_dead_connection() -> None:
     """While the reader waits nothing can be heard: silence proves nothing, pings go on."""
     play = Play()
     link = play.live("a")
-    play.session.holding(link, True, play.now)
+    play.session.pause_reader(link, True, play.now)
     play.wait(200.0)
     assert play.failures() == []
     assert play.sent[link].count("ping") >= 6
-    play.session.holding(link, False, play.now)
+    play.session.pause_reader(link, False, play.now)
     play.wait(LIMITS.stale_after - 1)
     assert play.failures() == []
 
@@ -213,7 +213,7 @@ def test_what_is_never_answered(stage: str) -> None:
     play.want("a")
     play.take(play.session.start(0.0))
     if stage != "connect":
-        play.take(play.session.opened(1, 0.0))
+        play.take(play.session.connection_opened(1, 0.0))
     if stage == "subscribe":
         play.frame(1, login=1)
     play.wait(10.5)
@@ -222,13 +222,13 @@ def test_what_is_never_answered(stage: str) -> None:
         play.frame(1, left="a")
         play.wait(0.5)
         assert subscribed(play, 1) == ["a", "a"]
-        assert play.failures()[0].doing == "asks for it again"
-        play.take(play.session.frame(1, '"pong"', play.now))
+        assert play.failures()[0].action_text == "asks for it again"
+        play.take(play.session.frame_received(1, '"pong"', play.now))
         play.wait(15)
-        play.take(play.session.frame(1, '"pong"', play.now))
+        play.take(play.session.frame_received(1, '"pong"', play.now))
         play.wait(6)
     code = "not_opened" if stage == "connect" else "no_answer"
-    assert (play.failures()[-1].code, play.failures()[-1].during) == (code, stage)
+    assert (play.failures()[-1].code, play.failures()[-1].phase) == (code, stage)
     assert 1 not in play.open
 
 
@@ -237,13 +237,13 @@ def test_refusals_without_a_name_are_worked_out() -> None:
     play = Play(private=False)
     play.want("a", "b", "c")
     play.take(play.session.start(0.0))
-    play.take(play.session.opened(1, 0.0))
+    play.take(play.session.connection_opened(1, 0.0))
     play.frame(1, error=30001)
     assert play.failures() == []
     play.frame(1, ack="a")
     play.frame(1, ack="c")
     (failure,) = play.failures()
-    assert (dict(failure.arg), failure.doing) == ({"of": "b"}, "drops this subscription")
+    assert (dict(failure.arg), failure.action_text) == ({"of": "b"}, "drops this subscription")
     assert play.session.state is State.LIVE
     play.frame(1, error=30001)
     assert play.failures()[-1].arg is None
@@ -255,7 +255,7 @@ def test_only_what_was_refused_is_asked_for_again() -> None:
     play = Play(private=False)
     play.want("a", "b")
     play.take(play.session.start(0.0))
-    play.take(play.session.opened(1, 0.0))
+    play.take(play.session.connection_opened(1, 0.0))
     play.frame(1, error=30006, of="a", op="subscribe")
     play.frame(1, ack="b")
     play.wait(5.0)
@@ -288,7 +288,7 @@ def test_an_announced_end_that_comes_early_is_no_exception() -> None:
     play = Play()
     first = play.live("a")
     play.frame(first, error=30033)
-    play.take(play.session.lost(first, ConnectionResetError(), play.now))
+    play.take(play.session.connection_lost(first, ConnectionResetError(), play.now))
     play.restore("a")
     assert [one.code for one in play.failures()] == ["30033"]
     assert play.names()[-1] == "gap"
@@ -300,9 +300,9 @@ def test_a_successor_that_fails_costs_nothing() -> None:
     play = Play()
     first = play.live("a")
     play.frame(first, error=30033)
-    play.take(play.session.lost(2, ConnectionRefusedError(), play.now))
+    play.take(play.session.connection_lost(2, ConnectionRefusedError(), play.now))
     assert play.session.state is State.LIVE
-    assert play.failures()[-1].doing.startswith("keeps the old connection")
+    assert play.failures()[-1].action_text.startswith("keeps the old connection")
     play.wait(5.0)
     assert len(play.opened) == 3
 
@@ -396,7 +396,7 @@ def test_one_subscription_that_is_never_answered_does_not_cost_the_others() -> N
     for _ in range(600):
         play.wait(1.0)
         play.frame(link, left="c")
-        play.take(play.session.frame(link, '"pong"', play.now))
+        play.take(play.session.frame_received(link, '"pong"', play.now))
     assert len(play.opened) == 1
     assert [one.code for one in play.failures()] == ["no_answer"]
     assert 3 < subscribed(play, link).count("c") < 9

@@ -39,13 +39,13 @@ step = st.one_of(
     st.tuples(st.just("frame"), which, frame),
     st.tuples(st.just("frame"), which, frame),
     st.tuples(st.just("answer"), which, st.none()),
-    st.tuples(st.just("opened"), which, st.none()),
+    st.tuples(st.just("connection_opened"), which, st.none()),
     st.tuples(st.just("lost"), which, st.sampled_from([ConnectionResetError(), KeyError("x"), OSError()])),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 2.0, 2.0, 15.0, 40.0, 130.0]), st.none()),
     st.tuples(st.just("want"), st.just(0), name),
     st.tuples(st.just("unwant"), st.just(0), name),
     st.tuples(st.just("hold"), which, st.booleans()),
-    st.tuples(st.just("resynced"), which, st.none()),
+    st.tuples(st.just("clock_measured"), which, st.none()),
 )
 
 
@@ -78,7 +78,7 @@ class Venue(Play):
         if isinstance(told, dict) and "error" in told and "of" in told:
             self.there.get(link, set()).discard(told["of"])
         text = '"pong"' if told == "pong" else told if isinstance(told, str) else json.dumps(told)
-        self.take(self.session.frame(link, text, self.now))
+        self.take(self.session.frame_received(link, text, self.now))
 
     def nth(self, place: int) -> int | None:
         """Return one of the last connections."""
@@ -87,16 +87,16 @@ class Venue(Play):
 
     def answer(self, link: int) -> None:
         """Answer as a good venue does: everything that is open."""
-        one = self.session.links.get(link)
+        one = self.session.connections.get(link)
         if one is None:
             return
-        if one.opened is None:
-            self.take(self.session.opened(link, self.now))
-        if one.login_at is not None and link in self.session.links:
+        if one.opened_at is None:
+            self.take(self.session.connection_opened(link, self.now))
+        if one.login_at is not None and link in self.session.connections:
             self.hear(link, {"login": 1})
-        for waits in one.waiting():
+        for waits in one.subscriptions.unanswered():
             self.hear(link, {"ack": waits})
-        for leaves in [name for name, sub in one.subs.items() if sub.state == "leaving"]:
+        for leaves in [name for name, sub in one.subscriptions.by_id.items() if sub.state == "leaving"]:
             self.hear(link, {"left": leaves})
         self.hear(link, "pong")
 
@@ -129,21 +129,21 @@ def test_any_script(script: list[Any], private: bool, begun: bool) -> None:
             elif kind == "answer":
                 play.answer(link)
             elif kind == "hold":
-                play.session.holding(link, value, play.now)
+                play.session.pause_reader(link, value, play.now)
             elif kind == "lost":
-                play.take(play.session.lost(link, value, play.now))
+                play.take(play.session.connection_lost(link, value, play.now))
             else:
                 play.take(getattr(play.session, kind)(link, play.now))
     for _ in range(200):
-        for link in list(play.session.links):
+        for link in list(play.session.connections):
             play.answer(link)
-        if play.session.over is not None or (play.session.live and len(play.session.links) == 1):
+        if play.session.inactive_state is not None or (play.session.live and len(play.session.connections) == 1):
             break
         play.wait(1.0)
-    if play.session.over is None:
-        (link,) = play.session.links.values()
+    if play.session.inactive_state is None:
+        (link,) = play.session.connections.values()
         assert play.session.state in (State.LIVE, State.STALE)
-        assert {one for one, sub in link.subs.items() if sub.state == "live"} >= set(play.session.wanted)
+        assert {one for one, sub in link.subscriptions.by_id.items() if sub.state == "live"} >= set(play.session.wanted)
     assert within(play.opened, LIMITS.connects.burst, LIMITS.connects.span)
     for number, stamps in play.stamps.items():
         assert within(stamps, LIMITS.frames.burst, LIMITS.frames.span)

@@ -11,8 +11,8 @@ import pytest
 
 from resilience import Policies
 from resilience.simulate.virtual_loop import VirtualClock, run_virtual
-from resilience.streams import StreamClient, StreamSettings, Venue
-from resilience.streams.connection_windows import window_of
+from resilience.streams import StreamClient, StreamSettings, StreamVenue
+from resilience.streams.connection_windows import connect_window
 from resilience.streams.session.stream_failure import EVENTS, Gap
 from tests.streams.scripted import Plain
 
@@ -90,7 +90,7 @@ def run(story: Callable[[StreamClient, Script, list[Any]], Coroutine[Any, Any, N
     async def whole() -> None:
         clock = VirtualClock(asyncio.get_running_loop())
         policies = Policies.from_mapping({"policies": {"s": {"extends": "bitget-ws", **policy}}}, clock=clock)
-        venue = Venue(
+        venue = StreamVenue(
             dialect=Plain(), urls={"private": "ws://venue.test/x"}, route=lambda _arg: "private",
             connect=script.connect, private=frozenset({"private"}), fetch=fetch,
         )  # fmt: skip
@@ -158,9 +158,9 @@ def test_a_fetch_that_fails_is_tried_again() -> None:
         {"of": "a", "data": 1},
         {"of": "a", "missed": True},
     ]
-    failed = [value for name, value in events if name == "exception" and value.during == "fetch_missed"]
+    failed = [value for name, value in events if name == "exception" and value.phase == "fetch_missed"]
     assert len(failed) == 2
-    assert all(one.doing.startswith("asks again in") for one in failed)
+    assert all(one.action_text.startswith("asks again in") for one in failed)
     assert len({(gap.since, gap.until) for gap in asked}) == 1
 
 
@@ -178,8 +178,8 @@ def test_a_fetch_with_a_bug_is_told_once() -> None:
         assert client.states == {"private": "live"}
 
     events = run(story, fetch=fetch)
-    failed = [value for name, value in events if name == "exception" and value.during == "fetch_missed"]
-    assert [(one.category.value, one.doing) for one in failed] == [("fatal", "goes on without what was missed")]
+    failed = [value for name, value in events if name == "exception" and value.phase == "fetch_missed"]
+    assert [(one.category.value, one.action_text) for one in failed] == [("fatal", "goes on without what was missed")]
 
 
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest"])
@@ -251,7 +251,7 @@ def test_a_handler_that_never_returns_does_not_hold_the_end_up() -> None:
 def test_clients_of_one_host_share_its_window_of_connects() -> None:
     """The venue counts an address, not a client."""
     policies = Policies.builtin()
-    windows = [window_of(policies, StreamSettings().connects, host) for host in ("a", "a", "b")]
+    windows = [connect_window(policies, StreamSettings().connects, host) for host in ("a", "a", "b")]
     assert windows[0] is windows[1]
     assert windows[0] is not windows[2]
-    assert window_of(Policies.builtin(), StreamSettings().connects, "a") is not windows[0]
+    assert connect_window(Policies.builtin(), StreamSettings().connects, "a") is not windows[0]

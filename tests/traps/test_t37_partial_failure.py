@@ -10,7 +10,7 @@ import pytest
 
 from resilience import ApiError, Policies, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
-from resilience.bitget.answers import opened
+from resilience.bitget.envelope import read_envelope
 from resilience.integrations._http_rules import Answer
 from resilience.sandbox import Sandbox
 
@@ -34,7 +34,7 @@ def client(exchange: Sandbox) -> BitgetClient:
 def test_naive(exchange: Sandbox) -> None:
     """Whoever looks at status and top-level code sees a success."""
     raw = client(exchange)
-    request = raw._request("POST", "/api/v2/spot/trade/batch-orders", BATCH)
+    request = raw._prepare_request("POST", "/api/v2/spot/trade/batch-orders", BATCH)
     answer = raw._session.post(request.url, data=request.data, headers=request.headers, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (200, "00000")
     assert [one["clientOid"] for one in answer.json()["data"]["failureList"]] == ["b"]
@@ -91,7 +91,8 @@ def test_the_client_sees_it_among_the_good_ones() -> None:
     """The same from Bitget's own client; a list without codes, and one of successes, are answers."""
     rows = [{"clientOid": "a", "code": "0", "msg": ""}, {"clientOid": "b", "code": "25202", "msg": "no funds"}]
     with pytest.raises(BitgetApiError, match="25202: no funds") as caught:
-        opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
+        read_envelope(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
     assert [one.key for one in failure_of(caught.value).items] == ["b"]
     for fine in (rows[:1], [{"code": "BTC"}], ["x"], []):
-        assert opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": fine}).encode()), {})["data"] == fine
+        content = json.dumps({"code": "00000", "data": fine}).encode()
+        assert read_envelope(Answer(200, "OK", {}, content), {})["data"] == fine
