@@ -12,15 +12,16 @@ from collections.abc import Mapping
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
+from ._websockets_extra import require_websockets, websockets_installed
+
 try:
     from websockets.asyncio.client import ClientConnection
     from websockets.asyncio.client import connect as _connect
     from websockets.exceptions import ConnectionClosed
 except ModuleNotFoundError:
     # Only `connect` makes a `Socket`, and it requires the library, so the missing names are never used.
-    _INSTALLED = False
-else:
-    _INSTALLED = True
+    if websockets_installed():
+        raise
 
 __all__ = ["ClosedError", "Socket", "connect", "require_websockets"]
 
@@ -87,16 +88,6 @@ class Socket:
             # SO_LINGER with a timeout of 0 makes `close` send RST and drop the send buffer.
             raw.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         transport.abort()
-
-
-def require_websockets() -> None:
-    """Check that the library is installed.
-
-    Raises:
-        ModuleNotFoundError: it is not; the message says how to install it.
-    """
-    if not _INSTALLED:
-        raise ModuleNotFoundError("a WebSocket needs websockets: pip install 'resilience-middleware[streams]'")
 
 
 async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
