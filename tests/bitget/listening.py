@@ -21,7 +21,7 @@ ORDERS3 = {"instType": "UTA", "topic": "order"}
 ENOUGH = 20.0  # seconds after which a condition that does not come fails its test
 
 
-class Heard:
+class EventLog:
     """Every event of a client, in order."""
 
     def __init__(self, client: StreamClient) -> None:

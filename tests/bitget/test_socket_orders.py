@@ -13,7 +13,7 @@ import pytest
 from resilience import Policies, failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2, WebsocketClientV3
 from resilience.sandbox import Sandbox
-from tests.bitget.listening import Heard, run
+from tests.bitget.listening import EventLog, run
 
 VERSIONS = [2, 3]
 HEAD = {2: {"instType": "SPOT", "instId": "BTCUSDT"}, 3: {"category": "spot", "symbol": "BTCUSDT"}}
@@ -128,7 +128,7 @@ def test_a_call_that_is_cancelled_leaves_nothing_on_its_way(exchange: Sandbox, v
 
     async def story() -> None:
         async with trading(exchange, version) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             await opened(client, version)
             (first,) = exchange.sockets.connections
             exchange.sockets.fault("half_open")

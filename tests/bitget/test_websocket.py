@@ -15,7 +15,7 @@ from resilience.bitget.dialect_v3 import DialectV3
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.order_store import MIX, SPOT
 from resilience.streams import StreamSettings
-from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
+from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, EventLog, client_of, quick, run
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_both_sockets_are_opened_as_needed(
     async def story() -> None:
         exchange.sockets.script(spelling)
         async with client_of(exchange, version) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(private)
             await client.ready()
             client.subscribe(public)
@@ -87,7 +87,7 @@ def test_everything_is_restored_after_a_drop(exchange: Sandbox) -> None:
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER, ORDERS)
             await client.ready()
             exchange.sockets.fault("drop")
@@ -121,7 +121,7 @@ def test_what_a_gap_swallowed_is_fetched(exchange: Sandbox, colour: str) -> None
             asking = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
         try:
             async with client_of(exchange, rest=asking) as client:
-                heard = Heard(client)
+                heard = EventLog(client)
                 client.subscribe(ORDERS)
                 await client.ready()
                 exchange.sockets.script("refuse", "refuse")
@@ -147,7 +147,7 @@ def test_more_orders_than_fit_one_page_are_fetched(exchange: Sandbox) -> None:
 
     async def story(rest: BitgetClient) -> set[str]:
         async with client_of(exchange, rest=rest) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await client.ready()
             exchange.sockets.script("refuse", "refuse")
@@ -176,7 +176,7 @@ def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
         rest: Any = rest_of(exchange)
         try:
             async with client_of(exchange, 3 if unified else 2, rest=rest) as client:
-                heard = Heard(client)
+                heard = EventLog(client)
                 client.subscribe(arg)
                 await client.ready()
                 old = exchange.exchange.place(market, {**order, **future, "clientOid": "old"}, exchange.now())
@@ -206,7 +206,7 @@ def test_an_order_older_than_the_stream_that_ended_in_a_gap_is_fetched(version: 
         old = exchange.exchange.place(SPOT, {**order, "clientOid": "older"}, exchange.now())
         old.created -= 3600
         async with client_of(exchange, version, rest=rest) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS if version == 2 else ORDERS3)
             await client.ready()
             remembered = (
@@ -230,7 +230,7 @@ def test_an_announced_upgrade_leaves_no_gap_and_no_copy() -> None:
 
     async def story(exchange: Sandbox) -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER, BOOKS)
             await client.ready()
             exchange.sockets.feed(TICKER, every=0.005)
@@ -261,7 +261,7 @@ def test_a_connection_that_dies_without_a_word_is_noticed() -> None:
     async def story(exchange: Sandbox) -> None:
         limits = StreamSettings(ping="100ms", pong_within="2s")
         async with client_of(exchange, limits=limits) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             exchange.sockets.fault("half_open")
@@ -280,7 +280,7 @@ def test_a_quiet_market_is_not_stale() -> None:
     async def story(exchange: Sandbox) -> None:
         limits = StreamSettings(ping="50ms", stale_after="50ms", pong_within="15s")
         async with client_of(exchange, limits=limits) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             exchange.sockets.fault("mute")
@@ -300,7 +300,7 @@ def test_the_daily_end_is_forestalled() -> None:
     async def story(exchange: Sandbox) -> None:
         limits = StreamSettings(renew_after="200ms", linger="50ms")
         async with client_of(exchange, limits=limits) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             await heard.came("reconnected", 2)
@@ -316,7 +316,7 @@ def test_the_forced_end_is_survived(exchange: Sandbox) -> None:
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             exchange.sockets.fault("expire")
@@ -333,7 +333,7 @@ def test_close_codes_of_bitgets_own_are_looked_up(exchange: Sandbox, code: str) 
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             exchange.sockets.fault(f"close:{code}")
@@ -349,7 +349,7 @@ def test_a_frame_that_cannot_be_read_is_dropped(exchange: Sandbox, fault: str) -
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
             exchange.sockets.fault(fault)
@@ -367,7 +367,7 @@ def test_a_lost_number_of_a_book_is_noticed(exchange: Sandbox) -> None:
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER, BOOKS)
             await client.ready()
             exchange.sockets.feed(BOOKS, every=0.02)
@@ -392,7 +392,7 @@ def test_subscriptions_come_and_go(exchange: Sandbox) -> None:
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER, BOOKS)
             client.subscribe(TICKER)
             await client.ready()
@@ -417,7 +417,7 @@ def test_many_subscriptions_stay_within_the_limits() -> None:
             for symbol in ("BTCUSDT", "ETHUSDT")
         ]
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(*args)
             await client.ready()
             exchange.sockets.fault("drop")
@@ -436,7 +436,7 @@ def test_a_venue_that_is_down_is_asked_for_as_long_as_it_takes(exchange: Sandbox
     async def story() -> None:
         exchange.sockets.script(*["refuse"] * 6)
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(TICKER)
             await client.ready()
         failures = heard.of("exception")
@@ -469,7 +469,7 @@ def test_an_event_stays_when_a_handler_raises(exchange: Sandbox, capsys: pytest.
 
     async def story() -> None:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
 
             async def broken(update: Any) -> None:
                 raise KeyError("price")
@@ -524,7 +524,7 @@ def test_nothing_secret_is_in_what_is_told(exchange: Sandbox, capsys: pytest.Cap
     async def story() -> str:
         exchange.sockets.script("reject_login:30005", "")
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await heard.came("authenticated")
             exchange.sockets.fault("drop")

@@ -12,7 +12,7 @@ from resilience import CodeRegistry, Rule
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
 from resilience.streams.session.code_actions import ACTIONS
-from tests.bitget.listening import ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, run
+from tests.bitget.listening import ORDERS, ORDERS3, TICKER, TICKER3, EventLog, client_of, run
 
 ROWS = [rule for rule in CodeRegistry.builtin("bitget-ws") if rule.category is not None]
 PRIVATE = "/v2/ws/private"
@@ -51,7 +51,7 @@ def test_what_a_live_stream_does(exchange: Sandbox, rule: Rule) -> None:
 
     async def story() -> None:
         async with client_of(exchange, rest=rest) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await client.ready()
             exchange.sockets.fault(f"error:{rule.code}", path=PRIVATE)
@@ -61,7 +61,7 @@ def test_what_a_live_stream_does(exchange: Sandbox, rule: Rule) -> None:
             await settled(client, heard)
         assert len(heard.of("exception")) == 1
 
-    async def settled(client: Any, heard: Heard) -> None:
+    async def settled(client: Any, heard: EventLog) -> None:
         connection = mine()[0]
         if rule.action == "give_up":
             await heard.came("close")
@@ -101,7 +101,7 @@ def test_a_refused_subscription_is_dropped(exchange: Sandbox, code: str, bare: s
     async def story() -> None:
         exchange.sockets.script(f"reject_subscribe:{code}{bare}")
         async with client_of(exchange, version) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(bad, good)
             await client.ready()
             (failure,) = await heard.came("exception")
@@ -137,7 +137,7 @@ def test_wrong_credentials_end_the_stream_with_a_remedy(
 
     async def story() -> None:
         async with client_of(exchange, version, **wrong) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(private, public)
             await client.ready()
             (failure,) = await heard.came("exception")
@@ -158,7 +158,7 @@ def test_a_wrong_clock_is_put_right_once(exchange: Sandbox, code: str) -> None:
     async def story() -> None:
         exchange.sockets.script(f"reject_login:{code}")
         async with client_of(exchange, rest=rest) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await client.ready()
             (failure,) = heard.of("exception")
@@ -177,7 +177,7 @@ def test_a_clock_that_is_minutes_off_is_measured() -> None:
         exchange.clock_offset = 300.0
         with rest_of(exchange) as rest:
             async with client_of(exchange, rest=rest) as client:
-                heard = Heard(client)
+                heard = EventLog(client)
                 client.subscribe(ORDERS)
                 await client.ready()
                 assert [one.code for one in heard.of("exception")] == ["30014"]
@@ -193,7 +193,7 @@ def test_a_login_that_failed_once_is_tried_again(exchange: Sandbox, end: str) ->
     async def story() -> None:
         exchange.sockets.script(f"reject_login:30005{end}")
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await client.ready()
             assert [one.code for one in heard.of("exception")] == ["30005"]
@@ -212,7 +212,7 @@ def test_a_login_that_fails_twice_ends_the_stream(exchange: Sandbox) -> None:
     async def story() -> None:
         exchange.sockets.script("reject_login:30005+reject_login:30005")
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await heard.came("close")
             assert [one.action_text for one in heard.of("exception")] == [
@@ -234,7 +234,7 @@ def test_a_transient_refusal_of_a_login_does_not_silence_the_stream(exchange: Sa
         refused = [f"reject_login:{code}"] * 2
         exchange.sockets.script(*(["+".join(refused)] if kept else refused))
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await client.ready()
             failures = heard.of("exception")
@@ -251,7 +251,7 @@ def test_a_stream_that_gave_up_begins_anew_when_told_to(exchange: Sandbox) -> No
     async def story() -> None:
         exchange.sockets.script("reject_login:30012")
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             client.subscribe(ORDERS)
             await heard.came("close")
             with pytest.raises(RuntimeError, match=r"the private socket has given up: put right .* then `restart`"):

@@ -14,7 +14,7 @@ MISSING = "a WebSocket needs websockets: pip install 'resilience-middleware[stre
 
 
 def run(*lines: str) -> Any:
-    """Run Python lines in a process in which `websockets` cannot be imported; return what they print, parsed as JSON."""
+    """Run Python lines in a process that cannot import `websockets`; return what they print, parsed as JSON."""
     code = "\n".join((HIDE, "import json", *lines))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from resilience.sandbox import Sandbox
-from tests.bitget.listening import TICKER, Heard, client_of, run
+from tests.bitget.listening import TICKER, EventLog, client_of, run
 
 
 def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -> None:
@@ -14,7 +14,7 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
 
     async def story(exchange: Sandbox) -> Any:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
 
             async def waits_for_what_is_cancelled(_update: Any) -> None:
                 over = asyncio.get_running_loop().create_future()
@@ -40,7 +40,7 @@ def test_a_handler_that_is_there_twice_leaves_once() -> None:
 
     async def story(exchange: Sandbox) -> list[Any]:
         async with client_of(exchange) as client:
-            heard, told = Heard(client), []
+            heard, told = EventLog(client), []
             leave = client.on("update", told.append)
             client.on("update", told.append)
             leave()

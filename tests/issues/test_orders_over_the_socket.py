@@ -21,7 +21,7 @@ from resilience.streams.session.connection import Connection
 from resilience.streams.session.dialect import Message, MessageKind
 from resilience.streams.session.request import Request
 from resilience.streams.session.steps import Send
-from tests.bitget.listening import ENOUGH, Heard, client_of, run
+from tests.bitget.listening import ENOUGH, EventLog, client_of, run
 
 ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 
@@ -72,7 +72,7 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
-            heard = Heard(client)
+            heard = EventLog(client)
             await client.place_order(**ORDER)
             exchange.sockets.fault(f"trade_error:{code}")
             placed = asyncio.create_task(client.place_order(**ORDER))

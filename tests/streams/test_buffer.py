@@ -1,4 +1,4 @@
-"""A slow consumer: bounded queues, what a full one does, and what is counted."""
+"""Slow consumers: bounded queues, overflow rules and counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience.streams.dispatcher import Dispatcher
 
 
 def drained(buffer: Buffer) -> list[Any]:
-    """Return what waits."""
+    """Return the values that are queued."""
     found = []
     while (one := buffer.get()) is not None:
         found.append(one[1])
@@ -24,7 +24,7 @@ def drained(buffer: Buffer) -> list[Any]:
     [("drop_oldest", [3, "problem", 4, 5], 3, 0), ("latest", [4, 5, "problem"], 0, 4)],
 )
 def test_what_a_full_queue_does(overflow: Overflow, left: list[Any], dropped: int, replaced: int) -> None:
-    """The oldest goes, or each subscription keeps its latest; what tells of a problem always stays."""
+    """The oldest update is dropped, or each subscription keeps its latest; an exception event is never dropped."""
     buffer = Buffer(3, overflow)
     for number in range(3):
         buffer.put("update", number, number % 2)
@@ -38,7 +38,7 @@ def test_what_a_full_queue_does(overflow: Overflow, left: list[Any], dropped: in
 
 
 def test_latest_of_more_subscriptions_than_fit() -> None:
-    """The oldest goes then; memory stays bounded."""
+    """With `latest` and too many subscriptions the oldest update is dropped, so memory stays bounded."""
     buffer = Buffer(2, "latest")
     for number in range(5):
         buffer.put("update", number, number)
@@ -47,7 +47,7 @@ def test_latest_of_more_subscriptions_than_fit() -> None:
 
 
 def test_block_stops_the_reader_until_there_is_room() -> None:
-    """Nothing is lost: who puts waits for who gets, and that is counted."""
+    """With `block` the producer waits for the consumer, no update is lost, and the waits are counted."""
 
     async def story() -> None:
         dispatcher = Dispatcher(2, "block", lambda *_: None)
@@ -73,8 +73,8 @@ def test_block_stops_the_reader_until_there_is_room() -> None:
     asyncio.run(story())
 
 
-def test_a_loop_that_was_left_holds_nobody_up() -> None:
-    """Who breaks out of `async for` never comes back: its queue is gone with it."""
+def test_an_abandoned_loop_does_not_block() -> None:
+    """After a `break` out of `async for` the loop's queue is removed and blocks no one."""
 
     async def story() -> None:
         dispatcher = Dispatcher(1, "block", lambda *_: None)
@@ -94,7 +94,7 @@ def test_a_loop_that_was_left_holds_nobody_up() -> None:
 
 
 def test_handlers_are_called_in_order_and_awaited() -> None:
-    """Plain and async ones; one that is taken off hears no more."""
+    """Handlers may be plain or async; a removed handler is not called again."""
 
     async def story() -> list[Any]:
         dispatcher = Dispatcher(10, "block", lambda *_: None)
@@ -120,8 +120,8 @@ def test_handlers_are_called_in_order_and_awaited() -> None:
     assert asyncio.run(story()) == [("plain", 1), ("slow", 1), ("plain", 2), ("slow", 2), ("slow", 3)]
 
 
-def test_the_first_who_listens_gets_what_came_before() -> None:
-    """A book's snapshot is not lost because the loop began a moment after it; the newest are kept."""
+def test_the_first_consumer_gets_earlier_updates() -> None:
+    """Updates that arrived before the first consumer, such as a snapshot, go to it; the newest are kept."""
 
     async def story() -> None:
         dispatcher = Dispatcher(3, "block", lambda *_: None)

@@ -1,4 +1,4 @@
-"""A venue that speaks a small language of its own, and sessions that hear it at instants of the test's choosing."""
+"""A small protocol, and a rig that runs a session with scripted frames on a clock that the test advances."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from resilience.testing import FakeClock
 LIMITS = StreamSettings(frames={"rate": "4/s", "burst": 4}, subscribes={"rate": "6/m", "burst": 6}, message_bytes=256)  # type: ignore[arg-type]
 
 
-class Plain:
-    """Frames such as `{"op": "subscribe", "args": [{"of": "a"}]}` and `{"ack": "a"}`, `{"data": 5, "of": "a"}`."""
+class PlainDialect:
+    """A protocol with frames such as `{"op": "subscribe", "args": [{"of": "a"}]}`, `{"ack": "a"}` and `{"data": 5}`."""
 
     ping = "ping"
 
@@ -46,12 +46,21 @@ class Plain:
                 return Message(MessageKind.ACK, body, body[op], "subscribe" if op == "ack" else "unsubscribe")
         if "login" in body:
             return Message(MessageKind.LOGIN, body)
-        told = {"seq": body.get("seq"), "after": body.get("after"), "snapshot": body.get("whole", False)}
-        return Message(MessageKind.DATA, body, body["of"], **told)
+        numbers = {"seq": body.get("seq"), "after": body.get("after"), "snapshot": body.get("whole", False)}
+        return Message(MessageKind.DATA, body, body["of"], **numbers)
 
 
-class Play:
-    """A session on a clock that stands still unless told; what it asked for is kept, and refused to break the law."""
+class SessionRig:
+    """A session on a fake clock; records the steps that it returns, and asserts that they keep the limits.
+
+    Attributes:
+        sent: the frames that were sent, by connection.
+        send_times: when they were sent, by connection.
+        emitted: the events of the stream, as (name, value).
+        open_times: when each connection was opened.
+        open: numbers of the open connections.
+        events: the events of the policies' listeners.
+    """
 
     def __init__(self, *, private: bool = True, limits: StreamSettings = LIMITS, **policy: Any) -> None:
         self.clock = FakeClock()
@@ -62,72 +71,72 @@ class Play:
         self.attempts = ConnectAttempts(lambda: self.policies.pipeline("s").plan(print, info))
         self.limits = limits
         self.session = Session(
-            "x", Plain(), limits, self.attempts, rate_window(limits.connects), private=private, clock=self.clock
+            "x", PlainDialect(), limits, self.attempts, rate_window(limits.connects), private=private, clock=self.clock
         )
         self.sent: dict[int, list[Any]] = {}
-        self.stamps: dict[int, list[float]] = {}
-        self.told: list[tuple[str, Any]] = []
-        self.opened: list[float] = []
+        self.send_times: dict[int, list[float]] = {}
+        self.emitted: list[tuple[str, Any]] = []
+        self.open_times: list[float] = []
         self.open: set[int] = set()
 
     @property
     def now(self) -> float:
         return self.clock.monotonic()
 
-    def take(self, steps: list[Step] | None) -> None:
-        """Do what the session asks for."""
+    def perform(self, steps: list[Step] | None) -> None:
+        """Perform steps of the session."""
         for step in steps or ():
             if isinstance(step, Open):
-                self.opened.append(self.now)
+                self.open_times.append(self.now)
                 self.open.add(step.connection)
-                self.sent[step.connection], self.stamps[step.connection] = [], []
+                self.sent[step.connection], self.send_times[step.connection] = [], []
             elif isinstance(step, Send):
                 assert step.connection in self.open
                 self.sent[step.connection].append(step.text if step.text == "ping" else json.loads(step.text))
-                self.stamps[step.connection].append(self.now)
+                self.send_times[step.connection].append(self.now)
                 assert len(step.text.encode()) <= max(self.limits.message_bytes, 60)
             elif isinstance(step, Close):
                 self.open.discard(step.connection)
             elif isinstance(step, Emit):
-                self.told.append((step.event, step.value))
+                self.emitted.append((step.event, step.value))
 
-    def want(self, *names: str) -> None:
-        self.take(self.session.subscribe({one: {"of": one} for one in names}, self.now))
+    def subscribe(self, *names: str) -> None:
+        self.perform(self.session.subscribe({one: {"of": one} for one in names}, self.now))
 
-    def frame(self, link: int, **body: Any) -> None:
-        self.take(self.session.frame_received(link, json.dumps(body), self.now))
+    def frame(self, connection: int, **body: Any) -> None:
+        self.perform(self.session.frame_received(connection, json.dumps(body), self.now))
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, ticking whenever the session wants to be woken."""
+        """Advance the clock, calling `tick` whenever a timer is due."""
         end = self.now + seconds
         for _ in range(10_000):
             at = self.session.wake_at()
             if at > end:
                 break
             self.clock.advance(max(0.0, at - self.now))
-            self.take(self.session.tick(self.now))
+            self.perform(self.session.tick(self.now))
         else:
-            raise AssertionError(f"it spins at {self.now}: wakes at {self.session.wake_at()}")
+            raise AssertionError(f"the session spins at {self.now}: it wakes at {self.session.wake_at()}")
         self.clock.advance(max(0.0, end - self.now))
 
     def live(self, *names: str) -> int:
-        """Bring the session to where everything wanted is live; returns the number of the connection."""
-        self.want(*names)
-        self.take(self.session.start(self.now))
-        return self.restore(*names)
+        """Subscribe, start and answer until everything is live; return the number of the connection."""
+        self.subscribe(*names)
+        self.perform(self.session.start(self.now))
+        return self.bring_live(*names)
 
-    def restore(self, *names: str) -> int:
-        """Open the connection that was made last, log in, and acknowledge."""
-        link = max(self.sent)
-        self.take(self.session.connection_opened(link, self.now))
+    def bring_live(self, *names: str) -> int:
+        """Open the latest connection, log in and acknowledge these; return its number."""
+        connection = max(self.sent)
+        self.perform(self.session.connection_opened(connection, self.now))
         if self.session.private:
-            self.frame(link, login=1)
+            self.frame(connection, login=1)
         for one in names:
-            self.frame(link, ack=one)
-        return link
+            self.frame(connection, ack=one)
+        return connection
 
     def names(self) -> list[str]:
-        return [event for event, _ in self.told if event not in ("response", "update")]
+        return [event for event, _ in self.emitted if event not in ("response", "update")]
 
     def failures(self) -> list[Any]:
-        return [value for event, value in self.told if event == "exception"]
+        return [value for event, value in self.emitted if event == "exception"]
