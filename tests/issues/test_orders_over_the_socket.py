@@ -21,7 +21,7 @@ from resilience.streams.session.connection import Connection
 from resilience.streams.session.dialect import Message, MessageKind
 from resilience.streams.session.request import Request
 from resilience.streams.session.steps import Send
-from tests.bitget.listening import ENOUGH, EventLog, client_of, run
+from tests.bitget.listening import TIMEOUT, EventLog, client_of, run
 
 ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 
@@ -72,11 +72,11 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
-            heard = EventLog(client)
+            log = EventLog(client)
             await client.place_order(**ORDER)
             exchange.sockets.fault(f"trade_error:{code}")
             placed = asyncio.create_task(client.place_order(**ORDER))
-            told = await heard.came("exception")
+            told = await log.wait_for("exception")
             await asyncio.wait([placed])
             placed.exception()
             return told
@@ -130,7 +130,7 @@ def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
     async def story() -> None:
         client = WebsocketClientV2()
         client.start()
-        async with asyncio.timeout(ENOUGH):
+        async with asyncio.timeout(TIMEOUT):
             await client.close(patience=1000.0)
 
     run(story())
