@@ -67,6 +67,7 @@ class AsyncBitgetClient(BitgetClientBase):
         try:
             return self._read_response(request, response)
         except BitgetApiError as error:
+            # Without the second condition a rejected time query would query the time again, without end.
             if needs_time_query(error) and path != TIME:
                 await self._measure_clock()
             raise
@@ -76,6 +77,7 @@ class AsyncBitgetClient(BitgetClientBase):
         sent = self.clock.monotonic()
         try:
             self.clock.measure(await self.server_time(), sent)
+        # The caller must get the rejection of its own request, and not the error of this query.
         except Exception:
             pass
 
@@ -102,5 +104,6 @@ def _as_coroutine_function(method: Callable[..., Awaitable[Any]]) -> Callable[..
     return coroutine_method
 
 
+# A policy asks `iscoroutinefunction` before it wraps a method, so each named method must be one here.
 for _name in OPERATIONS:
     setattr(AsyncBitgetClient, _name, _as_coroutine_function(getattr(OperationMethods, _name)))

@@ -92,6 +92,7 @@ class Backfill:
             async for row in self._list_orders(path, params):
                 rows[str(row.get("orderId"))] = row
         for order_id, order in list(known.items()):
+            # `instId` limits the subscription to one instrument; `default` and V3 cover all of them.
             if order_id not in rows and arg.get("instId") in (None, "default", order.symbol):
                 row_or_none = await self._fetch_order(_product(arg), order_id, order.symbol)
                 rows |= {order_id: row_or_none} if row_or_none else {}
@@ -109,6 +110,7 @@ class Backfill:
                 yield row
             data = answer.get("data")
             cursor = data.get("cursor") if isinstance(data, Mapping) else None
+            # V3 pages by a cursor, V2 by the id of the last order.
             if len(rows) < int(_PAGE_SIZE) or (self._unified and not cursor):
                 return
             params = {**params, **({"cursor": cursor} if self._unified else {"idLessThan": rows[-1].get("orderId")})}
@@ -119,6 +121,7 @@ class Backfill:
         try:
             answer = await self._get(path, params)
         except BitgetApiError as error:
+            # An unknown order is forgotten, so that it is not queried after every gap.
             if error.api_code not in _UNKNOWN_ORDER:
                 raise
             self._open_orders[product].pop(order_id, None)
@@ -132,6 +135,7 @@ class Backfill:
         known, order_id = self._open_orders.setdefault(product, {}), str(row.get("orderId"))
         if status in _OPEN_STATUSES:
             text = str(row.get("cTime") or row.get("createdTime"))
+            # Without a usable time the order does not move the start of the list: it is queried by id.
             placed = int(text) / 1000 if text.isdecimal() and len(text) < 16 else inf
             known[order_id] = _OpenOrder(str(row.get("instId") or row.get("symbol")), placed)
         else:

@@ -23,6 +23,7 @@ def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
         original: the ccxt class.
         asynchronous: the class is one of `ccxt.async_support`.
     """
+    # Older releases of ccxt know no unified accounts.
     if not hasattr(original, "handle_uta_and_params"):
         return {}
 
@@ -54,6 +55,8 @@ def needs_account_type(engine: Any, params: Any = None, method: Any = None) -> b
 
 def _set_account_type(engine: Any, error: Exception) -> None:
     """Set the type to classic if Bitget rejected the query; raise any other error again: it answers nothing."""
+    # A rejected stamp and a retryable code say nothing about the account, so they are raised again like a lost
+    # connection: taking them for "classic" would send later orders to endpoints that a unified account rejects.
     evidence = gather_evidence(error, ("code",))
     rule = None if evidence.body is None else bitget_rule(evidence.code)
     if rule is None or rule.category is Category.RETRYABLE or rule.hint == "resync_clock":

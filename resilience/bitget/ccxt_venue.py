@@ -8,20 +8,18 @@ the form of ccxt's own `create_order`.
 from __future__ import annotations
 
 import json
-import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from .._core.call.context import current_call
-from .._core.call.reconcile import Fence, Found, NotFound
+from .._core.call.reconcile import Fence
 from .._core.classify.evidence import code_of
-from ..integrations.ccxt.exchange_support import Drawn, Handle
+from ..integrations.ccxt.exchange_support import Handle
 from ..integrations.ccxt.method_names import Kind
-from .ccxt_account_type import bitget_rule, methods, needs_account_type
-from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async
-from .operations import BY_PATH, Operation, order_result
+from .ccxt_account_type import bitget_rule, methods
+from .ccxt_lookup import CCXT_OPERATIONS, ccxt_reconciler
+from .operations import BY_PATH
 from .server_clock import ServerClock
 
 __all__ = ["methods", "venue"]
@@ -47,7 +45,7 @@ class BitgetExchangeSupport:
     def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
         """Return fields of `OperationInfo` for an operation, beyond what its name says."""
         fields: dict[str, Any] = {"can_resync_clock": True, "signs": True, "fence": Fence()}
-        known = _OPERATIONS.get(kind.operation.replace("_", "").lower())
+        known = CCXT_OPERATIONS.get(kind.operation.replace("_", "").lower())
         if known is not None:
             fields["idempotent"] = known.idempotent
             fields["sends_window"] = known.sends_window
@@ -58,7 +56,7 @@ class BitgetExchangeSupport:
             fields["key"] = _EDIT_KEY
         elif kind.operation not in _CANCELS:
             return fields
-        return fields | {"reconcile": self._reconciler(wrapped)}
+        return fields | {"reconcile": ccxt_reconciler(self._handle, wrapped)}
 
     def prepared(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to send, with the key under Bitget's name and the receive window of the policy.
@@ -69,6 +67,7 @@ class BitgetExchangeSupport:
         known, call = BY_PATH.get((method, f"/api/{path}")), current_call()
         if not isinstance(params, Mapping):
             return params
+        # The wrapped exchange adds a key to every amendment; amendments of trigger orders do not accept it.
         if path.endswith(_WITHOUT_KEY):
             return {name: value for name, value in params.items() if name != "newClientOid"}
         if known is None or known.key is None:
@@ -82,6 +81,7 @@ class BitgetExchangeSupport:
                 f"{known.key}: {sent.get(known.key)!r} would be sent, but the key of this call is {call.key!r}"
             )
         if known.sends_window and call is not None and call.window is not None and 0 < call.window < 60:
+            # Bitget measures the window from `requestTime`, so it is the same clock as the signature's stamp.
             stamp = int(self._handle.engine.nonce())
             sent |= {"requestTime": str(stamp), "receiveWindow": str(int(call.window * 1000))}
         return sent
@@ -93,6 +93,7 @@ class BitgetExchangeSupport:
 
     def nonce(self, own: Any) -> Any:
         """Return the exchange's time in milliseconds if it was measured, else ccxt's own nonce."""
+        # ccxt's own nonce follows the user's `adjustForTimeDifference`, so it is kept until Bitget rejects a stamp.
         return int(self._clock.now() * 1000) if self._measured else own
 
     def refused(self, body: str, began: float) -> bool:
@@ -110,6 +111,7 @@ class BitgetExchangeSupport:
         milliseconds = str(answer.get("requestTime", ""))
         if rule is None or rule.hint != "resync_clock":
             return False
+        # The length is checked first: `int` of a very long string of digits is quadratic, and raises above 4,300.
         if not milliseconds.isdecimal() or len(milliseconds) >= 20 or int(milliseconds) == 0:
             return True
         self.told(int(milliseconds), began)
@@ -130,82 +132,16 @@ class BitgetExchangeSupport:
             return "partial", "a part failed"
         if fields.get("success") == "failure":
             return "unreadable", "the order was cancelled, and the new one was not placed"
+        # Bitget confirmed the request, but not what was requested: the outcome is uncertain.
         known = BY_PATH.get((method, f"/api/{path}"))
         if known is not None and known.needs and not any(fields.get(name) for name in known.needs):
             return "unreadable", f"a success without {' or '.join(known.needs)}"
         return None
 
-    # --- lookup of an uncertain write --------------------------------------------------------------
-
-    def _reconciler(self, wrapped: Any) -> Callable[[Any], Any]:
-        handle = self._handle
-
-        def ask(path: str, params: dict[str, Any]) -> Any:
-            return getattr(wrapped, _ccxt_method("GET", path))(params)
-
-        if handle.asynchronous:
-
-            async def reconcile_async(call: Any) -> Any:
-                if not handle.engine.markets:
-                    await wrapped.load_markets()
-                if needs_account_type(handle.engine):
-                    await handle.engine.handle_uta_and_params({}, call.operation)
-                request = await handle.draw(call)
-                lookup = _lookup_for(request, call)
-                if lookup is None:
-                    return _unknown_outcome()
-                return self._as_ccxt(request, call, await run_lookup_async(lookup, ask))
-
-            return reconcile_async
-
-        def reconcile(call: Any) -> Any:
-            if not handle.engine.markets:
-                wrapped.load_markets()
-            if needs_account_type(handle.engine):
-                handle.engine.handle_uta_and_params({}, call.operation)
-            request = handle.draw(call)
-            lookup = _lookup_for(request, call)
-            if lookup is None:
-                return _unknown_outcome()
-            return self._as_ccxt(request, call, run_lookup(lookup, ask))
-
-        return reconcile
-
-    def _as_ccxt(self, request: Drawn, call: Any, answer: Found | NotFound) -> Found | NotFound:
-        """Return the answer of a lookup with the order in the form that the call itself returns."""
-        if not isinstance(answer, Found):
-            return answer
-        row, engine = answer.value, self._handle.engine
-        if call.operation.replace("_", "").lower() in _OPERATIONS:
-            return replace(answer, value={"code": "00000", "msg": "success", "data": order_result(row, call.key)})
-        kind = "spot" if "/spot/" in request.path else "contract"
-        market = engine.safe_market(request.params.get("symbol"), None, None, kind)
-        order = {**row, "clientOid": row.get("clientOid") or call.key}
-        return replace(answer, value=engine.parse_order(order, market))
-
 
 def venue(handle: Handle) -> BitgetExchangeSupport:
     """Return what is known of Bitget, for an exchange that is being wrapped."""
     return BitgetExchangeSupport(handle)
-
-
-def _lookup_for(request: Drawn, call: Any) -> OrderLookup | None:
-    """Return the lookup for a request, or None if Bitget offers no way to look up such a write.
-
-    Raises:
-        LookupError: it is a cancel that cannot be looked up.
-    """
-    known = BY_PATH.get((request.method, f"/api/{request.path}"))
-    if known is not None and known.lookup is not None:
-        return known.lookup(LookupRequest(request.params, call.key, call.sent_at))
-    if call.key is None:
-        raise LookupError(f"{request.path} cannot be looked up")
-    return None
-
-
-def _unknown_outcome() -> Found:
-    """Return the answer that ends the lookups at once: the outcome stays unknown."""
-    return Found(None, matches=False)
 
 
 def _parse(body: str) -> Mapping[str, Any]:
@@ -214,16 +150,3 @@ def _parse(body: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, Mapping) else {}
-
-
-def _ccxt_method(verb: str, path: str) -> str:
-    """Return the name of ccxt's method for one of Bitget's endpoints, such as `privateSpotGetV2SpotTradeOrderInfo`."""
-    words = re.split(r"[/-]", path.removeprefix("/api/"))
-    endpoint = "".join(word[:1].upper() + word[1:] for word in words)
-    return f"private{words[1].capitalize()}{verb.capitalize()}{endpoint}"
-
-
-_OPERATIONS: Mapping[str, Operation] = {
-    _ccxt_method(row.method, row.path).lower(): row for row in BY_PATH.values() if row.lookup is not None
-}
-"""Our operations by the lower-case names of ccxt's methods for the same endpoints."""

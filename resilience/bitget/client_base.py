@@ -1,8 +1,7 @@
 """Implements all of a Bitget client that neither sends nor waits; shared by the sync and the async client.
 
 A request is built, stamped and signed for each attempt. When the exchange rejects a stamp, the client measures the
-exchange's clock, so that the next attempt's stamp is accepted. The client also describes its operations to a policy:
-which read, which write, and how an uncertain write is looked up.
+exchange's clock, so that the next attempt's stamp is accepted.
 """
 
 from __future__ import annotations
@@ -12,27 +11,22 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence
 from .._core.classify.evidence import get
 from ..integrations._http_rules import Answer
-from ..integrations._order_lanes import lane_of
 from ..telemetry.redaction import REDACTED
 from .envelope import read_envelope
 from .errors import BitgetApiError
-from .operation_methods import OperationMethods
-from .operations import BY_PATH, OPERATIONS, Operation
+from .operations import BY_PATH
+from .policy_view import PolicyView
 from .server_clock import ServerClock
 from .signing import SECRET_HEADERS, Signer, sorted_query
 from .stamp_errors import is_stamp_error, server_time_of
 from .undefined_parameters import drop_undefined
 
 __all__ = ["BitgetClientBase", "SignedRequest"]
-
-_STAMP_WINDOW = 30.0  # seconds for which Bitget accepts the stamp of a request without a window of its own
 
 
 class SignedRequest(NamedTuple):
@@ -48,10 +42,8 @@ class SignedRequest(NamedTuple):
     started_at: float
 
 
-class BitgetClientBase(OperationMethods):
+class BitgetClientBase(PolicyView):
     """The parts of a client that neither send nor wait. Safe across threads and tasks."""
-
-    _rejection_types: Mapping[type, type] = {}
 
     def __init__(
         self,
@@ -88,6 +80,7 @@ class BitgetClientBase(OperationMethods):
         """
         if not 0 < receive_window < 60:
             raise ValueError(f"receive_window: expected more than 0 and less than 60 seconds, got {receive_window!r}")
+        # Paths begin with a slash.
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self.receive_window = receive_window
@@ -108,60 +101,6 @@ class BitgetClientBase(OperationMethods):
         """Return the caller's session with its own retries switched off: they could send an order twice."""
         return session
 
-    @abstractmethod
-    def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        """Return the function that looks up an uncertain write, through the wrapped client."""
-
-    # --- how a policy sees this client -----------------------------------------------------------
-
-    def resilience_operation_name(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """Return the name of an operation; that of a generic call contains its path."""
-        if method not in ("get", "post"):
-            return method
-        path = args[0] if args else kwargs.get("path", "")
-        return f"{method} {str(path).partition('?')[0]}"
-
-    def resilience_operation_info(self, name: str, wrapped: Any) -> OperationInfo | None:
-        """Describe an operation to a policy: whether it reads, which parameter is its key, how it is looked up.
-
-        Args:
-            name: the operation's name.
-            wrapped: the wrapped client, through which lookups are sent.
-
-        Returns:
-            the description, or None if the method is not an operation.
-        """
-        verb, _, path = name.partition(" ")
-        known = BY_PATH.get((verb.upper(), path)) if path else OPERATIONS.get(name)
-        if known is None:
-            return self._operation_info(name, read=verb == "get") if path else None
-        key = f"params.{known.key}" if known.key and path else known.key
-        reconcile = None if known.lookup is None else self._reconciler(wrapped, known)
-        window = self.receive_window if known.sends_window else _STAMP_WINDOW
-        return self._operation_info(
-            name,
-            read=known.method == "GET",
-            idempotent=known.idempotent or None,
-            key=key,
-            reconcile=reconcile,
-            fence=Fence(window=window),
-            sends_window=known.sends_window,
-        )
-
-    def _operation_info(self, name: str, **fields: Any) -> OperationInfo:
-        return OperationInfo(
-            operation=name,
-            registry="bitget",
-            host=urlsplit(self.base_url).netloc,
-            account=self._signer.account,
-            lane=None if fields.get("read") else lane_of(name),
-            rejection_types=self._rejection_types,
-            classify_results=False,
-            can_resync_clock=True,
-            signs=True,
-            **fields,
-        )
-
     # --- one attempt -----------------------------------------------------------------------------
 
     def _prepare_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
@@ -169,6 +108,7 @@ class BitgetClientBase(OperationMethods):
         try:
             return self._build_request(method, path, params)
         except Exception as error:
+            # Set through `vars`: the error may be of any class, and its own `__setattr__` must not interfere.
             vars(error)["resilience_executed"] = "no"
             raise
 
@@ -180,11 +120,13 @@ class BitgetClientBase(OperationMethods):
         if known is not None and known.sends_window:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = sorted_query(clean) if method == "GET" else ""
+        # The signature covers these bytes, so exactly they must be sent; NaN is not valid JSON.
         body = json.dumps(clean, separators=(",", ":"), allow_nan=False) if method == "POST" else ""
         # The query is signed unescaped and sent escaped.
         sent = "&".join(f"{quote(key)}={quote(str(clean[key]))}" for key in sorted(clean)) if method == "GET" else ""
         url = self.base_url + path + (f"?{sent}" if sent else "")
         headers = self._signer.headers(method, path, query, body, str(stamp))
+        # The stamp bounds until when the exchange may still execute this attempt; an unsigned request has none.
         if call is not None and self._signer.has_credentials:
             call.stamp(stamp / 1000)
         data = body.encode() if body else None
@@ -210,6 +152,7 @@ class BitgetClientBase(OperationMethods):
             return read_envelope(response, self._redacted_options(request), needs=needs)
         except BitgetApiError as error:
             server_time = server_time_of(error)
+            # Only a rejected stamp changes the clock: every response has a time, but each is off by its own delay.
             if server_time is not None and is_stamp_error(error):
                 self.clock.measure(server_time, request.started_at)
             raise
@@ -221,6 +164,7 @@ class BitgetClientBase(OperationMethods):
 
     def _timeout(self, call: CurrentCall | None) -> float:
         left = None if call is None else call.timeout
+        # HTTP libraries take a timeout of 0 for an error or for "none at all".
         return self.timeout if left is None else max(0.001, min(self.timeout, left))
 
     def _redacted_options(self, request: SignedRequest) -> dict[str, Any]:

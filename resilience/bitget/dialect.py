@@ -46,6 +46,7 @@ class BitgetDialect:
     def login(self, at: float) -> str:
         """Return the login frame; `at` is the venue's Unix time in seconds."""
         stamp = str(int(at))  # Bitget wants whole seconds, as a string
+        # The signature is registered, so that the redactor removes it from any text that quotes the frame.
         signature = sign_login(self._secret, stamp)
         register_secret(signature, passing=True)
         arg = {"apiKey": self._key, "passphrase": self._passphrase, "timestamp": stamp, "sign": signature}
@@ -78,6 +79,7 @@ class BitgetDialect:
 
     def id(self, arg: Arg) -> Hashable:
         """Return the identity of a subscription: Bitget's echo may have more fields than the request, or `default`."""
+        # V2 names the instrument `instId` or `coin`, V3 `symbol`. An echo may differ in upper and lower case.
         instrument = arg.get("instId") or arg.get("symbol") or arg.get("coin") or "default"
         fields = (arg.get("instType"), arg.get(self.name), instrument, arg.get("interval", ""))
         return tuple(str(value).upper() for value in fields)
@@ -88,6 +90,7 @@ class BitgetDialect:
         Raises:
             ValueError: it is not a frame of Bitget.
         """
+        # Bitget's ping and pong are text frames, and no JSON.
         if frame == "pong":
             return Message(MessageKind.PONG)
         if not isinstance(frame, str):
@@ -97,6 +100,7 @@ class BitgetDialect:
             raise ValueError("not a JSON object")
         event, arg = body.get("event"), body.get("arg")
         id_ = self.id(arg) if isinstance(arg, Mapping) else None
+        # Only updates have an `action` and no `event`.
         if event is None and "action" in body and id_ is not None:
             return self._read_update(body, id_, arg)
         return self._read_answer(body, str(event or ""), id_)
@@ -112,6 +116,7 @@ class BitgetDialect:
         if self.on_update is not None:
             self.on_update(body)
         snapshot = body.get("action") == "snapshot"
+        # `books5` and `books15` send full snapshots, whose numbers need not follow each other.
         numbered = str(arg.get(self.name, "")) == _BOOKS
         seq, after = _sequence_numbers(body.get("data")) if numbered else (None, None)
         return Message(MessageKind.DATA, body, id_, seq=seq, after=after, snapshot=snapshot)

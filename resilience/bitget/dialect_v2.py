@@ -36,6 +36,7 @@ class DialectV2(BitgetDialect):
             return arg
         if not self._is_private(arg):
             raise ValueError(f"{arg}: needs instId, for example {self.example}")
+        # Account and equity channels are by coin, all others by instrument.
         return {**arg, ("coin" if arg["channel"].startswith(("account", "equity")) else "instId"): "default"}
 
     def trade(self, request: str, action: str, params: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ class DialectV3(BitgetDialect):
         """Return the frame of an order request: `category` at the top, the rest in `args`."""
         category = required_text(params, "category", "category='spot'")
         rest = {name: value for name, value in params.items() if name != "category"}
+        # V3 has the request's id, category and topic at the top, unlike every other frame.
         frame = {"op": "trade", "id": request, "category": category, "topic": action, "args": [rest]}
         return json.dumps(frame, separators=(",", ":"), allow_nan=False)
 

@@ -34,14 +34,17 @@ def read_envelope(response: Answer, options: Mapping[str, Any], *, needs: Sequen
     body = _parse(response.content)
     if not isinstance(body, dict):
         text = response.content[:_MAX_TEXT].decode("utf-8", "replace")
+        # An HTTP error explains itself by its status; an unreadable success does not.
         unreadable = _UNREADABLE if response.status < 400 else None
         message = "the response is not a JSON object"
         raise _error(response, options, text, message=message, resilience_code=unreadable)
     code = body.get("code")
+    # Codes come as strings and as numbers; a mapping or list is not a code.
     code = None if code is None or isinstance(code, (bool, dict, list)) else str(code)
     api_message = body.get("msg") if isinstance(body.get("msg"), str) else ""
     if code is None and response.status < 400:
         raise _error(response, options, body, message="the response has no code", resilience_code=_UNREADABLE)
+    # A success code under an error status is not believed.
     if code not in _SUCCESS_CODES or response.status >= 400:
         api_code = code if code not in _SUCCESS_CODES else None
         raise _error(response, options, body, code=api_code, message=str(api_message))
@@ -56,6 +59,7 @@ def _check_data(response: Answer, options: Mapping[str, Any], body: dict[str, An
         BitgetApiError: a part failed, or `data` has none of the keys in `needs`.
     """
     data = body.get("data")
+    # The envelope of a batch says 00000 even if every item of it failed.
     failures = _failures(data)
     if failures:
         raise _partial_error(response, options, body, failures)

@@ -46,6 +46,7 @@ class BitgetApiError(Exception):
         resilience_code: str | None = None,
         resilience_executed: str | None = None,
     ) -> None:
+        # `args` are the parts that `repr` shows; body and headers are attributes only.
         super().__init__(code, message, api_code, api_message)
         self.code = code
         self.message = message
@@ -86,6 +87,7 @@ class BitgetSocketError(ApiError):
 
 
 def _rebuild(kind: type[BitgetApiError], args: tuple[Any, ...], state: dict[str, Any]) -> BitgetApiError:
+    # Without `__init__`, which takes other arguments than `args`.
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)

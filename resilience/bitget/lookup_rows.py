@@ -29,8 +29,10 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
     """
     data = answer.get("data")
     if isinstance(data, Mapping):
+        # Lists of open orders are inside `entrustedList`, null if there is none; one order is the data itself.
         inner = data.get("entrustedList", data)
         data = [] if inner is None else inner if isinstance(inner, list) else [inner]
+    # Null data is an answer only together with a code that says so.
     if data is None and str(answer.get("code")) in UNKNOWN_ORDER:
         data = []
     if not isinstance(data, list):

@@ -98,6 +98,7 @@ def _check_old_order(path: str, params: Mapping[str, Any], missing: NotFound) ->
     market = _market(params) if path == MIX_INFO else {}
     answer = yield LookupQuery(path, {**market, name: params[name]})
     orders = orders_in(answer, name, params[name])
+    # An amendment cancels the old order before it places the new one.
     if not orders or status_of(orders[0]) not in _CANCELLED:
         return missing
     server_time, cancelled_at = unix_seconds(answer.get("requestTime")), unix_seconds(orders[0].get("uTime"))
@@ -115,6 +116,7 @@ def cancelled(path: str) -> Callable[[LookupRequest], OrderLookup]:
         market = _market(params) if path == MIX_INFO else {}
         answer = yield LookupQuery(path, {**market, name: params.get(name)})
         orders = orders_in(answer, name, params.get(name))
+        # An order that was placed a moment ago may not be visible yet, so absence does not mean that it has ended.
         if not orders:
             raise LookupError("the order to cancel is not visible")
         server_time = unix_seconds(answer.get("requestTime"))
@@ -143,6 +145,7 @@ def _search_lists(write: LookupRequest, server_time: float | None) -> OrderLooku
             if len(orders) < _PAGE_SIZE:
                 break
             page = {**page, "idLessThan": orders[-1].get("orderId")}
+        # Reached only if no page was the last one.
         else:
             raise LookupError(f"more than {_PAGE_SIZE * _MAX_PAGES} orders since: the lookup did not reach the end")
     return NOT_FOUND(server_time=server_time)

@@ -36,6 +36,7 @@ def _first(answer: Mapping[str, Any]) -> Any:
 
 def _entrusted(answer: Mapping[str, Any]) -> Any:
     data = answer["data"]
+    # Bitget sends null instead of an empty list.
     return (data.get("entrustedList") or []) if isinstance(data, Mapping) else data
 
 

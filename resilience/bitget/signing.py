@@ -39,6 +39,7 @@ class Signer:
         if credentials and len(credentials) < 3:
             raise ValueError("key, secret and passphrase are all needed, or none of them")
         self.has_credentials = bool(credentials)
+        # Calls of one account share limits and lookups; the hash lets events and keys of breakers name it.
         self.account = sha256(key.encode()).hexdigest()[:8]
         self._key, self._secret, self._passphrase = key, secret, passphrase
         self._common = {"Content-Type": "application/json", "locale": locale, **({"paptrading": "1"} if demo else {})}
@@ -51,6 +52,7 @@ class Signer:
         Raises:
             ValueError: the endpoint is private and there are no credentials.
         """
+        # Bitget would reject a private request without a signature, so it is not sent.
         if not self.has_credentials:
             if not path.startswith(_PUBLIC):
                 raise ValueError(f"{path} is private: the client needs key, secret and passphrase")
@@ -73,6 +75,7 @@ def sorted_query(params: Mapping[str, object]) -> str:
 
 def prehash(stamp: str, method: str, path: str, query: str = "", body: str = "") -> str:
     """Return the text to sign; without a query it has no question mark."""
+    # The order of the parts is Bitget's; a question mark belongs to the text only in front of a query.
     return f"{stamp}{method.upper()}{path}{'?' + query if query else ''}{body}"
 
 

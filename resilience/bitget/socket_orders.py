@@ -89,6 +89,7 @@ class SocketOrders:
 
     async def _attempt(self, action: str, params: Mapping[str, Any], *, needs: tuple[str, ...]) -> dict[str, Any]:
         """Send one request and return the ids in its answer."""
+        # Read before the first await: the stamp is set later, from a callback outside this task's context.
         call = current_call()
         request_id = uuid4().hex
         text = self._dialect.trade(request_id, action, drop_undefined(params, strict=False))
@@ -96,10 +97,12 @@ class SocketOrders:
         try:
             message = await self._send_request(request_id, text, lambda: self._stamp(call))
         except NotSentError as error:
+            # The socket gives a reason that a user can act on; "not sent" alone would not help.
             raise _not_sent(error) from None
         if message.kind is MessageKind.ERROR:
             raise BitgetSocketError(message.code, message.text, message.body)
         ids = dict(self._dialect.order_ids(message.body))
+        # Bitget confirmed something, but not this order: it is looked up like one without an answer.
         if not any(ids.get(name) for name in needs):
             raise _unreadable(message, f"a success without {' or '.join(needs)}")
         sent_id, received_id = params.get("clientOid"), ids.get("clientOid")
@@ -132,6 +135,7 @@ class SocketOrders:
     async def _measure_clock(self) -> None:
         sent = self._clock.monotonic()
         self._clock.measure(await call_rest(self._rest.server_time), sent)
+        # A later change of the offset shows that one of our clocks was set, or stood still while the machine slept.
         self._measured_at, self._offset = self._clock.monotonic(), self._clock.offset
 
     def _reconciler(

@@ -70,6 +70,7 @@ class BitgetClient(BitgetClientBase):
         try:
             return self._read_response(request, response)
         except BitgetApiError as error:
+            # Without the second condition a rejected time query would query the time again, without end.
             if needs_time_query(error) and path != TIME:
                 self._measure_clock()
             raise
@@ -79,6 +80,7 @@ class BitgetClient(BitgetClientBase):
         sent = self.clock.monotonic()
         try:
             self.clock.measure(self.server_time(), sent)
+        # The caller must get the rejection of its own request, and not the error of this query.
         except Exception:
             pass
 
@@ -86,6 +88,7 @@ class BitgetClient(BitgetClientBase):
         return transport.new_session()
 
     def _adopt_session(self, session: Any) -> Any:
+        # urllib3 retries beneath `requests`, where neither the stamp nor the lookup can be renewed.
         for adapter in getattr(session, "adapters", {}).values():
             transport.without_retries(adapter)
         return session

@@ -84,7 +84,9 @@ class WebsocketClient(StreamClient):
         if rest is not None and not isinstance(rest, Proxy):  # its requests must keep the limits of the REST API
             rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
         backfill = Backfill(rest, self._path) if rest is not None and fetch_missed is None else None
+        # The backfill sees every update before the consumers do, even those that a full queue drops later.
         self._dialect.on_update = None if backfill is None else backfill.record
+        # A wrapped client passes the attribute through; only our own clock can be measured.
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
         base = (base_url or (_DEMO_URL if demo else _LIVE_URL)).rstrip("/")
@@ -145,6 +147,7 @@ class WebsocketClient(StreamClient):
             if self._orders is None:
                 self._orders = self._build_socket_orders()
         except Exception as error:
+            # Set through `vars`: the error may be of any class, and its own `__setattr__` must not interfere.
             vars(error)["resilience_executed"] = "no"
             raise
         return self._orders
@@ -157,6 +160,7 @@ class WebsocketClient(StreamClient):
                 "orders over the socket need rest=AsyncBitgetClient(…) or BitgetClient(…): an order whose answer is "
                 "lost is looked up by REST before it is sent again"
             )
+        # A lookup through another account would not find the order, and it would be sent a second time.
         rest_info = self._rest.resilience_operation_info("server_time", self._rest)
         if rest_info.account != self._venue.account:
             raise ValueError("rest= must have the same key as the socket: another account does not know its orders")

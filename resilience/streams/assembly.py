@@ -48,6 +48,7 @@ def build_supervisor(
         on_end: called when the socket has ended.
     """
     connect = partial(venue.connect, venue.urls[name])
+    # The operation reads, so that a policy retries it without a key, and its errors are those of a connection attempt.
     info = OperationInfo(
         operation=f"stream_{name}",
         read=True,

@@ -34,6 +34,7 @@ class BlockingStream:
         self._client = client
         self._loop = asyncio.new_event_loop()
         self._end_task: asyncio.Task[None] | None = None
+        # A daemon: a program that ends without closing the client must not hang in it.
         self._thread = threading.Thread(target=self._serve, name="resilience-stream", daemon=True)
         self._thread.start()
         self._call(client.start)

@@ -90,6 +90,7 @@ class Buffer:
             if cell.event == "update":
                 self._updates.popleft()
                 self.counts.taken += 1
+                # A later update of the same subscription may have its own cell by now.
                 if self._latest.get(cell.key) is cell:
                     del self._latest[cell.key]
             return cell.event, cell.value

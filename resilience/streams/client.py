@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from functools import partial
 from typing import Any, Self
 
 from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
 from .._entry.policies import Policies, configured_policies
-from .assembly import build_supervisor, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .connection_windows import connect_window
 from .dispatcher import Dispatcher, Handler
 from .error_events import ErrorEvents
 from .io.await_answer import await_answer
-from .io.supervisor import Supervisor
 from .mailbox import Updates
 from .session.dialect import Arg, Message
 from .session.request import ClosedClientError
 from .session.session import State
+from .supervisor_pool import SupervisorPool
 from .venue import StreamVenue
 
 __all__ = ["StreamClient"]
@@ -63,10 +60,9 @@ class StreamClient:
         self.limits = (limits or settings.stream or StreamSettings()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)
-        self._connect_window = partial(connect_window, policies, self.limits.connects)
         self._errors = ErrorEvents(self._pipeline, venue.registry)
         self._dispatcher = Dispatcher(self.limits.queue, self.limits.overflow, self._errors.for_handler)
-        self._supervisors: dict[str, Supervisor] = {}
+        self._sockets = SupervisorPool(venue, policies, self._pipeline, self.limits, self._dispatcher, self._report_bug)
         self._handler_task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -93,18 +89,19 @@ class StreamClient:
         by_socket: dict[str, dict[Hashable, Arg]] = {}
         for arg in self._validate(args):
             by_socket.setdefault(self._venue.route(arg), {})[self._venue.dialect.id(arg)] = arg
+        # All sockets are checked before the first subscription changes: the call does everything or nothing.
         for name in by_socket:
-            if self._supervisor(name).session.inactive_state is State.GIVEN_UP:
+            if self._sockets.get(name).session.inactive_state is State.GIVEN_UP:
                 raise RuntimeError(f"the {name} socket has given up: put right what its exception said, then `restart`")
         for name, wanted in by_socket.items():
-            supervisor = self._supervisor(name)
+            supervisor = self._sockets.get(name)
             supervisor.perform(supervisor.session.subscribe(wanted, self._clock.monotonic()))
         self._start_in_loop()
 
     def unsubscribe(self, *args: Arg) -> None:
         """Remove these subscriptions; errors as for `subscribe`."""
         for arg in self._validate(args):
-            supervisor = self._supervisor(self._venue.route(arg))
+            supervisor = self._sockets.get(self._venue.route(arg))
             steps = supervisor.session.unsubscribe([self._venue.dialect.id(arg)], self._clock.monotonic())
             supervisor.perform(steps)
 
@@ -119,23 +116,16 @@ class StreamClient:
         loop = asyncio.get_running_loop()
         if self._handler_task is None:
             self._handler_task = loop.create_task(self._dispatcher.run())
-        for supervisor in self._supervisors.values():
-            if supervisor.session.inactive_state is State.IDLE:
-                supervisor.start()
+        self._sockets.start(State.IDLE)
 
     def restart(self) -> None:
         """Start the sockets that gave up again, after the cause that their exception named is fixed."""
-        for supervisor in self._supervisors.values():
-            if supervisor.session.inactive_state is State.GIVEN_UP:
-                supervisor.start()
+        self._sockets.start(State.GIVEN_UP)
 
     async def ready(self) -> None:
         """Wait until every subscription is live or its socket has ended; there is no time limit."""
         self.start()
-        pending = [supervisor for supervisor in self._supervisors.values() if not _is_settled(supervisor)]
-        for supervisor in pending:
-            while not _is_settled(supervisor):
-                await supervisor.wait_for_change()
+        await self._sockets.ready()
 
     async def request(self, socket: str, request_id: str, text: str, on_send: Callable[[], None]) -> Message:
         """Send a request on a socket once it is logged in, and return the answer with the same id.
@@ -155,15 +145,15 @@ class StreamClient:
         """
         if self._closed:
             raise ClosedClientError(_CLOSED)
-        supervisor = self._supervisor(socket)
+        supervisor = self._sockets.get(socket)
         self.start()
         return await await_answer(supervisor, self._clock, request_id, text, on_send)
 
     async def close(self, *, patience: float = 5.0) -> None:
         """Close all sockets and end the loops; handlers get what is queued, for at most `patience` seconds."""
         self._closed = True
-        for supervisor in self._supervisors.values():
-            await supervisor.stop()
+        # First the sockets, so that their `close` events still reach the handlers.
+        await self._sockets.stop()
         self._dispatcher.close()
         task = self._handler_task
         # A handler that closes the client runs inside that task, which cannot wait for itself.
@@ -195,7 +185,7 @@ class StreamClient:
     @property
     def states(self) -> dict[str, str]:
         """The state of each socket, by name."""
-        return {name: supervisor.session.state.value for name, supervisor in self._supervisors.items()}
+        return self._sockets.states
 
     @property
     def counts(self) -> Counts:
@@ -219,30 +209,5 @@ class StreamClient:
         if not self._closed:
             self.start()
 
-    def _supervisor(self, name: str) -> Supervisor:
-        supervisor = self._supervisors.get(name)
-        if supervisor is None:
-            supervisor = self._supervisors[name] = build_supervisor(
-                name,
-                self._venue,
-                self._pipeline,
-                self.limits,
-                self._connect_window(host_of(self._venue, name)),
-                self._dispatcher,
-                on_bug=partial(self._report_bug, name),
-                on_end=self._on_socket_end,
-            )
-        return supervisor
-
-    def _on_socket_end(self) -> None:
-        """End the loops once the last socket has ended."""
-        states = [supervisor.session.inactive_state for supervisor in self._supervisors.values()]
-        if all(state not in (None, State.IDLE) for state in states):
-            self._dispatcher.end_loops()
-
     def _report_bug(self, name: str, error: BaseException) -> None:
         self._dispatcher.post("exception", self._errors.for_bug(name, error))
-
-
-def _is_settled(supervisor: Supervisor) -> bool:
-    return supervisor.session.live or supervisor.session.inactive_state not in (None, State.IDLE)

@@ -13,6 +13,7 @@ from .session.connection import rate_window
 __all__ = ["connect_window"]
 
 _lock = Lock()
+# Weak keys: policies that are no longer used take their windows with them.
 _windows: WeakKeyDictionary[Policies, dict[tuple[str, MessageRate], RateWindow]] = WeakKeyDictionary()
 
 

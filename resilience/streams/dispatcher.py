@@ -53,6 +53,7 @@ class Dispatcher:
         self._handlers[event] = (*self._handlers.get(event, ()), registration)
         if event == "update":
             self._claim(self._handler_mailbox())
+        # The tuples are replaced and never changed, so a handler may add or remove handlers while `run` iterates.
         return lambda: self._off(event, registration)
 
     def _off(self, event: str, registration: Handler) -> None:
@@ -86,6 +87,7 @@ class Dispatcher:
         """Deliver an event; an update waits for slow consumers if the overflow rule is `block`."""
         if self._unclaimed is not None and event == "update":
             self._unclaimed.append((value, key))
+        # One after the other: the slowest consumer decides, as with a single queue.
         for mailbox in self._mailboxes(event):
             await mailbox.put(event, value, key)
 
@@ -129,6 +131,7 @@ class Dispatcher:
             if isawaitable(result):
                 await result
         except (Exception, asyncio.CancelledError) as error:
+            # A `CancelledError` of something that the handler awaited is an error like any other.
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
             failure = self._on_handler_error(event, error)

@@ -26,7 +26,8 @@ class ErrorEvents:
         logged instead, once per class of error.
         """
         if event != "exception":
-            return self._build(error, phase="handler", action_text=f"goes on with the next event after `{event}`")
+            return self._build(error, phase="handler", action_text=f"continues with the next event after `{event}`")
+        # Once per class: a handler that fails on every event must not flood the log.
         name = type(error).__name__
         if name not in self._logged:
             self._logged.add(name)
@@ -35,7 +36,7 @@ class ErrorEvents:
 
     def for_bug(self, socket: str, error: BaseException) -> StreamFailure:
         """Return the event for an unexpected error in a task of a socket."""
-        return self._build(error, phase="read", action_text="goes on", socket=socket)
+        return self._build(error, phase="read", action_text="continues", socket=socket)
 
     def _build(self, error: BaseException, **details: Any) -> StreamFailure:
         failure = self._pipeline.classifier.classify(error, registry=self._registry)

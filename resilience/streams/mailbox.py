@@ -28,6 +28,7 @@ class Mailbox:
         """Queue an event; an update waits for room if the overflow rule is `block`."""
         if event == "update" and self.buffer.full:
             self.buffer.counts.blocked += 1
+            # A loop, because another producer may have taken the room before this one runs.
             while self.buffer.full and not self.closed:
                 self._drained.clear()
                 await self._drained.wait()
@@ -74,6 +75,7 @@ class Updates:
     async def next(self) -> tuple[Any] | None:
         """Return the next update in a tuple, or None if no more will come."""
         event = await self._mailbox.get()
+        # In a tuple, because None is a valid update.
         return None if event is None else (event[1],)
 
     def close(self) -> None:

@@ -354,7 +354,7 @@ def test_a_frame_that_cannot_be_read_is_dropped(exchange: Sandbox, fault: str) -
             await client.ready()
             exchange.sockets.fault(fault)
             (failure,) = await log.wait_for("exception")
-            assert (failure.code, failure.action_text) == ("malformed_frame", "drops the frame and goes on")
+            assert (failure.code, failure.action_text) == ("malformed_frame", "drops the frame and continues")
             exchange.sockets.push(TICKER, [{"seq": 1}])
             await log.wait_for("update")
 

@@ -43,6 +43,7 @@ async def await_answer(
             continue  # its connection ended while it was queued: the next connection takes it
         except CancelledError:
             supervisor.perform(supervisor.session.withdraw(request, clock.monotonic()))
+            # After the cut, so that its second stamp is not earlier than the last instant at which it could leave.
             request.abandon()
             raise
 
@@ -54,6 +55,7 @@ async def _enqueue(supervisor: Supervisor, clock: Clock, request: Request) -> No
         NotSentError: the socket has ended.
     """
     session = supervisor.session
+    # Tested again after every change: another request may have closed the connection in between.
     while (steps := session.send_request(request, clock.monotonic())) is None:
         if session.inactive_state is not None:
             reason = session.give_up_reason

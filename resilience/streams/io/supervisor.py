@@ -74,6 +74,7 @@ class Supervisor:
     async def stop(self) -> None:
         """End the session and wait until no task of it is left."""
         self.perform(self.session.stop())
+        # Tasks may start others while they end, and one of them may have called `stop`.
         while rest := self._tasks - {asyncio.current_task()}:
             await asyncio.wait(rest)
 
@@ -84,6 +85,7 @@ class Supervisor:
                 self._dispatcher.post(step.event, step.value, step.key)
             else:
                 self._act(step)
+        # The steps may have changed a timer.
         self._wake.set()
         for event in self._waiters:
             event.set()
@@ -147,8 +149,10 @@ class Supervisor:
             delay = session.wake_at() - clock.monotonic()
             if delay > 0:
                 await self._sleep(delay)
+            # The sleep may have ended early because the session changed.
             if session.wake_at() <= clock.monotonic():
                 self.perform(session.tick(clock.monotonic()))
+        # Nobody reads updates of a socket that has ended.
         for task in self._fetches:
             task.cancel()
         if self._on_end is not None:

@@ -99,6 +99,7 @@ class Wire:
             socket = self._socket = await connect()
             writer = self._spawn(self._write(socket))
             self._perform(self._session.connection_opened(self._number, self._clock.monotonic()))
+            # A close that waits for a delivery only sets the flag; the loop then ends after that frame.
             while not self._stopped:
                 await self._deliver(await socket.receive())
         except Exception as error:
@@ -107,6 +108,7 @@ class Wire:
             if writer is not None:
                 writer.cancel()
             if socket is not None:
+                # In its own task: the closing handshake must not delay the next connection.
                 self._spawn(_close(socket))
 
     async def _deliver(self, text: str | bytes) -> None:

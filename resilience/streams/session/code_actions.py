@@ -39,17 +39,17 @@ class CodeAction(NamedTuple):
 
 
 ACTIONS = {
-    "none": CodeAction(ActionKind.NOTHING, "goes on"),
+    "none": CodeAction(ActionKind.NOTHING, "continues"),
     "backoff_keep_socket": CodeAction(ActionKind.HOLD, "keeps the connection and sends nothing for {delay:.3g} s"),
     "drop_subscription": CodeAction(ActionKind.DROP, "drops this subscription"),
     "drop_frame": CodeAction(ActionKind.DROP, "does not send that frame again"),
     "fix_request": CodeAction(ActionKind.DROP, "does not send that request again"),
-    "relogin_resubscribe": CodeAction(ActionKind.RELOGIN, "logs in again and subscribes anew"),
+    "relogin_resubscribe": CodeAction(ActionKind.RELOGIN, "logs in again and subscribes again"),
     "relogin_once_then_give_up": CodeAction(ActionKind.RELOGIN, "logs in once more", once=True),
     "resync_relogin_once": CodeAction(ActionKind.RESYNC, "measures the venue's clock and logs in once more", once=True),
     "reconnect_relogin_resubscribe": CodeAction(ActionKind.RECONNECT, "connects again in {delay:.3g} s"),
     "preemptive_reconnect": CodeAction(ActionKind.REPLACE, "opens a new connection before it leaves this one"),
-    "query_order_keep_socket": CodeAction(ActionKind.NOTHING, "keeps the connection; look the order up by REST"),
+    "query_order_keep_socket": CodeAction(ActionKind.NOTHING, "keeps the connection; look up the order by REST"),
     "give_up": CodeAction(ActionKind.GIVE_UP, "stops and does not try again"),
 }
 """Every action that a code table may name."""
@@ -70,6 +70,7 @@ def choose_action(name: str, failure: Failure, *, login: bool, subscription: boo
     action = ACTIONS.get(name)
     if action is not None and not (login and action.kind in _LEAVES_LOGIN_OPEN):
         return action
+    # No row, or a row that is too weak for a login: the category decides.
     retryable = failure.category is Category.RETRYABLE
     if login:
         return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]

@@ -48,6 +48,7 @@ class ConnectAttempts:
         self._plan.emit_breaker_events()
         if breaker is not None and permit is None:
             return False, None
+        # Only a first attempt deposits; retries withdraw.
         if budget is not None and self.count == 0:
             budget.deposits.add_common(now)
         return True, permit
@@ -105,6 +106,7 @@ class ConnectAttempts:
         self.count += 1
         delay, within_budget = self._delay(error, now)
         if delay is not None:
+            # Waiting any shorter would only be rejected again.
             delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
         self.emit_failure(failure, error, wait_for=delay)
         if delay is None:
@@ -146,6 +148,7 @@ class ConnectAttempts:
             return None, True
         delay = schedule.delay(self._state)
         if budget is not None and not budget.withdraw(now):
+            # The stream goes on without budget, at the slowest pace of its policy.
             return max(delay, retry.backoff.max), False
         return delay, True
 

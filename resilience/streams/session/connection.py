@@ -77,6 +77,7 @@ class Connection:
     def open(self, now: float) -> None:
         """Record that the connection is open."""
         self.opened_at = now
+        # A new heartbeat: the silence before the connection was open proves nothing.
         self.heartbeat = Heartbeat(self._limits, now)
 
     def login(self, at: float, now: float) -> None:
@@ -119,6 +120,7 @@ class Connection:
             steps.append(Send(self.number, self._dialect.ping))
         while self._can_send_queued and self._frame_at(now) <= now:
             text, request = self._outbox.popleft()
+            # A request whose caller was cancelled is skipped without using up a frame of the limit.
             if request is None or not request.done:
                 self._frame_window.take(now)
                 steps.append(Send(self.number, text, request))
@@ -164,6 +166,7 @@ class Connection:
     def _subscribe_frame(self, wanted: Wanted, now: float) -> str:
         """Return the frame that requests what is missing; else an empty string."""
         ids: list[Hashable] = self.subscriptions.missing(wanted)
+        # `take` counts only if it returns an instant that is not in the future.
         if not ids or self._subscribe_window.take(now) > now:
             return ""
         args = [wanted[id_] for id_ in ids]

@@ -40,6 +40,7 @@ class ConnectionSet(StreamState):
     def open_connection(self, now: float, *, replacing: bool = False) -> list[Step]:
         """Open a connection, or schedule the attempt if the breaker or the connect limit does not admit one yet."""
         admitted_at = max(self.connect_window.ready_at(now), self.attempts.ready_at(now))
+        # The breaker is asked last: a permit that is not used at once would have to be returned.
         admitted, permit = self.attempts.begin(now) if admitted_at <= now else (False, None)
         if not admitted:
             next_try = max(admitted_at, now + _POLL_INTERVAL)
@@ -63,6 +64,7 @@ class ConnectionSet(StreamState):
         connection.open(now)
         steps: list[Step] = []
         if connection is self.active:
+            # A venue numbers the updates of each connection separately.
             self.sequence.clear()
             steps.append(self.notice_event("reconnected" if self._was_open else "open", number))
             self._was_open = True
@@ -86,6 +88,7 @@ class ConnectionSet(StreamState):
         a connection has opened the address is known to be right, so later failures are retried.
         """
         failure = failure or self.attempts.classify(error)
+        # The breaker counts failures of the service; a wrong key or clock is ours.
         counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
         steps = self._close(connection, succeeded=False if counts else None, error=error)
         if self.retiring.pop(connection.number, None) is not None:
@@ -135,6 +138,7 @@ class ConnectionSet(StreamState):
         buffers minutes later, when its caller already takes it for lost.
         """
         self.connections.pop(connection.number, None)
+        # An attempt that became live is settled already.
         if connection.live_at is None:
             self.attempts.settle(connection.permit, connection.started_at, succeeded=succeeded, error=error)
         hard = any(request.sent for request in connection.requests.values())
@@ -166,6 +170,7 @@ class ConnectionSet(StreamState):
                 steps += self._became_live(connection, now)
             steps += connection.next_frames(self.wanted, now)
         active = self.active
+        # Until then the new connection may still deliver what the old one delivered before it was closed.
         if self.successor is None and not self.retiring and self._overlap_until <= now:
             self.duplicate_filter = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:

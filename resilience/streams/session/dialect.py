@@ -83,6 +83,7 @@ class Dialect(Protocol):
 
 def fitting_count(args: Sequence[Arg], write: Callable[[Sequence[Arg]], str], limit: int) -> int:
     """Return how many of the first args fit into one frame of `limit` bytes; at least 1."""
+    # Even one arg may be longer than the limit; only the venue can say whether it accepts that.
     count = 1
     while count < len(args) and len(write(args[: count + 1]).encode()) <= limit:
         count += 1

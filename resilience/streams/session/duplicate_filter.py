@@ -27,6 +27,7 @@ class DuplicateFilter:
         """Return False if another connection delivered this update; the same connection may repeat one."""
         data = message.body.get("data")
         key = message.id, message.snapshot, json.dumps(data, sort_keys=True, default=str)
+        # The first connection is kept, not a mere mark: on one connection two equal updates are two events.
         first = self._first_connection.setdefault(key, connection)
         if len(self._first_connection) > _MAX_UPDATES:
             self._first_connection.popitem(last=False)

@@ -76,6 +76,7 @@ class Request:
         if self.done:
             return False
         self.sent = True
+        # Before the frame is handed to the system, so that the stamp is never later than the sending.
         self._on_send()
         return True
 

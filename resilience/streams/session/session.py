@@ -32,6 +32,7 @@ class Session(VenueErrors):
 
     def start(self, now: float) -> list[Step]:
         """Start connecting; a session that has ended starts again."""
+        # Already running.
         if self.inactive_state is None:
             return []
         self.inactive_state, self.retry_at = None, now
@@ -120,7 +121,7 @@ class Session(VenueErrors):
         except Exception as error:  # a dialect may raise anything on a malformed frame; none may end the reader
             failure = self.attempts.report(stream_error("malformed_frame"))
             caused = type(error).__name__
-            return [self.exception_event(failure, "drops the frame and goes on", phase="read", caused_by=caused)]
+            return [self.exception_event(failure, "drops the frame and continues", phase="read", caused_by=caused)]
         request = connection.requests.pop(message.request, None) if message.request is not None else None
         if request is not None:
             return self._answer(request, connection, message, now)
@@ -139,6 +140,7 @@ class Session(VenueErrors):
         """
         is_error = message.kind is MessageKind.ERROR
         steps = self.handle_error(connection, message, now, awaited=True) if is_error else []
+        # The connection was kept, so the error concerns this caller only.
         if connection.number in self.connections:
             steps = [step for step in steps if not (isinstance(step, Emit) and step.event == "exception")]
         return [Answer(request, message), *steps, *self.tick(now)]
@@ -167,6 +169,7 @@ class Session(VenueErrors):
         return [Emit("response", message.body), *self.resolve_unnamed(connection)]
 
     def _on_update(self, connection: Connection, message: Message, now: float) -> list[Step]:
+        # The venue sends updates until it has handled the request to unsubscribe.
         if message.id in self.removed:
             return []
         subscription = connection.subscriptions.by_id.get(message.id)
@@ -179,7 +182,7 @@ class Session(VenueErrors):
             connection.subscriptions.renew([message.id], now)
             failure = self.attempts.report(stream_error("sequence_gap"))
             arg = self.wanted.get(message.id)
-            return [self.exception_event(failure, "subscribes to it anew", phase="read", arg=arg)]
+            return [self.exception_event(failure, "subscribes to it again", phase="read", arg=arg)]
         return [Emit("update", message.body, message.id)] if verdict == "next" else []
 
     def fetch_failed(self, error: BaseException, attempt: int) -> StreamFailure:
@@ -189,7 +192,7 @@ class Session(VenueErrors):
         delay = (
             max(self.attempts.max_delay(attempt, _MIN_FETCH_DELAY), failure.retry_after or 0.0) if retryable else None
         )
-        text = f"asks again in {delay:.3g} s" if delay is not None else "goes on without what was missed"
+        text = f"asks again in {delay:.3g} s" if delay is not None else "continues without the missed updates"
         details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__}
         return stream_failure(failure, wait_for=delay, action_text=text, **details)
 

@@ -117,6 +117,7 @@ class StreamState:
 
     def unix_time(self, instant: float) -> float:
         """Return the Unix time of a monotonic instant."""
+        # Both clocks are read now: an instant of the past may be from before a step of the wall clock.
         return self.clock.time() - (self.clock.monotonic() - instant)
 
     def notice_event(self, event: str, number: int = 0, delay: float | None = None) -> Emit:
@@ -125,6 +126,7 @@ class StreamState:
 
     def exception_event(self, failure: Failure, text: str, delay: float | None = None, **details: Any) -> Emit:
         """Return the step that emits a failure; `text` says what the client does, `{delay}` in it is in seconds."""
+        # `text` is ours and never contains the venue's message, so `format` is safe.
         action_text = text.format(delay=delay or 0.0)
         action = self.attempts.action(failure)
         details |= {"action_text": action_text, "action": action, "socket": self.name, "wait_for": delay}

@@ -101,6 +101,7 @@ class Gap:
 
 def stream_failure(failure: Failure, **details: Any) -> StreamFailure:
     """Return a `StreamFailure` with the fields of `failure` and these details; secrets are removed from `message`."""
+    # `asdict` would copy the nested failures of batch items as mappings.
     known = {item.name: getattr(failure, item.name) for item in fields(Failure)}
     if details.get("message"):
         details["message"] = redact(str(details["message"]))[:_MAX_MESSAGE]

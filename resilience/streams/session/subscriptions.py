@@ -50,6 +50,7 @@ class Subscriptions:
         """Remove these and request them again: the venue would reject a second request alone as a duplicate."""
         for id_ in ids:
             subscription = self.by_id.get(id_)
+            # One that is leaving is requested again anyway, once its removal is acknowledged.
             if subscription is not None and subscription.state != "leaving":
                 self._renewing.add(id_)
                 subscription.since = now

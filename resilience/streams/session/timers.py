@@ -43,6 +43,7 @@ def wake_at(socket: ConnectionSet) -> float:
     for connection in socket.connections.values():
         if connection.number not in socket.retiring:
             instants += [_overdue_at(socket, connection), connection.next_frame_at(socket.wanted)]
+    # Needed only after a failure: reaching this age restarts the backoff.
     if socket.attempts.count and active is not None and active.live_at is not None:
         instants.append(active.live_at + socket.limits.steady_after)
     return min(instants)
@@ -104,6 +105,7 @@ def _resend_unanswered(socket: ConnectionSet, connection: Connection, now: float
         socket.exception_event(error.failure, ACTIONS["none"].text, **error.details) for error in unnamed
     ]
     connection.unanswered_rounds += 1
+    # If others are live the connection works, and one silent subscription must not cost them theirs.
     if connection.unanswered_rounds > 1 and not subscriptions.any_live():
         return steps + socket.drop(connection, stream_error("no_answer"), now)
     subscriptions.renew(late, now)

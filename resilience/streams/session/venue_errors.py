@@ -104,6 +104,7 @@ class VenueErrors(ConnectionSet):
         """Return the action for an error, or a stronger one if it repeats."""
         if action.once:
             self.once_counts[failure.code] += 1
+            # The same error right after the remedy: the remedy does not help.
             if self.once_counts[failure.code] > 1:
                 retryable = failure.category is Category.RETRYABLE
                 return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]
@@ -131,7 +132,9 @@ def _hold(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     delay = error.failure.retry_after or socket.attempts.max_delay(connection.holds, _MIN_HOLD)
     if error.id is not None:
         connection.subscriptions.forget([error.id])
+    # From here on nothing is sent, pings included, because the venue counts them too.
     connection.hold(now, now + delay)
+    # The login was rejected like everything else; its time to be answered starts after the pause.
     if connection.login_at is not None:
         connection.login(socket.stamp(), now + delay)
     return [socket.exception_event(error.failure, error.action.text, delay, **error.details)]
@@ -164,6 +167,7 @@ def _relogin(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     if error.id is not None:
         subscriptions.forget([error.id])
     if not _login_pending(connection, error.action):
+        # If the venue closes the connection instead of accepting the login, the cause was emitted already.
         connection.end_reported = True
         if not error.action.once:
             affected = [id_ for id_, item in subscriptions.by_id.items() if error.id is None or item.state == "live"]
