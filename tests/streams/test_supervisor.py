@@ -181,7 +181,8 @@ def test_a_bug_in_a_fetch_is_emitted_once() -> None:
 
     events = run(story, fetch=fetch)
     failed = [value for name, value in events if name == "exception" and value.phase == "fetch_missed"]
-    assert [(one.category.value, one.action_text) for one in failed] == [("fatal", "continues without the missed updates")]
+    (failure,) = failed
+    assert (failure.category.value, failure.action_text) == ("fatal", "continues without the missed updates")
 
 
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest", "latest"])
