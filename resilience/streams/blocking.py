@@ -144,7 +144,7 @@ class BlockingStream:
         """
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("a handler cannot wait for its own thread: begin it in another one")
+            raise RuntimeError("a handler cannot wait for its own thread: call this from another one")
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:

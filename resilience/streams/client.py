@@ -92,7 +92,7 @@ class StreamClient:
         # All sockets are checked before the first subscription changes: the call does everything or nothing.
         for name in by_socket:
             if self._sockets.get(name).session.inactive_state is State.GIVEN_UP:
-                raise RuntimeError(f"the {name} socket has given up: put right what its exception said, then `restart`")
+                raise RuntimeError(f"the {name} socket has given up: fix what its exception said, then call `restart`")
         for name, wanted in by_socket.items():
             supervisor = self._sockets.get(name)
             supervisor.perform(supervisor.session.subscribe(wanted, self._clock.monotonic()))

@@ -254,7 +254,7 @@ def test_a_stream_that_gave_up_can_be_restarted(exchange: Sandbox) -> None:
             log = EventLog(client)
             client.subscribe(ORDERS)
             await log.wait_for("close")
-            with pytest.raises(RuntimeError, match=r"the private socket has given up: put right .* then `restart`"):
+            with pytest.raises(RuntimeError, match=r"the private socket has given up: fix .* then call `restart`"):
                 client.subscribe({**ORDERS, "channel": "fill"})
             client.restart()
             await client.ready()
