@@ -1,8 +1,7 @@
-"""Opens client connections with the `websockets` library, in the form that streams expect.
+"""Opens WebSocket connections with the `websockets` library, in the shape that streams expect.
 
-A connection does nothing by itself: no retries, and no pings, because venues expect theirs as text frames. The only
-importer of `websockets` on the client's side. The library is optional: without it this module can be imported, and
-`require_websockets` says what to install.
+One connection and nothing around it: no reconnecting, and no pings by the library, since exchanges want theirs
+as text. The only importer of `websockets` on the client's side.
 """
 
 from __future__ import annotations
@@ -12,31 +11,34 @@ from collections.abc import Mapping
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
-from ._websockets_extra import require_websockets, websockets_installed
+from ._missing_library import missing_library
 
 try:
     from websockets.asyncio.client import ClientConnection
     from websockets.asyncio.client import connect as _connect
     from websockets.exceptions import ConnectionClosed
-except ModuleNotFoundError:
-    # Only `connect` makes a `Socket`, and it requires the library, so the missing names are never used.
-    if websockets_installed():
+except ModuleNotFoundError as _error:  # an optional library: this module can be imported without it
+    if (_error.name or "").partition(".")[0] != "websockets":
         raise
+    _INSTALLED = False
+else:
+    _INSTALLED = True
 
 __all__ = ["ClosedError", "Socket", "connect", "require_websockets"]
 
-_MAX_FRAME = 16 * 2**20  # bytes; a full order book takes some hundred kB
-_CLOSE_TIMEOUT = 1.0
+MAX_FRAME = 16 * 2**20  # bytes; a full order book takes some hundred kB
+MAX_FRAMES = 16  # read ahead; more stay in the system's buffers, so that the exchange notices a slow reader
+CLOSE_TIMEOUT = 1.0
 _LOG = logging.getLogger("websockets.client.quiet")
-_LOG.setLevel(logging.INFO)  # at DEBUG the library logs frames, and a login contains the credentials
-_MAX_QUEUED = 16  # frames read ahead; more stay in the system's buffers, so that TCP slows the venue down
+_LOG.setLevel(logging.INFO)  # at DEBUG the library logs frames, and a login is one
 
 
 class ClosedError(ConnectionError):
-    """The connection is closed.
+    """The connection has ended.
 
     Attributes:
-        close_code: the code of the other side's close frame; None if it sent none.
+        close_code: the code of the other side's close frame; None if there was none.
+        reason: the text of that frame.
     """
 
     def __init__(self, close_code: int | None = None, reason: str = "") -> None:
@@ -55,48 +57,58 @@ class Socket:
         """Send a text frame.
 
         Raises:
-            ClosedError: the connection is closed.
+            ClosedError: the connection has ended.
         """
         try:
             await self._connection.send(text)
         except ConnectionClosed as error:
-            raise _closed(error) from None
+            raise _closed_error(error) from None
 
     async def receive(self) -> str | bytes:
         """Return the next frame.
 
         Raises:
-            ClosedError: the connection is closed.
+            ClosedError: the connection has ended.
         """
         try:
             return await self._connection.recv()
         except ConnectionClosed as error:
-            raise _closed(error) from None
+            raise _closed_error(error) from None
 
     async def close(self) -> None:
-        """Close the connection; the closing handshake takes at most a second."""
+        """Send a close frame, wait at most a second for the other side's, and close the connection."""
         try:
             await self._connection.close()
         finally:
             self._connection.transport.abort()
 
     def abort(self) -> None:
-        """Reset the connection: data that has not left this machine is discarded."""
+        """Reset the connection: what this machine has not sent yet is dropped."""
         transport = self._connection.transport
         raw = transport.get_extra_info("socket")
         if raw is not None:
-            # SO_LINGER with a timeout of 0 makes `close` send RST and drop the send buffer.
+            # A linger time of 0 makes the close a reset: the system drops its buffer instead of sending it.
             raw.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         transport.abort()
 
 
-async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
-    """Open a connection.
+def require_websockets() -> None:
+    """Check that connections can be opened.
 
     Raises:
-        ModuleNotFoundError: the library is not installed.
-        OSError: no server answers at the URL.
-        websockets.InvalidHandshake: the server rejects the connection.
+        ModuleNotFoundError: `websockets` is missing; the text names the extra that brings it.
+    """
+    if not _INSTALLED:
+        raise missing_library("resilience.streams", library="websockets", extra="streams")
+
+
+async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
+    """Open a connection. There is no time limit: the caller sets one.
+
+    Raises:
+        ModuleNotFoundError: `websockets` is missing.
+        OSError: no connection could be made.
+        websockets.InvalidHandshake: the server rejected the handshake.
     """
     require_websockets()
     connection = await _connect(
@@ -104,14 +116,14 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         additional_headers=dict(headers or {}),
         ping_interval=None,
         open_timeout=None,
-        close_timeout=_CLOSE_TIMEOUT,
-        max_size=_MAX_FRAME,
-        max_queue=_MAX_QUEUED,
+        close_timeout=CLOSE_TIMEOUT,
+        max_size=MAX_FRAME,
+        max_queue=MAX_FRAMES,
         logger=_LOG,
     )
     return Socket(connection)
 
 
-def _closed(error: ConnectionClosed) -> ClosedError:
+def _closed_error(error: ConnectionClosed) -> ClosedError:
     frame = error.rcvd
     return ClosedError(None, "") if frame is None else ClosedError(frame.code, frame.reason)
