@@ -25,7 +25,7 @@ class AsyncBitgetClient(BitgetClientBase):
         <AsyncBitgetClient http://127.0.0.1:8000>
     """
 
-    _rejection_types = transport.REFUSALS
+    _rejection_types = transport.REJECTION_TYPES
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GET request and return the whole envelope.
@@ -58,7 +58,7 @@ class AsyncBitgetClient(BitgetClientBase):
     async def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._prepare_request(method, path, params)
         try:
-            response = await transport.asend(
+            response = await transport.send_async(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
         except Exception as error:

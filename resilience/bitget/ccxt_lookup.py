@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.call.reconcile import Found, NotFound
-from ..integrations.ccxt.exchange_support import Drawn, Handle
+from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
 from .ccxt_account_type import needs_account_type
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async
 from .operations import BY_PATH, Operation, order_result
@@ -16,44 +16,44 @@ from .operations import BY_PATH, Operation, order_result
 __all__ = ["CCXT_OPERATIONS", "ccxt_reconciler"]
 
 
-def ccxt_reconciler(handle: Handle, wrapped: Any) -> Callable[[Any], Any]:
+def ccxt_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
     """Return the function that looks up an uncertain write.
 
     Args:
-        handle: prepares the request of a call again, without sending it.
+        exchange: prepares the request of a call again, without sending it.
         wrapped: the wrapped exchange, through which the queries are sent.
     """
-    return _async_reconciler(handle, wrapped) if handle.asynchronous else _sync_reconciler(handle, wrapped)
+    return _async_reconciler(exchange, wrapped) if exchange.asynchronous else _sync_reconciler(exchange, wrapped)
 
 
-def _sync_reconciler(handle: Handle, wrapped: Any) -> Callable[[Any], Any]:
+def _sync_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
     def reconcile(call: Any) -> Any:
         # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
-        if not handle.engine.markets:
+        if not exchange.engine.markets:
             wrapped.load_markets()
-        if needs_account_type(handle.engine):
-            handle.engine.handle_uta_and_params({}, call.operation)
-        request = handle.draw(call)
+        if needs_account_type(exchange.engine):
+            exchange.engine.handle_uta_and_params({}, call.operation)
+        request = exchange.dry_run(call)
         lookup = _lookup_for(request, call)
         if lookup is None:
             return _unknown_outcome()
-        return _as_ccxt(handle.engine, request, call, run_lookup(lookup, _query_function(wrapped)))
+        return _as_ccxt(exchange.engine, request, call, run_lookup(lookup, _query_function(wrapped)))
 
     return reconcile
 
 
-def _async_reconciler(handle: Handle, wrapped: Any) -> Callable[[Any], Any]:
+def _async_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
     async def reconcile(call: Any) -> Any:
         # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
-        if not handle.engine.markets:
+        if not exchange.engine.markets:
             await wrapped.load_markets()
-        if needs_account_type(handle.engine):
-            await handle.engine.handle_uta_and_params({}, call.operation)
-        request = await handle.draw(call)
+        if needs_account_type(exchange.engine):
+            await exchange.engine.handle_uta_and_params({}, call.operation)
+        request = await exchange.dry_run(call)
         lookup = _lookup_for(request, call)
         if lookup is None:
             return _unknown_outcome()
-        return _as_ccxt(handle.engine, request, call, await run_lookup_async(lookup, _query_function(wrapped)))
+        return _as_ccxt(exchange.engine, request, call, await run_lookup_async(lookup, _query_function(wrapped)))
 
     return reconcile
 
@@ -65,7 +65,7 @@ def _query_function(wrapped: Any) -> Callable[[str, dict[str, Any]], Any]:
     return ask
 
 
-def _as_ccxt(engine: Any, request: Drawn, call: Any, answer: Found | NotFound) -> Found | NotFound:
+def _as_ccxt(engine: Any, request: PreparedRequest, call: Any, answer: Found | NotFound) -> Found | NotFound:
     """Return the answer of a lookup with the order in the form that the call itself returns."""
     if not isinstance(answer, Found):
         return answer
@@ -79,7 +79,7 @@ def _as_ccxt(engine: Any, request: Drawn, call: Any, answer: Found | NotFound) -
     return replace(answer, value=engine.parse_order(order, market))
 
 
-def _lookup_for(request: Drawn, call: Any) -> OrderLookup | None:
+def _lookup_for(request: PreparedRequest, call: Any) -> OrderLookup | None:
     """Return the lookup for a request, or None if Bitget offers no way to look up such a write.
 
     Raises:

@@ -15,14 +15,14 @@ from typing import Any, Literal
 from .._core.call.context import current_call
 from .._core.call.reconcile import Fence
 from .._core.classify.evidence import code_of
-from ..integrations.ccxt.exchange_support import Handle
-from ..integrations.ccxt.method_names import Kind
+from ..integrations.ccxt.exchange_support import WrappedExchange
+from ..integrations.ccxt.method_names import MethodInfo
 from .ccxt_account_type import bitget_rule, methods
 from .ccxt_lookup import CCXT_OPERATIONS, ccxt_reconciler
 from .operations import BY_PATH
 from .server_clock import ServerClock
 
-__all__ = ["methods", "venue"]
+__all__ = ["BitgetExchangeSupport", "exchange_support", "methods"]
 
 _CREATE_KEY = "params.clientOrderId|clientOid"
 _EDIT_KEY = "params.newClientOid|newClientOrderId"
@@ -37,28 +37,28 @@ class BitgetExchangeSupport:
 
     reads_by_get = True
 
-    def __init__(self, handle: Handle) -> None:
-        self._handle = handle
+    def __init__(self, exchange: WrappedExchange) -> None:
+        self._exchange = exchange
         self._clock = ServerClock(time.time)
         self._measured = False
 
-    def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
-        """Return fields of `OperationInfo` for an operation, beyond what its name says."""
+    def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
+        """Return fields of `OperationInfo` for a method, beyond what its name says."""
         fields: dict[str, Any] = {"can_resync_clock": True, "signs": True, "fence": Fence()}
-        known = CCXT_OPERATIONS.get(kind.operation.replace("_", "").lower())
+        known = CCXT_OPERATIONS.get(method.operation.replace("_", "").lower())
         if known is not None:
             fields["idempotent"] = known.idempotent
             fields["sends_window"] = known.sends_window
             fields["key"] = f"params.{known.key}" if known.key else None
-        elif kind.key is not None:
+        elif method.key is not None:
             fields["key"] = _CREATE_KEY
-        elif kind.operation in _EDITS:
+        elif method.operation in _EDITS:
             fields["key"] = _EDIT_KEY
-        elif kind.operation not in _CANCELS:
+        elif method.operation not in _CANCELS:
             return fields
-        return fields | {"reconcile": ccxt_reconciler(self._handle, wrapped)}
+        return fields | {"reconcile": ccxt_reconciler(self._exchange, wrapped)}
 
-    def prepared(self, method: str, path: str, params: Any) -> Any:
+    def prepare_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to send, with the key under Bitget's name and the receive window of the policy.
 
         Raises:
@@ -82,7 +82,7 @@ class BitgetExchangeSupport:
             )
         if known.sends_window and call is not None and call.window is not None and 0 < call.window < 60:
             # Bitget measures the window from `requestTime`, so it is the same clock as the signature's stamp.
-            stamp = int(self._handle.engine.nonce())
+            stamp = int(self._exchange.engine.nonce())
             sent |= {"requestTime": str(stamp), "receiveWindow": str(int(call.window * 1000))}
         return sent
 
@@ -96,12 +96,12 @@ class BitgetExchangeSupport:
         # ccxt's own nonce follows the user's `adjustForTimeDifference`, so it is kept until Bitget rejects a stamp.
         return int(self._clock.now() * 1000) if self._measured else own
 
-    def refused(self, body: str, began: float) -> bool:
+    def learn_rejection(self, body: str, sent_at: float) -> bool:
         """Measure the exchange's clock from a response that rejects a stamp.
 
         Args:
             body: the response.
-            began: monotonic instant at which its request was sent.
+            sent_at: monotonic instant at which its request was sent.
 
         Returns:
             True if a stamp was rejected and the response does not contain the time.
@@ -114,19 +114,21 @@ class BitgetExchangeSupport:
         # The length is checked first: `int` of a very long string of digits is quadratic, and raises above 4,300.
         if not milliseconds.isdecimal() or len(milliseconds) >= 20 or int(milliseconds) == 0:
             return True
-        self.told(int(milliseconds), began)
+        self.learn_time(int(milliseconds), sent_at)
         return False
 
-    def told(self, at: Any, began: float) -> None:
-        """Set the exchange's clock: `at` is its time in milliseconds, `began` when the request was sent (monotonic)."""
-        self._clock.measure(int(at) / 1000, began)
+    def learn_time(self, milliseconds: Any, sent_at: float) -> None:
+        """Set the exchange's clock from the response to a request that was sent at a monotonic instant."""
+        self._clock.measure(int(milliseconds) / 1000, sent_at)
         self._measured = True
 
-    def doubt(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
+    def find_problem(
+        self, method: str, path: str, response: Any
+    ) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Return why a response with a success status is not a success, or None if it is one."""
-        if not isinstance(answer, Mapping) or "code" not in answer:
+        if not isinstance(response, Mapping) or "code" not in response:
             return "unreadable", "the response has no code"
-        data = answer.get("data")
+        data = response.get("data")
         fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
         if fields.get("failureList"):
             return "partial", "a part failed"
@@ -139,9 +141,9 @@ class BitgetExchangeSupport:
         return None
 
 
-def venue(handle: Handle) -> BitgetExchangeSupport:
+def exchange_support(exchange: WrappedExchange) -> BitgetExchangeSupport:
     """Return what is known of Bitget, for an exchange that is being wrapped."""
-    return BitgetExchangeSupport(handle)
+    return BitgetExchangeSupport(exchange)
 
 
 def _parse(body: str) -> Mapping[str, Any]:

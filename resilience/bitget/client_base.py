@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from .._core.call.context import CurrentCall, current_call
 from .._core.classify.evidence import get
-from ..integrations._http_rules import Answer
+from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import REDACTED
 from .envelope import read_envelope
 from .errors import BitgetApiError
@@ -140,7 +140,7 @@ class BitgetClientBase(PolicyView):
             if headers is not None and name in headers:
                 headers[name] = REDACTED
 
-    def _read_response(self, request: SignedRequest, response: Answer) -> dict[str, Any]:
+    def _read_response(self, request: SignedRequest, response: HttpResponse) -> dict[str, Any]:
         """Return the envelope of a success; set the clock if a stamp was rejected and the response has the time.
 
         Raises:

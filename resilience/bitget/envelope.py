@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..integrations._http_rules import Answer
+from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import redact_registered
 from .errors import BitgetApiError
 
@@ -20,7 +20,7 @@ _MAX_DEPTH = 32
 _MAX_TEXT = 2000  # bytes of an unreadable response that the error keeps
 
 
-def read_envelope(response: Answer, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
+def read_envelope(response: HttpResponse, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
     """Return the envelope of a success.
 
     Args:
@@ -52,7 +52,7 @@ def read_envelope(response: Answer, options: Mapping[str, Any], *, needs: Sequen
     return body
 
 
-def _check_data(response: Answer, options: Mapping[str, Any], body: dict[str, Any], needs: Sequence[str]) -> None:
+def _check_data(response: HttpResponse, options: Mapping[str, Any], body: dict[str, Any], needs: Sequence[str]) -> None:
     """Check that `data` reports a full success.
 
     Raises:
@@ -100,7 +100,7 @@ def _redact(value: Any, depth: int = 0) -> Any:
     return [_redact(item, depth + 1) for item in value] if isinstance(value, list) else value
 
 
-def _partial_error(response: Answer, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
+def _partial_error(response: HttpResponse, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
     """Return the error of a batch of which a part failed: the rest was executed."""
     items = [item for item in failures if isinstance(item, dict)] if isinstance(failures, list) else []
     first: dict[str, Any] = items[0] if items else {}
@@ -121,7 +121,7 @@ def _partial_error(response: Answer, options: Mapping[str, Any], body: Any, fail
 
 
 def _error(
-    response: Answer,
+    response: HttpResponse,
     options: Mapping[str, Any],
     body: Any,
     *,

@@ -28,7 +28,7 @@ class BitgetClient(BitgetClientBase):
         <BitgetClient http://127.0.0.1:8000>
     """
 
-    _rejection_types = transport.REFUSALS
+    _rejection_types = transport.REJECTION_TYPES
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GET request and return the whole envelope.
@@ -90,7 +90,7 @@ class BitgetClient(BitgetClientBase):
     def _adopt_session(self, session: Any) -> Any:
         # urllib3 retries beneath `requests`, where neither the stamp nor the lookup can be renewed.
         for adapter in getattr(session, "adapters", {}).values():
-            transport.without_retries(adapter)
+            transport.disable_retries(adapter)
         return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
