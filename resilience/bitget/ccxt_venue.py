@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from .._core.call.context import current_call
 from .._core.call.reconcile import Fence, Found, NotFound
-from .._core.classify.evidence import code_of
+from .._core.classify.code_and_status import code_of
 from ..integrations.ccxt.exchange_support import Drawn, Handle
 from ..integrations.ccxt.method_names import Kind
 from .ccxt_account_type import methods, rule_of, undecided

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from .._core.call.context import CurrentCall, current_call
 from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
-from .._core.classify.evidence import get
+from .._core.classify.attributes import get
 from ..config.codes.code_tables import CodeRegistry
 from ..integrations._http_rules import Answer
 from ..integrations._order_lanes import lane_of

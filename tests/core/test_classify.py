@@ -155,6 +155,12 @@ def test_bugs_of_the_program_are_fatal(bug: Exception) -> None:
     assert (found.category, found.code) == (Category.FATAL, "program_error")
 
 
+def test_a_bug_is_fatal_without_any_table() -> None:
+    """A classifier that has no row for bugs knows them all the same."""
+    found = Classifier([]).classify(TypeError("x"))
+    assert (found.category, found.code, found.executed) == (Category.FATAL, "program_error", "maybe")
+
+
 @pytest.mark.parametrize(
     ("status", "category", "executed"),
     [

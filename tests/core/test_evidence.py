@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.classify.evidence import (
-    Evidence,
-    around,
-    causes_of,
-    code_of,
-    failed_items,
-    gather_evidence,
-    json_body,
-    text_of,
-)
+from resilience._core.classify.attributes import text_of
+from resilience._core.classify.batch_items import failed_items
+from resilience._core.classify.bodies import json_body
+from resilience._core.classify.code_and_status import code_of
+from resilience._core.classify.error_chain import causes_of, contexts_of
+from resilience._core.classify.evidence import Evidence, gather_evidence
 from resilience._core.policy.codes import Envelope, ItemList
 
 
@@ -283,7 +279,8 @@ class Worded(Exception):
 
 def test_what_raises_tells_nothing() -> None:
     """The rest of the object is read all the same."""
-    assert gather_evidence(Shape(headers=Broken(), status=500), ["code"]) == Evidence(status=500)
+    evidence = gather_evidence(Shape(headers=Broken(), status=500), ["code"])
+    assert evidence._replace(class_names=()) == Evidence(status=500)
     assert gather_evidence(Hostile("40010"), ["code"]).code == "40010"
     assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
 
@@ -328,12 +325,12 @@ def test_where_an_error_came_from() -> None:
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
     one = Shape(1, argument, cause, reason=reason)
     one.__cause__, one.__context__ = cause, context
-    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [])
+    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [])
     one.__suppress_context__ = False
-    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [context])
+    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [context])
     older = Shape("older")
     context.__context__, older.__context__ = older, one
-    assert around(causes_of(one)) == [context, older]
+    assert contexts_of(causes_of(one)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert causes_of(group) == [group, member, cause]
     assert causes_of(Shape(1, 2, 3, 4, argument))[1:] == []
