@@ -9,8 +9,9 @@ import pytest
 import tenacity
 
 from resilience import Pipeline, Policies, Policy, PolicyError
+from resilience._core.policy.backoff import bounds
 from resilience._core.policy.sections import BackoffSettings, RetrySettings
-from resilience._core.stages.retry import Schedule, bounds
+from resilience._core.stages.retry import Schedule
 from resilience.testing import FakeClock
 
 

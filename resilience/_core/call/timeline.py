@@ -10,9 +10,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from ..policy.backoff import bounds
 from ..policy.policy import Policy
 from ..policy.sections import NO_VALUE, ReconcileSettings
-from ..stages.retry import bounds
 from .operation_info import OperationInfo, fence_of
 
 __all__ = ["MOST_SHOWN", "around", "attempts_of", "timeline", "waits_of"]

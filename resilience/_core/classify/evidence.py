@@ -86,7 +86,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         code = code_from_words(source, read, text)
         if code is None and status is None:
             status = status_from_text(text)
-    class_names = _class_names(type(source))
+    class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
@@ -125,5 +125,5 @@ def _is_from_parser(source: object, class_names: tuple[str, ...]) -> bool:
     """Tell whether an error, or its cause (aiohttp wraps its parser's), was raised by a client's own parser."""
     if not _PARSER_CLASSES.isdisjoint(class_names):
         return True
-    cause = get(source, "__cause__")
-    return cause is not None and not _PARSER_CLASSES.isdisjoint(_class_names(type(cause)))
+    cause: object = get(source, "__cause__")
+    return cause is not None and not _PARSER_CLASSES.isdisjoint(_class_names(type(cause)))  # type: ignore[arg-type]  # as above
