@@ -33,7 +33,7 @@ def fall_back_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
                 raise
         if covering is None:
             return result
-        return rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
+        return rules.call(_told(plan, args, kwargs)) if covering.from_function and rules.call else covering.value
 
     return covered
 
@@ -52,8 +52,8 @@ def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
                 raise
         if covering is None:
             return result
-        value = rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
-        return await value if covering.asked and hasattr(value, "__await__") else value
+        value = rules.call(_told(plan, args, kwargs)) if covering.from_function and rules.call else covering.value
+        return await value if covering.from_function and hasattr(value, "__await__") else value
 
     return covered
 

@@ -77,7 +77,7 @@ class BreakerPool:
         self._watch(lambda watchers: (*watchers, watcher))
 
         def unsubscribe() -> None:
-            watcher.over = True
+            watcher.removed = True
             self._watch(lambda watchers: tuple(one for one in watchers if one is not watcher))
 
         return unsubscribe
@@ -100,7 +100,7 @@ class BreakerPool:
 
     def _forget(self) -> None:
         """Forget the oldest closed breakers that were not used since the last look, or else the oldest closed one."""
-        closed = {name: breaker.mark() for name, breaker in self._kept.items() if breaker.state == "closed"}
+        closed = {name: breaker.activity() for name, breaker in self._kept.items() if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed
         for name in idle[: max(1, self._most // 8)] or list(islice(closed, 1)):

@@ -45,7 +45,7 @@ class Model:
         if len(self.waiting) >= QUEUE:
             lowest = min(PRIORITY[other] for _, other in self.waiting)
             if lowest >= PRIORITY[lane]:
-                return "away", None
+                return "rejected", None
             away = max(number for number, other in self.waiting if PRIORITY[other] == lowest)
             self.waiting = [one for one in self.waiting if one[0] != away]
         self.waiting.append((number, lane))
@@ -92,7 +92,7 @@ class Slots(RuleBasedStateMachine):
                 self.dead.add(number)
         if away is not None:
             _, shed = self.waiters.pop(away)
-            assert shed.state == "away"
+            assert shed.state == "rejected"
             assert self.admission.settle(shed) is None
 
     def wake(self, number: int) -> None:
@@ -126,7 +126,7 @@ class Slots(RuleBasedStateMachine):
                 lane, waiter = self.waiters.pop(number)
                 if number in self.dead:
                     self.model.running.remove(lane)
-                    assert waiter.state == "over"
+                    assert waiter.state == "settled"
                 else:
                     slot = self.admission.settle(waiter)
                     assert slot is not None
@@ -155,9 +155,9 @@ def test_entries_are_shed_first() -> None:
     woken: list[str] = []
     assert admission.try_enter("") is not None
     first, second = (admission.join_queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
-    assert admission.join_queue("", lambda: woken.append("third")).state == "away"
+    assert admission.join_queue("", lambda: woken.append("third")).state == "rejected"
     cancel = admission.join_queue("cancel", lambda: woken.append("cancel"))
-    assert (first.state, second.state, cancel.state) == ("waiting", "away", "waiting")
+    assert (first.state, second.state, cancel.state) == ("waiting", "rejected", "waiting")
     assert woken == ["second"]
 
 

@@ -330,7 +330,7 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
         ({"state": "ajar"}, "state: expected one of closed, open, half-open, got 'ajar'"),
         ({"state": ["open"]}, "state: expected one of"),
         ({"isolated": 1}, "isolated: expected true or false"),
-        ({"isolated": True, "state": "closed"}, "isolated: a breaker that is closed cannot be"),
+        ({"isolated": True, "state": "closed"}, "isolated: a closed breaker cannot be isolated"),
         ({"left": -1}, "left: expected seconds"),
         ({"left": float("nan")}, "left: expected seconds"),
         ({"open_for": "1s"}, "open_for: expected seconds"),
@@ -359,7 +359,7 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(change: dict[str, A
     ours = breaker(window="5 calls", consecutive=3)
     ours.failed(ours.generation, 0.0)
     before = ours.export()
-    with pytest.raises(ValueError, match="no breaker's state: ") as caught:
+    with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
         ours.restore({**before, **change})
     assert message in str(caught.value)
     assert ours.export() == before
@@ -369,7 +369,7 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(change: dict[str, A
 def test_what_is_no_mapping_or_lacks_a_part_is_refused() -> None:
     """A list, or half a state."""
     ours = breaker()
-    with pytest.raises(ValueError, match="a breaker's state is a mapping, not a list"):
+    with pytest.raises(ValueError, match="a breaker's state must be a mapping, not a list"):
         ours.restore([])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"version is missing; state is missing"):
         ours.restore({})

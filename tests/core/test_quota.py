@@ -49,8 +49,8 @@ class Line(RuleBasedStateMachine):
             self.went(weight)
         elif waits:
             queue_ticket = self.rate_window.queue(self.now, weight)
-            assert queue_ticket.at >= at
-            assert all(queue_ticket.at >= one.at for one in self.waiting)
+            assert queue_ticket.ready_at >= at
+            assert all(queue_ticket.ready_at >= one.ready_at for one in self.waiting)
             self.waiting.append(queue_ticket)
 
     @precondition(lambda self: self.rate_window.fast_path)
@@ -71,7 +71,7 @@ class Line(RuleBasedStateMachine):
             self.waiting.remove(queue_ticket)
             self.went(queue_ticket.weight)
         else:
-            assert queue_ticket.at == at > self.now
+            assert queue_ticket.ready_at == at > self.now
 
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 20))
@@ -122,35 +122,35 @@ def test_waiters_leave_first_come_first_served() -> None:
     rate_window = RateWindow(2, 1.0)
     assert [rate_window.take(0.0), rate_window.take(0.0)] == [0.0, 0.0]
     turns = [rate_window.queue(0.0, 1) for _ in range(5)]
-    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
+    assert [queue_ticket.ready_at for queue_ticket in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
     assert rate_window.ready_at(0.5) == 3.0
     assert not rate_window.fast_path
 
 
-def test_a_newcomer_plans_behind_the_line() -> None:
+def test_a_newcomer_plans_behind_the_tickets() -> None:
     """Its instant leaves room for those before it, whatever they are worth."""
     rate_window = RateWindow(4, 1.0)
     for at in (0.0, 0.2, 0.4, 0.6):
         rate_window.take(at)
-    assert rate_window.queue(0.7, 1).at == 1.0
+    assert rate_window.queue(0.7, 1).ready_at == 1.0
     assert rate_window.ready_at(0.7) == 1.2
     assert rate_window.ready_at(0.7, 2) == 1.4
-    assert rate_window.queue(0.7, 3).at == 1.6
+    assert rate_window.queue(0.7, 3).ready_at == 1.6
     assert rate_window.ready_at(0.7) == 2.0
 
 
-def test_nobody_overtakes_the_line() -> None:
+def test_nobody_overtakes_the_tickets() -> None:
     """A send was given back: the newcomer's instant is still not before that of who waits."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     queue_ticket = rate_window.queue(0.0, 1)
     rate_window.undo(0.0, 1)
-    assert (queue_ticket.at, rate_window.ready_at(0.5)) == (1.0, 2.0)
+    assert (queue_ticket.ready_at, rate_window.ready_at(0.5)) == (1.0, 2.0)
     heavy = RateWindow(4, 1.0)
     heavy.take(0.0, 4)
     queue_ticket = heavy.queue(0.0, 1)
     heavy.undo(0.0, 2)
-    assert (queue_ticket.at, heavy.ready_at(0.5)) == (1.0, 1.0)
+    assert (queue_ticket.ready_at, heavy.ready_at(0.5)) == (1.0, 1.0)
 
 
 def test_who_gives_up_makes_room_for_newcomers() -> None:
@@ -192,7 +192,7 @@ def test_a_hold_off_moves_the_line_and_keeps_its_order() -> None:
     rate_window.take(0.0)
     first, second = rate_window.queue(0.0, 1), rate_window.queue(0.0, 1)
     rate_window.hold(0.5, 5.0)
-    assert (first.at, second.at) == (5.0, 6.0)
+    assert (first.ready_at, second.ready_at) == (5.0, 6.0)
     assert rate_window.ready_at(0.5) == 7.0
     rate_window.hold(0.5, 3.0)
     assert rate_window.held_until == 5.0
@@ -282,7 +282,7 @@ def test_somebody_else_is_faster() -> None:
 def test_one_window_without_room_takes_nothing_inline() -> None:
     """What a driver pays without the lock is all or nothing, and nothing where an attempt is worth more than one."""
     both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
-    assert both.plain is None
+    assert both.single_window is None
     assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
     assert [one.left(5.0) for one in both.entries] == [1, 0]
     assert not quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
@@ -347,15 +347,15 @@ def test_other_settings_forget_no_send() -> None:
 def test_remaining_only_tightens() -> None:
     """Others use the key too: what they have used is used, and a larger number is not believed."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    one.told(0.0, remaining=3)
+    one.report_limits(0.0, remaining=3)
     assert one.entries[0].left(0.0) == 3
-    one.told(0.0, remaining=8)
+    one.report_limits(0.0, remaining=8)
     assert one.entries[0].left(0.0) == 3
     rate_window = RateWindow(2, 1.0)
     rate_window.take(0.5)
     rate_window.drain(0.9, -5)
     assert rate_window.left(1.5) == 1
-    one.told(0.5, remaining=0, resets_in=2.0)
+    one.report_limits(0.5, remaining=0, resets_in=2.0)
     assert (one.entries[0].left(2.4), one.entries[0].left(2.5)) == (0, 10)
 
 
@@ -363,22 +363,22 @@ def test_each_word_finds_its_window() -> None:
     """By the window's length, by its limit, else the first entry, which is the closest."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     second, minute = both.entries
-    both.told(0.0, used=590, window=60)
+    both.report_limits(0.0, used=590, window=60)
     assert (second.left(0.0), minute.left(0.0)) == (10, 10)
-    both.told(0.0, limit=600, remaining=4)
+    both.report_limits(0.0, limit=600, remaining=4)
     assert (second.left(0.0), minute.left(0.0)) == (10, 4)
-    both.told(0.0, remaining=9)
+    both.report_limits(0.0, remaining=9)
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
-    both.told(0.0, remaining=5, window=3600)
+    both.report_limits(0.0, remaining=5, window=3600)
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
 
 
 def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
     """The closest where it is none of ours; and an attempt of no told weight is worth one."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
-    both.told(0.0, remaining=0, resets_in=2, window=3600)
+    both.report_limits(0.0, remaining=0, resets_in=2, window=3600)
     assert [one.held_until for one in both.entries] == [2.0, -inf]
-    both.told(0.0, remaining=0, resets_in=3, window=60)
+    both.report_limits(0.0, remaining=0, resets_in=3, window=60)
     assert [one.held_until for one in both.entries] == [2.0, 3.0]
     assert both.weights((), {}) == (1, 1)
 
@@ -388,18 +388,18 @@ def test_a_hold_off_holds_every_window() -> None:
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
     assert [one.held_until for one in both.entries] == [1.0, -inf]
-    both.told(0.0, hold=7.0)
+    both.report_limits(0.0, hold=7.0)
     assert [one.held_until for one in both.entries] == [7.0, 7.0]
 
 
 def test_a_reserve_is_drained_last() -> None:
     """What the API has left goes to urgent lanes first."""
     one = quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
-    one.told(0.0, remaining=3)
+    one.report_limits(0.0, remaining=3)
     quota = one.entries[0]
     assert quota.reserved is not None
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (1, 2)
-    one.told(0.0, remaining=1)
+    one.report_limits(0.0, remaining=1)
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (0, 1)
 
 
@@ -410,7 +410,7 @@ _NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5),
 def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
     """Whatever is told, nothing raises, and the limit is never exceeded."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    one.told(0.0, **told)
+    one.report_limits(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
 
 
@@ -457,7 +457,7 @@ def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> Non
     """Any value at all: nothing raises, here or where it is told."""
     one = quotas(QuotaSettings(rate=10, burst=10))
     for told in limits_in(headers, now):
-        one.told(0.0, **told)
+        one.report_limits(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
 
 

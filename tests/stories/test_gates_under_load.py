@@ -44,8 +44,8 @@ def idle(made: Policies) -> bool:
     """Tell whether nobody runs or waits, and no turn, permit or hold is left."""
     pipeline = made.pipeline("p")
     lanes = pipeline.describe()["admission"]["lanes"]
-    lines = [quota.common._line for quota in made._shared.limits._quotas.values()]
-    permits = pipeline.breaker is not None and pipeline.breaker._permits
+    lines = [quota.common._tickets for quota in made._shared.limits._quotas.values()]
+    permits = 0 if pipeline.breaker is None else pipeline.breaker.describe()["trials"]
     return lanes["default"] == NOBODY and not any(lines) and not permits
 
 

@@ -169,12 +169,12 @@ class AttemptGate:
         if not self._plan.fits_deadline(at, self._deadline):
             return self._reject(*full, at)
         if self._queue_ticket is not None and self._queue_ticket.rate_window is slow:
-            self._queue_ticket.at = at
+            self._queue_ticket.ready_at = at
         else:
             if self._queue_ticket is not None:
                 self._queue_ticket.cancel()
             self._queue_ticket = slow.queue(now, next(weight for rate_window, weight in costs if rate_window is slow))
-            at = max(at, self._queue_ticket.at)
+            at = max(at, self._queue_ticket.ready_at)
             if not self._plan.fits_deadline(at, self._deadline):
                 return self._reject(*full, at)
         self._due, self._paying = at, True

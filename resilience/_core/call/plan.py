@@ -96,7 +96,7 @@ class Plan:
         self.quotas = quotas
         self.admission = admission
         self.needs_gate = quotas is not None or admission is not None
-        self.rate_window = quotas.plain if quotas is not None and admission is None else None
+        self.rate_window = quotas.single_window if quotas is not None and admission is None else None
         self._skip = skip
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
@@ -171,7 +171,7 @@ class Plan:
 
         True stands for the leave of a breaker that is not there.
         """
-        if self.admission is not None or self.quotas is None or self.quotas.plain is not None:
+        if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
             return None
         gate = True if self.breaker is None else self.breaker.generation
         return gate if gate and self.quotas.pay_at_once(now) else None
@@ -187,9 +187,9 @@ class Plan:
             self.breaker.emit(self.emit, self.fn)
 
     def report_limits(self, **told: float | None) -> None:
-        """Learn what the API says of its limits; see `Quotas.told`."""
+        """Learn what the API says of its limits; see `Quotas.report_limits`."""
         assert self.quotas is not None, "who tells has asked `CurrentCall.limited` before"
-        self.quotas.told(self.clock.monotonic(), **told)
+        self.quotas.report_limits(self.clock.monotonic(), **told)
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""

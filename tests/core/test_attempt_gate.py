@@ -194,7 +194,7 @@ def test_who_withdraws_gives_everything_back() -> None:
     assert house.state() == (2, 0, 0)
 
 
-def test_a_hold_off_while_it_joins_the_line() -> None:
+def test_a_hold_off_while_it_joins_the_tickets() -> None:
     """The instant it is told is later than the one it asked for, and past its deadline: refused, its place given up."""
 
     class Raced(RateWindow):
@@ -209,7 +209,7 @@ def test_a_hold_off_while_it_joins_the_line() -> None:
     gate = house.gate()
     assert gate.next_step().action is Action.RAISE
     assert isinstance(gate.rejection, QuotaExceededError)
-    assert rate_window._line == []
+    assert rate_window._tickets == []
 
 
 def test_a_slot_that_comes_free_before_the_queue() -> None:
@@ -238,6 +238,6 @@ def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
     assert gate.next_step() == (Action.WAIT, 1.0)
     rate_window.drain(1.0, 0)
     assert gate.next_step() == (Action.WAIT, 1.0)
-    assert [close_slice.at for close_slice in rate_window._line] == [2.0]
+    assert [close_slice.ready_at for close_slice in rate_window._tickets] == [2.0]
     assert gate.next_step() == (Action.SEND, None)
     assert (gate.skipped, gate.waited) == (2.0, 2.0)

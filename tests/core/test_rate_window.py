@@ -42,7 +42,7 @@ def test_those_who_wait_leave_in_their_order() -> None:
     """A newcomer comes after everybody in line, even where there is room."""
     one = rate_window(0.0, 0.1, 0.2, 0.3)
     first, second = one.queue(0.5, 1), one.queue(0.5, 2)
-    assert (first.at, second.at) == (1.0, 1.2)
+    assert (first.ready_at, second.ready_at) == (1.0, 1.2)
     assert (first.weight, second.weight, first.rate_window) == (1, 2, one)
     assert one.ready_at(0.5) == 1.3
     assert one.ready_at(0.5, 2) == 2.0
@@ -60,12 +60,12 @@ def test_a_turn_is_for_the_instant_that_it_says() -> None:
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     queue_ticket = one.queue(0.5, 1)
     one.undo(0.0, 2)
-    assert (queue_ticket.at, one.ready_at(0.5, 1, queue_ticket), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
+    assert (queue_ticket.ready_at, one.ready_at(0.5, 1, queue_ticket), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
     queue_ticket.cancel()
     queue_ticket.cancel()
     assert (one.ready_at(0.5), one.take(0.5)) == (0.5, 0.5)
     other = rate_window(0.0, 0.1, 0.2, 0.3)
-    assert [other.queue(0.5, 1).at, other.queue(0.5, 1).at] == [1.0, 1.1]
+    assert [other.queue(0.5, 1).ready_at, other.queue(0.5, 1).ready_at] == [1.0, 1.1]
     for at in (0.1, 0.2, 0.3):
         other.undo(at, 1)
     assert other.ready_at(0.5) == 1.1
@@ -74,13 +74,18 @@ def test_a_turn_is_for_the_instant_that_it_says() -> None:
 def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
     """As many as the gauge holds are planned in a span."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
-    assert [one.queue(0.5, 2).at, one.queue(0.5, 2).at, one.queue(0.5, 1).at, one.queue(0.5, 4).at] == [
+    assert [
+        one.queue(0.5, 2).ready_at,
+        one.queue(0.5, 2).ready_at,
+        one.queue(0.5, 1).ready_at,
+        one.queue(0.5, 4).ready_at,
+    ] == [
         1.0,
         1.0,
         2.0,
         3.0,
     ]
-    assert one.queue(0.5, 5).at == inf
+    assert one.queue(0.5, 5).ready_at == inf
     assert one.ready_at(0.5, 1) == inf
 
 
@@ -89,9 +94,9 @@ def test_a_turn_that_nobody_takes_is_forgotten() -> None:
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     lost = one.queue(0.5, 4)
     second = one.queue(61.0, 1)
-    assert one._line == [lost, second]
+    assert one._tickets == [lost, second]
     third = one.queue(61.1, 1)
-    assert one._line == [second, third]
+    assert one._tickets == [second, third]
 
 
 def test_a_refused_turn_keeps_its_place_for_later() -> None:
@@ -100,7 +105,7 @@ def test_a_refused_turn_keeps_its_place_for_later() -> None:
     queue_ticket = one.queue(0.5, 1)
     one.drain(1.0, 0)
     assert one.take(1.0, 1, queue_ticket) == 2.0
-    assert queue_ticket.at == 2.0
+    assert queue_ticket.ready_at == 2.0
 
 
 @pytest.mark.parametrize(
@@ -125,13 +130,13 @@ def test_nobody_leaves_while_it_is_held() -> None:
     """A shorter hold, or one in the past, changes nothing; who stands in line keeps the order."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     turns = [one.queue(0.5, 2), one.queue(0.5, 3)]
-    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 2.0]
+    assert [queue_ticket.ready_at for queue_ticket in turns] == [1.0, 2.0]
     one.hold(0.5, 0.5)
     one.hold(0.6, 0.4)
     assert one.held_until == -inf
     one.hold(0.5, 5.0)
     one.hold(0.5, 4.0)
-    assert (one.held_until, [queue_ticket.at for queue_ticket in turns]) == (5.0, [5.0, 6.0])
+    assert (one.held_until, [queue_ticket.ready_at for queue_ticket in turns]) == (5.0, [5.0, 6.0])
     assert (one.left(3.0), one.left(5.0), one.take(3.0, 2, turns[0])) == (0, 4, 5.0)
     assert (one.take(5.0, 2, turns[0]), one.take(6.0, 3, turns[1])) == (5.0, 6.0)
 
@@ -174,7 +179,7 @@ def test_other_settings_keep_what_was_sent() -> None:
     """The latest sends have a place; those that have none are told; nobody leaves at once until somebody has asked."""
     one = rate_window(0.0, 0.1, 0.2, 0.3)
     assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
-    assert (one.most, one.span, list(one.sends), one.fast_path) == (2, 5.0, [0.25, 0.3], False)
+    assert (one.max_sends, one.span, list(one.sends), one.fast_path) == (2, 5.0, [0.25, 0.3], False)
     assert one.take(1.0) == 5.25
     assert rate_window(0.0).retune(2, 1.0) == []
     assert one.retune(3, 1.0) == []
@@ -192,7 +197,7 @@ def test_a_turn_of_its_own() -> None:
     """It says which gauge it is for, when, and what it costs."""
     one = RateWindow(1, 1.0)
     queue_ticket = QueueTicket(one, 2.0, 3)
-    assert (queue_ticket.rate_window, queue_ticket.at, queue_ticket.weight) == (one, 2.0, 3)
+    assert (queue_ticket.rate_window, queue_ticket.ready_at, queue_ticket.weight) == (one, 2.0, 3)
 
 
 @pytest.mark.parametrize("weight", [1, 2, 3])
