@@ -92,7 +92,7 @@ def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
         gate.release_slot()
     assert doors[2].next_step() == (Action.WAIT, 1.0)
     assert doors[2].next_step() == (Action.SEND, None)
-    assert (doors[2].skipped, doors[2].now) == (1.0, 1.0)
+    assert (doors[2].time_ahead, doors[2].now) == (1.0, 1.0)
 
 
 def test_a_hold_off_during_the_wait() -> None:
@@ -240,4 +240,4 @@ def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
     assert gate.next_step() == (Action.WAIT, 1.0)
     assert [close_slice.ready_at for close_slice in rate_window._tickets] == [2.0]
     assert gate.next_step() == (Action.SEND, None)
-    assert (gate.skipped, gate.waited) == (2.0, 2.0)
+    assert (gate.time_ahead, gate.waited) == (2.0, 2.0)

@@ -47,11 +47,11 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
 @pytest.mark.parametrize(
     ("executed", "given", "told"),
     [
-        ("maybe", {"maybe_executed": True, "ruled_out": False}, "maybe"),
-        ("no", {"maybe_executed": True, "ruled_out": True}, "maybe"),
-        ("maybe", {"maybe_executed": False, "ruled_out": True}, "no"),
-        ("maybe", {"maybe_executed": False, "ruled_out": False}, "maybe"),
-        ("no", {"maybe_executed": False, "ruled_out": False}, "no"),
+        ("maybe", {"maybe_executed": True, "looked_up": False}, "maybe"),
+        ("no", {"maybe_executed": True, "looked_up": True}, "maybe"),
+        ("maybe", {"maybe_executed": False, "looked_up": True}, "no"),
+        ("maybe", {"maybe_executed": False, "looked_up": False}, "maybe"),
+        ("no", {"maybe_executed": False, "looked_up": False}, "no"),
     ],
 )
 def test_a_calls_doubt_is_the_whole_truth(executed: Any, given: Any, told: str) -> None:
@@ -65,7 +65,7 @@ def test_a_read_changes_nothing() -> None:
     """Whatever was in doubt."""
     failure = Failure(Category.RETRYABLE, executed="n_a")
     assert (
-        call_failure(failure, call(), Stand(FakeClock(), read=True), maybe_executed=True, ruled_out=True).executed
+        call_failure(failure, call(), Stand(FakeClock(), read=True), maybe_executed=True, looked_up=True).executed
         == "n_a"
     )  # type: ignore[arg-type]
 
@@ -91,7 +91,7 @@ def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: 
     maybe_executed = told.executed == "maybe"
     assert (
         call_failure(
-            told, call(key, sent_at), Stand(FakeClock()), maybe_executed=maybe_executed, ruled_out=False
+            told, call(key, sent_at), Stand(FakeClock()), maybe_executed=maybe_executed, looked_up=False
         ).remedy
         == remedy
     )  # type: ignore[arg-type]
@@ -102,11 +102,11 @@ def test_what_did_not_happen_may_be_sent_again() -> None:
     failure = Failure(Category.RETRYABLE, executed="maybe", remedy="Wait")
     stand: Any = Stand(FakeClock())
     assert (
-        call_failure(failure, call(), stand, maybe_executed=False, ruled_out=True).remedy
+        call_failure(failure, call(), stand, maybe_executed=False, looked_up=True).remedy
         == "It did not happen; it may be sent again"
     )
     harmless: Any = Stand(FakeClock(), idempotent=True)
-    assert call_failure(failure, call("k"), harmless, maybe_executed=True, ruled_out=False).remedy == "Wait"
+    assert call_failure(failure, call("k"), harmless, maybe_executed=True, looked_up=False).remedy == "Wait"
 
 
 @pytest.mark.parametrize(

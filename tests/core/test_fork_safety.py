@@ -6,7 +6,7 @@ from weakref import WeakSet
 
 import pytest
 
-from resilience._core.base import fork_safety as forks
+from resilience._core.base import fork_safety
 from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker, Permit
@@ -16,8 +16,8 @@ from resilience.testing import FakeClock
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forks, "_LOCKS", WeakSet())
-    monkeypatch.setattr(forks, "_PARTS", WeakSet())
+    monkeypatch.setattr(fork_safety, "_LOCKS", WeakSet())
+    monkeypatch.setattr(fork_safety, "_PARTS", WeakSet())
 
 
 def test_slots_begin_anew() -> None:
@@ -26,7 +26,7 @@ def test_slots_begin_anew() -> None:
     slot = admission.try_enter("")
     assert slot is not None
     waiter = admission.join_queue("", lambda: None)
-    forks._forked()
+    fork_safety._reset_child()
     assert admission.counts()[""] == {"running": 0, "waiting": 0}
     assert admission.try_enter("") is not None
     admission.release(slot)
@@ -41,7 +41,7 @@ def test_locks_are_free_and_lines_empty() -> None:
     assert rate_window.take(0.0) == 0.0
     rate_window.queue(0.0, 1)
     rate_window._lock.acquire()
-    forks._forked()
+    fork_safety._reset_child()
     assert rate_window.take(0.5) == 1.0
     assert rate_window.take(1.0) == 1.0
 
@@ -55,7 +55,7 @@ def test_permits_come_back() -> None:
     lost = breaker.admit(clock.monotonic())
     assert lost is not None
     assert breaker.admit(clock.monotonic()) is None
-    forks._forked()
+    fork_safety._reset_child()
     breaker.failed(lost, clock.monotonic())
     assert breaker.state == "half-open"
     assert isinstance(breaker.admit(clock.monotonic()), Permit)

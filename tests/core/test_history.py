@@ -81,7 +81,7 @@ def test_a_harmless_write_that_was_refused_is_sent_again_without_a_look() -> Non
     """Its goal is looked up only when the API says that it is gone."""
     one = Failed(idempotent=True, reconcile=len)
     assert one.recovery.on_failure(ConnectionRefusedError()).action is Action.WAIT
-    assert one.recovery._then is Action.SEND
+    assert one.recovery._after_wait is Action.SEND
 
 
 @pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
@@ -308,7 +308,7 @@ def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
     one.recovery.on_failure(TimeoutError())
     uncertain_write = one.recovery._history.uncertain_write
     assert uncertain_write is not None
-    assert (uncertain_write.open, uncertain_write._open) == (True, [9.0 + 35.0])
+    assert (uncertain_write.is_open, uncertain_write._limits) == (True, [9.0 + 35.0])
 
 
 @pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])
@@ -318,7 +318,7 @@ def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool,
     one.recovery.on_failure(TimeoutError())
     uncertain_write = one.recovery._history.uncertain_write
     assert uncertain_write is not None
-    assert uncertain_write._begun == begun
+    assert uncertain_write._began == begun
 
 
 def test_nothing_of_an_error_is_kept() -> None:

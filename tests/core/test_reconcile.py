@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience._core.call.reconcile import _NO_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, in_seconds
+from resilience._core.call.reconcile import _MAX_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, answer_error
 from resilience._core.policy.sections import ReconcileSettings
 
 AT = 1_700_000_000.0
@@ -38,12 +38,12 @@ def test_the_bounds_of_an_api() -> None:
 def test_without_an_open_attempt_there_is_no_doubt() -> None:
     """And there never was one."""
     one = uncertain_write()
-    assert (one.open, one.ever) == (False, False)
+    assert (one.is_open, one.was_uncertain) == (False, False)
     fresh = uncertain_write(checks=1, wait=7)
     assert fresh.next_lookup(0.0) == 7.0
     fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
     assert fresh.next_lookup(0.0) == 65.0
-    assert (attempt_opened().open, attempt_opened().ever) == (True, True)
+    assert (attempt_opened().is_open, attempt_opened().was_uncertain) == (True, True)
 
 
 def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
@@ -112,8 +112,8 @@ def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | 
     """By the server's time of that answer where it tells one, else by the monotonic wait since the last send."""
     one = attempt_opened()
     assert one.judge(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
-    assert one.open is (verdict is LookupVerdict.AGAIN)
-    assert one.ever
+    assert one.is_open is (verdict is LookupVerdict.AGAIN)
+    assert one.was_uncertain
 
 
 def test_every_open_attempt_has_its_fence() -> None:
@@ -226,7 +226,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
         (NOT_FOUND, True),
         (NOT_FOUND(AT), True),
         (NOT_FOUND(AT * 1000), False),
-        (NOT_FOUND(_NO_SECONDS), False),
+        (NOT_FOUND(_MAX_SECONDS), False),
         (NOT_FOUND("soon"), False),  # type: ignore[arg-type]
         (Found(1, created_at=AT * 1000), False),
         (Found(1, created_at=AT, server_time=AT * 1000), False),
@@ -236,7 +236,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
 )
 def test_times_are_seconds(answer: Any, fine: bool) -> None:
     """Milliseconds would lie past every fence."""
-    assert in_seconds(answer) is fine
+    assert (answer_error(answer) is None) is fine
 
 
 def test_answers_are_frozen_and_equal_by_what_they_say() -> None:

@@ -168,7 +168,7 @@ def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any,
     ("answer", "told"),
     [
         ("odd", "reconcile must return Found(...) or NOT_FOUND, not str"),
-        (NOT_FOUND(1_700_000_000_000), "reconcile must tell server_time and created_at as Unix seconds"),
+        (NOT_FOUND(1_700_000_000_000), "reconcile must return server_time and created_at as Unix seconds"),
     ],
 )
 def test_a_look_that_answers_nonsense_ends_the_call_in_doubt(answer: Any, told: str) -> None:

@@ -9,7 +9,7 @@ import tenacity
 
 from resilience import Policy, Stage
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.timeline import around, attempts_of, timeline, waits_of
+from resilience._core.call.timeline import attempts_of, describe_rules, timeline, waits_of
 
 BACKOFF = {"kind": "constant", "initial": 4, "jitter": "equal"}
 
@@ -67,7 +67,7 @@ def test_where_an_object_decides_nothing_is_known() -> None:
 
 def test_what_stands_around_them() -> None:
     """Stages by their names, whoever made them."""
-    told = around(policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
+    told = describe_rules(policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
     assert (told["stages"], told["hedge"], told["fallback"], told["reconcile"]["fence"]) == (
         ["Stage", "pause"],
         None,
