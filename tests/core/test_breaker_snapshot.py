@@ -122,3 +122,9 @@ def test_every_mistake_is_named_at_once() -> None:
         read_snapshot({name: value for name, value in GOOD.items() if name != "window"})
     with pytest.raises(ValueError, match=r"^a breaker's state must be a mapping, not a list$"):
         read_snapshot([])
+
+
+def test_the_spelling_of_0_1_is_read() -> None:
+    """Its `streak` is the number of consecutive failures."""
+    old = {("streak" if name == "consecutive_failures" else name): value for name, value in GOOD.items()}
+    assert read_snapshot(old) == read_snapshot(GOOD)

@@ -305,7 +305,7 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         def load() -> Any:
             return Paused
 
-    monkeypatch.setattr("resilience._core.call.stage_plugins._points", lambda: {"paused": Point})
+    monkeypatch.setattr("resilience._core.call.stage_plugins._entry_points", lambda: {"paused": Point})
     log: list[str] = []
     mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
     pipeline = Policies.from_mapping(mapping).pipeline("p")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RejectedError
 from ..classify.attach import annotate, attach_failure, inner_failure
 from ..classify.failure import Failure
-from ..policy.codes import Category
+from .attempt_end import hold_quotas, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .attempt_gate import AttemptGate
 
 __all__ = ["CallHistory"]
-
-_TOO_MANY_REQUESTS = (418, 429)  # Binance answers 418 to a client that goes on after 429
 
 
 class CallHistory:
@@ -121,7 +119,7 @@ class CallHistory:
 
     def record_failure(self, outcome: Any, now: float) -> bool:
         """Classify and record a failed attempt; True when a call inside it has retried and given up already."""
-        if _is_rejection(outcome) and self.outcome is not None and not _is_rejection(self.outcome):
+        if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
             return self._record_rejection(outcome)
         self.outcome = outcome
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
@@ -130,10 +128,11 @@ class CallHistory:
         failure = (
             attempt_failure(self.plan, outcome) if inner is None else failure_of_inner_call(self.plan, outcome, inner)
         )
-        self._settle_permit(failure, now)
+        settle_permit(self.plan, self._permit, failure, outcome, now)
+        self._permit = None
         self._record_attempt(failure, now)
         if inner is None:
-            self._hold_quotas(failure, now)
+            hold_quotas(self.plan, failure, now)
         self._unreported = now - self._attempt_began
         return inner is not None
 
@@ -204,9 +203,7 @@ class CallHistory:
         if self._ended:
             return
         self._ended = True
-        if self.plan.breaker is not None and self._permit is not None:
-            self.plan.breaker.released(self._permit)
-        self.plan.emit_breaker_events()
+        release_permit(self.plan, self._permit)
         if not self.plan.idempotent:
             self.emit("call_abandoned", executed="maybe" if self._sending or self._any_uncertain else "no")
 
@@ -248,37 +245,9 @@ class CallHistory:
         """Record that a later attempt was rejected from inside: the API's last answer remains the call's outcome."""
         self.rejection = rejection
         self._sending = False
-        if self.plan.breaker is not None and self._permit is not None:
-            self.plan.breaker.released(self._permit)
+        release_permit(self.plan, self._permit)
         self._permit = None
-        self.plan.emit_breaker_events()
         return inner_failure(rejection, self._inner_context) is not None
-
-    def _settle_permit(self, failure: Failure, now: float) -> None:
-        """Report the attempt to the breaker: retryable failures count, everything else is neutral.
-
-        A rejected time stamp is a failure of our clock and not of the service.
-        """
-        breaker, permit = self.plan.breaker, self._permit
-        if breaker is not None and permit is not None:
-            counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
-            if counts and not _is_rejection(self.outcome):
-                breaker.failed(permit, now, self.outcome)
-            else:
-                breaker.released(permit)
-        self._permit = None
-        self.plan.emit_breaker_events()
-
-    def _hold_quotas(self, failure: Failure, now: float) -> None:
-        """Hold the quotas when the API says that too much was sent, or for how long nothing may be sent.
-
-        A broken connection asks for a backoff as well (a row of the table `http`), but too much was not sent.
-        """
-        if self.plan.quotas is None:
-            return
-        after, backoff = failure.retry_after, failure.hint == "backoff"
-        if failure.http_status in _TOO_MANY_REQUESTS or (backoff and (after is not None or failure.registry != "http")):
-            self.plan.quotas.hold(now, None if after is None else now + after)
 
     def _record_attempt(self, failure: Failure, now: float) -> None:
         """Record the attempt's stamp, and whether it may have been executed."""
@@ -303,8 +272,3 @@ class CallHistory:
 def _first_stamp(stamps: list[float], plan: Plan) -> float:
     """Return the first stamp; of another process the earliest, whose clock may have been set back in between."""
     return min(stamps) if plan.info.resumed else stamps[0]
-
-
-def _is_rejection(outcome: object) -> bool:
-    # `issubclass` of the type, because a mock can claim to be an instance by its `__class__`.
-    return issubclass(type(outcome), RejectedError)
