@@ -1,4 +1,4 @@
-"""A breaker's state as plain data: what is taken for one, and what is said of everything else."""
+"""Tests of a breaker's exported state: what is accepted, and what the errors say of everything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A count without a lock: nobody's number is lost, whoever reads meanwhile."""
+"""Tests of the lock-free counter: no count is lost while others read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def test_reading_does_not_count() -> None:
     assert counter.total() == 3
 
 
-def test_skipped_things_count() -> None:
-    """A counter goes on from the count of another one."""
+def test_things_that_are_added_count() -> None:
+    """A counter can continue from the count of another."""
     counter = Counter()
     counter.add(10)
     assert counter.next_number() == 11

@@ -1,4 +1,4 @@
-"""What parts do in a forked child, asked in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
+"""Tests of the reset in a forked child, in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slots_begin_anew() -> None:
-    """Who ran and who waited is gone; a slot from before that is given back counts nowhere."""
+    """What ran and what waited is gone; a slot from before that is given back counts nowhere."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1))
     slot = admission.try_enter("")
     assert slot is not None
@@ -35,8 +35,8 @@ def test_slots_begin_anew() -> None:
     assert admission.try_enter("") is None
 
 
-def test_locks_are_free_and_lines_empty() -> None:
-    """A gauge whose lock was held lets the next one leave; who stood in line is gone, what was sent counts."""
+def test_locks_are_free_and_queues_empty() -> None:
+    """A window whose lock was held lets the next attempt pass; the queue is empty, what was sent counts."""
     rate_window = RateWindow(1, 1.0)
     assert rate_window.take(0.0) == 0.0
     rate_window.queue(0.0, 1)

@@ -138,7 +138,7 @@ class Events:
         self._now = now
         self._on_dropped = on_dropped
         self.run_id = run_id
-        self._next = count(1).__next__
+        self._next = count(1).__next__  # atomic: no two calls get one number
 
     def new_call_id(self) -> str:
         """Return an identifier for a failed call."""
@@ -163,6 +163,7 @@ class Events:
         if not self.listeners:
             return  # nobody listens: no event is made
         event = Event(name=name, at=None if self._now is None else self._now(), **fields)
+        # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in self.listeners:
             try:
                 listener(event)

@@ -39,6 +39,7 @@ def register_for_fork(part: ForkAware) -> None:
 
 
 def _reset_child() -> None:
+    # Copies, because a reset may make new locks. Only one thread exists here, so nothing else changes the sets.
     for lock in tuple(_LOCKS):
         lock._at_fork_reinit()  # private, but what `threading` and `logging` do with their own locks
     for part in tuple(_PARTS):

@@ -103,6 +103,8 @@ class AttemptGate:
             if self.slot is None:
                 return self._reject(AdmissionRejectedError, _QUEUE_FULL)
         breaker = self._plan.breaker
+        # Asked before the quota, which a call that is rejected anyway must not consume; the permit itself comes last,
+        # because a permit that waits for quota or slot would block the trials of a half-open breaker.
         ready = now if breaker is None else breaker.ready_at(now)
         if ready > now:
             return self._breaker_wait_or_reject(now, ready)
@@ -186,7 +188,7 @@ class AttemptGate:
         self.slot = admission.try_enter(self._lane)
         if self.slot is not None:
             return None
-        self._undo_payment()
+        self._undo_payment()  # a call waiting for a slot has consumed no quota
         return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self._deadline - now)))
 
     def _take_permit(self, now: float) -> Step:

@@ -53,6 +53,7 @@ class CallContext(NamedTuple):
     in_lookup: bool = False
 
 
+# One variable for the whole context: each further one would add a set and a reset to every success.
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
 """The innermost attempt under way: a tuple in the order of `CallContext`, which may end early."""
 
@@ -150,4 +151,5 @@ class CurrentCall:
 def current_call() -> CurrentCall | None:
     """Return the innermost call under way here, or None outside a pipeline."""
     context = CONTEXT.get()
+    # The tuple may end early: the named tuple fills in the defaults, and only a caller who asks pays for it.
     return None if context is None else CurrentCall(CallContext(*context))

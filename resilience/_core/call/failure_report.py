@@ -24,7 +24,7 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
     changes: dict[str, Any] = {}
     if plan.info.read and failure.executed != "n_a":
-        changes["executed"] = "n_a"
+        changes["executed"] = "n_a"  # a read has no effect that could be uncertain
     if failure.retry_after is not None and failure.retry_at is None:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
     elif failure.retry_at is not None and failure.retry_after is None:
@@ -53,6 +53,7 @@ def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bo
     executed = failure.executed
     if not plan.info.read:
         executed = "maybe" if maybe_executed else "no" if looked_up else executed
+    # A duplicate key is left out below: its rule's own remedy says how to find the order.
     remedy = failure.remedy
     if executed == "maybe" and not plan.idempotent and not failure.duplicate:
         remedy = _how_to_find(call) if call.key or not remedy else remedy
@@ -78,7 +79,7 @@ def _how_to_find(call: Call) -> str:
 def _utc(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
+    except (OverflowError, OSError, ValueError):  # a stamp in milliseconds, or one of a test clock
         return f"{seconds:.0f}"
 
 

@@ -119,6 +119,7 @@ class CallHistory:
 
     def record_failure(self, outcome: Any, now: float) -> bool:
         """Classify and record a failed attempt; True when a call inside it has retried and given up already."""
+        # A rejection after the API's own answer is not the answer to the call; the other way round it is none yet.
         if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
             return self._record_rejection(outcome)
         self.outcome = outcome
@@ -166,7 +167,7 @@ class CallHistory:
             if permit is None:
                 return None
         self._permit, self._attempt_began = permit, now
-        self._sending = True
+        self._sending = True  # until its outcome is recorded, a cancelled write may have been executed
         self.attempt += 1
         until = min(self.context.deadline, now + plan.attempt_timeout)
         self._inner_context = self.context = self.context._replace(until=until, attempt=self.attempt)
@@ -218,9 +219,11 @@ class CallHistory:
             return
         failure = self.call.failure
         if failure is not None:
+            # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
             for field in ("code", "http_status", "executed", "registry", "retry_after", "remedy"):
                 fields.setdefault(field, getattr(failure, field))
             fields["category"] = str(failure.category)
+        # Made with the first event: a call that nobody listens to needs no identifier.
         self._call_id = self._call_id or self.plan.events.new_call_id()
         self.plan.emit(
             name,

@@ -71,6 +71,7 @@ def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:
     A signed request that does not carry the policy's window is accepted for as long as any signed stamp: a shorter
     window in the policy changes nothing about that, and must not shorten the fence.
     """
+    # `stamp_window` is set where the exchange is a stand-in with a short window; a real one has its own bound.
     bounds = info.fence or Fence()
     window = rules.stamp_window if info.signs and not info.sends_window else rules.window
     return Fence(

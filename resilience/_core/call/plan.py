@@ -108,9 +108,11 @@ class Plan:
         self.budget = budget
         self.quotas = quotas
         self.admission = admission
+        # Where both are absent, the breaker's generation alone lets a first attempt through, and no gate is made.
         self.needs_gate = quotas is not None or admission is not None
         self.rate_window = quotas.single_window if quotas is not None and admission is None else None
         self._skip = skip
+        # inf instead of None: the drivers compare instants without a check for None.
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(info.idempotent) or info.read
@@ -120,6 +122,7 @@ class Plan:
         self.new_stamps = info.new_stamps
         self.reconcile: Any = info.reconcile  # called only where there is one: see `reconcilable` and `confirmable`
         self.inspect_result = self._inspector()
+        # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
 
     @property
@@ -216,6 +219,7 @@ class Plan:
         classifies = info.classify_results and self.policy.results != "ignore"
 
         def inspect_result(result: Any) -> Any:
+            # A sync pipeline around an async function would report a success of a call that has not run.
             if result.__class__ is CoroutineType:
                 result.close()
                 return TypeError(f"{info.operation} returned a coroutine: wrap it as an async function")

@@ -31,6 +31,7 @@ def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tup
 
 def ready_by_quotas(plan: Plan, call: Call, deadline: float, due: float) -> tuple[Exception | None, float]:
     """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
+    # A forecast: nothing is paid yet, and the gate asks again when the retry is due.
     ready = plan.quota_ready_at(due, call.args, call.kwargs)
     if ready <= due or plan.fits_deadline(ready, deadline):
         return None, max(due, ready)

@@ -161,12 +161,13 @@ class UncertainWrite:
         late = fence.processing + fence.lag
         signed_at = self._first_stamp if stamp is None else stamp
         if answered_at is not None and abs(answered_at - signed_at) <= fence.window + late + self._since_begin(sent):
-            self._limits.append(answered_at + late)
+            self._limits.append(answered_at + late)  # server time + P + L
         else:  # no time, or one that no server can send which checks its stamps
+            # stamp + W + P + L
             self._limits.append(None if stamp is None else stamp + fence.window + late)
         self._latest_stamp = max(self._latest_stamp, signed_at)
         self._sent = max(self._sent, sent)
-        self._lookups = self._failed_lookups = 0
+        self._lookups = self._failed_lookups = 0  # the early lookups begin anew after every send
         self.was_uncertain = True
 
     def next_lookup(self, now: float) -> float:
@@ -209,6 +210,7 @@ class UncertainWrite:
     def _is_past_fence(self, server_time: float | None, sent: float) -> bool:
         limits = [limit for limit in self._limits if limit is not None]
         if server_time is None or len(limits) < len(self._limits):
+            # The lookup must have *begun* after the fence: its answer may describe the moment of its arrival.
             return sent >= self._sent + self.whole
         return not limits or server_time > max(limits)
 

@@ -84,6 +84,7 @@ class Recovery:
         """Report the error that an attempt raised, or its answer that is a failure; returns the next step."""
         now, history = self.now(), self._history
         self._inner_gave_up = history.record_failure(outcome, now)
+        # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
         if history.uncertain_write is not None and history.uncertain_write.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
@@ -162,6 +163,7 @@ class Recovery:
             return self._finish(now)
         if verdict is LookupVerdict.AGAIN:
             return self._look_up(now)
+        # It did not happen and cannot any more. No further delay: the call has waited for the fence already.
         retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
         return self._retry(now, 0.0) if retryable else self._finish(now)
 
@@ -196,7 +198,7 @@ class Recovery:
         hint = failure.hint
         if hint in self._followed_hints or failure.executed == "maybe":
             return None
-        self._followed_hints.add(hint)
+        self._followed_hints.add(hint)  # once: a server that repeats a hint must not keep the call in a loop
         if hint == "resync_clock" and plan.info.can_resync_clock:
             return self._retry(now, 0.0)  # the client has measured the server's clock: sign anew at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmable:

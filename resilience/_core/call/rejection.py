@@ -94,7 +94,7 @@ def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
 
 def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
     """Emit `call_rejected`, mark the error for an outer call, and return it."""
-    if outer is not None:
+    if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is asked for
         attach_failure(rejection, None, outer)
     if plan.events.listeners:
         plan.emit(
@@ -104,5 +104,5 @@ def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
             retry_after=rejection.retry_after,
             caused_by=type(rejection).__name__,
         )
-    assert isinstance(rejection, Exception)
+    assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
     return rejection

@@ -44,7 +44,7 @@ class RejectionFactory:
         new, rejected, args, fields = self._templates.get(message) or self._new_template(kind, message)
         # `__new__` and a copied `__dict__` skip every `__init__` of the class and of the client's base.
         rejection: RejectedError = new(rejected, *args)
-        fields = fields.copy()
+        fields = fields.copy()  # each caller's own times, and notes that it may add
         if retry_at != inf:
             wait = retry_at - (self._monotonic() if now is None else now)
             fields["retry_after"] = wait = wait if wait > 0 else 0.0

@@ -43,7 +43,7 @@ def run_before(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
     for stage in stages:
         try:
             stage.before(call)
-        except BaseException as error:
+        except BaseException as error:  # a Ctrl-C inside `before` as well: what passed must be settled
             run_settle(call, passed, error)
             raise
         passed.append(stage)

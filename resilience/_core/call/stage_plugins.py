@@ -15,6 +15,7 @@ __all__ = ["missing_stage", "stages_of"]
 _GROUP = "resilience.stages"
 
 
+# Cached, because it reads the metadata of every installed package.
 @cache
 def _entry_points() -> Mapping[str, Any]:
     from importlib.metadata import entry_points
@@ -47,7 +48,7 @@ def _new_stage(policy: str, use: Any) -> Stage:
         raise PolicyError(f"policy {policy!r}: {message}")
     try:
         stage = _entry_points()[name].load()(**options)
-    except Exception as error:
+    except Exception as error:  # the code of another package: whatever it raises is a mistake in the policy file
         raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
     if not isinstance(stage, Stage):
         raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(stage).__name__}, not a Stage")

@@ -51,6 +51,7 @@ def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
         earliest, latest = earliest + shortest, latest + longest
         if earliest >= end or earliest + need > end:
             break
+        # The latest begin may be after the deadline: then this attempt happens only where earlier ones were quick.
         always_fits = latest < end and latest + need <= end
         ends_by = min(latest + limit, end) if always_fits else end
         rows.append(

@@ -90,7 +90,7 @@ def inner_failure(error: BaseException, context: object) -> Failure | None:
         current = stack.pop()
         if current is None or id(current) in seen:
             continue
-        seen.add(id(current))
+        seen.add(id(current))  # by identity: an error may define `__eq__`
         record = _record(current)
         if record is None or record.outer is not context:
             stack += _sources(current)
@@ -110,6 +110,7 @@ def _sources(error: BaseException) -> list[BaseException | None]:
 
 def _record(outcome: object) -> _Record | None:
     try:
+        # `object.__getattribute__`, because a mock answers to any attribute.
         record = object.__getattribute__(outcome, _ATTRIBUTE)
     except AttributeError:
         return None

@@ -34,7 +34,7 @@ def first_failed_item(item_list: ItemList, failed: Sequence[Mapping[Any, Any]]) 
 
 def _items(body: Mapping[Any, Any] | None, item_list: ItemList) -> list[Mapping[Any, Any]]:
     inner: Any = body
-    for name in item_list.at:
+    for name in item_list.at:  # the path of keys to the list, such as ("data", "failure")
         inner = inner.get(name) if isinstance(inner, Mapping) else None
     return [item for item in inner if isinstance(item, Mapping)] if isinstance(inner, list) else []
 

@@ -66,6 +66,7 @@ class Classifier:
         self._lock = new_lock()
         self._new_codes: set[tuple[str, str]] = set()
         names = [table.envelope.code for table in self._listed if table.envelope is not None]
+        # "code" last: an API with another key for its codes may use "code" for something else.
         self._code_keys = tuple(dict.fromkeys([*names, "code"]))
         self._enveloped = tuple(table for table in self._listed if table.envelope is not None)
 
@@ -101,6 +102,7 @@ class Classifier:
         """Tell whether this unknown code was never seen before; True once for each code."""
         key = (failure.registry or "", failure.code or "")
         with self._lock:
+            # Once the set is full, no code is reported as new: silence is better than the same event without end.
             if key in self._new_codes or len(self._new_codes) >= _MAX_NEW_CODES:
                 return False
             self._new_codes.add(key)
@@ -153,6 +155,7 @@ class Classifier:
 
     def _of_group(self, chain: ErrorChain, registry: str | None) -> Failure:
         """Classify several errors at once: the most severe decides, and if one is in doubt, the group is."""
+        # By `classify` and not `_classify`, so that a member which raises while it is read spoils no other.
         members = [self.classify(member, registry=registry) for member in chain.members]
         worst = max(members, key=lambda failure: _SEVERITY[failure.category])
         doubt = max(members, key=lambda failure: _DOUBT[failure.executed])

@@ -91,7 +91,7 @@ def _walk(queue: list[object], seen: set[int], *, contexts: bool = False) -> lis
     """Visit errors breadth first, each once; `seen` holds their ids, because an error may define `__eq__`."""
     visited: list[object] = []
     while queue and len(visited) < MAX_ERRORS:
-        error = queue.pop(0)
+        error = queue.pop(0)  # O(n), but n is at most a few dozen
         if id(error) in seen:
             continue
         seen.add(id(error))
@@ -108,12 +108,13 @@ def _sources(error: object) -> list[object]:
     near: list[object] = [error.__cause__]
     if isinstance(error, BaseExceptionGroup):
         near += error.exceptions[:MAX_ERRORS]
-    near.append(get(error, "reason"))
+    near.append(get(error, "reason"))  # an exception only in urllib3; `UnicodeError.reason` is a string
     args = get(error, "args")
     near += args[:_MAX_ARGS] if isinstance(args, tuple) else ()
     return [source for source in near if isinstance(source, BaseException)]
 
 
 def _contexts(errors: list[object]) -> list[object]:
+    # `raise … from …` sets `__suppress_context__`: the author named the cause, so the context explains nothing.
     raised = [error for error in errors if isinstance(error, BaseException) and not error.__suppress_context__]
     return [error.__context__ for error in raised if isinstance(error.__context__, BaseException)]

@@ -81,9 +81,10 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     response = read("response")
     status = status_of(read, response, is_error=is_error)
     code, body = code_in_bodies(source, read, response, text, tuple(keys))
-    code = code_of(read("api_code")) or code
+    code = code_of(read("api_code")) or code  # our own clients say it outright
     if code is None and is_error:
         code = code_from_words(source, read, text)
+        # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
             status = status_from_text(text)
     class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable

@@ -49,6 +49,7 @@ def _header(headers: object, name: str) -> Any:
     if headers is None:
         return None
     try:
+        # A plain dict has the case that the server sent; the clients' own mappings ignore case.
         pairs = list(headers.items()) if hasattr(headers, "items") else []
         return next((value for key, value in pairs if str(key).lower() == name), None)
     except Exception:
@@ -56,6 +57,7 @@ def _header(headers: object, name: str) -> Any:
 
 
 def _seconds(value: object) -> float | None:
+    # A bool is an int, and `float` reads "nan", "inf" and texts of any length.
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, str) and len(value) > 32:

@@ -61,6 +61,7 @@ class RuleSearch:
             # ccxt begins its texts with the exchange's id: "kucoin {...}".
             names = [evidence.text.partition(" ")[0], "ccxt"]
             return [table for table in map(self.named, names) if table is not None]
+        # What the error itself says goes before the client that raised it, and that before its package.
         own = evidence.registry or registry
         for listed in self._listed:
             if evidence.package in listed.sources:
@@ -78,6 +79,7 @@ class RuleSearch:
     def by_code(self, evidence: Evidence, registry: str | None) -> Match | None:
         """Return the row of the error's code; in ccxt's table an error without a known code is found by its text."""
         for table in self.tables_for(evidence, registry):
+            # A row without a category is a success: it explains no error, so the next table is asked.
             rule = table.rule(evidence.code) if evidence.code is not None else None
             if rule is None and table.name == "ccxt":
                 rule = table.by_text(_message(evidence))
