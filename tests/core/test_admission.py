@@ -220,7 +220,7 @@ def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
 
 def test_reserved_slots_cannot_be_all() -> None:
     """Reserving every slot is a mistake, reported with its path."""
-    with pytest.raises(PolicyError, match=r"admission\.lanes: 2 places are reserved"):
+    with pytest.raises(PolicyError, match=r"admission\.lanes: 2 slots are reserved"):
         Policy(admission={"max_concurrent": 2, "lanes": {"cancel": {"reserve": 2}}})  # type: ignore[arg-type]
 
 

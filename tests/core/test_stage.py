@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from resilience import RejectedError, Stage, current_call
+from resilience import Policy, PolicyError, RejectedError, Stage, current_call
+from resilience._core.call import stage_plugins
 from resilience._core.call.context import CONTEXT, CallContext, exit_context
 from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock

@@ -155,7 +155,7 @@ class Plan:
     @property
     def wait_for_breaker(self) -> bool:
         """Tell whether a first attempt waits for the breaker."""
-        return self.policy.breaker is not None and self.policy.breaker.wait == "all"
+        return self.policy.breaker is not None and self.policy.breaker.when_open == "wait"
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
         """Tell whether an attempt may begin at this instant.
@@ -216,7 +216,7 @@ class Plan:
         """Return a check of values that are not `PLAIN`: None for a good one, else the error or the bad answer."""
         info, classifier = self.info, self._classifier
         is_error_response = info.is_error_response
-        classifies = info.classify_results and self.policy.results != "ignore"
+        classifies = info.classify_results and self.policy.classify_results
 
         def inspect_result(result: Any) -> Any:
             # A sync pipeline around an async function would report a success of a call that has not run.

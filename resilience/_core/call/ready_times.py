@@ -16,7 +16,7 @@ __all__ = ["breaker_rejection", "ready_by_breaker", "ready_by_quotas", "waits_fo
 def waits_for_breaker(plan: Plan) -> bool:
     """Tell whether a retry waits for an open breaker."""
     rules = plan.policy.breaker
-    return rules is not None and rules.wait is not False
+    return rules is not None and rules.when_open != "reject"
 
 
 def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tuple[Exception | None, float]:

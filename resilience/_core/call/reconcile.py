@@ -176,7 +176,7 @@ class UncertainWrite:
         if self._failed_lookups:
             # wait x 2 ** (failures - 1), at most five seconds; the exponent is bounded so that no float overflows
             return now + min(wait * 2.0 ** min(self._failed_lookups - 1, 16), _MAX_LOOKUP_WAIT)
-        if self._lookups < self._rules.checks:
+        if self._lookups < self._rules.early_checks:
             return now + wait
         return max(self._fence_ends(), now + _TICK)
 

@@ -262,7 +262,7 @@ class Recovery:
         return self._wait(due - now, Action.SEND)
 
     def _unknown_error_exhausted(self) -> bool:
-        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown.max_attempts
+        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown_errors.max_attempts
 
     def _wait(self, delay: float, then: Action) -> Step:
         self._history.report_failure()

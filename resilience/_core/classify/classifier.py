@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import ApiError
 from ..base.fork_safety import new_lock
-from ..policy.codes import Category, CodeRegistry, ItemList, Rule
+from ..policy.codes import Category, CodeTable, ItemList, Rule
 from ..policy.sections import UnknownErrorSettings
 from .batch_items import failed_items
 from .code_and_status import code_of
@@ -45,10 +45,10 @@ class Classifier:
 
     def __init__(
         self,
-        registries: Sequence[CodeRegistry],
+        registries: Sequence[CodeTable],
         *,
-        base: CodeRegistry | None = None,
-        lookup: Callable[[str], CodeRegistry | None] | None = None,
+        base: CodeTable | None = None,
+        lookup: Callable[[str], CodeTable | None] | None = None,
         unknown: UnknownErrorSettings | None = None,
     ) -> None:
         """Build the classifier.
@@ -60,7 +60,7 @@ class Classifier:
             unknown: how an error that nothing explains is classified.
         """
         self._listed = tuple(registries)
-        base = base or next((table for table in registries if table.name == "http"), CodeRegistry("http", ()))
+        base = base or next((table for table in registries if table.name == "http"), CodeTable("http", ()))
         self._search = RuleSearch(self._listed, base, lookup or (lambda _name: None))
         self._unknown = unknown or UnknownErrorSettings()
         self._lock = new_lock()
@@ -169,7 +169,7 @@ class Classifier:
                 return tuple(self._of_item(item, failed[0], table) for item in failed[1][:_MAX_ITEMS])
         return ()
 
-    def _of_item(self, item: Mapping[Any, Any], item_list: ItemList, table: CodeRegistry) -> Failure:
+    def _of_item(self, item: Mapping[Any, Any], item_list: ItemList, table: CodeTable) -> Failure:
         code = code_of(item.get(item_list.code))
         rule = table.rule(code) if code is not None else None
         evidence = Evidence(code, item)

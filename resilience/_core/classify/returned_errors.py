@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ...errors import ApiError
-from ..policy.codes import CodeRegistry
+from ..policy.codes import CodeTable
 from .batch_items import failed_items, first_failed_item
 from .bodies import json_body
 from .code_and_status import code_of
@@ -13,7 +13,7 @@ from .code_and_status import code_of
 __all__ = ["error_in_result"]
 
 
-def error_in_result(tables: Iterable[CodeRegistry], result: object) -> ApiError | None:
+def error_in_result(tables: Iterable[CodeTable], result: object) -> ApiError | None:
     """Return an error for a value that one of these tables' envelopes calls one; None for everything else."""
     body = result if isinstance(result, Mapping) else json_body(result)
     if body is None:

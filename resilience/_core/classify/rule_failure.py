@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from ..policy.codes import Category, CodeRegistry
+from ..policy.codes import Category, CodeTable
 from .evidence import Evidence
 from .failure import Failure
 from .rule_search import Match
@@ -12,7 +12,7 @@ from .rule_search import Match
 __all__ = ["failure_of_rule"]
 
 
-def failure_of_rule(match: Match, code: str, base: CodeRegistry, *, known: bool = True) -> Failure:
+def failure_of_rule(match: Match, code: str, base: CodeTable, *, known: bool = True) -> Failure:
     """Return what a row says of an error.
 
     Args:
@@ -44,7 +44,7 @@ def failure_of_rule(match: Match, code: str, base: CodeRegistry, *, known: bool 
     )
 
 
-def _server_time(table: CodeRegistry, evidence: Evidence) -> float | None:
+def _server_time(table: CodeTable, evidence: Evidence) -> float | None:
     """Return the server's time in the answer, Unix seconds, where the table's envelope has one (in milliseconds)."""
     if table.envelope is None or not table.envelope.time or evidence.body is None:
         return None

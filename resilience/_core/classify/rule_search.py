@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ..policy.codes import Category, CodeRegistry, Rule
+from ..policy.codes import Category, CodeTable, Rule
 from .evidence import Evidence
 
 __all__ = ["PROGRAM_ERROR", "Match", "RuleSearch"]
@@ -29,7 +29,7 @@ class Match(NamedTuple):
     """A row, the table in which it is, and the evidence that led to it."""
 
     rule: Rule
-    table: CodeRegistry
+    table: CodeTable
     evidence: Evidence
 
 
@@ -38,9 +38,7 @@ class RuleSearch:
 
     __slots__ = ("_listed", "_lookup", "base")
 
-    def __init__(
-        self, listed: Sequence[CodeRegistry], base: CodeRegistry, lookup: Callable[[str], CodeRegistry | None]
-    ) -> None:
+    def __init__(self, listed: Sequence[CodeTable], base: CodeTable, lookup: Callable[[str], CodeTable | None]) -> None:
         """Search these tables.
 
         Args:
@@ -52,7 +50,7 @@ class RuleSearch:
         self._lookup = lookup
         self.base = base
 
-    def tables_for(self, evidence: Evidence, registry: str | None) -> Iterable[CodeRegistry]:
+    def tables_for(self, evidence: Evidence, registry: str | None) -> Iterable[CodeTable]:
         """Return the tables that know the codes of an error's source, that source's own first.
 
         The same number means other things in another API, so the tables of another exchange are never among them.
@@ -69,7 +67,7 @@ class RuleSearch:
         table = self.named(own) if isinstance(own, str) else None
         return self._listed if table is None else (table, *self._listed)
 
-    def named(self, name: str) -> CodeRegistry | None:
+    def named(self, name: str) -> CodeTable | None:
         """Return the table of this name: a listed one, else what the lookup finds."""
         for table in self._listed:
             if table.name == name:

@@ -17,7 +17,7 @@ __all__ = ["Breaker", "Permit"]
 
 _DESCRIBED = (
     "mode", "failure_rate", "slow_rate", "slow_after", "min_calls", "consecutive", "open_for", "growth", "open_max",
-    "wait",
+    "when_open",
 )  # fmt: skip
 
 
