@@ -29,7 +29,7 @@ __all__ = ["MUTATIONS", "caught"]
 @contextmanager
 def no_fence() -> Iterator[None]:
     """ "Not found" is believed at once."""
-    with patch.object(UncertainWrite, "_believed", lambda *_: True):
+    with patch.object(UncertainWrite, "_is_past_fence", lambda *_: True):
         yield
 
 
@@ -82,7 +82,7 @@ def no_last_query() -> Iterator[None]:
     finish = Recovery._finish
 
     def at_once(self: Recovery, *given: Any) -> Any:
-        self._last_look = True
+        self._is_last_lookup = True
         return finish(self, *given)
 
     with patch.object(Recovery, "_finish", at_once):
