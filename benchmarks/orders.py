@@ -22,8 +22,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from resilience import failure_of
-from resilience.sandbox.exchange.faults import MIXES
-from resilience.sandbox.order_drill import Count, compare
+from resilience.sandbox.exchange.faults import NAMED_RATES
+from resilience.sandbox.order_drill import DrillCounts, compare
 
 from .clients import OURS, PLAIN, Client
 from .exchange import Exchange
@@ -53,7 +53,7 @@ def exchange(seed: int, window: float = WINDOW) -> Iterator[Exchange]:
 
 def drill(
     at: Exchange, client: Client, market: str, faults: Mapping[str, float], ids: Sequence[str], seed: int
-) -> Count:
+) -> DrillCounts:
     """Place every order once through the client and hold what it reported against the ledger."""
     asked(at, "/sandbox/reset", {})
     asked(at, "/sandbox/faults", {"seed": seed, "rates": {}})
@@ -146,7 +146,7 @@ def main() -> None:
     """Print the table, a row as soon as it is there."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--orders", type=int, default=2000)
-    options.add_argument("--mixes", nargs="+", choices=sorted(MIXES), default=["ordinary", "harsh"])
+    options.add_argument("--mixes", nargs="+", choices=sorted(NAMED_RATES), default=["ordinary", "harsh"])
     options.add_argument("--clients", default="", help="only those whose name holds this text")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--json", action="store_true")
@@ -160,7 +160,7 @@ def main() -> None:
             for client in (*PLAIN, *OURS):
                 for market in client.markets if given.clients in client.name else ():
                     ids = [f"o{given.seed}-{number}" for number in range(given.orders)]
-                    count = asdict(drill(at, client, market, MIXES[mix], ids, given.seed))
+                    count = asdict(drill(at, client, market, NAMED_RATES[mix], ids, given.seed))
                     name = f"**{client.name}**" if client.ours else client.name
                     rows.append({"client": client.name, "ours": client.ours, "market": market, "faults": mix, **count})
                     if not given.json:

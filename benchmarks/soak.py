@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from resilience import Policies
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.order_store import SPOT
-from resilience.sandbox.websocket import Connection
+from resilience.sandbox.websocket import SandboxConnection
 
 from .soak_seen import Count, Seen
 from .stream_bots import Bot, Ours, Plain, public, scaled
@@ -74,7 +74,7 @@ class Soak:
     def run(self) -> Count:
         """Run it and count."""
         with Sandbox(pace=self.pace, unified=self.version == "v3") as exchange:
-            exchange.gate.limits = False  # REST knows no pace: its seconds are real ones
+            exchange.authenticator.limits = False  # `pace` does not apply to REST, so its limits would
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
             before = set(threading.enumerate())
@@ -123,13 +123,13 @@ class Soak:
             count.disconnects[kind] += 1
         await asyncio.sleep(max(0.0, began + self.seconds / self.pace - time.monotonic()))
 
-    def _break(self, exchange: Sandbox, kind: str, victim: Connection, noise: random.Random) -> None:
+    def _break(self, exchange: Sandbox, kind: str, victim: SandboxConnection, noise: random.Random) -> None:
         if kind == "reset, and trouble with the next connection":
             exchange.sockets.script(noise.choice(NEXT[victim.path.rpartition("/")[2]]), path=victim.path)
         self._met.add(victim.number)
         exchange.sockets.fault(KINDS[kind], number=victim.number)
 
-    def _unbroken(self, exchange: Sandbox) -> list[Connection]:
+    def _unbroken(self, exchange: Sandbox) -> list[SandboxConnection]:
         return [one for one in exchange.sockets.connections[-200:] if one.open and one.number not in self._met]
 
     async def _trade(self, exchange: Sandbox) -> None:

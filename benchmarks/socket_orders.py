@@ -21,8 +21,8 @@ from resilience import Policies, failure_of
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2, WebsocketClientV3
 from resilience.config.loading.policy_file import load
 from resilience.sandbox import Sandbox
-from resilience.sandbox.exchange.faults import share
-from resilience.sandbox.order_drill import Count, compare
+from resilience.sandbox.exchange.faults import seeded_fraction
+from resilience.sandbox.order_drill import DrillCounts, compare
 
 from .rounds import options, report, table
 
@@ -64,7 +64,7 @@ ROWS = (Row(2, "spot"), Row(2, "mix"), Row(3, "spot"), Row(2, "spot", 20.0), Row
 class Seen(NamedTuple):
     """What came of a drill: the count, the faults that came, and the connections that were made."""
 
-    count: Count
+    count: DrillCounts
     faults: Counter[str]
     connects: int
 
@@ -136,7 +136,7 @@ def _written(exchange: Sandbox, number: int) -> str:
 
 def _break(exchange: Sandbox, seed: int, number: int) -> Iterator[str]:
     """Let the fault of this order happen, and return what happened."""
-    chance = share(seed, "socket", number)
+    chance = seeded_fraction(seed, "socket", number)
     if chance < 0.05:
         name = NEXT[int(chance / 0.05 * len(NEXT))]
         exchange.sockets.script(name)
@@ -165,7 +165,7 @@ WHAT = """{orders} orders a row, {workers} at a time, seed {seed}, one run; a st
 every second order something happens to the private connections that are open (*faults* counts those that met one):
 {faults}; or to the next connection: {next}. Of the looks by REST 20 % fail and 20 % are answered from the past; other
 policies are loaded after every {reloaded} orders. *ahead*: by how many seconds the exchange's clock differs from ours.
-What the other columns mean: `resilience.sandbox.order_drill.Count`."""
+What the other columns mean: `resilience.sandbox.order_drill.DrillCounts`."""
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pytest
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2
 from resilience.bitget.frames import FramesV2, FramesV3
 from resilience.sandbox import Sandbox
-from resilience.sandbox.exchange.order_store import MIX, SPOT
+from resilience.sandbox.exchange.order_store import FUTURES, SPOT
 from resilience.streams import StreamSettings
 from tests.bitget.listening import BOOKS, ORDERS, ORDERS3, TICKER, TICKER3, Heard, client_of, quick, run
 
@@ -167,7 +167,7 @@ def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
     """A list of past orders goes by when they were placed: one that had rested for long is asked for by its id."""
     unified, mix = kind == "v3", kind == "futures"
     arg = ORDERS3 if unified else {**ORDERS, "instType": "USDT-FUTURES"} if mix else ORDERS
-    market = MIX if mix else SPOT
+    market = FUTURES if mix else SPOT
     order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
     future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"} if mix else {}
 

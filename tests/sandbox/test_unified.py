@@ -1,4 +1,4 @@
-"""A unified account's orders by REST: the same exchange in V3's names and codes."""
+"""A unified account's orders over REST, with V3's names and codes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_life_of_an_order(exchange: Sandbox, send: Send) -> None:
 
 
 def test_pages(exchange: Sandbox, send: Send) -> None:
-    """A list goes on behind its cursor."""
+    """A list continues after its cursor."""
     for number in range(3):
         exchange.plant(f"order-{number}", status="pending")
     asked, seen = {"limit": "2"}, list[str]()
