@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from textwrap import fill
 
-from .rounds import options, report, table
+from .rounds import parse_options, report, table
 from .soak import KINDS, Soak
 from .soak_seen import SoakResult
 
@@ -54,10 +54,10 @@ def row(soak: Soak, result: SoakResult) -> list[str]:
 
 def main() -> None:
     """Run the soaks and print the table."""
-    given = options(__doc__ or "", disconnects=500, seconds=600, pace=10, seed=7)
+    options = parse_options(__doc__ or "", disconnects=500, seconds=600, pace=10, seed=7)
     soaks = [
-        Soak(name, version, disconnects, given.seconds, seed=given.seed, pace=given.pace)
-        for disconnects in (given.disconnects, given.disconnects // 5)
+        Soak(name, version, disconnects, options.seconds, seed=options.seed, pace=options.pace)
+        for disconnects in (options.disconnects, options.disconnects // 5)
         for name, version in (("ours", "v2"), ("ours", "v3"), ("plain", "v2"))
     ]
     rows = []
@@ -66,9 +66,9 @@ def main() -> None:
         rows.append(row(soak, result))
         print(" | ".join(rows[-1]), flush=True)
         print(f"    errors: {dict(result.errors)}", flush=True)
-    values = {"kinds": "; ".join(KINDS), "seed": given.seed, "pace": given.pace, "version": version("websockets")}
+    values = {"kinds": "; ".join(KINDS), "seed": options.seed, "pace": options.pace, "version": version("websockets")}
     parts = [fill(text.format(**values), 130, break_on_hyphens=False) for text in WHAT]
-    report("streams", "Streams whose connections break", *parts, table(HEADER, rows), write=given.write)
+    report("streams", "Streams whose connections break", *parts, table(HEADER, rows), write=options.write)
 
 
 if __name__ == "__main__":

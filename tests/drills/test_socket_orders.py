@@ -12,5 +12,5 @@ def test_orders_over_a_socket_that_breaks(row: Row) -> None:
     """Thirty orders while connections and lookups fail: each is executed once and reported as done."""
     result = drill(row, orders=30, seed=11, workers=8)
     assert result.faults.total() > 3
-    assert (result.count.duplicates, result.count.lost, result.count.misreported) == (0, 0, 0)
-    assert result.count.exactly_once == 30
+    assert (result.counts.duplicates, result.counts.lost, result.counts.misreported) == (0, 0, 0)
+    assert result.counts.exactly_once == 30
