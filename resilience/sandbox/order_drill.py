@@ -63,6 +63,7 @@ def market_order(client_id: str) -> dict[str, str]:
 
 def plain_client(exchange: Sandbox, seed: int) -> PlaceOrder:
     """Return a client with plain retries: five attempts, any error, exponential backoff with jitter."""
+    # The attempt timeout of the policy, so that both clients give up on an answer at the same time.
     client = _bitget_client(exchange, Policies.load(exchange.policy).policy("bitget").attempt_timeout or 10.0)
     jitter = random.Random(seed)
 
@@ -104,11 +105,13 @@ def drill(
         tick: called after each order.
     """
     exchange.reset()
+    # The same client ids for every client, so that each meets the same faults.
     ids = [f"o{seed}-{number}" for number in range(orders)]
     started, requests_before = time.monotonic(), exchange.requests
     place = CLIENTS[name](exchange, seed)
     reports = _place_all(place, name == "resilient", ids, workers, tick or (lambda: None))
     seconds = time.monotonic() - started
+    # Orders that are still on their way would be missing in the ledger.
     exchange.settle()
     executions = {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
     return compare(reports, executions, requests=exchange.requests - requests_before, seconds=seconds)

@@ -16,7 +16,9 @@ def policy_for(window: float, processing: float, lag: float, *, limits: bool = T
     """
     # An attempt must end well inside the window; a slow test machine needs at least 0.2 s.
     attempt = max(0.2, min(8.0, window * 0.4))
+    # Six fences of 2 W + P + L each, and at least 90 s for a busy machine.
     deadline = max(90.0, 6 * (2 * window + processing + lag))
+    # A twentieth of the window between retries: short against a fence, long against one request.
     wait = max(0.02, min(0.5, window / 20))
     quota = "" if limits else "    quota: off\n"
     return f"""# The policy of a sandbox exchange that accepts timestamps for {window:g} s.

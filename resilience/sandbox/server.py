@@ -104,15 +104,18 @@ class Sandbox:
         timing = Timing(window, self.processing, self.lag)
         dispatcher = Dispatcher(self.exchange, self.clock, self.authenticator, self.faults, timing)
         self._delayed = dispatcher.delayed
+        # The parts know each other in one direction: router, dispatcher, exchange. Only the controls know the sandbox.
         self._router = Router(dispatcher, partial(control, self))
         self._listener = Listener(self._router, self.clock, host, port, trickle_delay=window / 50)
         self.rest = f"http://{host}:{self._listener.port}"
         self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
         self.ws = f"ws://{host}:{self.sockets.port}"
+        # Set last, because the sockets need the exchange when they are built.
         self.exchange.orders.on_change = self.sockets.publish_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
         Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
+        # No request may arrive before all parts exist.
         self._listener.start()
 
     @property

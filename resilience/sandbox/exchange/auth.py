@@ -67,6 +67,7 @@ class Authenticator:
             raise RefusedError("40006", "Invalid ACCESS_KEY")
         if not headers.get("access-passphrase"):
             raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
+        # compare_digest takes bytes, because it raises TypeError for a str with characters beyond ASCII.
         if not hmac.compare_digest(key.encode(), self.key.encode()):
             raise RefusedError("40037", "Apikey does not exist")
         self._check_account(path)
@@ -89,6 +90,7 @@ class Authenticator:
             raise RefusedError("40084", "You are in Classic Account mode, and the Unified Account API is not supported")
 
     def _check_clock(self, stamp: str, now: float) -> None:
+        # Milliseconds since 1970 have 13 digits until the year 2286; a timestamp in seconds is an error.
         if not (stamp.isdecimal() and len(stamp) == 13):
             raise RefusedError("40005", "Invalid ACCESS_TIMESTAMP")
         if abs(now - int(stamp) / 1000) > self.window:
@@ -96,6 +98,7 @@ class Authenticator:
 
     def _signature_matches(self, stamp: str, method: str, path: str, query: str, body: str, signature: str) -> bool:
         """Accept a query that was signed as it was sent, or with its values decoded."""
+        # A signature covers the query string; clients differ in whether they encode the values before they sign.
         for signed_query in dict.fromkeys((query, unquote_plus(query))):
             prehash = f"{stamp}{method}{path}{'?' + signed_query if signed_query else ''}{body}"
             digest = hmac.new(self.secret.encode(), prehash.encode(), sha256).digest()
@@ -128,6 +131,7 @@ class Authenticator:
         """
         limit = _LIMITS.get(path, _DEFAULT_LIMIT)
         with self._lock:
+            # A fixed window of one second, so a burst across two seconds may be twice the limit.
             second = int(now)
             if len(self._used) > 1000:  # counts of past seconds are of no use; this bounds the memory of a long run
                 self._used = {slot: count for slot, count in self._used.items() if slot[1] == second}

@@ -19,4 +19,5 @@ class ExchangeClock:
 
     def now(self) -> float:
         """Return the exchange's Unix time in seconds."""
+        # Not monotonic: timestamps of requests are Unix times, and tests move the clock in both directions.
         return time.time() + self.offset

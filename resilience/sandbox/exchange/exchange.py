@@ -49,10 +49,12 @@ class Exchange:
         Raises:
             RefusedError: the order does not exist, the new client id is taken, or the new order is refused.
         """
+        # One lock for all steps: no other request may see the old order cancelled and the new one missing.
         with self.orders.lock:
             if change.get("clientOid"):
                 self.orders.check_client_id(market, str(change["clientOid"]))
             old = self.find_resting(market, params, now)
+            # Checked before the cancel: an invalid change must leave the old order as it is.
             fresh = self.check_order(market, {**old.params, "clientOid": None, **change})
             self.orders.cancel(old, now)
             return self.orders.add(market, fresh, now, lag=lag)
@@ -66,9 +68,11 @@ class Exchange:
         fields = clean_params(params)
         created = now - float(fields.pop("age", 0.0))
         status = fields.pop("status", "filled")
+        # Accepts both spellings that Bitget uses, and the word of the documentation for a resting order.
         status = {"pending": "live", "canceled": "cancelled"}.get(status, status)
         if status not in ("live", "filled", "cancelled"):
             raise ValueError(f"status: expected pending, filled or cancelled, got {status!r}")
+        # A resting order needs a price; a filled one is a market order.
         defaults = {"orderType": "limit", "price": "100"} if status == "live" else {"orderType": "market"}
         fields = {"symbol": "BTCUSDT", "side": "buy", "size": "50", **defaults, **fields}
         return self.orders.insert(Order(market, "", client_id, fields, created, created, status, created, foreign=True))

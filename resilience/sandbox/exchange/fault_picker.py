@@ -49,9 +49,11 @@ class FaultPicker:
         Raises:
             FaultError: a fault is unknown; nothing changes.
         """
+        # Everything is parsed before anything changes, so that a mistake changes nothing.
         parsed_rates = parse_rates(rates)
         parsed_scripts = {name: _parse_script(name, script) for name, script in (scripts or {}).items()}
         with self._lock:
+            # A call without rates and scripts, such as `set_faults()`, switches all faults off.
             if rates is not None or scripts is None:
                 self.rates = parsed_rates
             self.scripts.update(parsed_scripts)
@@ -74,6 +76,7 @@ class FaultPicker:
             attempt = self._attempts[kind, key] = self._attempts.get((kind, key), 0) + 1
             script = self.scripts.get(_PREFIX.get(kind, "") + key)
             seed, rates = self.seed, self.rates
+        # An order and its cancel have the same id; the prefix makes their draws independent.
         name = f"cancel:{key}" if kind == "cancel" else key
         if script is not None:
             return PickedFault(script[attempt - 1] if attempt <= len(script) else _NO_FAULT, name, attempt)

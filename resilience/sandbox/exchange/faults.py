@@ -21,6 +21,7 @@ __all__ = [
     "seeded_fraction",
 ]
 
+# The order of the names is part of the draw, and the first name is part of its key: another order changes every run.
 WRITE_FAULTS = (
     "lose", "accept_drop", "accept_500", "accept_40725", "refuse_40725", "refuse_429", "refuse_503", "accept_late",
     "lag", "accept_hang", "http200_code", "code_400", "html_502", "empty_body", "numeric_code", "truncated_json",

@@ -93,6 +93,7 @@ class OrderStore:
     """
 
     seed: int = 0
+    # Reentrant, because a replace holds it over calls that take it again.
     lock: RLock = field(default_factory=RLock)
     on_change: Callable[[Order, str], None] = lambda _order, _status: None
     _orders: dict[str, Order] = field(default_factory=dict)
@@ -109,6 +110,8 @@ class OrderStore:
             self.check_client_id(market, client_id)
             status = "filled" if params["orderType"] == "market" else "live"
             order = self.insert(Order(market, "", client_id, dict(params), now, now + lag, status, now))
+            # A limit order is only live; a market order is live and then filled. Called under the lock, so that the
+            # updates keep their order.
             for step in dict.fromkeys(("live", status)):
                 self.on_change(order, step)
             return order
@@ -151,6 +154,7 @@ class OrderStore:
         if not order_id and not client_id:
             raise RefusedError("400172", "Parameter verification failed: orderId or clientOid")
         if not order_id:
+            # The latest order under the id: a market order frees its client id when it fills.
             return self.find_by_client_id(market, client_id, now, stale)[-1:]
         with self.lock:
             orders = [self._orders[str(order_id)]] if str(order_id) in self._orders else []
@@ -159,6 +163,7 @@ class OrderStore:
     def find_by_client_id(self, market: Market, client_id: Any, now: float, stale: float = 0.0) -> list[Order]:
         """Return every order under a client id that a query finds, oldest first."""
         with self.lock:
+            # Copied under the lock, filtered without it.
             orders = list(self._by_client.get((market.name, str(client_id)), ()))
         remembered = [order for order in orders if now - order.created <= market.forgets_after]
         return _visible(market, remembered, now, stale)

@@ -33,7 +33,9 @@ class DelayedDeliveries:
             finally:
                 self._count(-1)
 
+        # Counted here and not in the thread, so that a `wait` right after this call does not miss it.
         self._count(+1)
+        # A daemon, so that a test that ends does not wait for deliveries.
         threading.Thread(target=run, daemon=True).start()
 
     def discard(self) -> None:

@@ -90,12 +90,14 @@ class Dispatcher:
                 return DROP
             if fault.name == "query_500":
                 return Reply(500, b"Internal Server Error", "text/plain")
+            # An infinite staleness hides every order: none was created that long ago.
             blind = fault.name == "query_blind" and self.faults.attempts("place", key) < (fault.amount or inf)
             stale = inf if blind else self.timing.lag if fault.name == "query_stale" else 0.0
         return endpoint.respond(self._context(endpoint, request)._replace(stale=stale))
 
     def _write(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
         """Execute a write, or apply the fault that was picked for it."""
+        # Picked before the authentication: a request that is lost never reaches it.
         picked = self.faults.pick(endpoint.kind, endpoint.key(request))
         fault = picked.fault.name
         if fault == "accept_late":
@@ -125,9 +127,11 @@ class Dispatcher:
         seed, received, epoch = self.faults.seed, time.monotonic(), self.delayed.epoch
         part = picked.fault.amount
         if part is None:
+            # In the second half of the window, when the client has given up, but at most at 0.95 W.
             part = 0.5 + 0.45 * seeded_fraction(seed, "late", picked.name, picked.attempt)
         age = self._age(endpoint, request)
         delay = part * self.timing.window - age
+        # At most 0.9 P, which leaves a tenth of P for a busy machine.
         work = 0.9 * self.timing.processing * seeded_fraction(seed, "work", picked.name, picked.attempt)
         latest = received + self.timing.window + self.timing.processing - age
 

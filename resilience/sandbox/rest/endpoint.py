@@ -101,6 +101,7 @@ class Endpoint:
         if not self.signed:
             return None
         authenticator.check(request.method, request.path, request.query, request.body, request.headers, now)
+        # The limit comes last: a request that is not authenticated does not use it up.
         authenticator.check_receive_window(request.params, now)
         return authenticator.count_request(request.path, now)
 

@@ -100,6 +100,7 @@ def _list_orders(context: RequestContext, *, live: bool) -> Any:
     rows = [
         _order_row(order, context.now, context.exchange.hedge) for order in page(orders, context.params, by_client=True)
     ]
+    # Bitget sends null, not an empty list, when there are no orders.
     return {"entrustedList": rows or None, "endId": rows[-1]["orderId"] if rows else None}
 
 

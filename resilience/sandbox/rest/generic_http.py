@@ -16,6 +16,7 @@ from .endpoint import Endpoint, HttpRequest, RequestContext
 
 __all__ = ["ROUTES"]
 
+# The statuses that an ordinary service would send for Bitget's codes of these meanings.
 _SERVER_ERROR_CODES = ("40725", "45001", "40015")
 _GONE_CODES = ("30032",)
 

@@ -45,6 +45,7 @@ class Listener:
         handler = type("Handler", (_Handler,), shared)
         self._server = _Server((host, port), handler)
         self.port = int(self._server.server_address[1])
+        # 0.05 s between two checks for a shutdown; the default of 0.5 s makes each test slower.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
@@ -60,8 +61,10 @@ class Listener:
 
 
 class _Server(ThreadingHTTPServer):
+    # A handler may hang for a minute; neither closing the server nor the end of the process waits for it.
     daemon_threads = True
     block_on_close = False
+    # The default backlog of 5 refuses connections when many clients start at once.
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -69,7 +72,9 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # HTTP/1.0, the default, would close the connection after each answer.
     protocol_version = "HTTP/1.1"
+    # Nagle's algorithm would hold back the body until the client has acknowledged the headers.
     disable_nagle_algorithm = True
     router: Router
     clock: ExchangeClock
@@ -101,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Send nothing until the client disconnects, the exchange closes, or a minute has passed."""
         end = time.monotonic() + _MAX_HANG
         while time.monotonic() < end and not self.closing.is_set():
+            # MSG_PEEK returns nothing once the client has closed its side, and leaves any data in place.
             ready, _, _ = select.select([self.connection], [], [], 0.05)
             with contextlib.suppress(OSError):
                 if ready and not self.connection.recv(1, socket.MSG_PEEK):

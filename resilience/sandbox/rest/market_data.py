@@ -75,6 +75,7 @@ def _symbols(context: RequestContext) -> Any:
             "maxTradeAmount": "900000000",
             "takerFeeRate": "0.002",
             "makerFeeRate": "0.002",
+            # Precisions are digits after the decimal point; ccxt derives its rounding from them.
             "pricePrecision": "2",
             "quantityPrecision": "6",
             "quotePrecision": "8",

@@ -47,6 +47,7 @@ class Router:
         url = urlsplit(target)
         if url.path.startswith("/sandbox/"):
             return self._control(method, url.path, body)
+        # Counted before the routing: unknown paths are requests too.
         with self._lock:
             self.requests += 1
         now = self._dispatcher.clock.now

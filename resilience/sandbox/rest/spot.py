@@ -98,6 +98,7 @@ def _replace(context: RequestContext) -> Any:
     require(params, ("symbol", "size", "price"))
     change = {"size": params["size"], "price": params["price"], "clientOid": params.get("newClientOid")}
     with exchange.orders.lock:
+        # The lock is held from the lookup to the new order, so that no other request comes in between.
         old = exchange.find_resting(SPOT, params, context.now)
         fresh = exchange.check_order(SPOT, {**old.params, **change})
         exchange.orders.cancel(old, context.now)

@@ -30,6 +30,7 @@ def to_v2(category: Any, params: Mapping[str, Any]) -> tuple[Market, dict[str, A
     if kind not in _MARKETS:
         raise RefusedError("40017", "Parameter verification failed category")
     renamed = {_V2_NAMES.get(name, name): value for name, value in params.items() if name != "category"}
+    # V2 requires `force` for a limit order; V3 has the default `gtc`.
     if renamed.get("orderType") == "limit":
         renamed.setdefault("force", "gtc")
     return _MARKETS[kind], renamed if kind == "SPOT" else {**_FUTURES_DEFAULTS, **renamed, "productType": kind}
@@ -70,6 +71,7 @@ def _place(context: RequestContext) -> Any:
 
 
 def _cancel(context: RequestContext) -> Any:
+    # V3 names no category in a cancel, so each market is searched for the order.
     for market in _MARKETS.values():
         if context.exchange.orders.find(market, context.params, context.now):
             return _order_ids(context.exchange.cancel(market, context.params, context.now, context.lag))
@@ -91,6 +93,7 @@ def _list_orders(context: RequestContext, *, live: bool) -> Any:
     params = {
         name: value for name, value in context.params.items() if name in ("symbol", "startTime", "endTime", "limit")
     }
+    # V3's cursor is an order id, as V2's `idLessThan` is.
     params["idLessThan"] = context.params.get("cursor")
     rows = [order_row(order, order.status_at(context.now)) for order in page(chosen, params)]
     return {"list": rows, "cursor": rows[-1]["orderId"] if rows else None}

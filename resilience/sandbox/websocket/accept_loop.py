@@ -23,6 +23,7 @@ async def serve(hub: ConnectionHub, listener: socket.socket, stop: asyncio.Event
     """
     loop = asyncio.get_running_loop()
     protocols: set[WebsocketProtocol] = set()
+    # A duplicate of the socket: closing the server must leave the listener, which its owner closes.
     server = await loop.create_server(lambda: WebsocketProtocol(hub, protocols), sock=listener.dup(), backlog=256)
     pushing = asyncio.create_task(_push_feeds(hub, changed))
     try:
@@ -44,4 +45,5 @@ async def _push_feeds(hub: ConnectionHub, changed: asyncio.Event) -> None:
         due = hub.push_due()
         wait = None if due is None else max(0.0, (due - hub.now()) / hub.pace)
         with contextlib.suppress(asyncio.TimeoutError):
+            # The timeout is the normal case: it means that the next update is due.
             await asyncio.wait_for(changed.wait(), wait)

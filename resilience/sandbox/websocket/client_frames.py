@@ -48,6 +48,7 @@ def _login(connection: SandboxConnection, message: dict[str, Any], now: float) -
     if code:
         return [frames.error(code)]
     connection.logged_in = True
+    # V2 and V3 were seen to send the code as a string and as a number.
     code_as_text = connection.version == "v2"
     if connection.take_fault("ack_text"):
         code_as_text = True
@@ -75,9 +76,11 @@ def _subscribe_arg(connection: SandboxConnection, arg: dict[str, Any]) -> list[W
         return [frames.error(code, text, arg=arg, op="subscribe")]
     if arg in connection.subscriptions:
         connection.record_violation(f"subscribed twice to {arg}")
+    # Kept twice if it is a duplicate, so that the ledger of subscriptions shows the client's mistake.
     connection.subscriptions.append(arg)
     feed = connection.shared.feeds.of(arg)
     actions = [frames.ack("subscribe", arg, connection.id if connection.version == "v3" else None)]
+    # An update before the ack, as happens when the exchange pushes while it subscribes.
     if connection.take_fault("early_update"):
         actions[:0] = connection.push("update", arg, [{"seq": feed.last}])
     if is_order_book(arg):
@@ -115,6 +118,7 @@ def _trade(connection: SandboxConnection, message: dict[str, Any], now: float) -
     if not connection.logged_in:
         connection.record_violation("traded before the login")
         return [frames.error(30004)]
+    # Both faults look the same to the client: a reset in place of the answer. Only the ledger differs.
     if connection.take_fault("trade_unseen"):
         return [WireAction("reset")]
     fault = connection.take_fault("trade_error")

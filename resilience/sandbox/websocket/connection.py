@@ -93,6 +93,7 @@ class SandboxConnection:
         """Close a connection that has not pinged for too long, or is too old."""
         if now < self.due:
             return []
+        # 1001 is "going away" (RFC 6455, 7.4.1); codes from 4000 are for the application.
         return [frames.close(4001 if now >= self._last_ping + limits.PING_TIMEOUT else 1001)]
 
     def apply_faults(self, faults: tuple[SocketFault, ...], now: float) -> list[WireAction]:
@@ -126,15 +127,18 @@ class SandboxConnection:
             setattr(self, "silent" if fault.name == "half_open" else fault.name, True)
             return []
         if fault.name == "upgrade":
+            # A second notice must not postpone the end.
             self._ends = min(self._ends, now + limits.UPGRADE_NOTICE)
             return [frames.error(30033)]
         if fault.name == "error":
+            # 1008 is "policy violation" (RFC 6455, 7.4.1).
             ending = [frames.close(1008)] if "close" in fault.options else []
             return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
         actions = {
             "drop": WireAction("reset"),
             "close": frames.close(fault.code),
             "expire": frames.close(1001),
+            # Cut in the middle of a string, as a frame that was truncated.
             "malformed": WireAction("text", '{"event":"upd'),
             "binary": WireAction("binary", "\x00\x01\x02"),
         }
@@ -157,6 +161,7 @@ class SandboxConnection:
         if size > limits.MAX_MESSAGE_BYTES:
             self.record_violation(f"a message of {size} bytes")
             return [frames.error(30002)]
+        # The client pings with a text frame; control frames are handled by the protocol.
         if text == "ping":
             self._last_ping = now
             return [] if self.no_pong else [WireAction("text", "pong")]
@@ -164,6 +169,7 @@ class SandboxConnection:
 
     def push(self, action: str, arg: Mapping[str, Any], rows: Any, **fields: Any) -> list[WireAction]:
         """Send an update or a snapshot, unless a fault withholds it."""
+        # Each condition is checked only if the earlier ones did not lose the frame: a deferred fault is used up once.
         lost = self.silent or self.mute
         if not lost and access_of(self.version, arg) == "private":
             lost = self.take_fault("lose_push") is not None

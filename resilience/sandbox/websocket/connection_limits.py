@@ -17,6 +17,7 @@ __all__ = [
     "RateCounter",
 ]
 
+# These limits are those of Bitget's documentation for V2 and V3.
 CONNECT_RATE = (300, 300.0)
 """Handshakes, and the seconds in which so many are allowed."""
 SUBSCRIBE_RATE = (240, 3600.0)
@@ -52,6 +53,7 @@ class RateCounter:
     def exceeds(self, now: float) -> bool:
         """Count one more event and return whether the limit is exceeded."""
         self._times.append(now)
+        # The new event is in the deque, so it is never empty here.
         while self._times[0] <= now - self._seconds:
             self._times.popleft()
         return len(self._times) > self._limit

@@ -35,6 +35,7 @@ class Feed:
         self.last += 1
         if is_order_book(self.arg):
             return "update", [self._book_row(self.last, self.last - 1)]
+        # Tickers are sent as snapshots, everything else as updates, as Bitget does.
         action = "snapshot" if channel_of(self.arg) == "ticker" else "update"
         return action, [{"seq": self.last, **self._ticker_price()}]
 
@@ -44,6 +45,7 @@ class Feed:
 
     def _book_row(self, seq: int, previous: int) -> dict[str, Any]:
         price = PRICES[str(self.arg.get("instId") or self.arg.get("symbol"))]
+        # The sizes depend on the number, so that two consecutive books differ.
         sides = {"bids": [[str(price - 1), str(1 + seq % 7)]], "asks": [[str(price + 1), str(1 + seq % 5)]]}
         if self.arg.get("topic"):
             sides = {"b": sides["bids"], "a": sides["asks"]}

@@ -55,16 +55,19 @@ class ConnectionHub:
 
     def now(self) -> float:
         """Return sandbox time in seconds, which never goes backward."""
+        # Monotonic, because a change of the wall clock must not end connections.
         return time.monotonic() * self.pace
 
     def handshake(self, path: str) -> Handshake:
         """Count a handshake and return its answer."""
+        # Refused handshakes count too, as they do against the real limit.
         self.connects += 1
         path = path.partition("?")[0]
         if path not in PATHS:
             return Handshake(404)
         if self._is_full():
             return Handshake(429)
+        # The first entry for this path or for any path; entries of other paths stay in order.
         entry = next((entry for entry in self.script if entry[0] in (None, path)), None)
         if entry is not None:
             self.script.remove(entry)
@@ -134,6 +137,7 @@ class ConnectionHub:
     def push_due(self) -> float | None:
         """Push the updates that are due and return the sandbox time of the next one, or None without feeds."""
         for feed in self._running:
+            # More than one update may be due when the pace is high or the machine was busy.
             while feed.due <= self.now():
                 feed.due += feed.interval
                 action, rows = feed.next()

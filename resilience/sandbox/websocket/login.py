@@ -34,6 +34,7 @@ def login_error(authenticator: Authenticator, args: Any, now: float, *, demo: bo
         return 30013
     if _is_expired(stamp, now, authenticator.window):
         return 30014
+    # The signed text is fixed by the protocol: timestamp, method and path of a request that is never sent.
     digest = hmac.digest(authenticator.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
     if not _equal(sign, base64.b64encode(digest).decode()):
         return 30015

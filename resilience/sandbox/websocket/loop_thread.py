@@ -35,6 +35,7 @@ class LoopThread:
             load_serve: imports what serves it; called in the thread when it wakes up.
         """
         self._listener, self._load_serve = listener, load_serve
+        # A selector waits for sockets only, so a socket pair wakes the thread for commands.
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._lock = threading.Lock()
         self._closing, self._started = False, threading.Event()
@@ -60,6 +61,7 @@ class LoopThread:
             except Exception as error:
                 future.set_exception(error)
 
+        # `post` drops commands while no loop runs, so a command that needs a result starts it first.
         if self._loop is None and not self._closing:
             self._wake_sender.send(b".")
             self._started.wait(_TIMEOUT)

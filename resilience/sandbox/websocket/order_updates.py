@@ -17,6 +17,7 @@ def covers(version: str, arg: Mapping[str, Any], order: Order) -> bool:
     """Return whether a subscription gets the updates of an order."""
     if version == "v3":
         return channel_of(arg) == "order"
+    # Channels of V2 are per product type; `default` means all symbols of it.
     product = "SPOT" if order.market is SPOT else "USDT-FUTURES"
     subject = arg.get("instId") or arg.get("coin")
     return (

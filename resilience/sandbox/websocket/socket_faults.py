@@ -67,6 +67,7 @@ def _parse_fault(text: str) -> SocketFault:
     name, *options = description.split(":")
     if name not in (*IMMEDIATE, *DEFERRED, "refuse"):
         raise FaultError(f"unknown fault {text!r} (available: refuse, {', '.join(IMMEDIATE + DEFERRED)})")
+    # Only immediate faults have a stage; a deferred one waits for its own event.
     if at_sign and (stage not in _STAGES or name not in IMMEDIATE):
         raise FaultError(f"{text!r}: only {', '.join(IMMEDIATE)} take a stage, one of {', '.join(_STAGES)}")
     code = 0

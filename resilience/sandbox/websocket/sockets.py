@@ -61,6 +61,7 @@ class Sockets:
             limits: whether the limits on connections, frames and subscriptions apply.
         """
         self._hub = ConnectionHub(SharedState(exchange, clock, authenticator, limits), pace)
+        # Bound here, so that `port` is known before the loop runs; the backlog keeps clients that come earlier.
         listener = socket.create_server((host, 0), backlog=_BACKLOG)
         self.port = int(listener.getsockname()[1])
         self._thread = LoopThread(listener, self._load_serve)
@@ -68,6 +69,7 @@ class Sockets:
     @property
     def connections(self) -> list[SandboxConnection]:
         """Every connection so far, in order, closed ones too."""
+        # A copy: the loop's thread appends while the caller iterates.
         return list(self._hub.connections)
 
     @property
@@ -106,6 +108,7 @@ class Sockets:
         """
         if not 0 < every < float("inf"):
             raise ValueError(f"every: expected seconds above 0, got {every!r}")
+        # Checked in the caller's thread, where the error belongs, and not in the loop's.
         checked_arg = check_arg(arg)
 
         def start() -> None:

@@ -9,6 +9,7 @@ from ..exchange.order_rules import PRICES
 
 __all__ = ["access_of", "channel_of", "is_order_book"]
 
+# COIN and USDC futures can be subscribed to, although the sandbox trades none of them.
 _V2_TYPES = ("SPOT", "USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES")
 _PUBLIC = {
     "v2": ("ticker", "books", "books1", "books5", "books15", "trade"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["execute", "refuse"]
 
+# The sockets of V2 answer four codes as V3 does, and the others as the REST API of V2.
 _V2_CODES = {code: unified.V3_CODES[code] for code in ("43118", "40786", "40768", "22001")} | {"400172": "40017"}
 """The sockets' code for each code of the REST API that differs."""
 _V3_CODES = {**unified.V3_CODES, **_V2_CODES}

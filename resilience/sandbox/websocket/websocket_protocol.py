@@ -38,6 +38,7 @@ class WebsocketProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
+        # create_server passes a Transport, but the protocol class declares the base class only.
         self._transport = cast(asyncio.Transport, transport)
         self._protocols.add(self)
 
@@ -52,6 +53,7 @@ class WebsocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer the frames in the data; a half-open connection discards it."""
+        # Data of a half-open connection must not reach the protocol, which would answer pings and closes by itself.
         if self._connection is not None and self._connection.silent:
             return
         self._protocol.receive_data(data)
@@ -85,6 +87,7 @@ class WebsocketProtocol(asyncio.Protocol):
         elif action.kind == "binary":
             self._protocol.send_binary(action.text.encode())
         elif action.kind == "close":
+            # 1005 must not be sent; it stands for a close frame without a code (RFC 6455, 7.4.1).
             self._protocol.send_close(None if action.code == 1005 else action.code)
         self._flush()
         if action.kind == "reset":
@@ -105,6 +108,7 @@ class WebsocketProtocol(asyncio.Protocol):
         self._flush()
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return  # the handshake was not valid, and the response says so
+        # Bitget's demo environment is a header, or a host name of its own.
         demo = request.headers.get("paptrading") == "1" or request.headers.get("Host", "").startswith("wspap.")
         self._connection = self._hub.open_connection(request.path, demo, self.perform)
         self.perform(self._connection.start_script(handshake.faults, self._hub.now()))
@@ -124,6 +128,7 @@ class WebsocketProtocol(asyncio.Protocol):
     def _flush(self) -> None:
         """Send what the protocol has prepared."""
         for piece in self._protocol.data_to_send():
+            # An action before may have ended the connection.
             if self._transport.is_closing():
                 return
             if piece:
@@ -138,5 +143,6 @@ class WebsocketProtocol(asyncio.Protocol):
             self._timer.cancel()
         if connection is None or connection.due == inf or self._transport.is_closing():
             return
+        # Sandbox seconds are scaled back to real ones for the loop.
         wait = (connection.due - self._hub.now()) / self._hub.pace
         self._timer = loop.call_later(max(0.0, wait), lambda: self.perform(connection.tick(self._hub.now())))
