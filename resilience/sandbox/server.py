@@ -38,7 +38,6 @@ class Sandbox:
 
     Attributes:
         rest: base URL of its REST API.
-        ws: base URL of its WebSocket, which has a port of its own.
         sockets: the connections of its WebSocket, and the controls of their faults.
         key, secret, passphrase: the credentials that it accepts.
         policy: path of a policy file whose `bitget` policy matches its window.
@@ -108,8 +107,8 @@ class Sandbox:
         self._router = Router(dispatcher, partial(control, self))
         self._listener = Listener(self._router, self.clock, host, port, trickle_delay=window / 50)
         self.rest = f"http://{host}:{self._listener.port}"
+        self._host = host
         self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
-        self.ws = f"ws://{host}:{self.sockets.port}"
         # Set last, because the sockets need the exchange when they are built.
         self.exchange.orders.on_change = self.sockets.publish_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
@@ -117,6 +116,15 @@ class Sandbox:
         Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
         # No request may arrive before all parts exist.
         self._listener.start()
+
+    @property
+    def ws(self) -> str:
+        """The base URL of its WebSocket, on a port of its own.
+
+        Raises:
+            ModuleNotFoundError: `websockets` (extra `streams`) is not installed, so nothing listens.
+        """
+        return f"ws://{self._host}:{self.sockets.port}"
 
     @property
     def clock_offset(self) -> float:

@@ -283,12 +283,12 @@ with Sandbox() as exchange:
     assert exchange.sockets.connects == 0
     try:
         exchange.sockets.script("drop")
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         print(error)
 """
 
 
 def test_the_sandbox_starts_without_websockets() -> None:
-    """Without the package `websockets` the REST API works, and a command of the sockets says what to install."""
+    """Without the library `websockets` the REST API works, and a command of the sockets says what to install."""
     run = subprocess.run([sys.executable, "-c", WITHOUT_WEBSOCKETS], check=True, capture_output=True, text=True)
     assert "needs websockets: pip install" in run.stdout

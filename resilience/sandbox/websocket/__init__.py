@@ -1,6 +1,6 @@
 """The exchange's WebSocket on loopback: connections, feeds, limits and faults.
 
-It needs the package `websockets` once a client connects or a command is sent, and not before.
+It needs the library `websockets` (extra `streams`); without it, nothing listens.
 """
 
 from __future__ import annotations

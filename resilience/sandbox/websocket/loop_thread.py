@@ -1,6 +1,6 @@
 """Runs the event loop of the sockets in a thread that sleeps until the first connection or command arrives.
 
-Until then neither asyncio nor `websockets` is imported, so a sandbox that is used over HTTP alone needs neither.
+Until then neither asyncio nor `websockets` is imported, so a sandbox that is used over HTTP alone starts quickly.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class LoopThread:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._lock = threading.Lock()
         self._closing, self._started = False, threading.Event()
-        self._import_error: ImportError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._changed: asyncio.Event | None = None
@@ -50,7 +49,6 @@ class LoopThread:
         """Run a command in the thread and return its result.
 
         Raises:
-            ImportError: a package that the sockets need is not installed.
             RuntimeError: the sandbox is closed.
         """
         future: Future[T] = Future()
@@ -65,8 +63,6 @@ class LoopThread:
         if self._loop is None and not self._closing:
             self._wake_sender.send(b".")
             self._started.wait(_TIMEOUT)
-        if self._import_error is not None:
-            raise self._import_error
         if not self.post(run):
             raise RuntimeError("the sandbox is closed")
         return future.result(_TIMEOUT)
@@ -101,18 +97,10 @@ class LoopThread:
             selector.register(self._listener, selectors.EVENT_READ)
             selector.register(self._wake_receiver, selectors.EVENT_READ)
             selector.select()
-        if self._closing:
-            return
-        try:
-            serve = self._load_serve()
-        except ImportError as error:
-            self._import_error = error
-            self._listener.close()  # refuses the clients that wait in its backlog
-            self._started.set()
-            return
-        import asyncio
+        if not self._closing:
+            import asyncio
 
-        asyncio.run(self._serve(serve))
+            asyncio.run(self._serve(self._load_serve()))
 
     async def _serve(self, serve: Serve) -> None:
         import asyncio

@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ...integrations._websockets_extra import require_websockets, websockets_installed
 from .connection import SandboxConnection, SharedState
 from .hub import PATHS, ConnectionHub, check_arg
 from .loop_thread import LoopThread, Serve
@@ -27,10 +28,7 @@ _BACKLOG = 256
 class Sockets:
     """The connections of the sandbox's WebSocket, and the controls of their faults. Safe across threads.
 
-    It needs the package `websockets` as soon as a client connects or a command is sent, and not before.
-
-    Attributes:
-        port: where it listens.
+    Without the library `websockets` (extra `streams`) nothing listens, and commands raise `ModuleNotFoundError`.
 
     Example:
         >>> from resilience.sandbox import Sandbox
@@ -50,7 +48,7 @@ class Sockets:
         pace: float = 1.0,
         limits: bool = True,
     ) -> None:
-        """Listen on a free port.
+        """Listen on a free port, if `websockets` is installed.
 
         Args:
             exchange: the state of the exchange.
@@ -61,10 +59,30 @@ class Sockets:
             limits: whether the limits on connections, frames and subscriptions apply.
         """
         self._hub = ConnectionHub(SharedState(exchange, clock, authenticator, limits), pace)
-        # Bound here, so that `port` is known before the loop runs; the backlog keeps clients that come earlier.
-        listener = socket.create_server((host, 0), backlog=_BACKLOG)
-        self.port = int(listener.getsockname()[1])
-        self._thread = LoopThread(listener, self._load_serve)
+        self._port = 0
+        self._thread_if_any: LoopThread | None = None
+        if websockets_installed():
+            # Bound here, so that `port` is known before the loop runs; the backlog keeps clients that come earlier.
+            listener = socket.create_server((host, 0), backlog=_BACKLOG)
+            self._port = int(listener.getsockname()[1])
+            self._thread_if_any = LoopThread(listener, self._load_serve)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on.
+
+        Raises:
+            ModuleNotFoundError: `websockets` is not installed.
+        """
+        require_websockets()
+        return self._port
+
+    @property
+    def _thread(self) -> LoopThread:
+        if self._thread_if_any is None:
+            require_websockets()
+        assert self._thread_if_any is not None
+        return self._thread_if_any
 
     @property
     def connections(self) -> list[SandboxConnection]:
@@ -160,20 +178,17 @@ class Sockets:
 
     def publish_order(self, order: Order, status: str) -> None:
         """Send the new status of an order to the private order channels, without waiting."""
-        self._thread.post(self._hub.publish_order, order, status)
+        if self._thread_if_any is not None:
+            self._thread_if_any.post(self._hub.publish_order, order, status)
 
     def close(self) -> None:
         """End every connection and the thread."""
-        self._thread.close()
+        if self._thread_if_any is not None:
+            self._thread_if_any.close()
 
     def _load_serve(self) -> Serve:
         # By name: an import statement would import `websockets`, an optional extra, with this module.
-        try:
-            module = import_module(f"{__package__}.accept_loop")
-        except ImportError as error:
-            install = "pip install 'resilience-middleware[streams]'"
-            raise ImportError(f"the sandbox's WebSocket needs websockets: {install}", name=error.name) from error
-        return partial(module.serve, self._hub)
+        return partial(import_module(f"{__package__}.accept_loop").serve, self._hub)
 
 
 def _check_path(path: str | None) -> str | None:
