@@ -96,15 +96,15 @@ def main() -> None:
     napping, idle = rows(nap), rows(nothing)
     waits: dict[str, list[float]] = {name: [] for name in napping}
     many: dict[str, list[float]] = {name: [] for name in idle}
-    one: dict[str, list[float]] = {name: [] for name in idle}
+    single: dict[str, list[float]] = {name: [] for name in idle}
     for _ in range(options.rounds):
         for name, call in napping.items():
             waits[name].append(throughput(call, SLEEPERS, 0.5, 1))
         for name, call in idle.items():
-            one[name].append(throughput(call, 1, 0.4, 200))
+            single[name].append(throughput(call, 1, 0.4, 200))
             many[name].append(throughput(call, SPINNERS, 0.4, 200))
     share = {name: _ratio(waits[name], waits[NONE]) for name in waits}
-    scaled = {name: _ratio(many[name], one[name]) for name in idle}
+    scaled = {name: _ratio(many[name], single[name]) for name in idle}
     keeps = {name: scaled[name] / scaled[NONE] for name in idle}
     report(
         "contention",
@@ -133,7 +133,7 @@ def main() -> None:
                     name,
                     f"{statistics.median(waits[name]):,.0f}",
                     f"{share[name]:.2f}",
-                    f"{statistics.median(one[name]):,.0f}",
+                    f"{statistics.median(single[name]):,.0f}",
                     f"{statistics.median(many[name]):,.0f}",
                     f"{scaled[name]:.2f}",
                     f"{keeps[name]:.2f}",

@@ -67,15 +67,15 @@ def main() -> None:
                     f"{left[name][0]:g}",
                     f"{left[name][1]:g}",
                 )
-                for name in sorted(makers, key=lambda one: down[one].minimum)
+                for name in sorted(makers, key=lambda row: down[row].minimum)
             ],
         ),
         "## A rejection by an open breaker\n\n"
         + table(
             ("", "minimum, ns", "median, ns", "ours / this"),
             [
-                (name, f"{one.minimum:,.0f}", f"{one.median:,.0f}", f"{rejections[OURS].ratio(one):.2f}")
-                for name, one in sorted(rejections.items(), key=lambda item: item[1].minimum)
+                (name, f"{times.minimum:,.0f}", f"{times.median:,.0f}", f"{rejections[OURS].ratio(times):.2f}")
+                for name, times in sorted(rejections.items(), key=lambda item: item[1].minimum)
             ],
         ),
         write=options.write,

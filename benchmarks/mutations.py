@@ -27,7 +27,7 @@ __all__ = ["MUTATIONS", "problems_under"]
 
 @contextmanager
 def no_fence() -> Iterator[None]:
-    """Take "not found" as proof at once."""
+    """Take "not results" as proof at once."""
     with patch.object(UncertainWrite, "_believed", lambda *_: True):
         yield
 
@@ -107,12 +107,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    found = {name or "the rule as it is": problems_under(name) for name in (None, *MUTATIONS)}
+    results = {name or "the rule as it is": problems_under(name) for name in (None, *MUTATIONS)}
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(results, indent=1))
         return
     print("| mutation | drills that notice |\n|---|---|")
-    for name, problems in found.items():
+    for name, problems in results.items():
         print(f"| {name} | " + ("; ".join(f"{drill}: {text}" for drill, text in problems.items()) or "none") + " |")
 
 

@@ -56,7 +56,7 @@ class Row:
             f"{self.to_fail:.2f}",
             recovery_text(self.shedding),
             recovery_text(self.queueing),
-            *(f"{one:.0%}" for one in self.brownouts),
+            *(f"{share:.0%}" for share in self.brownouts),
         ]
 
 
@@ -71,7 +71,7 @@ def measure(client: Client, clients: int, seed: int) -> Row:
         shedding.seconds_to_fail(BEGIN, END),
         shedding.recovery(END),
         queueing.recovery(END),
-        tuple(one.success(20, 40) for one in brown),
+        tuple(outcome.success(20, 40) for outcome in brown),
     )
 
 
@@ -113,7 +113,7 @@ def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Ou
 
 def clients_by_name(tried: bool) -> dict[str, Client]:
     """Return the clients of the rows: the peers, or the policies that were tried, and the built-in policy."""
-    others = {name: governed(one) for name, one in alternatives()} if tried else PEERS
+    others = {name: governed(policy) for name, policy in alternatives()} if tried else PEERS
     return {**others, BUILT_IN: governed(built_in())}
 
 
@@ -135,9 +135,9 @@ def main() -> None:
     rows = {}
     names = [name for name in clients_by_name(options.alternatives) if options.only in name]
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for name, one in zip(names, processes.map(partial(row, options=options), names), strict=True):
-            rows[name] = one
-            print(f"{name}: {', '.join(one.cells())}", file=sys.stderr, flush=True)
+        for name, figures in zip(names, processes.map(partial(row, options=options), names), strict=True):
+            rows[name] = figures
+            print(f"{name}: {', '.join(figures.cells())}", file=sys.stderr, flush=True)
     name = "outage_alternatives" if options.alternatives else "outage"
     report(
         name,
@@ -165,11 +165,11 @@ def _report_parts(rows: dict[str, Row], clients: int, seed: int, *, tried: bool)
             [
                 (
                     name,
-                    f"{one.attempts_a_request(BEGIN, END):.2f}",
-                    f"{one.seconds_to_fail(BEGIN, END):.2f}",
-                    recovery_text(one.recovery(END)),
+                    f"{outcome.attempts_a_request(BEGIN, END):.2f}",
+                    f"{outcome.seconds_to_fail(BEGIN, END):.2f}",
+                    recovery_text(outcome.recovery(END)),
                 )
-                for name, one in other_outages(governed(built_in()), clients // 4, seed)
+                for name, outcome in other_outages(governed(built_in()), clients // 4, seed)
             ],
         )
 

@@ -108,10 +108,10 @@ def main() -> None:
     parser.add_argument("--bots", type=int, default=4, metavar="N", help="bots that run side by side (4)")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the faults and the kills (7)")
     options = parser.parse_args()
-    found = run(options.kills, options.bots, options.seed)
-    print("| " + " | ".join(found) + " |")
-    print("|" + "---:|" * len(found))
-    print("| " + " | ".join(map(str, found.values())) + " |")
+    counts = run(options.kills, options.bots, options.seed)
+    print("| " + " | ".join(counts) + " |")
+    print("|" + "---:|" * len(counts))
+    print("| " + " | ".join(map(str, counts.values())) + " |")
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ async def aiohttp_middleware(
 
     async def look_up(call: Any) -> Any:
         answer = await client.get(exchange.orders, params={"key": call.key})
-        found = _parse_orders(answer.status, await answer.json())
-        return replace(found, value=answer) if isinstance(found, Found) else found  # a middleware returns an answer
+        result = _parse_orders(answer.status, await answer.json())
+        return replace(result, value=answer) if isinstance(result, Found) else result  # a middleware returns an answer
 
     rules = {"post /plain/orders": {"reconcile": look_up}}
     middleware = resilience_middleware("plain", operations=rules, policies=plain_policies(exchange))

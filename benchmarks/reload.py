@@ -84,15 +84,15 @@ def throughput(seconds: float, *, reloads: bool) -> float:
 
 def main() -> None:
     options = parse_options(__doc__, seconds=60, rounds=7)
-    found = dict(run_under_load(options.seconds))
+    figures = dict(run_under_load(options.seconds))
     spent = reload_times(40)
     with_them, without = [], []
     for _ in range(options.rounds):
         without.append(throughput(3, reloads=False))
         with_them.append(throughput(3, reloads=True))
-    ratio = statistics.median(one / other for one, other in zip(with_them, without, strict=True))
-    reloads = found["files that were loaded"] + found["files that were rejected"]
-    rows = [(what, f"{value:,.2f}" if isinstance(value, float) else f"{value:,}") for what, value in found.items()]
+    ratio = statistics.median(rate / other for rate, other in zip(with_them, without, strict=True))
+    reloads = figures["files that were loaded"] + figures["files that were rejected"]
+    rows = [(what, f"{value:,.2f}" if isinstance(value, float) else f"{value:,}") for what, value in figures.items()]
     rows += [
         ("one reload with changes, ms, median", f"{1e3 * statistics.median(spent):.2f}"),
         ("calls per second at full speed, without reloads", f"{statistics.median(without):,.0f}"),
@@ -105,11 +105,11 @@ def main() -> None:
         f"every third time invalid; then {options.rounds} interleaved rounds of {THREADS} threads at full speed.",
         target_table(
             [
-                at_least("calls per second in the drill", 0.95 * RATE, found["calls per second"]),
+                at_least("calls per second in the drill", 0.95 * RATE, figures["calls per second"]),
                 at_least("reloads per second in the drill", 0.9, reloads / options.seconds),
-                at_most("calls that failed", 0, found["calls that failed"]),
-                at_most("calls not counted", 0, abs(found["calls that the breakers' windows have not counted"])),
-                at_most("sends not counted", 0, abs(found["sends that the quota has not counted"])),
+                at_most("calls that failed", 0, figures["calls that failed"]),
+                at_most("calls not counted", 0, abs(figures["calls that the breakers' windows have not counted"])),
+                at_most("sends not counted", 0, abs(figures["sends that the quota has not counted"])),
                 at_least("throughput with a reload per second, against none", 0.95, ratio),
             ]
         ),

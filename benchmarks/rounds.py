@@ -143,7 +143,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table; columns of figures are aligned to the right."""
     rows = [[str(cell) for cell in row] for row in rows]
     numeric = [all(_is_figure(row[index]) for row in rows) and index > 0 for index in range(len(header))]
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---:" if one else "---" for one in numeric) + "|"]
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---:" if right else "---" for right in numeric) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 

@@ -63,18 +63,18 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
 }
 Row = tuple[str, Callable[[Figures], float | None]]
 ROWS: tuple[Row, ...] = (
-    ("attempts per request", lambda one: one.attempts_a_request),
-    ("… in the trouble", lambda one: None if one.trouble is None else one.trouble["attempts_a_request"]),
-    ("succeeded, %", lambda one: 100 * one.success),
-    ("… in the trouble, %", lambda one: None if one.trouble is None else 100 * one.trouble["success"] or None),
-    ("good, %", lambda one: 100 * one.good),
-    ("50 % answered within, ms", lambda one: None if one.p50 is None else 1000 * one.p50),
-    ("95 % answered within, ms", lambda one: None if one.p95 is None else 1000 * one.p95),
-    ("a failure takes, ms", lambda one: None if one.to_fail is None else 1000 * one.to_fail),
-    ("recovered after, s", lambda one: one.recovery if one.recovers else None),
-    ("breaker opened", lambda one: one.opened or None),
-    ("budget exhausted", lambda one: one.exhausted or None),
-    ("rejected", lambda one: one.refused or None),
+    ("attempts per request", lambda run: run.attempts_a_request),
+    ("… in the trouble", lambda run: None if run.trouble is None else run.trouble["attempts_a_request"]),
+    ("succeeded, %", lambda run: 100 * run.success),
+    ("… in the trouble, %", lambda run: None if run.trouble is None else 100 * run.trouble["success"] or None),
+    ("good, %", lambda run: 100 * run.good),
+    ("50 % answered within, ms", lambda run: None if run.p50 is None else 1000 * run.p50),
+    ("95 % answered within, ms", lambda run: None if run.p95 is None else 1000 * run.p95),
+    ("a failure takes, ms", lambda run: None if run.to_fail is None else 1000 * run.to_fail),
+    ("recovered after, s", lambda run: run.recovery if run.recovers else None),
+    ("breaker opened", lambda run: run.opened or None),
+    ("budget exhausted", lambda run: run.exhausted or None),
+    ("rejected", lambda run: run.refused or None),
 )
 MAX_LATENESS, MAX_RUNS = 0.0025, 3  # seconds by which the loop may be late on average
 
@@ -109,7 +109,7 @@ def run_real(policy: str, scenario: Scenario) -> tuple[Figures, list[float]]:
         client, watch = watched_client(policy)
         outcome, late = run_in_real_time(scenario, client, seed=1, each=watch.sample)
         runs.append((statistics.fmean(late), figures(outcome, watch), sorted(late)))
-    _, best, late = min(runs, key=lambda one: one[0])
+    _, best, late = min(runs, key=lambda run: run[0])
     return best, late
 
 

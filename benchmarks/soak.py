@@ -135,7 +135,11 @@ class Soak:
         exchange.sockets.fault(KINDS[kind], number=victim.number)
 
     def _unbroken(self, exchange: Sandbox) -> list[SandboxConnection]:
-        return [one for one in exchange.sockets.connections[-200:] if one.open and one.number not in self._broken]
+        return [
+            connection
+            for connection in exchange.sockets.connections[-200:]
+            if connection.open and connection.number not in self._broken
+        ]
 
     async def _trade(self, exchange: Sandbox) -> None:
         """Place an order per second, market and limit alternately, and cancel each limit order after `rests`."""

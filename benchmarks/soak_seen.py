@@ -84,15 +84,15 @@ class Observer:
     def active_share(self) -> float:
         """Return the share of the wanted subscriptions, all bots together, that are active on working connections."""
         active: Counter[str] = Counter()
-        for one in self._sockets.connections[-_RECENT:]:
-            if one.open and not one.silent:
-                active.update({str(arg) for arg in list(one.subscriptions)})
+        for connection in self._sockets.connections[-_RECENT:]:
+            if connection.open and not connection.silent:
+                active.update({str(arg) for arg in list(connection.subscriptions)})
         bots = len(self._bots)
-        return sum(min(bots, active[one]) for one in self._wanted) / (bots * len(self._wanted))
+        return sum(min(bots, active[arg]) for arg in self._wanted) / (bots * len(self._wanted))
 
     def count_missed(self, orders: Mapping[str, str]) -> int:
         """Return how many ends of orders did not arrive, all bots together."""
-        return sum(bot.received.ends.get(one) != end for bot in self._bots for one, end in orders.items())
+        return sum(bot.received.ends.get(client_id) != end for bot in self._bots for client_id, end in orders.items())
 
     def finish(self, result: SoakResult, orders: Mapping[str, str]) -> None:
         """Record the state in the end."""

@@ -69,9 +69,9 @@ class Bot(Protocol):
 def public(version: str) -> list[dict[str, Any]]:
     """Return the public subscriptions of every bot."""
     if version == "v3":
-        args = [{"instType": "spot", "topic": "ticker", "symbol": one} for one in SYMBOLS]
+        args = [{"instType": "spot", "topic": "ticker", "symbol": symbol} for symbol in SYMBOLS]
         return [*args, {"instType": "spot", "topic": "books", "symbol": "BTCUSDT"}]
-    args = [{"instType": "SPOT", "channel": "ticker", "instId": one} for one in SYMBOLS]
+    args = [{"instType": "SPOT", "channel": "ticker", "instId": symbol} for symbol in SYMBOLS]
     return [*args, {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}]
 
 

@@ -69,10 +69,10 @@ def ours_over(times: dict[str, Times], ours: str, other: str) -> float:
 
 def cost_table(times: dict[str, Times], ours: str) -> str:
     """Return a table of added nanoseconds, and of ours as a fraction of each row."""
-    added = {name: one.above(times[BARE]) for name, one in times.items() if name != BARE}
+    added = {name: row.above(times[BARE]) for name, row in times.items() if name != BARE}
     rows = [
-        (name, f"{one.minimum:,.0f}", f"{one.median:,.0f}", _share(added[ours].ratio(one)))
-        for name, one in sorted(added.items(), key=lambda item: item[1].median)
+        (name, f"{row.minimum:,.0f}", f"{row.median:,.0f}", _share(added[ours].ratio(row)))
+        for name, row in sorted(added.items(), key=lambda item: item[1].median)
     ]
     bare = f"The bare call takes {times[BARE].median:.0f} ns; rows show the cost that is added to it."
     return f"{bare}\n\n" + table(("", "minimum, ns", "median, ns", "ours / this"), rows)

@@ -42,7 +42,7 @@ def main() -> int:
     sources = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     for reason in stale_reasons(sources):
         print(f"survivors.yaml: no such line: {reason}", file=sys.stderr)
-    every = [one for name in names for one in mutants(name, sources[name])]
+    every = [mutant for name in names for mutant in mutants(name, sources[name])]
     chosen = _choose(every, options)
     print(f"{len(chosen)} of {len(every)} mutants of {len(names)} modules", file=sys.stderr, flush=True)
     if not chosen:
@@ -93,14 +93,15 @@ def _choose(every: list[Mutant], options: argparse.Namespace) -> list[Mutant]:
         survivors = {
             (row["place"].partition(":")[0], row["before"], row["after"]) for row in rows if row["end"] == SURVIVED
         }
-        return [one for one in every if key_of(one) in survivors]
-    return [one for index, one in enumerate(every) if index % options.every == options.seed % options.every]
+        return [mutant for mutant in every if key_of(mutant) in survivors]
+    return [mutant for index, mutant in enumerate(every) if index % options.every == options.seed % options.every]
 
 
 def _write_log(path: Path, chosen: list[Mutant], ends: dict[int, dict[str, Any]]) -> None:
     rows = [
-        {"place": one.place, "operator": one.operator, "before": one.before, "after": one.after} | ends[index]
-        for index, one in enumerate(chosen)
+        {"place": mutant.place, "operator": mutant.operator, "before": mutant.before, "after": mutant.after}
+        | ends[index]
+        for index, mutant in enumerate(chosen)
         if index in ends
     ]
     path.write_text("\n".join(map(json.dumps, rows)))

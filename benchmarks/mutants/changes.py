@@ -65,13 +65,13 @@ class Mutant:
 
 def mutants(module: str, source: str) -> list[Mutant]:
     """Return the mutants of a module that compile and differ from it, in the order of their lines."""
-    found: dict[object, Mutant] = {}
+    unique: dict[object, Mutant] = {}
     original = _meaning(source)
     for name, line, changed in (*_cosmic_ray_changes(source), *_own_changes(source)):
         meaning = _meaning(changed)
-        if meaning not in (None, original) and meaning not in found:
-            found[meaning] = Mutant(module, line, name, *_differing(source, changed), changed)
-    return sorted(found.values(), key=lambda one: (one.line, one.operator, one.after))
+        if meaning not in (None, original) and meaning not in unique:
+            unique[meaning] = Mutant(module, line, name, *_differing(source, changed), changed)
+    return sorted(unique.values(), key=lambda mutant: (mutant.line, mutant.operator, mutant.after))
 
 
 def _meaning(source: str) -> object:
@@ -106,17 +106,17 @@ def _cosmic_ray_changes(source: str) -> Iterator[tuple[str, int, str]]:
 def _mutated(tree: Any, node: Any, operator: Any, index: int) -> str:
     """Return the source with one mutation, and restore the tree: parsing it again would take long."""
     around = node.parent.children if node.parent is not None else []
-    saved = [(one, getattr(one, "value", None), list(getattr(one, "children", ()))) for one in ast_nodes(node)]
-    index_in_parent, before = next(at for at, one in enumerate(around) if one is node), list(around)
+    saved = [(item, getattr(item, "value", None), list(getattr(item, "children", ()))) for item in ast_nodes(node)]
+    index_in_parent, before = next(at for at, item in enumerate(around) if item is node), list(around)
     changed = operator.mutate(node, index)
     around[index_in_parent : index_in_parent + 1] = [] if changed is None else [changed]
     code = tree.get_code()
     around[:] = before
-    for one, value, children in saved:
+    for item, value, children in saved:
         if value is not None:
-            one.value = value
+            item.value = value
         if children:
-            one.children[:] = children
+            item.children[:] = children
     return code
 
 

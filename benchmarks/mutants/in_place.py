@@ -109,7 +109,9 @@ class InPlace:
         for file in data.measured_files():
             if file in names:
                 contexts = data.contexts_by_lineno(file)
-                lines[names[file]] = {line: [int(one) for one in on if one] for line, on in contexts.items()}
+                lines[names[file]] = {
+                    line: [int(context) for context in on if context] for line, on in contexts.items()
+                }
         record = {"names": [item.nodeid for item in items], "seconds": seconds, "spent": spent, "passed": passed}
         self._map.write_text(json.dumps(record | {"lines": lines}))
         return SURVIVED
@@ -118,12 +120,12 @@ class InPlace:
         """Read the map; a test that is newer than the map counts for the module that it is named after."""
         index = {name: number for number, name in enumerate(record["names"])}
         mapped = [index.get(item.nodeid) for item in items]
-        self._seconds = [0.1 if one is None else record["seconds"][one] for one in mapped]
-        self._usable = [one is None or (record["passed"][one] and record["spent"][one] <= self._slow) for one in mapped]
-        here = {one: number for number, one in enumerate(mapped) if one is not None}
-        self._new = [number for number, one in enumerate(mapped) if one is None]
+        self._seconds = [0.1 if old is None else record["seconds"][old] for old in mapped]
+        self._usable = [old is None or (record["passed"][old] and record["spent"][old] <= self._slow) for old in mapped]
+        here = {old: number for number, old in enumerate(mapped) if old is not None}
+        self._new = [number for number, old in enumerate(mapped) if old is None]
         self._lines = {
-            module: {line: [here[one] for one in tests if one in here] for line, tests in lines.items()}
+            module: {line: [here[old] for old in tests if old in here] for line, tests in lines.items()}
             for module, lines in record["lines"].items()
         }
 
@@ -149,15 +151,15 @@ class InPlace:
     def _order(self, items: list[pytest.Item], job: dict[str, Any]) -> Iterator[int]:
         """Yield the tests that reach a mutant's lines: likely killers first, then `tests/core`, then quick ones."""
         lines = self._lines.get(job["module"], {})
-        reaching = {one for line in range(job["first"], job["last"] + 1) for one in lines.get(str(line), ())}
+        reaching = {test for line in range(job["first"], job["last"] + 1) for test in lines.get(str(line), ())}
         stem = job["module"].rpartition(".")[2]
-        reaching.update(one for one in self._new if f"test_{stem}" in items[one].nodeid)
+        reaching.update(test for test in self._new if f"test_{stem}" in items[test].nodeid)
         killers = self._killers.get(job["module"], Counter())
 
-        def rank(one: int) -> tuple[Any, ...]:
-            return -killers[one], not items[one].nodeid.startswith("tests/core"), self._seconds[one], one
+        def rank(test: int) -> tuple[Any, ...]:
+            return -killers[test], not items[test].nodeid.startswith("tests/core"), self._seconds[test], test
 
-        yield from sorted((one for one in reaching if self._usable[one]), key=rank)[: self._max_tests]
+        yield from sorted((test for test in reaching if self._usable[test]), key=rank)[: self._max_tests]
 
 
 def main() -> None:

@@ -25,7 +25,11 @@ def resolve(names: list[str], tree: Path) -> list[str]:
     modules = core_modules(tree)
     chosen: list[str] = []
     for name in names:
-        fitting = [one for one in modules if one == name or one.endswith(f".{name}") or one.startswith(f"{name}.")]
+        fitting = [
+            module
+            for module in modules
+            if module == name or module.endswith(f".{name}") or module.startswith(f"{name}.")
+        ]
         if not fitting:
             raise LookupError(f"no module {name!r} in {PACKAGE} (available: {', '.join(modules)})")
         chosen += fitting

@@ -34,7 +34,9 @@ def changed_functions(source: str, mutated: str, path: str) -> Changes | None:
 
 def patch(module: ModuleType, changes: Changes) -> bool:
     """Put new code into the functions of an imported module; False if one of them cannot be found."""
-    functions = {(one.__code__.co_name, one.__code__.co_firstlineno): one for one in _functions(module)}
+    functions = {
+        (function.__code__.co_name, function.__code__.co_firstlineno): function for function in _functions(module)
+    }
     for old, new in changes:
         function = functions.get((old.co_name, old.co_firstlineno))
         if function is None:
@@ -105,4 +107,4 @@ def _functions(module: ModuleType) -> Iterator[FunctionType]:
             for part in vars(member).values():
                 inner = getattr(part, "__func__", part)  # the function of a classmethod or a staticmethod
                 functions = (part.fget, part.fset) if isinstance(part, property) else (inner,)
-                yield from (one for one in functions if isinstance(one, FunctionType))
+                yield from (function for function in functions if isinstance(function, FunctionType))

@@ -24,10 +24,10 @@ def make_report(
 ) -> tuple[str, bool]:
     """Return the report as Markdown, and whether enough mutants were killed and every survivor has a reason."""
     reasons = _read_reasons()
-    finished = [(one, ends[index]["end"]) for index, one in enumerate(chosen) if index in ends]
+    finished = [(mutant, ends[index]["end"]) for index, mutant in enumerate(chosen) if index in ends]
     killed = sum(end in (KILLED, TIMED_OUT) for _, end in finished)
-    survivors = [one for one, end in finished if end == SURVIVED]
-    unexplained = [one for one in survivors if key_of(one) not in reasons]
+    survivors = [mutant for mutant, end in finished if end == SURVIVED]
+    unexplained = [mutant for mutant in survivors if key_of(mutant) not in reasons]
     share = killed / max(1, len(finished))
     tests = f"{', '.join(options.tests)}, without tests that take more than {options.slow:g} s of a processor"
     summary = f"{len(finished)} of {total} mutants, {share:.1%} killed, {minutes:.0f} minutes"
@@ -36,7 +36,7 @@ def make_report(
         f"`python -m benchmarks.mutants`, with the operators of cosmic-ray: {summary}. Tests: {tests}.",
         table(("module", "mutants", "killed", "survived", "%"), _rows(finished)),
         "## Survivors",
-        table(("where", "change", "why it is harmless"), [_survivor_row(one, reasons) for one in survivors]),
+        table(("where", "change", "why it is harmless"), [_survivor_row(mutant, reasons) for mutant in survivors]),
     ]
     return "\n\n".join(parts) + "\n", share >= MIN_KILLED and not unexplained
 
@@ -60,8 +60,8 @@ def _read_reasons() -> Reasons:
 
 
 def _rows(finished: list[tuple[Mutant, int]]) -> Iterator[tuple[object, ...]]:
-    for name in [*dict.fromkeys(one.module for one, _ in finished), None]:
-        ends = [end for one, end in finished if name in (None, one.module)]
+    for name in [*dict.fromkeys(mutant.module for mutant, _ in finished), None]:
+        ends = [end for mutant, end in finished if name in (None, mutant.module)]
         killed = sum(end != SURVIVED for end in ends)
         yield name or "all", len(ends), killed, len(ends) - killed, f"{100 * killed / max(1, len(ends)):.1f}"
 

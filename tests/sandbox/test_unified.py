@@ -45,11 +45,11 @@ def test_pages(exchange: Sandbox, send: Send) -> None:
     """A list continues after its cursor."""
     for number in range(3):
         exchange.plant(f"order-{number}", status="pending")
-    asked, seen = {"limit": "2"}, list[str]()
+    query, seen = {"limit": "2"}, list[str]()
     for _ in range(2):
-        page = send(exchange, "GET", f"{TRADE}/unfilled-orders", asked).json()["data"]
+        page = send(exchange, "GET", f"{TRADE}/unfilled-orders", query).json()["data"]
         seen += [row["clientOid"] for row in page["list"]]
-        asked = {**asked, "cursor": page["cursor"]}
+        query = {**query, "cursor": page["cursor"]}
     assert seen == ["order-2", "order-1", "order-0"]
 
 
