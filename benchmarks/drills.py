@@ -86,6 +86,7 @@ def find_problems(client: Client, market: str, drills: Iterable[Drill], seed: in
     """Place the orders of the drills, all at the same time, and return the problems by the name of the drill."""
     chosen = [drill for drill in drills if market in drill.markets]
     problems: dict[str, str] = {}
+    # Drills with the same clock offset share a sandbox, because the offset is a property of its clock.
     for ahead in sorted({drill.clock for drill in chosen}):
         problems |= run(client, market, [drill for drill in chosen if drill.clock == ahead], ahead, seed)
     return problems
@@ -94,6 +95,7 @@ def find_problems(client: Client, market: str, drills: Iterable[Drill], seed: in
 def run(client: Client, market: str, drills: list[Drill], ahead: float, seed: int) -> dict[str, str]:
     """Run drills that share a clock offset against a new exchange."""
     with Sandbox(window=WINDOW, limits=False, seed=seed) as sandbox:
+        # A client that is ahead is the same as an exchange that is behind.
         sandbox.clock_offset = -ahead * WINDOW
         names = ("rest", "key", "secret", "passphrase", "policy")
         address = SandboxAddress(**{name: getattr(sandbox, name) for name in names}, window=WINDOW)
@@ -102,6 +104,7 @@ def run(client: Client, market: str, drills: list[Drill], ahead: float, seed: in
             sandbox.script(ids[drill.name], drill.script)
             queries = ["query_500", "query_drop"] * (drill.failing // 2)
             if drill.blind:
+                # More entries than any client sends queries.
                 queries = [f"query_blind:{drill.blind}"] * 100
             sandbox.script(f"query:{ids[drill.name]}", queries)
 

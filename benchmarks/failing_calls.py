@@ -15,6 +15,7 @@ Fn = Callable[[], Any]
 OURS, TWO = "**resilience, everything on**", 2
 SETTINGS: dict[str, Any] = {
     "retry": {"max_attempts": TWO, "backoff": {"initial": 0}},
+    # So large that it never ends a retry.
     "budget": {"ratio": 10, "floor": 100_000},
     "breaker": {"failure_rate": "100%", "min_calls": 1_000_000},
     "quota": [{"rate": 1_000_000, "burst": 1000}],
@@ -82,6 +83,7 @@ def retrying() -> Iterator[tuple[str, Callable[[Fn], Fn]]]:
     if find_spec("backoff"):
         import backoff
 
+        # It would log a line per failure.
         logging.getLogger("backoff").disabled = True
         every = backoff.on_exception(backoff.constant, Exception, max_tries=TWO, interval=0, jitter=None)
         yield "backoff", lambda fn: every(_function(fn))
@@ -100,6 +102,7 @@ def retrying() -> Iterator[tuple[str, Callable[[Fn], Fn]]]:
         import stamina
         from stamina.instrumentation import set_on_retry_hooks
 
+        # It would log a line per retry.
         set_on_retry_hooks([])
         eager = stamina.retry(on=Exception, attempts=TWO, wait_initial=0, wait_jitter=0, wait_max=0)
         yield "stamina", lambda fn: eager(_function(fn))

@@ -32,6 +32,7 @@ ROWS = {
 def time_once(statement: str) -> float:
     """Return the milliseconds a fresh interpreter takes for a statement."""
     before = time.perf_counter()
+    # From the root of the project, so that the library is imported from this tree.
     subprocess.run([sys.executable, "-c", statement], cwd=ROOT, check=True, capture_output=True)
     return (time.perf_counter() - before) * 1000
 
@@ -44,6 +45,7 @@ def measured(rounds: int) -> dict[str, dict[str, float]]:
     for _ in range(rounds):
         for name, statement in ROWS.items():
             times[name].append(time_once(statement))
+    # The import alone is of interest, so the time that the interpreter takes to start is subtracted.
     bare = statistics.median(times["bare"])
     above = {name: statistics.median(values) - bare for name, values in times.items() if name != "bare"}
     return {name: {"ms": round(ms, 1), "of_tenacity": round(ms / above["tenacity"], 2)} for name, ms in above.items()}

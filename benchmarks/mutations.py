@@ -35,6 +35,7 @@ def no_fence() -> Iterator[None]:
 @contextmanager
 def fence_from_the_first_send() -> Iterator[None]:
     """Compute the fence from the first uncertain attempt, although a later one was sent."""
+    # By the identity of the object: the mutation has no place to store it in.
     first: dict[int, tuple[Any, ...]] = {}
     attempt_opened: Callable[..., None] = UncertainWrite.attempt_opened
 

@@ -55,6 +55,7 @@ def drill(
     address: SandboxAddress, client: Client, market: str, faults: Mapping[str, float], ids: Sequence[str], seed: int
 ) -> DrillCounts:
     """Place every order once through the client and hold what it reported against the ledger."""
+    # Without faults until `begin`: building a client may send requests, such as ccxt's load_markets.
     control(address, "/sandbox/reset", {})
     control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
     started = time.monotonic()
@@ -64,6 +65,7 @@ def drill(
 
     reports = _RUN[client.runtime](client, address, market, ids, seed, begin)
     seconds = time.monotonic() - started
+    # W + P is 1.1 windows; after it no delayed request can be accepted any more.
     time.sleep(1.2 * address.window + 0.5)  # delayed requests are delivered by then, or never
     control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
     ledger = control(address, "/sandbox/ledger")
@@ -104,6 +106,7 @@ async def _place_all(
 ) -> Any:
     """Place the orders from `WORKERS` tasks, on asyncio or trio."""
     reports: dict[str, str] = {}
+    # One iterator for all workers: each order is taken once, and a slow one delays one worker alone.
     left = iter(ids)
     async with AsyncExitStack() as stack:
         place = await client.build(address, market, seed, stack)

@@ -120,6 +120,7 @@ def clients_by_name(tried: bool) -> dict[str, Client]:
 def row(name: str, options: argparse.Namespace) -> Row:
     """Measure one row, in a process of its own."""
     on_virtual_time()
+    # Never fewer than 8, or single draws would decide the figures.
     clients = options.clients if name == BUILT_IN or options.alternatives else max(8, options.clients // 5)
     return measure(clients_by_name(options.alternatives)[name], clients, options.seed)
 
@@ -134,6 +135,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = {}
     names = [name for name in clients_by_name(options.alternatives) if options.only in name]
+    # Processes, because the peers' clocks are replaced per process.
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         for name, figures in zip(names, processes.map(partial(row, options=options), names), strict=True):
             rows[name] = figures

@@ -52,6 +52,7 @@ def kill_repeatedly(access: dict[str, Any], outbox: Path, prefix: str, kills: in
     for _ in range(kills):
         process = start_bot(access, outbox, prefix)
         time.sleep(dice.uniform(0.0, MAX_LIFETIME))  # the bot works meanwhile
+        # A bot that has crashed by itself is not counted as killed.
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
@@ -94,6 +95,7 @@ def run(kills: int, bots: int, seed: int) -> dict[str, int]:
                 for number, path in enumerate(paths)
             ]
             killed = sum(future.result() for future in futures)
+            # Two windows, more than W + P.
             time.sleep(2 * WINDOW)  # delayed requests are delivered by then, or never
             return {"kills": killed, **compare_with_ledger(access, paths)}
     finally:

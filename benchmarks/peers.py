@@ -41,6 +41,7 @@ def _pyresilience(*parts: str) -> Callable[[Fn], Fn]:
         every = {
             "retry": RetryConfig(max_attempts=3, delay=0.2),
             "circuit_breaker": CircuitBreakerConfig(),
+            # So large that it never delays a benchmark.
             "rate_limiter": RateLimiterConfig(max_calls=10_000_000, period=1.0),
             "bulkhead": BulkheadConfig(max_concurrent=100),
         }

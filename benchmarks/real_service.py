@@ -61,6 +61,7 @@ def run_in_real_time(scenario: Scenario, client: Client, seed: int, each: Callab
 
 async def _run(scenario: Scenario, client: Client, random: Random, each: Callable[[float], None]) -> Ran:
     service = service_of(scenario, Random(random.random()))
+    # A backlog of 512: all clients may connect at the same instant.
     server = await asyncio.start_server(lambda *pipe: _serve(service, *pipe), "127.0.0.1", 0, backlog=512)
     port = server.sockets[0].getsockname()[1]
     http_clients = [HttpClient(port, number, scenario.patience) for number in range(scenario.clients)]
@@ -81,6 +82,7 @@ async def _sample_lateness(late: list[float]) -> None:
     """Sample how late the loop runs a timer, which shows how busy the machine is."""
     time = asyncio.get_running_loop().time
     while True:
+        # Often enough for an average, too seldom to be a load.
         due = time() + 0.02
         await asyncio.sleep(0.02)
         late.append(time() - due)
@@ -106,6 +108,7 @@ class HttpClient:
             pipe = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
             try:
                 answer = await self._answer(*pipe)
+            # A connection whose answer is still on its way cannot be used again.
             except BaseException:
                 pipe[1].close()
                 raise

@@ -66,7 +66,9 @@ class ReloadBot:
             deadline=20 + turn % 7, ratio=20 + turn % 3, window=1 + turn % 2, enough=60 + turn % 5,
             rate=100_000 + turn % 11, burst=50_000 + turn % 13,
         )  # fmt: skip
+        # An unknown key, as a typing mistake would be.
         text = valid if turn % 3 else valid.replace("deadline:", "dead line:")
+        # Editors do both: write in place, or write another file and rename it.
         target = self.path if turn % 2 else self.path.with_suffix(".new")
         target.write_text(text)
         if target != self.path:

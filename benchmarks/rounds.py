@@ -48,6 +48,7 @@ class Times:
 
     def ratio(self, other: Times) -> float:
         """Return the median of the rounds' ratios to another row."""
+        # A row without a cost would divide by 0.
         return statistics.median(a / max(b, 1e-9) for a, b in zip(self.rounds, other.rounds, strict=True))
 
 
@@ -70,6 +71,7 @@ def async_rounds(
         times = {name: Times() for name in rows}
         calls = {}
         for name, call in rows.items():
+            # The first calls do work that later ones do not; the second measurement is the one that counts.
             spent = await _time_calls_async(call, 20)
             spent = await _time_calls_async(call, 100)
             calls[name] = max(20, int(100 * seconds * 1e9 / max(spent, 1)))
@@ -89,6 +91,7 @@ def _calls_per_round(time_calls: Callable[[int], float], seconds: float) -> int:
 def _time_calls(call: Callable[[], Any], number: int) -> float:
     repeats = [None] * number  # iterating a list costs less than a range
     with _collector_off():
+        # Processor time of this thread: other programs and threads do not count.
         before = time.thread_time_ns()
         for _ in repeats:
             call()
@@ -106,6 +109,7 @@ async def _time_calls_async(call: Callable[[], Awaitable[Any]], number: int) -> 
 
 class _collector_off:  # noqa: N801  # used like a function, in a with statement
     def __enter__(self) -> None:
+        # The youngest generation only: a full collection takes longer than a round.
         gc.collect(0)
         gc.disable()
 
@@ -171,6 +175,7 @@ def report(name: str, title: str, *parts: str, write: bool, command: str = "") -
 
 def machine() -> str:
     """Describe the machine and the versions of the peers, without the host's name or any path."""
+    # The cores that this process may use; a container may have fewer than the machine.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     peers = ", ".join(f"{peer} {number}" for peer in PEERS if (number := _version(peer)))
     kind = f"{platform.python_implementation()} {platform.python_version()}"

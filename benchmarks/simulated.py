@@ -104,6 +104,7 @@ def run_real(policy: str, scenario: Scenario) -> tuple[Figures, list[float]]:
     Returns:
         its figures, and the seconds by which its loop was late, sorted.
     """
+    # The lateness is the machine's, not the policy's, so a run on a busy machine is repeated.
     runs: list[tuple[float, Figures, list[float]]] = []
     while len(runs) < MAX_RUNS and not any(late <= MAX_LATENESS for late, *_ in runs):
         client, watch = watched_client(policy)

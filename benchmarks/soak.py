@@ -114,15 +114,18 @@ class Soak:
         """Break connections at random moments, each once; if none is left, wait until a bot connects again."""
         draws, began = random.Random(self.seed), time.monotonic()
         each, last = self.seconds / self.disconnects, began + 2 * self.seconds / self.pace
+        # Rounded up, so that each kind comes equally often whatever the number of disconnects.
         kinds = [*KINDS] * -(-self.disconnects // len(KINDS))
         draws.shuffle(kinds)
         for number, kind in enumerate(kinds[: self.disconnects]):
+            # A random instant within the slot of this disconnect.
             moment = began + (number + draws.random()) * each / self.pace
             await asyncio.sleep(max(0.0, moment - time.monotonic()))
             if not await self._wait_until(
                 lambda: bool(self._unbroken(exchange)), (last - time.monotonic()) * self.pace
             ):
                 return  # no bot connects any more
+            # Time spent waiting for a bot is added, so that the remaining slots keep their length.
             began += max(0.0, time.monotonic() - moment - each / self.pace)
             self._break(exchange, kind, draws.choice(self._unbroken(exchange)), draws)
             result.disconnects[kind] += 1
@@ -154,6 +157,7 @@ class Soak:
                 resting.append((now + self.rests / self.pace, client_id))
             while resting[0:1] and resting[0][0] <= now:
                 _, due = resting.pop(0)
+                # Directly in the exchange: the soak is about what the bots receive, not about how orders are sent.
                 exchange.exchange.cancel(SPOT, {**_ORDER, "clientOid": due}, exchange.now())
                 self._ended[due] = "cancelled"
             number += 1

@@ -86,6 +86,7 @@ class Observer:
         active: Counter[str] = Counter()
         for connection in self._sockets.connections[-_RECENT:]:
             if connection.open and not connection.silent:
+                # A set, so that a duplicate does not count twice; of a copy, because the loop's thread appends.
                 active.update({str(arg) for arg in list(connection.subscriptions)})
         bots = len(self._bots)
         return sum(min(bots, active[arg]) for arg in self._wanted) / (bots * len(self._wanted))

@@ -69,6 +69,7 @@ def mutants(module: str, source: str) -> list[Mutant]:
     original = _meaning(source)
     for name, line, changed in (*_cosmic_ray_changes(source), *_own_changes(source)):
         meaning = _meaning(changed)
+        # Two operators often make the same mutant; the first one keeps it.
         if meaning not in (None, original) and meaning not in unique:
             unique[meaning] = Mutant(module, line, name, *_differing(source, changed), changed)
     return sorted(unique.values(), key=lambda mutant: (mutant.line, mutant.operator, mutant.after))

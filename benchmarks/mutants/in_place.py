@@ -73,6 +73,7 @@ class InPlace:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = session.items
         if not self._map.exists():
+            # In a child, so that the tests leave no state behind in the process that is forked for each mutant.
             run_jobs([lambda _report: self._write_map(items)], 1, lambda *_: None)
         self._read_map(items, json.loads(self._map.read_text()))
         gc.freeze()  # so that the collector of a child does not copy the pages that it shares with its parent
@@ -140,6 +141,7 @@ class InPlace:
             for number in order:
                 report(str(number))
                 self._failed = False
+                # Twenty times its usual time, and some seconds for a busy machine.
                 limit_time(10 + 20 * self._seconds[number])
                 items[number].config.hook.pytest_runtest_protocol(item=items[number], nextitem=None)
                 if self._failed:

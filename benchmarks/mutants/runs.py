@@ -41,6 +41,7 @@ def run_mutants(chosen: list[Mutant], tree: Path, scratch: Path, options: argpar
     results = scratch / "ends.jsonl"
     results.touch()
     module = chosen[0].module
+    # Without any change, to see that the tests pass in the copy.
     original = {"module": module, "source": _source(tree, module), "first": 1, "last": 10_000}
     shared = {
         "results": str(results),
@@ -90,6 +91,7 @@ def _run_mode(mode: str, order: dict[str, Any], scratch: Path, until: float) -> 
         finally:
             process.terminate()
             process.wait()
+    # -15 is the SIGTERM of `terminate` when the time is up.
     if process.returncode not in (0, -15):
         print((scratch / f"{mode}.log").read_text()[-4000:], file=sys.stderr)
 
