@@ -4,7 +4,7 @@
 
 A loopback exchange under ordinary faults (window 1 s) runs in another process. Each bot places orders through
 `BitgetClient` with an outbox, in four threads. It is killed with SIGKILL at a random moment after its imports: before
-its outbox is open, or in the middle of a replay or a call. Then it is started again and replays its outbox. At the end
+its outbox is open, or in the middle of a resume or a call. Then it is started again and resumes its outbox. At the end
 every row of every outbox is compared with the exchange's ledger.
 """
 

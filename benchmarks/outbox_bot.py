@@ -1,4 +1,4 @@
-"""The bot that `benchmarks.outbox` kills: it replays its outbox, then places orders until it is killed."""
+"""The bot that `benchmarks.outbox` kills: it resumes its outbox, then places orders until it is killed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gt
 
 
 def main(access: str, path: str, prefix: str, finish: str = "") -> None:
-    """Replay the outbox at `path` and place orders; with `finish`, complete the open orders and return."""
+    """Resume the outbox at `path` and place orders; with `finish`, complete the open orders and return."""
     print("up", flush=True)
     exchange, outbox = json.loads(access), Outbox(path)
     policies = Policies(load(exchange["policy"]), log=False)
     raw = BitgetClient(exchange["key"], exchange["secret"], exchange["passphrase"], base_url=exchange["rest"])
     client = wrap(raw, "bitget", policies=policies, outbox=outbox)
-    outbox.replay(client, resend=True)
+    outbox.resume(client, resend=True)
     if finish:
         for row in [*outbox.rows("open"), *outbox.rows("failed")]:
             place(client, outbox, row.key)
@@ -49,7 +49,7 @@ def place(client: Any, outbox: Outbox, key: str) -> None:
             return
         try:
             if row is not None and row.state == "open":
-                outbox.replay(client, resend=True)
+                outbox.resume(client, resend=True)
             else:
                 client.spot_place_order(**ORDER, clientOid=key)
         except RejectedError:

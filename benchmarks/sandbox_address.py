@@ -68,9 +68,9 @@ def plain_policies(exchange: SandboxAddress) -> Policies:
         "attempt_timeout": bitget.attempt_timeout,
         "retry": {"max_attempts": bitget.retry.max_attempts, "backoff": {"initial": 0.05, "max": exchange.window}},
         "budget": {"ratio": 1.0, "floor": 10},
-        "breaker": {"wait": "all"},  # a rejected order would count as lost
+        "breaker": {"when_open": "wait"},  # a rejected order would count as lost
         "reconcile": {
-            "checks": 2,
+            "early_checks": 2,
             "wait": bitget.reconcile.wait,
             "window": exchange.window,
             "processing": exchange.window / 10,
