@@ -2,7 +2,7 @@
 
 For changes in the body of a module or a class. The third-party packages that the tests need are imported before the
 fork, so that a child imports this library and the tests alone. `tests/core` and `tests/config` run first, the other
-tests only against mutants that survive them; slow tests are left out.
+tests only against mutants that survive them. Slow tests, and tests that fail in a child anyway, are left out.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ FIRST = ("tests/core", "tests/config")
 
 
 class TimeLimits:
-    """A plugin of pytest that limits the time of each test, reports which one runs, and leaves slow ones out."""
+    """A plugin of pytest that limits the time of each test, reports which one runs, and leaves some out."""
 
-    def __init__(self, report: Report, slow: set[str], killers: Counter[str]) -> None:
+    def __init__(self, report: Report, left_out: set[str], killers: Counter[str]) -> None:
         self._report = report
-        self._slow = slow
+        self._left_out = left_out
         self._killers = killers
 
     @pytest.hookimpl(tryfirst=True)
@@ -50,11 +50,11 @@ class TimeLimits:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = sorted(
-            (item for item in items if item.nodeid not in self._slow), key=lambda item: -self._killers[item.nodeid]
+            (item for item in items if item.nodeid not in self._left_out), key=lambda item: -self._killers[item.nodeid]
         )
 
 
-def attempt(job: dict[str, Any], tests: list[str], slow: set[str], killers: Counter[str]) -> Job:
+def attempt(job: dict[str, Any], tests: list[str], left_out: set[str], killers: Counter[str]) -> Job:
     """Return the job of one mutant."""
 
     def run_tests(report: Report) -> int:
@@ -64,7 +64,7 @@ def attempt(job: dict[str, Any], tests: list[str], slow: set[str], killers: Coun
         for paths in (first, then):
             # Before pytest starts, because pytest's own import hook would take precedence over ours.
             import_module(f"{PACKAGE}.{job['module']}")
-            if paths and pytest.main(["-x", *QUIET, *paths], plugins=[TimeLimits(report, slow, killers)]) != 0:
+            if paths and pytest.main(["-x", *QUIET, *paths], plugins=[TimeLimits(report, left_out, killers)]) != 0:
                 return KILLED
             for name in [name for name in sys.modules if name.partition(".")[0] in ("resilience", "tests")]:
                 del sys.modules[name]
@@ -80,7 +80,9 @@ def main() -> None:
         with suppress(ImportError):
             import_module(name)
     jobs, record = order["jobs"], json.loads(Path(order["map"]).read_text())
-    slow = {name for name, spent in zip(record["names"], record["spent"], strict=True) if spent > order["slow"]}
+    rows = zip(record["names"], record["spent"], record["passed"], strict=True)
+    # A test that fails in a child without any mutant, such as one that needs more memory than a child may have.
+    left_out = {name for name, spent, passed in rows if spent > order["slow"] or not passed}
     killers: Counter[str] = Counter()
     with Path(order["results"]).open("a") as results:
 
@@ -89,7 +91,7 @@ def main() -> None:
             killers[by] += 1
             print(json.dumps({"id": jobs[number]["id"], "end": end, "by": by}), file=results, flush=True)
 
-        run_jobs((attempt(job, order["tests"], slow, killers) for job in jobs), order["parallel"], done)
+        run_jobs((attempt(job, order["tests"], left_out, killers) for job in jobs), order["parallel"], done)
 
 
 if __name__ == "__main__":
