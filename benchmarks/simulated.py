@@ -23,34 +23,34 @@ from resilience import Policies
 from resilience.simulate import (
     Client,
     Errors,
+    Incident,
     Job,
     Limit,
+    RunMonitor,
     Scenario,
-    Trouble,
-    Watch,
-    governed,
     load_scenario,
+    policy_client,
     run_job,
     simulate,
 )
-from resilience.simulate.figures import Figures, figures
+from resilience.simulate.figures import Figures, compute_figures
 
 from .real_service import really
 from .rounds import report, table
 
 COMMON: dict[str, Any] = {"clients": 16, "rate": 5.0, "capacity": 240.0, "latency": 0.2, "patience": 1.0}
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
-    "outage": ("default", Scenario(**COMMON, troubles=(Trouble(start=8, end=23),), lasts=33)),
+    "outage": ("default", Scenario(**COMMON, troubles=(Incident(start=8, end=23),), lasts=33)),
     "brownout": (
         "default",
-        Scenario(**COMMON, troubles=(Trouble(start=5, end=25, share=0.5, kind="error"),), lasts=30),
+        Scenario(**COMMON, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=30),
     ),
     "rate-limit squeeze": (
         "default",
         Scenario(
             **COMMON,
             limit=Limit(rate=8, retry_after=1),
-            troubles=(Trouble(start=5, end=25, kind="squeeze", limit=3),),
+            troubles=(Incident(start=5, end=25, kind="squeeze", limit=3),),
             lasts=32,
         ),
     ),
@@ -79,14 +79,14 @@ ROWS: tuple[Row, ...] = (
 LATE, TRIES = 0.0025, 3  # seconds by which the loop may be late on average
 
 
-def watched(policy: str) -> tuple[Client, Watch]:
-    watch = Watch()
-    return governed(Policies.builtin().pipeline(policy).policy, watch=watch), watch
+def watched(policy: str) -> tuple[Client, RunMonitor]:
+    monitor = RunMonitor()
+    return policy_client(Policies.builtin().pipeline(policy).policy, monitor=monitor), monitor
 
 
 def simulated(policy: str, scenario: Scenario, seed: int) -> Figures:
-    client, watch = watched(policy)
-    return figures(simulate(scenario, client, seed=seed, each=watch.sample), watch)
+    client, monitor = watched(policy)
+    return compute_figures(simulate(scenario, client, seed=seed, on_sample=monitor.sample), monitor)
 
 
 def rows(virtual: list[Figures], real: Figures) -> Iterator[tuple[str, list[float], float]]:
@@ -105,9 +105,9 @@ def on_time(policy: str, scenario: Scenario) -> tuple[Figures, list[float]]:
     """
     tried: list[tuple[float, Figures, list[float]]] = []
     while len(tried) < TRIES and not any(late <= LATE for late, *_ in tried):
-        client, watch = watched(policy)
-        outcome, late = really(scenario, client, seed=1, each=watch.sample)
-        tried.append((statistics.fmean(late), figures(outcome, watch), sorted(late)))
+        client, monitor = watched(policy)
+        outcome, late = really(scenario, client, seed=1, each=monitor.sample)
+        tried.append((statistics.fmean(late), compute_figures(outcome, monitor), sorted(late)))
     _, best, late = min(tried, key=lambda one: one[0])
     return best, late
 

@@ -1,4 +1,4 @@
-"""Policy files that commands are given: found, read, and what is wrong with them said with the right exit code."""
+"""Reads the policy file that a command is given, and reports its mistakes with the right exit code."""
 
 from __future__ import annotations
 
@@ -7,55 +7,55 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from .._core.policy.policy import PolicySet
+from .._core.policy.policy import Policy, PolicySet
 from ..errors import PolicyError
 from ..telemetry.redaction import redact
 
-__all__ = ["Unusable", "chosen", "read"]
+__all__ = ["UnusablePolicyError", "find_policy", "read_policies"]
 
 
-class Unusable(Exception):  # noqa: N818  # it is how a command ends, and no error of the program
-    """A file or a name that a command cannot use; what is wrong has been printed.
+class UnusablePolicyError(Exception):
+    """A policy file or name cannot be used. The reason has been printed.
 
     Attributes:
-        code: the command's exit code: 1 for mistakes in a file, 2 for wrong use.
+        exit_code: 1 for mistakes in a file, 2 for wrong use.
     """
 
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
 
 
-def read(path: str | None) -> PolicySet:
-    """Read a policy file; without one that of the environment or of this folder, else the built-in policies.
+def read_policies(path: str | None) -> PolicySet:
+    """Read a policy file. Without a path: `$RESILIENCE_POLICIES`, `./resilience.yaml`, or the built-in policies.
 
     Raises:
-        Unusable: it is not there, or it has mistakes.
+        UnusablePolicyError: the file cannot be read or has mistakes.
     """
     from ..config.loading.policy_file import builtin, load
 
-    given = path or os.environ.get("RESILIENCE_POLICIES")
-    if not given:
-        given = "resilience.yaml" if Path("resilience.yaml").is_file() else None
-    if given is None:
+    named = os.environ.get("RESILIENCE_POLICIES")
+    source = path or named or ("resilience.yaml" if Path("resilience.yaml").is_file() else None)
+    if source is None:
         return builtin()
     try:
-        return load(given)
+        return load(source)
     except PolicyError as error:
-        named = "" if path or not os.environ.get("RESILIENCE_POLICIES") else "$RESILIENCE_POLICIES names "
-        print(redact(f"{named}{error}"), file=sys.stderr)
-        raise Unusable(1 if any(one.line for one in error.problems) or Path(given).is_file() else 2) from None
+        origin = "$RESILIENCE_POLICIES: " if named and not path else ""
+        print(redact(f"{origin}{error}"), file=sys.stderr)
+        has_mistakes = any(problem.line for problem in error.problems) or Path(source).is_file()
+        raise UnusablePolicyError(1 if has_mistakes else 2) from None
 
 
-def chosen(name: str, policies: PolicySet) -> str:
-    """Return the name of a policy that is there.
+def find_policy(name: str, policies: PolicySet) -> Policy:
+    """Return the policy of this name.
 
     Raises:
-        Unusable: there is none of that name.
+        UnusablePolicyError: there is none of that name.
     """
     if name in policies.policies:
-        return name
+        return policies.policies[name]
     near = get_close_matches(name, policies.policies, 1)
-    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(policies.policies))}"
-    print(redact(f"resilience: {policies.source}: no policy {name!r}; {advice}"), file=sys.stderr)
-    raise Unusable(2)
+    hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(sorted(policies.policies))}"
+    print(redact(f"resilience: {policies.source}: no policy {name!r}; {hint}"), file=sys.stderr)
+    raise UnusablePolicyError(2)

@@ -30,7 +30,7 @@ def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].startswith(f"{unwise}:3:38: policies.read.deadline: warning: ")
     assert len(lines) == 3
     assert main(["check", written(tmp_path, "version: 1\n")]) == 0
-    assert capsys.readouterr().out == "1 file checked: no problem\n"
+    assert capsys.readouterr().out == "1 file checked, no problems found\n"
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--format", "json"]])

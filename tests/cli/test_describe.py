@@ -103,14 +103,14 @@ def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for words in (
         'Operation fetch_ticker: policy read, matched by "fetch_*"',
         "A call has 20s, waits included.",
-        "Sending it twice is harmless.",
-        "A circuit breaker for each host opens when 5 attempts failed in a row or when 80% of at least 20",
+        "It is idempotent: it may be sent twice.",
+        "A circuit breaker per host opens when 5 attempts failed in a row or when 80% of at least 20",
         "longer than 2s",
-        "At most 10 attempts leave in 1s",
+        "At most 10 attempts are sent per 1s",
         "8 attempts in all",
-        "the last good answer of the last 30s",
-        "3 are made and the last ends after 18s",
-        "20s (only where earlier ones were quick)",
+        "the last good answer, if it is not older than 30s",
+        "3 are made and the last one ends after 18s",
+        "20s (only if earlier attempts were quick)",
     ):
         assert words in shown
 

@@ -12,8 +12,8 @@ from resilience._core.classify.failure import Failure
 from resilience._core.policy.codes import Category
 from resilience._core.policy.policy import Policy
 from resilience.cli import main
-from resilience.cli.commands.explain import schedule
-from resilience.cli.explained_error import read_subject
+from resilience.cli.error_input import parse_error_input
+from resilience.cli.explanation import retry_waits
 
 
 def explained(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -63,7 +63,7 @@ def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
     """40725 may have executed: the schedule is told, and that a write is looked up first."""
     answer = explained(capsys, "40725")
     assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")
-    assert "looked up first" in answer["action"]
+    assert "looked up before it is sent again" in answer["action"]
     assert [one["attempt"] for one in answer["schedule"]] == list(range(2, len(answer["schedule"]) + 2))
     assert answer["schedule"]
 
@@ -118,10 +118,10 @@ def test_odd_input_is_explained_too(given: str, capsys: pytest.CaptureFixture[st
 
 def test_rebuilt_errors() -> None:
     """Builtins are themselves; other classes keep module and name; odd builtins do not fail."""
-    assert type(read_subject("TimeoutError: slow").outcome) is TimeoutError
-    rebuilt = type(read_subject("ccxt.base.errors.RequestTimeout: x").outcome)
+    assert type(parse_error_input("TimeoutError: slow").outcome) is TimeoutError
+    rebuilt = type(parse_error_input("ccxt.base.errors.RequestTimeout: x").outcome)
     assert (rebuilt.__module__, rebuilt.__name__) == ("ccxt.base.errors", "RequestTimeout")
-    assert type(read_subject("UnicodeDecodeError: x").outcome).__name__ == "UnicodeDecodeError"
+    assert type(parse_error_input("UnicodeDecodeError: x").outcome).__name__ == "UnicodeDecodeError"
 
 
 def failure(**known: Any) -> Failure:
@@ -134,17 +134,17 @@ def test_schedule() -> None:
     policy = Policy(
         deadline="3s", retry={"max_attempts": 9, "backoff": {"initial": "1s", "jitter": "none", "max": "9s"}}
     )
-    assert schedule(policy, failure()) == [{"attempt": 2, "at_least": 1.0, "at_most": 1.0}]
-    assert schedule(policy, failure(retry_after=4.0)) == []
+    assert retry_waits(policy, failure()) == [{"attempt": 2, "at_least": 1.0, "at_most": 1.0}]
+    assert retry_waits(policy, failure(retry_after=4.0)) == []
     full = Policy(retry={"max_attempts": 3})
-    assert schedule(full, failure()) == [
+    assert retry_waits(full, failure()) == [
         {"attempt": 2, "at_least": 0.0, "at_most": 0.2},
         {"attempt": 3, "at_least": 0.0, "at_most": 0.4},
     ]
-    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False, guessed=True))) == 1
-    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
-    assert schedule(Policy(), failure()) == []
-    assert schedule(full, Failure(category=Category.FATAL)) == []
+    assert len(retry_waits(Policy(retry={"max_attempts": 9}), failure(known=False, guessed=True))) == 1
+    assert len(retry_waits(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
+    assert retry_waits(Policy(), failure()) == []
+    assert retry_waits(full, Failure(category=Category.FATAL)) == []
 
 
 GROUP = """  + Exception Group Traceback (most recent call last):

@@ -45,4 +45,4 @@ def test_a_pace_is_a_number_above_0() -> None:
     command = [sys.executable, "-m", "resilience", "sandbox", "--pace", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert "expected a number above 0 up to 10000, got '0'" in done.stderr
+    assert "expected a number above 0, up to 10000, got '0'" in done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience.cli import main
-from resilience.simulate.file_comparison import run_jobs
+from resilience.simulate.parallel_runs import run_jobs
 
 TINY = """\
 title: Five seconds of failures
@@ -50,7 +50,7 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "Five seconds of failures (seed 1)"
     assert [line.split("  ")[0] for line in lines[2:5]] == ["careful", "eager", "no policy"]
     assert [line.split(":")[0] for line in lines[6:]] == ["careful", "eager"]
-    assert "% of the requests succeeded in the trouble" in lines[6]
+    assert "% of the requests succeeded during the incident" in lines[6]
 
 
 @pytest.mark.usefixtures("files")
@@ -66,15 +66,26 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    """Policies of several files are told apart by the file's name; `--no-bare` leaves the bare clients out."""
+    """Policies of several files get its name as a prefix; `--no-baseline` leaves out the run without a policy."""
     Path("other.yaml").write_text("policies: {careful: {extends: default}}\n", encoding="utf-8")
-    words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-bare", "--json"]
+    words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-baseline", "--json"]
     told = json.loads(printed(words, capsys))
     assert [(one["policy"], one["file"]) for one in told["policies"]] == [
         ("bot: careful", "bot.yaml"),
         ("other: careful", "other.yaml"),
     ]
     assert told["bare"] is None
+
+
+@pytest.mark.usefixtures("files")
+def test_the_old_name_of_no_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--no-bare` of version 0.1 does the same, is hidden from the help, and names the new option on standard error."""
+    assert main(["simulate", "--scenario", "tiny.yaml", "--no-bare", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["bare"] is None
+    assert shown.err == "resilience simulate: --no-bare is now called --no-baseline\n"
+    assert main(["simulate", "--help"]) == 0
+    assert "--no-bare" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("files")
@@ -113,7 +124,7 @@ def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("files")
 def test_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     """A share of the clients meets the same share of the service."""
-    words = ["--scenario", "brownout", "--scale", "5%", "--no-bare", "--json"]
+    words = ["--scenario", "brownout", "--scale", "5%", "--no-baseline", "--json"]
     told = json.loads(printed(words, capsys))["scenario"]
     assert (told["clients"], told["capacity"]) == (2, 30.0)
 
@@ -153,8 +164,8 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
         (["--seed", "x"], "invalid int value"),
         (["--scale", "0"], "expected a share"),
         (["--scale", "x"], "expected a share"),
-        (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "there is no folder no/such"),
-        (["--scenario", "tiny.yaml", "--report", "."], "that is a folder"),
+        (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "no such folder: no/such"),
+        (["--scenario", "tiny.yaml", "--report", "."], "is a folder"),
     ],
 )
 def test_wrong_use(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,7 +195,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
         run_jobs(jobs, press, processes=1)
 
-    monkeypatch.setattr("resilience.simulate.file_comparison.run_jobs", interrupted)
+    monkeypatch.setattr("resilience.simulate.parallel_runs.run_jobs", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130

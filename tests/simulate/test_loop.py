@@ -105,7 +105,7 @@ def test_nothing_left_to_happen() -> None:
     async def main() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(RuntimeError, match="nothing is left to happen"):
+    with pytest.raises(RuntimeError, match="no timer is left that could wake it"):
         run_and_clean(main())
 
 

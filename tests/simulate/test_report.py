@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from resilience import Policies, Policy
-from resilience.simulate import Scenario, Surge, Trouble
-from resilience.simulate.real_run_comparison import Comparison, Job, run_job
-from resilience.simulate.report import page
+from resilience.simulate import Incident, Scenario, Surge
+from resilience.simulate.policy_comparison import Comparison, Job, run_job
+from resilience.simulate.report import render_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -28,7 +28,7 @@ SCENARIO = Scenario(
     clients=3,
     rate=10,
     capacity=50,
-    troubles=(Trouble(start=12, end=30), Trouble(start=36, end=44, share=0.5, kind="error")),
+    troubles=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
     surges=(Surge(start=48, end=52, factor=2),),
     lasts=60,
 )
@@ -71,7 +71,7 @@ def comparison() -> Comparison:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on disk, as a user has it."""
     path = tmp_path_factory.mktemp("report") / "out.html"
-    path.write_text(page(comparison()), encoding="utf-8")
+    path.write_text(render_page(comparison()), encoding="utf-8")
     return path
 
 
@@ -119,7 +119,7 @@ def test_its_parts_are_there(seen: Any) -> None:
     assert len(boxes(seen, ".card")) == len(boxes(seen, ".lane")) == 4
     assert len(boxes(seen, ".lane figure")) == 16
     assert len(boxes(seen, "figure svg")) == 11  # eager has neither breaker nor budget, shy no budget, none has none
-    assert [one.lower() for one in seen.locator(".badge").all_inner_texts()[-1:]] == ["for comparison"]
+    assert [one.lower() for one in seen.locator(".badge").all_inner_texts()[-1:]] == ["baseline"]
     assert len(boxes(seen, "section > .scroll tbody tr")) == 15
     assert seen.locator(".names em").all_inner_texts()[:3] == ["hangs", "50% fail", "2 times the load"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies, failure_of
-from resilience.simulate import Errors, Limit, Service, Trouble, UnavailableError, run_virtual
+from resilience.simulate import Errors, Incident, Limit, Service, UnavailableError, run_virtual
 
 
 def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
@@ -49,12 +49,12 @@ def test_it_sheds() -> None:
 )
 def test_trouble(kind: Any, expected: Any) -> None:
     """While it lasts a request hangs for all the client's patience, or fails, or is refused."""
-    assert burst(1, troubles=(Trouble(start=0, end=5, kind=kind),)) == [expected]
+    assert burst(1, troubles=(Incident(start=0, end=5, kind=kind),)) == [expected]
 
 
 def test_trouble_of_a_share() -> None:
     """A share of the requests is befallen, the same ones for the same seed."""
-    trouble = Trouble(start=0, end=5, share=0.3, kind="refuse")
+    trouble = Incident(start=0, end=5, share=0.3, kind="refuse")
     settings: dict[str, Any] = {"capacity": 1e6, "latency": 0, "troubles": (trouble,)}
     first = burst(1000, **settings)
     assert 250 < sum(kind is UnavailableError for kind, _ in first) < 350
@@ -70,7 +70,7 @@ def test_its_errors_are_those_of_an_http_client() -> None:
 def told(answer: Any) -> Any:
     """Return what a client makes of one."""
     try:
-        return answer.given()
+        return answer.deliver()
     except Exception as error:
         return error
 
@@ -92,7 +92,7 @@ def test_a_rate_limit() -> None:
 
 def test_a_limit_for_all_and_its_squeeze() -> None:
     """A limit may be everybody's, and a trouble lowers it for a while."""
-    squeeze = Trouble(start=10, end=20, kind="squeeze", limit=1)
+    squeeze = Incident(start=10, end=20, kind="squeeze", limit=1)
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
     asked = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
     kinds = [service.ask(now, client)[1].status for now, client in asked]
@@ -101,15 +101,15 @@ def test_a_limit_for_all_and_its_squeeze() -> None:
 
 def test_slow_answers() -> None:
     """They take longer at once, or ever longer up to the end."""
-    slow = Trouble(start=10, end=20, kind="slow", latency=2.1)
+    slow = Incident(start=10, end=20, kind="slow", latency=2.1)
     assert [after for after, _ in answers([5, 10, 15, 20], troubles=(slow,))] == [0.1, 2.1, 2.1, 0.1]
-    ramp = Trouble(start=10, end=20, kind="slow", latency=2.1, ramp=True)
+    ramp = Incident(start=10, end=20, kind="slow", latency=2.1, ramp=True)
     assert [after for after, _ in answers([5, 10, 15, 20], troubles=(ramp,))] == [0.1, 0.1, 1.1, 0.1]
 
 
 def test_a_squeezed_capacity() -> None:
     """While it lasts each request keeps the service busy for longer."""
-    squeeze = Trouble(start=10, end=20, kind="squeeze", capacity=2)
+    squeeze = Incident(start=10, end=20, kind="squeeze", capacity=2)
     assert [after for after, _ in answers([10, 10], troubles=(squeeze,), overload="queue")] == [0.1, 0.6]
 
 
@@ -135,6 +135,6 @@ def test_codes_without_an_envelope() -> None:
 
 def test_errors_of_a_trouble_have_their_time() -> None:
     """A trouble's own codes come only while it lasts, and those of the whole run at all other times."""
-    trouble = Trouble(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
+    trouble = Incident(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
     found = answers([0, 10, 20], troubles=(trouble,), errors=Errors(codes={"409": 1}))
     assert [error.status_code for _, error in found] == [409, 404, 409]

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from resilience import Policies, Policy
-from resilience.simulate import Errors, Scenario, Trouble, Watch
+from resilience import Policies, Policy, simulate
+from resilience.simulate import Errors, Incident, RunMonitor, Scenario
 from resilience.simulate.figures import percentile
-from resilience.simulate.file_comparison import run_jobs
-from resilience.simulate.real_run_comparison import Comparison, Job, Run, run_job
-from resilience.simulate.verdict import verdict
+from resilience.simulate.parallel_runs import run_jobs
+from resilience.simulate.policy_comparison import Comparison, Job, Run, run_job
+from resilience.simulate.verdict import judge
 
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
-BROWNOUT = Scenario(**SMALL, troubles=(Trouble(start=5, end=25, share=0.5, kind="error"),), lasts=35)
-OUTAGE = Scenario(**SMALL, troubles=(Trouble(start=12, end=32),), lasts=45)
+BROWNOUT = Scenario(**SMALL, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
+OUTAGE = Scenario(**SMALL, troubles=(Incident(start=12, end=32),), lasts=45)
 RETRIES = Policy(name="retries", deadline="30s", retry={"max_attempts": 5})
 
 
@@ -40,10 +40,10 @@ def outage() -> Comparison:
 
 def test_the_same_requests_for_all(outage: Comparison) -> None:
     """Every policy and the bare clients get the same load at the same instants."""
-    assert outage.bare is not None
-    offered = {tuple(one.series.offered) for one in (*outage.runs, outage.bare)}
+    assert outage.baseline is not None
+    offered = {tuple(one.series.offered) for one in (*outage.runs, outage.baseline)}
     assert len(offered) == 1
-    assert outage.bare.figures.attempts == outage.bare.figures.offered
+    assert outage.baseline.figures.attempts == outage.baseline.figures.offered
 
 
 def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
@@ -73,9 +73,9 @@ def test_verdicts(outage: Comparison) -> None:
     """The built-in policy spares a dead service and is back soon; retries alone are told for what they are."""
     ours, retries = (outage.verdict(one) for one in outage.runs)
     assert ours.grade == "good"
-    assert ours.text.startswith("Spares the troubled service: 0.")
+    assert ours.text.startswith("Spares the failing service: 0.")
     assert retries.grade == "harmful"
-    assert "Multiplies the load on the troubled service by 4" in retries.text
+    assert "Multiplies the load on the failing service by 4" in retries.text
 
 
 def test_a_brownout_is_judged_beside_no_policy() -> None:
@@ -93,7 +93,7 @@ def test_errors_taken_for_successes() -> None:
     blind, knowing = judged.runs
     assert blind.figures.deceived > 0.1 * blind.figures.offered
     assert judged.verdict(blind).grade == "harmful"
-    assert "the policy's codes lack its registry" in judged.verdict(blind).text
+    assert "`codes` of the policy lacks the registry" in judged.verdict(blind).text
     assert knowing.figures.deceived == 0
     assert knowing.figures.success > blind.figures.success + 0.05
     assert judged.verdict(knowing).grade == "good"
@@ -131,14 +131,14 @@ def test_a_return_that_is_not_seen() -> None:
     """A service that queues never gets well from retries alone, and that is what is said."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
-    assert "Was not well again within 13 s" in judged.verdict(judged.runs[0]).text
+    assert "Had not recovered 13 s after the incident, when the run ended" in judged.verdict(judged.runs[0]).text
 
 
 def test_nothing_to_judge() -> None:
     """A calm run without a comparison is judged by its answers alone."""
     calm = Scenario(**SMALL, lasts=5)
     run: Run = run_job(Job("a", built_in(), calm))
-    assert verdict(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
+    assert judge(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
     assert run.figures.trouble is None
     assert not run.figures.recovers
 
@@ -152,6 +152,17 @@ def test_percentiles() -> None:
 
 def test_a_watch_without_budgets_has_no_levels() -> None:
     """Nothing is sampled where nothing is there."""
-    watch = Watch()
+    watch = RunMonitor()
     watch.sample(1.0)
-    assert watch.levels == []
+    assert watch.budget_levels == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("Trouble", "Incident"), ("Watch", "RunMonitor"), ("governed", "policy_client")]
+)
+def test_names_of_0_1(old: str, new: str) -> None:
+    """They are still there, and a warning names the new one."""
+    with pytest.warns(DeprecationWarning, match=f"resilience.simulate.{old} is now {new}"):
+        assert getattr(simulate, old) is getattr(simulate, new)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = simulate.Nothing

@@ -1,0 +1,39 @@
+"""Finds the commands: every module of `cli/commands/` is one, and nothing else lists them.
+
+A command's module has a docstring, `add_arguments(parser)` and `run(args)`, which returns the exit code. The
+docstring is the command's help: its first line in the list of commands, the rest in `resilience COMMAND --help`.
+
+Importing all commands would make `resilience --help` more than twice as slow. The list therefore reads the first line
+of each source file, through the module's loader, so that it works from a zip file too. Only the command that runs is
+imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any
+
+from . import commands
+
+__all__ = ["command_names", "load_command", "purpose_of"]
+
+
+def command_names() -> list[str]:
+    """Return the names of all commands, sorted."""
+    return sorted(module.name for module in iter_modules(commands.__path__) if not module.name.startswith("_"))
+
+
+def purpose_of(name: str) -> str:
+    """Return the first line of a command's docstring, without its full stop."""
+    spec: Any = find_spec(f"{commands.__name__}.{name}")
+    source: str = spec.loader.get_data(spec.origin).decode("utf-8")
+    _, docstring, _ = source.split('"""', 2)
+    return docstring.partition("\n")[0].removesuffix(".")
+
+
+def load_command(name: str) -> ModuleType:
+    """Import a command's module."""
+    return import_module(f"{commands.__name__}.{name}")
