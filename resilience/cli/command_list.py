@@ -1,7 +1,7 @@
 """Finds the commands: every module of `cli/commands/` is one, and nothing else lists them.
 
 A command's module has a docstring, `add_arguments(parser)` and `run(args)`, which returns the exit code. The
-docstring is the command's help: its first line in the list of commands, the rest in `resilience COMMAND --help`.
+docstring is the command's help: the first line in the list of commands, all of it in `resilience COMMAND --help`.
 
 Importing all commands would make `resilience --help` more than twice as slow. The list therefore reads the first line
 of each source file, through the module's loader, so that it works from a zip file too. Only the command that runs is

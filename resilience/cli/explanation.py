@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..telemetry.redaction import redact
 from .code_tables import load_registry
 from .error_input import ErrorInput
+from .policy_files import find_policy
 
 if TYPE_CHECKING:
     from .._core.classify.failure import Failure
@@ -37,15 +38,15 @@ def explain(
         PolicyError: there is no policy or registry of that name.
     """
     name = policy or (given.policy if given.policy in policies.policies else None)
-    named = _policy(policies, name) if name else None
+    named = find_policy(name, policies) if name else None
     tables = _registries(named, registry)
     success = _find_success(given, tables)
     if success is not None:
         table, rule = success
-        decides = named or policies.policies.get(table.name) or _policy(policies, "default")
+        decides = named or policies.policies.get(table.name) or find_policy("default", policies)
         return _explain_success(given, table, rule, decides)
-    failure = _classify(given, tables, named or _policy(policies, "default"))
-    decides = named or policies.policies.get(failure.registry or "") or _policy(policies, "default")
+    failure = _classify(given, tables, named or find_policy("default", policies))
+    decides = named or policies.policies.get(failure.registry or "") or find_policy("default", policies)
     return {
         "code": failure.code,
         "names": list(failure.names),
@@ -86,14 +87,6 @@ def retry_waits(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 def _max_attempts(policy: Policy, failure: Failure) -> int:
     attempts = policy.retry.max_attempts if policy.retry else 1
     return min(attempts, policy.unknown.max_attempts) if failure.guessed else attempts
-
-
-def _policy(policies: PolicySet, name: str) -> Policy:
-    from ..errors import PolicyError
-
-    if name not in policies.policies:
-        raise PolicyError(f"unknown policy {name!r}; available: {', '.join(sorted(policies.policies))}")
-    return policies.policies[name]
 
 
 def _registries(policy: Policy | None, registry: str | None) -> list[CodeRegistry]:

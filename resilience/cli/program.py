@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
-from ..errors import ResilienceError
+from ..errors import PolicyError, ResilienceError
 from ..telemetry.redaction import redact
 from .command_list import command_names, load_command, purpose_of
 
@@ -44,17 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
-    except (ResilienceError, OSError) as error:
-        return _wrong_use(str(error))
+    except PolicyError as error:
+        return _report_policy_error(error)
+    except OSError as error:
+        return _report(f"resilience: {error.filename}: {error.strerror}" if error.filename else f"resilience: {error}")
+    except ResilienceError as error:
+        return _report(f"resilience: {error}")
     return code
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """Return the parser of the program with this command alone; it accepts `name` and the command's arguments."""
-    parser, subparsers = _program_parser()
+    """Return the parser of a command's arguments, those after its name."""
     command = load_command(name)
-    _, _, description = (command.__doc__ or "").partition("\n")  # without docstrings under `python -OO`
-    command.add_arguments(subparsers.add_parser(name, description=description.strip() or None))
+    parser = _Parser(prog=f"resilience {name}", description=command.__doc__)
+    command.add_arguments(parser)
     return parser
 
 
@@ -63,24 +66,19 @@ def _run(arguments: list[str]) -> int:
     names = command_names()
     name = arguments[0] if arguments else ""
     if name in names:
-        args = parser_of(name).parse_args(arguments)
-        return int(load_command(name).run(args))
+        return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
         near = get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
-        return _wrong_use(f"unknown command {name!r}; {hint}")
-    parser, subparsers = _program_parser()
+        return _report(f"resilience: unknown command {name!r}; {hint}")
+    parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    subparsers = parser.add_subparsers(metavar="command")
     for command in names:
         subparsers.add_parser(command, help=purpose_of(command).replace("%", "%%"))
     parser.parse_args(arguments)
     parser.print_help(sys.stderr)
     return 2
-
-
-def _program_parser() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction[argparse.ArgumentParser]]:
-    parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    return parser, parser.add_subparsers(dest="command", metavar="command", parser_class=_Parser)
 
 
 class _Version(argparse.Action):
@@ -107,13 +105,21 @@ def _tolerate_odd_streams() -> None:
             stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
 
 
-def _wrong_use(message: str) -> int:
-    """Print what is wrong, with secrets removed, and return the exit code of wrong use."""
+def _report_policy_error(error: PolicyError) -> int:
+    """Report mistakes in a file (`FILE:LINE:COL: …`, exit code 1), or a file or a name that does not exist (2)."""
+    if not error.problems:
+        return _report(f"resilience: {error}")
+    has_mistakes = any(problem.line for problem in error.problems)  # a file that cannot be read has no line
+    return _report(str(error), 1 if has_mistakes else 2)
+
+
+def _report(message: str, code: int = 2) -> int:
+    """Print a message on standard error, with secrets removed, and return the exit code."""
     try:
-        print(redact(f"resilience: {message}"), file=sys.stderr)
+        print(redact(message), file=sys.stderr)
     except BrokenPipeError:
         return _pipe_closed()
-    return 2
+    return code
 
 
 def _pipe_closed() -> int:

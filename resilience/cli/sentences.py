@@ -127,7 +127,8 @@ def _retries(described: Mapping[str, Any]) -> Iterator[str]:
         yield f"Retries are limited to {share} of the policy's calls, or to {floor} if that is more."
     if (hedge := described["hedge"]) is not None:
         delay = format_duration(hedge["delay"])
-        yield f"An idempotent call without an answer after {delay} is sent up to {hedge['max_hedges']} more times."
+        times = "once more" if hedge["max_hedges"] == 1 else f"up to {hedge['max_hedges']} more times"
+        yield f"An idempotent call without an answer after {delay} is sent {times}."
 
 
 def _uncertain_writes(described: Mapping[str, Any]) -> Iterator[str]:

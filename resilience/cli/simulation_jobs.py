@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import PolicyError
+from .policy_files import find_policy
 
 if TYPE_CHECKING:
-    from .._core.policy.policy import Policy, PolicySet
+    from .._core.policy.policy import PolicySet
     from ..simulate.policy_comparison import Job
     from ..simulate.scenario import Scenario
 
@@ -38,7 +39,7 @@ def simulation_jobs(files: Sequence[str], policies: Sequence[str], scenario: Sce
     for file, label in _labels(files).items():
         loaded = load(file) if file else builtin()
         names = dict.fromkeys(policies or _default_policies(loaded, builtin(), scenario))
-        jobs += [Job(label + name, _policy(loaded, name), scenario, seed, file, loaded.tables) for name in names]
+        jobs += [Job(label + name, find_policy(name, loaded), scenario, seed, file, loaded.tables) for name in names]
     if len(jobs) > _MAX_POLICIES:
         raise PolicyError(f"{len(jobs)} policies: at most {_MAX_POLICIES} can be compared; choose some with --policy")
     return jobs
@@ -68,9 +69,3 @@ def _default_policies(loaded: PolicySet, below: PolicySet, scenario: Scenario) -
                 return [rule.policy]
     own = [name for name, policy in loaded.policies.items() if below.policies.get(name) is not policy]
     return own or ["default"]
-
-
-def _policy(loaded: PolicySet, name: str) -> Policy:
-    from .._entry.policies import Policies
-
-    return Policies(loaded, log=False).policy(name)

@@ -35,7 +35,7 @@ def scenario_path(name: str) -> Path:
         return Path(name)
     near = get_close_matches(name, shipped_scenarios(), 1)
     hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(shipped_scenarios())}"
-    raise PolicyError(f"no scenario {name!r}; {hint}, or the path of a YAML file")
+    raise PolicyError(f"no scenario {name!r}, and not the path of a YAML file; {hint}")
 
 
 def load_scenario(source: str | os.PathLike[str]) -> Scenario:

@@ -65,12 +65,12 @@ def _judge_load(figures: Figures) -> tuple[Grade, str] | None:
         return None
     attempts = figures.trouble["attempts_a_request"]
     if attempts >= _STORM:
-        return "harmful", f"multiplies the load on the failing service by {attempts:.1f}"
+        return "harmful", f"retries multiply the load on the failing service by {attempts:.1f}"
     if attempts >= _HEAVY:
-        return "mixed", f"adds {attempts - 1:.0%} to the load on the failing service"
+        return "mixed", f"retries add {attempts - 1:.0%} to the load on the failing service"
     if attempts < _SPARING:
-        return "good", f"spares the failing service: {attempts:.2f} attempts per request"
-    return "good", f"sends {attempts:.2f} attempts per request to the failing service"
+        return "good", f"the failing service is spared: it gets {attempts:.2f} attempts per request"
+    return "good", f"the failing service gets {attempts:.2f} attempts per request"
 
 
 def _judge_recovery(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
@@ -80,13 +80,13 @@ def _judge_recovery(figures: Figures, baseline: Figures | None, scenario: Scenar
     since = scenario.last_incident_end
     left = scenario.lasts - (0.0 if since is None else since)
     if figures.recovery is None:
-        reason = f"had not recovered {left:g} s after the incident, when the run ended"
+        reason = f"requests had not recovered when the run ended, {left:g} s after the incident"
         if baseline is not None and baseline.recovery is None:
-            return "mixed", f"{reason}; without a policy it had not either"
+            return "mixed", f"{reason}; without a policy they had not either"
         return "harmful", reason
     grade: Grade = "good" if figures.recovery <= _QUICK else "mixed" if figures.recovery <= _SLOW else "harmful"
     when = "at once" if figures.recovery == 0 else f"{figures.recovery:.1f} s after the incident"
-    return grade, f"recovered {when}"
+    return grade, f"requests recovered {when}"
 
 
 def _judge_success(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:

@@ -30,8 +30,13 @@ ROOT = Path(__file__).parents[2]
         (["codes", "--registry", "nowhere.yaml"], "nowhere.yaml"),
         (["explain"], "the following arguments are required"),
         (["explain", " "], "nothing to explain"),
-        (["explain", "43012", "--policy", "nope"], "unknown policy 'nope'; available: "),
+        (["explain", "43012", "--policy", "nope"], "no policy 'nope'; available: "),
         (["explain", "43012", "--policies", "nowhere.yaml"], "nowhere.yaml"),
+        (
+            ["describe", "bot.yaml", "more"],
+            "resilience describe: unrecognized arguments: more (see resilience describe --help)",
+        ),
+        (["replay", "."], "resilience: .: Is a directory"),
     ],
 )
 def test_wrong_use(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

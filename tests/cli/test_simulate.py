@@ -157,10 +157,10 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--scenario", "outge"], "no scenario 'outge'; did you mean outage?"),
+        (["--scenario", "outge"], "no scenario 'outge', and not the path of a YAML file; did you mean outage?"),
         (["--scenario", "there/is/none.yaml"], "cannot be read: No such file"),
         (["none.yaml"], "cannot be read: No such file"),
-        (["bot.yaml", "--policy", "carefl"], "did you mean 'careful'?"),
+        (["bot.yaml", "--policy", "carefl"], "bot.yaml: no policy 'carefl'; did you mean careful?"),
         (["--seed", "x"], "invalid int value"),
         (["--scale", "0"], "expected a share"),
         (["--scale", "x"], "expected a share"),

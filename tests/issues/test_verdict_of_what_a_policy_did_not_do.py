@@ -13,4 +13,4 @@ def test_what_is_no_better_without_it_is_no_harm() -> None:
     judged = Comparison(SMALL, 1, (ours,), plain).verdict(ours)
     assert (ours.figures.success, ours.figures.recovery) == (plain.figures.success, None)
     assert judged.grade == "mixed"
-    assert "when the run ended; without a policy it had not either." in judged.text
+    assert "after the incident; without a policy they had not either." in judged.text

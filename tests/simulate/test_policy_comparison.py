@@ -73,9 +73,9 @@ def test_verdicts(outage: Comparison) -> None:
     """The built-in policy spares a dead service and is back soon; retries alone are told for what they are."""
     ours, retries = (outage.verdict(one) for one in outage.runs)
     assert ours.grade == "good"
-    assert ours.text.startswith("Spares the failing service: 0.")
+    assert ours.text.startswith("The failing service is spared: it gets 0.")
     assert retries.grade == "harmful"
-    assert "Multiplies the load on the failing service by 4" in retries.text
+    assert "Retries multiply the load on the failing service by 4" in retries.text
 
 
 def test_a_brownout_is_judged_beside_no_policy() -> None:
@@ -131,7 +131,9 @@ def test_a_return_that_is_not_seen() -> None:
     """A service that queues never gets well from retries alone, and that is what is said."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
-    assert "Had not recovered 13 s after the incident, when the run ended" in judged.verdict(judged.runs[0]).text
+    assert (
+        "Requests had not recovered when the run ended, 13 s after the incident" in judged.verdict(judged.runs[0]).text
+    )
 
 
 def test_nothing_to_judge() -> None:

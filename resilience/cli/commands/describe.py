@@ -1,7 +1,7 @@
 """Says what a policy does, in words or as a diagram.
 
-Describes the policies and operations of a file: the checks before an attempt, and when each attempt begins and ends.
-Nothing is sent.
+Describes the policies and operations of a file: the checks before an attempt, the retries, and when each attempt
+begins and ends. Nothing is sent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...telemetry.redaction import redact
 from ..diagram import flowchart
 from ..plain_data import redact_all
-from ..policy_files import UnusablePolicyError, find_policy, read_policies
+from ..policy_files import find_policy, read_policies
 from ..sentences import sentences, timeline_rows
 from ..terminal import show_json, show_table
 
@@ -36,12 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Describe the policies and operations that were asked for."""
-    try:
-        policies = read_policies(args.file)
-        if args.policy:
-            find_policy(args.policy, policies)
-    except UnusablePolicyError as end:
-        return end.exit_code
+    policies = read_policies(args.file)
+    if args.policy:
+        find_policy(args.policy, policies)
     described = [_describe(policies, *subject) for subject in _subjects(policies, args.policy, args.operation)]
     if args.format == "json":
         show_json(redact_all({"source": policies.source, "described": described}))

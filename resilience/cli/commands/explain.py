@@ -11,7 +11,7 @@ from typing import Any
 
 from ..error_input import parse_error_input
 from ..explanation import explain
-from ..policy_files import UnusablePolicyError, read_policies
+from ..policy_files import read_policies
 from ..terminal import show_json, show_table
 
 __all__ = ["add_arguments", "run"]
@@ -31,17 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explain one error; 1 if the policy file has mistakes."""
+    """Explain one error."""
     from ...config.loading.policy_file import builtin
 
     text = sys.stdin.read(_MAX_INPUT) if args.error == "-" else args.error
     if not text.strip():
-        print("resilience: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
+        print("resilience explain: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
         return 2
-    try:
-        policies = read_policies(args.policies) if args.policies else builtin()
-    except UnusablePolicyError as end:
-        return end.exit_code
+    policies = read_policies(args.policies) if args.policies else builtin()
     explanation = explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry)
     if args.json:
         show_json(explanation)
@@ -54,11 +51,16 @@ def _print_table(explanation: dict[str, Any]) -> None:
     rows = [(name, value) for name, value in explanation.items() if name != "schedule" and value not in (None, "", [])]
     if explanation["category"] is None:
         rows.insert(0, ("category", "success"))
-    rows = [(name, f"{value:g} s" if name == "retry_after" else value) for name, value in rows]
-    show_table(("what", "value"), rows)
+    show_table(("what", "value"), [(name, _cell(name, value)) for name, value in rows])
     if explanation["schedule"]:
         print()
         waits = [
             (wait["attempt"], f"{wait['at_least']:g} s", f"{wait['at_most']:g} s") for wait in explanation["schedule"]
         ]
         show_table(("attempt", "waits at least", "at most"), waits)
+
+
+def _cell(name: str, value: Any) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g} s" if name == "retry_after" else value

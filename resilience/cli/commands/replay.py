@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...telemetry.redaction import redact
 from ..plain_data import redact_all
-from ..policy_files import UnusablePolicyError, read_policies
+from ..policy_files import read_policies
 from ..replay_tables import print_comparison
 from ..terminal import show_json
 
@@ -43,13 +43,10 @@ def run(args: argparse.Namespace) -> int:
     from ...replay.log_reader import read_log
     from ...replay.rerun import replay
 
-    if args.log != "-" and not Path(args.log).is_file():
-        print(redact(f"resilience: {args.log}: no such file"), file=sys.stderr)
+    if args.log != "-" and not Path(args.log).exists():
+        print(redact(f"resilience replay: {args.log}: no such file"), file=sys.stderr)
         return 2
-    try:
-        policies = read_policies(args.policies)
-    except UnusablePolicyError as end:
-        return end.exit_code
+    policies = read_policies(args.policies)
     log = read_log(_read_lines(args.log))
     replayed = replay(log.calls, policies, successes=args.successes)
     comparison = {"policies": policies.source, **compare_calls(log, replayed)}

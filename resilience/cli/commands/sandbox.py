@@ -53,7 +53,13 @@ def run(args: argparse.Namespace) -> int:
             hedge=args.hedge,
             pace=args.pace,
         )
-    except (OSError, ValueError, OverflowError, RecursionError) as error:
+    except OSError as error:
+        print(
+            redact(f"resilience sandbox: {error.filename or f'{args.host}:{args.port}'}: {error.strerror}"),
+            file=sys.stderr,
+        )
+        return 2
+    except (ValueError, OverflowError, RecursionError) as error:
         print(redact(f"resilience sandbox: {error}"), file=sys.stderr)
         return 2
     with exchange:

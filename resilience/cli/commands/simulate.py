@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import PolicyError
 from ...telemetry.redaction import redact
 from ..simulation_jobs import baseline_job, simulation_jobs
 from ..terminal import progress_bar, show_json, show_table
@@ -50,17 +49,13 @@ class _OldNoBaseline(argparse.Action):
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate and print; 1 if a file has mistakes, 2 for wrong use."""
+    """Simulate and print; 2 if the report cannot be written."""
+    from ...simulate.scenario_files import load_scenario
+
     if args.list:
         return _list_scenarios(json=args.json)
-    try:
-        jobs = _jobs(args)
-    except PolicyError as error:
-        if not error.problems:
-            raise  # no such policy or scenario: wrong use
-        print(redact(str(error)), file=sys.stderr)
-        unreadable = all(not problem.line and "cannot be read" in problem.message for problem in error.problems)
-        return 2 if unreadable else 1
+    scenario = load_scenario(args.scenario).scaled(args.scale)
+    jobs = simulation_jobs(args.files, args.policy or (), scenario, args.seed)
     if args.report is not None and (reason := _why_unwritable(Path(args.report))):
         print(redact(f"resilience simulate: --report {args.report}: {reason}"), file=sys.stderr)
         return 2
@@ -87,13 +82,6 @@ def _list_scenarios(*, json: bool) -> int:
     else:
         show_table(("scenario", "what happens"), rows)
     return 0
-
-
-def _jobs(args: argparse.Namespace) -> list[Job]:
-    from ...simulate.scenario_files import load_scenario
-
-    scenario = load_scenario(args.scenario).scaled(args.scale)
-    return simulation_jobs(args.files, args.policy or (), scenario, args.seed)
 
 
 def _why_unwritable(path: Path) -> str:
