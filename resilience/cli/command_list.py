@@ -28,6 +28,7 @@ def command_names() -> list[str]:
 
 def purpose_of(name: str) -> str:
     """Return the first line of a command's docstring, without its full stop."""
+    # find_spec imports the parent package only. `get_source` would import tokenize, which costs more than the file.
     spec: Any = find_spec(f"{commands.__name__}.{name}")
     source: str = spec.loader.get_data(spec.origin).decode("utf-8")
     _, docstring, _ = source.split('"""', 2)

@@ -111,6 +111,7 @@ def _add_failures(chart: _Chart, described: Mapping[str, Any], send: str) -> Non
     chart.arrow("failure", end, "fatal or user-fixable")
     retries = described["max_attempts"] != 1
     again = chart.node("again", f"attempts{_attempt_limits(described)} and time left?", "question") if retries else end
+    # A call that may be sent twice needs no lookup.
     if described["idempotent"]:
         chart.arrow("failure", again, "retryable")
     else:
@@ -138,5 +139,6 @@ def _attempt_limits(described: Mapping[str, Any]) -> str:
 
 def _escape(text: str) -> str:
     """Write the characters that would end a label as Mermaid's entities, on one line, with secrets removed."""
+    # Mermaid ends a label at a quote and reads `<` as HTML; a line break would end the statement.
     printable = "".join(letter if letter.isprintable() else " " for letter in redact(text))
     return printable.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")

@@ -54,6 +54,7 @@ class ErrorInput(NamedTuple):
 def parse_error_input(text: str) -> ErrorInput:
     """Parse a code, a line of our log, a JSON body, a traceback or other text. It never raises for odd text."""
     text = text.strip()
+    # The order matters: a log line is JSON too, and a code is also text.
     line = _parse_log_line(text)
     if line is not None:
         return line
@@ -118,6 +119,7 @@ def _parse_body(text: str) -> Any:
     """Parse JSON, or a dict as Python prints it; None for other text."""
     if not text.startswith("{"):
         return None
+    # literal_eval reads what `str(dict)` prints: single quotes, None, True. It runs no code.
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(text)
@@ -132,6 +134,7 @@ def _parse_raised(text: str) -> tuple[str, Exception]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if match := _RAISED.fullmatch(" ".join(lines)):
         return lines[0], rebuild_error(match[1], match[2] or "")  # a message of several lines is one error's
+    # The text of an error may end with other lines; the last one that begins with a class name counts.
     for line in reversed(lines):
         match = _RAISED.fullmatch(line)
         if match:
@@ -149,6 +152,7 @@ def _last_error(text: str) -> str:
         plain = _GROUP.sub("", line)
         if error and (not plain.strip() or plain.lstrip().startswith(_END_OF_ERROR)):
             break
+        # Frames are indented; the first line that is not begins the error itself.
         if plain.strip() and (error or not plain[0].isspace()):
             error.append(plain)
     return "\n".join(error) or text

@@ -24,12 +24,12 @@ _FIRST_REGISTRIES = ("bitget", "bitget-ws", "ccxt", "http")
 
 
 def explain(
-    given: ErrorInput, policies: PolicySet, *, policy: str | None = None, registry: str | None = None
+    error: ErrorInput, policies: PolicySet, *, policy: str | None = None, registry: str | None = None
 ) -> dict[str, Any]:
     """Return the explanation as plain data, in the shape of `resilience explain --json`.
 
     Args:
-        given: the error.
+        error: the error.
         policies: the policies that may decide.
         policy: the policy that decides; None takes the log line's, the registry's own, or `default`.
         registry: name or path of the registry whose code it is; None takes the policy's, or all built-in ones.
@@ -37,15 +37,15 @@ def explain(
     Raises:
         PolicyError: there is no policy or registry of that name.
     """
-    name = policy or (given.policy if given.policy in policies.policies else None)
+    name = policy or (error.policy if error.policy in policies.policies else None)
     named = find_policy(name, policies) if name else None
     tables = _registries(named, registry)
-    success = _find_success(given, tables)
+    success = _find_success(error, tables)
     if success is not None:
         table, rule = success
         decides = named or policies.policies.get(table.name) or find_policy("default", policies)
-        return _explain_success(given, table, rule, decides)
-    failure = _classify(given, tables, named or find_policy("default", policies))
+        return _explain_success(error, table, rule, decides)
+    failure = _classify(error, tables, named or find_policy("default", policies))
     decides = named or policies.policies.get(failure.registry or "") or find_policy("default", policies)
     return {
         "code": failure.code,
@@ -57,7 +57,7 @@ def explain(
         "hint": failure.hint,
         "remedy": failure.remedy,
         "retry_after": failure.retry_after,
-        "text": redact(given.text),
+        "text": redact(error.text),
         "policy": decides.name,
         "action": _action(decides, failure),
         "schedule": retry_waits(decides, failure),
@@ -75,6 +75,7 @@ def retry_waits(policy: Policy, failure: Failure) -> list[dict[str, float]]:
     retry, waits, spent = policy.retry, [], 0.0
     if retry is None or failure.category != "retryable":
         return []
+    # The shortest waits decide whether an attempt may happen at all; attempts' own durations are not known here.
     for attempt in range(1, _max_attempts(policy, failure)):
         least, most = (max(wait, failure.retry_after or 0.0) for wait in bounds(retry.backoff, attempt))
         spent += least
@@ -102,27 +103,29 @@ def _registries(policy: Policy | None, registry: str | None) -> list[CodeRegistr
     return [load_registry(name) for name in (*_FIRST_REGISTRIES, *others) if name in names]
 
 
-def _find_success(given: ErrorInput, tables: Sequence[CodeRegistry]) -> tuple[CodeRegistry, Rule] | None:
+def _find_success(error: ErrorInput, tables: Sequence[CodeRegistry]) -> tuple[CodeRegistry, Rule] | None:
     """Return the registry and the rule that call this a success; None if the first match calls it an error."""
     for table in tables:
-        code, envelope = given.code, table.envelope
-        if isinstance(given.outcome, Mapping) and envelope is not None:
-            code = str(given.outcome.get(envelope.code, ""))
+        code, envelope = error.code, table.envelope
+        if isinstance(error.outcome, Mapping) and envelope is not None:
+            code = str(error.outcome.get(envelope.code, ""))
+        # A user may give a constant of the API, such as INSUFFICIENT_BALANCE, in place of its code.
         rule = (table.rule(code) or table.named(code)) if code else None
         if rule is not None:
             return (table, rule) if rule.category is None else None
     return None
 
 
-def _classify(given: ErrorInput, tables: Sequence[CodeRegistry], policy: Policy) -> Failure:
+def _classify(error: ErrorInput, tables: Sequence[CodeRegistry], policy: Policy) -> Failure:
     from .._core.classify.classifier import Classifier
     from ..errors import ApiError
 
     classifier = Classifier(tables, base=load_registry("http"), lookup=_builtin_registry, unknown=policy.unknown)
-    if given.code is not None:
-        named = next((rule for rule in (table.named(given.code) for table in tables) if rule), None)
-        return classifier.classify(ApiError(named.code) if named else given.outcome)
-    return classifier.classify(classifier.error_in(given.outcome) or given.outcome)
+    if error.code is not None:
+        named = next((rule for rule in (table.named(error.code) for table in tables) if rule), None)
+        return classifier.classify(ApiError(named.code) if named else error.outcome)
+    # A body is an error only if an envelope says so; other values are classified as they are.
+    return classifier.classify(classifier.error_in(error.outcome) or error.outcome)
 
 
 def _builtin_registry(name: str) -> CodeRegistry | None:
@@ -131,7 +134,7 @@ def _builtin_registry(name: str) -> CodeRegistry | None:
     return load_registry(name) if name in builtin_names() else None
 
 
-def _explain_success(given: ErrorInput, table: CodeRegistry, rule: Rule, policy: Policy) -> dict[str, Any]:
+def _explain_success(error: ErrorInput, table: CodeRegistry, rule: Rule, policy: Policy) -> dict[str, Any]:
     return {
         "code": rule.code,
         "names": list(rule.names),
@@ -142,7 +145,7 @@ def _explain_success(given: ErrorInput, table: CodeRegistry, rule: Rule, policy:
         "hint": rule.hint,
         "remedy": rule.remedy,
         "retry_after": None,
-        "text": redact(given.text),
+        "text": redact(error.text),
         "policy": policy.name,
         "action": "This is a success: nothing is done.",
         "schedule": [],

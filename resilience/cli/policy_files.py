@@ -23,6 +23,7 @@ def read_policies(path: str | None) -> PolicySet:
     if path:
         return load(path)
     if named := os.environ.get("RESILIENCE_POLICIES"):
+        # The user did not type this path, so the message says where it comes from.
         try:
             return load(named)
         except PolicyError as error:

@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
+        # A closed pipe raises here; the flush of the ending interpreter would print a traceback.
         sys.stdout.flush()
     except SystemExit as end:  # argparse raises it after help and after an error
         return end.code if isinstance(end.code, int) else 0
@@ -65,6 +66,7 @@ def _run(arguments: list[str]) -> int:
     _tolerate_odd_streams()
     names = command_names()
     name = arguments[0] if arguments else ""
+    # The fast path: one command is imported, and no parser is built for the others.
     if name in names:
         return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
     if name and not name.startswith("-"):
@@ -74,8 +76,10 @@ def _run(arguments: list[str]) -> int:
     parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     subparsers = parser.add_subparsers(metavar="command")
+    # These parsers have a name and a purpose only: enough for the help, and no command is imported.
     for command in names:
         subparsers.add_parser(command, help=purpose_of(command).replace("%", "%%"))
+    # Ends the program for --help, --version and unknown options; without arguments it returns.
     parser.parse_args(arguments)
     parser.print_help(sys.stderr)
     return 2

@@ -96,6 +96,7 @@ def _breaker(breaker: Mapping[str, Any]) -> Iterator[str]:
     yield f"A circuit breaker per {kind} opens {when}.{shadow}"
     first, longest = breaker["open_for"], max(breaker["open_max"], breaker["open_for"])
     growth = f", later for up to {format_duration(longest)}" if breaker["growth"] > 1 and longest > first else ""
+    # `wait` of a breaker: False rejects, True lets retries wait, anything else lets every attempt wait.
     effects = {False: "calls are rejected at once", True: "retries wait for it and first attempts are rejected at once"}
     effect = effects.get(breaker["wait"], "attempts wait for it if the deadline allows it")
     yield f"It stays open for {format_duration(first)}{growth}; meanwhile {effect}."
@@ -153,6 +154,7 @@ def _end(described: Mapping[str, Any]) -> Iterator[str]:
         yield f"If the call fails, the caller gets {', otherwise '.join(source for source in sources if source)}."
     if described["stages"]:
         yield f"Custom stages, run around each attempt: {', '.join(described['stages'])}."
+    # The timeline assumes that each attempt takes its limit and each wait its longest.
     certain = [attempt["ends_by"] for attempt in described["timeline"] if attempt["always_fits"]]
     if certain and certain[-1] is not None:
         last = format_duration(certain[-1])

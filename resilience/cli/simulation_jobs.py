@@ -54,6 +54,7 @@ def baseline_job(scenario: Scenario, seed: int) -> Job:
 
 def _labels(files: Sequence[str]) -> dict[str, str]:
     """Return the label before a policy's name, by file: the file's stem, or its path if two files have that stem."""
+    # The same file given twice runs once.
     paths = list(dict.fromkeys(files)) or [""]
     stems = [Path(path).stem for path in paths]
     if len(paths) == 1:
@@ -67,5 +68,6 @@ def _default_policies(loaded: PolicySet, below: PolicySet, scenario: Scenario) -
         for rule in loaded.operations:
             if rule.policy is not None and fnmatchcase(scenario.operation, rule.match):
                 return [rule.policy]
+    # A policy that the file does not define is the very object of the built-in layer, hence `is not`.
     own = [name for name, policy in loaded.policies.items() if below.policies.get(name) is not policy]
     return own or ["default"]

@@ -41,6 +41,7 @@ def show_table(
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> list[str]:
     """Return the lines of an aligned table without colors."""
+    # One letter is taken as one column. East Asian letters are wider; our tables have none.
     widths = [max([len(name), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
     lines = [title] if title else []
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
@@ -73,6 +74,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         from rich.text import Text
     except ImportError:
         return False
+    # No edge and no padding: the table is as wide as its plain form, so that more terminals fit it.
     table = Table(
         title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0
     )
@@ -85,6 +87,7 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     if min_width > console.width:
         return False  # rich would cut off the last columns
     for row in rows:
+        # Text, not str: rich reads `[bold]` in a str as markup, and cells hold foreign text.
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
     return True

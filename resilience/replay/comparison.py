@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .log_reader import Log
+from .recorded_calls import Log
 from .recorded_transport import ReplayedCall
 
 __all__ = ["CANNOT_TELL", "compare_call", "compare_calls"]
@@ -100,6 +100,7 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterable[str]
         yield "category"
     if any(was["registry"] != now["registry"] for was, now in pairs):
         yield "registry"
+    # Only a failure says whether it may have taken effect; after a success `executed` means nothing.
     if before["outcome"] == after["outcome"] == "failed" and before["executed"] != after["executed"]:
         yield "executed"
 

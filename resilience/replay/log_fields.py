@@ -21,12 +21,14 @@ def read_text(line: Mapping[str, Any], name: str) -> str | None:
 def read_count(line: Mapping[str, Any], name: str) -> int | None:
     """Return a whole number from 1 to 99,999."""
     value = line.get(name)
+    # bool is an int in Python, and JSON has true.
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000 else None
 
 
 def read_seconds(line: Mapping[str, Any], name: str) -> float | None:
     """Return a number of seconds from 0 to 10 million."""
     value = line.get(name)
+    # The comparison is False for NaN, which Python's JSON parser accepts.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e7:
         return None
     return float(value)
@@ -51,6 +53,7 @@ def read_time(line: Mapping[str, Any], before: float) -> float:
                 return datetime.fromisoformat(value).timestamp()
             except (ValueError, OverflowError, OSError):
                 continue
+        # Below 1e11, so that milliseconds since 1970 are not taken for seconds.
         if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e11:
             return float(value)
     return before

@@ -7,14 +7,14 @@ no attempt and no outcome of a call (`fallback_used`, `hedge_started`, and their
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .error_stand_ins import stand_in_for
 from .log_fields import read_count, read_duration, read_retry_safety, read_seconds, read_text, read_time
+from .recorded_calls import Log, RecordedAttempt, RecordedCall
 
-__all__ = ["Log", "RecordedAttempt", "RecordedCall", "parse_event", "read_log"]
+__all__ = ["parse_event", "read_log"]
 
 _EVENT_FIELDS = ("event", "message", "msg")  # where structlog programs write the event's name
 _MAX_LINE = 1_000_000  # characters
@@ -26,87 +26,6 @@ _OUTCOMES = {
     "call_abandoned": "abandoned",
     "call_rejected": "refused",
 }
-
-
-@dataclass(slots=True)
-class RecordedAttempt:
-    """One failed attempt of a recorded call.
-
-    Attributes:
-        duration: seconds from the send to the failure.
-        at: when it failed, Unix seconds.
-        category: the category at that time: retryable, fatal or user_fixable.
-        code: the API's code.
-        registry: the code table that knew the code; None if no table did.
-        error: makes an exception that a classifier sorts like the original one.
-    """
-
-    duration: float
-    at: float
-    category: str | None
-    code: str | None
-    registry: str | None
-    error: Callable[[], Exception]
-
-
-@dataclass(slots=True)
-class RecordedCall:
-    """One call that wrote at least one line.
-
-    Attributes:
-        name: the call's identifier in the log, or a number such as `#3` if its lines have none.
-        policy: name of its policy.
-        operation: name of the operation.
-        retry_safety: `read`, `idempotent`, `reconciled` or `write`.
-        began: when it began, Unix seconds.
-        attempts: the failed attempts.
-        waits: seconds waited after each attempt, by the attempt's number.
-        outcome: `recovered`, `failed`, `reconciled`, `abandoned`, `refused`, or `unfinished` if the log ends before it.
-        settled_at: when it ended, Unix seconds.
-        last: the fields of its lines, where a later line overrides an earlier one.
-    """
-
-    name: str
-    policy: str
-    operation: str
-    retry_safety: str
-    began: float
-    attempts: list[RecordedAttempt] = field(default_factory=list)
-    waits: dict[int, float] = field(default_factory=dict)
-    outcome: str = "unfinished"
-    settled_at: float = 0.0
-    last: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def total_attempts(self) -> int:
-        """How many attempts were made, including a successful last one."""
-        return len(self.attempts) + (self.outcome == "recovered")
-
-    @property
-    def waited(self) -> float:
-        """Seconds waited between attempts, including waits for lookups."""
-        return read_seconds(self.last, "waited_so_far") or sum(self.waits.values())
-
-
-@dataclass(slots=True)
-class Log:
-    """The calls of a log and the number of lines of each kind.
-
-    Attributes:
-        calls: the calls, in the order in which they began.
-        lines: lines read, empty ones not counted.
-        events: lines that this library wrote.
-        foreign: JSON lines of other programs.
-        broken: lines that are not JSON.
-        guessed: calls without an identifier, which were told apart by policy, operation and key.
-    """
-
-    calls: list[RecordedCall] = field(default_factory=list)
-    lines: int = 0
-    events: int = 0
-    foreign: int = 0
-    broken: int = 0
-    guessed: int = 0
 
 
 def parse_event(text: str) -> dict[str, Any] | None:
@@ -149,6 +68,7 @@ def read_log(lines: Iterable[str]) -> Log:
         log.events += 1
         clock = read_time(line, clock)
         _add_line(log, open_calls, line, clock)
+    # Python's sort is stable: calls of the same instant keep the order of their lines.
     log.calls.sort(key=lambda call: call.began)
     return log
 
@@ -159,6 +79,7 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
     if operation is None:
         return  # events of breakers and reloads belong to no call
     name = read_text(line, "call")
+    # Without an identifier of the call, policy, operation and key must tell calls apart.
     key: Any = name or (read_text(line, "policy"), operation, read_text(line, "key"))
     call = open_calls.get(key)
     if event == "call_rejected" or (event == "attempt_failed" and (call is None or _is_next_call(call, line, name))):
@@ -173,6 +94,7 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
         call.waits[number] = read_seconds(line, "wait_for") or 0.0
     if event in _OUTCOMES:
         call.outcome, call.settled_at = _OUTCOMES[event], at
+        # Later lines of a finished call, such as its fallback, belong to no open call.
         open_calls.pop(key, None)
 
 
@@ -182,6 +104,7 @@ def _is_next_call(call: RecordedCall, line: Mapping[str, Any], name: str | None)
 
 
 def _open_call(log: Log, line: Mapping[str, Any], at: float, name: str | None) -> RecordedCall:
+    # A rejected call has one line, so that nothing had to be guessed.
     log.guessed += name is None and line["event"] != "call_rejected"
     call = RecordedCall(
         name or f"#{len(log.calls) + 1}",

@@ -17,7 +17,7 @@ from .._core.base.events import Event
 from .._core.call.reconcile import NOT_FOUND, Found
 from .._core.policy.policy import Policy
 from .._core.stages.retry import bounds
-from .log_reader import RecordedCall
+from .recorded_calls import RecordedCall
 
 __all__ = ["NotRecorded", "ReplayedCall", "draw", "look_up", "note_event", "replaying", "send"]
 
@@ -80,6 +80,7 @@ async def send() -> Any:
     attempts, call.attempts = call.recorded.attempts, call.attempts + 1
     if call.attempts <= len(attempts):
         attempt = attempts[call.attempts - 1]
+        # Virtual time: the attempt takes as long as the recorded one.
         await asyncio.sleep(attempt.duration)
         raise attempt.error()
     if call.recorded.outcome == "recovered" and call.attempts == len(attempts) + 1:
@@ -91,6 +92,7 @@ async def look_up(context: Any) -> Any:
     """Answer a lookup: found where the log says that the call was reconciled, otherwise not found."""
     call = _CURRENT.get()
     assert call is not None
+    # The recorded lookup found it after the last failed attempt; earlier ones found nothing.
     if call.recorded.outcome == "reconciled" and context.attempt >= len(call.recorded.attempts):
         return Found(None)
     return NOT_FOUND

@@ -18,7 +18,7 @@ from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import RejectedError
 from ..simulate.virtual_loop import VirtualClock, run_virtual
-from .log_reader import RecordedCall
+from .recorded_calls import RecordedCall
 from .recorded_transport import NotRecorded, ReplayedCall, draw, look_up, note_event, replaying, send
 
 __all__ = ["replay"]
@@ -45,6 +45,7 @@ async def _replay(calls: Sequence[RecordedCall], policies: PolicySet, successes:
     begin = min((call.began for call in calls), default=0.0)
     end = max((call.settled_at or call.began for call in calls), default=0.0) - begin
     tasks = [loop.create_task(runner.run(call, call.recorded.began - begin)) for call in replayed]
+    # Operations of the same policy take turns, so that per-operation settings get their share.
     if successes:
         operations: dict[str, list[str]] = {}
         for call in calls:
@@ -107,6 +108,7 @@ class _Runner:
     def _compile(
         self, policy: str, operation: str, retry_safety: str, rule: OperationSettings | None
     ) -> Callable[..., Any]:
+        # Compiled once per kind of call: a log has few kinds and many calls.
         key = policy, operation, retry_safety
         compiled = self._compiled.get(key)
         if compiled is None:

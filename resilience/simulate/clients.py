@@ -95,6 +95,7 @@ def policy_client(
     def client(send: Call, clock: Clock, random: Random) -> Call:
         listeners = () if monitor is None else (monitor.listener(clock.monotonic),)
         shared = SharedState(clock, *listeners, random=random.random)
+        # Code tables that a file names by path are known to the shared state only.
         if tables:
             shared.take(PolicySet({}), PolicySet({policy.name: policy}, tables=tables))
         call = Pipeline(policy, idempotent=idempotent, operation=operation, shared=shared).compile(send)

@@ -67,6 +67,7 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
 def compute_figures(outcome: Outcome, monitor: RunMonitor) -> Figures:
     """Return the figures of a run."""
     scenario = outcome.scenario
+    # The last `soon` seconds are left out; a run that is no longer than that is taken whole.
     end = scenario.lasts - scenario.soon if scenario.lasts > scenario.soon else scenario.lasts
     requests = outcome.begun(0.0, end)
     latencies = sorted(request.duration for request in requests if request.answered)
@@ -98,11 +99,13 @@ def _success(requests: list[Request]) -> float:
 
 def _during_incidents(outcome: Outcome, end: float) -> dict[str, float] | None:
     scenario = outcome.scenario
+    # Without incidents, surges are what the figures of the incident are about.
     periods = scenario.incident_periods or [(surge.start, surge.end) for surge in scenario.surges]
     periods = [(start, min(stop, end)) for start, stop in periods if start < end]
     requests = [request for start, stop in periods for request in outcome.begun(start, stop)]
     if not requests:
         return None
+    # Attempts are in order of time, so that two bisections count them.
     sent = sum(bisect_left(outcome.attempts, stop) - bisect_left(outcome.attempts, start) for start, stop in periods)
     return {
         "attempts_a_request": sent / len(requests),

@@ -57,6 +57,7 @@ class Errors(Section):
                 near = get_close_matches(code, [rule.code for rule in table], 1)
                 hint = f"did you mean {near[0]}?" if near else "`resilience codes` lists them"
                 raise section_error("Errors", "codes", f"no code {code!r} in the registry {self.registry}; {hint}")
+        # Shares such as 10% have no exact float, and their sum may exceed 1 by rounding.
         if sum(self.codes.values()) > 1 + 1e-9:
             message = f"the shares add up to {sum(self.codes.values()):.1%} (at most 100%)"
             raise section_error("Errors", "codes", message)
@@ -123,6 +124,7 @@ class Incident(Section):
         """Return whether it is there at this instant."""
         if not self.start <= now < self.end:
             return False
+        # A repeated incident is there at the beginning of each interval of `every` seconds.
         return self.every is None or self.lasting is None or (now - self.start) % self.every < self.lasting
 
     def periods(self) -> list[tuple[float, float]]:

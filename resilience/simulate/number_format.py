@@ -23,6 +23,7 @@ def format_seconds(value: float | None) -> str:
 
 def format_share(value: float) -> str:
     """Write a share in per cent. A share below 1 is never rounded up to 100%."""
+    # A policy that lost one request of a million did not answer all of them.
     text = f"{value:.1%}"
     return "99.9%" if text == "100.0%" and value < 1 else text.replace(".0%", "%")
 

@@ -82,6 +82,7 @@ class Outcome:
         Returns None if that is less than `held` seconds before the end, so that it cannot be said to hold.
         """
         over = self.requests[-1].begun - self.scenario.soon if self.requests else since
+        # Whole steps only: a step that is cut short would have too few requests for a share.
         steps = int((over - since) / step)
         bad = [n for n in range(steps) if self.good(since + n * step, since + (n + 1) * step) < share]
         after = (bad[-1] + 1) * step if bad else 0.0

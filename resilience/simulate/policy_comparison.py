@@ -65,6 +65,7 @@ class Comparison:
 
         The key of the baseline is `bare`, as version 0.1 wrote it: programs read it.
         """
+        # `settled` ends a run early and is for benchmarks; it says nothing about the service.
         scenario = {name: value for name, value in asdict(self.scenario).items() if name != "settled"}
         rows = []
         for run in self.runs:

@@ -42,6 +42,7 @@ async def _simulate(
     scenario: Scenario, client: Client, random: Random, on_sample: Callable[[float], None] | None
 ) -> Outcome:
     service = service_of(scenario, Random(random.random()))
+    # The client's number matters only for a rate limit per client; without it one bound method serves all.
     transport = partial(partial, service.send) if scenario.limit is not None else lambda _: service.send
     clock = VirtualClock(asyncio.get_running_loop())
     return await run_scenario(scenario, client, transport, service.attempts, clock, random, on_sample)
@@ -133,6 +134,7 @@ async def _make_request(
     request: Request, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], key: float
 ) -> None:
     try:
+        # A model client returns 200 for a good answer; a body, or the value of a fallback, is something else.
         request.answered = await call() == 200
         request.deceived = not request.answered
     except Exception:
@@ -154,5 +156,6 @@ async def _wait_for_end(scenario: Scenario, outcome: Outcome) -> None:
         complete = time() - scenario.soon  # requests up to here have had their full time
         start = complete - scenario.settled
         seconds = range(int(scenario.settled))
+        # 97 %, not 100 %: a service near its capacity sheds a few requests at any time.
         if start >= last and all(outcome.good(start + n, start + n + 1) >= 0.97 for n in seconds):
             return

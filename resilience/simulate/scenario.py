@@ -60,6 +60,7 @@ class Scenario(Section):
             if incident.limit is not None and self.limit is None:
                 message = f"troubles[{index}].limit lowers the rate limit, but the scenario has no limit"
                 raise section_error("Scenario", "troubles", message)
+        # A typing error in `rate` would otherwise run for hours.
         if self.requests > _MAX_REQUESTS:
             message = f"{self.requests:,.0f} requests are too many (at most {_MAX_REQUESTS:,}: clients × rate × lasts)"
             raise section_error("Scenario", "clients", message)
@@ -91,6 +92,7 @@ class Scenario(Section):
 
     def scaled(self, share: float) -> Scenario:
         """Return the scenario with a share of its clients and of its service."""
+        # The share is what is left after rounding the clients, so that load and capacity keep their ratio.
         clients = max(1, round(self.clients * share))
         factor, limit = clients / self.clients, self.limit
         shared_limit = limit is not None and limit.per == "all"

@@ -67,6 +67,7 @@ def _read(root: Node, mistakes: Mistakes) -> Scenario:
         return Scenario(**values)
     except PolicyError as error:
         for problem in error.problems:
+            # The settings know the path of a mistake, the file its line and column.
             mistakes.add(node_at(root, problem.path), problem.path, problem.message)
         mistakes.end()
         raise

@@ -78,11 +78,13 @@ class Service:
         if self._limit is not None and not self._is_within_limit(client, now, incident):
             retry_after = self._limit.retry_after
             return 0.0, RATE_LIMITED if retry_after is None else RATE_LIMITED._replace(retry_after=retry_after)
+        # The queue is one number: when the service will have served all that it has accepted.
         queued = max(0.0, self._free_at - now)
         if queued > self._longest_queue:
             return 0.0, OVERLOADED
         busy = self._seconds_per_request
         if incident is not None and incident.capacity is not None:
+            # A capacity of 0 means next to nothing: dividing by it is not possible.
             busy = 1 / max(incident.capacity, 1e-3)
         self._free_at = now + queued + busy
         return queued + self._time_to_answer(incident, now), self._answer(incident)
@@ -108,6 +110,7 @@ class Service:
         """Return the active incident, if it affects this request."""
         for incident in self._incidents:
             if incident.is_active(now):
+                # No number is drawn if the incident affects every request.
                 return incident if incident.share >= 1 or self._random() < incident.share else None
         return None
 
@@ -135,6 +138,7 @@ class Service:
         assert self._limit is not None
         rate = self._limit.rate if incident is None or incident.limit is None else incident.limit
         recent = self._recent.setdefault(client if self._limit.per == "client" else -1, deque())
+        # A sliding window of one second, exact for every request.
         while recent and recent[0] <= now - 1.0:
             recent.popleft()
         if len(recent) + 1 > rate:

@@ -100,6 +100,7 @@ def _answer(errors: Errors, code: str) -> Answer:
     table = errors.table
     rule = table.rule(code)
     reason = rule.names[0].replace("_", " ").lower() if rule is not None and rule.names else "an error"
+    # An API with an envelope says 200 and puts its code into the body.
     if table.envelope is not None:
         body = {table.envelope.code: code}
         if table.envelope.message:

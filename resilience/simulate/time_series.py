@@ -50,6 +50,7 @@ def compute_series(outcome: Outcome, monitor: RunMonitor, *, breaker: bool) -> T
         step=step,
         offered=[len(group) / step for group in groups],
         attempts=[(after - before) / step for before, after in pairwise(sent)],
+        # The sorted latencies up to `soon` are the good ones; 1e-9 makes up for float sums.
         good=[bisect_left(ordered, outcome.scenario.soon + 1e-9) / step for ordered in latencies],
         p50=[percentile(ordered, 0.5) for ordered in latencies],
         p95=[percentile(ordered, 0.95) for ordered in latencies],
@@ -71,6 +72,7 @@ def _breaker_shares(monitor: RunMonitor, spans: list[tuple[float, float]]) -> tu
         while index < len(changes) and changes[index][0] < end:
             now, client, state = changes[index]
             index += 1
+            # The integral of a step function: number of breakers in a state times the seconds since the last change.
             for name in spent:
                 spent[name] += numbers[name] * (now - since)
             since = now

@@ -97,6 +97,7 @@ def _judge_success(figures: Figures, baseline: Figures | None, scenario: Scenari
         with_policy, without, when = figures.trouble["success"], baseline.trouble["success"], "during the incident"
     else:
         with_policy, without, when = figures.success, baseline.success, "over the whole run"
+    # A service that answers nobody cannot be helped by any policy.
     if without < 0.02 and with_policy < 0.02:
         return None  # no policy could have helped
     reason = f"{with_policy:.0%} of the requests succeeded {when}, {without:.0%} without a policy"

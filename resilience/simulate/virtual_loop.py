@@ -71,13 +71,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready = self._ready  # type: ignore[attr-defined]  # the deque of handles that asyncio runs next
         if not ready:
             self._jump(0 if self._stopping else None)  # type: ignore[attr-defined]
+        # A cancelled timer at the top is removed here too, so that it does not keep its callback alive.
         elif self._timers and (self._timers[0][0] <= self._now or self._timers[0][2].cancelled()):
             self._jump(0)
+        # Callbacks that these callbacks add run at the next turn, as in asyncio.
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
                 try:
                     handle._context.run(handle._callback, *handle._args)
+                # As in asyncio's Handle._run: these two end the loop, others go to the exception handler.
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:
@@ -102,6 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             RuntimeError: there is no timer, and nothing else could wake a task.
         """
         timers, ready = self._timers, self._ready  # type: ignore[attr-defined]
+        # Cancelled timers stay in the heap until they reach the top: removing one from a heap is linear.
         while timers and timers[0][2].cancelled():
             heappop(timers)
         if not timers:
@@ -111,6 +115,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 )
             return
         if timeout is None:
+            # A timer may be set for the past; time never runs backwards.
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
             due = heappop(timers)[2]
@@ -142,6 +147,7 @@ class _JumpingSelector(selectors.BaseSelector):
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        # asyncio registers the reading end of its self-pipe once. Any second file is a user's socket.
         if self._own is not None:
             raise RuntimeError("a virtual loop cannot use sockets: they need real time")
         number = fileobj if isinstance(fileobj, int) else fileobj.fileno()

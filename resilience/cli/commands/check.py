@@ -63,6 +63,7 @@ def _print_annotations(problems: Sequence[Problem]) -> None:
 
 def _escape(text: str, more: str = "") -> str:
     """Percent-encode the characters that would end a workflow command, or a property of it (`more`)."""
+    # https://docs.github.com/actions/reference/workflow-commands-for-github-actions: newlines end a command.
     return "".join(f"%{ord(letter):02X}" if letter in f"%\r\n{more}" else letter for letter in text)
 
 

@@ -58,6 +58,7 @@ def _describe(
     from ..._pipeline.shared_state import SharedState
 
     shared = SharedState()
+    # As in a bot, the shared state takes the file's code tables.
     shared.take(PolicySet({}), policies)
     pipeline = Pipeline(
         policies.policies[policy],

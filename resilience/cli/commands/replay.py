@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read_lines(path: str) -> Iterator[str]:
     if path == "-":
+        # readline with a limit: a file without line ends would be read into memory whole.
         while line := sys.stdin.readline(_MAX_LINE):
             yield line
         return

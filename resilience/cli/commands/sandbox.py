@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from ...sandbox import Sandbox
 
     stop = threading.Event()
+    # SIGTERM is how a test or a container stops it. An event, so that the exchange is closed in this thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
@@ -79,6 +80,7 @@ def _read_faults(source: str) -> tuple[Any, int]:
     Raises:
         ValueError: the file is not JSON or has another shape.
     """
+    # A name that is neither a file nor looks like one is a mix; the exchange checks it.
     if not source.endswith(".json") and not Path(source).is_file():
         return source, 0
     try:

@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return _list_scenarios(json=args.json)
     scenario = load_scenario(args.scenario).scaled(args.scale)
     jobs = simulation_jobs(args.files, args.policy or (), scenario, args.seed)
+    # A long run must not end with a report that cannot be written.
     if args.report is not None and (reason := _why_unwritable(Path(args.report))):
         print(redact(f"resilience simulate: --report {args.report}: {reason}"), file=sys.stderr)
         return 2

@@ -81,6 +81,7 @@ def breaker_chart(series: TimeSeries, scenario: Scenario) -> str:
     """Draw the shares of the breakers that were open, half-open and closed, as bands."""
     if series.open is None or series.half_open is None:
         return empty_chart("Breakers", "No circuit breaker.")
+    # Bands are drawn from the bottom, the higher one first, so that the lower one covers it.
     stacked = [open_ + half_open for open_, half_open in zip(series.open, series.half_open, strict=True)]
     scale = Scale(lambda value: 100 * value, [(0.0, "0"), (1.0, "100%")])
     shapes = [
@@ -130,6 +131,7 @@ def _points(values: Sequence[float | None], step: float, lasts: float, scale: Sc
 
 def _line(values: Sequence[float | None], step: float, lasts: float, scale: Scale, name: str) -> str:
     runs = _points(values, step, lasts, scale)
+    # M moves, L draws: a gap begins a new run. A single point is drawn as a line to itself.
     path = "".join(f"M{run[0]}L{' '.join(run[1:] or run)}" for run in runs)
     return f'<path class="line {name}" d="{path}"/>' if path else ""
 

@@ -74,6 +74,7 @@ def _labels(scenario: Scenario) -> str:
     labels = ""
     for start, text in sorted(named):
         begin, width = start / scenario.lasts, _LETTER * len(text)
+        # A name that would leave the chart is aligned to its right edge.
         fits = begin + width <= 1
         left = begin if fits else max(0.0, 1 - width)
         row = next((index for index, end in enumerate(row_ends) if end <= left), len(row_ends))

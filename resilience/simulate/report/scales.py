@@ -20,6 +20,7 @@ def nice_steps(most: float, steps: int = 4) -> list[float]:
     """Return about `steps` round numbers from 0 up, the last of which is at least `most`."""
     if most <= 0:
         return [0.0, 1.0]
+    # The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that needs no more than `steps` steps.
     rough = most / steps
     magnitude: float = 10.0 ** floor(log10(rough))
     step = next(magnitude * factor for factor in (1, 2, 2.5, 5, 10) if magnitude * factor >= rough - 1e-12)
@@ -36,6 +37,7 @@ def linear(values: Iterable[float], label: Callable[[float], str]) -> Scale:
 def logarithmic(values: Iterable[float], label: Callable[[float], str]) -> Scale:
     """Return a logarithmic scale with a grid line at each power of ten."""
     known = [max(value, 1e-3) for value in values] or [0.1]
+    # Widened by a thousandth, so that no value lies on the edge of the chart.
     low, high = floor(log10(min(known) * 0.999)), ceil(log10(max(known) * 1.001))
     high = max(high, low + 1)
     ticks = [(10.0**power, label(10.0**power)) for power in range(low, high + 1)]
