@@ -21,7 +21,7 @@ def written(folder: Path, text: str, name: str = "bot.yaml") -> str:
 
 
 def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a problem, files in the order given, and exit code 1; silence is told as such with 0."""
+    """Prints one line per problem, files in the order given, with exit code 1; without problems it says so, with 0."""
     bad, unwise = written(tmp_path, BAD), written(tmp_path, UNWISE, "unwise.yaml")
     assert main(["check", bad, unwise]) == 1
     lines = capsys.readouterr().out.splitlines()

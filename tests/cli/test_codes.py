@@ -1,4 +1,4 @@
-"""The list of codes: what is in it, and its two forms."""
+"""`resilience codes`: the rows it lists, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def test_current_codes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_legacy_adds_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    """Old tables' codes are listed only when asked for."""
+    """Codes of old tables are listed with --legacy only."""
     assert len(listed(capsys, "--legacy")) == 1465
 
 
 def test_category(capsys: pytest.CaptureFixture[str]) -> None:
-    """A category leaves only its rows, and every one that a human can fix has a remedy."""
+    """A category selects its rows, and every user-fixable row has a remedy."""
     rows = listed(capsys, "--category", "user_fixable")
     assert {row["category"] for row in rows} == {"user_fixable"}
     assert all(row["remedy"] for row in rows)
 
 
 def test_one_row(capsys: pytest.CaptureFixture[str]) -> None:
-    """40017 stands for two constants."""
+    """The code 40017 has two constants."""
     row = next(row for row in listed(capsys) if row["code"] == "40017")
     assert sorted(row["names"]) == ["ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY"]
 
@@ -52,7 +52,7 @@ def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Piped output is aligned text, one line a code, with the columns' names on top."""
+    """Piped output is aligned text, one line per code below the column names."""
     assert main(["codes", "--category", "fatal"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["code", "names", "category", "executed", "hint", "remedy"]

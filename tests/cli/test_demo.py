@@ -54,6 +54,6 @@ def test_an_interrupted_run_begins_no_other_order() -> None:
 
 @pytest.mark.parametrize("words", [["--orders", "0"], ["--orders", "many"], ["--seed", "x"]])
 def test_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake is one line and exit code 2."""
+    """Wrong arguments print one line and give exit code 2."""
     assert main(["demo", *words]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1

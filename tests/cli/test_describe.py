@@ -60,7 +60,7 @@ def test_everything_of_a_file(file: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_operation_gets_what_its_entry_says(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Policy, key, lane, whether it is harmless, breaker key, quotas and looks."""
+    """An operation has the policy, key, lane, idempotency, breaker key, quotas and fence of its entry."""
     (read,) = told(capsys, file, "--operation", "fetch_ticker")
     assert (read["policy"], read["matched"], read["idempotent"], read["lane"]) == ("read", "fetch_*", True, "quick")
     assert read["breaker"]["keyed_by"] == "host"
@@ -143,7 +143,7 @@ def test_the_diagram_is_a_flowchart(words: list[str], file: Path, capsys: pytest
 
 
 def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Quotes, brackets and control characters of an operation's name do not end a label; no secret is shown."""
+    """Quotes, brackets and control characters of an operation's name do not end a label; no secret is printed."""
     odd = 'x"]; click a "javascript:alert()"\n<b>&'
     assert main(["describe", str(file), "--operation", odd, "--format", "mermaid"]) == 0
     node = capsys.readouterr().out.splitlines()[1].strip()
@@ -166,7 +166,7 @@ def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str
     ],
 )
 def test_wrong_input(file: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what is wrong, with the exit code of its kind."""
+    """One line says what is wrong, with the right exit code."""
     Path("bad.yaml").write_text("policies: {p: {dead: 1}}")
     Path("empty.yaml").write_text("")
     assert main(["describe", *words]) == code
@@ -174,5 +174,5 @@ def test_wrong_input(file: Path, words: list[str], code: int, said: str, capsys:
 
 
 def test_the_method_has_the_same(file: Path) -> None:
-    """`Pipeline.describe` tells the timeline too."""
+    """`Pipeline.describe` returns the timeline too."""
     assert Policies.load(file).pipeline("read").describe()["timeline"][0]["ends_by"] == 5.0

@@ -44,7 +44,7 @@ ccxt.base.errors.InsufficientFunds: bitget {BODY}
     ids=["code", "constant", "code and words", "json", "dict", "ccxt text", "traceback"],
 )
 def test_one_error_in_many_shapes(given: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """However it is told, it is the same error."""
+    """Every shape of the same error is explained alike."""
     answer = explained(capsys, given)
     assert (answer["code"], answer["category"], answer["executed"]) == ("43012", "user_fixable", "no")
     assert answer["registry"] == "bitget"
@@ -60,7 +60,7 @@ def test_success_is_no_error(given: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
-    """40725 may have executed: the schedule is told, and that a write is looked up first."""
+    """40725 may have executed: the waits are listed, and a write is looked up before it is sent again."""
     answer = explained(capsys, "40725")
     assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")
     assert "looked up before it is sent again" in answer["action"]
@@ -80,7 +80,7 @@ def test_a_bug_is_fatal(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
-    """A code of no table is told as unknown, and at most one retry follows."""
+    """A code of no table is unknown, and at most one retry follows."""
     answer = explained(capsys, "99887766", "--policy", "bitget")
     assert answer["known"] is False
     assert len(answer["schedule"]) <= 1
@@ -93,7 +93,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def test_nothing_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was given may hold secrets; what is shown does not."""
+    """The input may hold secrets; the output does not."""
     given = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
     for words in (["explain", given], ["explain", given, "--json"]):
         assert main(words) == 0
@@ -101,7 +101,7 @@ def test_nothing_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_table_form(capsys: pytest.CaptureFixture[str]) -> None:
-    """People get a table of what is known and of the waits."""
+    """The table has the facts and the waits."""
     assert main(["explain", "429"]) == 0
     shown = capsys.readouterr().out
     assert "retryable" in shown
@@ -198,7 +198,7 @@ def test_tracebacks_and_log_lines(given: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
-    """What would be done is told by the policy that the line names, where it is there."""
+    """The policy that the line names decides, if it exists."""
     line = {"event": "resilience.call_failed", "code": "429", "http_status": 429, "registry": "http", "policy": "http"}
     assert explained(capsys, json.dumps(line))["policy"] == "http"
     assert explained(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
@@ -216,5 +216,5 @@ def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_odd_lines_and_tracebacks(given: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever it is, it is explained as an error that nobody knows."""
+    """Odd input is explained as an unknown error."""
     assert explained(capsys, given)["category"] in ("retryable", "fatal")

@@ -1,4 +1,4 @@
-"""The command line's manners: exit codes, one clear line, no traceback."""
+"""The program: exit codes, errors of one line, no traceback, and how commands are found."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_commands_are_found_in_a_zip_file(tmp_path: Path) -> None:
 
 
 def test_interrupt_and_our_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C ends with 130; an error of ours is told without its secrets, with exit code 2."""
+    """Ctrl-C gives exit code 130; our own errors are printed without secrets, with exit code 2."""
 
     def interrupted(_words: list[str]) -> int:
         raise KeyboardInterrupt

@@ -44,7 +44,7 @@ def test_a_fault_file_brings_its_seed(tmp_path: Path) -> None:
     ("words", "says"), [(["--faults", "no.json"], "no.json: No such file"), (["--host", "192.0.2.1"], "192.0.2.1:0: ")]
 )
 def test_what_cannot_be_opened_is_named(words: list[str], says: str) -> None:
-    """A missing file and an address of another machine are one line."""
+    """The error names the missing file, or the address that is not of this machine."""
     command = [sys.executable, "-m", "resilience", "sandbox", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
@@ -52,7 +52,7 @@ def test_what_cannot_be_opened_is_named(words: list[str], says: str) -> None:
 
 
 def test_a_pace_is_a_number_above_0() -> None:
-    """A pace that is none is one line too."""
+    """A pace that is not a positive number is one line too."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--pace", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""`resilience simulate`: what it prints and writes, and how it tells a mistake."""
+"""`resilience simulate`: its output, its report, and its errors."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a user writes is shown as it is, in the page and in a terminal."""
+    """Text of the user is escaped in the page."""
     text = TINY.replace("Five seconds of failures", "\"<img src=x onerror=alert(1)> & 'co'\"")
     Path("tiny.yaml").write_text(text, encoding="utf-8")
     printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
@@ -140,7 +140,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """They are told with their place, in a scenario as in a policy file, and the exit code is 1."""
+    """Mistakes of scenarios and policy files are reported with their place, and exit code 1."""
     Path("bad.yaml").write_text("clints: 3\nrate: x\n", encoding="utf-8")
     assert main(["simulate", "bot.yaml", "--scenario", "bad.yaml"]) == 1
     assert capsys.readouterr().err.splitlines() == [

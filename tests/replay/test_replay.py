@@ -26,7 +26,7 @@ GOOD = {"code": "00000"}
 
 
 class RecordedBot:
-    """Calls of a bot whose log is kept as structlog writes it."""
+    """A bot whose log is kept as structlog writes it."""
 
     def __init__(self, **policies: Any) -> None:
         self.clock = FakeClock()
@@ -127,7 +127,7 @@ def test_an_attempt_that_was_never_made_is_not_made_up(replayed: Callable[..., A
 
 
 def test_codes_newly_known(replayed: Callable[..., Any], tmp_path: Path) -> None:
-    """A table of the changed policies explains a code that nobody knew."""
+    """A table of the changed policies explains a code that was unknown."""
     bot = RecordedBot()
     for _ in range(3):
         bot.call([NEW])
@@ -141,7 +141,7 @@ def test_codes_newly_known(replayed: Callable[..., Any], tmp_path: Path) -> None
 
 
 def test_refusals_are_judged_when_the_traffic_is_told(replayed: Callable[..., Any]) -> None:
-    """A breaker goes by all calls: without a rate it is left out; with one it opens, or does not."""
+    """A breaker depends on all calls: without a rate it is switched off; with one it opens, or does not."""
     rules = {"breaker": {"failure_rate": "50%", "min_calls": 4, "open_for": "1m", "open_max": "1m"}, "retry": None}
     bot = RecordedBot(p=rules)
     for _ in range(8):
@@ -157,7 +157,7 @@ def test_refusals_are_judged_when_the_traffic_is_told(replayed: Callable[..., An
 
 
 def test_a_write_that_was_looked_up(replayed: Callable[..., Any]) -> None:
-    """What a look found is told by the log, and found again."""
+    """A lookup that found the write in the log finds it in the replay."""
     bot = RecordedBot()
     answers = iter([NOT_FOUND, Found("order")])
     bot.call([TimeoutError()], "default", reconcile=lambda _call: next(answers))
@@ -166,7 +166,7 @@ def test_a_write_that_was_looked_up(replayed: Callable[..., Any]) -> None:
 
 
 def test_calls_that_overlap_are_told_apart(replayed: Callable[..., Any]) -> None:
-    """Tasks of one operation, their lines mixed: each has its own name in the log."""
+    """Interleaved lines of one operation are told apart by the identifier of the call."""
     bot = RecordedBot()
 
     async def fail(_number: int) -> None:
@@ -184,7 +184,7 @@ def test_calls_that_overlap_are_told_apart(replayed: Callable[..., Any]) -> None
 
 
 def test_older_logs_without_call_names_and_times(replayed: Callable[..., Any]) -> None:
-    """Calls are told apart by operation and key, and that is said."""
+    """Calls are told apart by policy, operation and key, and their number is reported."""
     bot = RecordedBot()
     bot.call([BUSY, GOOD])
     bot.call([ConnectionRefusedError()] * 3, "default", operation="fetch", idempotent=True)
@@ -227,7 +227,7 @@ def test_a_log_of_0_1_is_replayed_as_one_of_today(
 
 
 def test_the_table_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines of others are counted; what differs, the sums, and what a log cannot tell."""
+    """The output counts lines of other programs, and has the differences, the sums, and what a log cannot tell."""
     bot = RecordedBot()
     bot.call([ConnectionRefusedError(), 1], "default")
     path = bot.write(tmp_path / "log", "plain text", '{"event": "order placed"}', "[1]", "{" * 100_000)
@@ -267,7 +267,7 @@ def test_wrong_input(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One line says what is wrong, with the exit code of its kind."""
+    """One line says what is wrong, with the right exit code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
     Path("log").write_bytes(b"\xff\xfe no log\n")
@@ -280,7 +280,7 @@ def test_wrong_input(
 def test_standard_input_and_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A dash reads a pipe; a secret that somebody's log holds is not shown again."""
+    """A dash reads a pipe; a secret in a log is not printed."""
     line = {"event": "resilience.attempt_failed", "operation": "get https://x/?signature=S3cr3tValue", "attempt": 1}
     for words in (["--json"], ["--all"]):
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(line) + "\n"))

@@ -27,7 +27,7 @@ def brownout(client: Client, share: float, *, clients: int = 10) -> Outcome:
 
 @pytest.fixture(scope="module")
 def built_in() -> Client:
-    """Clients under the policy that everybody gets who says nothing."""
+    """Clients under the policy that is used by default."""
     return policy_client(Policies.builtin().pipeline("default").policy)
 
 
@@ -43,7 +43,7 @@ def test_an_outage(built_in: Client) -> None:
 
 
 def test_brownouts(built_in: Client) -> None:
-    """A service that fails half of the time, or a quarter, is used and helped by retries, not given up."""
+    """Retries help while a service fails half of the requests, or a quarter; the policy does not stop calling it."""
     assert brownout(built_in, 0.5).success(20, 38) >= 0.58
     assert brownout(built_in, 0.25).success(20, 38) >= 0.85
 
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_run(built_in: Client) -> None:
 
 
 def test_a_run_ends_early_when_all_is_well() -> None:
-    """With `settled` nothing is simulated that nobody needs."""
+    """With `settled` the run ends soon after the recovery."""
     seen = outage(_plain, clients=4, lasts=500.0, settled=3.0)
     assert END < seen.requests[-1].begun < END + 15
 

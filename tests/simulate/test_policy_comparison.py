@@ -1,4 +1,4 @@
-"""Policies side by side: what is counted, how it is judged, and that it does not matter where a run is made."""
+"""Comparing policies: the figures, the verdicts, and runs in other processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def built_in(name: str = "default") -> Policy:
 
 
 def compared(scenario: Scenario, *policies: Policy) -> Comparison:
-    """Run policies, and clients without one."""
+    """Run policies, and the baseline."""
     runs = run_jobs([Job(one.name, one, scenario, 3) for one in policies] + [Job("none", None, scenario, 3)])
     return Comparison(scenario, 3, tuple(runs[:-1]), runs[-1])
 
@@ -70,7 +70,7 @@ def test_runs_without_breaker_and_budget_say_nothing_of_them(outage: Comparison)
 
 
 def test_verdicts(outage: Comparison) -> None:
-    """The built-in policy spares a dead service and is back soon; retries alone are told for what they are."""
+    """The built-in policy spares a failing service and recovers soon; plain retries multiply its load."""
     ours, retries = (outage.verdict(one) for one in outage.runs)
     assert ours.grade == "good"
     assert ours.text.startswith("The failing service is spared: it gets 0.")
@@ -87,7 +87,7 @@ def test_a_brownout_is_judged_beside_no_policy() -> None:
 
 
 def test_errors_taken_for_successes() -> None:
-    """A policy that does not know the codes of the API is told so; one that knows them retries."""
+    """A policy that does not know the codes of the API is harmful; one that knows them retries."""
     mix = Scenario(**SMALL, errors=Errors(registry="bitget", codes={"40725": 0.1, "43012": 0.05}), lasts=20)
     judged = compared(mix, built_in("default"), built_in("bitget"))
     blind, knowing = judged.runs
@@ -107,7 +107,7 @@ def test_a_write_in_doubt_is_not_sent_again() -> None:
 
 
 def test_processes_change_nothing() -> None:
-    """Runs of other processes are those that would have been made here, and each second is told once."""
+    """Runs in other processes have the same results, and each second ticks once."""
     jobs = [Job("a", built_in(), replace(BROWNOUT, clients=2), seed) for seed in (1, 2)]
     seconds: Counter[str] = Counter()
     here = run_jobs(jobs, lambda: seconds.update(["here"]), processes=1)
@@ -117,7 +117,7 @@ def test_processes_change_nothing() -> None:
 
 
 def test_plain_data(outage: Comparison) -> None:
-    """Everything is told as data, with a verdict for each policy."""
+    """Everything is returned as plain data, with a verdict for each policy."""
     told = outage.plain()
     assert [one["policy"] for one in told["policies"]] == ["default", "retries"]
     assert told["policies"][1]["verdict"]["grade"] == "harmful"
@@ -128,7 +128,7 @@ def test_plain_data(outage: Comparison) -> None:
 
 
 def test_a_return_that_is_not_seen() -> None:
-    """A service that queues never gets well from retries alone, and that is what is said."""
+    """A service that queues does not recover under plain retries, and the verdict says so."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
     assert (
@@ -163,7 +163,7 @@ def test_a_watch_without_budgets_has_no_levels() -> None:
     ("old", "new"), [("Trouble", "Incident"), ("Watch", "RunMonitor"), ("governed", "policy_client")]
 )
 def test_names_of_0_1(old: str, new: str) -> None:
-    """They are still there, and a warning names the new one."""
+    """Names of 0.1 still work, and a warning names the new one."""
     with pytest.warns(DeprecationWarning, match=f"resilience.simulate.{old} is now {new}"):
         assert getattr(simulate, old) is getattr(simulate, new)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):

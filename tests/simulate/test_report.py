@@ -59,7 +59,7 @@ CONTRAST = """
 
 
 def comparison() -> Comparison:
-    """Three policies of different fates, one with a long name, and none."""
+    """Three policies with different verdicts, one with a long name, and the baseline."""
     built_in = Policies.builtin().policy("default")
     eager = Policy(name="eager_retries_of_an_anxious_bot", deadline="30s", retry={"max_attempts": 5})
     shy = Policy(name="shy", breaker={"failure_rate": None, "consecutive": 3, "open_for": "20s", "open_max": "20s"})
@@ -87,7 +87,7 @@ def browser(report: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
 def seen(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:
-    """The report as it is seen: its page, and all that it said and asked for."""
+    """The page in a browser, with its console messages and its requests."""
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     view = context.new_page()
@@ -101,7 +101,7 @@ def seen(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator
 
 
 def boxes(view: Any, selector: str) -> list[dict[str, float]]:
-    """Return where the elements are that can be seen."""
+    """Return the boxes of the visible elements."""
     found: list[dict[str, float]] = view.locator(selector).evaluate_all(BOXES)
     return [box for box in found if box["width"] > 0]
 
@@ -147,7 +147,7 @@ def test_nothing_is_cut_off(seen: Any) -> None:
 
 
 def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
-    """The words of one chart keep apart: those of its scales, and the names of its troubles."""
+    """Labels of a chart do not overlap: those of its axes, and the names of its incidents."""
     for chart in seen.locator(".plot").all()[:4]:
         for axis, start, size in ((".ys b", "y", "height"), (".xs b", "x", "width")):
             spans = sorted((box[start], box[start] + box[size]) for box in boxes(chart, axis))
@@ -158,7 +158,7 @@ def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
 
 
 def test_colours_can_be_told_apart(seen: Any) -> None:
-    """Words stand out from what is behind them by 4.5 at least, lines by 3; and the scheme is the one asked for."""
+    """The contrast of text is at least 4.5, of lines 3; the color scheme is the one asked for."""
     red, *_ = seen.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert red > 200 if seen.scheme == "light" else red < 60
     for selectors, least in ((TEXTS, 4.5), (LINES, 3.0)):

@@ -1,4 +1,4 @@
-"""Scenario files: the shipped ones hold, and every mistake of a user's is told at its place."""
+"""Scenario files: the shipped ones are valid, and every mistake is reported at its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resilience.simulate.scenario_files import load_scenario, scenario_path, shi
 
 @pytest.mark.parametrize("name", shipped_scenarios())
 def test_shipped(name: str) -> None:
-    """Each has a title and a story, and ends after its troubles, so that the return can be seen."""
+    """Each has a title and a description, and ends after its incidents, so that the recovery can be seen."""
     scenario = load_scenario(scenario_path(name))
     assert scenario.title != "Untitled"
     assert scenario.about
@@ -24,7 +24,7 @@ def test_shipped(name: str) -> None:
 
 
 def test_the_kinds_that_are_shipped() -> None:
-    """There is one for everything that people ask first."""
+    """There is a scenario for each common failure."""
     asked = {"outage", "brownout", "latency-ramp", "rate-limit-squeeze", "flapping", "error-mix"}
     assert asked | {"recovery-queueing", "recovery-shedding"} <= set(shipped_scenarios())
 
@@ -83,7 +83,7 @@ def test_a_mistake_is_told_where_it_stands(text: str, tmp_path: Path) -> None:
     ("text", "words"), [("", "the file is empty"), ("- 1", "expected a mapping"), ("a: [", "not YAML")]
 )
 def test_no_scenario_at_all(text: str, words: str, tmp_path: Path) -> None:
-    """A file without one says what it should be."""
+    """An empty file says what is expected."""
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(PolicyError, match=words):
@@ -91,7 +91,7 @@ def test_no_scenario_at_all(text: str, words: str, tmp_path: Path) -> None:
 
 
 def test_names_and_paths() -> None:
-    """A name that is nearly right is hinted at; anything that looks like a path is one."""
+    """A misspelt name gets a hint; text that looks like a path is one."""
     with pytest.raises(PolicyError, match="did you mean brownout"):
         scenario_path("brownuot")
     assert scenario_path("./mine") == Path("mine")
@@ -99,7 +99,7 @@ def test_names_and_paths() -> None:
 
 
 def test_times_of_trouble() -> None:
-    """Spells come back as often as they are said to, overlaps are joined, and what outlasts the run is cut."""
+    """Incidents repeat as they say, overlapping ones are joined, and the last is cut at the end of the run."""
     flapping = Incident(start=10, end=30, every=10, lasting=4)
     assert flapping.periods() == [(10, 14), (20, 24)]
     assert [at for at in (9.9, 10, 13.9, 14, 20, 24, 30) if flapping.is_active(at)] == [10, 13.9, 20]

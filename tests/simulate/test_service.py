@@ -13,7 +13,7 @@ from resilience.simulate import Errors, Incident, Limit, Service, UnavailableErr
 
 
 def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
-    """Send requests at one instant; return what each got, and when."""
+    """Send requests at the same instant; return the answer and the time of each."""
 
     async def main() -> list[tuple[Any, float]]:
         time = asyncio.get_running_loop().time
@@ -31,13 +31,13 @@ def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
 
 
 def test_it_queues() -> None:
-    """What cannot be served at once waits its turn, and who has no patience gets nothing."""
+    """Requests above the capacity queue, and a client without patience gets no answer."""
     assert burst(4, overload="queue") == [(200, 0.1), (200, 0.2), (200, 0.3), (200, 0.4)]
     assert burst(3, overload="queue", patience=0.25)[2] == (TimeoutError, 0.25)
 
 
 def test_it_sheds() -> None:
-    """What would wait too long is refused at once and takes no one's place."""
+    """A request that would wait too long is rejected at once and uses no capacity."""
     assert burst(5, longest_queue=0.25) == [
         (200, 0.1), (200, 0.2), (200, 0.3), (UnavailableError, 0.0), (UnavailableError, 0.0)
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def test_its_errors_are_those_of_an_http_client() -> None:
 
 
 def told(answer: Any) -> Any:
-    """Return what a client makes of one."""
+    """Return what a client delivers for an answer."""
     try:
         return answer.deliver()
     except Exception as error:
@@ -91,7 +91,7 @@ def test_a_rate_limit() -> None:
 
 
 def test_a_limit_for_all_and_its_squeeze() -> None:
-    """A limit may be everybody's, and a trouble lowers it for a while."""
+    """A limit may be shared by all clients, and an incident lowers it for a while."""
     squeeze = Incident(start=10, end=20, kind="squeeze", limit=1)
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
     asked = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
@@ -134,7 +134,7 @@ def test_codes_without_an_envelope() -> None:
 
 
 def test_errors_of_a_trouble_have_their_time() -> None:
-    """A trouble's own codes come only while it lasts, and those of the whole run at all other times."""
+    """An incident's own codes are answered while it lasts, those of the scenario at all other times."""
     trouble = Incident(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
     found = answers([0, 10, 20], troubles=(trouble,), errors=Errors(codes={"409": 1}))
     assert [error.status_code for _, error in found] == [409, 404, 409]
