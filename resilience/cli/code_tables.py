@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .._core.policy.codes import CodeRegistry, Rule
+    from .._core.policy.codes import CodeTable, Rule
 
 __all__ = ["load_registry", "plain_rule"]
 
 
-def load_registry(name: str) -> CodeRegistry:
+def load_registry(name: str) -> CodeTable:
     """Return a built-in registry, or the one in a `.yaml` file.
 
     Raises:

@@ -15,7 +15,7 @@ from .policy_files import find_policy
 
 if TYPE_CHECKING:
     from .._core.classify.failure import Failure
-    from .._core.policy.codes import CodeRegistry, Rule
+    from .._core.policy.codes import CodeTable, Rule
     from .._core.policy.policy import Policy, PolicySet
 
 __all__ = ["explain", "retry_waits"]
@@ -87,10 +87,10 @@ def retry_waits(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 
 def _max_attempts(policy: Policy, failure: Failure) -> int:
     attempts = policy.retry.max_attempts if policy.retry else 1
-    return min(attempts, policy.unknown.max_attempts) if failure.guessed else attempts
+    return min(attempts, policy.unknown_errors.max_attempts) if failure.guessed else attempts
 
 
-def _registries(policy: Policy | None, registry: str | None) -> list[CodeRegistry]:
+def _registries(policy: Policy | None, registry: str | None) -> list[CodeTable]:
     """Return the registries to look in, in order: the one that is named, else the policy's, else all built-in ones."""
     if registry:
         return [load_registry(registry)]
@@ -103,7 +103,7 @@ def _registries(policy: Policy | None, registry: str | None) -> list[CodeRegistr
     return [load_registry(name) for name in (*_FIRST_REGISTRIES, *others) if name in names]
 
 
-def _find_success(error: ErrorInput, tables: Sequence[CodeRegistry]) -> tuple[CodeRegistry, Rule] | None:
+def _find_success(error: ErrorInput, tables: Sequence[CodeTable]) -> tuple[CodeTable, Rule] | None:
     """Return the registry and the rule that call this a success; None if the first match calls it an error."""
     for table in tables:
         code, envelope = error.code, table.envelope
@@ -116,11 +116,11 @@ def _find_success(error: ErrorInput, tables: Sequence[CodeRegistry]) -> tuple[Co
     return None
 
 
-def _classify(error: ErrorInput, tables: Sequence[CodeRegistry], policy: Policy) -> Failure:
+def _classify(error: ErrorInput, tables: Sequence[CodeTable], policy: Policy) -> Failure:
     from .._core.classify.classifier import Classifier
     from ..errors import ApiError
 
-    classifier = Classifier(tables, base=load_registry("http"), lookup=_builtin_registry, unknown=policy.unknown)
+    classifier = Classifier(tables, base=load_registry("http"), lookup=_builtin_registry, unknown=policy.unknown_errors)
     if error.code is not None:
         named = next((rule for rule in (table.named(error.code) for table in tables) if rule), None)
         return classifier.classify(ApiError(named.code) if named else error.outcome)
@@ -128,13 +128,13 @@ def _classify(error: ErrorInput, tables: Sequence[CodeRegistry], policy: Policy)
     return classifier.classify(classifier.error_in(error.outcome) or error.outcome)
 
 
-def _builtin_registry(name: str) -> CodeRegistry | None:
+def _builtin_registry(name: str) -> CodeTable | None:
     from ..config.codes.code_tables import builtin_names
 
     return load_registry(name) if name in builtin_names() else None
 
 
-def _explain_success(error: ErrorInput, table: CodeRegistry, rule: Rule, policy: Policy) -> dict[str, Any]:
+def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Policy) -> dict[str, Any]:
     return {
         "code": rule.code,
         "names": list(rule.names),

@@ -17,7 +17,7 @@ _DURATION = Spec("duration", 0, 0)
 
 def format_duration(seconds: float | None) -> str:
     """Write a duration as a policy file does: 250ms, 5s, 2m. None is `no limit`."""
-    return "no limit" if seconds is None else _DURATION.say(round(seconds, 6))
+    return "no limit" if seconds is None else _DURATION.write(round(seconds, 6))
 
 
 def sentences(described: Mapping[str, Any]) -> list[str]:
@@ -96,9 +96,12 @@ def _breaker(breaker: Mapping[str, Any]) -> Iterator[str]:
     yield f"A circuit breaker per {kind} opens {when}.{shadow}"
     first, longest = breaker["open_for"], max(breaker["open_max"], breaker["open_for"])
     growth = f", later for up to {format_duration(longest)}" if breaker["growth"] > 1 and longest > first else ""
-    # `wait` of a breaker: False rejects, True lets retries wait, anything else lets every attempt wait.
-    effects = {False: "calls are rejected at once", True: "retries wait for it and first attempts are rejected at once"}
-    effect = effects.get(breaker["wait"], "attempts wait for it if the deadline allows it")
+    effects = {
+        "reject": "calls are rejected at once",
+        "wait_retries": "retries wait for it and first attempts are rejected at once",
+        "wait": "attempts wait for it if the deadline allows it",
+    }
+    effect = effects[breaker["when_open"]]
     yield f"It stays open for {format_duration(first)}{growth}; meanwhile {effect}."
 
 
@@ -136,16 +139,17 @@ def _uncertain_writes(described: Mapping[str, Any]) -> Iterator[str]:
     if described["idempotent"]:
         return
     reconcile = described["reconcile"]
+    checks, wait = reconcile["early_checks"], format_duration(reconcile["wait"])
     yield (
-        "If a write's outcome is uncertain and a reconciler is set, it is looked up "
-        f"{reconcile['checks']} times, {format_duration(reconcile['wait'])} apart, and once more at the fence, at most "
-        f"{format_duration(reconcile['fence'])} after the last send. Otherwise it is reported as unknown."
+        f"If a write's outcome is uncertain and a reconciler is set, it is looked up {checks} times, {wait} apart, and "
+        f"once more at the fence, at most {format_duration(reconcile['fence'])} after the last send. Otherwise it is "
+        "reported as unknown."
     )
 
 
 def _end(described: Mapping[str, Any]) -> Iterator[str]:
     if (fallback := described["fallback"]) is not None:
-        age = fallback["last_good"]
+        age = fallback["stale_for"]
         sources = [
             f"the last good answer, if it is not older than {format_duration(age)}" if age else None,
             "the result of a function" if fallback["call"] else None,

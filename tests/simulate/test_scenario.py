@@ -32,7 +32,7 @@ def test_the_kinds_that_are_shipped() -> None:
 MISTAKES = {
     "clints: 5": (1, 1, "clints", "did you mean clients?"),
     "rate: -3/s": (1, 7, "rate", "expected a rate"),
-    "clients: 0": (1, 10, "clients", "allowed is 1 up to 10000"),
+    "clients: 0": (1, 10, "clients", "0 is out of range (1 to 10000)"),
     "overload: sheds": (1, 11, "overload", "is not one of shed, queue"),
     "version: 2": (1, 10, "version", "unknown version '2' (known: 1)"),
     "errors: {registry: bitgte, codes: {'1': 5%}}": (1, 20, "errors.registry", "did you mean 'bitget'?"),
@@ -62,7 +62,7 @@ MISTAKES = {
         "the run ends at 5s, before troubles[0] begins at 6s",
     ),
     "clients: 10000\nrate: 10000/s": (1, 10, "clients", "6,000,000,000 requests are too many (at most 3,000,000: "),
-    "title: [a]": (1, 8, "title", "expected a text"),
+    "title: [a]": (1, 8, "title", "expected a string"),
 }
 
 
