@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience._core.call.timeline import timeline
-from resilience._core.policy.policy import Policy
 from resilience.cli import main
 
 FILE = """
@@ -78,22 +76,6 @@ def test_the_timeline_ends_at_the_deadline(file: Path, capsys: pytest.CaptureFix
     assert rows[:4] == [(0.0, 0.0, 5.0), (1.0, 6.0, 11.0), (3.0, 13.0, 18.0), (7.0, 20.0, 20.0)]
     assert [one["always_fits"] for one in read["timeline"][:4]] == [True, True, True, False]
     assert len(read["timeline"]) == 7  # the eighth would begin after 23 s even if all others failed at once
-
-
-def test_a_write_that_is_looked_up_needs_all_of_an_attempt() -> None:
-    """Its last attempt begins early enough for all of it."""
-    policy = Policy(
-        deadline=10, attempt_timeout=4, retry={"max_attempts": 3, "backoff": {"initial": 3, "jitter": "none"}}
-    )  # type: ignore[arg-type]
-    assert [one["always_fits"] for one in timeline(policy)] == [True, True, False]
-    assert [one["cut_by_deadline"] for one in timeline(policy)] == [False, True, True]
-    assert [one["always_fits"] for one in timeline(policy, whole=True)] == [True, False]
-
-
-def test_without_limits() -> None:
-    """No deadline, no attempt limit: nothing is known of the ends."""
-    (row,) = timeline(Policy())
-    assert (row["ends_by"], row["always_fits"], row["cut_by_deadline"]) == (None, True, False)
 
 
 def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

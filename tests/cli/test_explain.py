@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.classify.failure import Failure
-from resilience._core.policy.codes import Category
-from resilience._core.policy.policy import Policy
+from resilience import Category, Failure, Policy
 from resilience.cli import main
 from resilience.cli.error_input import parse_error_input
 from resilience.cli.explanation import retry_waits

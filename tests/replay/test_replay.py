@@ -36,7 +36,6 @@ class RecordedBot:
             processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         )
         self.policies = Policies.from_mapping({"policies": policies}, clock=self.clock)
-        self.policies._shared.events.listeners = ()
         self.policies.subscribe(StructlogListener(logger))
 
     def call(self, steps: Iterable[Any], policy: str = "bitget", took: float = 0.25, **options: Any) -> None:

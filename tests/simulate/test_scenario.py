@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from resilience import PolicyError
-from resilience._core.policy.section import hints
 from resilience.simulate import Errors, Incident, Limit, Scenario, Surge
 from resilience.simulate.scenario_files import load_scenario, scenario_path, shipped_scenarios
 
@@ -114,4 +114,4 @@ def test_times_of_trouble() -> None:
 def test_every_key_stands_in_the_reference(kind: type) -> None:
     """Nothing that a file may say is left out of the page that lists it."""
     page = (Path(__file__).parents[2] / "docs/reference/scenario-file.md").read_text(encoding="utf-8")
-    assert [name for name in hints(kind) if not re.search(rf"\b{name}\b", page)] == []
+    assert [field.name for field in fields(kind) if not re.search(rf"\b{field.name}\b", page)] == []

@@ -12,9 +12,12 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...telemetry.redaction import redact
+
+if TYPE_CHECKING:
+    from ...sandbox import Sandbox
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,42 +39,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the exchange; 0 after Ctrl-C or SIGTERM, 2 if it cannot start."""
-    from ...sandbox import Sandbox
-
     stop = threading.Event()
     # SIGTERM is how a test or a container stops it. An event, so that the exchange is closed in this thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        faults, seed = _read_faults(args.faults)
-        exchange = Sandbox(
-            args.port,
-            host=args.host,
-            seed=seed if args.seed is None else args.seed,
-            window=args.window,
-            faults=faults,
-            limits=args.limits == "real",
-            hedge=args.hedge,
-            pace=args.pace,
-        )
+        exchange = _start(args)
     except OSError as error:
-        print(
-            redact(f"resilience sandbox: {error.filename or f'{args.host}:{args.port}'}: {error.strerror}"),
-            file=sys.stderr,
-        )
-        return 2
+        reason = f"{error.filename or f'{args.host}:{args.port}'}: {error.strerror}"
     except (ValueError, OverflowError, RecursionError) as error:
-        print(redact(f"resilience sandbox: {error}"), file=sys.stderr)
-        return 2
-    with exchange:
-        access = {name: getattr(exchange, name) for name in ("rest", "ws", "key", "secret", "passphrase", "policy")}
-        if args.json:
-            print(json.dumps(access), flush=True)
-        else:
-            for name, value in access.items():
-                print(f"{name:>10}  {value}", flush=True)
-        stop.wait()
-    return 0
+        reason = str(error)
+    else:
+        with exchange:
+            _print_access(exchange, json_line=args.json)
+            stop.wait()
+        return 0
+    print(redact(f"resilience sandbox: {reason}"), file=sys.stderr)
+    return 2
+
+
+def _start(args: argparse.Namespace) -> Sandbox:
+    """Start the exchange.
+
+    Raises:
+        OSError: the fault file cannot be read, or the address is not free.
+        ValueError: the faults are wrong.
+    """
+    from ...sandbox import Sandbox
+
+    faults, seed = _read_faults(args.faults)
+    return Sandbox(
+        args.port,
+        host=args.host,
+        seed=seed if args.seed is None else args.seed,
+        window=args.window,
+        faults=faults,
+        limits=args.limits == "real",
+        hedge=args.hedge,
+        pace=args.pace,
+    )
+
+
+def _print_access(exchange: Sandbox, *, json_line: bool) -> None:
+    """Print the addresses and the credentials, which are made up for this exchange."""
+    access = {name: getattr(exchange, name) for name in ("rest", "ws", "key", "secret", "passphrase", "policy")}
+    if json_line:
+        print(json.dumps(access), flush=True)
+    else:
+        for name, value in access.items():
+            print(f"{name:>10}  {value}", flush=True)
 
 
 def _read_faults(source: str) -> tuple[Any, int]:
