@@ -13,7 +13,7 @@ from resilience.cli import main
 from resilience.cli.terminal import plain_table, show_table
 
 
-def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+def list_codes(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     """Run `codes --json` and return what it printed."""
     assert main(["codes", "--json", *words]) == 0
     return json.loads(capsys.readouterr().out)
@@ -21,7 +21,7 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 def test_current_codes(capsys: pytest.CaptureFixture[str]) -> None:
     """Bitget's current codes, those that mean success among them."""
-    rows = listed(capsys)
+    rows = list_codes(capsys)
     assert len(rows) >= 1040
     assert {"00000", "49021"} <= {row["code"] for row in rows if row["category"] is None}
     assert all(list(row) == ["code", "names", "category", "executed", "hint", "remedy"] for row in rows)
@@ -29,26 +29,26 @@ def test_current_codes(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_legacy_adds_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """Codes of old tables are listed with --legacy only."""
-    assert len(listed(capsys, "--legacy")) >= max(1465, len(listed(capsys)) + 1)
+    assert len(list_codes(capsys, "--legacy")) >= max(1465, len(list_codes(capsys)) + 1)
 
 
 def test_category(capsys: pytest.CaptureFixture[str]) -> None:
     """A category selects its rows, and every user-fixable row has a remedy."""
-    rows = listed(capsys, "--category", "user_fixable")
+    rows = list_codes(capsys, "--category", "user_fixable")
     assert {row["category"] for row in rows} == {"user_fixable"}
     assert all(row["remedy"] for row in rows)
 
 
 def test_one_row(capsys: pytest.CaptureFixture[str]) -> None:
     """The code 40017 has two constants."""
-    row = next(row for row in listed(capsys) if row["code"] == "40017")
+    row = next(row for row in list_codes(capsys) if row["code"] == "40017")
     assert sorted(row["names"]) == ["ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY"]
 
 
 @pytest.mark.parametrize("registry", ["http", "bitget-ws", "ccxt"])
 def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every built-in registry can be listed."""
-    assert listed(capsys, "--registry", registry)
+    assert list_codes(capsys, "--registry", registry)
 
 
 def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:

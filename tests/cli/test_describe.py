@@ -43,7 +43,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
+def describe_json(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
     """Run `describe --json` and return what it describes."""
     assert main(["describe", "--json", *map(str, words)]) == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["described"]
@@ -52,26 +52,26 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, A
 
 def test_everything_of_a_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its own policies first, then its operations; the built-in ones alone where there is no file."""
-    names = [(one["policy"], one["operation"]) for one in told(capsys, file)]
+    names = [(one["policy"], one["operation"]) for one in describe_json(capsys, file)]
     assert names == [("read", None), ("trade", None), ("read", "fetch_*"), ("trade", "create_order")]
-    assert {one["policy"] for one in told(capsys)} >= {"default", "http", "bitget", "ccxt"}
+    assert {one["policy"] for one in describe_json(capsys)} >= {"default", "http", "bitget", "ccxt"}
 
 
 def test_an_operation_gets_what_its_entry_says(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An operation has the policy, key, lane, idempotency, breaker key, quotas and fence of its entry."""
-    (read,) = told(capsys, file, "--operation", "fetch_ticker")
+    (read,) = describe_json(capsys, file, "--operation", "fetch_ticker")
     assert (read["policy"], read["matched"], read["idempotent"], read["lane"]) == ("read", "fetch_*", True, "quick")
     assert read["breaker"]["keyed_by"] == "host"
     assert read["quota"][0]["burst"] == 10
-    (write,) = told(capsys, file, "--operation", "create_order")
+    (write,) = describe_json(capsys, file, "--operation", "create_order")
     assert (write["policy"], write["key"], write["reconcile"]["fence"]) == ("trade", "clientOrderId", 65.0)
-    (other,) = told(capsys, file, "--operation", "nobody")
+    (other,) = describe_json(capsys, file, "--operation", "nobody")
     assert (other["policy"], other["matched"]) == ("default", None)
 
 
 def test_the_timeline_ends_at_the_deadline(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Attempts of 5 s and waits of 1, 2, 4 s in 20 s: three fit at their longest, more only where they were quick."""
-    (read,) = told(capsys, file, "--policy", "read", "--operation", "x")
+    (read,) = describe_json(capsys, file, "--policy", "read", "--operation", "x")
     rows = [(one["begins"]["earliest"], one["begins"]["latest"], one["ends_by"]) for one in read["timeline"]]
     assert rows[:4] == [(0.0, 0.0, 5.0), (1.0, 6.0, 11.0), (3.0, 13.0, 18.0), (7.0, 20.0, 20.0)]
     assert [one["always_fits"] for one in read["timeline"][:4]] == [True, True, True, False]
@@ -137,7 +137,7 @@ def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["bot.yaml", "--policy", "raed"], 2, "no policy 'raed'; did you mean read?"),
         (["none.yaml"], 2, "none.yaml: cannot be read"),
@@ -147,12 +147,12 @@ def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str
         (["."], 2, "cannot be read"),
     ],
 )
-def test_wrong_input(file: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_input(file: Path, words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what is wrong, with the right exit code."""
     Path("bad.yaml").write_text("policies: {p: {dead: 1}}")
     Path("empty.yaml").write_text("")
     assert main(["describe", *words]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_method_has_the_same(file: Path) -> None:

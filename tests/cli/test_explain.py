@@ -14,7 +14,7 @@ from resilience.cli.error_input import parse_error_input
 from resilience.cli.explanation import retry_waits
 
 
-def explained(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+def explain_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     """Run `explain --json` and return what it printed."""
     assert main(["explain", "--json", *words]) == 0
     return json.loads(capsys.readouterr().out)
@@ -29,7 +29,7 @@ ccxt.base.errors.InsufficientFunds: bitget {BODY}
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
         "43012",
         "INSUFFICIENT_BALANCE",
@@ -41,25 +41,25 @@ ccxt.base.errors.InsufficientFunds: bitget {BODY}
     ],
     ids=["code", "constant", "code and words", "json", "dict", "ccxt text", "traceback"],
 )
-def test_one_error_in_many_shapes(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_error_in_many_shapes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every shape of the same error is explained alike."""
-    answer = explained(capsys, given)
+    answer = explain_json(capsys, text)
     assert (answer["code"], answer["category"], answer["executed"]) == ("43012", "user_fixable", "no")
     assert answer["registry"] == "bitget"
     assert answer["remedy"]
     assert answer["schedule"] == []
 
 
-@pytest.mark.parametrize("given", ["00000", "SUCCESS", '{"code": "00000", "msg": "success", "data": {}}'])
-def test_success_is_no_error(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("text", ["00000", "SUCCESS", '{"code": "00000", "msg": "success", "data": {}}'])
+def test_success_is_no_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A success has no category and nothing is done."""
-    answer = explained(capsys, given)
+    answer = explain_json(capsys, text)
     assert (answer["category"], answer["schedule"]) == (None, [])
 
 
 def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
     """40725 may have executed: the waits are listed, and a write is looked up before it is sent again."""
-    answer = explained(capsys, "40725")
+    answer = explain_json(capsys, "40725")
     assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")
     assert "looked up before it is sent again" in answer["action"]
     assert [one["attempt"] for one in answer["schedule"]] == list(range(2, len(answer["schedule"]) + 2))
@@ -68,18 +68,20 @@ def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_transport_error_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of a traceback is enough; the package need not be there."""
-    answer = explained(capsys, "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.bitget.com', port=443)")
+    answer = explain_json(
+        capsys, "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.bitget.com', port=443)"
+    )
     assert (answer["category"], answer["executed"]) == ("retryable", "maybe")
 
 
 def test_a_bug_is_fatal(capsys: pytest.CaptureFixture[str]) -> None:
     """Bare Python errors are never retried."""
-    assert explained(capsys, "TypeError: unsupported operand")["category"] == "fatal"
+    assert explain_json(capsys, "TypeError: unsupported operand")["category"] == "fatal"
 
 
 def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
     """A code of no table is unknown, and at most one retry follows."""
-    answer = explained(capsys, "99887766", "--policy", "bitget")
+    answer = explain_json(capsys, "99887766", "--policy", "bitget")
     assert answer["known"] is False
     assert len(answer["schedule"]) <= 1
 
@@ -87,13 +89,13 @@ def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A dash reads a pipe."""
     monkeypatch.setattr("sys.stdin", io.StringIO(TRACEBACK))
-    assert explained(capsys, "-")["code"] == "43012"
+    assert explain_json(capsys, "-")["code"] == "43012"
 
 
 def test_nothing_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """The input may hold secrets; the output does not."""
-    given = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
-    for words in (["explain", given], ["explain", given, "--json"]):
+    text = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
+    for words in (["explain", text], ["explain", text, "--json"]):
         assert main(words) == 0
         assert "S3cr3tValue" not in capsys.readouterr().out
 
@@ -107,11 +109,11 @@ def test_table_form(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["{", "{" * 100_000, '{"a": ' * 5000, "[1]", "null", "\x00", "}{", '{"code": {"a": 1}}']
+    "text", ["{", "{" * 100_000, '{"a": ' * 5000, "[1]", "null", "\x00", "}{", '{"code": {"a": 1}}']
 )
-def test_odd_input_is_explained_too(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_odd_input_is_explained_too(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is pasted, an answer comes and no traceback."""
-    assert explained(capsys, given)["category"] in {"retryable", "fatal", "user_fixable", None}
+    assert explain_json(capsys, text)["category"] in {"retryable", "fatal", "user_fixable", None}
 
 
 def test_rebuilt_errors() -> None:
@@ -187,24 +189,24 @@ CONSOLE = (
 
 
 @pytest.mark.parametrize(
-    "given", [GROUP, CHAINED, LOGGED, OURS, CONSOLE], ids=["group", "chained", "logged", "our line", "console line"]
+    "text", [GROUP, CHAINED, LOGGED, OURS, CONSOLE], ids=["group", "chained", "logged", "our line", "console line"]
 )
-def test_tracebacks_and_log_lines(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tracebacks_and_log_lines(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The last error of a traceback counts, notes and drawings left out; a line is read as JSON or from the console."""
-    answer = explained(capsys, given)
+    answer = explain_json(capsys, text)
     assert (answer["code"], answer["category"], answer["registry"]) == ("43012", "user_fixable", "bitget")
 
 
 def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
     """The policy that the line names decides, if it exists."""
     line = {"event": "resilience.call_failed", "code": "429", "http_status": 429, "registry": "http", "policy": "http"}
-    assert explained(capsys, json.dumps(line))["policy"] == "http"
-    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
-    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}), "--policy", "bitget")["policy"] == "bitget"
+    assert explain_json(capsys, json.dumps(line))["policy"] == "http"
+    assert explain_json(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
+    assert explain_json(capsys, json.dumps({**line, "policy": "nobody's"}), "--policy", "bitget")["policy"] == "bitget"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
         '{"event": "resilience.policy_reloaded", "changes": []}',
         '{"event": "resilience.attempt_failed", "code": 7, "http_status": "x", "caused_by": ["a"], "category": true}',
@@ -213,6 +215,6 @@ def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
         "Traceback (most recent call last):\n\n\n",
     ],
 )
-def test_odd_lines_and_tracebacks(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_odd_lines_and_tracebacks(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Odd input is explained as an unknown error."""
-    assert explained(capsys, given)["category"] in ("retryable", "fatal")
+    assert explain_json(capsys, text)["category"] in ("retryable", "fatal")

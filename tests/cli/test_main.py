@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["cods"], "unknown command 'cods'; did you mean codes?"),
         (["frobnicate"], "unknown command 'frobnicate'; available: check, "),
@@ -39,11 +39,11 @@ ROOT = Path(__file__).parents[2]
         (["replay", "."], "resilience: .: Is a directory"),
     ],
 )
-def test_wrong_use(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_use(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A user's mistake gives exit code 2 and one line on stderr."""
     assert main(words) == 2
     shown = capsys.readouterr()
-    assert says in shown.err
+    assert message in shown.err
     assert shown.err.count("\n") == 1
     assert shown.out == ""
 

@@ -37,7 +37,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def printed(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+def run_simulate(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
     """Run the command and return what it printed, after a look at its exit code."""
     assert main(["simulate", *words]) == code
     return capsys.readouterr().out
@@ -46,7 +46,7 @@ def printed(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0)
 @pytest.mark.usefixtures("files")
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     """All policies of the file and none at all, a line each; then a verdict for each policy."""
-    lines = printed(["bot.yaml", "--scenario", "tiny.yaml"], capsys).splitlines()
+    lines = run_simulate(["bot.yaml", "--scenario", "tiny.yaml"], capsys).splitlines()
     assert lines[0] == "Five seconds of failures (seed 1)"
     assert [line.split("  ")[0] for line in lines[2:5]] == ["careful", "eager", "no policy"]
     assert [line.split(":")[0] for line in lines[6:]] == ["careful", "eager"]
@@ -57,11 +57,11 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The figures and what happened over time, for programs; the same seed gives the same."""
     words = ["bot.yaml", "--scenario", "tiny.yaml", "--policy", "eager", "--policy", "http", "--seed", "7", "--json"]
-    told: dict[str, Any] = json.loads(printed(words, capsys))
-    assert [one["policy"] for one in told["policies"]] == ["eager", "http"]
-    assert (told["seed"], told["scenario"]["clients"], told["bare"]["policy"]) == (7, 2, "no policy")
-    assert told["policies"][0]["attempts_a_request"] > 1.2
-    assert json.loads(printed(words, capsys)) == told
+    result: dict[str, Any] = json.loads(run_simulate(words, capsys))
+    assert [one["policy"] for one in result["policies"]] == ["eager", "http"]
+    assert (result["seed"], result["scenario"]["clients"], result["bare"]["policy"]) == (7, 2, "no policy")
+    assert result["policies"][0]["attempts_a_request"] > 1.2
+    assert json.loads(run_simulate(words, capsys)) == result
 
 
 @pytest.mark.usefixtures("files")
@@ -69,12 +69,12 @@ def test_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     """Policies of several files get its name as a prefix; `--no-baseline` leaves out the run without a policy."""
     Path("other.yaml").write_text("policies: {careful: {extends: default}}\n", encoding="utf-8")
     words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-baseline", "--json"]
-    told = json.loads(printed(words, capsys))
-    assert [(one["policy"], one["file"]) for one in told["policies"]] == [
+    result = json.loads(run_simulate(words, capsys))
+    assert [(one["policy"], one["file"]) for one in result["policies"]] == [
         ("bot: careful", "bot.yaml"),
         ("other: careful", "other.yaml"),
     ]
-    assert told["bare"] is None
+    assert result["bare"] is None
 
 
 @pytest.mark.usefixtures("files")
@@ -95,14 +95,14 @@ def test_the_operation_chooses_the_policy(capsys: pytest.CaptureFixture[str]) ->
         file.write('operations: [{match: "fetch_*", policy: eager}]\n')
     with Path("tiny.yaml").open("a", encoding="utf-8") as file:
         file.write("operation: fetch_ticker\n")
-    told = json.loads(printed(["bot.yaml", "--scenario", "tiny.yaml", "--json"], capsys))
-    assert [one["policy"] for one in told["policies"]] == ["eager"]
+    result = json.loads(run_simulate(["bot.yaml", "--scenario", "tiny.yaml", "--json"], capsys))
+    assert [one["policy"] for one in result["policies"]] == ["eager"]
 
 
 @pytest.mark.usefixtures("files")
 def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     """One file, which asks nothing of any other."""
-    assert "report: out.html" in printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    assert "report: out.html" in run_simulate(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
     page = Path("out.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert "<title>Five seconds of failures – resilience simulate</title>" in page
@@ -115,7 +115,7 @@ def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     """Text of the user is escaped in the page."""
     text = TINY.replace("Five seconds of failures", "\"<img src=x onerror=alert(1)> & 'co'\"")
     Path("tiny.yaml").write_text(text, encoding="utf-8")
-    printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    run_simulate(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
     page = Path("out.html").read_text(encoding="utf-8")
     assert "<img" not in page
     assert "&lt;img src=x" in page
@@ -125,17 +125,17 @@ def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
 def test_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     """A share of the clients meets the same share of the service."""
     words = ["--scenario", "brownout", "--scale", "5%", "--no-baseline", "--json"]
-    told = json.loads(printed(words, capsys))["scenario"]
-    assert (told["clients"], told["capacity"]) == (2, 30.0)
+    result = json.loads(run_simulate(words, capsys))["scenario"]
+    assert (result["clients"], result["capacity"]) == (2, 30.0)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped scenarios, a line each."""
-    lines = printed(["--list"], capsys).splitlines()
+    lines = run_simulate(["--list"], capsys).splitlines()
     assert lines[0].split() == ["scenario", "what", "happens"]
     assert any(line.startswith("outage ") for line in lines)
-    told = json.loads(printed(["--list", "--json"], capsys))
-    assert {"name": "outage", "title": "A minute of outage"} in told
+    result = json.loads(run_simulate(["--list", "--json"], capsys))
+    assert {"name": "outage", "title": "A minute of outage"} in result
 
 
 @pytest.mark.usefixtures("files")
@@ -155,7 +155,7 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "result"),
     [
         (["--scenario", "outge"], "no scenario 'outge', and not the path of a YAML file; did you mean outage?"),
         (["--scenario", "there/is/none.yaml"], "cannot be read: No such file"),
@@ -168,11 +168,11 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
         (["--scenario", "tiny.yaml", "--report", "."], "is a folder"),
     ],
 )
-def test_wrong_use(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_use(words: list[str], result: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and exit code 2, before anything is run."""
     assert main(["simulate", *words]) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert result in error
     assert len(error.splitlines()) == 1
 
 

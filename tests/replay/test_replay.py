@@ -249,7 +249,7 @@ def test_a_policy_that_the_changed_file_has_not(replayed: Callable[..., Any]) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["none.jsonl"], 2, "none.jsonl: no such file"),
         (["log", "--policies", "none.yaml"], 2, "none.yaml: cannot be read"),
@@ -261,7 +261,7 @@ def test_a_policy_that_the_changed_file_has_not(replayed: Callable[..., Any]) ->
 def test_wrong_input(
     words: list[str],
     code: int,
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -272,8 +272,8 @@ def test_wrong_input(
     Path("log").write_bytes(b"\xff\xfe no log\n")
     Path("bad.yaml").write_text("policies: {p: {dead: 1}}")
     assert main(["replay", *words]) == code
-    told = capsys.readouterr()
-    assert said in told.out + told.err
+    result = capsys.readouterr()
+    assert message in result.out + result.err
 
 
 def test_standard_input_and_no_secret(
@@ -317,8 +317,8 @@ def test_no_line_makes_it_fail(lines: list[tuple[str, dict[str, Any]]], odd: str
     from resilience.replay.comparison import compare_calls
     from resilience.replay.rerun import replay
 
-    told = [json.dumps({**fields, "event": f"resilience.{name}"}) for name, fields in lines]
-    log = read_log([*told, odd])
+    result = [json.dumps({**fields, "event": f"resilience.{name}"}) for name, fields in lines]
+    log = read_log([*result, odd])
     answer = compare_calls(log, replay(log.calls, builtin()))
     json.dumps(answer)
     assert log.lines <= len(lines) + 1

@@ -81,9 +81,9 @@ def test_verdicts(outage: Comparison) -> None:
 def test_a_brownout_is_judged_beside_no_policy() -> None:
     """Who helps more requests than no policy does, at a small cost, is good."""
     judged = compared(BROWNOUT, built_in())
-    told = judged.verdict(judged.runs[0])
-    assert told.grade == "good"
-    assert told.reasons[0][1].endswith("% without a policy")
+    result = judged.verdict(judged.runs[0])
+    assert result.grade == "good"
+    assert result.reasons[0][1].endswith("% without a policy")
 
 
 def test_errors_taken_for_successes() -> None:
@@ -118,13 +118,13 @@ def test_processes_change_nothing() -> None:
 
 def test_plain_data(outage: Comparison) -> None:
     """Everything is returned as plain data, with a verdict for each policy."""
-    told = outage.plain()
-    assert [one["policy"] for one in told["policies"]] == ["default", "retries"]
-    assert told["policies"][1]["verdict"]["grade"] == "harmful"
-    assert told["scenario"]["troubles"][0]["kind"] == "hang"
-    assert told["bare"]["series"]["open"] is None
-    lengths = {len(values) for values in told["policies"][0]["series"].values() if isinstance(values, list)}
-    assert lengths == {int(OUTAGE.lasts / told["policies"][0]["series"]["step"])}
+    result = outage.plain()
+    assert [one["policy"] for one in result["policies"]] == ["default", "retries"]
+    assert result["policies"][1]["verdict"]["grade"] == "harmful"
+    assert result["scenario"]["troubles"][0]["kind"] == "hang"
+    assert result["bare"]["series"]["open"] is None
+    lengths = {len(values) for values in result["policies"][0]["series"].values() if isinstance(values, list)}
+    assert lengths == {int(OUTAGE.lasts / result["policies"][0]["series"]["step"])}
 
 
 def test_a_return_that_is_not_seen() -> None:

@@ -91,10 +91,10 @@ def seen(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     view = context.new_page()
-    view.said, view.asked, view.width, view.scheme = [], [], width, scheme
-    view.on("console", lambda message: view.said.append(message.text))
-    view.on("pageerror", lambda error: view.said.append(str(error)))
-    view.on("request", lambda asked: view.asked.append(asked.url))
+    view.messages, view.requested, view.width, view.scheme = [], [], width, scheme
+    view.on("console", lambda message: view.messages.append(message.text))
+    view.on("pageerror", lambda error: view.messages.append(str(error)))
+    view.on("request", lambda sent: view.requested.append(sent.url))
     view.goto(report.as_uri())
     yield view
     context.close()
@@ -108,8 +108,8 @@ def boxes(view: Any, selector: str) -> list[dict[str, float]]:
 
 def test_it_asks_for_nothing_and_complains_of_nothing(seen: Any, report: Path) -> None:
     """No console message, no request but for the file itself."""
-    assert seen.said == []
-    assert [url for url in seen.asked if not url.startswith("data:")] == [report.as_uri()]
+    assert seen.messages == []
+    assert [url for url in seen.requested if not url.startswith("data:")] == [report.as_uri()]
 
 
 def test_its_parts_are_there(seen: Any) -> None:

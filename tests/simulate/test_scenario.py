@@ -25,8 +25,8 @@ def test_shipped(name: str) -> None:
 
 def test_the_kinds_that_are_shipped() -> None:
     """There is a scenario for each common failure."""
-    asked = {"outage", "brownout", "latency-ramp", "rate-limit-squeeze", "flapping", "error-mix"}
-    assert asked | {"recovery-queueing", "recovery-shedding"} <= set(shipped_scenarios())
+    expected = {"outage", "brownout", "latency-ramp", "rate-limit-squeeze", "flapping", "error-mix"}
+    assert expected | {"recovery-queueing", "recovery-shedding"} <= set(shipped_scenarios())
 
 
 MISTAKES = {
@@ -71,10 +71,10 @@ def test_a_mistake_is_told_where_it_stands(text: str, tmp_path: Path) -> None:
     """File, line, column, path, and what would be right."""
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(PolicyError) as told:
+    with pytest.raises(PolicyError) as result:
         load_scenario(path)
     line, column, where, words = MISTAKES[text]
-    (problem,) = told.value.problems
+    (problem,) = result.value.problems
     assert (problem.line, problem.column, problem.path) == (line, column, where)
     assert words in problem.message
 

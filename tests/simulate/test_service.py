@@ -67,7 +67,7 @@ def test_its_errors_are_those_of_an_http_client() -> None:
     assert (failure.category, failure.code, failure.executed) == ("retryable", "503", "maybe")
 
 
-def told(answer: Any) -> Any:
+def result(answer: Any) -> Any:
     """Return what a client delivers for an answer."""
     try:
         return answer.deliver()
@@ -78,7 +78,7 @@ def told(answer: Any) -> Any:
 def answers(at: list[float], **settings: Any) -> list[tuple[float, Any]]:
     """Ask at these instants; return after how long each is answered, and what a client makes of it."""
     service = Service(**{"capacity": 100, "latency": 0.1, "random": Random(1), **settings})
-    return [(round(after, 6), told(answer)) for after, answer in (service.ask(now) for now in at)]
+    return [(round(after, 6), result(answer)) for after, answer in (service.ask(now) for now in at)]
 
 
 def test_a_rate_limit() -> None:
@@ -86,7 +86,7 @@ def test_a_rate_limit() -> None:
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, retry_after=3))
     kinds = [service.ask(now, client)[1].status for now, client in ((0, 0), (0.5, 0), (0.9, 0), (0.9, 1), (1.0, 0))]
     assert kinds == [200, 200, 429, 200, 200]
-    failure = failure_of(told(service.ask(1.1, 0)[1]))
+    failure = failure_of(result(service.ask(1.1, 0)[1]))
     assert (failure.category, failure.code, failure.retry_after, failure.executed) == ("retryable", "429", 3.0, "no")
 
 
@@ -94,8 +94,8 @@ def test_a_limit_for_all_and_its_squeeze() -> None:
     """A limit may be shared by all clients, and an incident lowers it for a while."""
     squeeze = Incident(start=10, end=20, kind="squeeze", limit=1)
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
-    asked = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
-    kinds = [service.ask(now, client)[1].status for now, client in asked]
+    requests = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
+    kinds = [service.ask(now, client)[1].status for now, client in requests]
     assert kinds == [200, 200, 429, 200, 429, 200]
 
 
