@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a policy file, or a code table")
     parser.add_argument(
-        "--format", choices=tuple(_PRINTERS), default="text", help="github prints annotations for a workflow's log"
+        "--format",
+        choices=tuple(_PRINTERS),
+        default="text",
+        help="github prints annotations for a workflow's log; default: text",
     )
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="same as --format json")
 

@@ -19,7 +19,7 @@ _CATEGORIES = ("retryable", "user_fixable", "fatal")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "--registry", default="bitget", metavar="NAME|FILE", help="a built-in registry or a .yaml file (bitget)"
+        "--registry", default="bitget", metavar="NAME|FILE", help="a built-in registry or a .yaml file; default: bitget"
     )
     parser.add_argument("--category", choices=_CATEGORIES, help="only the rows of this category")
     parser.add_argument("--legacy", action="store_true", help="also the codes that only old tables of the API have")

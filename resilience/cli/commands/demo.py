@@ -19,8 +19,10 @@ _WINDOW = 1.0  # seconds for which the exchange accepts a timestamp; with a real
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--orders", type=_order_count, default=200, metavar="N", help="orders per client (200)")
-    parser.add_argument("--seed", type=int, default=7, metavar="S", help="seed of the client ids and the faults (7)")
+    parser.add_argument("--orders", type=_order_count, default=200, metavar="N", help="orders per client; default: 200")
+    parser.add_argument(
+        "--seed", type=int, default=7, metavar="S", help="seed of the client ids and the faults; default: 7"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--policy", metavar="P", help="only this policy")
     parser.add_argument("--operation", metavar="O", help="only a call of this operation")
-    parser.add_argument("--format", choices=("text", "mermaid", "json"), default="text")
+    parser.add_argument("--format", choices=("text", "mermaid", "json"), default="text", help="default: text")
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="same as --format json")
 
 

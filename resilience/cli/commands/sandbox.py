@@ -24,16 +24,20 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (a free one)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults (the fault file's, or 0)")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port; default: a free one")
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults; default: the fault file's, or 0")
     parser.add_argument(
-        "--window", type=_seconds, default=30.0, metavar="TIME", help="how long a timestamp is accepted (30s)"
+        "--window", type=_seconds, default=30.0, metavar="TIME", help="how long a timestamp is accepted; default: 30s"
     )
-    parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
-    parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
-    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode (one-way mode)")
-    parser.add_argument("--pace", type=_pace, default=1.0, metavar="N", help="WebSocket seconds per real second (1)")
+    parser.add_argument(
+        "--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file; default: calm"
+    )
+    parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits; default: real")
+    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode; default: one-way mode")
+    parser.add_argument(
+        "--pace", type=_pace, default=1.0, metavar="N", help="WebSocket seconds per real second; default: 1"
+    )
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 

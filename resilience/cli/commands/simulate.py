@@ -29,10 +29,12 @@ _COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="a policy file; default: the built-in policies")
-    parser.add_argument("--scenario", default="outage", metavar="NAME|FILE", help="what happens (outage)")
+    parser.add_argument("--scenario", default="outage", metavar="NAME|FILE", help="what happens; default: outage")
     parser.add_argument("--policy", action="append", metavar="P", help="a policy; may be given several times")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of all randomness (1)")
-    parser.add_argument("--scale", type=_share, default=1.0, metavar="X", help="share of clients and service (100%%)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of all randomness; default: 1")
+    parser.add_argument(
+        "--scale", type=_share, default=1.0, metavar="X", help="share of clients and service; default: 100%%"
+    )
     parser.add_argument("--report", metavar="OUT.html", help="write a report with charts")
     parser.add_argument("--no-baseline", action="store_true", help="leave out the clients without a policy")
     parser.add_argument("--no-bare", action=_OldNoBaseline, nargs=0, help=argparse.SUPPRESS)
