@@ -1,8 +1,7 @@
 """Places orders on a loopback exchange with and without this library.
 
-Places the same orders through a client with plain retries and through a wrapped client, under the same faults, and
-counts the results from the exchange's own ledger. Exit code 1 if the wrapped client duplicated, lost or misreported
-an order.
+The same orders go through a client with plain retries and through a wrapped client, under the same faults. The
+exchange's own ledger counts the results. Exit code 1 if the wrapped client duplicated, lost or misreported an order.
 """
 
 from __future__ import annotations
