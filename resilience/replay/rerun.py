@@ -119,7 +119,9 @@ class _Runner:
                 read=retry_safety == "read",
                 reconcile=look_up if retry_safety == "reconciled" else None,
             )
-            pipeline = Pipeline(self._policies.policies[policy], operation=operation, shared=self._shared, keep=True)
+            pipeline = Pipeline(
+                self._policies.policies[policy], operation=operation, shared=self._shared, keep_state=True
+            )
             compiled = self._compiled[key] = pipeline.compile(send, info)
         return compiled
 

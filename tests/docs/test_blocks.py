@@ -56,7 +56,7 @@ def quiet_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
-    monkeypatch.setattr("resilience._entry.policies._configured", None)
+    monkeypatch.setattr("resilience._entry.configured._configured", None)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
 
 
