@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
-from .code_tables import load_registry
 from .error_input import ErrorInput
 from .policy_files import find_policy
+from .registries import load_registry
 
 if TYPE_CHECKING:
     from .._core.classify.failure import Failure

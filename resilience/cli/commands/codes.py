@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..code_tables import load_registry, plain_rule
+from ..registries import load_registry, plain_rule
 from ..terminal import show_json, show_table
 
 __all__ = ["add_arguments", "run"]
