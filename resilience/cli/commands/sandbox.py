@@ -86,12 +86,18 @@ def _start(args: argparse.Namespace) -> Sandbox:
 
 def _print_access(exchange: Sandbox, *, json_line: bool) -> None:
     """Print the addresses and the credentials, which are made up for this exchange."""
-    access = {name: getattr(exchange, name) for name in ("rest", "ws", "key", "secret", "passphrase", "policy")}
+    from ...integrations._websockets_extra import MISSING_WEBSOCKETS, websockets_installed
+
+    access = {
+        "rest": exchange.rest,
+        "ws": exchange.ws if websockets_installed() else None,
+        **{name: getattr(exchange, name) for name in ("key", "secret", "passphrase", "policy")},
+    }
     if json_line:
         print(json.dumps(access), flush=True)
     else:
         for name, value in access.items():
-            print(f"{name:>10}  {value}", flush=True)
+            print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
 
 
 def _read_faults(source: str) -> tuple[Any, int]:
