@@ -70,7 +70,7 @@ def retry_waits(policy: Policy, failure: Failure) -> list[dict[str, float]]:
     With jitter a wait is a range. The server's `retry_after` is its floor. Attempts that cannot begin before the
     deadline are left out.
     """
-    from .._core.stages.retry import bounds
+    from .._core.policy.backoff import bounds
 
     retry, waits, spent = policy.retry, [], 0.0
     if retry is None or failure.category != "retryable":

@@ -15,8 +15,8 @@ from typing import Any
 
 from .._core.base.events import Event
 from .._core.call.reconcile import NOT_FOUND, Found
+from .._core.policy.backoff import bounds
 from .._core.policy.policy import Policy
-from .._core.stages.retry import bounds
 from .recorded_calls import RecordedCall
 
 __all__ = ["NotRecorded", "ReplayedCall", "draw", "look_up", "note_event", "replaying", "send"]
