@@ -68,9 +68,9 @@ def plain_policies(exchange: Exchange) -> Policies:
         "attempt_timeout": told.attempt_timeout,
         "retry": {"max_attempts": told.retry.max_attempts, "backoff": {"initial": 0.05, "max": exchange.window}},
         "budget": {"ratio": 1.0, "floor": 10},
-        "breaker": {"wait": "all"},  # a refused order would be a lost one
+        "breaker": {"when_open": "wait"},  # a refused order would be a lost one
         "reconcile": {
-            "checks": 2,
+            "early_checks": 2,
             "wait": told.reconcile.wait,
             "window": exchange.window,
             "processing": exchange.window / 10,

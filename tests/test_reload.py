@@ -228,9 +228,9 @@ def test_last_good_answers_survive(file: File) -> None:
             return 42.0
         raise ConnectionRefusedError
 
-    file.load("fallback: {last_good: 30s}")
+    file.load("fallback: {stale_for: 30s}")
     assert price("BTC") == 42.0
-    file.load("fallback: {last_good: 60s}")
+    file.load("fallback: {stale_for: 60s}")
     good.clear()
     assert price("BTC") == 42.0
 

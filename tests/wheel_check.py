@@ -25,7 +25,7 @@ def check_command() -> None:
     """The command finds its tables and policies inside the wheel."""
     command = [str(Path(sys.executable).with_name("resilience"))]
     rows = json.loads(subprocess.run([*command, "codes", "--json"], check=True, capture_output=True).stdout)
-    assert len(rows) == 1040, len(rows)
+    assert len(rows) >= 1040, len(rows)
     answer = json.loads(
         subprocess.run([*command, "explain", "43012", "--json"], check=True, capture_output=True).stdout
     )

@@ -61,10 +61,10 @@ def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
 def _rules(plan: Plan, memory: Memory) -> tuple[FallbackSettings, StaleAnswers | None]:
     rules = plan.policy.fallback
     assert rules is not None
-    if rules.last_good is None:
+    if rules.stale_for is None:
         return rules, None
-    good: StaleAnswers = memory.setdefault("good", StaleAnswers(rules.last_good))
-    good.longest = rules.last_good
+    good: StaleAnswers = memory.setdefault("good", StaleAnswers(rules.stale_for))
+    good.longest = rules.stale_for
     return rules, good
 
 

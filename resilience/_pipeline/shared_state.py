@@ -23,11 +23,11 @@ from .limit_pool import LimitPool
 
 if TYPE_CHECKING:
     from .._core.policy import codes as core
-    from .._core.policy.codes import CodeRegistry
+    from .._core.policy.codes import CodeTable
 
 __all__ = ["SharedState", "check_codes"]
 
-_Codes = tuple[Mapping[str, "core.CodeRegistry"], dict[Any, Classifier]]
+_Codes = tuple[Mapping[str, "core.CodeTable"], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
 _MOST_NAMES = 1024  # names under which one function's answers are remembered
 
@@ -65,7 +65,7 @@ class SharedState:
         self.events.run_id = _new_run_id()
 
     @property
-    def tables(self) -> Mapping[str, core.CodeRegistry]:
+    def tables(self) -> Mapping[str, core.CodeTable]:
         """The code tables that a file names by their path."""
         return self._codes[0]
 
@@ -84,7 +84,7 @@ class SharedState:
 
     def classifier(self, policy: Policy) -> Classifier:
         """Return the classifier for this policy's code tables, read at the first failure."""
-        key = (policy.codes, policy.unknown)
+        key = (policy.codes, policy.unknown_errors)
         tables, made = self._codes  # read together: a classifier of old tables is never kept with new ones
         found = made.get(key)
         if found is None:
@@ -125,22 +125,22 @@ class SharedState:
         return found
 
 
-def _classifier(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> Classifier:
+def _classifier(policy: Policy, read: Mapping[str, core.CodeTable]) -> Classifier:
     from ..config.codes.code_tables import CodeRegistry, is_known
 
-    def lookup(name: str) -> CodeRegistry | None:
+    def lookup(name: str) -> CodeTable | None:
         return CodeRegistry.builtin(name) if is_known(name) else None
 
-    def table(name: str) -> core.CodeRegistry:
+    def table(name: str) -> core.CodeTable:
         if name in read:
             return read[name]
         return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
 
     tables = [table(one) for one in policy.codes]
-    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown)
+    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown_errors)
 
 
-def check_codes(policy: Policy, read: Mapping[str, core.CodeRegistry]) -> None:
+def check_codes(policy: Policy, read: Mapping[str, core.CodeTable]) -> None:
     """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
     from ..config.codes.code_tables import builtin_names, is_known
 

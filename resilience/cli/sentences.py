@@ -14,7 +14,7 @@ _SECONDS = Spec("duration", 0, 0)
 
 def seconds(number: float | None) -> str:
     """Write seconds the way a policy file does."""
-    return "no limit" if number is None else _SECONDS.say(round(number, 6))
+    return "no limit" if number is None else _SECONDS.write(round(number, 6))
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:
@@ -97,8 +97,11 @@ def _breaker(breaker: Mapping[str, Any]) -> Iterator[str]:
     yield f"A circuit breaker for each {kind} opens {when}.{shadow}"
     longest = max(breaker["open_max"], breaker["open_for"])
     grows = f", later for up to {seconds(longest)}" if breaker["growth"] > 1 and longest > breaker["open_for"] else ""
-    waits = {False: "calls are refused at once", True: "retries wait for it, first attempts are refused at once"}
-    what = waits.get(breaker["wait"], "attempts wait for it if the deadline allows")
+    waits = {
+        "reject": "calls are refused at once",
+        "wait_retries": "retries wait for it, first attempts are refused at once",
+    }
+    what = waits.get(breaker["when_open"], "attempts wait for it if the deadline allows")
     yield f"Open, it stays so for {seconds(breaker['open_for'])}{grows}; meanwhile {what}."
 
 
@@ -123,14 +126,14 @@ def _doubt(told: Mapping[str, Any]) -> Iterator[str]:
     rules = told["reconcile"]
     yield (
         "A write in doubt is looked up where there is a reconciler, and else told as unknown: "
-        f"{rules['checks']} early looks {seconds(rules['wait'])} apart, then one when 'not found' is proof, "
+        f"{rules['early_checks']} early looks {seconds(rules['wait'])} apart, then one when 'not found' is proof, "
         f"{seconds(rules['fence'])} after the last send at the latest."
     )
 
 
 def _ends(told: Mapping[str, Any]) -> Iterator[str]:
     if (fallback := told["fallback"]) is not None:
-        last = f"the last good answer of the last {seconds(fallback['last_good'])}" if fallback["last_good"] else None
+        last = f"the last good answer of the last {seconds(fallback['stale_for'])}" if fallback["stale_for"] else None
         ways = [last, "what a function returns" if fallback["call"] else None, "a value" if fallback["value"] else None]
         yield f"When it fails for good the caller gets {', else '.join(one for one in ways if one)}."
     if told["stages"]:

@@ -1,1 +1,1 @@
-"""Files: code tables and policy files become rows and settings here. The only room that imports yaml and pydantic."""
+"""Loads, checks and watches policy files and code tables. Only this package imports yaml and pydantic."""

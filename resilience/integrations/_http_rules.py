@@ -162,7 +162,7 @@ class Calls:
         keyed = not info.read and (info.key or info.reconcile)
         header = (info.key or KEY_HEADER) if keyed else None
         settled = header is not None and info.reconcile is not None
-        whole = lambda: settled or _asks_for_body(pipeline.policy.results, pipeline.classifier)  # noqa: E731
+        whole = lambda: settled or _asks_for_body(pipeline.policy.classify_results, pipeline.classifier)  # noqa: E731
         way = Way(header, whole, pipeline.policy.attempt_header)
         look = None if info.reconcile is None else _answering(client, info.reconcile)
         bound = replace(info, key="idempotency_key" if header else None, reconcile=look)
@@ -265,8 +265,8 @@ def _answering(client: Client, look: Callable[..., Any]) -> Callable[..., Any]:
     return lambda call: answer(look(call))
 
 
-def _asks_for_body(results: str, classifier: Classifier) -> bool:
-    return results != "ignore" and classifier.enveloped
+def _asks_for_body(classify_results: bool, classifier: Classifier) -> bool:
+    return classify_results and classifier.enveloped
 
 
 def refusals(base: type[Exception], module: str, prefix: str) -> dict[type, type]:

@@ -18,10 +18,10 @@ policies:
     extends: bitget
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
-    breaker: {{wait: all}}   # a refused order would be a lost one in a drill
+    breaker: {{when_open: wait}}   # a refused order would be a lost one in a drill
     retry: {{max_attempts: 12, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
     reconcile:
-      checks: 2
+      early_checks: 2
       wait: {wait * 1000:.0f}ms
       window: {window * 1000:.0f}ms
       stamp_window: {window * 1000:.0f}ms

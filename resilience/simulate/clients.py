@@ -10,7 +10,7 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.base.events import Event
-from .._core.policy.codes import CodeRegistry
+from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
@@ -76,7 +76,7 @@ def governed(
     *,
     idempotent: bool = True,
     operation: str | None = None,
-    tables: Mapping[str, CodeRegistry] | None = None,
+    tables: Mapping[str, CodeTable] | None = None,
     watch: Watch | None = None,
 ) -> Client:
     """Return clients whose calls go through the real pipeline under this policy.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .._core.policy.codes import CodeRegistry
+from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy
 from .clients import Client, Watch, bare, governed
 from .figures import Figures, Series, figures, series
@@ -26,7 +26,7 @@ class Job:
     scenario: Scenario
     seed: int = 0
     file: str = ""
-    tables: Mapping[str, CodeRegistry] = field(default_factory=dict)
+    tables: Mapping[str, CodeTable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,6 @@ def test_schema_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the tables of the reference."""
     assert main(["schema", "--markdown"]) == 0
     assert (
-        "| `max_attempts` | `3` | Attempts in all, the first included. Allowed: 1 up to 1000. | `4` |"
+        "| `max_attempts` | `3` | Attempts in total, the first included. Allowed: 1 to 1000. | `4` |"
         in capsys.readouterr().out
     )

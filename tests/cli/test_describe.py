@@ -27,7 +27,7 @@ policies:
     admission: {max_concurrent: 50, max_queue: 100}
     breaker: {key: host, consecutive: 5, slow_rate: 50%, slow_after: 2s}
     hedge: {delay: 300ms}
-    fallback: {last_good: 30s}
+    fallback: {stale_for: 30s}
   trade: {extends: read, hedge: off, fallback: off, retry: {max_attempts: 2}, deadline: 90s}
 operations:
   - {match: "fetch_*", policy: read, idempotent: true, lane: quick}

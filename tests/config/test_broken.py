@@ -1,4 +1,4 @@
-"""Every broken file of tests/data/broken is told off at its line, in these very words; shipped files are not."""
+"""Each file in tests/data/broken gets exactly the mistakes that it expects; shipped files and docs get none."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _EXPECTED = re.compile(rb"^# expect: (.*)$", re.MULTILINE)
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One variable that some files name is set, another is not."""
+    """Some files use two variables: one is set, the other is not."""
     monkeypatch.setenv("BROKEN_VALUE", "hunter2-and-more")
     monkeypatch.delenv("UNSET_VARIABLE", raising=False)
 
 
-def told(problem: Problem) -> str:
-    """Write a problem as the files expect it."""
+def in_words(problem: Problem) -> str:
+    """Return a problem in the form that the files expect."""
     return f"{problem.line}:{problem.column}: " + (f"{problem.path}: " if problem.path else "") + problem.message
 
 
 def test_there_are_sixty_and_more() -> None:
-    """Each file is broken in a way of its own."""
+    """Each file has at least one expected mistake."""
     expected = {path: _EXPECTED.findall(path.read_bytes()) for path in BROKEN}
     assert len(BROKEN) >= 60
     assert all(expected.values())
@@ -46,24 +46,24 @@ def test_there_are_sixty_and_more() -> None:
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_a_broken_file(path: Path) -> None:
-    """All that is wrong is told at once: line, column, path and message, and nothing else is."""
+    """All its mistakes are reported together, with line, column, path and message, and no others."""
     expected = [line.decode() for line in _EXPECTED.findall(path.read_bytes())]
     problems = lint(path, names=OPERATIONS)
     assert len(problems) == len(expected)
     for one, line in zip(problems, expected, strict=True):
-        assert told(one) == line or (line.endswith(" ...") and told(one).startswith(line[:-3]))
+        assert in_words(one) == line or (line.endswith(" ...") and in_words(one).startswith(line[:-3]))
     assert {one.file for one in problems} == {str(path)}
     assert "hunter2" not in "".join(map(str, problems))
 
 
 @pytest.mark.parametrize("path", FINE, ids=lambda path: path.stem)
 def test_a_shipped_file(path: Path) -> None:
-    """Nothing is to be said against what is shipped."""
+    """A shipped file has no mistakes and no warnings."""
     assert lint(path, names=OPERATIONS) == []
 
 
 def policy_files(page: Path, folder: Path) -> Iterator[Path]:
-    """Write the YAML blocks of a page, and yield each once more when the others are there."""
+    """Write the YAML blocks of a page to files, and yield the path of each."""
     found = re.findall(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     names = [named[1] if (named := _NAMED.match(text)) else "unnamed.yaml" for text in found]
     for ready in (False, True):
@@ -75,7 +75,7 @@ def policy_files(page: Path, folder: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_policy_files_of_the_docs(page: Path, tmp_path: Path) -> None:
-    """Nothing is to be said against what people copy from a page, but for what the page itself shows check to say."""
+    """The policy files of a page have no problems except those that the page shows."""
     text = page.read_text("utf-8")
     for path in policy_files(page, tmp_path):
         root = read_file(path)

@@ -1,4 +1,4 @@
-"""Variables of the environment in policy files: filled in, missed by name, never shown."""
+"""Environment variables in policy files: filled in, reported by name if missing, and never shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "hunter2-and-a-lot-more"
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few variables, and one that is not there."""
+    """Sets some variables and removes one."""
     for name, value in {
         "LIMIT": "12s",
         "TRIES": "4",
@@ -47,7 +47,7 @@ def test_values_of_every_kind() -> None:
                     "deadline": "${LIMIT}",
                     "retry": {"max_attempts": "${TRIES}", "backoff": {"kind": "${KIND:-linear}"}},
                     "budget": "${BUDGET:-off}",
-                    "breaker": {"failure_rate": "${SHARE}", "wait": "${WAIT:-true}"},
+                    "breaker": {"failure_rate": "${SHARE}", "when_open": "${WAIT:-wait_retries}"},
                     "quota": [{"rate": "${TRIES}0/s", "name": "orders-${TRIES}"}],
                 }
             },
@@ -58,7 +58,7 @@ def test_values_of_every_kind() -> None:
     assert one.retry is not None
     assert one.breaker is not None
     assert (one.deadline, one.retry.max_attempts, one.retry.backoff.kind) == (12.0, 4, "linear")
-    assert (one.budget, one.breaker.failure_rate, one.breaker.wait) == (None, 0.2, True)
+    assert (one.budget, one.breaker.failure_rate, one.breaker.when_open) == (None, 0.2, "wait_retries")
     assert (one.quota[0].rate, one.quota[0].name) == (40.0, "orders-4")
     assert (found.operations[0].match, found.operations[0].policy) == ("fetch_*", "a")
 
@@ -79,12 +79,12 @@ def test_values_of_every_kind() -> None:
     ],
 )
 def test_spelling(text: str, value: str | None) -> None:
-    """Empty counts as missing, a dollar sign is doubled, and what a variable holds is not read again."""
+    """An empty variable counts as missing, $$ is a dollar sign, and a value is not expanded again."""
     assert from_mapping({"policies": {"a": {"attempt_header": text}}}).policies["a"].attempt_header == value
 
 
 def test_aliases_are_filled_once(tmp_path: Path) -> None:
-    """What stands in a file once and is repeated by an alias is one value."""
+    """A value that an alias repeats is filled in once."""
     path = tmp_path / "p.yaml"
     path.write_text("policies: {a: {attempt_header: &h '$$$$x'}, b: {attempt_header: *h}}")
     policies = Policies.load(path)
@@ -93,7 +93,7 @@ def test_aliases_are_filled_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["${UNSET}", "${EMPTY}", "x${UNSET}y"])
 def test_a_missing_variable_is_named_once(text: str) -> None:
-    """A variable that is not set, or empty, and has no default is one mistake, at its place."""
+    """A missing or empty variable without a default is one mistake at its position."""
     (told,) = problems({"policies": {"a": {"retry": {"max_attempts": text}}}})
     assert told[0] == "policies.a.retry.max_attempts"
     assert "is not set" in told[1]
@@ -101,7 +101,7 @@ def test_a_missing_variable_is_named_once(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["${", "${}", "${5}", "${A B}", "${A", "${A:7}"])
 def test_a_variable_written_wrong(text: str) -> None:
-    """What begins like a variable and is none is told how one is written."""
+    """The message about a malformed variable shows the syntax."""
     (told,) = problems({"policies": {"a": {"deadline": text}}})
     assert "${NAME}" in told[1]
 
@@ -120,7 +120,7 @@ def test_a_variable_written_wrong(text: str) -> None:
         {"policies": {"a": {"quota": "${HELD}"}}},
         {"policies": {"a": {"hedge": {"threads": "${HELD}"}}}},
         {"policies": {"a": {"stages": ["${HELD}"]}}},
-        {"policies": {"a": {"unknown": {"category": "${HELD}"}}}},
+        {"policies": {"a": {"unknown_errors": {"category": "${HELD}"}}}},
         {"policies": "${HELD}"},
         {"operations": "${HELD}"},
         {"operations": [{"match": "x", "policy": "${HELD}"}]},
@@ -128,14 +128,14 @@ def test_a_variable_written_wrong(text: str) -> None:
     ],
 )
 def test_no_message_shows_what_a_variable_holds(mapping: dict[str, Any]) -> None:
-    """It may be a secret that got into the wrong place; the variable is named in its stead."""
+    """The value may be a secret, so messages show the variable's name."""
     told = str(problems(mapping))
     assert "hunter2" not in told
     assert "a lot" not in told
 
 
 def test_warnings_do_not_show_it_either(tmp_path: Path) -> None:
-    """A text that is allowed and does nothing is told by its variable."""
+    """A warning names the variable too."""
     path = tmp_path / "p.yaml"
     path.write_text(
         'version: 1\noperations:\n  - {match: "${HELD}*", policy: default, lane: "${HELD}"}\n  - {match: "${HELD}x"}\n'
@@ -149,7 +149,7 @@ def test_warnings_do_not_show_it_either(tmp_path: Path) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_whatever_it_holds_it_is_not_shown(monkeypatch: pytest.MonkeyPatch, held: str) -> None:
-    """Long values and odd ones included, whichever way a message would have written them."""
+    """That holds for any value, however a message would write it."""
     marked = f"{held}-q7z-{held}"
     monkeypatch.setenv("HELD", marked)
     for mapping in ({"deadline": "${HELD}"}, {"retry": {"backoff": {"kind": "${HELD}"}}}, {"extends": "${HELD}"}):

@@ -1,4 +1,4 @@
-"""Hostile files: every way to make a loader work without end runs into a limit that says so.
+"""Hostile files: each way to keep a loader busy forever is stopped by a limit, with a message.
 
 Time is not measured here, since a slow machine is no mistake: what bounds it is counted.
 """
@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience.config.checks.globs import effort
+from resilience.config.checks.globs import comparison_cost
 from resilience.config.checks.lint import lint
 from resilience.config.loading.mappings import as_node
-from resilience.config.loading.mistakes import MOST
-from resilience.config.loading.nodes import DEEPEST, LONGEST, MOST_NODES
+from resilience.config.loading.mistakes import MAX_MISTAKES
+from resilience.config.loading.nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES
 from resilience.config.loading.policy_file import from_mapping, load
 
 
@@ -33,38 +33,40 @@ _ENDLESS = "policies: {a: {deadline: .inf, attempt_timeout: 1e999, breaker: {fai
 
 FILES = {
     "ten megabytes": ("a: b\n" * 2_000_000, "larger than 1000000 bytes"),
-    "values": ("a: [" + "x," * 40_000 + "]", f"more than {MOST_NODES} values"),
-    "keys": (joined("k{n}: 1\n", 20_000), f"more than {MOST_NODES} values"),
-    "an alias bomb": ("a: &a [x,x]\n" + _BOMB, "aliases grow"),
-    "many aliases of one long value": (f"a: &a {'x' * 4000}\noperations: [" + "*a," * 40_000 + "]", "aliases grow"),
+    "values": ("a: [" + "x," * 40_000 + "]", f"more than {MAX_NODES} values"),
+    "keys": (joined("k{n}: 1\n", 20_000), f"more than {MAX_NODES} values"),
+    "an alias bomb": ("a: &a [x,x]\n" + _BOMB, "aliases expand"),
+    "many aliases of one long value": (f"a: &a {'x' * 4000}\noperations: [" + "*a," * 40_000 + "]", "aliases expand"),
     "an alias of itself": ("a: &a [*a]", "no anchor &a before"),
     "lists in lists": ("[" * 500_000, "nest"),
-    "mappings in mappings": ("{a: " * 100_000, f"nested more than {DEEPEST} levels"),
-    "blocks in blocks": ("\n".join(" " * depth + "a:" for depth in range(900)), f"nested more than {DEEPEST} levels"),
-    "keys of keys": ("? " * 400_000, f"nested more than {DEEPEST} levels"),
-    "a key that is a list": ("? [a]\n: b", "a key must be a plain word"),
-    "a long number": ("version: " + "9" * 900_000, f"more than {LONGEST} characters"),
-    "a long key": ("k" * 900_000 + ": 1", f"more than {LONGEST} characters"),
+    "mappings in mappings": ("{a: " * 100_000, f"nested more than {MAX_DEPTH} levels"),
+    "blocks in blocks": ("\n".join(" " * depth + "a:" for depth in range(900)), f"nested more than {MAX_DEPTH} levels"),
+    "keys of keys": ("? " * 400_000, f"nested more than {MAX_DEPTH} levels"),
+    "a key that is a list": ("? [a]\n: b", "a key must be a string"),
+    "a long number": ("version: " + "9" * 900_000, f"more than {MAX_LENGTH} characters"),
+    "a long key": ("k" * 900_000 + ": 1", f"more than {MAX_LENGTH} characters"),
     "a number without end": ("policies: {a: {deadline: 1e9999, attempt_timeout: -1e9999}}", "expected a duration"),
     "infinity": (_ENDLESS, "got inf"),
     "a moment": ("policies: {a: {deadline: 2001-12-14t21:59:43.10-05:00}}", "expected a duration"),
-    "a tag": ("a: !!python/object/apply:os.system [x]", "is not allowed: plain values only"),
-    "a tag of numbers": ("policies: {a: {deadline: !!float 5}}", "is not allowed: plain values only"),
-    "merge keys": ("policies: {a: {<<: {deadline: 5s}}}", "merge keys are not read"),
+    "a tag": ("a: !!python/object/apply:os.system [x]", "is not allowed; write plain values"),
+    "a tag of numbers": ("policies: {a: {deadline: !!float 5}}", "is not allowed; write plain values"),
+    "merge keys": ("policies: {a: {<<: {deadline: 5s}}}", "merge keys are not supported"),
     "one anchor twice": (_TWICE, "6s is longer than the deadline of 5s"),
-    "policies": ("policies:\n" + joined("  p{n}: {{}}\n", 1_001), "1000 is the most"),
-    "entries": ("operations:\n" + joined("  - {{match: a{n}}}\n", 1_001), "1000 is the most"),
-    "a long chain": ("policies:\n" + _CHAIN, f"more than {DEEPEST} policies"),
+    "policies": ("policies:\n" + joined("  p{n}: {{}}\n", 1_001), "the maximum per file is 1000"),
+    "entries": ("operations:\n" + joined("  - {{match: a{n}}}\n", 1_001), "the maximum per file is 1000"),
+    "a long chain": ("policies:\n" + _CHAIN, f"more than {MAX_DEPTH} policies"),
     "a rich parent": (
-        "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900), "inherits more than"
+        "policies:\n  p: {quota: [" + _RICH + "]}\n" + joined("  q{n}: {{extends: p}}\n", 900),
+        "the policies inherit more than",
     ),
-    "many tables": ("codes: [" + joined("t{n}.yaml", 21, ",") + "]", "20 is the most"),
-    "many mistakes": ("policies: {a: {" + joined("k{n}: 1", 5_000, ",") + "}}", f"more than {MOST} mistakes"),
+    "many tables": ("codes: [" + joined("t{n}.yaml", 21, ",") + "]", "the maximum per file is 20"),
+    "many mistakes": ("policies: {a: {" + joined("k{n}: 1", 5_000, ",") + "}}", f"more than {MAX_MISTAKES} mistakes"),
     "one mistake met without end": (
         "x: &b {deadline: soon}\npolicies:\n" + joined("  p{n}: *b\n", 900), "expected a duration"
     ),
     "names to compare": (
-        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000), f"more than {MOST} mistakes"
+        "operations:\n" + joined("  - {{match: a{n}, policy: defalt{n}}}\n", 1_000),
+        f"more than {MAX_MISTAKES} mistakes",
     ),
     "half of a pair": ("policies: {\"\\ud800\": {deadline: x}}", "not YAML"),
     "control characters": ("policies: {\"\\x1b[31m\\n\": {deadline: x}}", r"policies.\x1b[31m\n.deadline"),
@@ -72,8 +74,8 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", list(FILES))
-def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
-    """It is refused by a limit or a plain mistake that names the file, with no more problems than are told."""
+def test_a_hostile_file(name: str, tmp_path: Path) -> None:
+    """It is rejected by a limit or an ordinary mistake that names the file; the number of problems is bounded."""
     text, message = FILES[name]
     for number in range(21):
         (tmp_path / f"t{number}.yaml").write_text('rules: [{code: "1"}]')
@@ -82,7 +84,7 @@ def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load(path)
     assert message in str(caught.value)
-    assert len(caught.value.problems) <= MOST + 1
+    assert len(caught.value.problems) <= MAX_MISTAKES + 1
     assert all(one.file.startswith(str(tmp_path)) for one in caught.value.problems)
     assert max(map(len, str(caught.value).splitlines())) < 3_000
     assert str(caught.value).replace("\n", "").isprintable()
@@ -99,8 +101,8 @@ def test_a_file_without_measure(name: str, tmp_path: Path) -> None:
         (b"\x7fELF\x02\x01\x01", "not YAML"),
     ],
 )
-def test_bytes_that_are_no_text(raw: bytes, message: str, tmp_path: Path) -> None:
-    """They are told with their place."""
+def test_invalid_bytes(raw: bytes, message: str, tmp_path: Path) -> None:
+    """They are reported with line and column."""
     path = tmp_path / "p.yaml"
     path.write_bytes(raw)
     with pytest.raises(PolicyError, match=r"p\.yaml") as caught:
@@ -108,27 +110,27 @@ def test_bytes_that_are_no_text(raw: bytes, message: str, tmp_path: Path) -> Non
     assert message in str(caught.value)
 
 
-def test_mappings_without_measure() -> None:
-    """A mapping that repeats itself from level to level, a huge one and an unprintable number are refused."""
+def test_hostile_mappings() -> None:
+    """A mapping that contains itself, a huge one and an unprintable number are rejected."""
     twice: object = 1
     for _ in range(35):
         twice = {"a": twice, "b": twice}
-    for value in (twice, {str(n): 1 for n in range(MOST_NODES)}, {"version": 10**6000}, {"version": "1" * 5000}):
+    for value in (twice, {str(n): 1 for n in range(MAX_NODES)}, {"version": 10**6000}, {"version": "1" * 5000}):
         with pytest.raises(PolicyError):
             from_mapping(value)  # type: ignore[arg-type]
     assert as_node({"a": [1, None, "x"]}).plain == {"a": [1, None, "x"]}
 
 
-def test_globs_without_measure(tmp_path: Path) -> None:
-    """The work of comparing entries with each other is counted, and where it ends is told."""
+def test_hostile_globs(tmp_path: Path) -> None:
+    """The cost of comparing entries is bounded, and a warning says which entries were not compared."""
     path = tmp_path / "p.yaml"
     path.write_text("operations:\n" + joined("  - {{match: '*a?*a?*a?*{n}*', key: k{n}}}\n", 900))
-    assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MOST}"))
+    assert lint(path)[-1].message.startswith(("warning: this entry and those after it", f"more than {MAX_MISTAKES}"))
     path.write_text("operations:\n" + joined("  - {{match: a{n}, key: k{n}}}\n", 900))
     (told,) = lint(path)
     assert "were not compared" in told.message
-    assert effort("*a" * 90, "*b" * 90) < 100
-    assert effort("fetch_*", "create_*") == 1
+    assert comparison_cost("*a" * 90, "*b" * 90) < 100
+    assert comparison_cost("fetch_*", "create_*") == 1
 
 
 JUNK = st.lists(
@@ -144,8 +146,8 @@ JUNK = st.lists(
 
 @given(JUNK | st.binary(max_size=100))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
-def test_whatever_a_file_holds(tmp_path: Path, text: str | bytes) -> None:
-    """Checking ends with problems that name the file, or with none; nothing else escapes."""
+def test_any_content(tmp_path: Path, text: str | bytes) -> None:
+    """Checking any content returns problems that name the file, or none, and raises nothing."""
     path = tmp_path / "p.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert all(one.file == str(path) for one in lint(path))

@@ -1,4 +1,4 @@
-"""What check says of settings that cannot do what they say, and where it has nothing to say."""
+"""Warnings about settings that have no effect, and settings that get no warning."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience.bitget.operations import OPERATIONS
-from resilience.config.checks.globs import covers, effort, shared_name
+from resilience.config.checks.globs import comparison_cost, covers_all_of, shared_name
 from resilience.config.checks.lint import lint
 
 
 def warnings(folder: Path, text: str) -> list[str]:
-    """Return the warnings of a file as `line: path: message`, without the word itself."""
+    """Return the warnings of a file as `line: path: message`, without the prefix."""
     path = folder / "p.yaml"
     path.write_text(text)
     problems = lint(path, names=OPERATIONS)
@@ -91,8 +91,8 @@ SILENT = {
 
 
 @pytest.mark.parametrize("name", list(SILENT))
-def test_nothing_to_say(name: str, tmp_path: Path) -> None:
-    """What can do what it says is left alone."""
+def test_no_warning(name: str, tmp_path: Path) -> None:
+    """Settings that take effect get no warning."""
     assert warnings(tmp_path, SILENT[name]) == []
 
 
@@ -104,25 +104,25 @@ def test_nothing_to_say(name: str, tmp_path: Path) -> None:
             "4 is",
         ),
         ("breaker: {min_calls: 21, window: 19s}, quota: [{rate: 1/s}]", "at most 20 attempts"),
-        ("deadline: 35s, reconcile: {}", "ends as unknown"),
+        ("deadline: 35s, reconcile: {}", "is reported as unknown"),
         ("deadline: 60s, retry: {max_attempts: 2}, quota: [{rate: 1/m}]", "is never reached"),
     ],
 )
-def test_the_edge_itself(tmp_path: Path, settings: str, says: str) -> None:
-    """What needs the whole of what there is does not fit."""
+def test_the_boundary(tmp_path: Path, settings: str, says: str) -> None:
+    """A wait that needs the whole deadline does not fit."""
     (told,) = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
     assert says in told
 
 
-def test_a_warning_stands_where_the_file_can_change_it(tmp_path: Path) -> None:
-    """A setting of a shipped file is not pointed at: the one over it is; what a child inherits is told once."""
-    told = "an attempt that takes its 8s leaves 2s of the deadline of 10s: 3 attempts cannot all fit, not even two"
+def test_a_warning_is_at_a_setting_of_the_file(tmp_path: Path) -> None:
+    """It is not at a setting of a shipped file, and an inherited problem is reported once."""
+    told = "one attempt of 8s leaves 2s of the deadline of 10s: the 3 attempts cannot all fit, not even 2"
     text = "policies:\n  a:\n    extends: default\n    deadline: 10s\n  b: {extends: a}\n"
     assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {told}"]
 
 
 def test_a_shipped_window_with_another_rate(tmp_path: Path) -> None:
-    """What one policy inherits and another changes is told in the file that was checked."""
+    """A window that one policy inherits and another one changes is reported in the checked file."""
     text = """\
 policies:
   vip: {extends: bitget, quota: [{name: bitget-spot-place, rate: 30/s, burst: 30}]}
@@ -133,8 +133,8 @@ policies:
     assert told.startswith("4: policies.plain.quota[0].rate: the window 'bitget-spot-place' has another rate")
 
 
-def test_a_window_that_nobody_pays(tmp_path: Path) -> None:
-    """The operations of a window are looked at like the entries."""
+def test_a_window_that_no_request_counts_in(tmp_path: Path) -> None:
+    """The globs of a window are checked like those of `operations`."""
     text = "policies: {a: {quota: [{rate: 5/s, operations: [get, 'POST /v1/*', /v1/orders]}]}}"
     assert [one.split(": ")[1] for one in warnings(tmp_path, text)] == [
         "policies.a.quota[0].operations[1]",
@@ -143,7 +143,7 @@ def test_a_window_that_nobody_pays(tmp_path: Path) -> None:
 
 
 def test_all_warnings_at_once(tmp_path: Path) -> None:
-    """They come in the order of the lines, a policy's and those of the entries."""
+    """They are sorted by line."""
     text = """\
 policies:
   a:
@@ -161,7 +161,7 @@ operations:
 
 
 def test_code_tables_are_checked_too(tmp_path: Path) -> None:
-    """A file of rows is a table: its mistakes are told with their places."""
+    """A file with rows is checked as a code table."""
     path = tmp_path / "shop.yaml"
     path.write_text('rules:\n  - {code: "1", category: fatal}\n')
     assert lint(path) == []
@@ -187,9 +187,9 @@ def test_code_tables_are_checked_too(tmp_path: Path) -> None:
         ("a*", "b*", False),
     ],
 )
-def test_globs_that_cover(outer: str, inner: str, covered: bool) -> None:
-    """One glob covers another when it matches all that the other does."""
-    assert covers(outer, inner) is covered
+def test_covers_all_of(outer: str, inner: str, covered: bool) -> None:
+    """A glob covers another if it matches all names of the other."""
+    assert covers_all_of(outer, inner) is covered
 
 
 GLOBS = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]"]), max_size=7).map("".join)
@@ -197,9 +197,9 @@ NAMES = st.text("abc", max_size=7)
 
 
 @given(GLOBS, GLOBS, NAMES)
-def test_globs_keep_their_word(one: str, other: str, name: str) -> None:
-    """What covers another matches all its names; a shared name is one of both; where there is none, no name is."""
-    if covers(one, other) and fnmatchcase(name, other):
+def test_glob_comparisons_hold_for_names(one: str, other: str, name: str) -> None:
+    """A covering glob matches each name of the other; a shared name matches both; without one no name matches both."""
+    if covers_all_of(one, other) and fnmatchcase(name, other):
         assert fnmatchcase(name, one)
     shared = shared_name(one, other)
     if shared is not None:
@@ -207,4 +207,4 @@ def test_globs_keep_their_word(one: str, other: str, name: str) -> None:
         assert fnmatchcase(shared, other)
     elif fnmatchcase(name, one):
         assert not fnmatchcase(name, other)
-    assert effort(one, other) >= 1
+    assert comparison_cost(one, other) >= 1

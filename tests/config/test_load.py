@@ -1,4 +1,4 @@
-"""Policy files: layers, and every mistake at once."""
+"""Policy files: layers, and mistakes that are reported together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ policies:
     extends: read
     deadline: 90s
     retry: {max_attempts: 5}
-    reconcile: {checks: 2, wait: 500ms}
+    reconcile: {early_checks: 2, wait: 500ms}
     budget: off
 operations:
   - {match: "fetch_*", policy: read, idempotent: true}
@@ -49,7 +49,7 @@ def written(folder: Path, text: str | bytes, name: str = "bot.yaml") -> Path:
 
 
 def test_a_whole_file(tmp_path: Path) -> None:
-    """Sections are laid over the parent's, and off switches a stage off."""
+    """Sections are merged over those of the parent, and `off` switches a stage off."""
     found = load(written(tmp_path, DESIGN))
     read, trade = found.policies["read"], found.policies["trade"]
     assert read.codes == trade.codes == ("bitget", "http")
@@ -68,7 +68,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "policies").glob("*.yaml")), ids=lambda p: p.name)
 def test_shipped_policies_are_silent(path: Path) -> None:
-    """Nothing is to be said against the policies that are shipped."""
+    """The shipped policies have no mistakes and no warnings."""
     assert lint(path) == []
 
 
@@ -88,7 +88,7 @@ operations:
 
 
 def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
-    """Each mistake has its line, its column, its path, and what would be right."""
+    """Each mistake has a line, a column, a path, and the allowed values."""
     path = written(tmp_path, EIGHT)
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
@@ -97,10 +97,10 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
         (4, 14, "policies.read.extends", "no policy 'defalt'; did you mean default?"),
         (5, 5, "policies.read.deadlin", "unknown key; did you mean deadline?"),
         (6, 22, "policies.read.attempt_timeout", "expected a duration such as 250ms, 5s, 2m or 1h, got 'soon'"),
-        (7, 27, "policies.read.retry.max_attempts", "0 is out of range: allowed is 1 up to 1000"),
+        (7, 27, "policies.read.retry.max_attempts", "0 is out of range (1 to 1000)"),
         (7, 46, "policies.read.retry.backoff.kind", "'fast' is not one of constant, linear, exponential, decorrelated"),
         (7, 57, "policies.read.retry.backoff.max", "expected a duration such as 250ms, 5s, 2m or 1h, got '-1s'"),
-        (8, 29, "policies.read.breaker.failure_rate", "'180%' is out of range: allowed is more than 0% up to 100%"),
+        (8, 29, "policies.read.breaker.failure_rate", "'180%' is out of range (more than 0%, up to 100%)"),
         (9, 42, "policies.trade.attempt_timeout", "2s is longer than the deadline of 1s"),
         (11, 27, "operations[0].policy", "no policy 'raed'; did you mean read?"),
     ]
@@ -113,14 +113,14 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
         ("", "the file is empty"),
         ("# only a comment\n", "the file is empty"),
         ("- a\n", "expected a mapping"),
-        ("version: 2\n", "allowed is 1"),
-        ("policies: {a: {extends: b}, b: {extends: a}}", "runs in a circle"),
-        ("policies: {a: {extends: a}}", "runs in a circle: a -> a"),
-        ("policies: {a: {deadline: 1s}, a: {deadline: 2s}}", "stands here twice"),
-        ("policies: {a: {deadline: 1s, deadline: 2s}}", "stands here twice"),
-        ("policies: {a: {deadline: 1s, retry: {backoff: {initial: 2s}}}}", "cannot fit the deadline"),
+        ("version: 2\n", "unknown version 2; expected 1"),
+        ("policies: {a: {extends: b}, b: {extends: a}}", "inherits from itself"),
+        ("policies: {a: {extends: a}}", "inherits from itself: a -> a"),
+        ("policies: {a: {deadline: 1s}, a: {deadline: 2s}}", "duplicate key"),
+        ("policies: {a: {deadline: 1s, deadline: 2s}}", "duplicate key"),
+        ("policies: {a: {deadline: 1s, retry: {backoff: {initial: 2s}}}}", "does not fit into the deadline"),
         ("codes: [bitgett]", "no code registry 'bitgett'"),
-        ("policies: {a: {api_secret: xyz}}", "a secret never stands in a policy file"),
+        ("policies: {a: {api_secret: xyz}}", "a policy file must not contain secrets"),
         ("policies: {a: 5}", "expected a mapping of settings"),
         ("policies: [a]", "expected a mapping of policies"),
         ("policies: {a: {retry: [1]}}", "expected a mapping"),
@@ -131,15 +131,15 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
         ("policies: {p: {quota: [{reserve: 95%}]}}", "policies.p.quota[0].reserve: '95%' is out of range"),
         ("policies: {p: {admission: {lanes: [cancel]}}}", "policies.p.admission.lanes: expected a mapping"),
         ("policies: {p: {admission: {lanes: {cancel: {first: 1}}}}}", "policies.p.admission.lanes.cancel.first"),
-        ("policies: {p: {admission: {lanes: {a: {}, a: {}}}}}", "policies.p.admission.lanes.a: stands here twice"),
-        ("policies: {p: {admission: {max_concurrent: 1, lanes: {a: {reserve: 1}}}}}", "1 places are reserved"),
+        ("policies: {p: {admission: {lanes: {a: {}, a: {}}}}}", "policies.p.admission.lanes.a: duplicate key"),
+        ("policies: {p: {admission: {max_concurrent: 1, lanes: {a: {reserve: 1}}}}}", "1 slots are reserved"),
         ("policies: !evil {}", "is not allowed"),
         ("a: 1\n---\nb: 2\n", "a second document"),
         ("policies: {a: {deadline: 99999999999999999999}}", "expected a duration"),
         ("policies: " + "{a: " * 60 + "1" + "}" * 60, "levels deep"),
         ("a: &a [x, x]\nb: &b [*a, *a, *a, *a]\n" + "".join(
             f"c{n}: &c{n} [{', '.join(['*' + ('b' if n == 0 else f'c{n - 1}')] * 9)}]\n" for n in range(9)
-        ), "aliases grow"),
+        ), "aliases expand"),
         (b"version: 1\n\x00", "not YAML"),
         (b"\xff\xfe", "not UTF-8"),
     ],
@@ -153,8 +153,8 @@ def test_files_that_are_refused(tmp_path: Path, text: str | bytes, message: str)
     assert str(path) in str(caught.value)
 
 
-def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    """A missing file, a folder and a huge file say what they are."""
+def test_paths_without_a_policy_file(tmp_path: Path) -> None:
+    """The message names the reason: missing, a folder, or too large."""
     with pytest.raises(PolicyError, match="cannot be read: No such file"):
         Policies.load(tmp_path / "none.yaml")
     with pytest.raises(PolicyError, match="cannot be read: Is a directory"):
@@ -169,9 +169,9 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
 
 
 def test_words_stay_words(tmp_path: Path) -> None:
-    """`no` is no boolean here: executed can be said without quotes."""
-    path = written(tmp_path, "policies: {a: {unknown: {executed: no, category: fatal}}}")
-    assert load(path).policies["a"].unknown.executed == "no"
+    """`no` is not a boolean, so `executed: no` needs no quotes."""
+    path = written(tmp_path, "policies: {a: {unknown_errors: {executed: no, category: fatal}}}")
+    assert load(path).policies["a"].unknown_errors.executed == "no"
 
 
 def test_a_table_beside_the_file(tmp_path: Path) -> None:
@@ -183,25 +183,25 @@ def test_a_table_beside_the_file(tmp_path: Path) -> None:
 
 
 def test_a_policy_may_replace_a_built_in_one(tmp_path: Path) -> None:
-    """A name that is taken is replaced, and may still extend the one beneath."""
+    """The replacing policy may also extend the built-in one."""
     found = from_mapping({"policies": {"default": {"extends": "default", "deadline": "5s", "attempt_timeout": "1s"}}})
     assert found.policies["default"].deadline == 5.0
     assert found.policies["default"].retry == builtin().policies["default"].retry
 
 
 def test_warnings(tmp_path: Path) -> None:
-    """Settings that cannot do what they say are told as warnings."""
+    """Settings that have no effect give warnings."""
     path = written(tmp_path, "policies: {a: {deadline: 5s, attempt_timeout: 4s, retry: {}, reconcile: {fence: 10s}}}")
     told = [problem.message for problem in lint(path)]
     assert len(told) == 3
     assert all(message.startswith("warning: ") for message in told)
     assert "cannot all fit" in told[0]
-    assert "ends as unknown" in told[1]
+    assert "is reported as unknown" in told[1]
     assert "could be sent twice" in told[2]
 
 
 def test_a_bad_policy_in_python_names_every_mistake() -> None:
-    """Settings check themselves at birth."""
+    """Settings are validated when they are created."""
     with pytest.raises(PolicyError) as caught:
         Policy(deadline="soon", retry={"max_attempts": 0})  # type: ignore[arg-type]
     assert [problem.path for problem in caught.value.problems] == ["deadline", "retry.max_attempts"]
@@ -232,7 +232,7 @@ TREES = st.recursive(
 
 @given(st.dictionaries(WORDS, TREES, max_size=4))
 def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
-    """Whatever a mapping holds, it becomes policies or a PolicyError."""
+    """Any mapping becomes policies or raises a PolicyError."""
     problems: object = "none"
     try:
         assert isinstance(from_mapping(mapping), PolicySet)
@@ -243,7 +243,7 @@ def test_any_mapping_loads_or_is_refused(mapping: dict[str, Any]) -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_any_text_is_read_or_refused(text: str | bytes) -> None:
-    """Whatever the bytes are, reading ends well or with a PolicyError."""
+    """Any text is read or raises a PolicyError."""
     problems = 1
     try:
         read_text(text, "x.yaml")
@@ -254,7 +254,7 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
 
 @given(st.dictionaries(st.sampled_from(["deadline", "attempt_timeout"]), st.floats(0.1, 50), max_size=2))
 def test_round_trip(values: dict[str, float]) -> None:
-    """What a policy says comes back from a mapping of it."""
+    """The values of a mapping come back in the policy."""
     try:
         policy = Policy(name="a", **values)  # type: ignore[arg-type]
     except PolicyError:
@@ -264,6 +264,6 @@ def test_round_trip(values: dict[str, float]) -> None:
 
 
 def test_many_policies(tmp_path: Path) -> None:
-    """Five hundred policies that extend one another's parent are read like five."""
+    """Five hundred policies are read like five."""
     text = "policies:\n" + "".join(f"  p{n}: {{extends: default}}\n" for n in range(500))
     assert len(load(written(tmp_path, text)).policies) == 505

@@ -1,4 +1,4 @@
-"""The schema and the loader say the same, and what is shipped is what the annotations say."""
+"""The schema and the loader accept the same files, and the shipped schemas are up to date."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from resilience.config.schema.policy_schema import as_text, policy_schema
 from resilience.config.schema.reference_tables import key_tables
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "policies"
+SHIPPED, REFERENCE = ROOT / "policies", ROOT / "docs" / "reference"
 POLICIES, TABLES = jsonschema.Draft202012Validator(policy_schema()), jsonschema.Draft202012Validator(code_schema())
 
 
-def test_what_is_shipped_is_what_the_annotations_say() -> None:
-    """The files in the wheel are printed by `resilience schema`, and are schemas of the draft they name."""
-    assert (SHIPPED / "policy.schema.json").read_text("utf-8") == as_text(policy_schema())
-    assert (SHIPPED / "codes.schema.json").read_text("utf-8") == as_text(code_schema())
+def test_the_schema_files_are_up_to_date() -> None:
+    """The files of the reference, which the wheel ships, are what `resilience schema` prints."""
+    assert (REFERENCE / "policy.schema.json").read_text("utf-8") == as_text(policy_schema())
+    assert (REFERENCE / "codes.schema.json").read_text("utf-8") == as_text(code_schema())
     for validator in (POLICIES, TABLES):
         assert validator.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         jsonschema.Draft202012Validator.check_schema(validator.schema)
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_file_names_its_schema_and_keeps_it(path: Path) -> None:
-    """The first line leads an editor to a file beside it, and nothing in the file is against that schema."""
+def test_every_shipped_file_conforms_to_its_schema(path: Path) -> None:
+    """The first line of a policy file or code table names its schema, and the file conforms to it."""
     named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", path.read_text("utf-8").splitlines()[0])
     assert named is not None
     schema = json.loads((path.parent / named[1]).read_text("utf-8"))
@@ -77,8 +77,8 @@ KEYS = [
 ]
 
 
-def test_every_key_says_what_it_is() -> None:
-    """Each has a description, an example, a default, and its unit where it has one."""
+def test_every_key_is_described() -> None:
+    """Each has a description, an example and a default, and a unit if it has one."""
     for name, part in POLICIES.schema["$defs"].items():
         for key, one in part.get("properties", {}).items():
             where = f"{name}.{key}"
@@ -92,7 +92,7 @@ def test_every_key_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(("path", "name"), KEYS, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_every_example_and_default_is_accepted(path: tuple[str, ...], name: str) -> None:
-    """What the schema shows can be copied: it keeps the schema, and loads wherever what it names is there."""
+    """Examples and defaults conform to the schema, and load if what they name exists."""
     one = POLICIES.schema["$defs"][section_name(SECTIONS[path])]["properties"][name]
     for value in (*one["examples"], *([one["default"]] if "default" in one else [])):
         given = document_of(path, name, value)
@@ -110,13 +110,13 @@ def document_of(path: tuple[str, ...], name: str, value: Any) -> dict[str, Any]:
 
 
 BETWEEN_KEYS = (
-    "can never be sent", "needs slow_after", "places are reserved", "expected last_good", "longer than", "cannot fit"
+    "can never be sent", "needs slow_after", "slots are reserved", "expected stale_for", "longer than", "does not fit"
 )  # fmt: skip
-"""What settings say to each other, which no schema can see."""
+"""Messages about settings that contradict each other, which a schema cannot express."""
 
 
 def refusals(mapping: dict[str, Any]) -> list[str]:
-    """Return what the loader has against a file, but for settings that contradict each other."""
+    """Return the loader's mistakes, without those about settings that contradict each other."""
     try:
         from_mapping(mapping)
     except PolicyError as error:
@@ -138,7 +138,7 @@ ODD: tuple[Any, ...] = (
 
 @pytest.mark.parametrize(("path", "name"), KEYS, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_schema_and_loader_refuse_the_same_values(path: tuple[str, ...], name: str) -> None:
-    """Whatever stands under a key, either both take it or neither does."""
+    """For any value of a key, both accept it or both reject it."""
     for value in ODD:
         given = document_of(path, name, value)
         assert POLICIES.is_valid(given) == (refusals(given) == []), value
@@ -154,7 +154,7 @@ def test_entries_of_operations_too(name: str) -> None:
 
 @pytest.mark.parametrize("key", ["version", "policies", "operations", "nonsense"])
 def test_the_top_of_a_file_too(key: str) -> None:
-    """The same holds for what stands at the top."""
+    """The same holds for the top-level keys."""
     for value in (*ODD, [{}], [{"match": "x", "polcy": "y"}], {"p": None}, {"p": "off"}, {"p": {"retries": 3}}):
         given = {key: value}
         assert POLICIES.is_valid(given) == (refusals(given) == []), value
@@ -190,8 +190,8 @@ SPECS = sorted(
 
 
 @given(st.sampled_from(SPECS), TEXTS)
-def test_patterns_take_what_the_loader_takes(spec: Spec, text: str) -> None:
-    """A range that is a regular expression for an editor is the same range."""
+def test_patterns_accept_what_the_loader_accepts(spec: Spec, text: str) -> None:
+    """The regular expression of a range accepts the same strings."""
     try:
         spec.read(text)
         taken = True
@@ -201,7 +201,7 @@ def test_patterns_take_what_the_loader_takes(spec: Spec, text: str) -> None:
 
 
 def test_ends_of_every_range() -> None:
-    """The largest value of each kind and unit is taken by both, and the next one by neither."""
+    """Both accept the largest value of each kind and unit, and both reject the next one."""
     for spec, (unit, size) in product(SPECS, {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}.items()):
         if spec.kind not in ("duration", "window") or spec.high / size != int(spec.high / size):
             continue
@@ -217,7 +217,7 @@ def test_ends_of_every_range() -> None:
     ["${DEADLINE}", "${DEADLINE:-5s}", "at most ${DEADLINE:-}"],
 )
 def test_variables_keep_the_schema(value: str) -> None:
-    """An editor does not mark a variable, whatever the kind of its key."""
+    """A variable conforms to the schema of every key."""
     for path, name in KEYS:
         one = POLICIES.schema["$defs"][section_name(SECTIONS[path])]["properties"][name]
         if "examples" in one and not isinstance(one["examples"][0], (dict, list)):
@@ -264,6 +264,6 @@ def test_code_tables(table: dict[str, Any], fine: bool) -> None:
 
 
 def test_the_reference_holds_the_tables_of_the_schema() -> None:
-    """The reference page is as the schema says; `resilience schema --markdown` prints what belongs there."""
-    page = (ROOT / "docs" / "reference" / "policy-file.md").read_text("utf-8")
+    """The reference page has the tables that `resilience schema --markdown` prints."""
+    page = (REFERENCE / "policy-file.md").read_text("utf-8")
     assert key_tables(policy_schema()) in page

@@ -1,4 +1,4 @@
-"""Secrets in policy files: refused by their names and their looks, and repeated by no message."""
+"""Secrets in policy files: rejected by name or form, and never shown in a message."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 
 from resilience import PolicyError
 from resilience.config.loading.policy_file import from_mapping
-from resilience.config.loading.secret_values import looks_secret
+from resilience.config.loading.secret_values import looks_like_a_secret
 
 
-def told(mapping: dict[str, Any]) -> str:
+def messages_of(mapping: dict[str, Any]) -> str:
     """Return the mistakes of a mapping as they are printed."""
     with pytest.raises(PolicyError) as caught:
         from_mapping(mapping)
@@ -35,19 +35,19 @@ def told(mapping: dict[str, Any]) -> str:
 )
 @pytest.mark.parametrize("value", ["hunter2", "${SECRET:-hunter2}", ["hunter2"]])
 def test_keys_that_are_named_like_credentials(key: str, value: Any) -> None:
-    """Wherever such a key stands, and where its value comes from, the hint says where it belongs."""
+    """The message says where the secret belongs, wherever the key is and its value comes from."""
     for mapping in (
         {key: value},
         {"policies": {"a": {key: value}}},
         {"policies": {"a": {"fallback": {"value": {key: value}}}}},
     ):
-        message = told(mapping)
-        assert "give it to the client" in message
+        message = messages_of(mapping)
+        assert "pass them to the client" in message
         assert "hunter2" not in message
 
 
 def test_names_of_policies_are_names() -> None:
-    """A policy or a lane may be called after what it is for."""
+    """The name of a policy or a lane may contain such a word."""
     found = from_mapping(
         {"policies": {"refresh_token": {"admission": {"lanes": {"token": {"priority": 1}}}}}, "operations": [
             {"match": "token_*", "policy": "refresh_token", "lane": "token", "key": "clientOrderId"}
@@ -85,9 +85,9 @@ SECRETS = [
     ids=["duration", "text", "word", "name", "registry", "key", "policy"],
 )
 def test_values_that_look_like_secrets(secret: str, place: Any) -> None:
-    """They are refused where any value would do, and the message of any other mistake does not repeat them."""
-    message = told(place(secret))
-    assert "a secret never stands in a policy file" in message
+    """They are rejected where any value is allowed, and no other message shows them."""
+    message = messages_of(place(secret))
+    assert "a policy file must not contain secrets" in message
     assert secret not in message
     assert secret[:20] not in message
 
@@ -110,5 +110,5 @@ def test_values_that_look_like_secrets(secret: str, place: Any) -> None:
     ],
 )
 def test_values_that_do_not(text: str) -> None:
-    """Operations, paths, names and numbers are none."""
-    assert not looks_secret(text)
+    """Operations, paths, names and numbers are not secrets."""
+    assert not looks_like_a_secret(text)

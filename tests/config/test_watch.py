@@ -1,4 +1,4 @@
-"""A file is replaced, written in place, linked, gone for a while or wrong: what the watch makes of it."""
+"""The watch of a file that is replaced, written in place, linked, missing for a while, or wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = 60.0  # seconds; nobody waits that long unless something is broken
 
 
 class Watched:
-    """A policy file that is watched; `next` waits for what the watch tells."""
+    """A watched policy file; `next` waits for an event of the watch."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bot.yaml"
@@ -34,7 +34,7 @@ class Watched:
         (path or self.path).write_text(f"version: 1\npolicies: {{p: {{deadline: {deadline}}}}}\n")
 
     def replace(self, deadline: str) -> None:
-        """Write another file and put it in the place of the first, as editors do."""
+        """Write another file and rename it over the first one, as editors do."""
         other = self.path.with_suffix(".new")
         self.write(deadline, other)
         os.replace(other, self.path)
@@ -45,7 +45,7 @@ class Watched:
             self._news.notify_all()
 
     def next(self, name: str) -> Event:
-        """Wait until this is told, and return it; what came before is passed over."""
+        """Wait for an event with this name and return it; earlier ones are skipped."""
         with self._news:
             while True:
                 assert self._news.wait_for(lambda: self._told, LONG), f"{name} was never told"
@@ -60,14 +60,14 @@ class Watched:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    """A file that nobody watches yet."""
+    """A file that is not watched yet."""
     made = Watched(tmp_path)
     yield made
     assert not [one for one in threading.enumerate() if one.name == "resilience-watch"]
 
 
 def test_written_replaced_wrong_and_right_again(watched: Watched) -> None:
-    """Each way of writing loads, and a bad file ends nothing."""
+    """Each way of writing is loaded, and a bad file does not end the watch."""
     with watched.policies.watch() as watch:
         watched.write("21s")
         assert watched.next("policy_reloaded").changes == ({"path": "p.deadline", "before": 20.0, "after": 21.0},)
@@ -81,7 +81,7 @@ def test_written_replaced_wrong_and_right_again(watched: Watched) -> None:
 
 
 def test_a_change_before_the_watch_is_not_missed(watched: Watched) -> None:
-    """What was written between the load and the watch loads when the watch begins."""
+    """A change between the load and the watch is loaded when the watch starts."""
     watched.write("23s")
     with watched.policies.watch():
         watched.next("policy_reloaded")
@@ -89,7 +89,7 @@ def test_a_change_before_the_watch_is_not_missed(watched: Watched) -> None:
 
 
 def test_gone_for_a_while(watched: Watched) -> None:
-    """A file that stays away is told once, and loads when it is back."""
+    """A missing file is reported once, and loaded when it is back."""
     with watched.policies.watch():
         watched.path.unlink()
         told = watched.next("policy_rejected").problems
@@ -136,7 +136,7 @@ def test_a_table_is_watched_too(watched: Watched) -> None:
 
 
 def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told by its class, and the watch goes on."""
+    """The event has its class, and the watch continues."""
 
     def broken() -> None:
         raise ZeroDivisionError
@@ -154,7 +154,7 @@ def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: py
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 @pytest.mark.parametrize("files", [True, False])
 def test_sighup_reloads(watched: Watched, files: bool) -> None:
-    """The signal reloads in the watch's own thread; a handler that was there before hears of it still."""
+    """The signal reloads in the watch's thread; the previous handler is still called."""
     heard: list[int] = []
     former = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
     try:
@@ -170,7 +170,7 @@ def test_sighup_reloads(watched: Watched, files: bool) -> None:
 
 
 def test_signals_are_for_the_main_thread(watched: Watched) -> None:
-    """Elsewhere the error says so, and nothing is left behind."""
+    """In another thread the error says so, and no handler or thread remains."""
     told: list[str] = []
 
     def ask() -> None:
@@ -186,7 +186,7 @@ def test_signals_are_for_the_main_thread(watched: Watched) -> None:
 
 
 def test_without_watchfiles(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra; signals alone need none."""
+    """The error names the extra; watching only signals needs none."""
     monkeypatch.setitem(sys.modules, "watchfiles", None)
     with pytest.raises(ModuleNotFoundError, match=r"resilience-middleware\[watch\]"):
         watched.policies.watch()

@@ -220,7 +220,7 @@ def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
 
 def test_reserved_places_must_leave_some() -> None:
     """Reserving everything is a mistake, told where it stands."""
-    with pytest.raises(PolicyError, match=r"admission\.lanes: 2 places are reserved"):
+    with pytest.raises(PolicyError, match=r"admission\.lanes: 2 slots are reserved"):
         Policy(admission={"max_concurrent": 2, "lanes": {"cancel": {"reserve": 2}}})  # type: ignore[arg-type]
 
 

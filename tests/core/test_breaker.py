@@ -34,9 +34,7 @@ def test_a_window_of_calls_is_written_as_one() -> None:
     assert BreakerSettings(window=Calls(3)) == BreakerSettings(window="3 calls")  # type: ignore[arg-type]
     assert BreakerSettings(window="1 call") != BreakerSettings(window=1.0)  # type: ignore[arg-type]
     for wrong in ("0 calls", "100001 calls"):
-        with pytest.raises(
-            PolicyError, match=r"out of range: allowed is more than 0s up to 1d, or 1 up to 100000 calls"
-        ):
+        with pytest.raises(PolicyError, match=r"out of range \(more than 0s, up to 1d, or 1 to 100000 calls\)"):
             BreakerSettings(window=wrong)  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="a duration such as 10s, or a number of calls such as 100 calls"):
         BreakerSettings(window="many calls")  # type: ignore[arg-type]
@@ -48,17 +46,20 @@ def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
         Policy(breaker={"slow_rate": "50%"})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), ("all", "all"), ("'all'", "all")])
-def test_a_file_says_who_waits(tmp_path: Path, word: str, value: Any) -> None:
-    """`wait` is true, false or `all`, and nothing else."""
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("reject", "reject"), ("wait_retries", "wait_retries"), ("wait", "wait"), ("'wait'", "wait")],
+)
+def test_a_file_says_what_an_open_breaker_does(tmp_path: Path, word: str, value: str) -> None:
+    """`when_open` is `reject`, `wait_retries` or `wait`, and nothing else."""
     file = tmp_path / "bot.yaml"
-    file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{wait: {word}, mode: shadow}}}}\n")
+    file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{when_open: {word}, mode: shadow}}}}\n")
     rules = Policies.load(file).policy("p").breaker
     assert rules is not None
-    assert (rules.wait, rules.mode) == (value, "shadow")
+    assert (rules.when_open, rules.mode) == (value, "shadow")
     for wrong, told in (("yes", "'yes'"), ("1", "'1'"), ("[all]", "a list")):
-        file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{wait: {wrong}}}}}\n")
-        with pytest.raises(PolicyError, match=rf"breaker\.wait: {told} is not one of false, true, all"):
+        file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{when_open: {wrong}}}}}\n")
+        with pytest.raises(PolicyError, match=rf"breaker\.when_open: {told} is not one of reject, wait_retries, wait"):
             Policies.load(file)
 
 
@@ -68,7 +69,7 @@ def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path) -> No
     breaker = "{slow_rate: 50%, slow_after: 5s}"
     file.write_text(f"version: 1\npolicies:\n  p: {{attempt_timeout: 5s, breaker: {breaker}}}\n")
     assert [problem.message for problem in lint(file)] == [
-        "warning: breaker.slow_after of 5s is never seen: an attempt is cut after 5s, and has failed"
+        "warning: breaker.slow_after of 5s is never reached: an attempt fails after the attempt_timeout of 5s"
     ]
 
 
@@ -136,11 +137,11 @@ def test_shadow_measures_and_tells_and_refuses_nothing(driver: Any) -> None:
     assert told == [("circuit_opened", True), ("circuit_half_opened", True), ("circuit_closed", True)]
 
 
-@pytest.mark.parametrize(("wait", "waits"), [("all", [0.5, 1.0]), (True, None), (False, None)])
-def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, wait: Any, waits: list[float] | None) -> None:
-    """`wait: all` waits out the break; else the call is refused."""
+@pytest.mark.parametrize(("when_open", "waits"), [("wait", [0.5, 1.0]), ("wait_retries", None), ("reject", None)])
+def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, when_open: str, waits: list[float] | None) -> None:
+    """`when_open: wait` waits out the break; else the call is refused."""
     clock = FakeClock()
-    policy = Policy(deadline=30.0, breaker={"consecutive": 1, "open_for": "1s", "wait": wait})  # type: ignore[arg-type]
+    policy = Policy(deadline=30.0, breaker={"consecutive": 1, "open_for": "1s", "when_open": when_open})  # type: ignore[arg-type]
     pipeline = Pipeline(policy, clock=clock)
     ours = pipeline.breaker
     assert ours is not None
@@ -159,7 +160,7 @@ def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, wait: Any, 
 
 def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) -> None:
     """The permit is out; it comes back while this call waits, which then goes on."""
-    rules = {"consecutive": 1, "open_for": "1s", "wait": "all"}
+    rules = {"consecutive": 1, "open_for": "1s", "when_open": "wait"}
 
     class Clock(FakeClock):
         def sleep(self, seconds: float) -> None:
@@ -181,7 +182,7 @@ def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) 
 
 def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
     """`no_waits` on the machine's own clock: the break counts as waited out, and nobody spins until it is."""
-    pipeline = Pipeline(Policy(breaker={"open_for": "1h", "open_max": "1h", "wait": "all"}))  # type: ignore[arg-type]
+    pipeline = Pipeline(Policy(breaker={"open_for": "1h", "open_max": "1h", "when_open": "wait"}))  # type: ignore[arg-type]
     assert pipeline.breaker is not None
     pipeline.breaker.open()
     with no_waits():
@@ -193,7 +194,7 @@ def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
 def test_no_wait_is_begun_towards_a_breaker_that_will_still_refuse(driver: Any, by_hand: str) -> None:
     """A break that outlasts the deadline, or that nobody ends, refuses at once."""
     clock = FakeClock()
-    rules = {"consecutive": 1, "open_for": "5s", "wait": "all"}
+    rules = {"consecutive": 1, "open_for": "5s", "when_open": "wait"}
     pipeline = Pipeline(Policy(deadline=5.0, breaker=rules), clock=clock)  # type: ignore[arg-type]
     assert pipeline.breaker is not None
     getattr(pipeline.breaker, by_hand)()

@@ -41,12 +41,12 @@ def test_the_freshest_stands_in() -> None:
     """The last good answer, then the function, then the value; None is a value where it is given."""
     good = StaleAnswers(10)
     good.keep((1,), {}, "kept", 100.0)
-    rules = FallbackSettings(last_good=10, call=len, value=None)
+    rules = FallbackSettings(stale_for=10, call=len, value=None)
     assert find_substitute(rules, good, (1,), {}, 110.0) == Substitute("kept")
     assert find_substitute(rules, good, (1,), {}, 110.1) == Substitute(asked=True)
     assert find_substitute(rules, good, (2,), {}, 100.0) == Substitute(asked=True)
     assert find_substitute(FallbackSettings(value=None), None, (), {}, 0.0) == Substitute(None)
-    assert find_substitute(FallbackSettings(last_good=1), None, (), {}, 0.0) is None
+    assert find_substitute(FallbackSettings(stale_for=1), None, (), {}, 0.0) is None
     assert Substitute() == (None, False)
 
 

@@ -53,14 +53,14 @@ def test_what_a_policy_leaves_out() -> None:
     )
     assert (one.fence, one.window, one.wait_for_breaker, one.new_stamps()) == (Fence(), None, False, [])
     assert (one.weights((), {}), one.quota_ready_at(3.0, (), {}), one.pay_at_once(3.0)) == ((), 3.0, None)
-    limited = plan({"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"wait": "all"}})
+    limited = plan({"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}})
     assert (limited.deadline, limited.attempt_timeout, limited.window, limited.wait_for_breaker) == (
         9.0,
         3.0,
         4.0,
         True,
     )
-    assert plan({"breaker": {"wait": True}}).wait_for_breaker is False
+    assert plan({"breaker": {"when_open": "wait_retries"}}).wait_for_breaker is False
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_is_returned_is_inspected() -> None:
     assert isinstance(found, ApiError)
     assert found.code == "43012"
     for silent in (
-        plan({"codes": ("bitget",), "results": "ignore"}, is_error_response=failed),
+        plan({"codes": ("bitget",), "classify_results": False}, is_error_response=failed),
         plan({"codes": ("bitget",)}, is_error_response=failed, classify_results=False),
     ):
         assert (silent.inspect_result(error), silent.inspect_result(bad)) == (None, None)

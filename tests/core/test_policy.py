@@ -1,4 +1,4 @@
-"""The settings of a policy: what each is by default and what it may be, and what contradicts itself."""
+"""The settings of a policy: defaults, ranges and contradictions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SETTINGS = """
     Operation.lane = None
     Policy.name = 'default'
     Policy.codes = ('http',)
-    Policy.deadline = None: more than 0s up to 1d
-    Policy.attempt_timeout = None: more than 0s up to 1d
+    Policy.deadline = None: more than 0s, up to 1d
+    Policy.attempt_timeout = None: more than 0s, up to 1d
     Policy.retry = None
     Policy.budget = None
     Policy.breaker = None
@@ -35,68 +35,68 @@ SETTINGS = """
     Policy.fallback = None
     Policy.stream = None
     Policy.stages = ()
-    Policy.unknown = ...
-    Policy.results = 'classify'
+    Policy.unknown_errors = ...
+    Policy.classify_results = True
     Policy.attempt_header = None
-    Admission.max_concurrent = 50: 1 up to 1000000
-    Admission.max_queue = 0: 0 up to 1000000
-    Admission.queue_timeout = 1.0: 0s up to 1d
+    Admission.max_concurrent = 50: 1 to 1000000
+    Admission.max_queue = 0: 0 to 1000000
+    Admission.queue_timeout = 1.0: 0s to 1d
     Admission.lanes = ...
     Backoff.kind = 'exponential'
-    Backoff.initial = 0.2: 0s up to 1h
-    Backoff.factor = 2.0: 1 up to 100
-    Backoff.max = 5.0: 0s up to 1d
+    Backoff.initial = 0.2: 0s to 1h
+    Backoff.factor = 2.0: 1 to 100
+    Backoff.max = 5.0: 0s to 1d
     Backoff.jitter = 'full'
-    Breaker.failure_rate = 0.8: more than 0% up to 100%
-    Breaker.slow_rate = None: more than 0% up to 100%
-    Breaker.slow_after = None: 0s up to 1d
-    Breaker.window = 10.0: more than 0s up to 1d, or 1 up to 100000 calls
-    Breaker.min_calls = 20: 1 up to 1000000
-    Breaker.consecutive = None: 1 up to 1000000
-    Breaker.open_for = 1.0: more than 0s up to 1d
-    Breaker.growth = 2.0: 1 up to 100
-    Breaker.open_max = 5.0: more than 0s up to 1d
+    Breaker.failure_rate = 0.8: more than 0%, up to 100%
+    Breaker.slow_rate = None: more than 0%, up to 100%
+    Breaker.slow_after = None: 0s to 1d
+    Breaker.window = 10.0: more than 0s, up to 1d, or 1 to 100000 calls
+    Breaker.min_calls = 20: 1 to 1000000
+    Breaker.consecutive = None: 1 to 1000000
+    Breaker.open_for = 1.0: more than 0s, up to 1d
+    Breaker.growth = 2.0: 1 to 100
+    Breaker.open_max = 5.0: more than 0s, up to 1d
     Breaker.half_open = ...
-    Breaker.wait = False
+    Breaker.when_open = 'reject'
     Breaker.mode = 'enforce'
     Breaker.key = None
-    Budget.ratio = 0.2: 0% up to 1000%
-    Budget.floor = 1.0: 0/s up to 1000000/s
+    Budget.ratio = 0.2: 0% to 1000%
+    Budget.floor = 1.0: 0/s to 1000000/s
     Fallback.on = ('retryable', 'rejected')
-    Fallback.last_good = None: more than 0s up to 1d
+    Fallback.stale_for = None: more than 0s, up to 1d
     Fallback.call = None
     Fallback.value = NO_VALUE
-    HalfOpen.permits = 1: 1 up to 10000
-    HalfOpen.successes = 1: 1 up to 10000
-    Hedge.delay = 0.2: more than 0s up to 1h
-    Hedge.percentile = None: more than 0% up to 100%
-    Hedge.max_hedges = 1: 1 up to 10
+    HalfOpen.permits = 1: 1 to 10000
+    HalfOpen.successes = 1: 1 to 10000
+    Hedge.delay = 0.2: more than 0s, up to 1h
+    Hedge.percentile = None: more than 0%, up to 100%
+    Hedge.max_hedges = 1: 1 to 10
     Hedge.threads = False
-    Lane.reserve = 0: 0 up to 1000000
-    Lane.priority = 0: -1000 up to 1000
-    Quota.rate = 10.0: more than 0/s up to 1000000/s
-    Quota.burst = 1: 1 up to 1000000
+    Lane.reserve = 0: 0 to 1000000
+    Lane.priority = 0: -1000 to 1000
+    Quota.rate = 10.0: more than 0/s, up to 1000000/s
+    Quota.burst = 1: 1 to 1000000
     Quota.key = None
     Quota.operations = ()
-    Quota.weight = 1: 0 up to 1000000
-    Quota.reserve = 0.0: 0% up to 90%
+    Quota.weight = 1: 0 to 1000000
+    Quota.reserve = 0.0: 0% to 90%
     Quota.name = None
-    Reconcile.checks = 2: 1 up to 1000
-    Reconcile.wait = 0.5: more than 0s up to 1h
-    Reconcile.fence = None: 0s up to 1d
-    Reconcile.window = None: 0s up to 1h
-    Reconcile.stamp_window = None: 0s up to 1h
-    Reconcile.processing = None: 0s up to 1h
-    Reconcile.lag = None: 0s up to 1h
-    Retry.max_attempts = 3: 1 up to 1000
+    Reconcile.early_checks = 2: 1 to 1000
+    Reconcile.wait = 0.5: more than 0s, up to 1h
+    Reconcile.fence = None: 0s to 1d
+    Reconcile.window = None: 0s to 1h
+    Reconcile.stamp_window = None: 0s to 1h
+    Reconcile.processing = None: 0s to 1h
+    Reconcile.lag = None: 0s to 1h
+    Retry.max_attempts = 3: 1 to 1000
     Retry.backoff = ...
     Retry.stop = None
     Retry.wait = None
     UnknownError.category = <Category.RETRYABLE: 'retryable'>
     UnknownError.executed = 'maybe'
-    UnknownError.max_attempts = 2: 1 up to 1000
+    UnknownError.max_attempts = 2: 1 to 1000
 """
-"""Every setting with its default and its range; a change of one is a change for somebody's policy file."""
+"""Each setting with its default and its range. A change here changes what users' policy files mean."""
 
 
 def kinds() -> list[type[Section]]:
@@ -111,8 +111,8 @@ def spec(hint: Any) -> Spec | None:
     return found or next((inner for one in get_args(hint) if (inner := spec(one)) is not None), None)
 
 
-def told(section: type[Section]) -> Iterator[str]:
-    """Say each setting of a section in a line."""
+def in_words(section: type[Section]) -> Iterator[str]:
+    """Yield a line for each setting of a section."""
     given = {one.name: one.default for one in fields(section)}  # type: ignore[arg-type]
     for name, hint in hints(section).items():
         default = "..." if given[name] is MISSING else repr(given[name])
@@ -122,7 +122,7 @@ def told(section: type[Section]) -> Iterator[str]:
 
 def test_every_setting_has_its_default_and_its_range() -> None:
     """As the table says."""
-    assert [line for section in kinds() for line in told(section)] == [
+    assert [line for section in kinds() for line in in_words(section)] == [
         line.strip() for line in SETTINGS.strip().splitlines()
     ]
 
@@ -161,13 +161,13 @@ def test_a_set_of_policies_is_frozen() -> None:
         ({"deadline": "5s", "attempt_timeout": "6s"}, "attempt_timeout: 6s is longer than the deadline of 5s"),
         (
             {"deadline": "1s", "retry": {"backoff": {"initial": 1}}},
-            "retry.backoff.initial: a first wait of 1s cannot fit",
+            "retry.backoff.initial: a first wait of 1s does not fit",
         ),
         ({"breaker": {"slow_rate": 0.5}}, "breaker.slow_rate: needs slow_after"),
     ],
 )
 def test_settings_that_contradict_each_other_are_mistakes(given: dict[str, Any], path: str) -> None:
-    """They are told with the policy's name and the path."""
+    """The mistake has the policy's name and the path."""
     with pytest.raises(PolicyError) as caught:
         Policy(name="p", **given)
     (problem,) = caught.value.problems
@@ -194,8 +194,8 @@ def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
-    """One place at least."""
+def test_reserved_slots_leave_some_for_the_others(kept: int) -> None:
+    """At least one slot."""
     lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=kept - 1)}
     if kept == 1:
         assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
@@ -203,34 +203,34 @@ def test_reserved_places_leave_some_for_the_others(kept: int) -> None:
     with pytest.raises(PolicyError) as caught:
         AdmissionSettings(max_concurrent=2, lanes=lanes)
     assert [tuple(one) for one in caught.value.problems] == [
-        ("AdmissionSettings", 0, 0, "lanes", "2 places are reserved: nothing is left of max_concurrent, 2")
+        ("AdmissionSettings", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
     ]
 
 
 def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
-    """It could never be sent; a function that tells weights is asked later."""
+    """The attempt could never be sent; a function's weights are checked later."""
     assert QuotaSettings(burst=3, weight=3).weight == 3
     assert callable(QuotaSettings(weight=len).weight)
     with pytest.raises(PolicyError) as caught:
         QuotaSettings(burst=2, weight=3)
     assert [tuple(one) for one in caught.value.problems] == [
-        ("QuotaSettings", 0, 0, "weight", "3 can never be sent: allowed is 0 up to the burst of 2")
+        ("QuotaSettings", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
     ]
 
 
 def test_a_fallback_needs_something_to_fall_back_to() -> None:
     """Any one of the three; None is a value."""
-    for given in ({"last_good": 1}, {"call": len}, {"value": None}):
+    for given in ({"stale_for": 1}, {"call": len}, {"value": None}):
         FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:
         FallbackSettings()
     assert [tuple(one) for one in caught.value.problems] == [
-        ("FallbackSettings", 0, 0, "", "expected last_good, call or value")
+        ("FallbackSettings", 0, 0, "", "expected stale_for, call or value")
     ]
     assert repr(NO_VALUE) == "NO_VALUE"
 
 
-def test_a_policy_of_its_own_takes_what_nobody_names() -> None:
-    """Every section is off, and unknown errors are tried once more at most."""
+def test_the_defaults_of_a_policy() -> None:
+    """Every section is off, and an unknown error is retried at most once."""
     policy = Policy()
-    assert (policy.retry, policy.breaker, policy.unknown.category) == (None, None, Category.RETRYABLE)
+    assert (policy.retry, policy.breaker, policy.unknown_errors.category) == (None, None, Category.RETRYABLE)

@@ -39,7 +39,7 @@ def test_without_an_open_attempt_there_is_no_doubt() -> None:
     """And there never was one."""
     one = uncertain_write()
     assert (one.open, one.ever) == (False, False)
-    fresh = uncertain_write(checks=1, wait=7)
+    fresh = uncertain_write(early_checks=1, wait=7)
     assert fresh.next_lookup(0.0) == 7.0
     fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
     assert fresh.next_lookup(0.0) == 65.0
@@ -48,7 +48,7 @@ def test_without_an_open_attempt_there_is_no_doubt() -> None:
 
 def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
     """The monotonic fence, while no answer has told the server's time."""
-    one = attempt_opened(checks=2, wait=0.5)
+    one = attempt_opened(early_checks=2, wait=0.5)
     assert one.next_lookup(100.0) == 100.5
     one.judge(NOT_FOUND, sent=100.5, now=100.6)
     assert one.next_lookup(100.6) == 101.1
@@ -60,7 +60,7 @@ def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
 
 def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
     """Stamp + W + P + L by the server's clock, put on ours by its latest answer."""
-    one = attempt_opened(checks=1, wait=0.5)
+    one = attempt_opened(early_checks=1, wait=0.5)
     one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
     assert one.next_lookup(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
     assert one.next_lookup(102.0) > 134.0
@@ -68,7 +68,7 @@ def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
 
 def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
     """And an answer makes them as frequent as before."""
-    one = attempt_opened(checks=9, wait=0.5)
+    one = attempt_opened(early_checks=9, wait=0.5)
     waits = []
     for _ in range(20):
         one.lookup_failed()
@@ -85,7 +85,7 @@ def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
 
 def test_a_new_attempt_begins_the_looks_anew() -> None:
     """Early ones first."""
-    one = attempt_opened(checks=1, wait=0.5)
+    one = attempt_opened(early_checks=1, wait=0.5)
     one.judge(NOT_FOUND, sent=100.0, now=100.0)
     one.lookup_failed()
     one.lookup_failed()
@@ -214,7 +214,7 @@ def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: 
 
 def test_an_answer_without_a_time_keeps_what_was_known() -> None:
     """The server's clock was measured once; the look comes by it."""
-    one = attempt_opened(checks=1)
+    one = attempt_opened(early_checks=1)
     one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
     one.judge(NOT_FOUND, sent=103.0, now=103.0)
     assert one.next_lookup(103.0) == pytest.approx(134.0, abs=0.2)

@@ -68,7 +68,7 @@ def test_a_breaker_that_opens_during_the_wait_ends_the_call() -> None:
 def test_with_wait_the_call_waits_for_the_breaker_once_more() -> None:
     """Inside its deadline."""
     clock = Meanwhile()
-    pipeline = waiting(clock, wait=True)
+    pipeline = waiting(clock, when_open="wait_retries")
     assert pipeline.breaker is not None
     clock.then = pipeline.breaker.open
     assert pipeline.compile(answers(TimeoutError(), "fine"), READ)() == "fine"
@@ -79,7 +79,7 @@ def test_with_wait_the_call_waits_for_the_breaker_once_more() -> None:
 def test_a_permit_that_another_call_holds(wait: bool) -> None:
     """A call that waits asks again after a moment; one that does not gives up."""
     clock = Meanwhile()
-    pipeline = waiting(clock, wait=wait)
+    pipeline = waiting(clock, when_open="wait_retries" if wait else "reject")
     breaker = pipeline.breaker
     assert breaker is not None
     permits: list[Any] = []
@@ -263,7 +263,7 @@ def test_a_last_look_that_clears_the_doubt_is_the_end() -> None:
         looks.append(clock.monotonic())
         return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
 
-    rules: dict[str, Any] = {"deadline": 10, "reconcile": {"checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
+    rules: dict[str, Any] = {"deadline": 10, "reconcile": {"early_checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
     info = OperationInfo(operation="order", reconcile=look, new_stamps=lambda: [clock.time()])
     with pytest.raises(TimeoutError) as caught:
         Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()

@@ -1,4 +1,4 @@
-"""A table of codes: what is asked of it, and what it says of itself."""
+"""A code table: its lookups, its equality and its texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def table(name: str = "api", **given: object) -> CodeRegistry:
 
 
 def test_rows_are_found_by_code_name_and_words() -> None:
-    """Leading zeros count; a name of two codes stands for the first; the first text that fits decides."""
+    """Leading zeros count; a name of two codes means the first; the first matching text applies."""
     one = table()
     assert (one.rule("1"), one.rule("01"), one.rule("001")) == (Rule("1", ("ONE", "X")), list(one)[1], None)
     assert (one.named("ONE"), one.named("X"), one.named("1")) == (one.rule("1"), one.rule("1"), None)
@@ -28,15 +28,15 @@ def test_rows_are_found_by_code_name_and_words() -> None:
     assert one.texts == (("no funds", "01"), ("funds", "1"))
 
 
-def test_a_table_says_what_it_has() -> None:
-    """How many codes, and which."""
+def test_the_content_of_a_table() -> None:
+    """Its length, its codes and its repr."""
     one = table()
     assert ("1" in one, "2" in one, len(one), [rule.code for rule in one]) == (True, False, 2, ["1", "01"])
     assert repr(one) == "<CodeRegistry api: 2 codes>"
 
 
-def test_equal_tables_say_the_same() -> None:
-    """A reload that changes no row changes no table."""
+def test_equal_tables() -> None:
+    """So that a reload without changes reports none."""
     assert table() == table()
     assert hash(table()) == hash(table())
     assert table() != table("other")
@@ -46,7 +46,7 @@ def test_equal_tables_say_the_same() -> None:
 
 
 def test_of_two_rows_with_one_code_the_later_wins() -> None:
-    """So a file may put a row in the place of a shipped one."""
+    """So a file may replace a row."""
     assert CodeRegistry("api", [Rule("1"), Rule("1", hint="backoff")]).rule("1") == Rule("1", hint="backoff")
 
 
@@ -83,8 +83,8 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_what_nobody_says(one: object, said: tuple[object, ...]) -> None:
-    """Rows, envelopes and failures are frozen, and say little by themselves."""
+def test_defaults(one: object, said: tuple[object, ...]) -> None:
+    """Rows, envelopes and failures are frozen and have these defaults."""
     assert tuple(getattr(one, name) for name in one.__dataclass_fields__) == said  # type: ignore[attr-defined]
     assert one == type(one)(*said)
     with pytest.raises(AttributeError):

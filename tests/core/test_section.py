@@ -1,4 +1,4 @@
-"""A section of a policy reads its own values by their annotations and refuses bad ones at birth."""
+"""A settings class reads its values by their annotations and rejects bad ones when it is created."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.policy.section import Section, listed, one_of
+from resilience._core.policy.section import Section
 from resilience._core.policy.units import Spec
+from resilience._core.policy.value_text import listed, one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Whole(Section):
 
 
 def test_good_values_are_read() -> None:
-    """Mappings become sections, wherever they stand; words become categories; None stays None."""
+    """Mappings become sections at any depth; words become categories; None stays None."""
     whole = Whole(
         name="m", flag=True, category="retryable", kind="b", ask=max, part={"size": 2}, perhaps={"size": 3},
         either=min, parts=[{"size": 2}, Part()], named={"one": {"size": 3}}, anything=[1],
@@ -54,15 +55,15 @@ def test_good_values_are_read() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"name": 3}, "name: expected a text, got a int"),
+        ({"name": 3}, "name: expected a string, got a int"),
         ({"flag": 1}, "flag: expected a bool, got a int"),
         ({"category": "odd"}, "category: 'odd' is not a valid Category"),
         ({"kind": "c"}, "kind: 'c' is not one of a, b, 1, true"),
         ({"kind": False}, "kind: False is not one of"),
         ({"ask": 3}, "ask: expected a function, got a int"),
         ({"part": 3}, "part: expected a Part or a mapping, got a int"),
-        ({"part": {"size": 4}}, "part.size: 4 is out of range: allowed is 1 up to 3"),
-        ({"part": {"size": 1, "sise": 1, "odd": 2}}, "part: unknown sise, odd; allowed: size"),
+        ({"part": {"size": 4}}, "part.size: 4 is out of range (1 to 3)"),
+        ({"part": {"size": 1, "sise": 1, "odd": 2}}, "part: unknown sise, odd; available: size"),
         ({"perhaps": {"size": 0}}, "perhaps.size: 0 is out of range"),
         ({"perhaps": len}, "perhaps: expected a Part or a mapping, got a builtin_function_or_method"),
         ({"either": "y"}, "either: 'y' is not one of x"),
@@ -70,11 +71,11 @@ def test_good_values_are_read() -> None:
         ({"parts": {"size": 1}}, "parts: expected a list, got a dict"),
         ({"parts": 3}, "parts: expected a list, got a int"),
         ({"named": [1]}, "named: expected a mapping, got a list"),
-        ({"named": {1: {}}}, "named: expected a text, got a int"),
+        ({"named": {1: {}}}, "named: expected a string, got a int"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) -> None:
-    """Whatever it is, it is one line that says where and what is allowed."""
+    """The message is one line with the path and the allowed values."""
     with pytest.raises(PolicyError) as caught:
         Whole(**given)
     (problem,) = caught.value.problems
@@ -82,18 +83,18 @@ def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) 
     assert (problem.line, problem.column) == (0, 0)
 
 
-def test_every_mistake_is_told_at_once() -> None:
-    """Nobody mends them one by one."""
+def test_all_mistakes_are_reported_together() -> None:
+    """So that they can be fixed in one go."""
     with pytest.raises(PolicyError) as caught:
-        Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, results="odd")  # type: ignore[arg-type]
+        Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, classify_results="odd")  # type: ignore[arg-type]
     assert [one.path for one in caught.value.problems] == [
         "deadline",
         "retry.max_attempts",
         "retry.backoff.factor",
-        "results",
+        "classify_results",
     ] or sorted(one.path for one in caught.value.problems) == [
         "deadline",
-        "results",
+        "classify_results",
         "retry.backoff.factor",
         "retry.max_attempts",
     ]

@@ -93,7 +93,7 @@ def test_the_last_look_comes_shortly_before_the_deadline(deadline: float, last: 
         looks.append(clock.monotonic())
         return NOT_FOUND
 
-    rules: dict[str, Any] = {"deadline": deadline, "reconcile": {"checks": 1, "wait": 1, "fence": 3600}}
+    rules: dict[str, Any] = {"deadline": deadline, "reconcile": {"early_checks": 1, "wait": 1, "fence": 3600}}
     info = OperationInfo(operation="order", reconcile=look)
     with pytest.raises(TimeoutError):
         Pipeline(Policy(retry=RETRY, **rules), clock=clock).compile(_late, info)()

@@ -1,4 +1,4 @@
-"""Durations, rates, ratios and counts as people write them, and what is said of those that do not fit."""
+"""Parsing of durations, rates, ratios and counts, and the messages about bad values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from resilience._core.policy.units import Calls, Kind, Spec, parse_duration, par
     ],
 )
 def test_durations(written: Any, seconds: float | None) -> None:
-    """Seconds, or None for what is no duration."""
+    """Seconds, or None for anything else."""
     assert parse_duration(written) == (None if seconds is None else pytest.approx(seconds))
 
 
@@ -59,7 +59,7 @@ def test_durations(written: Any, seconds: float | None) -> None:
     ],
 )
 def test_rates(written: Any, a_second: float | None) -> None:
-    """Events a second, or None for what is no rate."""
+    """Events per second, or None for anything else."""
     assert parse_rate(written) == (None if a_second is None else pytest.approx(a_second))
 
 
@@ -67,7 +67,7 @@ def test_rates(written: Any, a_second: float | None) -> None:
     ("written", "share"), [("20%", 0.2), (" 5 % ", 0.05), (0.2, 0.2), (1, 1.0), ("20", None), (True, None)]
 )
 def test_ratios(written: Any, share: float | None) -> None:
-    """A share of one, or None for what is none."""
+    """A share, or None for anything else."""
     assert parse_ratio(written) == (None if share is None else pytest.approx(share))
 
 
@@ -86,32 +86,32 @@ def test_ratios(written: Any, share: float | None) -> None:
     ],
 )
 def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> None:
-    """Both ends belong to the range; a whole number comes out whole."""
+    """Both ends are in the range; a count is an int."""
     assert (spec.read(written), type(spec.read(written))) == (read, type(read))
 
 
 @pytest.mark.parametrize(
     ("spec", "written", "told"),
     [
-        (Spec("count", 1, 10), 0, "0 is out of range: allowed is 1 up to 10"),
-        (Spec("count", 1, 10), 11, "11 is out of range: allowed is 1 up to 10"),
+        (Spec("count", 1, 10), 0, "0 is out of range (1 to 10)"),
+        (Spec("count", 1, 10), 11, "11 is out of range (1 to 10)"),
         (Spec("count", 1, 10), 1.5, "expected a whole number, got 1.5"),
         (Spec("count", 1, 10), "3", "expected a whole number, got '3'"),
         (Spec("factor", 1, 100), "2", "expected a number, got '2'"),
-        (Spec("ratio", 0, 1, above=True), 0, "0 is out of range: allowed is more than 0% up to 100%"),
+        (Spec("ratio", 0, 1, above=True), 0, "0 is out of range (more than 0%, up to 100%)"),
         (Spec("rate", 0, 9), "x", "expected a rate such as 10/s or 600/m, got 'x'"),
-        (Spec("rate", 0, 9), "10/s", "'10/s' is out of range: allowed is 0/s up to 9/s"),
+        (Spec("rate", 0, 9), "10/s", "'10/s' is out of range (0/s to 9/s)"),
         (Spec("ratio", 0, 1), None, "expected a ratio such as 20% or 0.2, got None"),
-        (Spec("duration", 0.25, 3600), "1ms", "'1ms' is out of range: allowed is 250ms up to 1h"),
+        (Spec("duration", 0.25, 3600), "1ms", "'1ms' is out of range (250ms to 1h)"),
         (Spec("duration", 1, 90), True, "expected a duration such as 250ms, 5s, 2m or 1h, got True"),
         (Spec("duration", 60, 86400), [], "expected a duration such as 250ms, 5s, 2m or 1h, got a list"),
-        (Spec("duration", 60, 172800), 1, "1 is out of range: allowed is 1m up to 2d"),
-        (Spec("duration", 90, 129600), 1, "1 is out of range: allowed is 90s up to 36h"),
-        (Spec("duration", 1, 3600), 0, "0 is out of range: allowed is 1s up to 1h"),
+        (Spec("duration", 60, 172800), 1, "1 is out of range (1m to 2d)"),
+        (Spec("duration", 90, 129600), 1, "1 is out of range (90s to 36h)"),
+        (Spec("duration", 1, 3600), 0, "0 is out of range (1s to 1h)"),
         (
             Spec("window", 1, 60),
             "0 calls",
-            "'0 calls' is out of range: allowed is 1s up to 1m, or 1 up to 100000 calls",
+            "'0 calls' is out of range (1s to 1m, or 1 to 100000 calls)",
         ),
         (Spec("window", 1, 60), Calls(100_001), "'100001 calls' is out of range"),
         (Spec("window", 1, 60), "999999999999 calls", "'999999999999 calls' is out of range"),
@@ -119,7 +119,7 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
     ],
 )
 def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, told: str) -> None:
-    """The message says what was given and what is allowed, as a policy file writes it."""
+    """The message has the value and the range in the syntax of a policy file."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
         spec.read(written)
     assert str(caught.value).startswith(told)
@@ -127,7 +127,7 @@ def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, 
 
 @pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 60)])
 def test_a_long_value_is_cut(length: int, shown: int) -> None:
-    """What is shown of a value has at most sixty characters, the three dots included."""
+    """A value is shown with at most 60 characters, including the dots."""
     with pytest.raises(ValueError, match="got") as caught:
         Spec("count", 1, 2).read("x" * length)
     quoted = str(caught.value).partition("got ")[2]
@@ -136,14 +136,14 @@ def test_a_long_value_is_cut(length: int, shown: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["duration", "rate", "ratio", "count", "factor", "window"])
-def test_a_number_is_said_as_it_is_written(kind: Kind) -> None:
-    """What `say` writes is read again as the same number."""
+def test_a_written_number_is_read_back(kind: Kind) -> None:
+    """`read` returns the number that `write` wrote."""
     spec = Spec(kind, 0, 1_000_000)
     for number in (0, 0.5, 1) if kind == "ratio" else (0, 1, 2, 59, 60, 61, 3600, 86400):
-        said = spec.say(number)
+        said = spec.write(number)
         assert spec.read(int(said) if kind in ("count", "factor") else said) == pytest.approx(number)
 
 
-def test_a_number_of_calls_says_itself() -> None:
+def test_a_number_of_calls_as_text() -> None:
     """As a policy file writes it."""
     assert str(Calls(3)) == "3 calls"

@@ -48,7 +48,7 @@ def policies(clock: Any = None, **policy: Any) -> Policies:
         "deadline": "60s",
         "attempt_timeout": "5s",
         "retry": {"max_attempts": 3, "backoff": {"kind": "constant", "initial": "1s", "jitter": "none"}},
-        "reconcile": {"checks": 1, "wait": "1s", "fence": "5s"},
+        "reconcile": {"early_checks": 1, "wait": "1s", "fence": "5s"},
         **policy,
     }
     return Policies.from_mapping({"policies": {"p": given}}, clock=clock)

@@ -174,7 +174,7 @@ def test_an_unknown_code_goes_by_its_status(bots: Any, api: Any) -> None:
 def test_refusals_are_ccxts_errors_too(bots: Any, api: Any) -> None:
     """Whoever catches ccxt's NetworkError goes on working; they can be pickled."""
     api.on(TICKER, "drop")
-    brittle = {"extends": "bitget", "retry": None, "breaker": {"consecutive": 1, "wait": False}}
+    brittle = {"extends": "bitget", "retry": None, "breaker": {"consecutive": 1, "when_open": "reject"}}
     bot = wrap(bots.plain(api), "brittle", policies=Policies.from_mapping({"policies": {"brittle": brittle}}))
     for _ in range(2):
         with pytest.raises(ccxt.NetworkError) as caught:

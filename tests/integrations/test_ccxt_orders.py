@@ -195,7 +195,7 @@ def test_a_reconciler_of_ones_own(bots: Any, api: Any) -> None:
 
     rule = {"key": "clientOrderId", "reconcile": of_colour(bots, reconcile)}
     policies = Policies.from_mapping(
-        {"policies": {"mine": {"extends": "ccxt", "reconcile": {"checks": 9, "wait": "1ms", "fence": "1ms"}}}}
+        {"policies": {"mine": {"extends": "ccxt", "reconcile": {"early_checks": 9, "wait": "1ms", "fence": "1ms"}}}}
     )
     bot = wrap(bots.plain(api, "binance"), "mine", operations={"create_order": rule}, policies=policies)
     order = bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})

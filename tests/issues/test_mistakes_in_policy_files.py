@@ -50,7 +50,7 @@ def test_a_policy_that_extends_itself(tmp_path: Path) -> None:
     """A circle of one is called a circle; a policy named as a built-in one extends that one."""
     path = tmp_path / "p.yaml"
     path.write_text("policies: {a: {extends: a}}\n")
-    with pytest.raises(PolicyError, match=r"policies\.a\.extends: runs in a circle: a -> a"):
+    with pytest.raises(PolicyError, match=r"policies\.a\.extends: inherits from itself: a -> a"):
         Policies.load(path)
     path.write_text("policies: {default: {extends: default, deadline: 70s}}\n")
     assert Policies.load(path).policy("default").retry is not None

@@ -22,10 +22,10 @@ def test_lists_are_lists() -> None:
     ("settings", "message"),
     [
         ({"codes": "bitget"}, "codes: expected a list, got a str"),
-        ({"codes": [1]}, "codes: expected a text, got a int"),
-        ({"name": 5}, "name: expected a text, got a int"),
+        ({"codes": [1]}, "codes: expected a string, got a int"),
+        ({"name": 5}, "name: expected a string, got a int"),
         ({"quota": [{"rate": "x"}]}, r"quota\.rate: expected a rate"),
-        ({"breaker": {"wait": "yes"}}, r"breaker\.wait: 'yes' is not one of false, true, all"),
+        ({"breaker": {"when_open": "yes"}}, r"breaker\.when_open: 'yes' is not one of reject, wait_retries, wait"),
         ({"breaker": {"key": "hots"}}, r"breaker\.key: 'hots' is not one of host, operation, account"),
     ],
 )

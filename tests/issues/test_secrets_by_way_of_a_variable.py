@@ -11,10 +11,10 @@ HELD = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("${API_SECRET}", "the variable API_SECRET is named like a secret; a secret never stands in a policy file"),
-        ("x-${BITGET_PASSPHRASE:-none}", "the variable BITGET_PASSPHRASE is named like a secret"),
-        ("${PLAIN}", "holds what looks like a secret; a secret never stands in a policy file"),
-        (f"${{UNSET:-{HELD}}}", "holds what looks like a secret"),
+        ("${API_SECRET}", "the variable API_SECRET has the name of a secret; a policy file must not contain secrets"),
+        ("x-${BITGET_PASSPHRASE:-none}", "the variable BITGET_PASSPHRASE has the name of a secret"),
+        ("${PLAIN}", "looks like a secret; a policy file must not contain secrets"),
+        (f"${{UNSET:-{HELD}}}", "the value of a variable here looks like a secret"),
     ],
 )
 def test_it_is_refused(text: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,9 +67,9 @@ def test_an_open_time_never_shrinks() -> None:
 
 
 def test_check_warns_of_a_first_wait_that_is_cut(tmp_path: Path) -> None:
-    """A first wait longer than the longest one is never waited: `check` says so."""
+    """`check` warns if the first delay is longer than the maximum, so that it never applies."""
     path = tmp_path / "p.yaml"
     path.write_text("version: 1\npolicies: {a: {retry: {backoff: {initial: 10s}}}}\n")
     assert [one.message for one in lint(path)] == [
-        "warning: retry.backoff.initial of 10s is cut to max: every wait is 5s"
+        "warning: retry.backoff.initial of 10s is above max: every wait is 5s"
     ]

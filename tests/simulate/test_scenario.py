@@ -32,7 +32,7 @@ def test_the_kinds_that_are_shipped() -> None:
 MISTAKES = {
     "clints: 5": (1, 1, "clints", "did you mean clients?"),
     "rate: -3/s": (1, 7, "rate", "expected a rate"),
-    "clients: 0": (1, 10, "clients", "allowed is 1 up to 10000"),
+    "clients: 0": (1, 10, "clients", "0 is out of range (1 to 10000)"),
     "overload: sheds": (1, 11, "overload", "is not one of shed, queue"),
     "version: 2": (1, 10, "version", "allowed is 1"),
     "errors: {registry: bitgte, codes: {'1': 5%}}": (1, 20, "errors.registry", "did you mean 'bitget'?"),
@@ -52,7 +52,7 @@ MISTAKES = {
     "surges: [{start: 2s, end: 1s}]": (1, 27, "surges[0].end", "later than its start"),
     "lasts: 5s\ntroubles: [{start: 6s, end: 8s}]": (1, 8, "lasts", "begins later, at 6s"),
     "clients: 10000\nrate: 10000/s": (1, 10, "clients", "requests in all"),
-    "title: [a]": (1, 8, "title", "expected a text"),
+    "title: [a]": (1, 8, "title", "expected a string"),
 }
 
 

@@ -33,7 +33,7 @@ def test_a_value_stands_in_when_the_call_fails_for_good(driver: Any) -> None:
 
 def test_the_last_good_answer_stands_in_while_it_is_young(driver: Any) -> None:
     """It is the one for the same arguments; when it is too old the error is the caller's."""
-    call, clock = covered(driver, ["btc", "eth", *[TimeoutError()] * 4], last_good="30s")
+    call, clock = covered(driver, ["btc", "eth", *[TimeoutError()] * 4], stale_for="30s")
     assert [driver.call(call, "BTC"), driver.call(call, "ETH")] == ["btc", "eth"]
     assert driver.call(call, "BTC") == "btc"
     clock.advance(31)
@@ -90,7 +90,7 @@ def test_a_fallback_is_told(driver: Any) -> None:
 
 def test_an_empty_fallback_is_a_mistake_with_its_place() -> None:
     """It would cover nothing."""
-    with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected last_good, call or value"):
+    with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected stale_for, call or value"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"fallback": {"on": ["fatal"]}}}})
     with pytest.raises(PolicyError, match="is not one of retryable"):
         Policy(fallback={"value": 1, "on": ("sometimes",)})
@@ -324,9 +324,9 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_first_attempt_waits_for_the_breaker_before_it_pays_the_quota(driver: Any) -> None:
-    """With `wait: all` and a quota the call waits until the breaker admits, holding nothing, and then goes."""
+    """With `when_open: wait` and a quota the call waits until the breaker admits, holding nothing, and then goes."""
     clock = FakeClock()
-    policy = Policy(deadline="10s", breaker={"wait": "all", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
+    policy = Policy(deadline="10s", breaker={"when_open": "wait", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
     pipeline = Pipeline(policy, clock=clock)
     assert pipeline.breaker is not None
     pipeline.breaker.open()

@@ -173,7 +173,7 @@ def test_an_open_breaker_refuses(driver: Any) -> None:
 
 def test_a_retry_may_wait_for_the_breaker(driver: Any) -> None:
     """A policy may say that retries wait for the breaker inside the deadline."""
-    bench = Bench(**RETRY, deadline="60s", breaker={"consecutive": 1, "open_for": "5s", "wait": True})
+    bench = Bench(**RETRY, deadline="60s", breaker={"consecutive": 1, "open_for": "5s", "when_open": "wait_retries"})
     assert bench.call(driver, [ConnectionRefusedError(), "fine"])[0] == "fine"
     assert bench.clock.sleeps == [5.0]
 

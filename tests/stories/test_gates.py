@@ -341,9 +341,9 @@ def test_describe_shows_quota_and_slots(driver: Any) -> None:
 
 
 def test_an_urgent_call_that_waits_for_the_breaker_has_a_trial_of_its_own(driver: Any) -> None:
-    """Somebody else's trial is out: a cancel under `wait: all` does not stand behind it."""
+    """Somebody else's trial is out: a cancel under `when_open: wait` does not stand behind it."""
     clock = FakeClock()
-    pipeline = Pipeline(Policy(breaker={"wait": "all", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
+    pipeline = Pipeline(Policy(breaker={"when_open": "wait", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
     breaker = pipeline.breaker
     assert breaker is not None
     breaker.open()

@@ -30,7 +30,7 @@ def test_a_mistake_has_its_place(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
     assert [str(one).partition("bot.yaml:")[2] for one in caught.value.problems] == [
-        "3:20: policies.s.stream.ping: '0s' is out of range: allowed is more than 0s up to 1h",
+        "3:20: policies.s.stream.ping: '0s' is out of range (more than 0s, up to 1h)",
         "3:54: policies.s.stream.overflow: 'never' is not one of block, drop_oldest, latest",
     ]
 

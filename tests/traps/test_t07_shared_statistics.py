@@ -13,6 +13,7 @@ from resilience import Pipeline, Policy
 from resilience.testing import FakeClock
 
 
+@pytest.mark.newest_versions
 def test_naive(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that begins clears what a call that is about to sleep adds to: that one dies inside the retry engine."""
     cleared, go_on = threading.Event(), threading.Event()

@@ -50,6 +50,6 @@ def test_ours_raises(driver: Any) -> None:
 
 def test_results_may_be_ignored(driver: Any) -> None:
     """A policy may say that returned values are no errors; a table without an envelope never says so."""
-    policies = Policies.from_mapping({"policies": {"p": {"extends": "bitget", "results": "ignore"}}})
+    policies = Policies.from_mapping({"policies": {"p": {"extends": "bitget", "classify_results": False}}})
     for policy in ("p", "default"):
         assert driver.call(policies.resilient(policy)(driver.transport([FUNDS]))) == FUNDS

@@ -139,7 +139,7 @@ class Plan:
     @property
     def wait_for_breaker(self) -> bool:
         """Tell whether a first attempt waits for the breaker."""
-        return self.policy.breaker is not None and self.policy.breaker.wait == "all"
+        return self.policy.breaker is not None and self.policy.breaker.when_open == "wait"
 
     def fits_deadline(self, at: float, deadline: float) -> bool:
         """Tell whether an attempt may begin at this instant: a write that may be in doubt needs all of its time."""
@@ -194,7 +194,7 @@ class Plan:
     def _inspector(self) -> Callable[[Any], Any]:
         """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""
         info, classifier = self.info, self._classifier
-        is_error_response, judged = info.is_error_response, info.classify_results and self.policy.results != "ignore"
+        is_error_response, judged = info.is_error_response, info.classify_results and self.policy.classify_results
 
         def inspect_result(result: Any) -> Any:
             if result.__class__ is CoroutineType:

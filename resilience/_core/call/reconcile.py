@@ -159,7 +159,7 @@ class UncertainWrite:
         wait = self._rules.wait
         if self._misses:
             return now + min(wait * 2.0 ** min(self._misses - 1, 16), 5.0)
-        if self._lookups < self._rules.checks:
+        if self._lookups < self._rules.early_checks:
             return now + wait
         return max(self._fence_at(), now + _TICK)
 

@@ -240,12 +240,12 @@ class Recovery:
         return self._wait(at - now, Action.SEND)
 
     def _capped(self) -> bool:
-        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown.max_attempts
+        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown_errors.max_attempts
 
     @property
     def _waits_for_breaker(self) -> bool:
         rules = self.plan.policy.breaker
-        return rules is not None and rules.wait is not False
+        return rules is not None and rules.when_open != "reject"
 
     def _breaker_at(self, at: float, now: float) -> tuple[Exception | None, float]:
         """Return (refusal, instant): no wait is begun towards a breaker that will still refuse."""

@@ -73,7 +73,7 @@ def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
     hedge, fallback = policy.hedge, policy.fallback
     return {
         "reconcile": {
-            "checks": rules.checks,
+            "early_checks": rules.early_checks,
             "wait": rules.wait,
             "window": fence.window,
             "processing": fence.processing,
@@ -87,17 +87,17 @@ def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
         if fallback is None
         else {
             "on": list(fallback.on),
-            "last_good": fallback.last_good,
+            "stale_for": fallback.stale_for,
             "call": fallback.call is not None,
             "value": fallback.value is not NO_VALUE,
         },
         "stages": [_stage(one) for one in policy.stages],
-        "unknown": {
-            "category": str(policy.unknown.category),
-            "executed": policy.unknown.executed,
-            "max_attempts": policy.unknown.max_attempts,
+        "unknown_errors": {
+            "category": str(policy.unknown_errors.category),
+            "executed": policy.unknown_errors.executed,
+            "max_attempts": policy.unknown_errors.max_attempts,
         },
-        "results": policy.results,
+        "classify_results": policy.classify_results,
     }
 
 

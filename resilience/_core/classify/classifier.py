@@ -15,7 +15,7 @@ from typing import Any
 
 from ...errors import ApiError, RejectedError
 from ..base.fork_safety import new_lock
-from ..policy.codes import Category, CodeRegistry, ItemList, Rule
+from ..policy.codes import Category, CodeTable, ItemList, Rule
 from ..policy.sections import UnknownErrorSettings
 from .evidence import Evidence, around, causes_of, code_of, failed_items, gather_evidence, get, json_body
 from .failure import Failure
@@ -58,10 +58,10 @@ class Classifier:
 
     def __init__(
         self,
-        registries: Sequence[CodeRegistry],
+        registries: Sequence[CodeTable],
         *,
-        base: CodeRegistry | None = None,
-        lookup: Callable[[str], CodeRegistry | None] | None = None,
+        base: CodeTable | None = None,
+        lookup: Callable[[str], CodeTable | None] | None = None,
         unknown: UnknownErrorSettings | None = None,
     ) -> None:
         """Build the classifier.
@@ -73,7 +73,7 @@ class Classifier:
             unknown: what to make of an error that nothing explains.
         """
         self._listed = tuple(registries)
-        self._base = base or next((one for one in registries if one.name == "http"), CodeRegistry("http", ()))
+        self._base = base or next((one for one in registries if one.name == "http"), CodeTable("http", ()))
         self._lookup = lookup or (lambda _name: None)
         self._unknown = unknown or UnknownErrorSettings()
         self._lock = new_lock()
@@ -206,7 +206,7 @@ class Classifier:
                 return tuple(self._item(one, failed[0], table) for one in failed[1][:_MOST_ITEMS])
         return ()
 
-    def _item(self, item: Mapping[Any, Any], listed: ItemList, table: CodeRegistry) -> Failure:
+    def _item(self, item: Mapping[Any, Any], listed: ItemList, table: CodeTable) -> Failure:
         code = code_of(item.get(listed.code))
         rule = table.rule(code) if code is not None else None
         told = Evidence(code, item)
@@ -214,7 +214,7 @@ class Classifier:
         failure = self._made(rule, table, told, code or "") if rule is not None and known else self._guess(told, code)
         return replace(failure, key=code_of(item.get(listed.key)))
 
-    def _tables(self, node: object, evidence: Evidence, registry: str | None) -> Iterable[CodeRegistry]:
+    def _tables(self, node: object, evidence: Evidence, registry: str | None) -> Iterable[CodeTable]:
         """Return the tables for one error: its own source's first; another exchange's never."""
         own = get(node, "resilience_registry") or registry
         if _root(type(node)) == "ccxt":
@@ -226,7 +226,7 @@ class Classifier:
         table = self._named(own) if isinstance(own, str) else None
         return self._listed if table is None else (table, *self._listed)
 
-    def _named(self, name: str) -> CodeRegistry | None:
+    def _named(self, name: str) -> CodeTable | None:
         for table in self._listed:
             if table.name == name:
                 return table
@@ -239,7 +239,7 @@ class Classifier:
             found = self._by_status(evidence, code)
             if found is not None:
                 return found
-        vague: tuple[Rule, CodeRegistry, Evidence] | None = None
+        vague: tuple[Rule, CodeTable, Evidence] | None = None
         for node, evidence in zip(nodes, told, strict=True):
             named = self._by_class(node)
             if named is None or (node is not nodes[0] and named[0].code == _BUG):
@@ -262,7 +262,7 @@ class Classifier:
             rule = Rule(str(status), (), category, executed)  # type: ignore[arg-type]
         return self._made(rule, self._base, evidence, code or rule.code, known=code is None)
 
-    def _by_class(self, node: object) -> tuple[Rule, CodeRegistry] | None:
+    def _by_class(self, node: object) -> tuple[Rule, CodeTable] | None:
         told = get(node, "resilience_code")
         if isinstance(told, str) and (rule := self._base.rule(told)) is not None:
             return rule, self._base
@@ -281,7 +281,7 @@ class Classifier:
         rule = self._base.rule(code)
         return otherwise if rule is None else self._made(rule, self._base, Evidence(), code)
 
-    def _made(self, rule: Rule, table: CodeRegistry, evidence: Evidence, code: str, *, known: bool = True) -> Failure:
+    def _made(self, rule: Rule, table: CodeTable, evidence: Evidence, code: str, *, known: bool = True) -> Failure:
         executed = rule.executed
         enveloped = evidence.body is not None and evidence.code is not None
         if rule.code == "503" and table is self._base and (enveloped or _asked_to_wait(evidence)):
@@ -347,7 +347,7 @@ def _message(evidence: Evidence) -> str:
     return evidence.text
 
 
-def _server_time(table: CodeRegistry, evidence: Evidence) -> float | None:
+def _server_time(table: CodeTable, evidence: Evidence) -> float | None:
     """Return the server's time in the answer, Unix seconds, where the table's envelope has one (in milliseconds)."""
     if table.envelope is None or not table.envelope.time or evidence.body is None:
         return None

@@ -1,1 +1,1 @@
-"""What policy files and code tables say, as frozen data."""
+"""Policies and code tables as frozen data."""

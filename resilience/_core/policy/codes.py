@@ -1,7 +1,7 @@
-"""What an API's codes mean: a table, and nothing but a table.
+"""Holds the meaning of an API's error codes as an immutable table, built from rows that the caller has read.
 
-Keys are strings with their leading zeros ("00001" and "1" are different rows). A registry is
-handed its rows; it reads no file. Shared freely between threads: nothing changes after birth.
+Codes are strings with their leading zeros: "00001" and "1" are different rows. A table never changes after it
+is built, so threads share it without a lock.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Category", "CodeRegistry", "Envelope", "Executed", "ItemList", "Rule"]
+__all__ = ["Category", "CodeTable", "Envelope", "Executed", "ItemList", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
-"""Whether a request may have taken effect: refused before it did, in doubt, or a read or a success."""
+"""Whether a request may have taken effect: it did not, it may have, or it does not matter (a read or a success)."""
 
 
 class Category(StrEnum):
@@ -30,18 +30,18 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one code means.
+    """The meaning of one code.
 
     Attributes:
         code: the API's code as a string, leading zeros kept.
-        names: constants or exception classes that stand for the code; one code may have several.
+        names: constants or exception classes with this meaning; a code may have several.
         category: what helps, or None for a code that means success.
         executed: whether the request may have taken effect.
-        hint: one word on how to try again, for example `backoff`, `query_first`, `resync_clock`.
-        remedy: one sentence that a human can act on.
-        legacy: the code stands only in old tables of the API.
-        duplicate: the code says that the idempotency key is taken.
-        action: what a stream does on the code; empty outside sockets.
+        hint: one word about how to try again, such as `backoff`, `query_first`, `resync_clock`.
+        remedy: one sentence that tells a human what to do.
+        legacy: the code appears only in old tables of the API.
+        duplicate: the code means that the idempotency key was used before.
+        action: what a stream does after this code; empty for codes of requests.
     """
 
     code: str
@@ -57,9 +57,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ItemList:
-    """Where a successful answer lists the items of a batch that failed, and what each says under which key.
+    """The list of failed items in a successful answer to a batch, and the keys of an item.
 
-    A mixed list holds those that went well too: there an item has failed when it tells a code that is no success.
+    Attributes:
+        at: the keys that lead to the list.
+        code: the key of an item's code.
+        message: the key of an item's message.
+        key: the key of an item's idempotency key.
+        mixed: the list has successful items too; an item failed when its code is not a success.
     """
 
     at: tuple[str, ...]
@@ -71,7 +76,7 @@ class ItemList:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Where an API's answer keeps its code, its words, its server time (Unix milliseconds) and its failed items."""
+    """The keys of an API's answer: its code, message, server time (Unix milliseconds) and failed items."""
 
     code: str
     message: str = ""
@@ -80,8 +85,8 @@ class Envelope:
     failures: tuple[ItemList, ...] = ()
 
 
-class CodeRegistry:
-    """The codes of one API by name: code → `Rule`, class name → `Rule`, message text → `Rule`."""
+class CodeTable:
+    """The codes of one API. A rule is found by its code, by a name, or by a part of a message."""
 
     __slots__ = ("_named", "_rules", "_texts", "envelope", "name", "sources")
 
@@ -98,31 +103,32 @@ class CodeRegistry:
 
         Args:
             name: the registry's name, such as `bitget`.
-            rules: its rows; of two rows with one code the later wins.
-            envelope: how answers of this API say that they are errors; None looks at no body.
-            texts: (substring of a message, code) pairs, asked in this order.
-            sources: top-level packages whose exceptions speak these codes.
+            rules: its rows; of two rows with the same code the later one wins.
+            envelope: how answers of this API report an error; with None no body is read.
+            texts: (substring of a message, code) pairs, tried in this order.
+            sources: top-level packages whose exceptions carry these codes.
         """
         self.name = name
         self.envelope = envelope
         self.sources = frozenset(sources)
+        # A dict keeps the position of a code that comes twice, so a replaced row keeps its place in listings.
         self._rules = {rule.code: rule for rule in rules}
         self._named: dict[str, Rule] = {}
         for rule in self._rules.values():
             for alias in rule.names:
-                self._named.setdefault(alias, rule)
+                self._named.setdefault(alias, rule)  # of two codes with one name the first row wins
         self._texts = tuple((text, self._rules[code]) for text, code in texts)
 
     def rule(self, code: str) -> Rule | None:
-        """Return what `code` means, or None for a code that stands in no row."""
+        """Return the rule of `code`, or None if no row has it."""
         return self._rules.get(code)
 
     def named(self, name: str) -> Rule | None:
-        """Return the rule that a constant or an exception class (`package.Class`) stands for."""
+        """Return the rule of a constant or of an exception class (`package.Class`), or None."""
         return self._named.get(name)
 
     def by_text(self, message: str) -> Rule | None:
-        """Return the first rule whose text stands in `message`."""
+        """Return the first rule whose text is part of `message`, or None."""
         for text, rule in self._texts:
             if text in message:
                 return rule
@@ -130,11 +136,11 @@ class CodeRegistry:
 
     @property
     def texts(self) -> tuple[tuple[str, str], ...]:
-        """The (substring of a message, code) pairs, in the order in which they are asked."""
+        """The (substring of a message, code) pairs, in the order in which they are tried."""
         return tuple((text, rule.code) for text, rule in self._texts)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, CodeRegistry):
+        if not isinstance(other, CodeTable):
             return NotImplemented
         parts = (self.name, self.envelope, self.sources, self._texts, self._rules)
         return parts == (other.name, other.envelope, other.sources, other._texts, other._rules)

@@ -1,29 +1,40 @@
-"""What every section of a policy can do: read its own values by their annotations, and refuse bad ones at birth."""
+"""Validates the settings classes: each value is read by its field's annotation when an object is created."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from functools import wraps
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...errors import PolicyError, Problem
 from .codes import Category
-from .units import Spec, shown
+from .old_spellings import OldSpelling, warn
+from .units import Spec
+from .value_text import one_of
 
-__all__ = ["Section", "about", "hints", "listed", "one_of", "section_name"]
+__all__ = ["Section", "about", "hints", "renamed", "section_name"]
 
 A = TypeVar("A")
+S = TypeVar("S", bound="Section")
 
 
 class Section:
-    """Settings that read their own values and refuse bad ones, naming the path and the allowed range."""
+    """Base of the settings classes. Values are read by the annotations of their fields.
+
+    Raises:
+        PolicyError: values are wrong; it lists every mistake with its path and the allowed range.
+    """
 
     __slots__ = ()
+    OLD_SPELLINGS: ClassVar[Mapping[str, OldSpelling]] = {}
+    """The renamed settings by their old names; set by `renamed`."""
 
     def __post_init__(self) -> None:
         problems = []
         for name, hint in hints(type(self)).items():
             try:
+                # The classes are frozen, so assignment raises; dataclasses use the same call in __init__.
                 object.__setattr__(self, name, _read(hint, getattr(self, name)))
             except PolicyError as error:
                 problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
@@ -33,31 +44,73 @@ class Section:
             raise PolicyError.of(problems)
 
 
+def renamed(*spellings: OldSpelling) -> Callable[[type[S]], type[S]]:
+    """Let a settings class take old names as keyword arguments, each with a `DeprecationWarning`."""
+    table = {spelling.old: spelling for spelling in spellings}
+
+    def decorate(section: type[S]) -> type[S]:
+        init = section.__init__
+
+        @wraps(init)
+        def read_old_names(self: Any, /, *args: Any, **settings: Any) -> None:
+            init(self, *args, **(settings if table.keys().isdisjoint(settings) else _renewed(section, settings)))
+
+        section.__init__ = read_old_names  # type: ignore[method-assign,assignment]
+        section.OLD_SPELLINGS = table
+        return section
+
+    return decorate
+
+
+def _renewed(section: type[Section], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings under their new names."""
+    table = section.OLD_SPELLINGS
+    renewed = {name: value for name, value in settings.items() if name not in table}
+    problems = []
+    for name, value in settings.items():
+        if name not in table:
+            continue
+        try:
+            if table[name].new in settings:
+                raise ValueError(table[name].conflict())
+            renewed[table[name].new] = table[name].translate(value)
+            warn(f"{section_name(section)}: {table[name].deprecation(value)}")
+        except ValueError as error:
+            problems.append(Problem(section_name(section), 0, 0, name, str(error)))
+    if problems:
+        raise PolicyError.of(problems)
+    return renewed
+
+
 def section_name(section: type) -> str:
     """Return the name of a settings class as messages and the JSON schema show it: `BreakerSettings` is `Breaker`."""
     return section.__name__.removesuffix("Settings")
 
 
 def hints(section: type) -> dict[str, Any]:
-    """Return a section's fields with their annotations, resolved once."""
-    found = _HINTS.get(section)
-    if found is None:
+    """Return the annotations of a settings class by field; resolved once per class."""
+    by_name = _HINTS.get(section)
+    if by_name is None:
         resolved = get_type_hints(section, include_extras=True)
-        found = _HINTS[section] = {f.name: resolved[f.name] for f in fields(section)}
-    return found
+        by_name = _HINTS[section] = {field.name: resolved[field.name] for field in fields(section)}
+    return by_name
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
 def about(hint: Any, kind: type[A]) -> A | None:
-    """Return what an annotation says of its setting by an object of this kind, such as a `Spec`."""
+    """Return the object of this kind in an annotation's metadata, such as its `Spec`, or None."""
     metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
-    return next((one for one in metadata if isinstance(one, kind)), None)
+    return next((item for item in metadata if isinstance(item, kind)), None)
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """Read one value by its annotation; sections may be given as mappings."""
+    """Read one value by its annotation; a mapping is read as a section.
+
+    Raises:
+        ValueError: the value is wrong; a section raises its own `PolicyError`.
+    """
     if get_origin(hint) is Annotated:
         spec = about(hint, Spec)
         return spec.read(value) if spec is not None else _read(get_args(hint)[0], value)
@@ -69,43 +122,33 @@ def _read(hint: Any, value: Any) -> Any:
             raise ValueError(f"expected a function, got a {type(value).__name__}")
         return value
     if type(None) in options:
-        inner = [o for o in options if o is not type(None)]
+        inner = [option for option in options if option is not type(None)]
+        # A second option is always a function type, such as the key of a breaker; it comes from Python only.
         by_function = len(inner) > 1 and callable(value)
         return value if value is None or by_function else _read(inner[0], value)
     if get_origin(hint) is Mapping:
         if not isinstance(value, Mapping):
             raise ValueError(f"expected a mapping, got a {type(value).__name__}")
-        return {_read(options[0], name): _read(options[1], one) for name, one in value.items()}
+        return {_read(options[0], name): _read(options[1], item) for name, item in value.items()}
     if get_origin(hint) is tuple:
         if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
             raise ValueError(f"expected a list, got a {type(value).__name__}")
-        return tuple(_read(options[0], one) for one in value)
-    if isinstance(hint, type) and issubclass(hint, Section) and isinstance(value, Mapping):
-        unknown = [str(key) for key in value if key not in hints(hint)]
-        if unknown:
-            raise ValueError(f"unknown {', '.join(unknown)}; allowed: {', '.join(hints(hint))}")
-        return hint(**value)
-    if isinstance(hint, type) and issubclass(hint, Section) and not isinstance(value, hint):
-        raise ValueError(f"expected a {hint.__name__} or a mapping, got a {type(value).__name__}")
+        return tuple(_read(options[0], item) for item in value)
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return _read_section(hint, value)
     if hint is Category:
         return Category(value)
     if hint in (str, bool) and not isinstance(value, hint):
-        raise ValueError(f"expected a {'text' if hint is str else 'bool'}, got a {type(value).__name__}")
+        raise ValueError(f"expected a {'string' if hint is str else 'bool'}, got a {type(value).__name__}")
     return value
 
 
-def one_of(options: tuple[Any, ...], value: Any, said: str = "") -> Any:
-    """Return the option that a value is; 1 is not True. `said` stands for it where it must not be shown.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    for option in options:
-        if value == option and isinstance(value, bool) == isinstance(option, bool):
-            return option
-    raise ValueError(f"{said or shown(value)} is not one of {listed(options)}")
-
-
-def listed(options: Iterable[Any]) -> str:
-    """Name the options as a policy file writes them."""
-    return ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in options)
+def _read_section(kind: type[Section], value: Any) -> Section:
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected a {kind.__name__} or a mapping, got a {type(value).__name__}")
+    unknown = [str(key) for key in value if key not in hints(kind) and key not in kind.OLD_SPELLINGS]
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(hints(kind))}")
+    return kind(**value)

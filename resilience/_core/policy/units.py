@@ -1,7 +1,7 @@
-"""Durations, rates and ratios as people write them, and the range that each setting allows.
+"""Parses durations, rates, ratios and counts, and describes the range that each setting allows.
 
-One `Spec` in a field's annotation serves the dataclass (which checks itself at birth), the policy
-loader and the JSON schema; a setting that is no number says what it is by an `About`.
+The `Spec` in a field's annotation is read by the settings class, the policy loader and the JSON schema. A setting
+that is not a number has an `About` instead.
 """
 
 from __future__ import annotations
@@ -11,23 +11,35 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["MOST_CALLS", "About", "Calls", "Kind", "Spec", "parse_duration", "parse_rate", "parse_ratio", "shown"]
+from .value_text import shown
+
+__all__ = [
+    "MAX_WINDOW_CALLS",
+    "About",
+    "Calls",
+    "Kind",
+    "Spec",
+    "parse_duration",
+    "parse_rate",
+    "parse_ratio",
+]
 
 Kind = Literal["duration", "rate", "ratio", "count", "factor", "window"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+# The number of digits is bounded so that no text of a file becomes an integer that takes long to convert.
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION = re.compile(_NUMBER + r"\s*(ms|s|m|h|d)")
 _RATE = re.compile(_NUMBER + r"\s*/\s*([0-9]{0,6})(ms|s|m|h|d)")
 _RATIO = re.compile(_NUMBER + r"\s*%")
 _CALLS = re.compile(r"([0-9]{1,12})\s*calls?")
-MOST_CALLS = 100_000
-"""The longest window of calls."""
+MAX_WINDOW_CALLS = 100_000
+"""The largest window that counts calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """A number of calls, where a span of time could stand as well: `100 calls`."""
+    """A window given as a number of calls: `100 calls`."""
 
     count: int
 
@@ -36,39 +48,40 @@ class Calls:
 
 
 def _number(value: Any) -> float | None:
+    # bool is a subclass of int: without this check `deadline: true` would be one second.
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
         number = float(value)
-    except OverflowError:
+    except OverflowError:  # an int above the range of float
         return None
     return number if math.isfinite(number) else None
 
 
 def parse_duration(value: Any) -> float | None:
-    """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d` or a number of seconds; None if it is none of them."""
+    """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d` or a number of seconds; None for anything else."""
     if isinstance(value, str):
-        found = _DURATION.fullmatch(value.strip())
-        return float(found[1]) * _SECONDS[found[2]] if found else None
+        match = _DURATION.fullmatch(value.strip())
+        return float(match[1]) * _SECONDS[match[2]] if match else None
     return _number(value)
 
 
 def parse_rate(value: Any) -> float | None:
-    """Return events a second for `10/s`, `600/m`, `1200/10s` or a number a second; None if it is none of them."""
+    """Return events per second for `10/s`, `600/m`, `1200/10s` or a number per second; None for anything else."""
     if isinstance(value, str):
-        found = _RATE.fullmatch(value.strip())
-        if not found:
+        match = _RATE.fullmatch(value.strip())
+        if not match:
             return None
-        span = float(found[2] or 1) * _SECONDS[found[3]]
-        return float(found[1]) / span if span else None
+        span = float(match[2] or 1) * _SECONDS[match[3]]
+        return float(match[1]) / span if span else None
     return _number(value)
 
 
 def parse_ratio(value: Any) -> float | None:
-    """Return a share for `20%` or `0.2`; None if it is neither."""
+    """Return a share for `20%` or `0.2`; None for anything else."""
     if isinstance(value, str):
-        found = _RATIO.fullmatch(value.strip())
-        return float(found[1]) / 100 if found else None
+        match = _RATIO.fullmatch(value.strip())
+        return float(match[1]) / 100 if match else None
     return _number(value)
 
 
@@ -78,9 +91,9 @@ def _parse_count(value: Any) -> int | None:
 
 
 def _parse_window(value: Any) -> float | Calls | None:
-    found = _CALLS.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found or isinstance(value, Calls):
-        return Calls(int(found[1])) if found else value
+    match = _CALLS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match or isinstance(value, Calls):
+        return Calls(int(match[1])) if match else value
     return parse_duration(value)
 
 
@@ -107,7 +120,7 @@ _UNITS = {"duration": "seconds", "rate": "per second", "ratio": "share", "window
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a setting means that is no number, and an example as a policy file writes it."""
+    """The meaning of a setting that is not a number, and an example in the syntax of a policy file."""
 
     help: str
     example: str
@@ -115,7 +128,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a setting is and the range it allows, in the unit of its kind (seconds, per second, share)."""
+    """The kind and the allowed range of a numeric setting, in the unit of its kind (seconds, per second, share)."""
 
     kind: Kind
     low: float
@@ -125,54 +138,51 @@ class Spec:
     above: bool = False
     """True when `low` itself is not allowed."""
 
-    def read(self, value: Any, said: str = "") -> float | int | Calls:
-        """Return the value in the kind's unit; `said` stands for it in messages where it must not be shown.
+    def read(self, value: Any, mask: str = "") -> float | int | Calls:
+        """Return the value in the kind's unit; `mask` is shown in messages in place of a value that must be hidden.
 
         Raises:
-            ValueError: it is not of the kind or out of range; the message says what is allowed.
+            ValueError: it is not of this kind or out of range; the message has the allowed range.
         """
         number: float | int | Calls | None = _PARSE[self.kind](value)
         if number is None:
-            raise ValueError(f"expected {self.expected}, got {said or shown(value)}")
+            raise ValueError(f"expected {self.expected}, got {mask or shown(value)}")
         if isinstance(number, Calls):
-            if 1 <= number.count <= MOST_CALLS:
+            if 1 <= number.count <= MAX_WINDOW_CALLS:
                 return number
         elif (self.low < number if self.above else self.low <= number) and number <= self.high:
             return number
-        told = str(value) if isinstance(value, Calls) else value
-        raise ValueError(f"{said or shown(told)} is out of range: allowed is {self.allowed()}")
+        text = mask or shown(str(value) if isinstance(value, Calls) else value)
+        raise ValueError(f"{text} is out of range ({self.allowed()})")
 
     @property
     def expected(self) -> str:
-        """Say how a value of this kind is written."""
+        """The syntax of a value of this kind, with examples."""
         return _EXPECTED[self.kind]
 
     @property
     def unit(self) -> str:
-        """Name what a number without a unit counts; empty for counts and factors."""
+        """The unit of a bare number; empty for counts and factors."""
         return _UNITS.get(self.kind, "")
 
     def allowed(self) -> str:
-        """Say the range in words, such as `more than 0s up to 1h`."""
-        low = f"more than {self.say(self.low)}" if self.above else f"{self.say(self.low)}"
-        calls = f", or 1 up to {MOST_CALLS} calls" if self.kind == "window" else ""
-        return f"{low} up to {self.say(self.high)}{calls}"
+        """Return the range in words, such as `1 to 1000` or `more than 0s, up to 1h`."""
+        low, high = self.write(self.low), self.write(self.high)
+        calls = f", or 1 to {MAX_WINDOW_CALLS} calls" if self.kind == "window" else ""
+        return (f"more than {low}, up to {high}" if self.above else f"{low} to {high}") + calls
 
-    def say(self, number: float) -> str:
-        """Write a number of this kind the way a policy file does."""
+    def write(self, number: float) -> str:
+        """Return a number of this kind in the syntax of a policy file."""
         if self.kind in ("duration", "window"):
             for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
                 if number >= size and number % size == 0:
                     return f"{number / size:.12g}{unit}"
             return f"{number * 1000:.12g}ms" if 0 < number < 1 else f"{number:.12g}s"
         if self.kind == "rate":
+            # The first unit in which the rate is a whole number: 1/m instead of 0.0166666666667/s.
             spans = (("s", 1), ("m", 60), ("h", 3600))
-            unit, size = next((one for one in spans if abs(number * one[1] - round(number * one[1])) < 1e-9), spans[0])
+            unit, size = next(
+                (span for span in spans if abs(number * span[1] - round(number * span[1])) < 1e-9), spans[0]
+            )
             return f"{number * size:.12g}/{unit}"
         return f"{number * 100:.12g}%" if self.kind == "ratio" else f"{number:.12g}"
-
-
-def shown(value: Any) -> str:
-    """Show a value in a message, shortened."""
-    text = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
-    return text if len(text) <= 60 else text[:57] + "..."

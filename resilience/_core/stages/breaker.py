@@ -278,7 +278,7 @@ class Breaker:
             }  # fmt: skip
         window = str(rules.window) if isinstance(rules.window, Calls) else rules.window
         names = ("mode", "failure_rate", "slow_rate", "slow_after", "min_calls", "consecutive", "open_for", "growth",
-                 "open_max", "wait")  # fmt: skip
+                 "open_max", "when_open")  # fmt: skip
         half_open = {"permits": rules.half_open.permits, "successes": rules.half_open.successes}
         return {**told, **{name: getattr(rules, name) for name in names}, "window": window, "half_open": half_open}
 

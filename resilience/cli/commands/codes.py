@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..terminal import show_json, show_table
 
 if TYPE_CHECKING:
-    from ..._core.policy.codes import CodeRegistry, Rule
+    from ..._core.policy.codes import CodeTable, Rule
 
 __all__ = ["load_registry", "register", "row", "run"]
 
@@ -55,7 +55,7 @@ def row(rule: Rule) -> dict[str, Any]:
     }
 
 
-def load_registry(name: str) -> CodeRegistry:
+def load_registry(name: str) -> CodeTable:
     """Return a built-in registry, or the one that a file describes.
 
     Raises:

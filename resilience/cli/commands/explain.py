@@ -19,7 +19,7 @@ from .codes import load_registry
 
 if TYPE_CHECKING:
     from ..._core.classify.failure import Failure
-    from ..._core.policy.codes import CodeRegistry, Rule
+    from ..._core.policy.codes import CodeTable, Rule
     from ..._core.policy.policy import Policy, PolicySet
 
 __all__ = ["explain", "register", "run", "schedule"]
@@ -111,7 +111,7 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
 
 def _attempts(policy: Policy, failure: Failure) -> int:
     most = policy.retry.max_attempts if policy.retry else 1
-    return min(most, policy.unknown.max_attempts) if failure.guessed else most
+    return min(most, policy.unknown_errors.max_attempts) if failure.guessed else most
 
 
 def _policy(policies: PolicySet, name: str) -> Policy:
@@ -122,7 +122,7 @@ def _policy(policies: PolicySet, name: str) -> Policy:
     return policies.policies[name]
 
 
-def _tables(policy: Policy | None, registry: str | None) -> list[CodeRegistry]:
+def _tables(policy: Policy | None, registry: str | None) -> list[CodeTable]:
     """Return the registries to ask, in order: the one named, else the policy's, else all that are built in."""
     if registry:
         return [load_registry(registry)]
@@ -134,7 +134,7 @@ def _tables(policy: Policy | None, registry: str | None) -> list[CodeRegistry]:
     return [load_registry(name) for name in (*_FIRST, *sorted(set(names) - set(_FIRST))) if name in names]
 
 
-def _success(subject: Subject, tables: Sequence[CodeRegistry]) -> tuple[CodeRegistry | None, Rule | None]:
+def _success(subject: Subject, tables: Sequence[CodeTable]) -> tuple[CodeTable | None, Rule | None]:
     """Return the registry and the row that call this a success, or nothing."""
     for table in tables:
         code, envelope = subject.code, table.envelope
@@ -146,18 +146,18 @@ def _success(subject: Subject, tables: Sequence[CodeRegistry]) -> tuple[CodeRegi
     return None, None
 
 
-def _classify(subject: Subject, tables: Sequence[CodeRegistry], policy: Policy) -> Failure:
+def _classify(subject: Subject, tables: Sequence[CodeTable], policy: Policy) -> Failure:
     from ..._core.classify.classifier import Classifier
     from ...errors import ApiError
 
-    classifier = Classifier(tables, base=load_registry("http"), lookup=_lookup, unknown=policy.unknown)
+    classifier = Classifier(tables, base=load_registry("http"), lookup=_lookup, unknown=policy.unknown_errors)
     if subject.code is not None:
         named = next((rule for rule in (table.named(subject.code) for table in tables) if rule), None)
         return classifier.classify(ApiError(named.code) if named else subject.outcome)
     return classifier.classify(classifier.error_in(subject.outcome) or subject.outcome)
 
 
-def _lookup(name: str) -> CodeRegistry | None:
+def _lookup(name: str) -> CodeTable | None:
     from ...config.codes.code_tables import builtin_names
 
     return load_registry(name) if name in builtin_names() else None
@@ -178,7 +178,7 @@ def _meaning(subject: Subject, failure: Failure) -> dict[str, Any]:
     }
 
 
-def _success_meaning(subject: Subject, table: CodeRegistry, rule: Rule, policy: Policy) -> dict[str, Any]:
+def _success_meaning(subject: Subject, table: CodeTable, rule: Rule, policy: Policy) -> dict[str, Any]:
     return {
         "code": rule.code,
         "names": list(rule.names),

@@ -1,1 +1,1 @@
-"""Warnings about settings that cannot take effect."""
+"""Checks policy files and warns about settings that have no effect."""

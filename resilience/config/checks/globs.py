@@ -1,4 +1,4 @@
-"""What two globs have to do with each other: whether one covers the other, and which name both match."""
+"""Compares two globs: whether one matches all names of the other, and a name that both match."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections import deque
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-__all__ = ["covers", "effort", "is_glob", "shared_name"]
+__all__ = ["comparison_cost", "covers_all_of", "is_glob", "shared_name"]
 
-_LONGEST = 200  # longer globs are not compared: the work grows with the product of the lengths
+_MAX_LENGTH = 200  # longer globs are not compared: the work grows with the product of the lengths
 _SAMPLES = "abcdefghijklmnopqrstuvwxyz_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-./ "
 
 
 def is_glob(text: str) -> bool:
-    """Tell whether a text matches more than itself."""
-    return any(one in text for one in "*?[")
+    """Return whether a text has wildcards."""
+    return any(wildcard in text for wildcard in "*?[")
 
 
-def effort(one: str, other: str) -> int:
-    """Return how much work it is to compare two globs; a pair without stars costs one."""
-    both = is_glob(one) and is_glob(other) and len(one) + len(other) <= _LONGEST and not _apart(one, other)
+def comparison_cost(one: str, other: str) -> int:
+    """Return the cost of comparing two globs; a pair without wildcards costs 1."""
+    both = is_glob(one) and is_glob(other) and len(one) + len(other) <= _MAX_LENGTH and not _disjoint(one, other)
     return 1 + (len(one) * len(other) // 2 if both else (len(one) + len(other)) // 64)
 
 
-def covers(outer: str, inner: str) -> bool:
-    """Tell whether every name that `inner` matches is matched by `outer` as well; in doubt it says no."""
+def covers_all_of(outer: str, inner: str) -> bool:
+    """Return whether `outer` matches every name that `inner` matches; False if that is not certain."""
     if outer == inner:
         return True
     if not is_glob(inner):
         return fnmatchcase(inner, outer)
-    if not is_glob(outer) or _apart(outer, inner) or len(outer) + len(inner) > _LONGEST:
+    if not is_glob(outer) or _disjoint(outer, inner) or len(outer) + len(inner) > _MAX_LENGTH:
         return False
-    more, less = _parts(outer), _parts(inner)
-    places = _skip(more, {0})
-    for one in less:
-        stay = {place for place in places if place < len(more) and more[place] == "*"}
-        step = {
-            place + 1 for place in places if place < len(more) and one != "*" and _holds(more[place], one)
-        }  # a star is covered by a star alone
-        places = _skip(more, stay | step)
-    return len(more) in places
+    # `outer` runs as an automaton over the parts of `inner`: the states are positions in its parts.
+    outer_parts = _parts(outer)
+    states = _skip_stars(outer_parts, {0})
+    for part in _parts(inner):
+        active = [state for state in states if state < len(outer_parts)]
+        stay = {state for state in active if outer_parts[state] == "*"}
+        step = {state + 1 for state in active if part != "*" and _includes(outer_parts[state], part)}
+        states = _skip_stars(outer_parts, stay | step)  # only a star of `outer` covers a star of `inner`
+    return len(outer_parts) in states
 
 
 def shared_name(one: str, other: str) -> str | None:
@@ -47,8 +47,9 @@ def shared_name(one: str, other: str) -> str | None:
     if not is_glob(one) or not is_glob(other):
         name, glob = (other, one) if is_glob(one) else (one, other)
         return name if fnmatchcase(name, glob) else None
-    if _apart(one, other) or len(one) + len(other) > _LONGEST:
+    if _disjoint(one, other) or len(one) + len(other) > _MAX_LENGTH:
         return None
+    # A shortest-path search over pairs of positions; a step that adds no letter costs nothing.
     left, right = _parts(one), _parts(other)
     todo: deque[tuple[int, int, str]] = deque([(0, 0, "")])
     seen = {(0, 0)}
@@ -59,13 +60,13 @@ def shared_name(one: str, other: str) -> str | None:
         for step in _steps(left, right, i, j):
             if step[:2] not in seen:
                 seen.add(step[:2])
-                put = todo.append if step[2] else todo.appendleft
-                put((step[0], step[1], name + step[2]))
+                enqueue = todo.append if step[2] else todo.appendleft
+                enqueue((step[0], step[1], name + step[2]))
     return None
 
 
 def _steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> list[tuple[int, int, str]]:
-    """Return where both may go from here, and the letter that this takes."""
+    """Return the next pairs of positions, each with the letter that leads there (empty for a skipped star)."""
     a = left[i] if i < len(left) else ""
     b = right[j] if j < len(right) else ""
     steps = []
@@ -86,29 +87,29 @@ def _steps(left: tuple[str, ...], right: tuple[str, ...], i: int, j: int) -> lis
 def _parts(glob: str) -> tuple[str, ...]:
     """Split a glob into letters, `?`, `*` and sets such as `[ab]`."""
     parts: list[str] = []
-    place = 0
-    while place < len(glob):
-        end = place + 1
-        if glob[place] == "[":
-            close = glob.find("]", place + 2 + (glob[place + 1 : place + 2] == "!"))
+    start = 0
+    while start < len(glob):
+        end = start + 1
+        if glob[start] == "[":
+            close = glob.find("]", start + 2 + (glob[start + 1 : start + 2] == "!"))
             end = close + 1 if close > 0 else end
-        part = glob[place:end]
+        part = glob[start:end]
         if not (part == "*" and parts and parts[-1] == "*"):
             parts.append(part)
-        place = end
+        start = end
     return tuple(parts)
 
 
-def _skip(parts: tuple[str, ...], places: set[int]) -> set[int]:
-    """Add the places after stars, which may match nothing."""
-    for place in sorted(places):
-        while place < len(parts) and parts[place] == "*":
-            place += 1
-            places.add(place)
-    return places
+def _skip_stars(parts: tuple[str, ...], states: set[int]) -> set[int]:
+    """Add the positions after stars, which may match nothing."""
+    for state in sorted(states):
+        while state < len(parts) and parts[state] == "*":
+            state += 1
+            states.add(state)
+    return states
 
 
-def _holds(outer: str, inner: str) -> bool:
+def _includes(outer: str, inner: str) -> bool:
     if outer in ("?", inner):
         return True
     return len(inner) == 1 and inner != "?" and fnmatchcase(inner, outer)
@@ -116,18 +117,17 @@ def _holds(outer: str, inner: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _sample(one: str, other: str) -> str:
-    """Return a letter that both match, or nothing."""
+    """Return a letter that both parts match, or an empty string."""
     letters = one if len(one) == 1 and one != "?" else other if len(other) == 1 and other != "?" else _SAMPLES
     return next((letter for letter in letters if fnmatchcase(letter, one) and fnmatchcase(letter, other)), "")
 
 
-def _apart(one: str, other: str) -> bool:
-    """Tell by their plain beginnings and ends that two globs have no name in common."""
-    a, b = _plain(one), _plain(other)
-    ends = not (a.startswith(b) or b.startswith(a))
-    c, d = _plain(one[::-1].replace("]", "[")), _plain(other[::-1].replace("]", "["))
-    return ends or not (c.startswith(d) or d.startswith(c))
+def _disjoint(one: str, other: str) -> bool:
+    """Return whether different literal prefixes or suffixes show that two globs have no name in common."""
+    a, b = _prefix(one), _prefix(other)
+    c, d = _prefix(one[::-1].replace("]", "[")), _prefix(other[::-1].replace("]", "["))
+    return not (a.startswith(b) or b.startswith(a)) or not (c.startswith(d) or d.startswith(c))
 
 
-def _plain(glob: str) -> str:
-    return glob[: min((at for at in map(glob.find, "*?[") if at >= 0), default=len(glob))]
+def _prefix(glob: str) -> str:
+    return glob[: min((index for index in map(glob.find, "*?[") if index >= 0), default=len(glob))]

@@ -1,6 +1,6 @@
-"""What `check` says of a policy file: every mistake, else warnings about settings that cannot do what they say.
+"""Checks a policy file or code table: returns its mistakes, or warnings about settings that have no effect.
 
-A warning is a problem whose message begins so. It stands where the setting does that could be changed.
+The message of a warning begins with "warning: ". Its position is that of the setting to change.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer, builtin_layer, read
 from ..loading.yaml_reader import read_file
-from .policy_warnings import unwise
-from .unreachable import unused
+from .policy_warnings import policy_warnings
+from .unreachable import unreachable_entries
 
 __all__ = ["lint"]
 
-_OF_TABLES = {"envelope", "rules", "sources", "texts"}
+_TABLE_KEYS = {"envelope", "rules", "sources", "texts"}
 
 
 def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Problem]:
-    """Return every mistake of a policy file or a code table, and warnings where a policy file has none.
+    """Return all mistakes of a policy file or code table, or the warnings about a policy file without mistakes.
 
     Args:
         path: the file.
-        names: operations of the clients that a built-in policy is for, to tell names that are misspelled.
+        names: operations of the clients of the built-in policies, to find misspelled names.
     """
     file = os.fspath(path)
     try:
         root = read_file(path)
-        if root is not None and root.kind == "mapping" and _OF_TABLES.intersection(key.value for key, _ in root.value):
+        # A file with any key of a code table is one; policy files share none of these keys.
+        if root is not None and root.kind == "mapping" and _TABLE_KEYS.intersection(key.value for key, _ in root.value):
             CodeRegistry.load(path)
             return []
         layer = read(root, file, builtin_layer())
@@ -42,23 +43,26 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
 
 
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
-    found = Mistakes(file, layer.hidden)
+    warnings = Mistakes(file, layer.hidden)
     try:
+        for key, path, message in layer.old_keys:
+            warnings.add(key, path, f"warning: {message}")
         for name, node in layer.nodes.items():
+            # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
-                for paths, message in unwise(layer.made.policies[name]):
-                    at, path = _place(node, paths, file)
-                    found.add(at, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
-        for one, path, message in unused(layer, file, names):
-            found.add(one, path, f"warning: {message}")
-        found.end()
+                for paths, message in policy_warnings(layer.policy_set.policies[name]):
+                    setting, path = _setting_to_change(node, paths, file)
+                    warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
+        for entry, path, message in unreachable_entries(layer, file, names):
+            warnings.add(entry, path, f"warning: {message}")
+        warnings.end()
     except PolicyError as error:
         return list(error.problems)
     return []
 
 
-def _place(node: Node, paths: tuple[str, ...], file: str) -> tuple[Node, str]:
-    """Return the last setting of the file among those that contradict each other; what is inherited comes first."""
-    places = [(node_at(node, path), path) for path in paths]
-    own = [one for one in places if one[0].file == file and one[0] is not node]
-    return max(own, key=lambda one: (one[0].line, one[0].column)) if own else (node, "")
+def _setting_to_change(node: Node, paths: tuple[str, ...], file: str) -> tuple[Node, str]:
+    """Return the last of the contradicting settings that this file contains, or its policy if all are inherited."""
+    settings = [(node_at(node, path), path) for path in paths]
+    own = [(setting, path) for setting, path in settings if setting.file == file and setting is not node]
+    return max(own, key=lambda item: (item[0].line, item[0].column)) if own else (node, "")

@@ -1,4 +1,4 @@
-"""What a file says that nothing comes to: entries that match nothing or nothing more, lanes, shared windows."""
+"""Warns about entries, lanes and quota windows that no call reaches, and about writes that cannot be looked up."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ from ..loading.extends import parent_of
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer
-from .globs import covers, effort, is_glob, shared_name
+from .globs import comparison_cost, covers_all_of, is_glob, shared_name
 
-__all__ = ["unused"]
+__all__ = ["unreachable_entries"]
 
-Told = Iterator[tuple[Node, str, str]]
-"""Where, by which path, what."""
-_MOST = 60_000  # how much work it may be to compare the entries with each other
+Warnings = Iterator[tuple[Node, str, str]]
+"""The node, its path, and the message."""
+_MAX_COST = 60_000  # of comparing all entries with each other
 _METHODS = "get|head|options|put|post|patch|delete"
 _METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
 _WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
 _CAMEL = re.compile(r"(?:fetch|load|create|edit|cancel)[A-Z]\w*\*?")
 
 
-def unused(layer: Layer, file: str, names: tuple[str, ...]) -> Told:
-    """Yield what nothing comes to, and writes that cannot be looked up."""
-    rules = list(zip(layer.made.operations, layer.rules, strict=True))
-    for place, (rule, node) in enumerate(rules):
-        path = f"operations[{place}]"
+def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warnings:
+    """Yield the warnings about a file.
+
+    Args:
+        layer: the file's policies.
+        file: its name; settings that are inherited from other files are not reported.
+        names: operations of the clients of the built-in policies, to find misspelled names.
+    """
+    rules = list(zip(layer.policy_set.operations, layer.operation_nodes, strict=True))
+    for index, (rule, node) in enumerate(rules):
+        path = f"operations[{index}]"
         lineage = _lineage(rule.policy, layer.nodes)
-        told = _never(rule.match) or _misspelled(rule.match, lineage, names)
-        if told:
-            yield node_at(node, "match"), f"{path}.match", told
-        told = _blind_write(rule, layer)
-        if told:
-            yield node, path, told
-    yield from _hidden(rules)
+        message = _impossible(rule.match) or _misspelled(rule.match, lineage, names)
+        if message:
+            yield node_at(node, "match"), f"{path}.match", message
+        message = _blind_write(rule, layer)
+        if message:
+            yield node, path, message
+    yield from _shadowed(rules)
     yield from _lanes(rules, layer, file)
-    yield from _windows(layer, file)
-    yield from _payers(layer, file)
+    yield from _shared_windows(layer, file)
+    yield from _unused_windows(layer, file)
 
 
 def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
-    """Return a policy's name and those of what it extends."""
+    """Return the names of a policy and of all policies that it extends."""
     names: list[str] = []
     while name is not None and name in nodes and name not in names:
         names.append(name)
@@ -54,65 +60,66 @@ def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
     return names
 
 
-def _never(match: str) -> str:
-    """Say why a glob can match no operation."""
-    found = _METHOD.fullmatch(match)
-    if found and found[1] != found[1].lower() and (found[2] or "").strip().startswith("/"):
-        small = printable(found[1].lower() + (found[2] or ""))
-        return f"matches no request: methods are written in small letters, {small!r}"
+def _impossible(match: str) -> str:
+    """Return why a glob cannot match any operation, or an empty string."""
+    parts = _METHOD.fullmatch(match)
+    if parts and parts[1] != parts[1].lower() and (parts[2] or "").strip().startswith("/"):
+        lower = printable(parts[1].lower() + (parts[2] or ""))
+        return f"matches no request: write the method in lower case, {lower!r}"
     if match.startswith("/"):
-        return f"matches no request: a path stands behind its method, such as 'post {printable(match)}'"
+        return f"matches no request: write the method before the path, such as 'post {printable(match)}'"
     return ""
 
 
 def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
     if "ccxt" in lineage and _CAMEL.fullmatch(match):
-        return f"matches no operation of ccxt: they are written {re.sub('(?=[A-Z])', '_', match).lower()!r}"
+        return f"matches no operation of ccxt: write {re.sub('(?=[A-Z])', '_', match).lower()!r}"
     if "bitget" in lineage and names and match not in names and not is_glob(match):
-        near = get_close_matches(match[:60], names, 1, 0.85)
+        near = get_close_matches(match[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
         if near:
             return f"is no operation of the Bitget client; did you mean {near[0]}?"
     return ""
 
 
 def _blind_write(rule: OperationSettings, layer: Layer) -> str:
-    """Say that a write can be neither looked up nor sent again."""
-    policy = layer.made.policies.get(rule.policy or "")
+    """Return a message if a write can be neither looked up nor resent, else an empty string."""
+    policy = layer.policy_set.policies.get(rule.policy or "")
     write = rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
     if not write or rule.key is not None or policy is None or policy.reconcile is not None:
         return ""
     if policy.retry is None or policy.retry.max_attempts == 1:
         return ""
-    return "a write without key and reconcile: one in doubt is neither looked up nor sent again, it ends as unknown"
+    return (
+        "a write without key and reconcile: an uncertain one is neither looked up nor resent, but reported as unknown"
+    )
 
 
-def _hidden(rules: list[tuple[OperationSettings, Node]]) -> Told:
-    """Compare each entry with those before it."""
-    left = _MOST
-    for place, (rule, node) in enumerate(rules):
-        path = f"operations[{place}].match"
-        at = node_at(node, "match")
-        for before, (other, _) in enumerate(rules[:place]):
-            left -= effort(other.match, rule.match)
-            if left < 0:
-                yield (
-                    at,
-                    path,
-                    "this entry and those after it were not compared with the earlier ones: there are too many",
-                )
+def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
+    """Warn about entries whose operations an earlier entry matches."""
+    cost_left = _MAX_COST
+    for index, (rule, node) in enumerate(rules):
+        path = f"operations[{index}].match"
+        match = node_at(node, "match")
+        for before, (other, _) in enumerate(rules[:index]):
+            cost_left -= comparison_cost(other.match, rule.match)
+            if cost_left < 0:
+                message = "too many entries: this one and the later ones were not compared with the earlier ones"
+                yield match, path, message
                 return
-            if covers(other.match, rule.match):
-                told = f"is never reached: operations[{before}], {printable(other.match)!r}, matches all of it"
-                yield at, path, told
+            if covers_all_of(other.match, rule.match):
+                yield (
+                    match,
+                    path,
+                    f"never applies: operations[{before}], {printable(other.match)!r}, matches all its operations",
+                )
                 break
-            if _same(rule, other) or covers(rule.match, other.match):
+            # A narrow entry before a general one is the usual way to write an exception.
+            if _same(rule, other) or covers_all_of(rule.match, other.match):
                 continue
             name = shared_name(other.match, rule.match)
             if name is not None:
-                told = (
-                    f"operations[{before}], {printable(other.match)!r}, matches {printable(name)!r} as well: it counts"
-                )
-                yield at, path, told
+                earlier = f"operations[{before}], {printable(other.match)!r}"
+                yield match, path, f"{earlier}, also matches {printable(name)!r}, and the first match applies"
                 break
 
 
@@ -120,24 +127,23 @@ def _same(one: OperationSettings, other: OperationSettings) -> bool:
     return (one.policy, one.idempotent, one.key, one.lane) == (other.policy, other.idempotent, other.key, other.lane)
 
 
-def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Told:
-    """Lanes that no entry leads to, and entries that lead to a lane which their policy does not have."""
-    policies = layer.made.policies
+def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
+    """Warn about lanes that no entry uses, and about entries with a lane that their policy does not have."""
+    policies = layer.policy_set.policies
     used = {(rule.policy, rule.lane) for rule, _ in rules if rule.lane is not None}
     for name, node in layer.nodes.items():
         admission = policies[name].admission
         for lane in () if admission is None or node.file != file else admission.lanes:
             if lane != CANCEL and not {(name, lane), (None, lane)} & used and not _inherited(name, lane, layer, used):
-                at = _own(node_at(node, f"admission.lanes.{lane}"), node)
-                told = f"no entry of operations puts a call into the lane {printable(lane)!r}"
-                yield at, f"policies.{name}.admission.lanes.{lane}", f"{told}; only a lane given in Python would"
-    for place, (rule, node) in enumerate(rules):
+                own = _own(node_at(node, f"admission.lanes.{lane}"), node)
+                message = f"no entry of operations uses the lane {printable(lane)!r}; only Python code could"
+                yield own, f"policies.{name}.admission.lanes.{lane}", message
+    for index, (rule, node) in enumerate(rules):
         policy = policies.get(rule.policy or "")
         if policy is not None and rule.lane not in (None, CANCEL) and not _has_lane(policy, str(rule.lane)):
-            told = (
-                f"the policy {rule.policy!r} has no lane {printable(str(rule.lane))!r}: its calls wait like all others"
-            )
-            yield node_at(node, "lane"), f"operations[{place}].lane", told
+            lane = printable(str(rule.lane))
+            message = f"the policy {rule.policy!r} has no lane {lane!r}: its calls get no lane"
+            yield node_at(node, "lane"), f"operations[{index}].lane", message
 
 
 def _has_lane(policy: Policy, lane: str) -> bool:
@@ -145,41 +151,43 @@ def _has_lane(policy: Policy, lane: str) -> bool:
 
 
 def _inherited(name: str, lane: str, layer: Layer, used: set[tuple[str | None, str]]) -> bool:
-    """Tell whether a lane is used by a policy that has it from this one."""
+    """Return whether a policy that inherits the lane from this one uses it."""
     return any((other, lane) in used and name in _lineage(other, layer.nodes) for other, _ in used)
 
 
-def _windows(layer: Layer, file: str) -> Told:
-    """Windows of one name with different settings: each policy takes the window from the other."""
+def _shared_windows(layer: Layer, file: str) -> Warnings:
+    """Warn about windows with one name and different settings: the policies share one window."""
     first: dict[str, tuple[str, QuotaSettings]] = {}
     for name, node in layer.nodes.items():
         if node.file != file:
             continue
         entries = node_at(node, "quota").value
-        for place, quota in enumerate(layer.made.policies[name].quota):
+        for index, quota in enumerate(layer.policy_set.policies[name].quota):
             if quota.name is None:
                 continue
             owner, known = first.setdefault(quota.name, (name, quota))
             if (known.rate, known.burst, known.reserve) != (quota.rate, quota.burst, quota.reserve):
-                told = f"the window {printable(quota.name)!r} has another rate, burst or reserve in {owner!r}"
+                message = (
+                    f"the window {printable(quota.name)!r} has another rate, burst or reserve in the policy {owner!r}"
+                )
                 yield (
-                    _own(node_at(entries[place], "rate"), node),
-                    f"policies.{name}.quota[{place}].rate",
-                    f"{told}: the two take it from each other",
+                    _own(node_at(entries[index], "rate"), node),
+                    f"policies.{name}.quota[{index}].rate",
+                    f"{message}, and both share it",
                 )
 
 
-def _payers(layer: Layer, file: str) -> Told:
-    """Windows that nobody pays, because they name requests in a way that matches none."""
+def _unused_windows(layer: Layer, file: str) -> Warnings:
+    """Warn about quota windows whose globs cannot match any request."""
     for name, node in layer.nodes.items():
-        for place, quota in enumerate(layer.made.policies[name].quota if node.file == file else ()):
+        for index, quota in enumerate(layer.policy_set.policies[name].quota if node.file == file else ()):
             for number, glob in enumerate(quota.operations):
-                told = _never(glob)
-                if told:
-                    path = f"quota[{place}].operations[{number}]"
-                    yield _own(node_at(node, path), node), f"policies.{name}.{path}", told
+                message = _impossible(glob)
+                if message:
+                    path = f"quota[{index}].operations[{number}]"
+                    yield _own(node_at(node, path), node), f"policies.{name}.{path}", message
 
 
-def _own(at: Node, policy: Node) -> Node:
-    """Return where a setting stands, or its policy where it is inherited from another file."""
-    return at if at.file == policy.file else policy
+def _own(setting: Node, policy: Node) -> Node:
+    """Return a setting's node, or its policy's node if the setting is inherited from another file."""
+    return setting if setting.file == policy.file else policy

@@ -1,1 +1,1 @@
-"""Code tables in YAML become `CodeRegistry` objects."""
+"""Loads code tables from YAML into `CodeRegistry` objects."""

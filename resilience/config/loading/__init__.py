@@ -1,1 +1,1 @@
-"""A policy file or mapping becomes a `PolicySet`, with the place of every mistake."""
+"""Loads policy files and mappings into a `PolicySet`; mistakes are reported with line and column."""

@@ -1,8 +1,8 @@
-"""Variables of the environment in a policy file: `${NAME}`, `${NAME:-default}`, and `$$` for a dollar sign.
+"""Fills environment variables into a policy file: `${NAME}`, `${NAME:-default}`, and `$$` for a dollar sign.
 
-What a variable holds may be a secret that got into the wrong place: no message shows it, the variable
-is named in its stead, and one that is a secret by its name or its looks is refused as one that stands in the file.
-A value with a variable in it is read as if it stood there without quotes.
+A variable may hold a secret by mistake. So messages show the variable's name and not its value, and a variable
+whose name or value looks like a secret is a mistake, as a secret in the file is. A value with a variable in it is
+read as if it had no quotes.
 """
 
 from __future__ import annotations
@@ -11,61 +11,67 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from .nodes import LONGEST, Node
-from .secret_values import HINT, is_credential, looks_secret, values_of
+from .nodes import MAX_LENGTH, Node
+from .secret_values import SECRET_HINT, is_credential, looks_like_a_secret, walk_nodes
 
-__all__ = ["fill"]
+__all__ = ["fill_variables"]
 
-_SAID = 60  # characters of what stands in the file that a message repeats
-_SHORTEST = 4  # a shorter value would take half the words of a message with it, and is no secret
+_MAX_SHOWN = 60  # characters of the file's text that a message repeats
+_MIN_HIDDEN = 4  # a shorter value is no secret, and replacing it would garble ordinary words of a message
 _PART = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 
 
-def fill(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> dict[str, str]:
-    """Put the variables' values where they are named; one that is not set and has no default is a mistake.
+def fill_variables(root: Node, environ: Mapping[str, str], add: Callable[[Node, str, str], None]) -> dict[str, str]:
+    """Replace the variables by their values; a missing variable without a default is a mistake.
+
+    Args:
+        root: the file's nodes, which are changed.
+        environ: the environment.
+        add: reports a mistake at a node, with its path and message.
 
     Returns:
-        What stands in messages for each value that was taken from the environment.
+        For each value that was taken from the environment, the text that messages show in its place.
     """
-    taken: dict[str, str] = {}
-    for _, node, path in values_of(root):
+    hidden: dict[str, str] = {}
+    for _, node, path in walk_nodes(root):
         if node.kind == "scalar" and "$" in node.value:
-            _fill(node, environ, taken, partial(add, node, path))
-    return {value: said for value, said in taken.items() if len(value) >= _SHORTEST}
+            _fill(node, environ, hidden, partial(add, node, path))
+    return {value: mask for value, mask in hidden.items() if len(value) >= _MIN_HIDDEN}
 
 
-def _fill(node: Node, environ: Mapping[str, str], taken: dict[str, str], add: Callable[[str], None]) -> None:
+def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: Callable[[str], None]) -> None:
     text: str = node.value
-    named = False
+    has_variable = False
 
-    def wrong(message: str) -> None:
+    def report(message: str) -> None:
         add(message)
-        node.wrong = True
+        node.is_reported = True
 
-    def value(found: re.Match[str]) -> str:
-        nonlocal named
-        dollar, name, default, broken = found.groups()
+    def value_of(match: re.Match[str]) -> str:
+        nonlocal has_variable
+        dollar, name, default, broken = match.groups()
         if dollar:
             return "$"
-        named = True
+        has_variable = True
         if broken:
-            wrong("a variable is written ${NAME} or ${NAME:-default}; $$ stands for a dollar sign")
+            report("write a variable as ${NAME} or ${NAME:-default}, and a dollar sign as $$")
             return ""
         if is_credential(name):
-            wrong(f"the variable {name} is named like a secret; {HINT}")
+            report(f"the variable {name} has the name of a secret; {SECRET_HINT}")
             return ""
-        held = environ.get(name, "")
-        if held:
-            taken[held] = f"${{{name}}}"
+        value = environ.get(name, "")
+        if value:
+            hidden[value] = f"${{{name}}}"
         elif default is None:
-            wrong(f"the variable {name} is not set, and has no default; one is given by ${{{name}:-default}}")
-        return held or default or ""
+            report(f"the variable {name} is not set and has no default; write ${{{name}:-default}} to give one")
+        return value or default or ""
 
-    node.value = _PART.sub(value, text)
-    if named:
-        node.said, node.quoted = f"the value of {text[:_SAID]}", False
-        if looks_secret(node.value):
-            wrong(f"a variable that is put in here holds what looks like a secret; {HINT}")
-    if len(node.value) > LONGEST:
+    node.value = _PART.sub(value_of, text)
+    if has_variable:
+        node.mask, node.quoted = f"the value of {text[:_MAX_SHOWN]}", False
+        if looks_like_a_secret(node.value):
+            report(f"the value of a variable here looks like a secret; {SECRET_HINT}")
+    # The reader has checked the text of the file, but not what the environment adds.
+    if len(node.value) > MAX_LENGTH:
         node.value = ""
-        wrong(f"{node.said} is longer than {LONGEST} characters: no setting is")
+        report(f"{node.mask} is longer than {MAX_LENGTH} characters")

@@ -1,6 +1,6 @@
-"""Collects every mistake of a file before anything is refused.
+"""Collects all mistakes of a file, so that one error reports them together.
 
-The work is bounded, whatever a file holds: so many mistakes are told, so many names are compared.
+The work is bounded for any file: the number of mistakes and the number of compared names have limits.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from difflib import get_close_matches
 
 from ...errors import PolicyError, Problem
 from .nodes import Node
-from .secret_values import HINT, is_credential
+from .secret_values import SECRET_HINT, is_credential
 
-__all__ = ["MOST", "Mistakes", "printable", "some_of"]
+__all__ = ["MAX_MISTAKES", "Mistakes", "printable", "shorten_list"]
 
-MOST = 500
-"""Mistakes that are told of one file."""
-_MOST_SEEN = 20 * MOST  # the same ones, met again where others inherit them, included
-_MOST_COMPARED = 5_000  # names that words are compared with
-_LONGEST_WORD, _LONGEST_PATH, _LISTED = 60, 200, 30
+MAX_MISTAKES = 500
+"""The maximum number of mistakes that are reported per file."""
+_MAX_SEEN = 20 * MAX_MISTAKES  # includes repeats of a mistake in policies that inherit it
+_MAX_COMPARED = 5_000  # names that are compared for "did you mean"
+_MAX_WORD, _MAX_PATH, _MAX_LISTED = 60, 200, 30
 
 
 class Mistakes:
-    """The problems found so far in one file.
+    """The mistakes of one file.
 
     Attributes:
         file: its name.
-        problems: what is told.
-        hidden: values that no message may show, and what is said in their stead.
-        count: how often something was wrong, what is told once or was told before included.
+        problems: the mistakes to report.
+        hidden: values that no message may show, with the texts that are shown instead.
+        count: the number of mistakes, including repeats that are reported once.
     """
 
     def __init__(self, file: str, hidden: Mapping[str, str] | None = None) -> None:
@@ -40,82 +40,84 @@ class Mistakes:
         self._compared = 0
 
     def add(self, node: Node | None, path: str, message: str) -> None:
-        """Note a mistake where `node` stands; the same one is noted once, also where others inherit it.
+        """Add a mistake at the position of `node`; a repeat, for example by inheritance, is added once.
 
         Raises:
-            PolicyError: there are more mistakes than are told of one file.
+            PolicyError: the file has too many mistakes.
         """
         self.count += 1
-        if node is not None and node.wrong:
+        if node is not None and node.is_reported:
             return
-        for value, said in self.hidden.items():
-            message = message.replace(value, said)
+        for value, mask in self.hidden.items():
+            message = message.replace(value, mask)  # a value from the environment may be secret
         line, column, file = (node.line, node.column, node.file) if node is not None else (0, 0, "")
         problem = Problem(file or self.file, line, column, printable(path), message)
+        # The path is left out: an inherited mistake has one position and a path per policy.
         known = (problem.file, line, column, message) if line else problem
         if known not in self._known:
             self._known.add(known)
             self.problems.append(problem)
-        if len(self.problems) > MOST or self.count > _MOST_SEEN:
+        if len(self.problems) > MAX_MISTAKES or self.count > _MAX_SEEN:
             self.end()
 
     def fields(self, node: Node, path: str, allowed: Iterable[str]) -> dict[str, Node]:
-        """Return a mapping's values by key; unknown and repeated keys are mistakes."""
+        """Return a mapping's values by key; unknown and duplicate keys are mistakes."""
         values: dict[str, Node] = {}
         names = list(allowed)
         for key, value in node.value:
-            at = f"{path}.{key.value}" if path else str(key.value)
+            key_path = f"{path}.{key.value}" if path else str(key.value)
             if key.value not in names:
-                self.add(key, at, self._unknown(str(key.value), names))
+                self.add(key, key_path, self._unknown(str(key.value), names))
             elif key.value in values:
-                self.add(key, at, "stands here twice")
+                self.add(key, key_path, "duplicate key")
             else:
                 values[key.value] = value
         return values
 
     def nearest(self, word: str, names: Collection[str]) -> str:
-        """Return the name that may have been meant, or nothing."""
-        if len(word) > _LONGEST_WORD or self._compared > _MOST_COMPARED:
+        """Return the most similar name, or an empty string."""
+        if len(word) > _MAX_WORD or self._compared > _MAX_COMPARED:
             return ""
         self._compared += len(names)
-        some = [name for name in list(names)[:_MOST_COMPARED] if len(name) <= _LONGEST_WORD]
-        return next(iter(get_close_matches(word, some, 1)), "")
+        compared = [name for name in list(names)[:_MAX_COMPARED] if len(name) <= _MAX_WORD]
+        return next(iter(get_close_matches(word, compared, 1)), "")
 
     def hint(self, word: str, names: Collection[str]) -> str:
-        """Say which name may have been meant, else which there are."""
+        """Return a hint with the most similar name, else with the available names."""
         near = self.nearest(word, names)
-        return f"did you mean {near}?" if near else f"there are {some_of(sorted(names))}"
+        return f"did you mean {near}?" if near else f"available: {shorten_list(sorted(names))}"
 
     def end(self) -> None:
-        """Refuse the file if anything was found.
+        """Raise if there is any mistake.
 
         Raises:
-            PolicyError: every problem, in the order of the lines.
+            PolicyError: all mistakes in the order of their lines.
         """
         if self.problems:
-            told = sorted(self.problems, key=lambda one: (one.file, one.line, one.column))
-            if len(told) > MOST or self.count > _MOST_SEEN:
-                told[MOST:] = [Problem(self.file, 0, 0, "", f"more than {MOST} mistakes: the rest is not told")]
-            raise PolicyError.of(told)
+            problems = sorted(self.problems, key=lambda problem: (problem.file, problem.line, problem.column))
+            if len(problems) > MAX_MISTAKES or self.count > _MAX_SEEN:
+                rest = f"more than {MAX_MISTAKES} mistakes: the others are not listed"
+                problems[MAX_MISTAKES:] = [Problem(self.file, 0, 0, "", rest)]
+            raise PolicyError.of(problems)
 
     def _unknown(self, key: str, names: list[str]) -> str:
         if is_credential(key):
-            return HINT
+            return SECRET_HINT
         if key == "<<":
-            return "merge keys are not read: a policy inherits by extends"
+            return "merge keys are not supported; a policy inherits with extends"
         near = self.nearest(key, names)
-        return f"unknown key; did you mean {near}?" if near else f"unknown key; allowed are {', '.join(names)}"
+        return f"unknown key; did you mean {near}?" if near else f"unknown key; available: {', '.join(names)}"
 
 
-def some_of(names: Iterable[str]) -> str:
-    """Name what there is, shortened where there is much."""
+def shorten_list(names: Iterable[str]) -> str:
+    """Return the names as a list in words, shortened after some."""
     all_names = list(names)
-    some = ", ".join(printable(one)[:_LONGEST_WORD] for one in all_names[:_LISTED])
-    more = len(all_names) - _LISTED
+    some = ", ".join(printable(name)[:_MAX_WORD] for name in all_names[:_MAX_LISTED])
+    more = len(all_names) - _MAX_LISTED
     return f"{some} and {more} more" if more > 0 else some
 
 
 def printable(text: str) -> str:
-    """Return a text of a file as it may be written to a terminal: one line, no control characters, not endless."""
+    """Return a file's text as it is safe to print: one line, without control characters, shortened."""
     safe = text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return safe if len(safe) <= _LONGEST_PATH else safe[: _LONGEST_PATH - 3] + "..."
+    return safe if len(safe) <= _MAX_PATH else safe[: _MAX_PATH - 3] + "..."

@@ -1,6 +1,6 @@
-"""A file's values as a tree of nodes with places, and how much of them there may be.
+"""Represents a YAML file as a tree of nodes with positions, and defines the limits of its size.
 
-Scalars follow YAML 1.2: only `true` and `false` are booleans, so that `executed: no` stays a word.
+Scalars follow YAML 1.2: only `true` and `false` are booleans, so `executed: no` is a string.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DEEPEST", "LONGEST", "MOST_NODES", "Node", "merged", "node_at"]
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "Node", "merged", "node_at"]
 
-DEEPEST = 40
-"""Levels of a document."""
-LONGEST = 4_096
-"""Characters of one value."""
-MOST_NODES = 30_000
-"""Values of a document, what aliases repeat included."""
+MAX_DEPTH = 40
+"""The maximum number of levels of a document."""
+MAX_LENGTH = 4_096
+"""The maximum number of characters of a value."""
+MAX_NODES = 30_000
+"""The maximum number of values of a document, aliases expanded."""
+# At most 18 digits: Python limits the length of an int literal, and no setting is near that.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:[0-9]{1,18}\.[0-9]{0,18}|\.[0-9]{1,18})(?:e[-+]?[0-9]{1,3})?|[0-9]{1,18}e[-+]?[0-9]{1,3})",
@@ -26,17 +27,17 @@ _FLOAT = re.compile(
 
 @dataclass(slots=True)
 class Node:
-    """A value and where it stands. Mappings hold (key node, value node) pairs, lists hold nodes, else a plain value.
+    """A value and its position.
 
     Attributes:
-        value: what it holds.
-        line: from 1; 0 is unknown.
+        value: (key node, value node) pairs in a mapping, nodes in a list, else the text of the scalar.
+        line: from 1; 0 if unknown.
         column: from 1.
         kind: `scalar`, `list` or `mapping`.
-        quoted: a scalar in quotes stays a text.
-        file: where it stands.
-        said: what messages say in place of a value that must not be shown.
-        wrong: a mistake was told here already, and says all.
+        quoted: whether the scalar has quotes; then it is a string.
+        file: the file that it is written in.
+        mask: what messages say in place of a value that must not be shown.
+        is_reported: a mistake was told here already, and says all.
     """
 
     value: Any
@@ -45,12 +46,12 @@ class Node:
     kind: str = "scalar"
     quoted: bool = False
     file: str = ""
-    said: str = ""
-    wrong: bool = False
+    mask: str = ""
+    is_reported: bool = False
 
     @property
     def plain(self) -> Any:
-        """Return the value as plain Python, scalars resolved."""
+        """The value as plain Python, scalars resolved."""
         if self.kind == "mapping":
             return {key.value: node.plain for key, node in self.value}
         if self.kind == "list":
@@ -59,7 +60,8 @@ class Node:
 
 
 def node_at(node: Node, path: str) -> Node:
-    """Return the node at a path such as `quota[0].rate` below `node`, or the nearest one above it that exists."""
+    """Return the node at a path such as `quota[0].rate` in `node`, or its nearest ancestor that exists."""
+    # An unknown part leaves the node as it is, so a mistake of a default is reported at its section.
     for part in filter(None, re.split(r"[.\[\]]", path)):
         if node.kind == "list" and part.isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]
@@ -69,15 +71,14 @@ def node_at(node: Node, path: str) -> Node:
 
 
 def merged(under: Node | None, over: Node) -> Node:
-    """Lay one mapping over another, section by section; anything but two mappings is replaced."""
+    """Merge the mapping `over` into `under`, section by section; any other value replaces the one under it."""
     if under is None or under.kind != "mapping" or over.kind != "mapping":
         return over
     below = {key.value: value for key, value in under.value}
     own = {key.value for key, _ in over.value}
     pairs = [pair for pair in under.value if pair[0].value not in own]
-    pairs += [
-        (key, merged(below.get(key.value), value)) for key, value in over.value
-    ]  # a repeated key stays: a mistake
+    # A duplicate key is kept: the reader of the merged node reports it.
+    pairs += [(key, merged(below.get(key.value), value)) for key, value in over.value]
     return Node(pairs, over.line, over.column, "mapping", False, over.file)
 
 

@@ -1,4 +1,4 @@
-"""A policy's merged node → a `Policy`: its sections, and what a file says in another way than the class takes it."""
+"""Reads a policy's merged node into a `Policy`, with the keys whose form differs between files and Python."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from ..._core.call.stage_plugins import missing_stage
 from ..._core.policy.policy import Policy
-from ..._core.policy.section import listed
-from ..._core.policy.units import shown
+from ..._core.policy.value_text import listed, shown
 from ...errors import PolicyError
 from ..codes.code_tables import builtin_names, is_known
 from .mistakes import Mistakes
@@ -19,67 +18,72 @@ from .section_nodes import OFF, section
 __all__ = ["codes", "policy"]
 
 _POLICY_KEYS = ("name", "codes", "stages")
-"""Fields of `Policy` that a file gives in another way."""
+"""Fields of `Policy` that have another form in a file."""
 
 
-def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, found: Mistakes) -> Policy | None:
-    """Make a policy of its merged node."""
+def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, mistakes: Mistakes) -> Policy | None:
+    """Read a policy; returns None if it has a mistake.
+
+    Args:
+        name: the policy's name.
+        node: its mapping, merged with what it inherits.
+        default_codes: the registries of a policy that lists none.
+        mistakes: collects the mistakes.
+    """
     path = f"policies.{name}"
-    before = found.count
-    values = section(Policy, node, path, found, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
-    named = next((value for key, value in node.value if key.value == "stages"), None)
-    if named is not None:
-        values["stages"] = _stages(named, f"{path}.stages", found)
+    before = mistakes.count
+    values = section(Policy, node, path, mistakes, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
+    stages = next((value for key, value in node.value if key.value == "stages"), None)
+    if stages is not None:
+        values["stages"] = _stages(stages, f"{path}.stages", mistakes)
     own = next((value for key, value in node.value if key.value == "codes"), None)
-    values["codes"] = codes(own, f"{path}.codes", found) if own is not None else default_codes or ("http",)
-    if found.count > before:
+    values["codes"] = codes(own, f"{path}.codes", mistakes) if own is not None else default_codes or ("http",)
+    if mistakes.count > before:
         return None
     try:
         return Policy(name=name, **values)
     except PolicyError as error:
         for problem in error.problems:
-            at = node_at(node, problem.path)
-            if at.file != node.file:  # an inherited setting is right where it stands: the deadline over it is not
-                at = node_at(node, "deadline")
-            found.add(at, f"{path}.{problem.path}", problem.message)
+            wrong = node_at(node, problem.path)
+            if wrong.file != node.file:  # the inherited setting is right in its file; the deadline here contradicts it
+                wrong = node_at(node, "deadline")
+            mistakes.add(wrong, f"{path}.{problem.path}", problem.message)
         return None
 
 
-def _stages(node: Node, path: str, found: Mistakes) -> tuple[Any, ...]:
-    """Read a list of stages: names, or one name with its options: `- {pause: {seconds: 1}}`."""
+def _stages(node: Node, path: str, mistakes: Mistakes) -> tuple[Any, ...]:
+    """Read a list of stages; an item is a name, or a name with options: `- {pause: {seconds: 1}}`."""
     if node.kind == "scalar" and node.plain in OFF:
         return ()
     uses: list[Any] = []
-    for place, one in enumerate(node.value if node.kind == "list" else [node]):
-        told = one.plain
-        if one.kind == "mapping" and len(told) == 1 and isinstance(next(iter(told.values())), dict):
-            uses.append(next(iter(told.items())))
-        elif one.kind == "scalar" and one.value:
-            uses.append((str(one.value), {}))
+    for index, item in enumerate(node.value if node.kind == "list" else [node]):
+        plain = item.plain
+        if item.kind == "mapping" and len(plain) == 1 and isinstance(next(iter(plain.values())), dict):
+            uses.append(next(iter(plain.items())))
+        elif item.kind == "scalar" and item.value:
+            uses.append((str(item.value), {}))
         else:
-            found.add(one, f"{path}[{place}]", "expected a stage's name, or {name: {option: value}}")
+            mistakes.add(item, f"{path}[{index}]", "expected a stage's name, or {name: {option: value}}")
             continue
-        told = missing_stage(uses[-1][0])
-        if told and one.said:
-            told = f"{one.said} is no stage that is installed"
-        if told:
-            found.add(one, f"{path}[{place}]", told)
+        missing = missing_stage(uses[-1][0])
+        if missing:
+            mistakes.add(item, f"{path}[{index}]", f"{item.mask} is not an installed stage" if item.mask else missing)
     return tuple(uses)
 
 
-def codes(node: Node, path: str, found: Mistakes) -> tuple[str, ...]:
-    """Read a list of registries: names, or paths of tables beside the file that names them."""
+def codes(node: Node, path: str, mistakes: Mistakes) -> tuple[str, ...]:
+    """Read a list of registries; an item is a name, or the path of a table relative to the file."""
     names = []
-    for place, one in enumerate(node.value if node.kind == "list" else [node]):
-        name = str(one.value) if one.kind == "scalar" else ""
+    for index, item in enumerate(node.value if node.kind == "list" else [node]):
+        name = str(item.value) if item.kind == "scalar" else ""
         if is_known(name):
             names.append(name)
             continue
-        beside = Path(os.path.dirname(one.file), name)
-        if name.endswith((".yaml", ".yml")) and "\0" not in name and beside.is_file():
-            names.append(str(beside))
+        table = Path(os.path.dirname(item.file), name)
+        if name.endswith((".yaml", ".yml")) and "\0" not in name and table.is_file():
+            names.append(str(table))
         else:
-            near = "" if one.said else found.nearest(name, builtin_names())
-            hint = f"did you mean {near}?" if near else f"there are {listed(builtin_names())}, or the path of a table"
-            found.add(one, f"{path}[{place}]", f"no code registry {one.said or shown(name)}; {hint}")
+            near = "" if item.mask else mistakes.nearest(name, builtin_names())
+            hint = f"did you mean {near}?" if near else f"available: {listed(builtin_names())}, or the path of a table"
+            mistakes.add(item, f"{path}[{index}]", f"no code registry {item.mask or shown(name)}; {hint}")
     return tuple(names)

@@ -1,6 +1,6 @@
-"""Secrets never stand in a policy file: what is named like one or looks like one is refused, and not shown.
+"""Detects secrets in policy files: a key or value that looks like one is a mistake, and is never shown.
 
-A file is read by more people and programs than a secret may meet: editors, version control, logs.
+A policy file is read by editors, version control and logs, which must not see secrets.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from .nodes import Node
 
-__all__ = ["HINT", "is_credential", "looks_secret", "refuse_secrets", "values_of"]
+__all__ = ["SECRET_HINT", "is_credential", "looks_like_a_secret", "refuse_secrets", "walk_nodes"]
 
-HINT = "a secret never stands in a policy file: give it to the client, from the environment or a vault"
-"""What is told where one stands."""
+SECRET_HINT = "a policy file must not contain secrets: pass them to the client, from the environment or a vault"
+"""The end of each message about a secret."""
 _NAMED = re.compile(
     r"secret|pass_?phrase|passwo?r?d|api[-_]?key|access[-_]?key|private[-_]?key|token|credential|mnemonic"
     r"|(?<![a-z])pwd(?![a-z])|(?<![a-z])bearer|authorization",
@@ -34,39 +34,39 @@ _LONG = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
 
 
 def is_credential(name: str) -> bool:
-    """Tell whether a key is named like a credential."""
+    """Return whether a key has the name of a credential."""
     return _NAMED.search(name) is not None
 
 
-def looks_secret(text: str) -> bool:
-    """Tell whether a value looks like a credential: a known shape, or many letters and digits mixed by chance."""
+def looks_like_a_secret(text: str) -> bool:
+    """Return whether a value looks like a credential: by a known shape, or as a long mix of letters and digits."""
     if _SHAPES.search(text[:_LOOKED_AT]):
         return True
     if _LONG.fullmatch(text) is None:
         return False
-    digits = sum(one.isdigit() for one in text)
-    hexadecimal = not text.isdigit() and all(one in "0123456789abcdefABCDEF" for one in text)
+    digits = sum(letter.isdigit() for letter in text)
+    hexadecimal = not text.isdigit() and all(letter in "0123456789abcdefABCDEF" for letter in text)
     mixed = text != text.lower() and text != text.upper()
     return digits >= 3 and (mixed or hexadecimal)
 
 
 def refuse_secrets(root: Node, add: Callable[[Node, str, str], None]) -> None:
-    """Add a mistake for all that is a secret by its key or its looks, and mark it: told once, never shown."""
-    for key, value, path in values_of(root):
-        if key is not None and looks_secret(str(key.value)):
+    """Report each key or value that looks like a secret, once, and mark it so that no message shows it."""
+    for key, value, path in walk_nodes(root):
+        if key is not None and looks_like_a_secret(str(key.value)):
             key.value = path = "[a secret]"
-            add(key, path, HINT)
+            add(key, path, SECRET_HINT)
         named = key is not None and value.kind != "mapping" and value.value != "" and is_credential(str(key.value))
         if named and key is not None:
-            add(key, path, HINT)
-            value.wrong = True
-        elif value.kind == "scalar" and looks_secret(value.value):
-            add(value, path, f"this looks like a secret; {HINT}")
-            value.wrong = True
+            add(key, path, SECRET_HINT)
+            value.is_reported = True
+        elif value.kind == "scalar" and looks_like_a_secret(value.value):
+            add(value, path, f"this looks like a secret; {SECRET_HINT}")
+            value.is_reported = True
 
 
-def values_of(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
-    """Yield (key, value, path) of everything below a node; what aliases repeat comes once."""
+def walk_nodes(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
+    """Yield (key, value, path) of every node in a tree; a node that aliases repeat comes once."""
     seen: set[int] = set()
     todo: list[tuple[Node | None, Node, str]] = [(None, root, "")]
     while todo:
@@ -78,4 +78,4 @@ def values_of(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
         if node.kind == "mapping":
             todo += [(k, v, f"{path}.{k.value}" if path else str(k.value)) for k, v in reversed(node.value)]
         elif node.kind == "list":
-            todo += [(None, node.value[place], f"{path}[{place}]") for place in reversed(range(len(node.value)))]
+            todo += [(None, node.value[index], f"{path}[{index}]") for index in reversed(range(len(node.value)))]

@@ -1,4 +1,4 @@
-"""Where the shipped policies and code tables are: in a wheel inside the package, in a checkout beside it."""
+"""Locates the shipped policies and code tables: in the package of a wheel, or beside it in a checkout."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""YAML as a tree of nodes, read safely: no tags, no constructors, bounded size, depth and number.
+"""Reads YAML into a tree of nodes, safely: no tags and no constructors; size, depth and number of values are bounded.
 
-The only importer of yaml.
+This is the only module that imports yaml.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import PolicyError, Problem
-from .nodes import DEEPEST, LONGEST, MOST_NODES, Node
+from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
 
 __all__ = ["read_file", "read_text"]
 
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
+# Explicit tags of plain types are harmless; any other tag could construct objects in other readers.
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 
 
 def read_file(path: str | os.PathLike[str]) -> Node | None:
-    """Read one document; None for an empty one.
+    """Read a file with one document; returns None for an empty one.
 
     Raises:
-        PolicyError: the file cannot be read or is no YAML; says where.
+        PolicyError: the file cannot be read or is not valid YAML, with line and column.
     """
     name = os.fspath(path)
     if not name:
         raise _error("no file", 0, 0, "the path is empty")
     try:
         with Path(path).open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
+            raw = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise PolicyError.of([Problem(name, 0, 0, "", f"cannot be read: {reason}")]) from None
@@ -38,25 +39,25 @@ def read_file(path: str | os.PathLike[str]) -> Node | None:
 
 
 def read_text(raw: bytes | str, name: str) -> Node | None:
-    """Read one document from text; None for an empty one.
+    """Read a text with one document; returns None for an empty one.
 
     Raises:
-        PolicyError: the text is too large, not UTF-8, or no YAML.
+        PolicyError: the text is too large, not UTF-8 or not valid YAML.
     """
-    if len(raw) > _MOST_BYTES:
-        raise _error(name, 0, 0, f"larger than {_MOST_BYTES} bytes: that is no policy file")
+    if len(raw) > _MAX_BYTES:
+        raise _error(name, 0, 0, f"larger than {_MAX_BYTES} bytes")
     if isinstance(raw, bytes):
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise _error(name, *_place(raw, error.start), "not UTF-8") from None
+            raise _error(name, *_position(raw, error.start), "not UTF-8") from None
     else:
         text = raw
     return _Reader(text, name).document()
 
 
-def _place(raw: bytes, offset: int) -> tuple[int, int]:
-    """Return line and column of a byte; what stands before it on its line is read as well as it can be."""
+def _position(raw: bytes, offset: int) -> tuple[int, int]:
+    """Return line and column of a byte; invalid bytes before it on its line count as one character each."""
     before = raw[:offset]
     column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
     return before.count(b"\n") + 1, column
@@ -67,7 +68,7 @@ def _error(name: str, line: int, column: int, message: str) -> PolicyError:
 
 
 class _Reader:
-    """Builds nodes from yaml's events, in one pass; it is the hot part of loading a code table."""
+    """Builds nodes from yaml's events in one pass. Most of the time of loading a code table is spent here."""
 
     def __init__(self, text: str, name: str) -> None:
         import yaml
@@ -88,7 +89,7 @@ class _Reader:
             if isinstance(event, self._outer):
                 continue
             if root is not None:
-                raise self._wrong(event, "a second document: one file holds one document")
+                raise self._wrong(event, "a second document: a file may contain only one")
             root = self._node(event, 0)
         empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
         return None if empty else root
@@ -97,25 +98,26 @@ class _Reader:
         kind = event.__class__
         before = self._count
         self._count = before + 1
-        if before >= MOST_NODES:
-            raise self._wrong(event, f"more than {MOST_NODES} values: that is no policy file")
+        if before >= MAX_NODES:
+            raise self._wrong(event, f"more than {MAX_NODES} values")
         if kind is self._alias_event:
             return self._alias(event)
         mark = event.start_mark
         line, column = mark.line + 1, mark.column + 1
         if kind is self._scalar:
-            if len(event.value) > LONGEST:
-                raise self._wrong(event, f"a value of more than {LONGEST} characters: no setting is that long")
+            if len(event.value) > MAX_LENGTH:
+                raise self._wrong(event, f"a value of more than {MAX_LENGTH} characters")
             node = Node(event.value, line, column, "scalar", not event.implicit[0], self._name)
-        elif depth >= DEEPEST:
-            raise self._wrong(event, f"nested more than {DEEPEST} levels deep")
+        elif depth >= MAX_DEPTH:
+            raise self._wrong(event, f"nested more than {MAX_DEPTH} levels deep")
         elif kind is self._list:
             node = Node(self._items(depth + 1), line, column, "list", False, self._name)
         else:
             node = Node(self._pairs(depth + 1), line, column, "mapping", False, self._name)
         if event.tag is not None and event.tag not in _TAGS:
-            raise self._wrong(event, f"the tag {event.tag} is not allowed: plain values only")
+            raise self._wrong(event, f"the tag {event.tag} is not allowed; write plain values")
         if event.anchor:
+            # The size is kept so that each alias counts it again: that bounds "billion laughs" documents.
             self._anchors[event.anchor] = node, self._count - before
         return node
 
@@ -124,8 +126,8 @@ class _Reader:
             raise self._wrong(event, f"no anchor &{event.anchor} before this alias")
         node, size = self._anchors[event.anchor]
         self._count += size
-        if self._count > MOST_NODES:
-            raise self._wrong(event, f"aliases grow to more than {MOST_NODES} values")
+        if self._count > MAX_NODES:
+            raise self._wrong(event, f"aliases expand to more than {MAX_NODES} values")
         return node
 
     def _items(self, depth: int) -> list[Node]:
@@ -139,7 +141,7 @@ class _Reader:
         while (event := self._next()).__class__ is not end:
             key = self._node(event, depth)
             if key.kind != "scalar":
-                raise self._wrong(event, "a key must be a plain word")
+                raise self._wrong(event, "a key must be a string")
             pairs.append((key, self._node(self._next(), depth)))
         return pairs
 
@@ -151,6 +153,7 @@ class _Reader:
 def _events(text: str, name: str) -> Iterator[Any]:
     import yaml
 
+    # The C parser is several times as fast; a pure-Python build of yaml does not have it.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         yield from yaml.parse(text, Loader=loader)
@@ -159,6 +162,6 @@ def _events(text: str, name: str) -> Iterator[Any]:
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
         raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
     except (yaml.YAMLError, ValueError) as error:
-        offset = getattr(error, "position", 0)  # where a character stands that YAML does not know
-        line, column = _place(text.encode("utf-8", "replace"), offset)
+        offset = getattr(error, "position", 0)  # the position of a character that YAML does not allow
+        line, column = _position(text.encode("utf-8", "replace"), offset)
         raise _error(name, line, column, f"not YAML: {(str(error).splitlines() or ['unreadable'])[0]}") from None

@@ -1,1 +1,1 @@
-"""Watches policy files and compares two readings."""
+"""Watches policy files and lists what a reload changes."""

@@ -1,6 +1,6 @@
-"""What a reload changes, as plain data: the path of each setting with its value before and after.
+"""Lists what a reload changes: the path of each setting with its value before and after.
 
-A setting that a policy inherits is told where it takes effect: `read.deadline: 20 → 30`.
+A changed setting is listed for each policy that inherits it, such as `read.deadline: 20 → 30`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..._core.policy.codes import CodeRegistry
+from ..._core.policy.codes import CodeTable
 from ..._core.policy.policy import PolicySet
 from ..._core.policy.sections import NO_VALUE
 
@@ -21,21 +21,21 @@ _PRESENT = "present"
 
 
 class Change(NamedTuple):
-    """One setting that is not what it was. `absent` and `present` stand for whole policies, operations and rows."""
+    """One changed setting. For whole policies, operations and rows the values are `absent` and `present`."""
 
     path: str
     before: Any
     after: Any
 
     def __str__(self) -> str:
-        return f"{self.path}: {_said(self.before)} → {_said(self.after)}"
+        return f"{self.path}: {_in_words(self.before)} → {_in_words(self.after)}"
 
 
 def changes(before: PolicySet, after: PolicySet) -> tuple[Change, ...]:
-    """Return what differs between two readings of a file, in the order of its sections."""
+    """Return the differences between two readings of a file, in the order of its sections."""
     return (
         *_keyed("", before.policies, after.policies),
-        *_keyed("operations.", _rules(before), _rules(after)),
+        *_keyed("operations.", _by_glob(before), _by_glob(after)),
         *_order(before, after),
         *_differing("codes", list(before.codes), list(after.codes)),
         *_tables(before.tables, after.tables),
@@ -52,19 +52,19 @@ def _keyed(prefix: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
             yield from _differing(f"{prefix}{name}", before[name], after[name])
 
 
-def _rules(policies: PolicySet) -> dict[str, Any]:
-    """Return the operations by their globs; of a glob that stands there twice the first is the one that counts."""
-    return {one.match: one for one in reversed(policies.operations)}
+def _by_glob(policies: PolicySet) -> dict[str, Any]:
+    """Return the operations by glob; of two entries with the same glob the first one applies."""
+    return {rule.match: rule for rule in reversed(policies.operations)}
 
 
 def _order(before: PolicySet, after: PolicySet) -> Iterator[Change]:
-    """Tell another order of the same globs: the first that matches decides."""
-    was, now = ([one.match for one in policies.operations] for policies in (before, after))
+    """Yield a change if the same globs have another order: the first match applies."""
+    was, now = ([rule.match for rule in policies.operations] for policies in (before, after))
     if was != now and sorted(was) == sorted(now):
         yield Change("operations", was, now)
 
 
-def _tables(before: Mapping[str, CodeRegistry], after: Mapping[str, CodeRegistry]) -> Iterator[Change]:
+def _tables(before: Mapping[str, CodeTable], after: Mapping[str, CodeTable]) -> Iterator[Change]:
     for path in dict.fromkeys((*before, *after)):
         if path in before and path in after:
             was, now = before[path], after[path]
@@ -78,7 +78,7 @@ def _tables(before: Mapping[str, CodeRegistry], after: Mapping[str, CodeRegistry
 
 
 def _differing(path: str, before: Any, after: Any) -> Iterator[Change]:
-    """Go down while both sides are sections of one kind, or mappings, or lists of one length."""
+    """Yield the changes in two values; sections, mappings and lists of equal length are compared by their items."""
     if before == after:
         return
     if is_dataclass(before) and type(before) is type(after):
@@ -86,33 +86,33 @@ def _differing(path: str, before: Any, after: Any) -> Iterator[Change]:
             yield from _differing(f"{path}.{field.name}", getattr(before, field.name), getattr(after, field.name))
     elif isinstance(before, Mapping) and isinstance(after, Mapping):
         yield from _keyed(f"{path}.", before, after)
-    elif _sections(before) and _sections(after) and len(before) == len(after):
-        for place, (was, now) in enumerate(zip(before, after, strict=True)):
-            yield from _differing(f"{path}[{place}]", was, now)
+    elif _all_sections(before) and _all_sections(after) and len(before) == len(after):
+        for index, (was, now) in enumerate(zip(before, after, strict=True)):
+            yield from _differing(f"{path}[{index}]", was, now)
     else:
         yield Change(path, _plain(before), _plain(after))
 
 
-def _sections(value: Any) -> bool:
+def _all_sections(value: Any) -> bool:
     return isinstance(value, tuple) and bool(value) and all(map(is_dataclass, value))
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as a log line can hold it; a section that appears or goes is `present`, None is off."""
+    """Return a value for a log line; a whole section is `present`, and None is off."""
     if value is None or value is NO_VALUE or isinstance(value, (bool, int, float)):
         return None if value is NO_VALUE else value
     if isinstance(value, (Enum, str)):
         return str(value)
     if is_dataclass(value) and hasattr(value, "count"):
-        return str(value)  # a window of calls
+        return str(value)  # a window of calls, the only dataclass in the settings that is a plain value
     if is_dataclass(value):
         return _PRESENT
     if isinstance(value, (tuple, list, frozenset, set)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return f"<{type(value).__name__}>"
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if value is None:
         return "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,9 +1,8 @@
-"""Reloads when files change: a daemon thread, watchfiles, and SIGHUP on request. The only importer of watchfiles.
+"""Reloads policies when their files change, in a daemon thread, or on SIGHUP. Only this module imports watchfiles.
 
-The law of this file: what counts is what the files say, not what a file system tells. Folders are
-watched, since editors and Kubernetes replace files instead of writing them; after anything that
-happens there, and once a second whatever is told, the files' contents are compared with those that
-were loaded last. Nothing ends the watch but `close`: neither a bad file nor one that is gone.
+A reload depends on the files' contents, not on file system events. Folders are watched, because editors and
+Kubernetes replace files instead of writing them. After each event, and once per second without one, the contents
+are compared with those that were loaded last. Only `close` ends the watch; a bad or missing file does not.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from ...errors import PolicyError
 
 __all__ = ["Watch"]
 
-_LOOK = 1000  # milliseconds between two looks when nothing is told
-_SETTLE = 40  # milliseconds in which changes are taken together: an editor makes several
-_PATIENCE = 2.0  # seconds after which a file that is not there, or empty, is not just being replaced
-_MOST_BYTES = 2_000_000  # of a file; a longer one is refused by the loader anyway
-_UNSEEN = "named by a file, and read by a load, before anybody looked at it"
+_POLL_MS = 1000  # between two comparisons without an event
+_SETTLE_MS = 40  # events within this time are handled together: an editor causes several
+_REPLACE_TIMEOUT = 2.0  # seconds; a file that is missing or empty for longer is not just being replaced
+_MAX_BYTES = 2_000_000  # per file; the loader rejects a longer one
+_UNKNOWN = "loaded, but its content was not compared yet"
 Contents = dict[str, str | None]
-"""What each file holds, as a digest; None for one that is not there, empty for one that holds nothing."""
+"""A digest of each file's content; None for a missing file, an empty string for an empty one."""
 
 
 class Watch:
-    """A watch over policy files, until it is closed; as a context manager it closes itself.
+    """Watches policy files until it is closed; as a context manager it closes itself.
 
-    A program that forks has to watch anew in the child: threads do not survive a fork.
+    Threads do not survive a fork: a forked child must start its own watch.
     """
 
     def __init__(
@@ -48,13 +47,13 @@ class Watch:
         files: bool = True,
         signals: bool = False,
     ) -> None:
-        """Begin to watch.
+        """Start watching.
 
         Args:
             named: returns the files that a reload reads.
-            reload: reads them; raises `PolicyError` for a mistake in them, which it has told already. With False it
-                tells nothing but news.
-            broken: is told of every other error of a reload.
+            reload: reads them; raises `PolicyError` for mistakes, after it has reported them. With False it
+                reports only what has changed.
+            broken: called with every other exception of a reload.
             files: watch the files.
             signals: reload on SIGHUP.
 
@@ -63,12 +62,12 @@ class Watch:
             RuntimeError: signals are asked for outside the main thread, or on a system without SIGHUP.
         """
         if files and find_spec("watchfiles") is None:
-            told = "watching policy files needs watchfiles: pip install 'resilience-middleware[watch]'"
-            raise ModuleNotFoundError(f"{told}; reload() and watch(files=False, signals=True) need nothing")
-        self._named, self._reload, self._broken = named, reload, broken
-        self._asked: SimpleQueue[bool] = SimpleQueue()  # its put may run inside a signal handler
+            message = "watching policy files needs watchfiles: pip install 'resilience-middleware[watch]'"
+            raise ModuleNotFoundError(f"{message}; reload() and watch(files=False, signals=True) need nothing")
+        self._named, self._reload, self._on_error = named, reload, broken
+        self._requests: SimpleQueue[bool] = SimpleQueue()  # its put may run inside a signal handler
         self._over = threading.Event()
-        self._mentioned: tuple[str, ...] = ()
+        self._broken_files: tuple[str, ...] = ()
         self._former = self._listen() if signals else None
         self._signals = signals
         self._loaded = self._contents()
@@ -78,11 +77,11 @@ class Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """End the watch; a reload that is under way ends first."""
+        """End the watch, after a reload in progress."""
         if self._over.is_set():
             return
         self._over.set()
-        self._asked.put(False)
+        self._requests.put(False)
         if self._signals and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGHUP, self._former)
         if threading.current_thread() is not self._thread:
@@ -90,7 +89,7 @@ class Watch:
 
     @property
     def alive(self) -> bool:
-        """Tell whether it watches."""
+        """Whether it watches."""
         return self._thread.is_alive()
 
     def __enter__(self) -> Self:
@@ -102,120 +101,124 @@ class Watch:
     # --- SIGHUP -------------------------------------------------------------------------------
 
     def _listen(self) -> Any:
-        """Take SIGHUP; return who had it before, who hears of it still if it is a function."""
+        """Install the handler of SIGHUP and return the previous one, which is still called if it is a function."""
         if not hasattr(signal, "SIGHUP"):
             raise RuntimeError("this system has no SIGHUP; watch the files, or call reload()")
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("watch(signals=True) is for the main thread: Python lets no other take signals")
+            raise RuntimeError("watch(signals=True) needs the main thread: Python handles signals only there")
         former = signal.getsignal(signal.SIGHUP)
 
-        def heard(number: int, frame: FrameType | None) -> None:
+        def on_signal(number: int, frame: FrameType | None) -> None:
             if not self._over.is_set():
-                self._asked.put(True)  # the thread reloads: here the program may hold a lock that a reload needs
+                self._requests.put(True)  # the thread reloads: the interrupted code may hold a lock that a reload needs
             if callable(former):
                 former(number, frame)
 
-        signal.signal(signal.SIGHUP, heard)
+        signal.signal(signal.SIGHUP, on_signal)
         return former
 
     def _watch_signals(self) -> None:
-        while self._asked.get():
+        while self._requests.get():
             self._load()
 
     # --- files --------------------------------------------------------------------------------
 
     def is_set(self) -> bool:
-        """Tell watchfiles to come back: the watch is over, or a signal has come."""
-        return self._over.is_set() or not self._asked.empty()
+        """Return whether watchfiles should stop waiting: the watch is closed, or a signal came.
+
+        watchfiles calls this method of its `stop_event`, which is this object.
+        """
+        return self._over.is_set() or not self._requests.empty()
 
     def _watch_files(self) -> None:
         self._loaded = self._settled()
-        self._load(tell=False)  # what changed between the first load and this watch; mostly nothing
+        self._load(report=False)  # applies a change between the first load and this watch, usually none
         while not self._over.is_set():
-            for _ in self._told():
-                self._look()
+            for _ in self._events():
+                self._reload_if_changed()
                 if self.is_set():
                     break
-            if self._was_asked() and not self._over.is_set():
+            if self._take_requests() and not self._over.is_set():
                 self._loaded = self._contents()
                 self._load()
 
-    def _look(self) -> None:
-        """Reload if the files say something else than they did."""
+    def _reload_if_changed(self) -> None:
+        """Reload if the contents differ from those that were loaded last."""
         if self._contents() == self._loaded:
             return
         now = self._settled()
-        news = [one for one in now if now[one] != self._loaded.get(one)]
-        if news and not self._over.is_set():
-            tell = any(self._loaded.get(one) != _UNSEEN for one in news)
-            self._loaded = now  # what was there before the load: a change during it is found by the next look
-            self._load(tell=tell)
+        changed = [path for path in now if now[path] != self._loaded.get(path)]
+        if changed and not self._over.is_set():
+            report = any(self._loaded.get(path) != _UNKNOWN for path in changed)
+            self._loaded = now  # the contents before the load: the next comparison finds a change during it
+            self._load(report=report)
 
     def _settled(self) -> Contents:
-        """Return what the files hold when nobody is writing them any more: half a file may be a good one."""
-        until, now = monotonic() + _PATIENCE, self._contents()
-        while not self._over.wait(_SETTLE / 1000):
+        """Return the contents after writing has ended: half of a file may be valid too."""
+        until, now = monotonic() + _REPLACE_TIMEOUT, self._contents()
+        while not self._over.wait(_SETTLE_MS / 1000):
             before, now = now, self._contents()
             if (now == before and all(now.values())) or monotonic() >= until:
                 break
         return now
 
-    def _told(self) -> Iterator[object]:
-        """Yield whenever something happened in the folders, and once a second; ends when they are other ones."""
+    def _events(self) -> Iterator[object]:
+        """Yield after each event in the folders and once per second; ends when the set of folders changes."""
         from watchfiles import watch
 
         folders = self._folders()
-        yield None  # what happened between two watches was told to nobody
+        yield None  # there is no event for a change between two watches
         if not folders:
-            self._over.wait(_LOOK / 1000)
+            self._over.wait(_POLL_MS / 1000)
             return
         try:
-            for told in watch(
-                *(path for path, _ in folders), watch_filter=None, debounce=_SETTLE, step=_SETTLE // 4, stop_event=self,
-                rust_timeout=_LOOK, yield_on_timeout=True, raise_interrupt=False, recursive=False,
+            for event in watch(
+                *(path for path, _ in folders), watch_filter=None, debounce=_SETTLE_MS, step=_SETTLE_MS // 4,
+                stop_event=self, rust_timeout=_POLL_MS, yield_on_timeout=True, raise_interrupt=False, recursive=False,
             ):  # fmt: skip
-                yield told
+                yield event
                 if self._folders() != folders:
                     return
         except OSError:
-            self._over.wait(_LOOK / 1000)  # a folder went away meanwhile: look again
+            self._over.wait(_POLL_MS / 1000)  # a folder was removed: try again
 
     def _folders(self) -> list[tuple[str, int]]:
-        """Return the folders of the files, and of what they link to, each with what tells it from a later one."""
-        found = {str(Path(one).absolute().parent) for one in self._files()}
-        found |= {os.path.dirname(os.path.realpath(one)) for one in self._files()}
-        return sorted((one, os.stat(one).st_ino) for one in found if os.path.isdir(one))
+        """Return the folders of the files and of their link targets, with inodes: a replaced folder has another."""
+        folders = {str(Path(path).absolute().parent) for path in self._files()}
+        folders |= {os.path.dirname(os.path.realpath(path)) for path in self._files()}
+        return sorted((folder, os.stat(folder).st_ino) for folder in folders if os.path.isdir(folder))
 
     def _files(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._named(), *self._mentioned)))
+        return tuple(dict.fromkeys((*self._named(), *self._broken_files)))
 
     def _contents(self) -> Contents:
-        return {one: _digest(one) for one in self._files()}
+        return {path: _digest(path) for path in self._files()}
 
-    def _was_asked(self) -> bool:
-        asked = False
+    def _take_requests(self) -> bool:
+        requested = False
         while True:
             try:
-                asked = self._asked.get_nowait() or asked
+                requested = self._requests.get_nowait() or requested
             except Empty:
-                return asked
+                return requested
 
-    def _load(self, *, tell: bool = True) -> None:
-        """Reload; whatever that ends in, the watch goes on. Files with mistakes are watched too."""
+    def _load(self, *, report: bool = True) -> None:
+        """Reload. The watch continues after any error; files with mistakes are watched too."""
         try:
-            self._reload(tell)
-            self._mentioned = ()
+            self._reload(report)
+            self._broken_files = ()
         except PolicyError as error:
-            self._mentioned = tuple(dict.fromkeys(one.file for one in error.problems if one.line and one.file))
+            problems = (problem for problem in error.problems if problem.line and problem.file)
+            self._broken_files = tuple(dict.fromkeys(problem.file for problem in problems))
         except Exception as error:
-            self._broken(error)
-        self._loaded = {one: self._loaded.get(one, _UNSEEN) for one in self._files()}
+            self._on_error(error)
+        self._loaded = {path: self._loaded.get(path, _UNKNOWN) for path in self._files()}
 
 
 def _digest(path: str) -> str | None:
     try:
         with open(path, "rb") as file:
-            held = file.read(_MOST_BYTES)
-        return sha256(held).hexdigest() if held else ""
+            content = file.read(_MAX_BYTES)
+        return sha256(content).hexdigest() if content else ""
     except (OSError, ValueError):
         return None

@@ -1,1 +1,1 @@
-"""JSON schemas and reference tables, made from the settings classes."""
+"""Generates the JSON schemas and the reference tables from the settings classes."""

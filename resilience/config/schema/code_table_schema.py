@@ -1,11 +1,11 @@
-"""The JSON schema of code tables."""
+"""Generates the JSON schema of code tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..._core.policy.codes import Category
-from ..codes.code_tables import EXECUTED
+from ..codes.table_nodes import EXECUTED
 from .policy_schema import DRAFT
 
 __all__ = ["code_schema"]
@@ -21,20 +21,20 @@ def code_schema() -> Schema:
     return {
         "$schema": DRAFT,
         "title": "A code table of resilience",
-        "description": "What the codes of one API mean: a row a code.",
+        "description": "What the codes of one API mean: one row per code.",
         **_mapping(
             {
                 "envelope": {"$ref": "#/$defs/envelope"},
                 "sources": _list(
-                    "Top-level packages whose exceptions speak these codes.", {"type": _TEXT}, ["ccxt"], empty=True
+                    "Top-level packages whose exceptions carry these codes.", {"type": _TEXT}, ["ccxt"], empty=True
                 ),
-                "rules": _said(
+                "rules": _described(
                     {"anyOf": [_items(listed), {"type": "object", "additionalProperties": row}, {"type": "null"}]},
-                    "The rows: a list, or a mapping of codes to what else a row says.",
+                    "The rows: a list, or a mapping from codes to the other keys of a row.",
                     [{"code": "40010", "category": "retryable", "executed": "maybe"}],
                 ),
                 "texts": _list(
-                    "Parts of messages and the code that each means, asked in this order.",
+                    "Parts of messages with the code that each means, tried in this order.",
                     {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": _TEXT}},
                     [["Insufficient balance", "43012"]],
                     empty=True,
@@ -47,26 +47,29 @@ def code_schema() -> Schema:
 
 def _row() -> Schema:
     text = {"type": _TEXT}
+    # The loader reads scalars as text, so numbers and quoted switches are accepted too.
     flag = {"enum": [False, True, "false", "true"]}
     code = {"type": _TEXT, "minLength": 1}
     return _mapping(
         {
-            "code": _said(code, "The API's code; leading zeros count, so it stands in quotes.", "00001"),
-            "names": _list("Constants or exception classes that stand for the code.", text, ["INSUFFICIENT_BALANCE"]),
-            "category": _said(
+            "code": _described(code, "The API's code; write it in quotes, since leading zeros count.", "00001"),
+            "names": _list("Constants or exception classes with the code's meaning.", text, ["INSUFFICIENT_BALANCE"]),
+            "category": _described(
                 {"enum": [*map(str, Category), None]},
-                "What helps; nothing for a code that means success.",
+                "What helps; no category for a code that means success.",
                 "retryable",
                 default=None,
             ),
-            "executed": _said(
+            "executed": _described(
                 {"enum": list(EXECUTED)}, "Whether the request may have taken effect.", "no", default="maybe"
             ),
-            "hint": _said(text, "One word on how to try again.", "backoff", default="none"),
-            "remedy": _said(text, "One sentence that a human can act on.", "Add funds", default=""),
-            "legacy": _said(flag, "The code stands only in old tables of the API.", True, default=False),
-            "duplicate": _said(flag, "The code says that the idempotency key is taken.", True, default=False),
-            "action": _said(text, "What a stream does on the code.", "reconnect", default=""),
+            "hint": _described(text, "One word about how to try again.", "backoff", default="none"),
+            "remedy": _described(text, "One sentence that tells a human what to do.", "Add funds", default=""),
+            "legacy": _described(flag, "The code appears only in old tables of the API.", True, default=False),
+            "duplicate": _described(
+                flag, "The code means that the idempotency key was used before.", True, default=False
+            ),
+            "action": _described(text, "What a stream does after the code.", "reconnect", default=""),
         }
     )
 
@@ -74,24 +77,24 @@ def _row() -> Schema:
 def _envelope() -> Schema:
     text = {"type": _TEXT}
     failures = {
-        "at": _said(text, "Where the list of failed items is.", "data.failureList"),
-        "code": _said(text, "The key of an item's code.", "errorCode"),
-        "message": _said(text, "The key of an item's words.", "errorMsg", default=""),
-        "key": _said(text, "The key of an item's idempotency key.", "clientOid", default=""),
-        "mixed": _said({"type": "boolean"}, "Items that went well are in the list too.", True, default=False),
+        "at": _described(text, "The keys that lead to the list of failed items.", "data.failureList"),
+        "code": _described(text, "The key of an item's code.", "errorCode"),
+        "message": _described(text, "The key of an item's message.", "errorMsg", default=""),
+        "key": _described(text, "The key of an item's idempotency key.", "clientOid", default=""),
+        "mixed": _described({"type": "boolean"}, "Successful items are in the list too.", True, default=False),
     }
-    place = {**_mapping(failures), "required": ["at", "code"]}
+    item_list = {**_mapping(failures), "required": ["at", "code"]}
     return {
         **_mapping(
             {
-                "code": _said(text, "The key that holds the code.", "code"),
-                "message": _said(text, "The key that holds the API's words.", "msg", default=""),
+                "code": _described(text, "The key of the code.", "code"),
+                "message": _described(text, "The key of the message.", "msg", default=""),
                 "success": _list("Codes that mean success.", text, ["00000", "0"], empty=True),
-                "time": _said(text, "The key of the server's time, Unix milliseconds.", "requestTime", default=""),
-                "failures": {"anyOf": [place, {"type": "array", "items": place}]},
+                "time": _described(text, "The key of the server's time, Unix milliseconds.", "requestTime", default=""),
+                "failures": {"anyOf": [item_list, {"type": "array", "items": item_list}]},
             }
         ),
-        "description": "Where the API's answers keep their code. Without one no body is looked at.",
+        "description": "The keys of the API's answers. Without an envelope no body is read.",
         "required": ["code"],
     }
 
@@ -104,10 +107,10 @@ def _items(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
-def _list(said: str, item: Schema, example: Any, *, empty: bool = False) -> Schema:
+def _list(description: str, item: Schema, example: Any, *, empty: bool = False) -> Schema:
     shape: Schema = {"anyOf": [_items(item), {"type": "null"}]} if empty else _items(item)
-    return _said(shape, said, example, default=[])
+    return _described(shape, description, example, default=[])
 
 
-def _said(shape: Schema, said: str, example: Any, **default: Any) -> Schema:
-    return {**shape, "description": said, "examples": [example], **default}
+def _described(shape: Schema, description: str, example: Any, **default: Any) -> Schema:
+    return {**shape, "description": description, "examples": [example], **default}

@@ -1,4 +1,4 @@
-"""The keys of policy files as tables for people, made of the schema: the reference repeats nothing by hand."""
+"""Generates the Markdown tables of all keys of policy files from the schema, for the reference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ORDER = (
     ("Reconcile", "reconcile"),
     ("Hedge", "hedge"),
     ("Fallback", "fallback"),
-    ("UnknownError", "unknown"),
+    ("UnknownError", "unknown_errors"),
     ("Stream", "stream"),
     ("MessageRate", "stream.connects, stream.subscribes and stream.frames"),
     ("Operation", "operations, each entry"),
@@ -33,40 +33,40 @@ def key_tables(schema: Mapping[str, Any]) -> str:
     """Return a heading and a table for each part of a policy file.
 
     Args:
-        schema: what `policy_schema` makes.
+        schema: the result of `policy_schema`.
     """
     parts = []
     for name, title in _ORDER:
         part = schema["$defs"][name] if name else schema
-        rows = [_row(key, one) for key, one in part["properties"].items()]
+        rows = [_row(key, schema_of_key) for key, schema_of_key in part["properties"].items()]
         head = ["| key | default | means | example |", "|---|---|---|---|"]
         parts.append("\n".join([f"### {title}", part["description"], "", *head, *rows]))
     return "\n\n".join(parts) + "\n"
 
 
-def _row(key: str, one: Mapping[str, Any]) -> str:
-    default = "" if "default" not in one else f"`{_written(one['default'])}`"
-    words = _words(one)
-    means = one["description"] + (f" One of {', '.join(f'`{word}`' for word in words)}." if words else "")
-    unit = f" A number without a unit counts {one['unit']}." if one.get("unit") == "seconds" else ""
-    cells = (f"`{key}`", default, means + unit, f"`{_written(one['examples'][0])}`")
+def _row(key: str, schema: Mapping[str, Any]) -> str:
+    default = "" if "default" not in schema else f"`{_in_yaml(schema['default'])}`"
+    words = _words(schema)
+    means = schema["description"] + (f" One of {', '.join(f'`{word}`' for word in words)}." if words else "")
+    unit = f" A number without a unit counts {schema['unit']}." if schema.get("unit") == "seconds" else ""
+    cells = (f"`{key}`", default, means + unit, f"`{_in_yaml(schema['examples'][0])}`")
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _words(one: Mapping[str, Any]) -> list[str]:
-    """Return the words that a key takes; `off` is no word but the want of one."""
-    options = [word for option in (one, *one.get("anyOf", ())) for word in option.get("enum", ())]
-    return [_written(word) for word in options if word not in (None, "off")]
+def _words(schema: Mapping[str, Any]) -> list[str]:
+    """Return the words that a key takes, without `off`."""
+    options = [word for option in (schema, *schema.get("anyOf", ())) for word in option.get("enum", ())]
+    return [_in_yaml(word) for word in options if word not in (None, "off")]
 
 
-def _written(value: Any) -> str:
-    """Write a value as a policy file does."""
+def _in_yaml(value: Any) -> str:
+    """Return a value in the syntax of a policy file."""
     if value is None:
         return "off"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_in_yaml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_written, value)) + "]"
+        return "[" + ", ".join(map(_in_yaml, value)) + "]"
     if isinstance(value, str) and ("*" in value or value == ""):
         return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,120 @@
+"""Rewrites the keys of version 0.1 in a file's nodes to the new ones, before policies inherit from each other.
+
+A key is rewritten where it is read, so that an old key in a user's file overrides the new key of a built-in policy.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from ..._core.policy.old_spellings import OldSpelling
+from ..._core.policy.policy import Policy
+from ..._core.policy.section import Section, hints
+from ..._core.policy.value_text import listed
+from .mistakes import Mistakes
+from .nodes import Node
+
+__all__ = ["OldKey", "rewrite_old_keys"]
+
+
+class OldKey(NamedTuple):
+    """An old key in a file: its node, its path, and the warning that names the new spelling."""
+
+    node: Node
+    path: str
+    message: str
+
+
+def rewrite_old_keys(policies: Node, mistakes: Mistakes) -> tuple[Node, list[OldKey]]:
+    """Return the node under `policies` with new keys only, and the old keys that were in it."""
+    rewriter = _Rewriter(mistakes)
+    if policies.kind != "mapping":
+        return policies, []
+    pairs = [(key, rewriter.section(Policy, value, f"policies.{key.value}")) for key, value in policies.value]
+    return replace(policies, value=pairs), rewriter.old_keys
+
+
+class _Rewriter:
+    """Walks down the settings classes.
+
+    Nodes are copied and never changed: an alias may put one node into two sections, where a key has two meanings.
+    """
+
+    def __init__(self, mistakes: Mistakes) -> None:
+        self._mistakes = mistakes
+        self.old_keys: list[OldKey] = []
+
+    def section(self, kind: type[Section], node: Node, path: str) -> Node:
+        if node.kind != "mapping":
+            return node
+        pairs = (self._pair(kind, node, key, value, path) for key, value in node.value)
+        return replace(node, value=[pair for pair in pairs if pair is not None])
+
+    def _pair(self, kind: type[Section], node: Node, key: Node, value: Node, path: str) -> tuple[Node, Node] | None:
+        """Return a key and its value in the new spelling; None where the old one is a mistake."""
+        path = f"{path}.{key.value}"
+        spelling = kind.OLD_SPELLINGS.get(key.value)
+        if spelling is None:
+            return key, self._value(hints(kind).get(key.value), value, path)
+        keys = [other.value for other, _ in node.value]
+        if spelling.new in keys:
+            self._mistakes.add(key, path, spelling.conflict())
+            return None
+        if keys.count(key.value) > 1:
+            self._mistakes.add(key, path, "duplicate key")
+            return None
+        renewed = self._renewed(spelling, value, path)
+        if renewed is None:
+            return None
+        # The value of a secret or of a missing variable is reported already, and has no translation.
+        if not value.is_reported:
+            self.old_keys.append(OldKey(key, path, spelling.deprecation(_plain(value))))
+        return _scalar(spelling.new, key), self._value(hints(kind)[spelling.new], renewed, path)
+
+    def _value(self, hint: Any, node: Node, path: str) -> Node:
+        """Rewrite a value by its annotation: a section, a list of sections, or sections by name."""
+        hint = _unwrapped(hint)
+        if isinstance(hint, type) and issubclass(hint, Section):
+            return self.section(hint, node, path)
+        if get_origin(hint) is tuple and node.kind == "list":
+            item = get_args(hint)[0]
+            items = [self._value(item, value, f"{path}[{index}]") for index, value in enumerate(node.value)]
+            return replace(node, value=items)
+        if get_origin(hint) is Mapping and node.kind == "mapping":
+            by_name = get_args(hint)[1]
+            pairs = [(key, self._value(by_name, value, f"{path}.{key.value}")) for key, value in node.value]
+            return replace(node, value=pairs)
+        return node
+
+    def _renewed(self, spelling: OldSpelling, value: Node, path: str) -> Node | None:
+        if not spelling.values or value.is_reported:
+            return value
+        if value.kind != "scalar":
+            self._mistakes.add(value, path, f"a {value.kind} is not one of {listed(old for old, _ in spelling.values)}")
+            return None
+        try:
+            new = spelling.translate(_plain(value), value.mask)
+        except ValueError as error:
+            self._mistakes.add(value, path, str(error))
+            return None
+        return _scalar(str(new).lower() if isinstance(new, bool) else new, value)
+
+
+def _plain(node: Node) -> Any:
+    """Return a switch as a bool and every other scalar as its text."""
+    return node.plain if isinstance(node.plain, bool) else node.value
+
+
+def _scalar(text: str, node: Node) -> Node:
+    # Position and mask stay: mistakes in the new value are reported where the old one is written.
+    return replace(node, value=text, kind="scalar", quoted=False)
+
+
+def _unwrapped(hint: Any) -> Any:
+    """Return what a file gives: an annotation without its metadata, and without None."""
+    while get_origin(hint) in (Annotated, Union, types.UnionType):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    return hint
