@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import tomllib
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 import requests
@@ -58,7 +60,7 @@ def isolated_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
-    with fresh_policies():  # restores what was configured before
+    with fresh_policies(), patch.dict(os.environ):  # both restore what was there before the page
         configure(Policies.builtin())  # on the real clock, which streams and the sandbox need
         yield
 
