@@ -25,7 +25,7 @@ def main(told: str, path: str, prefix: str, finish: str = "") -> None:
     policies = Policies(load(exchange["policy"]), log=False)
     raw = BitgetClient(exchange["key"], exchange["secret"], exchange["passphrase"], base_url=exchange["rest"])
     client = wrap(raw, "bitget", policies=policies, outbox=outbox)
-    outbox.replay(client, resend=True)
+    outbox.resume(client, resend=True)
     if finish:
         for row in [*outbox.rows("open"), *outbox.rows("failed")]:
             place(client, outbox, row.key)
@@ -49,7 +49,7 @@ def place(client: Any, outbox: Outbox, key: str) -> None:
             return
         try:
             if row is not None and row.state == "open":
-                outbox.replay(client, resend=True)
+                outbox.resume(client, resend=True)
             else:
                 client.spot_place_order(**ORDER, clientOid=key)
         except RejectedError:

@@ -271,9 +271,9 @@ def test_refusals_of_requests_pickle_and_are_requests_errors() -> None:
     """Users of requests catch them as they catch everything."""
     import requests
 
-    from resilience.integrations.requests import REFUSALS
+    from resilience.integrations.requests import REJECTION_TYPES
 
-    for kind, made in REFUSALS.items():
+    for kind, made in REJECTION_TYPES.items():
         error = made("refused", policy="p", retry_after=1.0)
         other = pickle.loads(pickle.dumps(error))
         assert isinstance(other, kind)

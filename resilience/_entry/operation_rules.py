@@ -89,8 +89,8 @@ class OperationRules:
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
         """Compile a method by the rules in force now."""
         pipeline, info = self.resolve(info)
-        if self.outbox is not None and self.outbox.takes(info):
-            return self.outbox.guarded(pipeline, fn, info)
+        if self.outbox is not None and self.outbox.covers(info):
+            return self.outbox.compile_recorded(pipeline, fn, info)
         return pipeline.compile(fn, info)
 
 

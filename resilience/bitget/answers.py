@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..integrations._http_rules import Answer
+from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import redact_registered
 from .errors import BitgetApiError
 
@@ -19,7 +19,7 @@ _UNREADABLE = "decode_error"
 _DEEPEST = 32
 
 
-def opened(answer: Answer, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
+def opened(answer: HttpResponse, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
     """Return the envelope of a success.
 
     Args:
@@ -82,7 +82,7 @@ def _shown(value: Any, depth: int = 0) -> Any:
     return [_shown(one, depth + 1) for one in value] if isinstance(value, list) else value
 
 
-def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
+def _partial(answer: HttpResponse, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:
     """Return the error of a batch of which a part failed: the rest was carried out."""
     items = [one for one in failures if isinstance(one, dict)] if isinstance(failures, list) else []
     first: dict[str, Any] = items[0] if items else {}
@@ -102,7 +102,7 @@ def _partial(answer: Answer, options: Mapping[str, Any], body: Any, failures: An
 
 
 def _error(
-    answer: Answer,
+    answer: HttpResponse,
     options: Mapping[str, Any],
     body: Any,
     *,

@@ -24,7 +24,7 @@ class AsyncBitgetClient(Client):
         <AsyncBitgetClient http://127.0.0.1:8000>
     """
 
-    _refusals = transport.REFUSALS
+    _refusals = transport.REJECTION_TYPES
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read from an endpoint and return the whole envelope.
@@ -57,7 +57,7 @@ class AsyncBitgetClient(Client):
     async def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
         request = self._request(method, path, params)
         try:
-            answer = await transport.asend(
+            answer = await transport.send_async(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
         except Exception as error:

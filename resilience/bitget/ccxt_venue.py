@@ -17,14 +17,14 @@ from typing import Any, Literal
 from .._core.call.context import current_call
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._core.classify.evidence import code_of
-from ..integrations.ccxt.exchange_support import Drawn, Handle
-from ..integrations.ccxt.method_names import Kind
+from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
+from ..integrations.ccxt.method_names import MethodInfo
 from .ccxt_account_type import methods, rule_of, undecided
 from .lookups import Asked, Look, aasked, asked
 from .operations import BY_PATH, Operation, told
 from .server_clock import ServerClock
 
-__all__ = ["methods", "venue"]
+__all__ = ["exchange_support", "methods"]
 
 _CREATED = "params.clientOrderId|clientOid"
 _EDITED = "params.newClientOid|newClientOrderId"
@@ -39,12 +39,12 @@ class Unified:
 
     reads_by_get = True
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: WrappedExchange) -> None:
         self._handle = handle
         self._clock = ServerClock(time.time)
         self._measured = False
 
-    def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
+    def describe(self, kind: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
         """Say how an operation takes part beyond what its name says."""
         given: dict[str, Any] = {"can_resync_clock": True, "signs": True, "fence": Fence()}
         known = _ENDPOINTS.get(kind.operation.replace("_", "").lower())
@@ -60,7 +60,7 @@ class Unified:
             return given
         return given | {"reconcile": self._reconciler(wrapped)}
 
-    def prepared(self, method: str, path: str, params: Any) -> Any:
+    def prepare_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to send, with the key where Bitget reads it and the window that was asked for.
 
         Raises:
@@ -92,7 +92,7 @@ class Unified:
         """Return the exchange's time in milliseconds once it was measured, until then ccxt's own nonce."""
         return int(self._clock.now() * 1000) if self._measured else own
 
-    def refused(self, body: str, began: float) -> bool:
+    def learn_rejection(self, body: str, began: float) -> bool:
         """Measure the exchange's clock by the answer that refuses a stamp; True when that does not tell the time."""
         answer = _parsed(body)
         rule = rule_of(code_of(answer.get("code")))
@@ -101,15 +101,15 @@ class Unified:
             return False
         if not at.isdecimal() or len(at) >= 20 or int(at) == 0:
             return True
-        self.told(int(at), began)
+        self.learn_time(int(at), began)
         return False
 
-    def told(self, at: Any, began: float) -> None:
+    def learn_time(self, at: Any, began: float) -> None:
         """Take the exchange's time in milliseconds, told for a request that was sent at a monotonic instant."""
         self._clock.told(int(at) / 1000, began)
         self._measured = True
 
-    def doubt(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
+    def find_problem(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Say why an answer under a success status is no success, or return None."""
         if not isinstance(answer, Mapping) or "code" not in answer:
             return "unreadable", "the answer has no code"
@@ -139,7 +139,7 @@ class Unified:
                     await wrapped.load_markets()
                 if undecided(handle.engine):
                     await handle.engine.handle_uta_and_params({}, call.operation)
-                drawn = await handle.draw(call)
+                drawn = await handle.dry_run(call)
                 look = _look(drawn, call)
                 return _nobody_tells() if look is None else self._shaped(drawn, call, await aasked(look, ask))
 
@@ -150,13 +150,13 @@ class Unified:
                 wrapped.load_markets()
             if undecided(handle.engine):
                 handle.engine.handle_uta_and_params({}, call.operation)
-            drawn = handle.draw(call)
+            drawn = handle.dry_run(call)
             look = _look(drawn, call)
             return _nobody_tells() if look is None else self._shaped(drawn, call, asked(look, ask))
 
         return look
 
-    def _shaped(self, drawn: Drawn, call: Any, answer: Found | NotFound) -> Found | NotFound:
+    def _shaped(self, drawn: PreparedRequest, call: Any, answer: Found | NotFound) -> Found | NotFound:
         """Return a look's answer with the order in the shape that the call returns."""
         if not isinstance(answer, Found):
             return answer
@@ -169,12 +169,12 @@ class Unified:
         return replace(answer, value=engine.parse_order(named, market))
 
 
-def venue(handle: Handle) -> Unified:
+def exchange_support(handle: WrappedExchange) -> Unified:
     """Return what is known of Bitget for an exchange that is wrapped."""
     return Unified(handle)
 
 
-def _look(drawn: Drawn, call: Any) -> Look | None:
+def _look(drawn: PreparedRequest, call: Any) -> Look | None:
     """Return the look for a request, or None where Bitget tells nothing of such a write.
 
     Raises:

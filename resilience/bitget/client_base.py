@@ -20,7 +20,7 @@ from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._core.classify.evidence import get
 from ..config.codes.code_tables import CodeRegistry
-from ..integrations._http_rules import Answer
+from ..integrations._http_messages import HttpResponse
 from ..integrations._order_lanes import lane_of
 from ..telemetry.redaction import REDACTED
 from .answers import opened
@@ -190,7 +190,7 @@ class Client(NamedCalls):
             if headers is not None and name in headers:
                 headers[name] = REDACTED
 
-    def _opened(self, request: Request, answer: Answer) -> dict[str, Any]:
+    def _opened(self, request: Request, answer: HttpResponse) -> dict[str, Any]:
         """Return the envelope of a success; a refused stamp sets the clock where the answer tells the time."""
         known = BY_PATH.get((request.method, request.path))
         needs = known.needs if known is not None else ()

@@ -27,7 +27,7 @@ class BitgetClient(Client):
         <BitgetClient http://127.0.0.1:8000>
     """
 
-    _refusals = transport.REFUSALS
+    _refusals = transport.REJECTION_TYPES
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read from an endpoint and return the whole envelope.
@@ -86,7 +86,7 @@ class BitgetClient(Client):
 
     def _taken(self, session: Any) -> Any:
         for adapter in getattr(session, "adapters", {}).values():
-            transport.without_retries(adapter)
+            transport.disable_retries(adapter)
         return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:

@@ -1,1 +1,1 @@
-"""The clients that people have: one file each, each the only importer of its library."""
+"""Puts the client libraries that people use under a policy: one package or module per library, its only importer."""

@@ -1,6 +1,6 @@
-"""Which calls of a trading client are urgent: cancels, and orders that can only reduce a position.
+"""Finds the lane of a trading call: cancels, and orders that can only reduce a position, are high-priority.
 
-They are what takes risk off, so they keep slots and quota of their own, and are turned away last.
+They take risk off. Their lane has slots and quota of its own, and is rejected last.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ from typing import Any
 
 from .._core.stages.admission import CANCEL
 
-__all__ = ["lane_of", "reducing"]
+__all__ = ["lane_by_parameters", "lane_of"]
 
-_YES = ("yes", "true", "1")
-_NAMES = ("reduceOnly", "reduce_only")
+_TRUE_STRINGS = ("yes", "true", "1")  # Bitget writes YES and NO
+_REDUCE_ONLY = ("reduceOnly", "reduce_only")
 
 
 def lane_of(operation: str) -> str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None:
-    """Return the lane of an operation by its name or path: cancels always, other orders by their parameters.
+    """Return the lane of an operation, by its name or path.
 
-    A cancel that places the order anew takes on risk like any order.
+    Returns:
+        The lane of cancels; for other orders the function that finds the lane of a call by its parameters;
+        None for everything else.
     """
     name = operation.lower()
-    if "cancel" in name and "replace" not in name:
+    if "cancel" in name and "replace" not in name:  # cancel-and-replace takes on risk like any order
         return CANCEL
-    return reducing if "order" in name or "place" in name else None
+    return lane_by_parameters if "order" in name or "place" in name else None
 
 
-def reducing(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-    """Return the lane of an order by its parameters, in whichever mapping they travel."""
-    for given in (kwargs, kwargs.get("params"), *args):
-        if isinstance(given, Mapping) and any(_yes(given.get(name)) for name in _NAMES):
+def lane_by_parameters(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+    """Return the lane of cancels if an order is reduce-only, whichever mapping says so; else None."""
+    for parameters in (kwargs, kwargs.get("params"), *args):
+        if isinstance(parameters, Mapping) and any(_is_true(parameters.get(name)) for name in _REDUCE_ONLY):
             return CANCEL
     return None
 
 
-def _yes(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in _YES)
+def _is_true(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() in _TRUE_STRINGS)

@@ -1,8 +1,6 @@
-"""What the headers of an answer say of an API's rate limits, told to the quota of the attempt under way.
+"""Reads an API's rate limits from the headers of a response and reports them to the quota of the current attempt.
 
-Read are `RateLimit` and `RateLimit-Policy` of the IETF's drafts, old and new, `X-RateLimit-*`, Bitget's
-`x-mbx-used-remain-limit` and the used-weight headers of Binance. Anybody may write anything into a
-header: what is no sane number is passed over, and nothing here raises.
+Any server may write anything into a header. A value that is not a sane number is ignored, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -14,78 +12,88 @@ from typing import Any
 
 from .._core.call.context import current_call
 
-__all__ = ["heard", "limits_in"]
+__all__ = ["parse_rate_limits", "report_rate_limits"]
 
-_MOST_HEADERS, _LONGEST = 200, 512
-_REMAIN = "x-mbx-used-remain-limit"
-_USED = re.compile(r"x-mbx-(?:used-weight|order-count)-(\d{1,4})([smhd])")
+MAX_HEADERS, MAX_LENGTH = 200, 512
+_REMAINING = "x-mbx-used-remain-limit"  # Bitget
+_USED = re.compile(r"x-mbx-(?:used-weight|order-count)-(\d{1,4})([smhd])")  # Binance, as in X-MBX-USED-WEIGHT-1M
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PLAIN = re.compile(r"(?:x-)?(?:rate-?limit|rate-limit)-(limit|remaining|reset)")
+_SEPARATE = re.compile(r"(?:x-)?(?:rate-?limit|rate-limit)-(limit|remaining|reset)")
 _PAIR = re.compile(r"\b(limit|remaining|reset|r|t|q|w)\s*=\s*\"?(\d{1,15}(?:\.\d{1,6})?)")
 _NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)")
-_WORDS = {"limit": "limit", "remaining": "remaining", "reset": "resets_in", "r": "remaining", "t": "resets_in"}
-_WORDS |= {"q": "limit", "w": "window"}
-_MILLIS, _DATES = 1e11, 1e8  # from where on a reset is a Unix time in milliseconds, in seconds; below it is a delay
+_ARGUMENTS = {"limit": "limit", "remaining": "remaining", "reset": "resets_in", "r": "remaining", "t": "resets_in"}
+_ARGUMENTS |= {"q": "limit", "w": "window"}
+# A reset below _MIN_UNIX_SECONDS is a delay. From _MIN_UNIX_MILLISECONDS on it is a Unix time in milliseconds.
+_MIN_UNIX_MILLISECONDS, _MIN_UNIX_SECONDS = 1e11, 1e8
 
 
-def heard(answer: Any) -> Any:
-    """Return an answer; what its headers say is told to the quota of the attempt under way."""
+def report_rate_limits(response: Any) -> Any:
+    """Report the limits in a response's headers to the quota of the current attempt, and return the response."""
     call = current_call()
     if call is not None and call.has_quota:
-        for told in limits_in(answer.headers, call.now):
-            call.report_limits(**told)
-    return answer
+        for limits in parse_rate_limits(response.headers, call.now):
+            call.report_limits(**limits)
+    return response
 
 
-def limits_in(headers: Any, now: float) -> list[dict[str, float]]:
-    """Return what headers say, each as the arguments of `report_limits`; `now` is Unix time in seconds."""
-    plain: dict[str, float] = {}
+def parse_rate_limits(headers: Any, now: float) -> list[dict[str, float]]:
+    """Return the limits that headers state, each as the arguments of `CurrentCall.report_limits`.
+
+    Understood are `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers, old and new,
+    `RateLimit-*` and `X-RateLimit-*`, Bitget's remaining-requests header and the used-weight headers of Binance.
+
+    Args:
+        headers: a mapping, or pairs.
+        now: Unix time in seconds.
+    """
+    separate: dict[str, float] = {}
     structured: dict[str, float] = {}
-    found: list[dict[str, float]] = []
+    limits: list[dict[str, float]] = []
     for name, value in _pairs(headers):
         if name in ("ratelimit", "ratelimit-policy"):
-            read = {_WORDS[key]: float(number) for key, number in _PAIR.findall(value)}
-            structured = {**read, **structured} if name.endswith("policy") else {**structured, **read}
-        elif name == _REMAIN:
-            found += [{"remaining": number} for number in _number(value)]
+            fields = {_ARGUMENTS[key]: float(number) for key, number in _PAIR.findall(value)}
+            # Both may state a value. The state of the window (`RateLimit`) wins over its policy, in either order.
+            structured = {**fields, **structured} if name.endswith("policy") else {**structured, **fields}
+        elif name == _REMAINING:
+            limits += [{"remaining": number} for number in _numbers(value)]
         elif (used := _USED.fullmatch(name)) is not None:
             window = int(used[1]) * _UNITS[used[2]]
-            found += [{"used": number, "window": window} for number in _number(value)]
-        elif (one := _PLAIN.fullmatch(name)) is not None:
-            for number in _number(value):
-                plain[_WORDS[one[1]]] = number
-    for told in (plain, structured):
-        if "resets_in" in told:
-            told["resets_in"] = _delay(told["resets_in"], now)
-        if "remaining" in told:
-            found.append(told)
-    return found
+            limits += [{"used": number, "window": window} for number in _numbers(value)]
+        elif (field := _SEPARATE.fullmatch(name)) is not None:
+            for number in _numbers(value):
+                separate[_ARGUMENTS[field[1]]] = number
+    return limits + [_with_delay(fields, now) for fields in (separate, structured) if "remaining" in fields]
 
 
 def _pairs(headers: Any) -> Iterator[tuple[str, str]]:
     try:
         pairs = headers.items() if isinstance(headers, Mapping) or hasattr(headers, "items") else headers or ()
-        for place, (name, value) in enumerate(pairs):
-            if place >= _MOST_HEADERS:
+        for index, (name, value) in enumerate(pairs):
+            if index >= MAX_HEADERS:
                 return
             yield _text(name).lower(), _text(value)
-    except Exception:
+    except Exception:  # the headers of a client that nobody knows: unreadable ones state no limits
         return
 
 
 def _text(raw: object) -> str:
-    return (raw.decode("latin-1") if isinstance(raw, bytes) else str(raw))[:_LONGEST]
+    return (raw.decode("latin-1") if isinstance(raw, bytes) else str(raw))[:MAX_LENGTH]
 
 
-def _number(value: str) -> list[float]:
+def _numbers(value: str) -> list[float]:
     """Return the number that a value begins with, as a list of one or none."""
-    found = _NUMBER.match(value)
-    number = float(found[1]) if found is not None else -1.0
+    match = _NUMBER.match(value)
+    number = float(match[1]) if match is not None else -1.0
     return [number] if isfinite(number) and number >= 0 else []
 
 
-def _delay(told: float, now: float) -> float:
-    """Return the seconds until a reset, which is told as a delay, or as a Unix time in seconds or milliseconds."""
-    if told >= _MILLIS:
-        return max(0.0, told / 1000 - now)
-    return max(0.0, told - now) if told >= _DATES else told
+def _with_delay(fields: dict[str, float], now: float) -> dict[str, float]:
+    """Return the fields with the reset as seconds from now: APIs send a delay, or Unix seconds or milliseconds."""
+    reset = fields.get("resets_in")
+    if reset is None:
+        return fields
+    if reset >= _MIN_UNIX_MILLISECONDS:
+        reset = max(0.0, reset / 1000 - now)
+    elif reset >= _MIN_UNIX_SECONDS:
+        reset = max(0.0, reset - now)
+    return {**fields, "resets_in": reset}

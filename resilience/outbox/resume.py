@@ -1,4 +1,4 @@
-"""A write that an earlier process had begun, taken up again by the rule of a call that never stopped."""
+"""Resumes a write that an earlier process began, by the same rules as a call that was never interrupted."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from .._core.call.context import current_call
 from .._core.classify.attach import attached_failure
 from .._pipeline.callables import is_async
 from ..errors import RejectedError
-from .entry import Entry
-from .rows import Row
+from .open_write import OpenWrite
+from .write_table import Row
 
-__all__ = ["Replayed", "acaught", "caught", "replayed", "resumed", "within"]
+__all__ = ["ResumedWrite", "describe_outcome", "run_inside", "simulate_first_attempt"]
 
 
-class Replayed(NamedTuple):
-    """What became of a write that an earlier process had begun.
+class ResumedWrite(NamedTuple):
+    """The outcome of a write that an earlier process began.
 
     Attributes:
         key: its idempotency key.
         operation: its name.
-        outcome: `done`; `failed`, it did not happen and cannot any more; or `unknown`.
-        value: what the write returns, where it is done.
-        error: what the caller would have got, where it is not.
+        outcome: `done`; `failed`: it was not executed and cannot be any more; or `unknown`.
+        value: what the write returns, if it is done.
+        error: what its caller would have got, if it is not done.
     """
 
     key: str
@@ -35,78 +35,76 @@ class Replayed(NamedTuple):
 
 
 class InterruptedCallError(OSError):
-    """The process that made this call ended before it was settled."""
+    """The process that made this call ended before its outcome was known."""
 
-    resilience_code = "connection_reset"
+    resilience_code = "connection_reset"  # classified like a connection that broke after the request was sent
 
 
-def resumed(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Callable[..., Any]:
-    """Return the write with its first attempt taken as made already; the later ones are real."""
+def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Callable[..., Any]:
+    """Return the method with its first attempt replaced by the one of the earlier process; later ones are real.
 
-    def first() -> bool:
+    The replaced attempt reports the stamps of the row and fails, so that the call goes on as it would have.
+
+    Args:
+        method: the client's method.
+        row: the write.
+        never_sent: whether the earlier process provably sent nothing.
+    """
+
+    def replace_first() -> None:
         call = current_call()
         if call is None or call.attempt > 1:
-            return False
+            return
         for stamp in row.stamps:
             call.stamp(stamp)
         if never_sent:
             raise RejectedError(f"{row.operation}: the process ended before anything was sent")
-        raise InterruptedCallError(f"the process ended while {row.operation} was under way")
+        raise InterruptedCallError(f"the process ended while {row.operation} was in progress")
 
     if is_async(method):
 
-        @wraps(method)  # the key stands in its place by the method's own signature
-        async def aagain(*args: Any, **kwargs: Any) -> Any:
-            first()
+        @wraps(method)  # the pipeline finds the key's parameter in the method's own signature
+        async def attempt_async(*args: Any, **kwargs: Any) -> Any:
+            replace_first()
             return await method(*args, **kwargs)
 
-        return aagain
+        return attempt_async
 
     @wraps(method)
-    def again(*args: Any, **kwargs: Any) -> Any:
-        first()
+    def attempt(*args: Any, **kwargs: Any) -> Any:
+        replace_first()
         return method(*args, **kwargs)
 
-    return again
+    return attempt
 
 
-def within(entry: Entry, call: Callable[..., Any], row: Row, *, asynchronous: bool) -> Callable[[], Any]:
-    """Return what settles a row, in the colour of its method."""
+def run_inside(write: OpenWrite, call: Callable[..., Any], row: Row, *, asynchronous: bool) -> Callable[[], Any]:
+    """Return a function that makes the call of a row, settles the row, and returns the result or the error."""
     if asynchronous:
 
-        async def arun() -> Any:
-            with entry:
-                return await call(*row.args, **row.kwargs)
+        async def run_async() -> Any:
+            try:
+                with write:
+                    return await call(*row.args, **row.kwargs)
+            except Exception as error:
+                return error
 
-        return arun
+        return run_async
 
     def run() -> Any:
-        with entry:
-            return call(*row.args, **row.kwargs)
+        try:
+            with write:
+                return call(*row.args, **row.kwargs)
+        except Exception as error:
+            return error
 
     return run
 
 
-def caught(run: Callable[[], Any]) -> Any:
-    """Return what a call returns, or the error that it raises."""
-    try:
-        return run()
-    except Exception as error:
-        return error
-
-
-async def acaught(run: Callable[[], Any]) -> Any:
-    """Return what an awaited call returns, or the error that it raises."""
-    try:
-        return await run()
-    except Exception as error:
-        return error
-
-
-def replayed(row: Row, ended: Any) -> Replayed:
-    """Say what became of a row's write by how its call ended."""
-    if not isinstance(ended, Exception):
-        return Replayed(row.key, row.operation, "done", value=ended)
-    failure = attached_failure(ended)
-    proven = failure is not None and failure.executed != "maybe"
-    return Replayed(row.key, row.operation, "failed" if proven else "unknown", error=ended)
+def describe_outcome(row: Row, result: Any) -> ResumedWrite:
+    """Return the outcome of a row's write, from the result or the error of its call."""
+    if not isinstance(result, Exception):
+        return ResumedWrite(row.key, row.operation, "done", value=result)
+    failure = attached_failure(result)
+    was_not_executed = failure is not None and failure.executed != "maybe"
+    return ResumedWrite(row.key, row.operation, "failed" if was_not_executed else "unknown", error=result)

@@ -16,7 +16,7 @@ from resilience import Pipeline, Policy, PolicyError
 from resilience._core.policy.sections import QuotaSettings
 from resilience._core.stages.quota import Quota, Quotas, pay, undo
 from resilience._core.stages.rate_window import QueueTicket, RateWindow
-from resilience.integrations._rate_limit_headers import limits_in
+from resilience.integrations._rate_limit_headers import parse_rate_limits
 from resilience.testing import FakeClock
 
 
@@ -445,7 +445,7 @@ def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
 )
 def test_headers(headers: Any, told: list[dict[str, float]]) -> None:
     """Headers of every kind that is known, and of some that nobody should send."""
-    assert limits_in(headers, 1_700_000_000.0) == told
+    assert parse_rate_limits(headers, 1_700_000_000.0) == told
 
 
 _NAMES = st.sampled_from(["RateLimit", "RateLimit-Policy", "X-RateLimit-Remaining", "X-RateLimit-Reset", "x"])
@@ -456,7 +456,7 @@ _NAMES |= st.sampled_from(["x-mbx-used-remain-limit", "x-mbx-used-weight-1m", "X
 def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> None:
     """Any value at all: nothing raises, here or where it is told."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    for told in limits_in(headers, now):
+    for told in parse_rate_limits(headers, now):
         one.told(0.0, **told)
     assert 0 <= one.entries[0].left(0.0) <= 10
 

@@ -1,4 +1,4 @@
-"""Every HTTP client under a policy, with one face: a story asks, whichever client carries it out."""
+"""Gives every HTTP client under a policy the same interface, so that a test runs once per client."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from resilience.integrations.requests import ResilientAdapter
 
 
 class Ask(NamedTuple):
-    """One request of a story.
+    """One request of a test.
 
     Attributes:
         body: bytes, or True for a generator, which can be read once.
-        chunk: stream, and read the first piece alone.
+        chunk: whether to stream the response and read its first piece only.
     """
 
     method: str = "GET"
@@ -35,7 +35,7 @@ class Ask(NamedTuple):
 
 
 class Got(NamedTuple):
-    """What came back."""
+    """The response to an `Ask`."""
 
     status: int
     text: str
@@ -43,7 +43,7 @@ class Got(NamedTuple):
 
 def policies(clock: Any = None, **policy: Any) -> Policies:
     """Return policies with one named `p`: three attempts, a second apart."""
-    given = {
+    settings = {
         "codes": ["http"],
         "deadline": "60s",
         "attempt_timeout": "5s",
@@ -51,14 +51,14 @@ def policies(clock: Any = None, **policy: Any) -> Policies:
         "reconcile": {"early_checks": 1, "wait": "1s", "fence": "5s"},
         **policy,
     }
-    return Policies.from_mapping({"policies": {"p": given}}, clock=clock)
+    return Policies.from_mapping({"policies": {"p": settings}}, clock=clock)
 
 
 def _pieces() -> Iterator[bytes]:
     yield b"piece"
 
 
-async def _apieces() -> AsyncIterator[bytes]:
+async def _pieces_async() -> AsyncIterator[bytes]:
     yield b"piece"
 
 
@@ -66,9 +66,9 @@ class HttpClient:
     """One way to put one client under a policy.
 
     Attributes:
-        name: how test ids show it.
-        error: the client's own error base.
-        seam: it is a native seam beneath a plain client, and sees finished requests.
+        name: its test id.
+        error: the error base of the client's library.
+        seam: whether it is plugged into a plain client (adapter, transport, middleware) and gets finished requests.
     """
 
     name = ""
@@ -84,24 +84,24 @@ class HttpClient:
         raise NotImplementedError
 
     def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
-        """Open a client and ask in turn; return what came back, errors too."""
+        """Open a client and make the requests in turn; return the responses and errors."""
         raise NotImplementedError
 
     def run(self, policies: Policies, url: str, *asks: Ask, operations: Any = None) -> list[Any]:
-        """Ask in turn under the policy."""
+        """Make the requests in turn under the policy."""
         return self.play(partial(self.open, policies, operations), url, *asks)
 
     def look_up(self, url: str) -> Callable[..., Any]:
-        """Return a reconciler that asks a plain client for /orders/KEY."""
+        """Return a reconciler that gets /orders/KEY with a plain client."""
         raise NotImplementedError
 
 
-def _verdict(reply: Any, status: int) -> Any:
+def _lookup_result(reply: Any, status: int) -> Any:
     return NOT_FOUND if status == 404 else Found(reply)
 
 
 class Sync(HttpClient):
-    """Clients that block."""
+    """Sync clients."""
 
     def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
         with client() as opened:
@@ -121,7 +121,7 @@ class Sync(HttpClient):
         def reconcile(call: Any) -> Any:
             with self.plain() as client:
                 reply = client.get(f"{url}/orders/{call.key}")
-            return _verdict(reply, reply.status_code)
+            return _lookup_result(reply, reply.status_code)
 
         return reconcile
 
@@ -191,7 +191,7 @@ class HttpxTransport(HttpxClient):
 
 
 class Async(HttpClient):
-    """Clients that are awaited."""
+    """Async clients."""
 
     loop = "asyncio"
 
@@ -233,12 +233,12 @@ class AsyncHttpxClient(Async):
         return httpx.AsyncClient(trust_env=False, follow_redirects=True)
 
     async def ask(self, client: Any, url: str, ask: Ask) -> Got:
-        body = _apieces() if ask.body is True else ask.body
+        body = _pieces_async() if ask.body is True else ask.body
         if ask.chunk:
             async with client.stream(ask.method, url, headers=ask.headers, content=body) as streamed:
                 pieces = streamed.aiter_raw()
                 first = await anext(pieces)
-                if self.loop == "trio":  # which wants every generator run to its end, and httpx leaves some
+                if self.loop == "trio":  # trio warns of generators that do not run to their end, and httpx leaves some
                     _ = [piece async for piece in pieces]
                 await pieces.aclose()
                 return Got(streamed.status_code, first.decode())
@@ -249,7 +249,7 @@ class AsyncHttpxClient(Async):
         async def reconcile(call: Any) -> Any:
             async with self.plain() as client:
                 reply = await client.get(f"{url}/orders/{call.key}")
-            return _verdict(reply, reply.status_code)
+            return _lookup_result(reply, reply.status_code)
 
         return reconcile
 
@@ -281,7 +281,7 @@ class AiohttpSession(Async):
         return aiohttp.ClientSession()
 
     async def ask(self, client: Any, url: str, ask: Ask) -> Got:
-        body = _apieces() if ask.body is True else ask.body
+        body = _pieces_async() if ask.body is True else ask.body
         async with client.request(ask.method, url, headers=ask.headers, data=body) as reply:
             text = (await reply.content.readany()).decode() if ask.chunk else await reply.text()
             return Got(reply.status, text)
@@ -291,7 +291,7 @@ class AiohttpSession(Async):
             async with self.plain() as client:
                 reply = await client.get(f"{url}/orders/{call.key}")
                 await reply.read()
-            return _verdict(reply, reply.status)
+            return _lookup_result(reply, reply.status)
 
         return reconcile
 
@@ -319,15 +319,15 @@ CLIENTS: list[HttpClient] = [
 
 
 def _each(clients: list[HttpClient]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("client", clients, ids=lambda one: one.name)
+    return pytest.mark.parametrize("client", clients, ids=lambda client: client.name)
 
 
 every_client = _each(CLIENTS)
-every_async_client = _each([one for one in CLIENTS if isinstance(one, Async)])
-every_wrapped_client = _each([one for one in CLIENTS if not one.seam])
-every_endless_reader = _each([one for one in CLIENTS if getattr(one, "loop", "") != "trio"])
-"""Clients that can break off a body without a warning: httpx under trio cannot."""
-every_telling_client = _each(
-    [one for one in CLIENTS if one.name in ("requests session", "requests adapter", "httpx client")]
+every_async_client = _each([client for client in CLIENTS if isinstance(client, Async)])
+every_wrapped_client = _each([client for client in CLIENTS if not client.seam])
+every_partial_reader = _each([client for client in CLIENTS if getattr(client, "loop", "") != "trio"])
+"""Clients that can stop reading a body without a warning: httpx under trio cannot."""
+every_streaming_aware_client = _each(
+    [client for client in CLIENTS if client.name in ("requests session", "requests adapter", "httpx client")]
 )
-"""Clients whose policy is told whether the caller streams."""
+"""Clients whose integration knows whether the caller streams."""

@@ -1,4 +1,4 @@
-"""A scripted loopback server: each connection plays one behaviour, the last of them again and again."""
+"""A scripted loopback server: each connection gets the next behaviour of the script, and the last one repeats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Behaviour = Callable[["Connection"], None]
 
 
 class Request(NamedTuple):
-    """One request as it arrived; the headers' names are in small letters."""
+    """One request as it was received, with header names in lower case."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Connection:
         self._rest = b""
 
     def request(self) -> Request | None:
-        """Read a whole request and record it; None when the client has gone."""
+        """Read a whole request and record it; return None if the client has closed the connection."""
         head = self._until(b"\r\n\r\n")
         if head is None:
             return None
@@ -41,7 +41,7 @@ class Connection:
         body += self._exactly(int(headers.get("content-length", "0")))
         request = Request(method, path, headers, body)
         self.server.requests.append(request)
-        self.server.asked.set()
+        self.server.received.set()
         return request
 
     def send(self, data: bytes) -> None:
@@ -54,7 +54,7 @@ class Connection:
         self.sock.close()
 
     def ended(self) -> bool:
-        """Wait until the client ends the connection, in order or by a reset; False when it does not."""
+        """Wait until the client closes or resets the connection; return False if it does not within 5 s."""
         self.sock.settimeout(5)
         try:
             return self.sock.recv(1) == b""
@@ -69,14 +69,14 @@ class Connection:
             if not data:
                 return None
             self._rest += data
-        found, _, self._rest = self._rest.partition(mark)
-        return found
+        data, _, self._rest = self._rest.partition(mark)
+        return data
 
     def _exactly(self, size: int) -> bytes:
         while len(self._rest) < size and (data := self.sock.recv(65_536)):
             self._rest += data
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
     def _chunks(self) -> bytes:
         body = b""
@@ -93,7 +93,7 @@ class Server:
     def __init__(self, *script: Behaviour) -> None:
         self.script = list(script)
         self.requests: list[Request] = []
-        self.asked = threading.Event()
+        self.received = threading.Event()
         self.over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
@@ -138,25 +138,25 @@ class Server:
 
 def _head(status: int, headers: dict[str, str], *, keep: bool = False) -> bytes:
     lines = [f"{name}: {value}" for name, value in {"Connection": "keep-alive" if keep else "close", **headers}.items()]
-    return "\r\n".join([f"HTTP/1.1 {status} Told", *lines, "", ""]).encode()
+    return "\r\n".join([f"HTTP/1.1 {status} Scripted", *lines, "", ""]).encode()
 
 
 def answer(status: int = 200, body: Any = "fine", **headers: str) -> Behaviour:
-    """Answer with this status and body, a mapping as JSON; header names are written with underscores."""
+    """Respond with this status and body, a mapping as JSON; underscores in header names become hyphens."""
     return keep(reply(status, body, **headers), close=True)
 
 
 def reply(status: int = 200, body: Any = "fine", **headers: str) -> tuple[int, bytes, dict[str, str]]:
-    """Return one answer for `keep`."""
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    """Return one response for `keep`."""
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
     if not isinstance(body, (str, bytes)):
-        body, given = json.dumps(body), {"Content-Type": "application/json", **given}
+        body, fields = json.dumps(body), {"Content-Type": "application/json", **fields}
     raw = body.encode() if isinstance(body, str) else body
-    return status, raw, {"Content-Length": str(len(raw)), **given}
+    return status, raw, {"Content-Length": str(len(raw)), **fields}
 
 
 def keep(*replies: tuple[int, bytes, dict[str, str]], close: bool = False) -> Behaviour:
-    """Answer several requests on one connection, then drop it."""
+    """Respond to several requests on one connection, then close it."""
 
     def behaviour(connection: Connection) -> None:
         for status, body, headers in replies:
@@ -170,24 +170,24 @@ def keep(*replies: tuple[int, bytes, dict[str, str]], close: bool = False) -> Be
 
 
 def drop_before(connection: Connection) -> None:
-    """Drop the connection before the request is read."""
+    """Reset the connection before the request is read."""
     connection.sock.recv(1)
     connection.reset()
 
 
 def drop_after(connection: Connection) -> None:
-    """Take the request and drop the connection without an answer."""
+    """Read the request and close the connection without a response."""
     connection.request()
 
 
 def reset_after(connection: Connection) -> None:
-    """Take the request and reset the connection."""
+    """Read the request and reset the connection."""
     connection.request()
     connection.reset()
 
 
 def raw(data: bytes, *, hold: bool = False) -> Behaviour:
-    """Take the request and send these bytes; hold the connection open after it, or close it."""
+    """Read the request and send these bytes; then hold the connection open, or close it."""
 
     def behaviour(connection: Connection) -> None:
         connection.request()

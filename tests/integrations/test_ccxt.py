@@ -1,4 +1,4 @@
-"""An exchange of ccxt under a policy: what it still is, what changes, and what it never tells."""
+"""An exchange of ccxt under a policy: what stays the same, what changes, and what is never logged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import pickle
 from copy import copy
-from importlib.metadata import EntryPoint
 from inspect import iscoroutinefunction
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ import ccxt.async_support
 import pytest
 
 from resilience import CircuitOpenError, Policies, RejectedError, failure_of, wrap
-from resilience.integrations.ccxt import exchange_support as _venues
 
 SPOT = "BTC/USDT"
 PLACE, SETTINGS = "/api/v2/spot/trade/place-order", "/api/v3/account/settings"
@@ -34,8 +32,8 @@ def wrapped(bots: Any, api: Any, name: str = "bitget", policy: str = "bitget", *
     return wrap(bots.plain(api, name, **config), policy, policies=Policies.builtin())
 
 
-def test_it_is_the_exchange_still(bots: Any, api: Any) -> None:
-    """Class, names, attributes and what asks nobody anything are as they were."""
+def test_it_is_still_the_exchange(bots: Any, api: Any) -> None:
+    """Class, names, attributes and methods that send nothing are the same."""
     plain = bots.plain(api)
     bot = wrap(plain, "bitget")
     assert isinstance(bot, type(plain))
@@ -51,11 +49,11 @@ def test_it_is_the_exchange_still(bots: Any, api: Any) -> None:
 
 
 def test_only_what_talks_to_the_exchange_is_wrapped(bots: Any, api: Any) -> None:
-    """Everything else is the very method of the exchange."""
+    """Everything else is the exchange's own method."""
     bot = wrapped(bots, api)
-    known = bot.resilience_operation_info
-    asked = {name: known(name, bot) for name in dir(type(bots.plain(api))) if not name.startswith("_")}
-    operations = {name: one for name, one in asked.items() if one is not None}
+    describe = bot.resilience_operation_info
+    infos = {name: describe(name, bot) for name in dir(type(bots.plain(api))) if not name.startswith("_")}
+    operations = {name: info for name, info in infos.items() if info is not None}
     for name in ("close", "sign", "market", "milliseconds", "parse_order", "safe_string", "create_order_request"):
         assert name not in operations
     for name in ("fetch_ticker", "fetchTicker", "load_markets", "privateSpotGetV2SpotTradeOrderInfo"):
@@ -73,38 +71,38 @@ def test_only_what_talks_to_the_exchange_is_wrapped(bots: Any, api: Any) -> None
     assert operations["create_order"].reconcile is not None
 
 
-def test_a_get_that_places_orders_is_no_read(bots: Any, api: Any) -> None:
-    """Deribit buys by GET: the verb alone is not believed."""
+def test_a_get_that_places_orders_is_not_a_read(bots: Any, api: Any) -> None:
+    """Deribit buys by GET: the verb alone is no proof."""
     bot = wrapped(bots, api, "deribit", "ccxt")
     assert not bot.resilience_operation_info("privateGetBuy", bot).read
     assert bot.resilience_operation_info("privateGetGetPositions", bot).read
     assert bot.resilience_operation_info("publicGetTicker", bot).read
 
 
-def test_reads_are_tried_again(bots: Any, api: Any) -> None:
-    """Whatever their error was."""
+def test_reads_are_retried(bots: Any, api: Any) -> None:
+    """Whatever the error is."""
     api.on(TICKER, "drop", (502, "<html>"), '{"code":"00000","data":[', PRICE)
     assert bots.call(wrapped(bots, api).fetch_ticker, SPOT)["last"] == 60_000
     assert len(api.asked(TICKER)) == 4
 
 
 def test_the_attempts_time_is_ccxts_timeout(bots: Any, api: Any) -> None:
-    """A server that says nothing is given up at the attempt's limit, not at ccxt's own."""
+    """A request without a response ends at the attempt's limit, not at ccxt's own."""
     api.on(TICKER, "hang", PRICE)
     policies = Policies.from_mapping({"policies": {"quick": {"extends": "bitget", "attempt_timeout": "300ms"}}})
-    told: list[Any] = []
-    policies.subscribe(told.append)
+    events: list[Any] = []
+    policies.subscribe(events.append)
     bot = wrap(bots.plain(api), "quick", policies=policies)
     assert bots.call(bot.fetch_ticker, SPOT)["last"] == 60_000
-    assert [one.code for one in told if one.name == "attempt_failed"] in (["read_timeout"], ["timeout"])
+    assert [event.code for event in events if event.name == "attempt_failed"] in (["read_timeout"], ["timeout"])
     assert bot.timeout == 10_000
 
 
 def test_a_refused_connection_sent_nothing(bots: Any) -> None:
-    """To ccxt it is a NetworkError or ExchangeNotAvailable; what it came from says more."""
-    nobody = SimpleNamespace(rest="http://127.0.0.1:9")
+    """Ccxt raises a NetworkError or ExchangeNotAvailable; its cause says more."""
+    unreachable = SimpleNamespace(rest="http://127.0.0.1:9")
     policies = Policies.from_mapping({"policies": {"once": {"extends": "bitget", "retry": None}}})
-    bot = wrap(bots.plain(nobody), "once", policies=policies)
+    bot = wrap(bots.plain(unreachable), "once", policies=policies)
     with pytest.raises(ccxt.NetworkError) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
     failure = failure_of(caught.value)
@@ -113,7 +111,7 @@ def test_a_refused_connection_sent_nothing(bots: Any) -> None:
 
 @pytest.mark.parametrize("trouble", ["drop", (500, "oops"), (200, "<html>")])
 def test_a_nested_read_that_fails_placed_nothing(bots: Any, api: Any, trouble: Any) -> None:
-    """The account's settings are asked for first: an error there is no answer, and no order in doubt."""
+    """The account's settings are read first: an error there leaves the kind of account open, and no order uncertain."""
     api.on(SETTINGS, trouble, CLASSIC)
     api.on(PLACE, GOOD)
     bot = wrapped(bots, api, options={})
@@ -123,7 +121,7 @@ def test_a_nested_read_that_fails_placed_nothing(bots: Any, api: Any, trouble: A
 
 
 def test_nested_reads_that_never_work(bots: Any, api: Any) -> None:
-    """The caller is told that nothing happened, and the account is not taken for a classic one."""
+    """The error says that nothing was executed, and the account is not taken for a classic one."""
     api.on(SETTINGS, (500, "oops"))
     policies = Policies.from_mapping({"policies": {"once": {"extends": "bitget", "retry": None}}})
     bot = wrap(bots.plain(api, options={}), "once", policies=policies)
@@ -135,8 +133,8 @@ def test_nested_reads_that_never_work(bots: Any, api: Any) -> None:
 @pytest.mark.parametrize(
     "answer", ['{"code":"00000","data":{"ord', "<html>", "", {**GOOD, "data": {}}, {**GOOD, "data": None}]
 )
-def test_a_success_that_is_none_is_looked_up(bots: Any, api: Any, answer: Any) -> None:
-    """Plain ccxt returns an order whose id is None for it."""
+def test_an_unusable_success_is_looked_up(bots: Any, api: Any, answer: Any) -> None:
+    """Plain ccxt returns an order whose id is None."""
     row = {
         "orderId": "7",
         "clientOid": "mine",
@@ -152,8 +150,8 @@ def test_a_success_that_is_none_is_looked_up(bots: Any, api: Any, answer: Any) -
     assert (order["id"], order["status"], len(api.asked(PLACE))) == ("7", "open", 1)
 
 
-def test_an_answer_without_json_goes_by_its_status(bots: Any, api: Any) -> None:
-    """To ccxt a bare 403 is ExchangeNotAvailable, which sounds as if waiting helped."""
+def test_a_response_without_json_is_classified_by_its_status(bots: Any, api: Any) -> None:
+    """Ccxt raises ExchangeNotAvailable for a bare 403, as if a retry could help."""
     api.on(PLACE, (403, "forbidden"))
     with pytest.raises(ccxt.ExchangeNotAvailable) as caught:
         bots.call(wrapped(bots, api).create_order, SPOT, "limit", "buy", 0.01, 30_000)
@@ -162,8 +160,8 @@ def test_an_answer_without_json_goes_by_its_status(bots: Any, api: Any) -> None:
     assert len(api.asked(PLACE)) == 1
 
 
-def test_an_unknown_code_goes_by_its_status(bots: Any, api: Any) -> None:
-    """The status is known in both colours, though ccxt keeps it in one of them only."""
+def test_an_unknown_code_is_classified_by_its_status(bots: Any, api: Any) -> None:
+    """The status is known for sync and async exchanges, though ccxt keeps it for one of them only."""
     api.on(PLACE, (400, {"code": "49999", "msg": "something new", "requestTime": 1, "data": None}))
     with pytest.raises(ccxt.ExchangeError) as caught:
         bots.call(wrapped(bots, api).create_order, SPOT, "limit", "buy", 0.01, 30_000)
@@ -171,8 +169,8 @@ def test_an_unknown_code_goes_by_its_status(bots: Any, api: Any) -> None:
     assert (failure.code, failure.http_status, failure.executed) == ("49999", 400, "no")
 
 
-def test_refusals_are_ccxts_errors_too(bots: Any, api: Any) -> None:
-    """Whoever catches ccxt's NetworkError goes on working; they can be pickled."""
+def test_rejections_are_ccxts_errors_too(bots: Any, api: Any) -> None:
+    """Code that catches ccxt's NetworkError catches them; they can be pickled."""
     api.on(TICKER, "drop")
     brittle = {"extends": "bitget", "retry": None, "breaker": {"consecutive": 1, "when_open": "reject"}}
     bot = wrap(bots.plain(api), "brittle", policies=Policies.from_mapping({"policies": {"brittle": brittle}}))
@@ -189,22 +187,22 @@ def test_refusals_are_ccxts_errors_too(bots: Any, api: Any) -> None:
 def test_nothing_secret_is_logged(
     bots: Any, api: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At DEBUG ccxt logs its headers, and prints them when verbose: key, passphrase and signature are taken out."""
+    """At DEBUG ccxt logs its headers, and prints them when verbose: key, passphrase and signature are redacted."""
     canaries = {"apiKey": "canary-key-1f", "secret": "canary-secret-2e", "password": "canary-phrase-3d"}
     api.on(PLACE, (400, {"code": "43012", "msg": "Insufficient balance", "requestTime": 1, "data": None}))
     bot = wrapped(bots, api, verbose=True, **canaries)
     with caplog.at_level(logging.DEBUG), pytest.raises(ccxt.InsufficientFunds) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
     printed = capsys.readouterr()
-    told = "\n".join([caplog.text, printed.out, printed.err, str(caught.value), *caught.value.__notes__])
-    assert "place-order" in told
-    assert "ACCESS-KEY" in told
+    output = "\n".join([caplog.text, printed.out, printed.err, str(caught.value), *caught.value.__notes__])
+    assert "place-order" in output
+    assert "ACCESS-KEY" in output
     sign = bot.last_request_headers["ACCESS-SIGN"]
-    assert [one for one in (*canaries.values(), sign) if one in told] == []
+    assert [secret for secret in (*canaries.values(), sign) if secret in output] == []
 
 
 def test_ccxts_own_session_retries_are_switched_off(api: Any) -> None:
-    """A session that retries beneath ccxt would send an order twice."""
+    """A session that retries by itself would send an order twice."""
     import requests
     from urllib3.util.retry import Retry
 
@@ -216,16 +214,8 @@ def test_ccxts_own_session_retries_are_switched_off(api: Any) -> None:
     exchange.close()
 
 
-def test_other_packages_bring_their_venues(bots: Any, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through an entry point: its id, and an object that offers `venue` and `methods`."""
-    point = EntryPoint("binance", "resilience.bitget.ccxt_venue", _venues._GROUP)
-    monkeypatch.setattr(_venues, "_others", lambda: {"binance": point})
-    bot = wrapped(bots, api, "binance", "ccxt")
-    assert bot.resilience_operation_info("create_order", bot).reconcile is not None
-
-
 def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
-    """An async exchange queues by its own rate limit: an order cut there is no order in doubt."""
+    """An async exchange waits for its own rate limit: an order that is cancelled there is not uncertain."""
     api.on(PLACE, GOOD)
     rules = {"extends": "bitget", "retry": None, "attempt_timeout": "1s"}
     policies = Policies.from_mapping({"policies": {"once": rules}})
@@ -246,7 +236,7 @@ def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
 
 
 def test_one_cancelled_call_does_not_cancel_the_others() -> None:
-    """Async calls share one loading of the markets; ccxt alone would cancel it for all of them."""
+    """Async calls share one loading of the markets; ccxt by itself would cancel it for all of them."""
 
     class Slow(ccxt.async_support.bitget):
         async def fetch_markets(self, params: Any = {}) -> Any:  # noqa: B006  # ccxt's own default
@@ -267,7 +257,7 @@ def test_one_cancelled_call_does_not_cancel_the_others() -> None:
 
 
 def test_an_async_exchange_as_a_context_manager(api: Any) -> None:
-    """`async with` gives the wrapped exchange and closes it once, whatever the policy says of retries."""
+    """`async with` returns the wrapped exchange and closes it once."""
     api.on(TICKER, PRICE)
 
     async def story() -> Any:

@@ -1,4 +1,4 @@
-"""A stamp that Bitget refuses through ccxt: the exchange's clock is learned from whatever tells it."""
+"""A stamp that Bitget rejects through ccxt: the exchange's time is learned from the rejection, or asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ GOOD = {"code": "00000", "msg": "success", "data": {"orderId": "1", "clientOid":
 AHEAD = 40.0
 
 
-def refused(**more: Any) -> tuple[int, dict[str, Any]]:
-    """Return the answer to a stamp that is not accepted."""
+def rejection(**more: Any) -> tuple[int, dict[str, Any]]:
+    """Return the response to a stamp that is not accepted."""
     return 400, {"code": "40008", "msg": "Request timestamp expired", "data": None, **more}
 
 
@@ -31,9 +31,9 @@ def off(bot: Any) -> float:
     return float(bot.nonce()) / 1000 - time.time()
 
 
-def test_the_time_endpoint_is_asked_when_the_refusal_does_not_tell(bots: Any, api: Any) -> None:
-    """One order more is signed, by the exchange's clock."""
-    api.on(PLACE, refused(), GOOD)
+def test_the_time_endpoint_is_asked_if_the_rejection_has_no_time(bots: Any, api: Any) -> None:
+    """The next order is signed by the exchange's clock."""
+    api.on(PLACE, rejection(), GOOD)
     api.on(TIME, {"code": "00000", "msg": "success", "data": {"serverTime": ahead()}})
     bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin())
     assert bots.call(bot.create_order, *ORDER)["id"] == "1"
@@ -41,20 +41,20 @@ def test_the_time_endpoint_is_asked_when_the_refusal_does_not_tell(bots: Any, ap
     assert off(bot) == pytest.approx(AHEAD, abs=5)
 
 
-def test_the_time_in_the_refusal_is_enough(bots: Any, api: Any) -> None:
-    """Nothing else is asked."""
-    api.on(PLACE, refused(requestTime=int(ahead())), GOOD)
+def test_the_time_in_the_rejection_is_enough(bots: Any, api: Any) -> None:
+    """The time endpoint is not asked."""
+    api.on(PLACE, rejection(requestTime=int(ahead())), GOOD)
     bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin())
     bots.call(bot.create_order, *ORDER)
     assert api.asked(TIME) == []
     assert off(bot) == pytest.approx(AHEAD, abs=5)
 
 
-@pytest.mark.parametrize("told", ["drop", refused(), {"code": "00000", "data": {}}])
-def test_nobody_tells_the_time(bots: Any, api: Any, told: Any) -> None:
-    """The refusal of the stamp is what the caller gets, and it says that nothing happened."""
-    api.on(PLACE, refused())
-    api.on(TIME, told)
+@pytest.mark.parametrize("response", ["drop", rejection(), {"code": "00000", "data": {}}])
+def test_no_time_to_learn(bots: Any, api: Any, response: Any) -> None:
+    """The caller gets the rejection of the stamp, which says that nothing was executed."""
+    api.on(PLACE, rejection())
+    api.on(TIME, response)
     policies = Policies.from_mapping({"policies": {"short": {"extends": "bitget", "retry": {"max_attempts": 2}}}})
     bot = wrap(bots.plain(api), "short", policies=policies)
     with pytest.raises(ccxt.InvalidNonce) as caught:

@@ -1,4 +1,4 @@
-"""Orders through ccxt are executed exactly once, or the caller is told that it is not known."""
+"""Orders through ccxt are executed exactly once, or reported as unknown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def only_first(policies: Policies, exchange: Sandbox) -> None:
-    """Let the faults end with the first failed attempt of an operation."""
+    """End the faults with the first failed attempt."""
     policies.subscribe(lambda event: exchange.set_faults() if event.name == "attempt_failed" else None)
 
 
@@ -36,7 +36,7 @@ def executions(exchange: Sandbox) -> list[int]:
 
 
 @pytest.mark.parametrize("fault", ["accept_drop", "accept_500", "accept_40725", "accept_late", "lag"])
-def test_an_order_whose_answer_is_lost_is_found(bots: Any, exchange: Sandbox, fault: str) -> None:
+def test_an_order_whose_response_is_lost_is_found(bots: Any, exchange: Sandbox, fault: str) -> None:
     """It was executed: the caller gets it in ccxt's own shape, and nothing is sent twice."""
     exchange.set_faults(rates={fault: 1.0})
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
@@ -47,8 +47,8 @@ def test_an_order_whose_answer_is_lost_is_found(bots: Any, exchange: Sandbox, fa
 
 
 @pytest.mark.parametrize("fault", ["lose", "refuse_40725", "refuse_503", "refuse_429"])
-def test_an_order_that_did_not_happen_is_sent_again(bots: Any, exchange: Sandbox, fault: str) -> None:
-    """Past the fence, and with the same key."""
+def test_an_order_that_was_not_executed_is_sent_again(bots: Any, exchange: Sandbox, fault: str) -> None:
+    """After the fence, with the same key."""
     policies = Policies.load(exchange.policy)
     exchange.set_faults(rates={fault: 1.0})
     only_first(policies, exchange)
@@ -80,18 +80,18 @@ def test_what_cannot_be_looked_up_is_unknown(bots: Any, exchange: Sandbox) -> No
     ],
 )
 def test_every_way_to_create_an_order(bots: Any, exchange: Sandbox, name: str, args: tuple[Any, ...]) -> None:
-    """Each has a key of its own and is found again, whatever words it uses."""
+    """Each has a key and is found again, whatever the names of its parameters."""
     exchange.set_faults(rates={"accept_drop": 1.0})
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     raw = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
     order = bots.call(getattr(bot, name), *(args or (raw,)))
-    told = order["data"]["orderId"] if "data" in order else order["id"]
-    assert told == exchange.ledger()["orders"][0]["orderId"]
+    order_id = order["data"]["orderId"] if "data" in order else order["id"]
+    assert order_id == exchange.ledger()["orders"][0]["orderId"]
     assert executions(exchange) == [1]
 
 
 def test_a_key_by_its_native_name(bots: Any, exchange: Sandbox) -> None:
-    """The bitget of ccxt takes `clientOid` as well; the look goes by it."""
+    """Ccxt's bitget takes `clientOid` as well; the lookup uses it."""
     exchange.set_faults(rates={"accept_drop": 1.0})
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     order = bots.call(bot.create_order, SPOT, "market", "buy", 1, None, {"cost": 50, "clientOid": "mine"})
@@ -99,15 +99,15 @@ def test_a_key_by_its_native_name(bots: Any, exchange: Sandbox) -> None:
 
 
 def test_two_keys_are_one_too_many(bots: Any, exchange: Sandbox) -> None:
-    """Another id would be sent than the one that is looked up: nothing is sent."""
+    """The id that would be sent differs from the one that would be looked up: nothing is sent."""
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     with pytest.raises(ccxt.BadRequest, match="this call goes by 'mine'") as caught:
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, {**COST, "clientOid": "other"})
     assert (failure_of(caught.value).executed, exchange.requests) == ("no", 0)
 
 
-def test_somebody_elses_order_is_no_find(bots: Any, exchange: Sandbox) -> None:
-    """The key is pending with other fields: whether ours happened is unknown, and it is not sent again."""
+def test_another_order_under_the_same_key(bots: Any, exchange: Sandbox) -> None:
+    """The order that is found has other fields: whether ours was executed is unknown, and it is not sent again."""
     plain = bots.plain(exchange)
     bots.call(plain.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     exchange.set_faults(rates={"refuse_503": 1.0})
@@ -118,8 +118,8 @@ def test_somebody_elses_order_is_no_find(bots: Any, exchange: Sandbox) -> None:
     assert executions(exchange) == [1]
 
 
-def test_cancels_tell_what_became_of_the_order(bots: Any, exchange: Sandbox) -> None:
-    """One whose answer is lost, and one of an order that is gone already, both say canceled."""
+def test_cancels_return_the_state_of_the_order(bots: Any, exchange: Sandbox) -> None:
+    """A cancel whose response is lost and a cancel of a canceled order both return it as canceled."""
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     order = bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
     assert bots.call(bot.fetch_order, order["id"], SPOT)["status"] == "open"
@@ -132,21 +132,21 @@ def test_cancels_tell_what_became_of_the_order(bots: Any, exchange: Sandbox) -> 
 
 @pytest.mark.parametrize("offset", [40.0, -40.0])
 def test_a_clock_that_is_off(bots: Any, offset: float) -> None:
-    """The refused stamp tells the exchange's time: the order is signed anew at once, and so is every later one."""
+    """The rejection of the stamp has the exchange's time: the order is signed again at once, and later ones by it."""
     with Sandbox(limits=False) as exchange:
         exchange.clock_offset = offset
         policies = Policies.load(exchange.policy)
-        told: list[tuple[str, float | None]] = []
-        policies.subscribe(lambda event: told.append((event.name, event.wait_for)))
+        events: list[tuple[str, float | None]] = []
+        policies.subscribe(lambda event: events.append((event.name, event.wait_for)))
         bot = wrap(bots.plain(exchange), "bitget", policies=policies)
         for _ in range(2):
             bots.call(bot.create_order, SPOT, "market", "buy", 1, None, {"cost": 50})
-        assert told == [("attempt_failed", 0.0), ("call_recovered", None)]
+        assert events == [("attempt_failed", 0.0), ("call_recovered", None)]
         assert executions(exchange) == [1, 1]
 
 
 def test_an_outbox_finds_the_order_of_an_earlier_process(bots: Any, exchange: Sandbox, tmp_path: Any) -> None:
-    """The fields are drawn from the arguments that were kept: nothing of the first process is needed."""
+    """The lookup uses the stored arguments: nothing of the first process is needed."""
     exchange.set_faults(rates={"accept_drop": 1.0, "query_drop": 1.0})
     outbox = Outbox(tmp_path / "bot.db")
     short = Policies.from_mapping({"policies": {"short": SHORT}})
@@ -155,26 +155,26 @@ def test_an_outbox_finds_the_order_of_an_earlier_process(bots: Any, exchange: Sa
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, COST)
     exchange.set_faults()
     fresh = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
-    found = bots.call(outbox.areplay, fresh) if bots.asynchronous else outbox.replay(fresh)
+    resumed = bots.call(outbox.aresume, fresh) if bots.asynchronous else outbox.resume(fresh)
     outbox.close()
-    assert [(one.outcome, one.value["clientOrderId"]) for one in found] == [("done", "mine")]
+    assert [(write.outcome, write.value["clientOrderId"]) for write in resumed] == [("done", "mine")]
     assert executions(exchange) == [1]
 
 
 ORDER = {"orderId": 7, "clientOrderId": "mine", "symbol": "BTCUSDT", "status": "NEW", "side": "BUY", "type": "LIMIT"}
 
 
-def of_colour(bots: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of the bots' colour."""
+def sync_or_async(bots: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function, async if the bot is."""
 
-    async def colored(*args: Any) -> Any:
+    async def function_async(*args: Any) -> Any:
         return function(*args)
 
-    return colored if bots.asynchronous else function
+    return function_async if bots.asynchronous else function
 
 
-def test_an_exchange_that_nothing_is_known_of(bots: Any, api: Any) -> None:
-    """Its order has a key all the same, and one in doubt is not sent again."""
+def test_an_exchange_without_support(bots: Any, api: Any) -> None:
+    """Its orders have a key all the same, and an uncertain one is not sent again."""
     api.on("/order", "drop")
     bot = wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
     with pytest.raises(ccxt.NetworkError) as caught:
@@ -184,8 +184,8 @@ def test_an_exchange_that_nothing_is_known_of(bots: Any, api: Any) -> None:
     assert api.asked("/order")[0]["newClientOrderId"] == failure.key
 
 
-def test_a_reconciler_of_ones_own(bots: Any, api: Any) -> None:
-    """Given in `operations`, for any exchange; a key that is named there travels in `params`."""
+def test_a_custom_reconciler(bots: Any, api: Any) -> None:
+    """Passed in `operations`, for any exchange; a key that is named there travels in `params`."""
     api.on("/order", "drop", "drop", ORDER)
     calls: list[str] = []
 
@@ -193,7 +193,7 @@ def test_a_reconciler_of_ones_own(bots: Any, api: Any) -> None:
         calls.append(call.key)
         return Found({"id": "7"}) if len(calls) > 2 else NOT_FOUND
 
-    rule = {"key": "clientOrderId", "reconcile": of_colour(bots, reconcile)}
+    rule = {"key": "clientOrderId", "reconcile": sync_or_async(bots, reconcile)}
     policies = Policies.from_mapping(
         {"policies": {"mine": {"extends": "ccxt", "reconcile": {"early_checks": 9, "wait": "1ms", "fence": "1ms"}}}}
     )

@@ -1,4 +1,4 @@
-"""Futures through ccxt's bitget: one-way and hedge mode, amendments, and orders of which nothing tells."""
+"""Futures through ccxt's bitget: one-way and hedge mode, amendments, and orders that cannot be looked up."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FIELDS = {"symbol": "BTCUSDT", "orderId": "7", "size": "0.01", "price": "30000",
 
 
 def good(data: Any, at: float = 1.0) -> dict[str, Any]:
-    """Return the envelope of a success, told at this Unix time."""
+    """Return the envelope of a success at this Unix time."""
     return {"code": "00000", "msg": "success", "requestTime": int(at * 1000), "data": data}
 
 
 def unknown(at: float) -> tuple[int, dict[str, Any]]:
-    """Return what the exchange says of an order that it does not know."""
+    """Return the response to a query for an unknown order."""
     return 400, {"code": "40109", "msg": "The order cannot be found", "requestTime": int(at * 1000), "data": None}
 
 
@@ -40,7 +40,7 @@ def bot_of(bots: Any, api: Any, clock: FakeClock) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("params", "side", "told"),
+    ("params", "side", "fields"),
     [
         ({}, "buy", {"side": "buy", "posMode": "one_way_mode", "reduceOnly": "NO"}),
         ({"reduceOnly": True}, "buy", {"side": "buy", "posMode": "one_way_mode", "reduceOnly": "YES"}),
@@ -52,11 +52,11 @@ def bot_of(bots: Any, api: Any, clock: FakeClock) -> Any:
         ),
     ],
 )
-def test_an_order_whose_answer_is_lost(
-    bots: Any, api: Any, clock: FakeClock, params: dict[str, Any], side: str, told: dict[str, str]
+def test_an_order_whose_response_is_lost(
+    bots: Any, api: Any, clock: FakeClock, params: dict[str, Any], side: str, fields: dict[str, str]
 ) -> None:
-    """It is looked up by its client id, and compared in the exchange's words: a close in hedge mode turns the side."""
-    row = {**FIELDS, **told, "clientOid": "mine", "state": "live", "cTime": str(int(clock.time() * 1000))}
+    """It is looked up by its client id and compared in the exchange's words: a close in hedge mode swaps the side."""
+    row = {**FIELDS, **fields, "clientOid": "mine", "state": "live", "cTime": str(int(clock.time() * 1000))}
     api.on(PLACE, "drop")
     api.on(DETAIL, unknown(clock.time()), good(row, clock.time()))
     bot = bot_of(bots, api, clock)
@@ -68,7 +68,7 @@ def test_an_order_whose_answer_is_lost(
 
 
 def test_a_success_without_an_order_id(bots: Any, api: Any, clock: FakeClock) -> None:
-    """A one-way reduce-only order is told by its client id alone: a success all the same."""
+    """The response to a one-way reduce-only order has its client id alone: a success all the same."""
     api.on(PLACE, good({"orderId": None, "clientOid": "mine"}))
     bot = bot_of(bots, api, clock)
     order = bots.call(
@@ -78,7 +78,7 @@ def test_a_success_without_an_order_id(bots: Any, api: Any, clock: FakeClock) ->
 
 
 def test_the_wrong_position_mode(bots: Any, api: Any, clock: FakeClock) -> None:
-    """40774 is for the caller to fix, and nothing was done."""
+    """40774 is for the user to fix, and nothing was executed."""
     api.on(PLACE, (400, {"code": "40774", "msg": "unilateral position", "requestTime": 1, "data": None}))
     with pytest.raises(ccxt.ExchangeError) as caught:
         bots.call(bot_of(bots, api, clock).create_order, SWAP, "market", "buy", 0.01)
@@ -87,7 +87,7 @@ def test_the_wrong_position_mode(bots: Any, api: Any, clock: FakeClock) -> None:
 
 
 def test_a_cancel_of_an_order_that_is_gone(bots: Any, api: Any, clock: FakeClock) -> None:
-    """Gone means filled or canceled: the order is asked which."""
+    """The order was filled or canceled: a lookup finds out which."""
     api.on(CANCEL, (400, {"code": "40768", "msg": "Order does not exist", "requestTime": 1, "data": None}))
     api.on(DETAIL, good({**FIELDS, "state": "filled", "posSide": "long", "baseVolume": "0.01"}))
     order = bots.call(bot_of(bots, api, clock).cancel_order, "7", SWAP)
@@ -96,7 +96,7 @@ def test_a_cancel_of_an_order_that_is_gone(bots: Any, api: Any, clock: FakeClock
 
 
 def test_an_amendment_is_looked_up_by_its_new_id(bots: Any, api: Any, clock: FakeClock) -> None:
-    """Plain ccxt would draw a new id for every attempt; here one key is made and kept."""
+    """Plain ccxt would make a new id for every attempt; here all attempts have the same key."""
     api.on(MODIFY, "drop")
     row = {**FIELDS, "orderId": "8", "state": "live", "posSide": "long", "price": "31000"}
     api.on(DETAIL, good({**row, "cTime": str(int(clock.time() * 1000))}, clock.time()))
@@ -107,7 +107,7 @@ def test_an_amendment_is_looked_up_by_its_new_id(bots: Any, api: Any, clock: Fak
 
 
 def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:
-    """The key goes where Bitget reads it, also under ccxt's name for it, which ccxt alone would send as it is."""
+    """The key is sent under Bitget's name; under ccxt's name for it, ccxt would send it as it is."""
     api.on(REPLACE, "drop")
     row = {**FIELDS, "orderId": "8", "status": "live", "clientOid": "new", "price": "31000"}
     api.on(INFO, good([{**row, "cTime": str(int(clock.time() * 1000))}], clock.time()))
@@ -119,7 +119,7 @@ def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:
 
 
 def test_an_amendment_that_cancelled_and_placed_nothing(bots: Any, api: Any, clock: FakeClock) -> None:
-    """It is told under the code of a success; it is not taken for one."""
+    """The response has the code of a success; it is not taken for one."""
     api.on(REPLACE, good({"orderId": "7", "clientOid": "new", "success": "failure", "msg": "Insufficient balance"}))
     api.on(INFO, (500, "oops"))
     with pytest.raises(ccxt.BadResponse):
@@ -127,8 +127,8 @@ def test_an_amendment_that_cancelled_and_placed_nothing(bots: Any, api: Any, clo
     assert len(api.asked(REPLACE)) == 1
 
 
-def test_orders_of_which_nothing_tells(bots: Any, api: Any, clock: FakeClock) -> None:
-    """A trigger order cannot be looked up by its client id: unknown at once, and never sent again."""
+def test_orders_that_cannot_be_looked_up(bots: Any, api: Any, clock: FakeClock) -> None:
+    """A trigger order cannot be looked up by its client id: it is unknown at once, and never sent again."""
     api.on(f"{MIX}/place-plan-order", "drop")
     bot = bot_of(bots, api, clock)
     with pytest.raises(ccxt.NetworkError) as caught:
@@ -137,13 +137,13 @@ def test_orders_of_which_nothing_tells(bots: Any, api: Any, clock: FakeClock) ->
     assert len(api.seen) == 1
 
 
-def test_an_order_that_did_not_happen_is_sent_past_the_fence(bots: Any, api: Any, clock: FakeClock) -> None:
-    """The fence goes by the stamp that ccxt signed, and by the server's time in the answer that knows no order."""
+def test_an_order_that_was_not_executed_is_sent_after_the_fence(bots: Any, api: Any, clock: FakeClock) -> None:
+    """The fence depends on the stamp that ccxt signed, and on the server's time in the response that finds no order."""
     api.on(PLACE, "drop", good({"orderId": "7", "clientOid": "mine"}))
     signed = time.time()  # ccxt signs by the machine's clock
     api.on(DETAIL, *(unknown(signed + 1) for _ in range(2)), unknown(signed + 60))
     bot = bot_of(bots, api, clock)
     order = bots.call(bot.create_order, SWAP, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     assert order["id"] == "7"
-    assert [one["clientOid"] for one in api.asked(PLACE)] == ["mine", "mine"]
+    assert [order["clientOid"] for order in api.asked(PLACE)] == ["mine", "mine"]
     assert sum(clock.sleeps) > 30

@@ -1,4 +1,4 @@
-"""What each HTTP client keeps of itself under a policy: state, contexts, signing, limits, cancellation."""
+"""What stays the same for a client under a policy, and what reaches it: state, signing, timeouts, cancellation."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from tests.integrations.server import Server, answer, drop_after, silent
 
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The timeouts that the clients' own transports were given, one entry an attempt."""
+    """The timeouts that the clients' own transports get, one entry per attempt."""
     seen: list[Any] = []
 
-    def watch(kind: type, name: str, told: Callable[..., Any]) -> None:
-        real = getattr(kind, name)
+    def watch(transport: type, name: str, timeout_of: Callable[..., Any]) -> None:
+        real = getattr(transport, name)
 
         def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            seen.append(told(*args, **kwargs))
+            seen.append(timeout_of(*args, **kwargs))
             return real(self, *args, **kwargs)
 
-        monkeypatch.setattr(kind, name, watched)
+        monkeypatch.setattr(transport, name, watched)
 
     def of_request(request: httpx.Request) -> Any:
         return request.extensions["timeout"]
@@ -65,20 +65,20 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @every_client
 def test_each_attempts_time_reaches_the_client(client: HttpClient, limits: list[Any]) -> None:
-    """Every attempt's limit becomes the client's own timeout; the last is what the deadline leaves."""
+    """Each attempt's limit becomes the client's own timeout; the last one is what the deadline leaves."""
     if client.name == "aiohttp middleware":
         pytest.skip("a middleware cannot change its session's timeout")
     with Server(answer(503), answer(503), answer()) as server:
         client.run(policies(FakeClock(), deadline="6s", attempt_timeout="5s"), server.url, Ask())
     if client.name == "requests adapter":
         limits = limits[1:]  # the adapter is one itself: its own `send` comes first, then the plain one
-    assert [max(one.values()) for one in limits[:1]] == [pytest.approx(5, rel=0.06)]
-    assert [max(one.values()) for one in limits[-1:]] == [pytest.approx(4, rel=0.06)]
-    assert all(0 < value <= 5 for one in limits for value in one.values() if value is not None)
+    assert [max(limit.values()) for limit in limits[:1]] == [pytest.approx(5, rel=0.06)]
+    assert [max(limit.values()) for limit in limits[-1:]] == [pytest.approx(4, rel=0.06)]
+    assert all(0 < value <= 5 for limit in limits for value in limit.values() if value is not None)
 
 
 def test_the_callers_shorter_timeout_stays(limits: list[Any]) -> None:
-    """The shorter of both is taken, part by part."""
+    """The shorter of the caller's timeout and the attempt's limit is used, for each part."""
     rules = policies(FakeClock())
     with Server(answer()) as server:
         with wrap(requests.Session(), "p", policies=rules) as session:
@@ -102,7 +102,7 @@ def test_the_callers_shorter_timeout_stays(limits: list[Any]) -> None:
 
 @every_wrapped_client
 def test_it_is_still_the_client(client: HttpClient) -> None:
-    """The class holds, the context manager gives the wrapped client, and leaving it closes the original."""
+    """The class is the same, the context manager returns the wrapped client, and leaving it closes the original."""
 
     def check(plain: Any, wrapped: Any, entered: Any) -> None:
         assert isinstance(wrapped, type(plain))
@@ -132,7 +132,7 @@ def test_it_is_still_the_client(client: HttpClient) -> None:
 
 @every_wrapped_client
 def test_state_is_shared(client: HttpClient) -> None:
-    """A cookie that the wrapped client was given is sent by the original, and a header set on it is sent by both."""
+    """A cookie that the wrapped client received is sent by the original, and a header set on it is sent by both."""
     rules = policies(FakeClock())
     asks = [Ask(), Ask()]
 
@@ -147,21 +147,21 @@ def test_state_is_shared(client: HttpClient) -> None:
             async def main() -> None:
                 pair = both(client.plain())
                 async with pair[1]:
-                    for one, ask in zip(pair, asks, strict=True):
-                        await client.ask(one, url, ask)
+                    for opened, ask in zip(pair, asks, strict=True):
+                        await client.ask(opened, url, ask)
 
             client.main(main)
         else:
             pair = both(client.plain())
             with pair[1]:
-                for one, ask in zip(pair, asks, strict=True):
-                    client.ask(one, url, ask)  # type: ignore[attr-defined]
-    assert [one.headers.get("cookie") for one in server.requests] == [None, "seat=9"]
-    assert [one.headers["x-bot"] for one in server.requests] == ["7", "7"]
+                for opened, ask in zip(pair, asks, strict=True):
+                    client.ask(opened, url, ask)  # type: ignore[attr-defined]
+    assert [request.headers.get("cookie") for request in server.requests] == [None, "seat=9"]
+    assert [request.headers["x-bot"] for request in server.requests] == ["7", "7"]
 
 
 class Sign(httpx.Auth, requests.auth.AuthBase):
-    """Signs with a number that is used once, as a requests auth, an httpx auth and an aiohttp middleware."""
+    """Signs each request with a new number, as a requests auth, an httpx auth and an aiohttp middleware."""
 
     def __init__(self) -> None:
         self.used = 0
@@ -198,7 +198,7 @@ def _signed(client: Any, rules: Policies) -> Any:
 
 @pytest.mark.parametrize("name", SIGNERS)
 def test_what_signs_inside_the_client_signs_every_attempt(name: str) -> None:
-    """Each attempt carries a signature of its own; the request that the caller has is not signed."""
+    """Each attempt has a signature of its own; the caller's request is not signed."""
     rules = policies(FakeClock())
     with Server(answer(503), answer(503), answer()) as server:
         if "async" in name or "aiohttp" in name:
@@ -211,22 +211,22 @@ def test_what_signs_inside_the_client_signs_every_attempt(name: str) -> None:
         else:
             with SIGNERS[name](rules) as client:
                 assert client.get(server.url).status_code == 200
-    assert [one.headers["x-sign"] for one in server.requests] == ["1", "2", "3"]
+    assert [request.headers["x-sign"] for request in server.requests] == ["1", "2", "3"]
 
 
 def test_httpx_requests_are_copied() -> None:
-    """A request built by hand is not changed by its attempts, and may be sent again."""
+    """A request built by hand is not changed by its attempts and can be sent again."""
     with Server(answer(503), answer()) as server, httpx.Client(auth=Sign()) as plain:
         client = wrap(plain, "p", policies=policies(FakeClock()))
         request = client.build_request("PUT", server.url, json={"a": 1})
         assert client.send(request).status_code == 200
         assert client.send(request).request.content == b'{"a":1}'
     assert "x-sign" not in request.headers
-    assert {one.body for one in server.requests} == {b'{"a":1}'}
+    assert {request.body for request in server.requests} == {b'{"a":1}'}
 
 
 def test_own_retries_are_switched_off_loudly() -> None:
-    """What a client would try again by itself is off, and a warning says so."""
+    """A client's own retries are switched off, with a warning."""
     plain = httpx.HTTPTransport(retries=2)
     with pytest.warns(UserWarning, match="2 more times"), httpx.Client(transport=plain) as client:
         wrap(client, "p", policies=policies())
@@ -238,19 +238,19 @@ def test_own_retries_are_switched_off_loudly() -> None:
 
 @every_client
 def test_nothing_is_tried_beneath_the_policy(client: HttpClient) -> None:
-    """Aiohttp's silent second try of a GET whose connection broke is off too, on the very first request."""
+    """Aiohttp's second try of a GET whose connection broke is off too, from the first request on."""
     with Server(drop_after) as server:
         errors = client.run(policies(FakeClock()), server.url, Ask(), Ask())
     assert len(server.requests) == 6
-    assert all(isinstance(one, client.error) for one in errors)
+    assert all(isinstance(error, client.error) for error in errors)
 
 
 @every_async_client
 def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
-    """Cancellation goes through at once, and the write is told as abandoned."""
-    told: list[str] = []
+    """Cancellation is passed on at once, and the write is reported as abandoned."""
+    events: list[str] = []
     rules = policies()
-    rules.subscribe(lambda event: told.append(event.name))
+    rules.subscribe(lambda event: events.append(event.name))
 
     async def main() -> None:
         async with client.open(rules) as opened:
@@ -258,11 +258,11 @@ def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
             if client.loop == "trio":
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(ask)
-                    await trio.to_thread.run_sync(server.asked.wait, 5)
+                    await trio.to_thread.run_sync(server.received.wait, 5)
                     nursery.cancel_scope.cancel()
                 return
             task = asyncio.create_task(ask())
-            await asyncio.to_thread(server.asked.wait, 5)
+            await asyncio.to_thread(server.received.wait, 5)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -270,12 +270,12 @@ def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
     with Server(silent) as server:
         client.main(main)
     assert len(server.requests) == 1
-    assert told == ["call_abandoned"]
+    assert events == ["call_abandoned"]
 
 
 @every_async_client
 def test_a_call_that_is_cancelled_while_it_waits_holds_no_connection(client: Any) -> None:
-    """The answer that was waiting to be thrown away is closed."""
+    """The response that a retry would have discarded is closed."""
     ended = threading.Event()
 
     def busy(connection: Any) -> None:
@@ -307,8 +307,8 @@ def test_a_call_that_is_cancelled_while_it_waits_holds_no_connection(client: Any
         client.main(main)
 
 
-def test_both_ways_to_ask_aiohttp() -> None:
-    """A wrapped session's request can be awaited and entered; sockets go through untouched; relative URLs work."""
+def test_both_ways_to_use_an_aiohttp_request() -> None:
+    """A wrapped session's request can be awaited and entered; sockets are not wrapped; relative URLs work."""
 
     async def main(url: str) -> None:
         async with wrap(aiohttp.ClientSession(base_url=url), "p", policies=policies(FakeClock())) as session:
@@ -321,25 +321,27 @@ def test_both_ways_to_ask_aiohttp() -> None:
 
     with Server(answer()) as server:
         asyncio.run(main(server.url))
-    assert [one.path for one in server.requests] == ["/a", "/b", "/c", "/ws"]
+    assert [request.path for request in server.requests] == ["/a", "/b", "/c", "/ws"]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_what_a_client_of_ours_sends_through(loop: str) -> None:
-    """`send` and `asend` send once, follow no redirect, and return status, words, headers and body."""
-    given: dict[str, Any] = {"headers": {"X-A": "1"}, "data": b"x", "timeout": 5}
+def test_single_requests(loop: str) -> None:
+    """`send` and `send_async` send once, follow no redirect, and return status, reason, headers and body."""
+    arguments: dict[str, Any] = {"headers": {"X-A": "1"}, "data": b"x", "timeout": 5}
 
     async def main() -> Any:
         async with ours.new_async_client() as client:
-            return await ours.asend(client, "POST", server.url + "/a?b=%2C", **given)
+            return await ours.send_async(client, "POST", server.url + "/a?b=%2C", **arguments)
 
     with Server(answer(303, "there", Location="/")) as server:
         with ours.new_client() as client:
-            blocking = ours.send(client, "POST", server.url + "/a?b=%2C", **given)
+            blocking = ours.send(client, "POST", server.url + "/a?b=%2C", **arguments)
         awaited = asyncio.run(main()) if loop == "asyncio" else trio.run(main)
-    assert blocking[:2] == awaited[:2] == (303, "Told")
+    assert blocking[:2] == awaited[:2] == (303, "Scripted")
     assert (blocking.content, awaited.headers["location"]) == (b"there", "/")
-    assert [(one.path, one.body, one.headers["x-a"]) for one in server.requests] == [("/a?b=%2C", b"x", "1")] * 2
+    assert [(request.path, request.body, request.headers["x-a"]) for request in server.requests] == [
+        ("/a?b=%2C", b"x", "1")
+    ] * 2
 
 
 def test_a_reused_class_is_made_once() -> None:

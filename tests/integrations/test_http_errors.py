@@ -1,4 +1,4 @@
-"""What each way to fail means, through every client on real sockets: nothing was sent, or nobody knows."""
+"""How each kind of failure is classified, for every client on real sockets: not sent, or uncertain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCRIPTED: dict[str, tuple[Any, set[str]]] = {
 
 
 def fail(client: HttpClient, url: str, **policy: Any) -> Exception:
-    """Send one POST and return its error; a client that ends at the headers meets it while it reads the body."""
+    """Send one POST and return its error; if the attempt ends at the headers, it is raised while reading the body."""
     (error,) = client.run(policies(FakeClock(), retry=None, **policy), url, Ask("POST", "/", body=b"{}"))
     assert isinstance(error, Exception)
     return error
@@ -43,37 +43,37 @@ def fail(client: HttpClient, url: str, **policy: Any) -> Exception:
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")  # httpx on trio
 @every_client
-@pytest.mark.parametrize("way", SCRIPTED)
-def test_after_the_request_has_left_nobody_knows(client: HttpClient, way: str) -> None:
-    """Whatever breaks once the request may have arrived leaves a write in doubt."""
-    behaviour, codes = SCRIPTED[way]
-    if client.name == "aiohttp middleware" and way == "half a body in time":
+@pytest.mark.parametrize("failure_name", SCRIPTED)
+def test_a_failure_after_sending_is_uncertain(client: HttpClient, failure_name: str) -> None:
+    """Any failure after the request may have arrived leaves a write uncertain."""
+    behaviour, codes = SCRIPTED[failure_name]
+    if client.name == "aiohttp middleware" and failure_name == "half a body in time":
         pytest.skip("the attempt has ended at the headers, and the session's own timeout is minutes")
     with Server(behaviour) as server:
         failure = failure_of(fail(client, server.url, attempt_timeout="300ms"))
-    if client.seam and way == "too many redirects":
+    if client.seam and failure_name == "too many redirects":
         codes = {"too_many_redirects", "307"}
     assert (failure.executed, failure.code in codes) == ("maybe", True), failure
 
 
 @pytest.fixture
 def full() -> Iterator[str]:
-    """A port whose queue of connections is full: nothing is answered, nothing is refused."""
+    """A port whose queue of connections is full: connecting neither succeeds nor fails."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(listening.getsockname())
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(listening.getsockname())
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        for one in waiting:
-            one.close()
+        for sock in waiting:
+            sock.close()
 
 
 @every_client
-def test_nobody_takes_the_connection(client: HttpClient) -> None:
-    """A refused connection has sent nothing."""
+def test_a_refused_connection(client: HttpClient) -> None:
+    """If the connection is refused, nothing was sent."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         failure = failure_of(fail(client, f"http://127.0.0.1:{taken.getsockname()[1]}"))
@@ -81,40 +81,40 @@ def test_nobody_takes_the_connection(client: HttpClient) -> None:
 
 
 @every_client
-def test_a_name_that_is_none(client: HttpClient) -> None:
-    """A host that has no address was sent nothing."""
+def test_an_unknown_host(client: HttpClient) -> None:
+    """If the host name cannot be resolved, nothing was sent."""
     failure = failure_of(fail(client, "http://nobody.invalid"))
     assert (failure.executed, failure.category, failure.code) == ("no", "retryable", "dns")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse what this one lets wait")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse connections to a full queue")
 @every_client
 def test_no_connection_in_time(client: HttpClient, full: str) -> None:
-    """A connection that was not made in time has sent nothing."""
+    """If connecting took too long, nothing was sent."""
     if client.name == "aiohttp middleware":
-        pytest.skip("a middleware cannot change its session's timeout: the attempt is cut, in doubt")
+        pytest.skip("a middleware cannot change its session's timeout: the attempt is cancelled, and uncertain")
     failure = failure_of(fail(client, full, attempt_timeout="1s"))
     assert (failure.executed, failure.category, failure.code) == ("no", "retryable", "connect_timeout")
 
 
 @every_client
 @pytest.mark.parametrize("url", ["http://[::1", "ftp://127.0.0.1/", "nothing"])
-def test_what_is_no_url(client: HttpClient, url: str) -> None:
-    """What the client cannot read as a URL is fatal, and nothing was sent; the error is the client's own."""
+def test_an_invalid_url(client: HttpClient, url: str) -> None:
+    """A URL that the client rejects is fatal, and nothing was sent; the error is the client's own."""
     (error,) = client.run(policies(FakeClock()), "", Ask("POST", url, body=b"{}"))
     failure = failure_of(error)
     assert (failure.executed, failure.category, failure.code) == ("no", "fatal", "invalid_url")
 
 
 def plain_answer(connection: plays.Connection) -> None:
-    """Answer a TLS greeting in plain HTTP."""
+    """Respond to a TLS handshake in plain HTTP."""
     connection.sock.recv(65_536)
     connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 @every_client
 def test_tls_against_a_plain_port(client: HttpClient) -> None:
-    """A handshake that fails has sent nothing; requests tells it by the error of a broken record: in doubt."""
+    """If the handshake fails, nothing was sent; requests raises an error that does not say so: uncertain."""
     if client.name == "requests adapter":
         pytest.skip("mounted for http alone")
     with Server(plain_answer) as server:
@@ -124,14 +124,14 @@ def test_tls_against_a_plain_port(client: HttpClient) -> None:
 
 @every_client
 def test_a_status_that_the_server_did_send(client: HttpClient) -> None:
-    """A true 400 is a refusal: nothing was done."""
+    """A 400 of the server's own is a rejection: nothing was executed."""
     with Server(answer(400, "bad")) as server:
         (got,) = client.run(policies(FakeClock()), server.url, Ask("POST", body=b"{}"))
     assert got.status == 400
 
 
 def test_a_status_that_aiohttp_made_up() -> None:
-    """Aiohttp's parser says 400 of answers that it cannot read; a 400 of the server's own is told apart from it."""
+    """Aiohttp's parser reports a response that it cannot read as status 400; that is uncertain, a real 400 is not."""
 
     async def post(session: aiohttp.ClientSession, url: str) -> None:
         async with session.post(url, data=b"{}") as reply:
@@ -159,7 +159,7 @@ def _caught(post: Callable[..., Any], url: str) -> Exception:
 
 
 def test_no_free_connection() -> None:
-    """A request that waited for a connection in vain was not sent."""
+    """A request that got no connection from the pool was not sent."""
     errors: list[Exception] = []
     limits, limit = httpx.Limits(max_connections=1), httpx.Timeout(5, pool=0.05)
     with Server(plays.stuck_body) as server, httpx.Client(limits=limits, timeout=limit) as client:
@@ -172,11 +172,11 @@ def test_no_free_connection() -> None:
         with pytest.raises(urllib3.exceptions.EmptyPoolError) as empty:
             pool.urlopen("POST", "/", pool_timeout=0.05, retries=False)
         errors.append(empty.value)
-    assert [(failure_of(one).executed, failure_of(one).code) for one in errors] == [("no", "pool_timeout")] * 2
+    assert [(failure_of(error).executed, failure_of(error).code) for error in errors] == [("no", "pool_timeout")] * 2
 
 
-def test_a_redirect_to_what_is_no_url() -> None:
-    """A POST that was redirected to nonsense may have been carried out."""
+def test_a_redirect_to_an_invalid_url() -> None:
+    """A POST that was redirected to an invalid URL may have been executed."""
 
     async def post(session: aiohttp.ClientSession, url: str) -> None:
         async with session.post(url, data=b"{}"):

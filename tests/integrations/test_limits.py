@@ -1,4 +1,4 @@
-"""Rate limits as APIs tell them, heard through every client on real sockets; and Bitget's, kept against the sandbox."""
+"""Rate limits in response headers, for every client on real sockets, and Bitget's limits, against the sandbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from resilience import AdmissionRejectedError, Policies, QuotaExceededError, wrap
 from resilience.bitget import BitgetClient
-from resilience.integrations._order_lanes import lane_of, reducing
 from resilience.sandbox import Sandbox
 from resilience.testing import FakeClock
 from tests.conftest import ScriptedApi
@@ -28,7 +27,7 @@ QUOTA: Any = [{"rate": "100/s", "burst": 100, "key": "host"}]
     ],
 )
 def test_nothing_left_until_a_reset(client: HttpClient, headers: dict[str, str]) -> None:
-    """A good answer that says so: the next request waits for the reset."""
+    """A good response says so: the next request waits for the reset."""
     clock = FakeClock()
     with Server(answer(**headers), answer(body="next")) as server:
         got = client.run(policies(clock, quota=QUOTA), server.url, Ask(), Ask())
@@ -38,7 +37,7 @@ def test_nothing_left_until_a_reset(client: HttpClient, headers: dict[str, str])
 
 @every_client
 def test_hostile_headers_change_nothing(client: HttpClient) -> None:
-    """Nonsense in every header that is read: answers come back as they are, and nothing waits."""
+    """Nonsense in every header that is read: responses are returned as they are, and nothing waits."""
     clock = FakeClock()
     bad = {"RateLimit": ";;r=;t=-1", "X_RateLimit_Remaining": "NaN", "X_RateLimit_Reset": "9" * 400}
     with Server(answer(**bad, x_mbx_used_remain_limit="1e999", RateLimit_Policy="=" * 3000)) as server:
@@ -47,15 +46,15 @@ def test_hostile_headers_change_nothing(client: HttpClient) -> None:
 
 
 @every_client
-def test_a_hold_off_is_for_the_host(client: HttpClient) -> None:
-    """429 for a write with a Retry-After that does not fit: reads of the host are refused until then, and say when."""
+def test_a_hold_is_per_host(client: HttpClient) -> None:
+    """A write gets a 429 with a `Retry-After` beyond the deadline: until then reads of the host are rejected."""
     clock = FakeClock()
     with Server(answer(429, Retry_After="120")) as server:
-        got, refused = client.run(policies(clock, quota=QUOTA), server.url, Ask("POST", body=b"{}"), Ask())
+        got, rejection = client.run(policies(clock, quota=QUOTA), server.url, Ask("POST", body=b"{}"), Ask())
     assert got == Got(429, "fine")
-    assert isinstance(refused, QuotaExceededError)
-    assert isinstance(refused, client.error)
-    assert refused.retry_after == 120.0
+    assert isinstance(rejection, QuotaExceededError)
+    assert isinstance(rejection, client.error)
+    assert rejection.retry_after == 120.0
     assert len(server.requests) == 1
 
 
@@ -63,12 +62,12 @@ def test_a_hold_off_is_for_the_host(client: HttpClient) -> None:
 
 
 def test_bitgets_limits_are_kept() -> None:
-    """Fourteen balances at once: the exchange, which allows ten a second, refuses none of them."""
+    """Fourteen balances at once: the exchange allows ten per second and rejects none of them."""
     with Sandbox(window=30) as exchange:
-        made = Policies.load(exchange.policy)
+        rules = Policies.load(exchange.policy)
         failed: list[Any] = []
-        made.subscribe(lambda event: failed.append(event) if event.name == "attempt_failed" else None)
-        client = wrap(_client(exchange.rest), "bitget", policies=made)
+        rules.subscribe(lambda event: failed.append(event) if event.name == "attempt_failed" else None)
+        client = wrap(_client(exchange.rest), "bitget", policies=rules)
         for _ in range(14):
             assert client.mix_balance(productType="USDT-FUTURES") is not None
         assert exchange.requests == 14
@@ -76,10 +75,10 @@ def test_bitgets_limits_are_kept() -> None:
 
 
 def test_named_and_generic_calls_share_a_window() -> None:
-    """One endpoint is one window, however it is called; policies that extend `bitget` share it too."""
-    made = Policies.from_mapping({"policies": {"mine": {"extends": "bitget"}}})
+    """One endpoint has one window, however it is called; policies that extend `bitget` share it too."""
+    rules = Policies.from_mapping({"policies": {"mine": {"extends": "bitget"}}})
     spans = [
-        made.pipeline(policy)._shared.limits.quotas(made.policy(policy), info, {})
+        rules.pipeline(policy)._shared.limits.quotas(rules.policy(policy), info, {})
         for policy, name in (
             ("bitget", "spot_place_order"),
             ("mine", "spot_place_order"),
@@ -87,27 +86,27 @@ def test_named_and_generic_calls_share_a_window() -> None:
         )
         if (info := _client("http://127.0.0.1:1").resilience_operation_info(name, None)) is not None
     ]
-    first = [one.entries[0] for one in spans if one is not None]
+    first = [quotas.entries[0] for quotas in spans if quotas is not None]
     assert len(first) == 3
     assert first[0] is first[1] is first[2]
-    assert all(one.entries[-1].key == "127.0.0.1:1" for one in spans if one is not None)
+    assert all(quotas.entries[-1].key == "127.0.0.1:1" for quotas in spans if quotas is not None)
 
 
 @pytest.fixture
 def calm(api: ScriptedApi) -> ScriptedApi:
-    """A server that takes every order."""
+    """A server that accepts every order."""
     for path in ("place-order", "cancel-order"):
         api.on(f"/api/v2/mix/order/{path}", {"code": "00000", "data": {"orderId": "1", "clientOid": "c"}})
     return api
 
 
-def test_entries_are_turned_away_and_cancels_are_not(calm: ScriptedApi) -> None:
-    """The slots for entries are taken: a cancel, and an order that only reduces, still go."""
+def test_entries_are_rejected_and_cancels_are_not(calm: ScriptedApi) -> None:
+    """The slots for entries are taken: a cancel and a reduce-only order are still sent."""
     admission = {"max_concurrent": 2, "lanes": {"cancel": {"reserve": 1, "priority": 1}}}
-    rules = {"p": {"extends": "bitget", "admission": admission}}
-    made = Policies.from_mapping({"policies": rules}, clock=FakeClock())
-    client = wrap(_client(calm.rest), "p", policies=made)
-    admits = made._shared.limits.admission(made.policy("p"))
+    settings = {"p": {"extends": "bitget", "admission": admission}}
+    rules = Policies.from_mapping({"policies": settings}, clock=FakeClock())
+    client = wrap(_client(calm.rest), "p", policies=rules)
+    admits = rules._shared.limits.admission(rules.policy("p"))
     assert admits is not None
     assert admits.try_enter("") is not None
     order = {"symbol": "BTCUSDT", "size": "1", "clientOid": "c"}
@@ -117,39 +116,6 @@ def test_entries_are_turned_away_and_cancels_are_not(calm: ScriptedApi) -> None:
     assert client.mix_place_order(**order, reduceOnly="YES")["orderId"] == "1"
     assert client.post("/api/v2/mix/order/place-order", {**order, "reduceOnly": "YES"})["code"] == "00000"
     assert len(calm.seen) == 3
-
-
-@pytest.mark.parametrize(
-    ("operation", "lane"),
-    [
-        ("spot_cancel_order", "cancel"),
-        ("cancel_all_orders", "cancel"),
-        ("post /api/v2/mix/order/cancel-order", "cancel"),
-        ("post /api/v3/trade/countdown-cancel-all", "cancel"),
-        ("post /api/v2/spot/trade/cancel-replace-order", reducing),
-        ("create_order", reducing),
-        ("post /api/v2/mix/order/place-order", reducing),
-        ("withdraw", None),
-    ],
-)
-def test_lanes_by_name(operation: str, lane: Any) -> None:
-    """Cancels are urgent; an order is where its parameters say that it only reduces."""
-    assert lane_of(operation) is lane or lane_of(operation) == lane
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "lane"),
-    [
-        ((), {"reduceOnly": "YES"}, "cancel"),
-        ((), {"reduceOnly": "NO"}, None),
-        (("BTC/USDT", "market", "sell", 1, None, {"reduceOnly": True}), {}, "cancel"),
-        ((), {"params": {"reduceOnly": True}}, "cancel"),
-        ((), {"reduceOnly": object(), "params": 7}, None),
-    ],
-)
-def test_orders_that_only_reduce(args: Any, kwargs: Any, lane: str | None) -> None:
-    """In keywords, in `params`, or in a mapping among the arguments."""
-    assert reducing(args, kwargs) == lane
 
 
 def _client(url: str) -> BitgetClient:

@@ -1,4 +1,4 @@
-"""A restarted bot finds its orders: what is on disk, when, and what a replay makes of it."""
+"""A restarted bot finds its orders: what is on disk, when, and how a resume settles it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 import requests
 
+import resilience.outbox
 from resilience import NOT_FOUND, Found, Policies, RejectedError, current_call, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
-from resilience.outbox import Outbox
+from resilience.outbox import Outbox, ResumedWrite, Row
 from resilience.sandbox import Sandbox
 
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
@@ -52,11 +53,11 @@ SHORT = {
         }
     },
 }
-"""A deadline that ends before the fence."""
+"""A policy whose deadline ends before the fence."""
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing of ours runs after it."""
+    """Simulates the end of the process: no error handling of ours catches it."""
 
 
 def client(exchange: Sandbox, outbox: Outbox, **over: Any) -> Any:
@@ -93,7 +94,7 @@ def test_a_row_and_its_stamp_are_on_disk_before_the_order_leaves(
 
 
 def test_a_write_that_was_executed_is_found_and_not_sent_again(exchange: Sandbox, outbox: Outbox) -> None:
-    """The process ended after the exchange had accepted: the replay returns the order."""
+    """The process ended after the exchange had accepted the order: the resume returns it."""
     bot = client(exchange, outbox)
     raw = vars(bot)["_resilience_client"]
 
@@ -104,17 +105,17 @@ def test_a_write_that_was_executed_is_found_and_not_sent_again(exchange: Sandbox
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=send_and_die).spot_place_order(**ORDER, clientOid="a")
     assert [row.key for row in outbox.open] == ["a"]
-    (found,) = outbox.replay(bot, resend=True)
+    (found,) = outbox.resume(bot, resend=True)
     assert (found.key, found.outcome, found.value["status"]) == ("a", "done", "filled")
     assert executions(exchange) == {"a": 1}
     assert outbox.open == []
 
 
 @pytest.mark.parametrize(("resend", "outcome", "times"), [(False, "failed", 0), (True, "done", 1)])
-def test_a_write_that_never_arrived_is_sent_again_only_when_asked(
+def test_a_write_that_never_arrived_is_sent_again_only_with_resend(
     exchange: Sandbox, outbox: Outbox, resend: bool, outcome: str, times: int
 ) -> None:
-    """Past the fence it provably did not happen: it is told, or sent with the same key."""
+    """After the fence it provably was not executed: it is reported as failed, or sent with the same key."""
 
     def stamp_and_die(**_params: Any) -> Any:
         call = current_call()
@@ -124,13 +125,13 @@ def test_a_write_that_never_arrived_is_sent_again_only_when_asked(
 
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=stamp_and_die).spot_place_order(**ORDER, clientOid="a")
-    (found,) = outbox.replay(client(exchange, outbox), resend=resend)
+    (found,) = outbox.resume(client(exchange, outbox), resend=resend)
     assert (found.outcome, executions(exchange).get("a", 0)) == (outcome, times)
     assert outbox.open == []
 
 
 def test_a_row_without_a_stamp_was_never_sent(exchange: Sandbox, outbox: Outbox) -> None:
-    """The client signs before it sends: without a stamp there is nothing to wait for."""
+    """The client signs before it sends: without a stamp nothing was sent, and nothing is looked up."""
 
     def die(**_params: Any) -> Any:
         raise Killed
@@ -138,12 +139,12 @@ def test_a_row_without_a_stamp_was_never_sent(exchange: Sandbox, outbox: Outbox)
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
     seen = exchange.requests
-    (found,) = outbox.replay(client(exchange, outbox))
+    (found,) = outbox.resume(client(exchange, outbox))
     assert (found.outcome, exchange.requests - seen) == ("failed", 0)
 
 
 def test_a_key_is_used_once(exchange: Sandbox, outbox: Outbox) -> None:
-    """A key that was executed, or is in doubt, is refused before anything is sent; one that failed is free."""
+    """The key of an executed or open write is rejected before anything is sent; that of a failed one is free."""
     bot = client(exchange, outbox)
     bot.spot_place_order(**ORDER, clientOid="a")
     with pytest.raises(RejectedError, match="executed already"):
@@ -155,8 +156,8 @@ def test_a_key_is_used_once(exchange: Sandbox, outbox: Outbox) -> None:
     assert executions(exchange) == {"a": 1, "b": 1}
 
 
-def test_what_is_in_doubt_stays_open(exchange: Sandbox, outbox: Outbox) -> None:
-    """A look that finds nothing out settles nothing: the next replay asks again."""
+def test_an_uncertain_write_stays_open(exchange: Sandbox, outbox: Outbox) -> None:
+    """A lookup that fails settles nothing: the next resume looks the write up again."""
     sent: list[str] = []
 
     class Bot:
@@ -164,21 +165,21 @@ def test_what_is_in_doubt_stays_open(exchange: Sandbox, outbox: Outbox) -> None:
             sent.append(client_id)
             raise TimeoutError
 
-    def look(_call: Any) -> Any:
+    def lookup(_call: Any) -> Any:
         raise ConnectionError
 
     policies = Policies.from_mapping(SHORT)
-    rules = {"place": {"key": "client_id", "reconcile": look}}
+    rules = {"place": {"key": "client_id", "reconcile": lookup}}
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(TimeoutError):
         bot.place(client_id="a")
-    assert [one.outcome for one in outbox.replay(bot)] == ["unknown"]
+    assert [write.outcome for write in outbox.resume(bot)] == ["unknown"]
     assert [row.state for row in outbox.open] == ["open"]
     assert sent == ["a"]
 
 
 def test_any_client_with_a_reconciler_has_an_outbox(outbox: Outbox) -> None:
-    """A client of one's own: arguments come back as they were, Decimals too."""
+    """A custom client: arguments are restored as they were, Decimals too."""
     seen = []
 
     class Bot:
@@ -186,20 +187,20 @@ def test_any_client_with_a_reconciler_has_an_outbox(outbox: Outbox) -> None:
             seen.append((symbol, size, client_id))
             raise Killed
 
-    def look(call: Any) -> Any:
+    def lookup(call: Any) -> Any:
         return Found((call.args, call.key))
 
-    rules = {"place": {"key": "client_id", "reconcile": look}}
+    rules = {"place": {"key": "client_id", "reconcile": lookup}}
     bot = wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=outbox)
     with pytest.raises(Killed):
         bot.place("BTCUSDT", Decimal("0.10"), client_id="a")
-    (found,) = outbox.replay(bot)
+    (found,) = outbox.resume(bot)
     assert found.value == (("BTCUSDT", Decimal("0.10")), "a")
     assert len(seen) == 1
 
 
-def test_the_async_client_replays_too(exchange: Sandbox, outbox: Outbox) -> None:
-    """A cancelled task leaves its order open; the replay finds it."""
+def test_the_async_client_resumes_too(exchange: Sandbox, outbox: Outbox) -> None:
+    """A cancelled task leaves its order open; the resume finds it."""
 
     async def story() -> Any:
         raw = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
@@ -207,32 +208,32 @@ def test_the_async_client_replays_too(exchange: Sandbox, outbox: Outbox) -> None
             bot: Any = wrap(raw, "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
             exchange.set_faults(rates={"accept_hang": 1.0})
             task = asyncio.create_task(bot.spot_place_order(**ORDER, clientOid="a"))
-            while not exchange.ledger()["orders"]:  # noqa: ASYNC110  # the exchange is no task of ours
+            while not exchange.ledger()["orders"]:  # noqa: ASYNC110  # the exchange runs in a thread
                 await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             exchange.set_faults()
-            return await outbox.areplay(bot)
+            return await outbox.aresume(bot)
 
     (found,) = asyncio.run(story())
     assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
 
 
-def test_plain_http_clients_are_refused(outbox: Outbox) -> None:
-    """Their arguments may hold credentials, which do not belong on a disk."""
+def test_plain_http_clients_are_rejected(outbox: Outbox) -> None:
+    """Their arguments may hold credentials, which must not be stored."""
     with pytest.raises(TypeError, match="wrap the client that signs them"):
         wrap(requests.Session(), "http", outbox=outbox)
 
 
-def test_what_cannot_be_kept_is_refused_before_it_is_sent(exchange: Sandbox, outbox: Outbox) -> None:
-    """An argument that is no JSON is a clear error; nothing was sent."""
-    with pytest.raises(TypeError, match="an outbox keeps text"):
+def test_an_argument_that_cannot_be_stored_is_rejected_before_sending(exchange: Sandbox, outbox: Outbox) -> None:
+    """An argument that is not JSON is a clear error; nothing was sent."""
+    with pytest.raises(TypeError, match="an outbox stores strings"):
         client(exchange, outbox).spot_place_order(**{**ORDER, "size": object()}, clientOid="a")
     assert exchange.ledger()["orders"] == []
 
 
-def test_a_file_that_cannot_be_written_refuses_the_order(exchange: Sandbox, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_rejects_the_order(exchange: Sandbox, tmp_path: Path) -> None:
     """A write that cannot be recorded is not sent."""
     box = Outbox(tmp_path / "bot.db")
     bot = client(exchange, box)
@@ -242,8 +243,8 @@ def test_a_file_that_cannot_be_written_refuses_the_order(exchange: Sandbox, tmp_
     assert exchange.ledger()["orders"] == []
 
 
-def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
-    """A clear error, and the file is left as it was."""
+def test_a_file_that_is_not_an_outbox_is_rejected(tmp_path: Path) -> None:
+    """A clear error, and the file stays as it was."""
     path = tmp_path / "notes.txt"
     path.write_text("these are no rows, but a text that is long enough to be taken for a header" * 20)
     before = path.read_bytes()
@@ -252,26 +253,26 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_rows_hold_no_credentials_and_are_the_owners_alone(exchange: Sandbox, tmp_path: Path) -> None:
-    """Key, secret and passphrase are the client's; nobody else may read the orders."""
+def test_rows_hold_no_credentials_and_only_the_owner_reads_them(exchange: Sandbox, tmp_path: Path) -> None:
+    """Key, secret and passphrase are not stored; only the owner may read the orders."""
     path = tmp_path / "bot.db"
     with Outbox(path) as outbox:
         client(exchange, outbox).spot_place_order(**ORDER, clientOid="a")
-    kept = b"".join(one.read_bytes() for one in tmp_path.iterdir())
-    assert not any(one.encode() in kept for one in (exchange.key, exchange.secret, exchange.passphrase))
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(secret.encode() in stored for secret in (exchange.key, exchange.secret, exchange.passphrase))
     assert path.stat().st_mode & 0o077 == 0
 
 
 def test_settled_writes_can_be_forgotten(exchange: Sandbox, outbox: Outbox) -> None:
-    """What is open is never forgotten."""
+    """Open writes are never forgotten."""
     client(exchange, outbox).spot_place_order(**ORDER, clientOid="a")
     assert outbox.forget(3600) == 0
     assert outbox.forget(-1) == 1
     assert outbox.find("a") is None
 
 
-def test_a_find_that_says_not_yet_keeps_looking(outbox: Outbox) -> None:
-    """NOT_FOUND inside the fence is no proof: with a short deadline the write stays open."""
+def test_not_found_before_the_fence_keeps_the_write_open(outbox: Outbox) -> None:
+    """NOT_FOUND before the fence is no proof: with a short deadline the write stays open."""
 
     class Bot:
         def place(self, *, client_id: str) -> str:
@@ -282,17 +283,17 @@ def test_a_find_that_says_not_yet_keeps_looking(outbox: Outbox) -> None:
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(Killed):
         bot.place(client_id="a")
-    assert [one.outcome for one in outbox.replay(bot, resend=True)] == ["unknown"]
+    assert [write.outcome for write in outbox.resume(bot, resend=True)] == ["unknown"]
 
 
-def test_a_replay_leaves_what_was_settled_meanwhile_alone(exchange: Sandbox, outbox: Outbox) -> None:
-    """A call was under way when the replay began and is over when its row's turn comes: it is not made again."""
+def test_a_resume_leaves_a_write_that_was_settled_meanwhile_alone(exchange: Sandbox, outbox: Outbox) -> None:
+    """A call in progress when the resume began has ended when the resume reaches its row: it is not made again."""
     bot = client(exchange, outbox)
-    begun, told, raw = threading.Event(), threading.Event(), vars(bot)["_resilience_client"]
+    begun, may_send, raw = threading.Event(), threading.Event(), vars(bot)["_resilience_client"]
 
     def first(**params: Any) -> Any:
         begun.set()
-        told.wait(5)
+        may_send.wait(5)
         return BitgetClient.spot_place_order(raw, **params)
 
     def die(**_params: Any) -> Any:
@@ -304,16 +305,16 @@ def test_a_replay_leaves_what_was_settled_meanwhile_alone(exchange: Sandbox, out
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(bot.spot_place_order, **ORDER, clientOid="a")
         begun.wait(5)
-        replay = outbox._interrupted(client(exchange, outbox), resend=True)
-        assert next(replay)[0].key == "old"
-        told.set()
+        interrupted = outbox._interrupted(client(exchange, outbox), resend=True)
+        assert next(interrupted)[0].key == "old"
+        may_send.set()
         running.result()
-    assert [row.key for row, _ in replay] == []
+    assert [row.key for row, _ in interrupted] == []
     assert executions(exchange) == {"a": 1}
 
 
-def test_a_row_is_one_replays_alone(exchange: Sandbox, outbox: Outbox) -> None:
-    """Of two replays at once, each leaves the other's rows alone, those that it has settled too."""
+def test_concurrent_resumes_share_the_rows(exchange: Sandbox, outbox: Outbox) -> None:
+    """Each of several resumes at once leaves the others' rows alone, also those that they have settled."""
 
     def die(**_params: Any) -> Any:
         raise Killed
@@ -322,13 +323,13 @@ def test_a_row_is_one_replays_alone(exchange: Sandbox, outbox: Outbox) -> None:
         with pytest.raises(Killed):
             client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid=key)
     with ThreadPoolExecutor(4) as pool:
-        told = list(pool.map(lambda _: outbox.replay(client(exchange, outbox), resend=True), range(4)))
-    assert sorted(one.key for each in told for one in each) == ["a", "b", "c"]
+        resumed = list(pool.map(lambda _: outbox.resume(client(exchange, outbox), resend=True), range(4)))
+    assert sorted(write.key for writes in resumed for write in writes) == ["a", "b", "c"]
     assert executions(exchange) == {"a": 1, "b": 1, "c": 1}
 
 
-def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, exchange: Sandbox) -> None:
-    """It fails, and the right client can replay afterwards."""
+def test_a_resume_with_the_wrong_client_claims_nothing(outbox: Outbox, exchange: Sandbox) -> None:
+    """It fails, and a resume with the right client works afterwards."""
 
     def die(**_params: Any) -> Any:
         raise Killed
@@ -336,12 +337,12 @@ def test_a_replay_with_a_client_of_another_kind_takes_nothing(outbox: Outbox, ex
     with pytest.raises(Killed):
         client(exchange, outbox, spot_place_order=die).spot_place_order(**ORDER, clientOid="a")
     with pytest.raises(AttributeError):
-        outbox.replay(wrap(object(), policies=Policies.builtin()))
-    assert [one.outcome for one in outbox.replay(client(exchange, outbox))] == ["failed"]
+        outbox.resume(wrap(object(), policies=Policies.builtin()))
+    assert [write.outcome for write in outbox.resume(client(exchange, outbox))] == ["failed"]
 
 
-def test_a_file_is_one_outboxs_alone(tmp_path: Path) -> None:
-    """A second one would take the first one's writes for interrupted; it may open once that was closed, or has died."""
+def test_one_outbox_per_file(tmp_path: Path) -> None:
+    """A second outbox would take writes in progress for interrupted; it opens once the first was closed or killed."""
     path = tmp_path / "bot.db"
     first = Outbox(path)
     with pytest.raises(BlockingIOError, match="another outbox"):
@@ -359,18 +360,18 @@ def test_a_file_is_one_outboxs_alone(tmp_path: Path) -> None:
     Outbox(path).close()
 
 
-def test_a_clock_that_was_set_right_in_between(exchange: Sandbox, outbox: Outbox) -> None:
-    """The first stamp, far ahead, was refused, and the second was accepted: the order is ours."""
+def test_a_clock_that_was_corrected_between_two_attempts(exchange: Sandbox, outbox: Outbox) -> None:
+    """The first stamp, far ahead, was rejected, and the second was accepted: the order is ours."""
     raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     raw.spot_place_order(**ORDER, clientOid="a")
-    outbox._rows.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
-    outbox._rows.stamp("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
-    (found,) = outbox.replay(client(exchange, outbox))
+    outbox._table.add("a", "spot_place_order", (), {**ORDER, "clientOid": "a"})
+    outbox._table.set_stamps("a", "spot_place_order", [exchange.now() + 40, exchange.now()])
+    (found,) = outbox.resume(client(exchange, outbox))
     assert (found.outcome, executions(exchange)) == ("done", {"a": 1})
 
 
-def test_its_refusals_are_the_clients_too(exchange: Sandbox, outbox: Outbox) -> None:
-    """Who catches the errors of requests catches them."""
+def test_its_rejections_are_the_clients_errors_too(exchange: Sandbox, outbox: Outbox) -> None:
+    """Code that catches the errors of requests catches them."""
     bot = client(exchange, outbox)
     bot.spot_place_order(**ORDER, clientOid="a")
     with pytest.raises(requests.RequestException, match="executed already") as caught:
@@ -378,8 +379,8 @@ def test_its_refusals_are_the_clients_too(exchange: Sandbox, outbox: Outbox) -> 
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), RejectedError)
 
 
-def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
-    """It gets no table of ours; a folder is no file at all."""
+def test_another_database_is_rejected(tmp_path: Path) -> None:
+    """It gets no table of ours; a folder is rejected as well."""
     path = tmp_path / "notes.db"
     with closing(sqlite3.connect(path)) as notes:
         notes.execute("CREATE TABLE notes (text)")
@@ -389,3 +390,72 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with pytest.raises(OSError, match="unable to open"):
         Outbox(tmp_path)
+
+
+SCHEMA_0_1 = """
+CREATE TABLE writes (
+    key TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    stamps TEXT NOT NULL,
+    state TEXT NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (key, operation)
+)
+"""
+
+
+def test_a_file_of_0_1_is_read(tmp_path: Path) -> None:
+    """The table, its columns and the states are those of 0.1: open writes of an older bot are resumed."""
+    path = tmp_path / "bot.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(SCHEMA_0_1)
+        arguments = '[["BTCUSDT", {"$decimal": "0.10"}], {"client_id": "a"}]'
+        old.execute("INSERT INTO writes VALUES ('a', 'place', ?, '[1.5]', 'open', 2.0)", (arguments,))
+        old.execute("INSERT INTO writes VALUES ('b', 'place', '[[], {}]', '[]', 'failed', 3.0)")
+        old.commit()
+
+    class Bot:
+        def place(self, symbol: str, size: Decimal, *, client_id: str) -> str:
+            raise AssertionError("sent again")
+
+    rules = {"place": {"key": "client_id", "reconcile": lambda call: Found(call.args)}}
+    with Outbox(path) as outbox:
+        args, kwargs = ("BTCUSDT", Decimal("0.10")), {"client_id": "a"}
+        assert outbox.open == [Row("a", "place", args, kwargs, (1.5,), "open", 2.0)]
+        assert [row.key for row in outbox.rows("failed")] == ["b"]
+        (write,) = outbox.resume(wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=outbox))
+        assert write == ResumedWrite("a", "place", "done", value=args)
+        assert [row.key for row in outbox.rows("done")] == ["a"]
+
+
+def test_the_names_of_0_1_still_work(outbox: Outbox) -> None:
+    """Each gives a warning that has the new name."""
+
+    class Bot:
+        def place(self, *, client_id: str) -> str:
+            raise Killed
+
+        async def place_async(self, *, client_id: str) -> str:
+            raise Killed
+
+    async def found(_call: Any) -> Any:
+        return Found("there")
+
+    rules = {
+        "place": {"key": "client_id", "reconcile": lambda _call: Found("there")},
+        "place_async": {"key": "client_id", "reconcile": found},
+    }
+    bot = wrap(Bot(), operations=rules, policies=Policies.builtin(), outbox=outbox)
+    with pytest.raises(Killed):
+        bot.place(client_id="a")
+    with pytest.warns(DeprecationWarning, match=r"use Outbox\.resume"):
+        assert [write.outcome for write in outbox.replay(bot)] == ["done"]
+    with pytest.raises(Killed):
+        asyncio.run(bot.place_async(client_id="b"))
+    with pytest.warns(DeprecationWarning, match=r"use Outbox\.aresume"):
+        assert [write.value for write in asyncio.run(outbox.areplay(bot))] == ["there"]
+    with pytest.warns(DeprecationWarning, match="use ResumedWrite"):
+        assert resilience.outbox.Replayed is ResumedWrite
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = resilience.outbox.nothing

@@ -16,13 +16,13 @@ from resilience.testing import no_waits
 
 
 class Dropping(HTTPServer):
-    """Takes every request, carries it out, and drops the connection without an answer."""
+    """Reads every request, executes it, and closes the connection without a response."""
 
     done = 0
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Counts what was carried out."""
+    """Counts what was executed."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -37,7 +37,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """A server that drops."""
+    """A server that closes every connection without a response."""
     Dropping.done = 0
     server = Dropping(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
 
 
 def test_naive(url: str) -> None:
-    """urllib3 told to retry all methods carries it out three times."""
+    """urllib3, set to retry all methods, has it executed three times."""
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(2, allowed_methods=None, backoff_factor=0)))
         with pytest.raises(requests.ConnectionError):
@@ -57,7 +57,7 @@ def test_naive(url: str) -> None:
 
 @pytest.mark.parametrize(("method", "times"), [("POST", 1), ("GET", 3), ("PUT", 3), ("DELETE", 3)])
 def test_ours(url: str, method: str, times: int) -> None:
-    """The method is known from the request: a POST in doubt is sent once, and told as one."""
+    """The method is known from the request: an uncertain POST is sent once, and reported as uncertain."""
     with requests.Session() as plain, no_waits():
         session = wrap(plain, "http", policies=Policies.builtin())
         with pytest.raises(requests.ConnectionError) as caught:
@@ -67,8 +67,8 @@ def test_ours(url: str, method: str, times: int) -> None:
         assert failure_of(caught.value).executed == "maybe"
 
 
-def test_retries_beneath_are_switched_off_loudly(url: str) -> None:
-    """urllib3's own retries beneath a wrapped session would multiply: they are off, and a warning says so."""
+def test_own_retries_are_switched_off_with_a_warning(url: str) -> None:
+    """urllib3's own retries would multiply those of a wrapped session: they are switched off, with a warning."""
     with requests.Session() as plain:
         plain.mount("http://", HTTPAdapter(max_retries=Retry(2, allowed_methods=None, backoff_factor=0)))
         session = wrap(plain, "http", policies=Policies.builtin())

@@ -1,4 +1,4 @@
-"""Sorting errors by class hierarchy holds until the next release: RateLimitExceeded left DDoSProtection's family."""
+"""Classifying errors by class hierarchy breaks with a release: RateLimitExceeded is no DDoSProtection any more."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ GOOD = {"code": "00000", "msg": "success", "requestTime": 1, "data": [{"symbol":
 
 
 def backs_off(error: Exception) -> bool:
-    """Whether a bot backs off that was written when every rate limit was a DDoSProtection."""
+    """Return whether a bot backs off that was written when every rate limit was a DDoSProtection."""
     return isinstance(error, ccxt.DDoSProtection)
 
 
 def test_naive() -> None:
-    """The bot's backoff has vanished for one of the two."""
+    """The bot does not back off any more for one of the two."""
     assert backs_off(ccxt.DDoSProtection("slow down"))
     assert not backs_off(ccxt.RateLimitExceeded("slow down"))
 
 
-@pytest.mark.parametrize("kind", [ccxt.DDoSProtection, ccxt.RateLimitExceeded])
-def test_ours(kind: type[Exception]) -> None:
+@pytest.mark.parametrize("error_class", [ccxt.DDoSProtection, ccxt.RateLimitExceeded])
+def test_ours(error_class: type[Exception]) -> None:
     """Each class has its own row in the table: nothing is inherited."""
-    failure = failure_of(kind("kraken slow down"))
+    failure = failure_of(error_class("kraken slow down"))
     assert (failure.category, failure.executed, failure.hint) == ("retryable", "no", "backoff")
 
 
 def test_ours_backs_off(bots: Any, api: Any) -> None:
-    """A rate limit is waited out, whatever ccxt calls it."""
+    """A rate-limited call waits, whatever the class of ccxt's error."""
     api.on(TICKER, (429, {"code": "429", "msg": "Too Many Requests", "requestTime": 1, "data": None}), GOOD)
     clock = FakeClock()
     bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin(clock=clock))

@@ -1,4 +1,4 @@
-"""What an error's class is called says little: Bitget's timeout is an AuthenticationError to ccxt."""
+"""The name of an error's class says little: ccxt raises an AuthenticationError for a timeout of Bitget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resilience import Policies, failure_of, wrap
 
 PLACE = "/api/v2/spot/trade/place-order"
 ROWS = pytest.mark.parametrize(
-    ("answer", "kind", "executed", "category"),
+    ("response", "error_class", "executed", "category"),
     [
         ((400, "40010"), ccxt.AuthenticationError, "maybe", "retryable"),
         ((400, "40725"), ccxt.ExchangeError, "maybe", "retryable"),
@@ -25,9 +25,9 @@ ROWS = pytest.mark.parametrize(
 )
 
 
-def placed(bots: Any, api: Any, answer: tuple[int, str | None], wrapped: bool) -> Exception:
-    """Place an order that is answered so, once, and return the error."""
-    status, code = answer
+def placed(bots: Any, api: Any, response: tuple[int, str | None], wrapped: bool) -> Exception:
+    """Place an order once, with this response, and return the error."""
+    status, code = response
     api.on(PLACE, (status, "no json" if code is None else {"code": code, "msg": "m", "requestTime": 1, "data": None}))
     policies = Policies.from_mapping({"policies": {"once": {"extends": "bitget", "retry": None, "deadline": "1s",
                                                             "attempt_timeout": "500ms"}}})  # fmt: skip
@@ -39,20 +39,20 @@ def placed(bots: Any, api: Any, answer: tuple[int, str | None], wrapped: bool) -
 
 
 @ROWS
-def test_naive(bots: Any, api: Any, answer: Any, kind: type, executed: str, category: str) -> None:
-    """Whoever retries ccxt's NetworkErrors retries a 403, and takes a timeout for a wrong key."""
-    error = placed(bots, api, answer, wrapped=False)
-    assert type(error) is kind
+def test_naive(bots: Any, api: Any, response: Any, error_class: type, executed: str, category: str) -> None:
+    """A bot that retries ccxt's NetworkErrors retries a 403, and takes a timeout for a wrong key."""
+    error = placed(bots, api, response, wrapped=False)
+    assert type(error) is error_class
     by_class = "retryable" if isinstance(error, ccxt.NetworkError) else "final"
-    assert (by_class == "retryable") != (category == "retryable") or kind in (
+    assert (by_class == "retryable") != (category == "retryable") or error_class in (
         ccxt.DDoSProtection,
         ccxt.InsufficientFunds,
     )
 
 
 @ROWS
-def test_ours(bots: Any, api: Any, answer: Any, kind: type, executed: str, category: str) -> None:
-    """The exchange's own code decides, without one the status; the error stays ccxt's."""
-    error = placed(bots, api, answer, wrapped=True)
+def test_ours(bots: Any, api: Any, response: Any, error_class: type, executed: str, category: str) -> None:
+    """The exchange's own code decides, or the status if there is no code; the error is still ccxt's."""
+    error = placed(bots, api, response, wrapped=True)
     failure = failure_of(error)
-    assert (type(error), failure.executed, failure.category) == (kind, executed, category)
+    assert (type(error), failure.executed, failure.category) == (error_class, executed, category)

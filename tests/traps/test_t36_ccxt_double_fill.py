@@ -1,4 +1,4 @@
-"""ccxt's clientOrderId is no idempotency key: a market order that is resent under the same id fills twice."""
+"""ccxt's clientOrderId is not an idempotency key: a market order that is resent with the same id fills twice."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ORDER = ("BTC/USDT", "market", "buy", 1, None, {"cost": 50, "clientOrderId": "mi
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """An exchange that carries the first attempt out and drops its answer."""
+    """An exchange that executes every order and drops the response."""
     with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
         yield running
 
 
 def test_naive(bots: Any, exchange: Sandbox) -> None:
-    """Two tries of plain ccxt, two fills."""
+    """Two attempts with plain ccxt, two fills."""
     plain = bots.plain(exchange)
     for _ in range(2):
         with pytest.raises(ccxt.NetworkError):
@@ -31,7 +31,7 @@ def test_naive(bots: Any, exchange: Sandbox) -> None:
 
 
 def test_ours(bots: Any, exchange: Sandbox) -> None:
-    """Ours looks first, and returns the order that it finds."""
+    """Ours looks the order up before it resends, and returns what it finds."""
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     assert bots.call(bot.create_order, *ORDER)["status"] == "closed"
     assert exchange.ledger()["orders"][0]["executions"] == 1

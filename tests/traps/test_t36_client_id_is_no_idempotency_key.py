@@ -19,18 +19,18 @@ PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """An exchange that carries every attempt out and drops its answer."""
+    """An exchange that executes every order and drops the response."""
     with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
         yield running
 
 
 def client(exchange: Sandbox) -> BitgetClient:
-    """A plain client."""
+    """Return a plain client."""
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
 
 
 def post(exchange: Sandbox, key: str) -> Any:
-    """Order at an ordinary HTTP service under an idempotency key that it does not honour."""
+    """Place an order at an ordinary HTTP service, with an idempotency key that it ignores."""
     headers = {"Idempotency-Key": key}
     return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=1).json()
 
@@ -43,14 +43,14 @@ NAIVE: dict[str, Callable[[Sandbox], Any]] = {
 
 
 def plain_order(exchange: Sandbox, policies: Policies) -> Any:
-    """Order at the ordinary service through a function that knows how to look its key up."""
+    """Place an order at the ordinary service through a function that can be looked up by its key."""
 
     def look_up(call: Any) -> Any:
-        told = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=5).json()
-        orders = told["orders"]
+        body = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=5).json()
+        orders = body["orders"]
         if orders:
             return Found(orders[0], created_at=orders[0]["created_at"])
-        return NOT_FOUND(server_time=told["time"])
+        return NOT_FOUND(server_time=body["time"])
 
     @resilient("bitget", key="key", reconcile=look_up, policies=policies)
     def order(*, key: str | None = None) -> Any:
@@ -72,7 +72,7 @@ OURS: dict[str, Callable[[Sandbox, Policies], Any]] = {
 
 @pytest.mark.parametrize("market", NAIVE)
 def test_naive(exchange: Sandbox, market: str) -> None:
-    """Resent under the same id because the answer was lost, the order is executed twice."""
+    """Resent with the same id because the response was lost, the order is executed twice."""
     for _ in range(2):
         with pytest.raises(OSError, match="Connection aborted"):
             NAIVE[market](exchange)
@@ -81,14 +81,14 @@ def test_naive(exchange: Sandbox, market: str) -> None:
 
 @pytest.mark.parametrize("market", OURS)
 def test_ours(exchange: Sandbox, market: str) -> None:
-    """Ours looks first, finds the order, and returns it."""
+    """Ours looks the order up before it resends, finds it, and returns it."""
     assert OURS[market](exchange, Policies.load(exchange.policy))["status"] == "filled"
     assert exchange.ledger()["orders"][0]["executions"] == 1
 
 
 @pytest.mark.parametrize("market", OURS)
 def test_ours_when_the_first_attempt_comes_late(exchange: Sandbox, market: str) -> None:
-    """Refused, then delivered after we gave up on it: it is waited for, found, and executed once."""
+    """Rejected, then delivered after its timeout: it is looked up after the fence, found, and executed once."""
     exchange.script("mine", ["refuse_503", "accept_late", "accept_500"])
     OURS[market](exchange, Policies.load(exchange.policy))
     exchange.settle()

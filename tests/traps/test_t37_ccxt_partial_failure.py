@@ -1,4 +1,4 @@
-"""To ccxt a batch that failed in part is a success: the orders that failed are missing from what it returns."""
+"""ccxt reports a batch that failed in part as a success: the failed orders are missing in what it returns."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ SMALL = {**GOOD, "params": {"cost": 0.1, "clientOrderId": "b"}}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange."""
-    with Sandbox(window=1.0) as running:
+    with Sandbox(window=5.0) as running:
         yield running
 
 
 def test_naive(bots: Any, exchange: Sandbox) -> None:
-    """No error, and one order of the two: why the other is missing nobody says."""
+    """No error, and one order of the two; nothing says why the other is missing."""
     orders = bots.call(bots.plain(exchange).create_orders, [GOOD, SMALL])
-    assert [one["clientOrderId"] for one in orders] == ["a"]
+    assert [order["clientOrderId"] for order in orders] == ["a"]
     assert [row["clientOid"] for row in exchange.ledger()["orders"]] == ["a"]
 
 
 def test_ours(bots: Any, exchange: Sandbox) -> None:
-    """An error of ccxt's that tells each item's own; the batch may have been carried out and is not sent again."""
+    """An error of ccxt's with a failure per item; the batch may have been executed and is not sent again."""
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
     with pytest.raises(ccxt.ExchangeError) as caught:
         bots.call(bot.create_orders, [GOOD, SMALL])
     failure = failure_of(caught.value)
-    assert [(one.key, one.code, one.category.value, one.executed) for one in failure.items] == [
+    assert [(item.key, item.code, item.category.value, item.executed) for item in failure.items] == [
         ("b", "45110", "user_fixable", "no")
     ]
     assert (failure.executed, failure.attempts) == ("maybe", 1)

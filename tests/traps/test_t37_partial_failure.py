@@ -1,8 +1,7 @@
-"""A batch that failed in part answers with the code of a success."""
+"""A batch that failed in part has the code of a success in its response."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +9,8 @@ import pytest
 
 from resilience import ApiError, Policies, failure_of, wrap
 from resilience.bitget import BitgetApiError, BitgetClient
-from resilience.bitget.answers import opened
-from resilience.integrations._http_rules import Answer
 from resilience.sandbox import Sandbox
+from tests.conftest import ScriptedApi
 
 GOOD = {"side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
 SMALL = {**GOOD, "size": "0.1"}
@@ -32,7 +30,7 @@ def client(exchange: Sandbox) -> BitgetClient:
 
 
 def test_naive(exchange: Sandbox) -> None:
-    """Whoever looks at status and top-level code sees a success."""
+    """By status and top-level code it is a success."""
     raw = client(exchange)
     request = raw._request("POST", "/api/v2/spot/trade/batch-orders", BATCH)
     answer = raw._session.post(request.url, data=request.data, headers=request.headers, timeout=5)
@@ -41,7 +39,7 @@ def test_naive(exchange: Sandbox) -> None:
 
 
 def test_ours_reports_item_by_item(exchange: Sandbox) -> None:
-    """The error says of each item what it means; the batch as a whole may have been carried out, and is not resent."""
+    """The error has a failure per item; the batch as a whole may have been executed, and is not resent."""
     seen = exchange.requests
     bot = wrap(client(exchange), "bitget", policies=Policies.load(exchange.policy))
     with pytest.raises(BitgetApiError) as caught:
@@ -56,7 +54,7 @@ def test_ours_reports_item_by_item(exchange: Sandbox) -> None:
 
 
 def test_ours_sees_it_in_a_returned_body(driver: Any) -> None:
-    """A client that returns dicts is covered too; an item without a code is a failure like any other unknown one."""
+    """A client that returns dicts is covered too; an item without a code is a failure with an unknown code."""
     body = {
         "code": "00000",
         "msg": "success",
@@ -73,7 +71,7 @@ def test_ours_sees_it_in_a_returned_body(driver: Any) -> None:
 
 
 def test_ours_sees_it_among_the_good_ones(driver: Any) -> None:
-    """V3 tells each item's code in one list with those that went well."""
+    """V3 lists each item with its code, the successful ones among them."""
     body = {
         "code": "00000",
         "data": [
@@ -87,11 +85,15 @@ def test_ours_sees_it_among_the_good_ones(driver: Any) -> None:
     assert [(one.key, one.code, one.executed) for one in items] == [("b", "25202", "no")]
 
 
-def test_the_client_sees_it_among_the_good_ones() -> None:
-    """The same from Bitget's own client; a list without codes, and one of successes, are answers."""
+def test_the_client_sees_it_among_the_good_ones(api: ScriptedApi) -> None:
+    """The same from Bitget's own client; a list without codes, and one of successes, are returned."""
+    path = "/api/v2/spot/trade/batch-orders"
     rows = [{"clientOid": "a", "code": "0", "msg": ""}, {"clientOid": "b", "code": "25202", "msg": "no funds"}]
+    good: list[list[Any]] = [rows[:1], [{"code": "BTC"}], ["x"], []]
+    api.on(path, *({"code": "00000", "data": data} for data in (rows, *good)))
+    bot = BitgetClient("key", "secret", "passphrase", base_url=api.rest)
     with pytest.raises(BitgetApiError, match="25202: no funds") as caught:
-        opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": rows}).encode()), {})
-    assert [one.key for one in failure_of(caught.value).items] == ["b"]
-    for fine in (rows[:1], [{"code": "BTC"}], ["x"], []):
-        assert opened(Answer(200, "OK", {}, json.dumps({"code": "00000", "data": fine}).encode()), {})["data"] == fine
+        bot.get(path)
+    assert [item.key for item in failure_of(caught.value).items] == ["b"]
+    assert [bot.get(path)["data"] for _ in good] == good
+    bot.close()

@@ -17,7 +17,7 @@ ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gt
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """An exchange that accepts, drops the connection, and shows the order late."""
+    """An exchange that accepts an order, drops the connection, and shows the order late."""
     with Sandbox(window=15.0, faults={"lag": 1.0}, seed=5) as running:
         yield running
 
@@ -33,7 +33,7 @@ def executions(exchange: Sandbox) -> list[int]:
 
 
 def test_naive(exchange: Sandbox) -> None:
-    """Look once, believe it, send again: the order is bought twice."""
+    """One lookup, taken as proof, and a resend: the order is executed twice."""
     plain = client(exchange)
     with pytest.raises(requests.ConnectionError):
         plain.spot_place_order(**ORDER)
@@ -44,7 +44,7 @@ def test_naive(exchange: Sandbox) -> None:
 
 
 def test_ours(exchange: Sandbox) -> None:
-    """A "not found" is asked again, and believed only past the fence: by then the order is seen."""
+    """After a "not found" the lookup is repeated; one after the fence is proof, and by then the order is visible."""
     bot = wrap(client(exchange), "bitget", policies=Policies.load(exchange.policy))
     assert bot.spot_place_order(**ORDER)["status"] == "filled"
     assert executions(exchange) == [1]

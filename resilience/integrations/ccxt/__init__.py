@@ -1,5 +1,8 @@
-"""ccxt exchanges under a policy."""
+"""Puts the exchanges of `ccxt` under a policy, sync and async."""
 
-from .exchange import REFUSALS, wrap
+from .._missing_library import name_extra
 
-__all__ = ["REFUSALS", "wrap"]
+with name_extra("resilience.integrations.ccxt", library="ccxt", extra="ccxt"):
+    from .exchange import REJECTION_TYPES, wrap
+
+__all__ = ["REJECTION_TYPES", "wrap"]

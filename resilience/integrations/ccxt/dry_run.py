@@ -1,7 +1,7 @@
-"""The engine of an exchange, and a dry one: it draws a call's request up to the point of sending.
+"""Makes the engines of an exchange: one that sends, and one that stops where it would send (the dry run).
 
-A write in doubt is drawn again to learn its fields in the exchange's own words, whichever of ccxt's
-calls made it, and after a restart too.
+A lookup runs an uncertain write dry to learn its fields in the exchange's own words, whichever of ccxt's methods
+made it. It needs the arguments alone, so it works after a restart too.
 """
 
 from __future__ import annotations
@@ -11,69 +11,77 @@ from collections.abc import Callable
 from typing import Any
 
 from .engine import engine_class
-from .engine_state import Parts, State
-from .exchange_support import Drawn, Venue, venue_module
+from .engine_state import EngineState, ErrorClasses
+from .exchange_support import ExchangeSupport, PreparedRequest, load_support
 
-__all__ = ["Handle"]
+__all__ = ["Engines"]
 
 
-class Handle:
-    """The engine of an exchange, and a dry one that sends nothing."""
+class Engines:
+    """The two engines of an exchange, and what is known of it. A `WrappedExchange` for support modules."""
 
-    def __init__(self, exchange: Any, parts: Parts) -> None:
+    def __init__(self, exchange: Any, errors: ErrorClasses) -> None:
         self.original = exchange
-        module = venue_module(exchange.id)
+        module = load_support(exchange.id)
         self.asynchronous = inspect.iscoroutinefunction(type(exchange).fetch)
-        kind = engine_class(type(exchange), module, asynchronous=self.asynchronous)
-        self.venue: Venue | None = None if module is None else module.venue(self)
-        self.engine = _shared(kind, exchange, self.venue, parts)
-        self._dry = _shared(_dry_class(kind, asynchronous=self.asynchronous), exchange, self.venue, parts)
+        sending = engine_class(type(exchange), module, asynchronous=self.asynchronous)
+        dry = _dry_class(sending, asynchronous=self.asynchronous)
+        # The module gets `self` before it has an engine: it stores it, and uses the engine in its methods.
+        self.support: ExchangeSupport | None = None if module is None else module.exchange_support(self)
+        self.engine = _sharing_state(sending, exchange, self.support, errors)
+        self._dry_engine = _sharing_state(dry, exchange, self.support, errors)
 
-    def draw(self, call: Any) -> Any:
-        """Return the request of a call without sending it; to be awaited where the exchange is async."""
-        method = getattr(self._dry, call.operation)
-        return _adrawn(method, call) if self.asynchronous else _drawn(method, call)
+    def dry_run(self, call: Any) -> Any:
+        """Return the request of a call without sending it; to be awaited if the exchange is async.
 
-
-def _shared(kind: type, exchange: Any, venue: Venue | None, parts: Parts) -> Any:
-    """Return an object of this class with the very state of the exchange."""
-    made: Any = object.__new__(kind)
-    made.__dict__ = exchange.__dict__
-    made._resilience = State(exchange, venue, parts)
-    return made
+        Raises:
+            LookupError: the call sends nothing.
+        """
+        method = getattr(self._dry_engine, call.operation)
+        return _dry_run_async(method, call) if self.asynchronous else _dry_run(method, call)
 
 
-class _DrawnError(Exception):
-    """A dry engine got as far as sending."""
+def _sharing_state(engine_class: type, exchange: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> Any:
+    """Return an engine that shares its `__dict__` with the exchange."""
+    engine: Any = object.__new__(engine_class)  # without `__init__`, which would open a session of its own
+    engine.__dict__ = exchange.__dict__
+    engine._resilience = EngineState(exchange, support, errors)
+    return engine
 
-    def __init__(self, drawn: Drawn) -> None:
-        super().__init__(drawn.path)
-        self.drawn = drawn
+
+class _WouldSendError(Exception):
+    """A dry run got as far as sending."""
+
+    def __init__(self, request: PreparedRequest) -> None:
+        super().__init__(request.path)
+        self.request = request
 
 
-def _dry_class(kind: type, *, asynchronous: bool) -> type:
+def _dry_class(sending: type, *, asynchronous: bool) -> type:
     """Return a class of engines that raise what they would send."""
 
-    def drawn(self: Any, path: str, _api: Any, method: str, params: Any, *_rest: Any, **_more: Any) -> None:
-        raise _DrawnError(Drawn(method, path, self._resilience.prepared(self, method, path, params)))
+    # ccxt sends every request through `fetch2`, which signs it. The parameters are complete before that.
+    def fetch2(self: Any, path: str, _api: Any, method: str, params: Any, *_rest: Any, **_more: Any) -> None:
+        params = self._resilience.prepare_params(self, method, path, params)
+        raise _WouldSendError(PreparedRequest(method, path, params))
 
-    async def adrawn(self: Any, *args: Any, **kwargs: Any) -> None:
-        drawn(self, *args, **kwargs)
+    async def fetch2_async(self: Any, *args: Any, **kwargs: Any) -> None:
+        fetch2(self, *args, **kwargs)
 
-    return type(kind.__name__, (kind,), {"__slots__": (), "fetch2": adrawn if asynchronous else drawn})
+    return type(sending.__name__, (sending,), {"__slots__": (), "fetch2": fetch2_async if asynchronous else fetch2})
 
 
-def _drawn(method: Callable[..., Any], call: Any) -> Drawn:
+def _dry_run(method: Callable[..., Any], call: Any) -> PreparedRequest:
     try:
         method(*call.args, **call.kwargs)
-    except _DrawnError as error:
-        return error.drawn
+    except _WouldSendError as error:
+        return error.request
     raise LookupError(f"{call.operation} sends nothing")
 
 
-async def _adrawn(method: Callable[..., Any], call: Any) -> Drawn:
+async def _dry_run_async(method: Callable[..., Any], call: Any) -> PreparedRequest:
     try:
         await method(*call.args, **call.kwargs)
-    except _DrawnError as error:
-        return error.drawn
+    except _WouldSendError as error:
+        return error.request
     raise LookupError(f"{call.operation} sends nothing")

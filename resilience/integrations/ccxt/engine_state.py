@@ -1,6 +1,6 @@
-"""What an engine has beside the original's state: what it does with each request and each answer.
+"""Keeps what an engine has beside the original exchange's state, and checks each request and each response.
 
-Nothing of ccxt is imported: the integration hands its error classes over.
+Nothing of ccxt is imported: the integration passes its error classes.
 """
 
 from __future__ import annotations
@@ -12,97 +12,112 @@ from typing import Any, NamedTuple
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
-from .exchange_support import Venue
-from .requests_sent import ATTEMPT, REQUEST, Request, leave
+from .exchange_support import ExchangeSupport
+from .requests_sent import ATTEMPT, REQUEST, SentRequest, set_attribute
 
-__all__ = ["Parts", "State"]
+__all__ = ["EngineState", "ErrorClasses"]
 
 _SECRETS = ("apiKey", "secret", "password", "privateKey", "token", "twofa")
 
 
-class Parts(NamedTuple):
-    """Classes of ccxt's errors, by what is said with them."""
+class ErrorClasses(NamedTuple):
+    """The error classes of ccxt that an engine raises."""
 
     unreadable: type[Exception]
     partial: type[Exception]
-    late: type[Exception]
-    crowded: type[Exception]
-    wrong: type[Exception]
+    timeout: type[Exception]
+    rate_limit: type[Exception]
+    bad_request: type[Exception]
 
 
-class State:
-    """What an engine has beside the original's state."""
+class EngineState:
+    """What an engine has beside the original exchange's state."""
 
-    __slots__ = ("known", "original", "parts", "venue", "warned")
+    __slots__ = ("errors", "original", "registered", "support", "warned")
 
-    def __init__(self, original: Any, venue: Venue | None, parts: Parts) -> None:
-        self.original = original  # kept alive: ccxt's exchanges close their session when they go
-        self.venue = venue
-        self.parts = parts
+    def __init__(self, original: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> None:
+        self.original = original  # a reference that keeps it alive: ccxt's exchanges close their session in `__del__`
+        self.support = support
+        self.errors = errors
         self.warned = False
-        self.known: tuple[Any, ...] = ()
+        self.registered: tuple[Any, ...] = ()
 
-    def prepared(self, engine: Any, method: str, path: str, params: Any) -> Any:
-        """Return the parameters to send; the exchange's credentials are secrets from here on."""
-        held = tuple(getattr(engine, name, None) for name in _SECRETS)
-        if held != self.known:
-            self.known = held
-            for one in held:
-                if isinstance(one, str):
-                    register_secret(one)
-        if self.venue is None:
+    def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to send, and register the exchange's credentials as secrets.
+
+        Raises:
+            Exception: `errors.bad_request`, if the parameters must not be sent.
+        """
+        credentials = tuple(getattr(engine, name, None) for name in _SECRETS)
+        if credentials != self.registered:  # they may be set at any time, and are compared because that is cheap
+            self.registered = credentials
+            for credential in credentials:
+                if isinstance(credential, str):
+                    register_secret(credential)
+        if self.support is None:
             return params
         try:
-            return self.venue.prepared(method, path, params)
+            return self.support.prepare_params(method, path, params)
         except ValueError as error:
-            raise self.parts.wrong(f"{engine.id} {error}") from None
+            raise self.errors.bad_request(f"{engine.id} {error}") from None
 
-    def signed(self, request: Any) -> None:
-        """Tell the stamp of a signed request before it leaves."""
+    def report_stamp(self, request: Any) -> None:
+        """Report the stamp of a signed request to the current call, before the request is sent."""
         call = current_call()
-        if self.venue is None or call is None or not isinstance(request, Mapping):
+        if self.support is None or call is None or not isinstance(request, Mapping):
             return
-        stamp = self.venue.stamp(request.get("headers") or {})
+        stamp = self.support.stamp(request.get("headers") or {})
         if stamp is not None:
             call.stamp(stamp)
 
-    def begins(self, engine: Any, url: str, method: str) -> Request:
-        """Begin a request, unless the attempt's time is up."""
+    def begin_request(self, engine: Any, url: str, method: str) -> SentRequest:
+        """Record that a request is about to be sent.
+
+        Raises:
+            Exception: `errors.timeout`, if the attempt has no time left.
+        """
         call, attempt = current_call(), ATTEMPT.get()
         if call is not None and call.timeout == 0:
-            raise self.parts.late(f"{engine.id} {method} {url}")
+            raise self.errors.timeout(f"{engine.id} {method} {url}")
         if attempt is not None:
-            attempt.sends(reads=method == "GET" and self.venue is not None and self.venue.reads_by_get)
-        request = REQUEST.get() or Request(method, None)
-        request.began = time.monotonic()
+            attempt.record(reads=method == "GET" and self.support is not None and self.support.reads_by_get)
+        request = REQUEST.get() or SentRequest(method, None)
+        request.sent_at = time.monotonic()
         return request
 
-    def failed(self, request: Request, error: Exception) -> bool:
-        """Put the answer's status and headers on an error; True when the exchange's time has to be asked for."""
+    def record_failure(self, request: SentRequest, error: Exception) -> bool:
+        """Set the response's status and headers on an error; return whether to ask for the exchange's time."""
         if request.status is None:
             return False
-        leave(error, "http_status", request.status)
-        leave(error, "headers", request.headers)
-        unclear = self.venue is not None and self.venue.refused(request.text, request.began)
+        set_attribute(error, "http_status", request.status)
+        set_attribute(error, "headers", request.headers)
+        ask = self.support is not None and self.support.learn_rejection(request.text, request.sent_at)
         attempt = ATTEMPT.get()
-        return unclear and (attempt is None or not attempt.reading)  # asking for the time is reading: once is enough
+        # The request for the time counts as a read. If that one is rejected, it is not asked for again.
+        return ask and (attempt is None or not attempt.nested_reads)
 
-    def told(self, at: Any, began: float) -> None:
-        """Let the venue learn the exchange's time, asked for at a monotonic instant."""
-        if self.venue is not None and at:
-            self.venue.told(at, began)
+    def learn_time(self, milliseconds: Any, sent_at: float) -> None:
+        """Let the support module learn the exchange's time, asked for at a monotonic instant."""
+        if self.support is not None and milliseconds:
+            self.support.learn_time(milliseconds, sent_at)
 
-    def judged(self, engine: Any, url: str, request: Request, answer: Any) -> Any:
-        """Return the answer of a success, or raise what it really says."""
+    def check_response(self, engine: Any, url: str, request: SentRequest, response: Any) -> Any:
+        """Return the response, unless its body says that it is not a success.
+
+        Raises:
+            Exception: `errors.unreadable` or `errors.partial`, with the response as `body`.
+        """
         if request.path is None:
-            return answer
-        if isinstance(answer, str) and answer.lstrip()[:1] in ("{", "[", "<"):
-            raise self.parts.unreadable(f"{engine.id} {request.method} {url}: the answer cannot be read")
-        told = None if self.venue is None else self.venue.doubt(request.method, request.path, answer)
-        if told is None:
-            return answer
-        kind, why = told
-        body = json.dumps(answer, default=str) if kind == "partial" else f"{request.method} {url}: {why}"
-        error = (self.parts.partial if kind == "partial" else self.parts.unreadable)(f"{engine.id} {body}")
-        leave(error, "body", answer)
+            return response
+        # ccxt returns a body that it cannot parse as a string.
+        if isinstance(response, str) and response.lstrip()[:1] in ("{", "[", "<"):
+            raise self.errors.unreadable(f"{engine.id} {request.method} {url}: the response cannot be read")
+        support = self.support
+        problem = None if support is None else support.find_problem(request.method, request.path, response)
+        if problem is None:
+            return response
+        kind, reason = problem
+        body = json.dumps(response, default=str) if kind == "partial" else f"{request.method} {url}: {reason}"
+        error = (self.errors.partial if kind == "partial" else self.errors.unreadable)(f"{engine.id} {body}")
+        set_attribute(error, "body", response)
         raise error

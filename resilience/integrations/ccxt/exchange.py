@@ -1,10 +1,9 @@
-"""ccxt: an exchange under a policy, sync and async. The only importer of ccxt.
+"""Wraps an exchange of ccxt, sync or async: every call that talks to the exchange is under a policy.
 
-A unified call is one operation with its own attempts. Each attempt runs on an *engine*, an exchange
-of a class made here that shares the original's state: calls that ccxt makes inside a call stay in
-that attempt. The engine hands the attempt's time to ccxt's `timeout`, tells the stamp that was
-signed, keeps ccxt from retrying by itself, and sees which request of a call failed: as long as
-nothing but reads was sent, nothing can have happened.
+A unified method is one operation with its own attempts. Each attempt runs on an *engine*, an exchange of a class
+made here that shares the original's state, so that the calls which ccxt makes inside a call belong to its attempt.
+The engine passes the attempt's time to ccxt's `timeout`, reports the stamp that was signed, keeps ccxt from
+retrying by itself, and records what was sent. The only importer of ccxt.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-import ccxt  # type: ignore[import-untyped]  # ccxt brings no types
-from ccxt.base.types import Entry  # type: ignore[import-untyped]  # nor here
+import ccxt  # type: ignore[import-untyped]  # ccxt has no types
+from ccxt.base.types import Entry  # type: ignore[import-untyped]  # the same
 
 from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
@@ -29,71 +28,75 @@ from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from ...config.codes.code_tables import is_known
 from ...telemetry.redaction import redact
-from .._http_rules import refusals
+from .._client_classes import rejection_types
 from .._order_lanes import lane_of
-from ..requests import without_retries
-from .dry_run import Handle
-from .engine_state import Parts
-from .method_names import Kind, implicit, unified
-from .requests_sent import ATTEMPT, Attempt
+from ..requests import disable_retries
+from .dry_run import Engines
+from .engine_state import ErrorClasses
+from .method_names import MethodInfo, describe_implicit_method, describe_unified_method
+from .requests_sent import record_attempt
 
-__all__ = ["REFUSALS", "wrap"]
+__all__ = ["REJECTION_TYPES", "wrap"]
 
-REFUSALS: Mapping[type, type] = refusals(ccxt.NetworkError, __name__, "Ccxt")
-"""Our refusals as ccxt's users catch them."""
-_PARTS = Parts(
+REJECTION_TYPES: Mapping[type, type] = rejection_types(ccxt.NetworkError, __name__, "Ccxt")
+"""Our rejection classes → subclasses that also inherit `ccxt.NetworkError`."""
+_ERRORS = ErrorClasses(
     unreadable=ccxt.BadResponse,
     partial=ccxt.ExchangeError,
-    late=ccxt.RequestTimeout,
-    crowded=ccxt.RateLimitExceeded,
-    wrong=ccxt.BadRequest,
+    timeout=ccxt.RequestTimeout,
+    rate_limit=ccxt.RateLimitExceeded,
+    bad_request=ccxt.BadRequest,
 )
 
 
 def wrap(exchange: Any, rules: OperationRules) -> Any:
-    """Return the exchange with every call that talks to it under a policy; everything else is as it was."""
+    """Return a proxy of the exchange with every call that talks to it under a policy."""
     for logger in (logging.getLogger("ccxt.base.exchange"), exchange.logger):
         if isinstance(logger, logging.Logger):
-            logger.addFilter(_redacted)
+            logger.addFilter(_redact_record)
     for adapter in getattr(exchange.session, "adapters", {}).values():
-        without_retries(adapter)
-    in_params = object.__new__(_Rules)
-    in_params.__dict__ = rules.__dict__
-    return proxy_class(type(exchange))(_Exchange(exchange), in_params)
+        disable_retries(adapter)
+    # The same rules, state and all, with another `resolve`.
+    exchange_rules = object.__new__(_ExchangeRules)
+    exchange_rules.__dict__ = rules.__dict__
+    return proxy_class(type(exchange))(_Operations(exchange), exchange_rules)
 
 
-class _Rules(OperationRules):
-    """The rules of an exchange: a key that they name travels in `params`."""
+class _ExchangeRules(OperationRules):
+    """The rules of an exchange. A key that they name travels in `params`."""
 
     def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
-        """Return the pipeline and the binding, with the key where ccxt takes it."""
-        pipeline, bound = super().resolve(info)
-        key, own = bound.key, info.key
+        """Return the pipeline and the info of an operation, with the key where ccxt takes it."""
+        pipeline, resolved = super().resolve(info)
+        key, own = resolved.key, info.key
         if key is None or key == own or "." in key:
-            return pipeline, bound
-        taken = own is not None and key in own.partition(".")[2].split("|")
-        return pipeline, replace(bound, key=own if taken else f"params.{key}")
+            return pipeline, resolved
+        # `own` may name several parameters, as in "params.clientOrderId|clientOid". If the rule's key is one of
+        # them, all stay accepted.
+        known = own is not None and key in own.partition(".")[2].split("|")
+        return pipeline, replace(resolved, key=own if known else f"params.{key}")
 
 
-def _redacted(record: logging.LogRecord) -> bool:
-    """Take keys and signatures out of what ccxt logs; a filter that lets every record pass."""
+def _redact_record(record: logging.LogRecord) -> bool:
+    """Redact keys and signatures in a record of ccxt's log; a logging filter that lets every record pass."""
     record.msg, record.args = redact(record.getMessage()), ()
     return True
 
 
-class _Exchange:
-    """What the proxy of an exchange wraps: its operations, each as a single attempt on the engine."""
+class _Operations:
+    """The client that the proxy wraps: each method that talks to the exchange is a single attempt on the engine."""
 
     def __init__(self, exchange: Any) -> None:
-        self.__dict__["_handle"] = handle = Handle(exchange, _PARTS)
-        self.__dict__["_engine"] = handle.engine
+        self.__dict__["_engines"] = engines = Engines(exchange, _ERRORS)
+        self.__dict__["_engine"] = engines.engine
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__dict__["_engine"], name)
-        if name.startswith("_") or not inspect.ismethod(value) or self._kind(name) is None:
+        if name.startswith("_") or not inspect.ismethod(value) or self._method_info(name) is None:
             return value
-        made = self.__dict__[name] = self._attempt(value)
-        return made
+        # Stored on the instance: the next access finds it without `__getattr__`.
+        attempt = self.__dict__[name] = record_attempt(value, asynchronous=self._engines.asynchronous)
+        return attempt
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__.pop(name, None)
@@ -104,7 +107,7 @@ class _Exchange:
         delattr(self._engine, name)
 
     def __copy__(self) -> Any:
-        return type(self)(copy(self._handle.original))
+        return type(self)(copy(self._engines.original))
 
     def __dir__(self) -> list[str]:
         return dir(self._engine)
@@ -120,84 +123,57 @@ class _Exchange:
         return self
 
     def resilience_operation_info(self, name: str, wrapped: Any) -> OperationInfo | None:
-        """Say how an operation takes part."""
-        kind = self._kind(name)
-        if kind is None:
+        """Return what is known of an operation, or None if the method does not talk to the exchange."""
+        method = self._method_info(name)
+        if method is None:
             return None
-        if kind.key is not None and "params" not in inspect.signature(getattr(self._engine, name)).parameters:
-            kind = kind._replace(key=None)
-        known: dict[str, Any] = {"key": kind.key, "idempotent": kind.read or kind.harmless}
-        if self._handle.venue is not None:
-            known |= self._handle.venue.info(kind, wrapped)
+        if method.key is not None and "params" not in inspect.signature(getattr(self._engine, name)).parameters:
+            method = method._replace(key=None)
+        fields: dict[str, Any] = {"key": method.key, "idempotent": method.read or method.idempotent}
+        if self._engines.support is not None:
+            fields |= self._engines.support.describe(method, wrapped)
         return OperationInfo(
-            operation=kind.operation,
-            read=kind.read,
+            operation=method.operation,
+            read=method.read,
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
+            # A digest tells accounts apart, for quotas by account, and gives the key away to nobody.
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
-            lane=None if kind.read else lane_of(kind.operation),
-            rejection_types=REFUSALS,
+            lane=None if method.read else lane_of(method.operation),
+            rejection_types=REJECTION_TYPES,
             classify_results=False,
-            **known,
+            **fields,
         )
 
-    def _kind(self, name: str) -> Kind | None:
+    def _method_info(self, name: str) -> MethodInfo | None:
         engine: Any = type(self._engine)
-        entry = _entries(engine).get(name.replace("_", "").lower())
-        if entry is not None:
-            venue = self._handle.venue
-            sure = venue is not None and venue.reads_by_get
-            return implicit(name, entry.method, entry.path, entry.api, reads_by_get=sure)
+        endpoint = _endpoints(engine).get(name.replace("_", "").lower())
+        if endpoint is not None:
+            support = self._engines.support
+            reads_by_get = support is not None and support.reads_by_get
+            return describe_implicit_method(
+                name, endpoint.method, endpoint.path, endpoint.api, reads_by_get=reads_by_get
+            )
         method = getattr(self._engine, name, None)
-        if not inspect.ismethod(method) or (self._handle.asynchronous and not is_async(method)):
+        if not inspect.ismethod(method) or (self._engines.asynchronous and not is_async(method)):
             return None
-        return unified(name, method, self._engine.has)
+        return describe_unified_method(name, method, self._engine.has)
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")
         first = next(iter(urls.values()), "") if isinstance(urls, Mapping) else urls
         return urlsplit(str(self._engine.implode_hostname(str(first or "")))).netloc
 
-    def _attempt(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what makes one attempt: the method itself, watched for what it sends."""
-        if self._handle.asynchronous:
-
-            @functools.wraps(method)
-            async def asend(*args: Any, **kwargs: Any) -> Any:
-                attempt = Attempt()
-                token = ATTEMPT.set(attempt)
-                try:
-                    return await method(*args, **kwargs)
-                except Exception as error:
-                    attempt.ended(error)
-                    raise
-                finally:
-                    ATTEMPT.reset(token)
-
-            return asend
-
-        @functools.wraps(method)
-        def send(*args: Any, **kwargs: Any) -> Any:
-            attempt = Attempt()
-            token = ATTEMPT.set(attempt)
-            try:
-                return method(*args, **kwargs)
-            except Exception as error:
-                attempt.ended(error)
-                raise
-            finally:
-                ATTEMPT.reset(token)
-
-        return send
-
 
 @functools.cache
-def _entries(kind: Any) -> Mapping[str, Any]:
-    """Return the endpoints of a class by the names of their methods, in small letters without underscores.
+def _endpoints(engine_class: Any) -> Mapping[str, Any]:
+    """Return the endpoints of a class by the names of their methods, in lower case without underscores.
 
-    ccxt puts plain functions over its endpoints' camelCase names, so the names of the others tell.
+    ccxt replaces the camelCase names of endpoints with plain functions, so they are found by the other names.
     """
-    found: dict[str, Any] = {}
-    for one in reversed(kind.__mro__):
-        found |= {name.replace("_", "").lower(): each for name, each in vars(one).items() if isinstance(each, Entry)}
-    return found
+    endpoints: dict[str, Any] = {}
+    for base in reversed(engine_class.__mro__):
+        endpoints |= {
+            name.replace("_", "").lower(): value for name, value in vars(base).items() if isinstance(value, Entry)
+        }
+    return endpoints

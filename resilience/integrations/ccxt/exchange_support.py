@@ -1,8 +1,9 @@
-"""What single exchanges add to ccxt: where it is found, and what it may answer.
+"""Finds the module that adds what is known of a single exchange to the ccxt integration, and defines its protocol.
 
-An integration knows ccxt and no exchange. What is known of an exchange stands in a module on top,
-which is imported by name when such an exchange is wrapped. Other packages bring theirs through the
-entry-point group `resilience.venues`: the exchange's id → a module, or an object like one.
+The integration knows ccxt and no exchange. Modules for single exchanges are in the layer above, and are imported
+by name when such an exchange is wrapped. Other packages offer theirs through the entry-point group
+`resilience.venues`: the exchange's id → a module with `exchange_support(exchange)`, which returns an
+`ExchangeSupport`, and `methods(original, asynchronous)`, which returns methods that replace those of the engine.
 """
 
 from __future__ import annotations
@@ -12,47 +13,55 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol
 
-from .method_names import Kind
+from .method_names import MethodInfo
 
-__all__ = ["Drawn", "Handle", "Venue", "venue_module"]
+__all__ = ["ExchangeSupport", "PreparedRequest", "WrappedExchange", "load_support"]
 
 _GROUP = "resilience.venues"
-_SHIPPED = {"bitget": "resilience.bitget.ccxt_venue"}
+# By name, because these modules are in a layer above and import this one.
+_BUILT_IN = {"bitget": "resilience.bitget.ccxt_venue"}
 
 
-class Drawn(NamedTuple):
-    """The request that a call makes, as it stands before it is signed."""
+class PreparedRequest(NamedTuple):
+    """The request of a call, before it is signed."""
 
     method: str
     path: str
     params: Mapping[str, Any]
 
 
-class Handle(Protocol):
-    """What a venue is given to work with."""
+class WrappedExchange(Protocol):
+    """The exchange that a support module works with."""
 
     engine: Any
-    """The exchange; its calls are single attempts."""
+    """The exchange; each call on it is a single attempt."""
     asynchronous: bool
 
-    def draw(self, call: Any) -> Any:
-        """Return the `Drawn` request of a call, without sending it; to be awaited where the exchange is async.
+    def dry_run(self, call: Any) -> Any:
+        """Return the `PreparedRequest` of a call, without sending it; to be awaited if the exchange is async.
+
+        It is the first request of the call: load the markets before, else it is the one that loads them.
 
         Raises:
-            LookupError: the call would first ask the exchange something.
+            LookupError: the call sends nothing.
         """
 
 
-class Venue(Protocol):
-    """What is known of one exchange. One instance a wrapped exchange; safe across threads and tasks."""
+class ExchangeSupport(Protocol):
+    """What is known of one exchange. One instance per wrapped exchange; safe across threads and tasks."""
 
     reads_by_get: bool
-    """A GET never writes here."""
+    """Whether a GET never writes on this exchange."""
 
-    def info(self, kind: Kind, wrapped: Any) -> Mapping[str, Any]:
-        """Return fields of `OperationInfo` for an operation: key, reconcile, fence, can_resync_clock, signs."""
+    def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
+        """Return fields of `OperationInfo` for a method: key, reconcile, fence, can_resync_clock, signs.
 
-    def prepared(self, method: str, path: str, params: Any) -> Any:
+        Args:
+            method: what its name says.
+            wrapped: the wrapped exchange, whose calls are under the policy: lookups go through it.
+        """
+
+    def prepare_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to sign and send.
 
         Raises:
@@ -60,35 +69,42 @@ class Venue(Protocol):
         """
 
     def stamp(self, headers: Mapping[str, Any]) -> float | None:
-        """Return the stamp in signed headers, Unix seconds."""
+        """Return the stamp in signed headers, in Unix seconds, or None."""
 
     def nonce(self, own: Any) -> Any:
-        """Return the nonce to sign with in place of ccxt's own."""
+        """Return the nonce to sign with instead of ccxt's own."""
 
-    def refused(self, body: str, began: float) -> bool:
-        """Take note of an error's body; `began` is the monotonic instant at which its request was sent.
+    def learn_rejection(self, body: str, sent_at: float) -> bool:
+        """Learn the exchange's time from the body of an error, if a stamp was rejected.
 
-        True asks for the exchange's time: a stamp was refused, and the answer does not tell it.
+        Args:
+            body: the text of the response.
+            sent_at: the monotonic instant at which its request was sent.
+
+        Returns:
+            Whether a stamp was rejected and the body has no time, so that the exchange has to be asked for it.
         """
 
-    def told(self, at: Any, began: float) -> None:
-        """Take the exchange's time in milliseconds, asked for at a monotonic instant."""
+    def learn_time(self, milliseconds: Any, sent_at: float) -> None:
+        """Learn the exchange's time, from the response to a request that was sent at a monotonic instant."""
 
-    def doubt(self, method: str, path: str, answer: Any) -> tuple[Literal["unreadable", "partial"], str] | None:
-        """Say why an answer under a success status is no success, or return None."""
+    def find_problem(
+        self, method: str, path: str, response: Any
+    ) -> tuple[Literal["unreadable", "partial"], str] | None:
+        """Return why a response with a success status is not a success, or None if it is one."""
 
 
-def venue_module(exchange_id: str) -> Any:
-    """Return what offers `venue(handle)` and `methods(original, asynchronous)` for an exchange, or None."""
-    name = _SHIPPED.get(exchange_id)
+def load_support(exchange_id: str) -> Any:
+    """Return the support module of an exchange, or None."""
+    name = _BUILT_IN.get(exchange_id)
     if name is not None:
         return import_module(name)
-    point = _others().get(exchange_id)
-    return None if point is None else point.load()
+    entry_point = _entry_points().get(exchange_id)
+    return None if entry_point is None else entry_point.load()
 
 
 @cache
-def _others() -> dict[str, Any]:
-    from importlib.metadata import entry_points
+def _entry_points() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # slow to import, and not needed for built-in exchanges
 
-    return {point.name: point for point in entry_points(group=_GROUP)}
+    return {entry_point.name: entry_point for entry_point in entry_points(group=_GROUP)}

@@ -1,71 +1,107 @@
-"""What one attempt of an exchange's call has sent so far, and the HTTP request that is under way in it.
+"""Records what one attempt has sent so far, and the HTTP request that is under way in it.
 
-A unified call of ccxt may first load markets or ask for the account's settings. As long as nothing
-but such reads was sent in an attempt, nothing can have happened by it.
+A unified method of ccxt may first load markets or ask for the account's settings. As long as an attempt has sent
+nothing but such reads, its write cannot have been executed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["ATTEMPT", "REQUEST", "Attempt", "Request", "leave", "reading"]
+__all__ = ["ATTEMPT", "REQUEST", "SentRequest", "SentRequests", "count_as_reads", "record_attempt", "set_attribute"]
 
 
-class Attempt:
-    """One attempt. Used by one thread or task and what that starts."""
+class SentRequests:
+    """What one attempt has sent. Used by one thread or task and those that it starts."""
 
-    __slots__ = ("reading", "sent")
+    __slots__ = ("nested_reads", "wrote")
 
     def __init__(self) -> None:
-        self.reading = 0
-        self.sent = False
+        self.nested_reads = 0
+        """How many `count_as_reads` blocks the attempt is in."""
+        self.wrote = False
 
-    def sends(self, *, reads: bool) -> None:
-        """A request is about to leave; `reads` says that it changes nothing."""
-        if not reads and not self.reading:
-            self.sent = True
+    def record(self, *, reads: bool) -> None:
+        """Record a request that is about to be sent; `reads` says that it changes nothing."""
+        if not reads and not self.nested_reads:
+            self.wrote = True
 
-    def ended(self, error: Exception) -> None:
-        """The attempt failed: where only reads were sent, the error says that nothing happened."""
-        if not self.sent:
-            leave(error, "resilience_executed", "no")
+    def mark_error(self, error: Exception) -> None:
+        """Mark the error of the attempt as "not executed" if only reads were sent."""
+        if not self.wrote:
+            set_attribute(error, "resilience_executed", "no")
 
 
-class Request:
-    """One HTTP request and what came back for it."""
+class SentRequest:
+    """One HTTP request and its response."""
 
-    __slots__ = ("began", "headers", "method", "path", "status", "text")
+    __slots__ = ("headers", "method", "path", "sent_at", "status", "text")
 
     def __init__(self, method: str, path: str | None) -> None:
         self.method = method
         self.path = path
-        self.began = 0.0
+        self.sent_at = 0.0  # monotonic
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""
 
 
-def leave(error: Exception, name: str, value: Any) -> None:
-    """Put an attribute on an error; one that refuses is left alone."""
+def set_attribute(error: Exception, name: str, value: Any) -> None:
+    """Set an attribute of an error, unless its class has no room for one."""
     try:
         setattr(error, name, value)
     except (AttributeError, TypeError):
         pass
 
 
-ATTEMPT: ContextVar[Attempt | None] = ContextVar("resilience_ccxt_attempt", default=None)
-REQUEST: ContextVar[Request | None] = ContextVar("resilience_ccxt_request", default=None)
+# Context variables, because concurrent threads and tasks share one engine.
+ATTEMPT: ContextVar[SentRequests | None] = ContextVar("resilience_ccxt_attempt", default=None)
+REQUEST: ContextVar[SentRequest | None] = ContextVar("resilience_ccxt_request", default=None)
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Let what is sent meanwhile count as reads."""
-    attempt = ATTEMPT.get() or Attempt()
-    attempt.reading += 1
+def count_as_reads() -> Iterator[None]:
+    """Count what is sent inside the block as reads."""
+    attempt = ATTEMPT.get() or SentRequests()  # outside an attempt the count is discarded
+    attempt.nested_reads += 1
     try:
         yield
     finally:
-        attempt.reading -= 1
+        attempt.nested_reads -= 1
+
+
+def record_attempt(method: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
+    """Return the method with each call of it as one attempt, whose requests are recorded."""
+    if asynchronous:
+
+        @functools.wraps(method)
+        async def send_async(*args: Any, **kwargs: Any) -> Any:
+            attempt = SentRequests()
+            token = ATTEMPT.set(attempt)
+            try:
+                return await method(*args, **kwargs)
+            except Exception as error:
+                attempt.mark_error(error)
+                raise
+            finally:
+                ATTEMPT.reset(token)
+
+        return send_async
+
+    @functools.wraps(method)
+    def send(*args: Any, **kwargs: Any) -> Any:
+        attempt = SentRequests()
+        token = ATTEMPT.set(attempt)
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            attempt.mark_error(error)
+            raise
+        finally:
+            ATTEMPT.reset(token)
+
+    return send

@@ -1,4 +1,4 @@
-"""A write that was found comes back as what the client's users expect: a response with the find as its body."""
+"""A write that a lookup found returns what users of the client expect: a response with the result as its body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ URL = "http://127.0.0.1:9/orders"
 
 
 class Lost(requests.adapters.HTTPAdapter):
-    """Sends nothing and hears nothing."""
+    """An adapter on which every request times out."""
 
     def send(self, *_args: Any, **_kwargs: Any) -> requests.Response:
         """Time out."""
@@ -26,7 +26,7 @@ class Lost(requests.adapters.HTTPAdapter):
 
 
 class LostAdapter(ResilientAdapter, Lost):
-    """Our adapter on a lost line."""
+    """Our adapter, on which every request times out."""
 
 
 def lost(_request: httpx.Request) -> httpx.Response:
@@ -58,7 +58,7 @@ def test_httpx() -> None:
 
 
 def test_async_httpx() -> None:
-    """The same, awaited."""
+    """A wrapped async client and our async transport alike."""
 
     async def story() -> None:
         transport = httpx.MockTransport(lost)

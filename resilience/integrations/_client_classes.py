@@ -1,0 +1,55 @@
+"""Makes classes for the integrations: wrapped clients, and rejections that are also errors of the client's library."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
+
+__all__ = ["original_class", "rejection_types", "wrapped_class"]
+
+_REJECTIONS = (AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError)
+_WRAPPED: dict[type, type] = {}
+"""The original class of a client → the class of its wrapped clients."""
+
+
+def rejection_types(base: type[Exception], module: str, prefix: str) -> dict[type, type]:
+    """Return each of our rejection classes with a subclass that also inherits the client's error base.
+
+    Users of the client's library then catch a rejection with the `except` clause that they have already.
+
+    Args:
+        base: the error base of the client's library.
+        module: the name of the module that gets the new classes as attributes, so that they can be pickled.
+        prefix: what the names of the new classes begin with.
+    """
+    subclasses: dict[type, type] = {}
+    for rejection in _REJECTIONS:
+        name = prefix + rejection.__name__
+        summary = str(rejection.__doc__).partition("\n")[0].rstrip(".")
+        doc = f"{summary}; also a `{base.__module__.partition('.')[0]}.{base.__name__}`."
+        subclasses[rejection] = type(name, (rejection, base), {"__doc__": doc, "__module__": module})
+        setattr(sys.modules[module], name, subclasses[rejection])
+    return subclasses
+
+
+def original_class(client: object) -> type:
+    """Return the class of a client before it was wrapped.
+
+    A client that is wrapped a second time is then only under the newer policy.
+    """
+    own = type(client)
+    # A class that a user derives from a wrapped class is not in the table: it is its own original.
+    return own.__bases__[0] if _WRAPPED.get(own.__bases__[0]) is own else own
+
+
+def wrapped_class(original: type, methods: Mapping[str, Any]) -> type:
+    """Return the subclass for wrapped clients of this class, with these methods; it is made once."""
+    wrapped = _WRAPPED.get(original)
+    if wrapped is None:
+        # A slot instead of an entry in `__dict__`: the wrapped client shares its `__dict__` with the original.
+        namespace = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
+        wrapped = _WRAPPED[original] = type(original.__name__, (original,), {**namespace, **methods})
+    return wrapped

@@ -1,0 +1,181 @@
+"""Compiles the requests of an HTTP client into calls under a policy: one per method, host and named path.
+
+What each client does differently is its `HttpAdapter`. The rest is here: which methods are reads, how an
+operation is named, which header carries its key, and what a lookup returns to the caller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from .._core.call.context import current_call
+from .._core.call.operation_info import OperationInfo
+from .._core.call.reconcile import Found
+from .._entry.operation_rules import OperationRules
+from .._entry.recompile import recompiled
+from .._pipeline.callables import is_async
+
+__all__ = ["KEY_HEADER", "AttemptOptions", "CompiledCalls", "HttpAdapter"]
+
+KEY_HEADER = "Idempotency-Key"
+"""The header that carries the key of a write with a reconciler, unless its rules name another.
+
+Source: draft-ietf-httpapi-idempotency-key-header.
+"""
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})  # "safe" in RFC 9110, section 9.2.1
+_IDEMPOTENT = _READS | {"PUT", "DELETE"}  # section 9.2.2
+MAX_COMPILED = 1024  # calls kept for one client
+
+
+class AttemptOptions(NamedTuple):
+    """How a client makes one attempt.
+
+    Attributes:
+        key_header: the name of the header that carries the key, or None.
+        reads_body: returns whether a JSON body is read within the attempt. Asked after each response.
+        attempt_header: the name of the header that carries the number of the attempt, or None.
+    """
+
+    key_header: str | None
+    reads_body: Callable[[], bool]
+    attempt_header: str | None = None
+
+    def headers(self, key: str | None) -> dict[str, str]:
+        """Return the headers to add to an attempt: its key, and its number if the policy wants that."""
+        headers = {} if self.key_header is None or key is None else {self.key_header: key}
+        call = current_call()
+        if self.attempt_header is not None and call is not None:
+            headers[self.attempt_header] = str(call.attempt)
+        return headers
+
+
+class HttpAdapter(Protocol):
+    """What an integration provides for one client.
+
+    Attributes:
+        asynchronous: whether the client's requests are awaited.
+        rejection_types: our rejection classes → subclasses that also inherit the client's error base.
+    """
+
+    asynchronous: bool
+    rejection_types: Mapping[type, type]
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt. It takes the key as the keyword `idempotency_key`."""
+
+    def caller_key(self, header: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key that the caller has put in this header, or None."""
+
+    def is_error_response(self, response: Any) -> bool:
+        """Return whether a response is a failure that the caller still gets as a response."""
+
+    def make_response(self, body: bytes) -> Any:
+        """Return a response with status 200 and this JSON body, or None if the client's class cannot be built."""
+
+    @property
+    def discard(self) -> Callable[[Any], Any]:
+        """The function that closes a response before a retry; async if the client is."""
+
+
+class CompiledCalls:
+    """The compiled calls of one client, at most 1,024. Safe across threads and tasks."""
+
+    def __init__(self, adapter: HttpAdapter, rules: OperationRules) -> None:
+        """Prepare the calls of a client under these rules.
+
+        Raises:
+            TypeError: the rules have an outbox. It stores arguments, and headers and URLs may hold credentials.
+        """
+        if rules.outbox is not None:
+            raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
+        self._adapter = adapter
+        self._rules = rules
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def for_request(self, method: str, url: str, *, send_once: bool = False) -> Callable[..., Any]:
+        """Return the compiled call for a request. Set `send_once` if its body cannot be replayed."""
+        method = method.upper()
+        host, path = _host_and_path(url)
+        # Paths hold ids. They are part of the route only if a rule matches paths, else the calls would never be reused.
+        route = (method, host, send_once, path if self._rules.by_path else "")
+        compiled = self._compiled.get(route)
+        if compiled is None:
+            if len(self._compiled) >= MAX_COMPILED:
+                self._compiled.clear()
+            compiled = recompiled(
+                lambda: self._compile(method, host, path, send_once), asynchronous=self._adapter.asynchronous
+            )
+            self._compiled[route] = compiled
+        return compiled
+
+    def _compile(self, method: str, host: str, path: str, send_once: bool) -> Callable[..., Any]:
+        adapter = self._adapter
+        pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once))
+        has_key = not info.read and (info.key or info.reconcile)
+        header = (info.key or KEY_HEADER) if has_key else None
+        options = AttemptOptions(header, _body_reader(pipeline, header, info), pipeline.policy.attempt_header)
+        lookup = None if info.reconcile is None else _returning_responses(adapter, info.reconcile)
+        info = replace(info, key="idempotency_key" if header else None, reconcile=lookup)
+        compiled: Callable[..., Any] = pipeline.compile(adapter.compile_attempt(options), info)
+        if header is None:
+            return compiled
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return compiled(*args, idempotency_key=adapter.caller_key(header, args, kwargs), **kwargs)
+
+        return call
+
+    def _describe(self, method: str, host: str, path: str, send_once: bool) -> OperationInfo:
+        adapter = self._adapter
+        return OperationInfo(
+            operation=self._rules.name(method, path),
+            idempotent=method in _IDEMPOTENT,
+            read=method in _READS,
+            host=host,
+            rejection_types=adapter.rejection_types,
+            send_once=send_once,
+            is_error_response=adapter.is_error_response,
+            discard=adapter.discard,
+        )
+
+
+def _host_and_path(url: str) -> tuple[str, str]:
+    """Return (host, path), both empty if the URL is invalid: the client itself will raise its own error for it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.netloc.rpartition("@")[2], parts.path
+
+
+def _body_reader(pipeline: Any, header: str | None, info: OperationInfo) -> Callable[[], bool]:
+    # A write that can be looked up always has its body read: if the body breaks off, a lookup settles the write.
+    can_look_up = header is not None and info.reconcile is not None
+
+    def reads_body() -> bool:
+        # Not computed in advance: `enveloped` loads the code tables, which a call without a response does not need.
+        return can_look_up or (pipeline.policy.classify_results and pipeline.classifier.enveloped)
+
+    return reads_body
+
+
+def _returning_responses(adapter: HttpAdapter, reconcile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a reconciler that turns plain data into a response with that data as its body."""
+
+    def to_response(result: Any) -> Any:
+        if not isinstance(result, Found) or not isinstance(result.value, (dict, list)):
+            return result
+        response = adapter.make_response(json.dumps(result.value).encode())
+        return result if response is None else replace(result, value=response)
+
+    if is_async(reconcile):
+
+        async def reconcile_async(call: Any) -> Any:
+            return to_response(await reconcile(call))
+
+        return reconcile_async
+    return lambda call: to_response(reconcile(call))

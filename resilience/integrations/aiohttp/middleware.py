@@ -1,0 +1,109 @@
+"""`resilience_middleware`: a client middleware of `aiohttp` that puts the requests of a session under a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+from aiohttp.payload import BytesPayload
+
+from ..._core.call.context import current_call
+from ..._core.policy.policy import Policy
+from ..._entry.operation_rules import OperationRules
+from ..._entry.policies import Policies
+from .._http_calls import AttemptOptions, CompiledCalls
+from .attempt import BaseAdapter, disable_second_try, finish_attempt
+
+__all__ = ["resilience_middleware"]
+
+MAX_SECOND_TRIES = 64  # requests remembered that aiohttp will try again
+
+
+def resilience_middleware(
+    policy: str | Policy = "http", *, operations: Mapping[str, Any] | None = None, policies: Policies | None = None
+) -> Callable[..., Awaitable[aiohttp.ClientResponse]]:
+    """Return a client middleware that puts every request of a session under a policy; arguments as for `wrap`.
+
+    Middlewares after it in the session's list run for each attempt: one that signs requests belongs there.
+    Middlewares before it, and the session's own `auth`, run once per call. A middleware cannot change the
+    session's timeout, so an attempt is only cancelled at its limit. It belongs to the event loop of its session.
+
+    Raises:
+        TypeError: `operations` has an unknown option.
+
+    Example:
+        >>> import asyncio
+        >>> async def main():
+        ...     async with aiohttp.ClientSession(middlewares=[resilience_middleware("http")]) as session:
+        ...         return session.closed
+        >>> asyncio.run(main())
+        False
+    """
+    calls = CompiledCalls(TransportAdapter(), OperationRules(policy, operations, policies))
+    second_tries = _SecondTries()
+
+    async def resilience(request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> aiohttp.ClientResponse:
+        second_tries.check(request)
+        send_once = not isinstance(request.body, (bytes, BytesPayload))
+        try:
+            call = calls.for_request(request.method, str(request.url), send_once=send_once)
+            response: aiohttp.ClientResponse = await call(request, handler)
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:  # what aiohttp would try again
+            second_tries.record_error(request, error)
+            raise
+        return response
+
+    return resilience
+
+
+class TransportAdapter(BaseAdapter):
+    """Adapts the handler of a middleware: each attempt gives it the finished request."""
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt."""
+
+        async def send(
+            request: aiohttp.ClientRequest, handler: Callable[..., Any], *, idempotency_key: str | None = None
+        ) -> Any:
+            for name, value in options.headers(idempotency_key).items():
+                request.headers[name] = value
+            call = current_call()
+            if call is not None and call.attempt > 1:
+                await request.close()  # ends the task that was writing the body of the attempt before
+            return await finish_attempt(await handler(request), options)
+
+        return send
+
+    def caller_key(self, header: str, args: tuple[Any, ...], _kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the request's headers."""
+        key: str | None = args[0].headers.get(header)
+        return key
+
+
+class _SecondTries:
+    """Prevents aiohttp's own second try of a request whose connection broke, which it makes around all middlewares.
+
+    It is switched off when a session is first seen. aiohttp has decided on the second try of the request under
+    way by then, so that try raises the error that the first one ended with. All tries of a request share the
+    list of its traces, by which it is recognised.
+    """
+
+    def __init__(self) -> None:
+        self._requests: list[tuple[object, Exception | None]] = []
+        """Traces of the requests that aiohttp may try again, with the error of the first try."""
+
+    def check(self, request: aiohttp.ClientRequest) -> None:
+        """Switch off the second try, or raise the error of the first one."""
+        traces = getattr(request, "_traces", None)
+        for entry in self._requests:
+            if entry[0] is traces and entry[1] is not None:
+                self._requests.remove(entry)
+                raise entry[1]
+        if disable_second_try(request.session):
+            self._requests = [*self._requests[1 - MAX_SECOND_TRIES :], (traces, None)]
+
+    def record_error(self, request: aiohttp.ClientRequest, error: Exception) -> None:
+        """Remember the error of a request that aiohttp will try again."""
+        traces = getattr(request, "_traces", None)
+        self._requests = [(seen, error if seen is traces else known) for seen, known in self._requests]

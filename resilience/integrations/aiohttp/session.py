@@ -1,0 +1,121 @@
+"""Wraps an `aiohttp.ClientSession`: every request that it makes is under a policy.
+
+A wrapped session is a proxy that shares everything with the original: aiohttp does not support subclasses of
+`ClientSession`. Each attempt is a request of its own, so that a middleware of the session signs it again. The
+attempt is cancelled at its limit, and the session's timeout fires before. Sockets (`ws_connect`) are not wrapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MethodType
+from typing import Any
+
+import aiohttp
+from aiohttp.payload import BytesPayload
+
+from ..._entry.operation_rules import OperationRules
+from ..._entry.proxy import Proxy, proxy_class
+from .._http_calls import AttemptOptions, CompiledCalls
+from .._http_messages import find_header, mark_redirected, mark_uncertain, replace_header
+from .._time_limits import remaining_time
+from .attempt import BaseAdapter, disable_second_try, finish_attempt, limit_timeout
+
+__all__ = ["wrap"]
+
+_METHODS = frozenset({"request", "get", "options", "head", "post", "put", "patch", "delete"})
+
+
+def wrap(session: Any, rules: OperationRules) -> Any:
+    """Return a proxy of the session with every request under a policy."""
+    disable_second_try(session)
+    return proxy_class(type(session), _WrappedSession)(session, rules)
+
+
+class _WrappedSession(Proxy):
+    """A proxy of a session. aiohttp's methods all end in `_request`, which is under the policy here."""
+
+    def __init__(self, client: Any, rules: OperationRules) -> None:
+        super().__init__(client, rules)
+        self.__dict__["_resilience_calls"] = CompiledCalls(ClientAdapter(client), rules)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.__dict__["_resilience_client"], name)
+        # Bound to the proxy, the original's own `get` or `post` calls the `_request` below.
+        return MethodType(value.__func__, self) if name in _METHODS and isinstance(value, MethodType) else value
+
+    async def _request(self, method: str, str_or_url: Any, **kwargs: Any) -> aiohttp.ClientResponse:
+        url = _complete_url(self.__dict__["_resilience_client"], str_or_url)
+        call = self.__dict__["_resilience_calls"].for_request(method, url, send_once=not _can_replay(kwargs))
+        response: aiohttp.ClientResponse = await call(method, str_or_url, **kwargs)
+        return response
+
+
+class ClientAdapter(BaseAdapter):
+    """Adapts the requests of a session: each attempt makes, and so signs, the request again."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt."""
+        session = self._session
+
+        async def request(method: str, url: Any, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            for name, value in options.headers(idempotency_key).items():
+                kwargs["headers"] = replace_header(kwargs.get("headers"), name, value)
+            left = remaining_time(asynchronous=True)
+            if left is not None:
+                kwargs["timeout"] = limit_timeout(kwargs.get("timeout", session.timeout), left)
+            # The middlewares of a request replace those of its session. All run again for each redirect.
+            middlewares = kwargs.get("middlewares")
+            counter = _RequestCounter()
+            kwargs["middlewares"] = (counter, *(session._middlewares if middlewares is None else middlewares))
+            try:
+                response = mark_redirected(await session._request(method, url, **kwargs))
+            except aiohttp.ClientError as error:
+                if counter.count > 1:
+                    mark_uncertain(error)
+                raise
+            return await finish_attempt(response, options)
+
+        return request
+
+    def caller_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the headers that the caller has passed."""
+        return find_header(kwargs.get("headers"), header)
+
+
+class _RequestCounter:
+    """A middleware that counts the requests of one attempt. A second one follows a redirect."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def __call__(self, request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> Any:
+        self.count += 1
+        return await handler(request)
+
+
+def _complete_url(session: Any, url: Any) -> str:
+    """Return the URL joined to the session's base URL."""
+    try:
+        return str(session._build_url(url))
+    except (AttributeError, TypeError, ValueError):
+        return str(url)  # the session itself will raise its own error for it
+
+
+def _can_replay(kwargs: Mapping[str, Any]) -> bool:
+    """Return whether the body can be sent again: strings, bytes and fields of them can, streams and forms cannot."""
+    body = kwargs.get("data")
+    # aiohttp sends a mapping or a list as a form; its fields may be streams.
+    fields = body.values() if isinstance(body, Mapping) else body if isinstance(body, (list, tuple)) else None
+    if fields is None:
+        return body is None or isinstance(body, (str, bytes, bytearray, BytesPayload))
+    return all(isinstance(part, (str, bytes, int, float)) for field in fields for part in _parts(field))
+
+
+def _parts(field: Any) -> tuple[Any, ...]:
+    return tuple(field) if isinstance(field, (list, tuple)) else (field,)

@@ -1,0 +1,141 @@
+"""Replaces the methods by which ccxt sends, so that an engine prepares, records and checks each request.
+
+The sync and the async methods look alike on purpose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..._core.call.context import current_call
+from .requests_sent import REQUEST, SentRequest, count_as_reads
+
+__all__ = ["async_methods", "spare_time", "sync_methods"]
+
+MAX_SPARE = 0.05  # seconds, and the share of the time left
+
+
+def spare_time(left: float) -> float:
+    """Return by how many seconds ccxt has to finish before an async attempt is cancelled.
+
+    ccxt's own error says whether the request was sent, and the cancellation does not.
+    """
+    return min(MAX_SPARE, left * MAX_SPARE)
+
+
+def sync_methods(original: Any) -> dict[str, Callable[..., Any]]:
+    """Return the methods that send, for the engine of a sync exchange."""
+
+    def load_markets(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with count_as_reads():
+            return original.load_markets(self, *args, **kwargs)
+
+    def fetch2(
+        self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
+        token = REQUEST.set(SentRequest(method, path))
+        try:
+            return original.fetch2(self, path, api, method, params, *rest, **more)
+        finally:
+            REQUEST.reset(token)
+
+    def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        request = self._resilience.begin_request(self, url, method)
+        try:
+            response = original.fetch(self, url, method, headers, body)
+        except Exception as error:
+            if self._resilience.record_failure(request, error):
+                ask_for_time(self)
+            raise
+        return self._resilience.check_response(self, url, request, response)
+
+    def ask_for_time(self: Any) -> None:
+        sent_at = time.monotonic()
+        try:  # if there is no time, the caller still gets the rejection of the stamp
+            with count_as_reads():
+                self._resilience.learn_time(self.fetch_time(), sent_at)
+        except Exception:
+            pass
+
+    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch}
+
+
+def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
+    """Return the methods that send, for the engine of an async exchange."""
+
+    async def load_markets(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with count_as_reads():
+            # Shielded, because concurrent calls share one loading: cancelling one call must not cancel the others.
+            loading = asyncio.ensure_future(original.load_markets(self, *args, **kwargs))
+            loading.add_done_callback(_retrieve_exception)
+            return await asyncio.shield(loading)
+
+    async def fetch2(
+        self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
+        token = REQUEST.set(SentRequest(method, path))
+        try:
+            return await original.fetch2(self, path, api, method, params, *rest, **more)
+        finally:
+            REQUEST.reset(token)
+
+    async def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        request = self._resilience.begin_request(self, url, method)
+        try:
+            response = await original.fetch(self, url, method, headers, body)
+        except Exception as error:
+            if self._resilience.record_failure(request, error):
+                await ask_for_time(self)
+            raise
+        return self._resilience.check_response(self, url, request, response)
+
+    async def ask_for_time(self: Any) -> None:
+        sent_at = time.monotonic()
+        try:  # if there is no time, the caller still gets the rejection of the stamp
+            with count_as_reads():
+                self._resilience.learn_time(await self.fetch_time(), sent_at)
+        except Exception:
+            pass
+
+    return {
+        "load_markets": load_markets,
+        "fetch2": fetch2,
+        "fetch": fetch,
+        "throttle": _throttle(original),
+        "open": _open(original),
+    }
+
+
+def _throttle(original: Any) -> Callable[..., Any]:
+    async def throttle(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = current_call()
+        left = None if call is None else call.timeout
+        try:  # a call that still waits for ccxt's rate limit has sent nothing, and its error has to say so
+            async with asyncio.timeout(None if left is None else left - spare_time(left)) as limit:
+                return await original.throttle(self, *args, **kwargs)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise self._resilience.errors.rate_limit(f"{self.id} ccxt's own rate limit left no time to send") from None
+
+    return throttle
+
+
+def _open(original: Any) -> Callable[..., Any]:
+    def open_session(self: Any, *args: Any, **kwargs: Any) -> None:
+        original.open(self, *args, **kwargs)
+        if getattr(self.session, "_retry_connection", False):
+            self.session._retry_connection = False  # aiohttp would send a GET, PUT or DELETE again by itself
+
+    return open_session
+
+
+def _retrieve_exception(loading: asyncio.Future[Any]) -> None:
+    """Retrieve the error of a loading that nobody awaits any more, which asyncio would log as never retrieved."""
+    if not loading.cancelled():
+        loading.exception()

@@ -1,0 +1,149 @@
+"""`ResilientTransport` and `AsyncResilientTransport`: transports of `httpx` that put every request under a policy.
+
+A transport gets the finished request: a retry sends it with the signature that it has. Wrap the client of a
+signed API instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+
+from ..._core.policy.policy import Policy
+from ..._entry.operation_rules import OperationRules
+from ..._entry.policies import Policies
+from .._http_calls import AttemptOptions, CompiledCalls
+from .._http_messages import is_json
+from .._rate_limit_headers import report_rate_limits
+from .attempt import BaseAdapter, copy_request, disable_retries, find_call
+
+__all__ = ["AsyncResilientTransport", "ResilientTransport"]
+
+_NO_LIMIT = httpx.Timeout(None)
+
+
+class ResilientTransport(httpx.BaseTransport):
+    """A transport that puts every request under a policy. Safe across threads if the inner transport is.
+
+    An attempt ends at the headers. If the policy's code tables have an envelope, a JSON body is read within the
+    attempt, also for a caller that streams: a transport cannot see whether it does.
+
+    Example:
+        >>> client = httpx.Client(transport=ResilientTransport("http"))
+    """
+
+    def __init__(
+        self,
+        policy: str | Policy = "http",
+        *,
+        transport: httpx.BaseTransport | None = None,
+        operations: Mapping[str, Any] | None = None,
+        policies: Policies | None = None,
+    ) -> None:
+        """Make a transport around `transport`, by default httpx's own; the other arguments as for `wrap`.
+
+        Raises:
+            TypeError: `operations` has an unknown option.
+        """
+        self._transport = transport or httpx.HTTPTransport()
+        disable_retries(self._transport)
+        adapter = TransportAdapter(self._transport, asynchronous=False)
+        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request under the policy."""
+        return _unread(find_call(self._calls, request)(request))
+
+    def close(self) -> None:
+        """Close the inner transport."""
+        self._transport.close()
+
+
+class AsyncResilientTransport(httpx.AsyncBaseTransport):
+    """A `ResilientTransport` for `httpx.AsyncClient`, under asyncio or trio."""
+
+    def __init__(
+        self,
+        policy: str | Policy = "http",
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        operations: Mapping[str, Any] | None = None,
+        policies: Policies | None = None,
+    ) -> None:
+        """Make a transport around `transport`, by default httpx's own; the other arguments as for `wrap`.
+
+        Raises:
+            TypeError: `operations` has an unknown option.
+        """
+        self._transport = transport or httpx.AsyncHTTPTransport()
+        disable_retries(self._transport)
+        adapter = TransportAdapter(self._transport, asynchronous=True)
+        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request under the policy."""
+        return _unread(await find_call(self._calls, request)(request))
+
+    async def aclose(self) -> None:
+        """Close the inner transport."""
+        await self._transport.aclose()
+
+
+class TransportAdapter(BaseAdapter):
+    """Adapts an inner transport: each attempt gives it a copy of the request, and may read a JSON body."""
+
+    def __init__(self, transport: Any, *, asynchronous: bool) -> None:
+        super().__init__(asynchronous=asynchronous)
+        self._transport = transport
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt."""
+        transport = self._transport
+
+        def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
+            copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
+            response = report_rate_limits(transport.handle_request(copy))
+            if not _reads_body(response, options):
+                return response
+            try:
+                return _with_body(response, b"".join(response.stream))
+            finally:  # the connection goes back to the pool, also if the body breaks off
+                response.close()
+
+        async def attempt_async(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
+            copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=True)
+            response = report_rate_limits(await transport.handle_async_request(copy))
+            if not _reads_body(response, options):
+                return response
+            try:
+                return _with_body(response, b"".join([part async for part in response.stream]))
+            finally:
+                await response.aclose()
+
+        return attempt_async if self.asynchronous else attempt
+
+
+def _reads_body(response: httpx.Response, options: AttemptOptions) -> bool:
+    return is_json(response.headers.get("content-type")) and options.reads_body()
+
+
+def _with_body(response: httpx.Response, raw: bytes) -> httpx.Response:
+    """Return the response with this body, read and decoded."""
+    stream = httpx.ByteStream(raw)
+    copy = httpx.Response(response.status_code, headers=response.headers, stream=stream, extensions=response.extensions)
+    copy.read()
+    return copy
+
+
+def _unread(response: httpx.Response) -> httpx.Response:
+    """Return the response unread, as httpx requires of a transport, so that its caller can stream it."""
+    if not hasattr(response, "_content"):
+        return response
+    headers, stream = response.headers, response.stream
+    if not isinstance(stream, httpx.ByteStream):  # a reconciler's response, read and decoded by another client
+        headers, stream = httpx.Headers(headers), httpx.ByteStream(response.content)
+        for name in ("content-encoding", "transfer-encoding"):  # true of the bytes on the wire, not of these
+            headers.pop(name, None)
+    return httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)

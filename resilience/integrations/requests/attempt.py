@@ -1,0 +1,93 @@
+"""Prepares and limits one attempt of `requests`: added headers, timeout, no retries by urllib3."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from urllib3.util import Timeout
+from urllib3.util.retry import Retry
+
+from .._client_classes import rejection_types
+from .._http_calls import AttemptOptions
+from .._http_messages import find_header
+from .._time_limits import remaining_time, shorter_timeout
+
+__all__ = ["REJECTION_TYPES", "BaseAdapter", "add_headers", "disable_retries", "limit_timeout", "must_send_once"]
+
+REJECTION_TYPES: Mapping[type, type] = rejection_types(
+    requests.RequestException, __name__.rpartition(".")[0], "Requests"
+)
+"""Our rejection classes → subclasses that also inherit `requests.RequestException`."""
+
+
+class BaseAdapter:
+    """What all adapters of this package share; they differ in how they make an attempt."""
+
+    asynchronous = False
+    rejection_types = REJECTION_TYPES
+
+    def caller_key(self, header: str, args: tuple[Any, ...], _kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the headers of a prepared request."""
+        return find_header(args[0].headers, header)
+
+    def is_error_response(self, response: Any) -> bool:
+        """Return whether the status is 4xx or 5xx; the caller still gets the response, as users of requests expect."""
+        return isinstance(response, requests.Response) and response.status_code >= 400
+
+    def make_response(self, body: bytes) -> requests.Response:
+        """Return a response with status 200 and this JSON body."""
+        response = requests.Response()
+        response.status_code, response.reason, response._content = 200, "OK", body
+        response.headers["Content-Type"] = "application/json"
+        return response
+
+    def discard(self, response: requests.Response) -> None:
+        """Close a response, which returns its connection to the pool."""
+        response.close()
+
+
+def add_headers(
+    request: requests.PreparedRequest, options: AttemptOptions, key: str | None
+) -> requests.PreparedRequest:
+    """Return the request with the attempt's headers; a copy if there are any."""
+    headers = options.headers(key)
+    if not headers:
+        return request
+    request = request.copy()
+    request.headers.update(headers)
+    return request
+
+
+def must_send_once(request: requests.PreparedRequest) -> bool:
+    """Return whether the body of a prepared request is consumed by its first attempt."""
+    return not (request.body is None or isinstance(request.body, (str, bytes)))
+
+
+def limit_timeout(timeout: Any) -> Any:
+    """Return the caller's timeout, cut to the time that is left for the attempt.
+
+    A pair (connect, read) stays a pair. The timeout of requests bounds the silence between bytes, not the total.
+    """
+    left = remaining_time()
+    if left is None:
+        return timeout
+    if isinstance(timeout, tuple):
+        return tuple(shorter_timeout(part, left.other) for part in timeout)
+    if isinstance(timeout, Timeout):
+        timeout = timeout.clone()  # the caller may use its own for other requests
+        timeout.total = shorter_timeout(timeout.total, left.other)
+        return timeout
+    return shorter_timeout(timeout, left.other)
+
+
+def disable_retries(adapter: Any) -> None:
+    """Switch off urllib3's retries of an adapter, with a warning."""
+    retries = getattr(adapter, "max_retries", None)
+    # A total of None is no zero: the counts per kind of error apply, or there is no limit at all.
+    if isinstance(retries, Retry) and retries.total not in (0, False):
+        times = "" if retries.total is None else f" {retries.total} times"
+        warnings.warn(f"urllib3 would retry{times} beneath the policy: switched off on this session", stacklevel=3)
+        adapter.max_retries = Retry(0, read=False)

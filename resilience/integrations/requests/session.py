@@ -1,0 +1,155 @@
+"""Wraps a `requests.Session`: every request that it makes is under a policy.
+
+A wrapped session is a real `requests.Session` that shares its state with the original. Each attempt prepares,
+and so signs, its request again, gets the time that is left as its timeout, and runs without urllib3's retries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import requests
+
+from ..._entry.operation_rules import OperationRules
+from .._client_classes import original_class, wrapped_class
+from .._http_calls import AttemptOptions, CompiledCalls
+from .._http_messages import find_header, mark_redirected, mark_uncertain, replace_header
+from .._rate_limit_headers import report_rate_limits
+from .attempt import BaseAdapter, add_headers, disable_retries, limit_timeout, must_send_once
+
+__all__ = ["wrap"]
+
+_ATTEMPT: ContextVar[Any] = ContextVar("resilience_requests_attempt", default=None)
+"""The attempt under way. requests calls `session.send` inside `session.request`, and for every redirect."""
+
+
+def wrap(session: requests.Session, rules: OperationRules) -> requests.Session:
+    """Return a session of the same class that shares the original's state, with every request under a policy."""
+    original = original_class(session)
+    methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
+    wrapped: Any = object.__new__(wrapped_class(original, methods))
+    wrapped.__dict__ = session.__dict__  # the same dict: cookies, headers and adapters are shared
+    object.__setattr__(wrapped, "_resilience", _SessionCalls(wrapped, original, rules))
+    return wrapped  # type: ignore[no-any-return]  # a session of a class made here
+
+
+_PARAMETERS = (
+    "params", "data", "headers", "cookies", "files", "auth", "timeout", "allow_redirects", "proxies", "hooks",
+    "stream", "verify", "cert", "json",
+)  # fmt: skip
+"""The parameters of `requests.Session.request` after the URL, in its order."""
+
+
+def _request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+    """Make a request under the policy; arguments as for `requests.Session.request`."""
+    kwargs |= zip(_PARAMETERS, args, strict=False)
+    call = self._resilience.requests.for_request(str(method), str(url), send_once=not _can_replay(kwargs))
+    response: requests.Response = call(method, url, **kwargs)
+    return response
+
+
+def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+    """Send a prepared request under the policy.
+
+    A retry sends it with the signature that it has: wrap the client of a signed API instead.
+    """
+    attempt = _ATTEMPT.get()
+    if attempt is not None and attempt.calls is self._resilience:
+        return attempt.send(request, **kwargs)  # type: ignore[no-any-return]  # requests' own
+    calls = self._resilience.prepared
+    call = calls.for_request(str(request.method), str(request.url), send_once=must_send_once(request))
+    response: requests.Response = call(request, **kwargs)
+    return response
+
+
+def _get_adapter(self: Any, url: str) -> Any:
+    """Return the adapter for the URL, without retries of its own."""
+    adapter = self._resilience.original.get_adapter(self, url)
+    disable_retries(adapter)  # here, and not in `wrap`: an adapter may be mounted at any time
+    return adapter
+
+
+class _SessionCalls:
+    """The compiled calls of a wrapped session: those of its `request` and those of its `send`."""
+
+    def __init__(self, session: Any, original: type, rules: OperationRules) -> None:
+        self.session = session
+        self.original: Any = original
+        self.requests = CompiledCalls(ClientAdapter(self), rules)
+        self.prepared = CompiledCalls(PreparedAdapter(self), rules)
+
+    def run_attempt(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one attempt by a method of the original class, within the time that is left."""
+        kwargs["timeout"] = limit_timeout(kwargs.get("timeout"))
+        # Through the original's `send` the first request is on its way; what reaches `_send` then is a redirect.
+        token = _ATTEMPT.set(_Attempt(self, has_sent=method == self.original.send))
+        try:
+            return mark_redirected(report_rate_limits(method(self.session, *args, **kwargs)))
+        finally:
+            _ATTEMPT.reset(token)
+
+
+class _Attempt:
+    """One attempt under way. Every request after its first follows a redirect: an error there is uncertain."""
+
+    __slots__ = ("calls", "has_sent")
+
+    def __init__(self, calls: _SessionCalls, *, has_sent: bool) -> None:
+        self.calls = calls
+        self.has_sent = has_sent
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
+        """Send one request of the attempt."""
+        redirected, self.has_sent = self.has_sent, True
+        try:
+            return self.calls.original.send(self.calls.session, request, **kwargs)
+        except requests.RequestException as error:
+            if redirected:
+                mark_uncertain(error)
+            raise
+
+
+class ClientAdapter(BaseAdapter):
+    """Adapts `session.request`: each attempt prepares, and so signs, the request again. Streams are never read."""
+
+    def __init__(self, calls: _SessionCalls) -> None:
+        self._calls = calls
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt."""
+        calls = self._calls
+
+        def request(method: str, url: str, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            for name, value in options.headers(idempotency_key).items():
+                kwargs["headers"] = dict(replace_header(kwargs.get("headers"), name, value))
+            return calls.run_attempt(calls.original.request, method, url, **kwargs)
+
+        return request
+
+    def caller_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
+        """Return the key among the headers that the caller has passed."""
+        return find_header(kwargs.get("headers"), header)
+
+
+class PreparedAdapter(BaseAdapter):
+    """Adapts `session.send`: each attempt sends the prepared request as it is."""
+
+    def __init__(self, calls: _SessionCalls) -> None:
+        self._calls = calls
+
+    def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
+        """Return the function that makes one attempt."""
+        calls = self._calls
+
+        def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
+            return calls.run_attempt(calls.original.send, add_headers(request, options, idempotency_key), **kwargs)
+
+        return send
+
+
+def _can_replay(kwargs: Mapping[str, Any]) -> bool:
+    """Return whether the body can be sent again: strings, bytes, mappings and lists can, streams and files cannot."""
+    body = kwargs.get("data")
+    return not kwargs.get("files") and (body is None or isinstance(body, (str, bytes, Mapping, list, tuple)))
