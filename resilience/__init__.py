@@ -1,7 +1,6 @@
-"""Stands between a bot and the API it trades or talks through.
+"""Middleware between a bot and the API that it calls: classification, retries, circuit breaking, exactly-once writes.
 
-Classifies each error through a table of codes, retries what may be retried, opens a breaker where a
-service fails, and never sends a write twice without looking.
+Every public name is imported on its first use, so that `import resilience` costs little.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ if TYPE_CHECKING:
     from ._core.classify.failure import Failure
     from ._core.policy.codes import Category, Rule
     from ._core.policy.policy import Policy
-    from ._entry.decorator import resilient
-    from ._entry.failure_of import failure_of
-    from ._entry.policies import Policies, configure
-    from ._entry.wrap import wrap
+    from ._entry.configured import configure
+    from ._entry.policies import Policies
+    from ._entry.public_functions import failure_of, resilient, wrap
     from ._pipeline.pipeline import Pipeline
     from .config.codes.code_tables import CodeRegistry
     from .errors import (
@@ -73,11 +71,11 @@ _HOMES = {
     "Policy": "_core.policy.policy",
     "Rule": "_core.policy.codes",
     "Stage": "_core.call.stage",
-    "configure": "_entry.policies",
+    "configure": "_entry.configured",
     "current_call": "_core.call.context",
-    "failure_of": "_entry.failure_of",
-    "resilient": "_entry.decorator",
-    "wrap": "_entry.wrap",
+    "failure_of": "_entry.public_functions",
+    "resilient": "_entry.public_functions",
+    "wrap": "_entry.public_functions",
 }
 
 

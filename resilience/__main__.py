@@ -1,4 +1,4 @@
-"""`python -m resilience` is the command `resilience`."""
+"""Runs the command `resilience` as `python -m resilience`."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""What a caller may catch.
+"""Defines the errors that this library raises.
 
-The error of the API itself always reaches the caller as it is. Ours say only what the API cannot say:
+An error of the API itself always reaches the caller unchanged. These are for what the API cannot report:
 
-    ResilienceError                 the root of everything this library raises by itself
-    ├── RejectedError               refused before sending: nothing was sent by this call
-    │   ├── CircuitOpenError        the breaker is open
-    │   ├── QuotaExceededError      the quota has no room before the deadline
-    │   ├── AdmissionRejectedError  too many calls are running and waiting
+    ResilienceError                 the base class of all errors below
+    ├── RejectedError               the call was rejected before anything was sent
+    │   ├── CircuitOpenError        the circuit breaker is open
+    │   ├── QuotaExceededError      the quota is exhausted until after the deadline
+    │   ├── AdmissionRejectedError  too many calls are running and queued
     │   └── DeadlineExceededError   the deadline had passed before anything was sent
-    ├── ApiError                    a returned body was an error, by the envelope of its registry
-    └── PolicyError                 a policy file, a code table or a policy in code is wrong
+    ├── ApiError                    the API returned a body that its registry calls an error
+    └── PolicyError                 a policy file, a code table or a `Policy` is invalid
 
 All of them can be pickled and copied.
 """
@@ -32,27 +32,28 @@ __all__ = [
 
 
 class ResilienceError(Exception):
-    """The root of every error that this library raises by itself."""
+    """The base class of all errors that this library raises."""
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call the class with `args` alone and lose keyword arguments and later attributes.
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
-def _rebuild(kind: type[ResilienceError], args: tuple[Any, ...], state: dict[str, Any]) -> ResilienceError:
-    error = kind.__new__(kind, *args)
+def _rebuild(cls: type[ResilienceError], args: tuple[Any, ...], state: dict[str, Any]) -> ResilienceError:
+    error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
     return error
 
 
 class RejectedError(ResilienceError):
-    """The call was refused and nothing was sent by it.
+    """The call was rejected before it sent anything.
 
     Attributes:
-        policy: name of the policy that refused.
+        policy: name of the policy that rejected the call.
         operation: name of the operation, or None.
-        retry_after: seconds after which asking again makes sense, or None when nobody knows.
-        retry_at: the same as Unix time in seconds, or None.
+        retry_after: seconds after which a new call may be admitted, or None when that is unknown.
+        retry_at: the same instant as Unix time in seconds, or None.
     """
 
     def __init__(
@@ -72,28 +73,28 @@ class RejectedError(ResilienceError):
 
 
 class CircuitOpenError(RejectedError):
-    """The circuit breaker is open, or every half-open permit is taken."""
+    """The circuit breaker is open, or it is half-open and all trial permits are taken."""
 
 
 class QuotaExceededError(RejectedError):
-    """The quota has no room before the deadline."""
+    """The quota is exhausted until after the deadline."""
 
 
 class AdmissionRejectedError(RejectedError):
-    """Too many calls are running and waiting already."""
+    """Too many calls are running and queued."""
 
 
 class DeadlineExceededError(RejectedError):
-    """The deadline, often an outer call's, had passed before anything was sent."""
+    """The deadline of this call or of an outer call had passed before anything was sent."""
 
 
 class ApiError(ResilienceError):
-    """A returned body that its registry's envelope calls an error.
+    """The API returned a body that is an error by the `envelope` of its registry.
 
     Attributes:
-        code: the API's own code as a string.
-        message: the API's own words; may be empty.
-        body: the body as it was returned.
+        code: the API's code as a string.
+        message: the API's message; may be empty.
+        body: the returned body, unchanged.
     """
 
     def __init__(self, code: str, message: str = "", body: Any = None) -> None:
@@ -107,7 +108,15 @@ class ApiError(ResilienceError):
 
 
 class Problem(NamedTuple):
-    """One mistake: where it stands and what would be right. Lines and columns count from 1; 0 is unknown."""
+    """One mistake in a policy or a code table, with its position and what is allowed.
+
+    Attributes:
+        file: path of the file.
+        line: line of the mistake, from 1; 0 where it is unknown.
+        column: column of the mistake, from 1; 0 where it is unknown.
+        path: path of the setting, such as `policies.trade.retry.max_attempts`; may be empty.
+        message: what is wrong and what is allowed; begins with `warning: ` for a warning.
+    """
 
     file: str
     line: int
@@ -117,7 +126,7 @@ class Problem(NamedTuple):
 
     @property
     def severity(self) -> str:
-        """`error` for what is refused, `warning` for what is allowed and cannot do what it says."""
+        """`error` for an invalid setting, `warning` for a valid one that cannot take effect as written."""
         return "warning" if self.message.startswith("warning: ") else "error"
 
     def __str__(self) -> str:
@@ -126,7 +135,7 @@ class Problem(NamedTuple):
 
 
 class PolicyError(ResilienceError):
-    """A policy or a code table is wrong; `problems` lists every mistake at once."""
+    """A policy file, a code table or a `Policy` is invalid; `problems` lists every mistake."""
 
     def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message)
@@ -134,5 +143,5 @@ class PolicyError(ResilienceError):
 
     @classmethod
     def of(cls, problems: list[Problem]) -> PolicyError:
-        """Make one error of all the problems found, a line each."""
+        """Return one error with a line for each problem."""
         return cls("\n".join(map(str, problems)), tuple(problems))

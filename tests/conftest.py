@@ -1,4 +1,4 @@
-"""Settings and fixtures of every test: hypothesis draws the same examples each time and measures no time."""
+"""Settings and fixtures of all tests. Hypothesis draws the same examples in each run and has no deadline."""
 
 from __future__ import annotations
 
@@ -22,50 +22,51 @@ settings.load_profile("steady")
 
 
 class Driver:
-    """Runs one story through a sync function, an asyncio task or a trio task.
+    """Runs a test through a sync function, an asyncio task or a trio task.
 
-    A story makes its transport and calls what was compiled from it; the colour is the driver's affair.
+    A test makes its transport by the driver and calls what was compiled from it by the driver, so that its text is the
+    same for all three.
     """
 
-    def __init__(self, colour: str) -> None:
-        self.colour = colour
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
     def transport(self, script: Iterable[Any]) -> ScriptedTransport:
-        """Return a scripted transport of this driver's colour."""
-        return ScriptedTransport(script) if self.colour == "sync" else AsyncScriptedTransport(script)
+        """Return a scripted transport: sync or async, as the driver is."""
+        return ScriptedTransport(script) if self.kind == "sync" else AsyncScriptedTransport(script)
 
     def function(self, body: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function of this driver's colour that does what `body` does."""
-        if self.colour == "sync":
+        """Return a function that does what `body` does: sync or async, as the driver is."""
+        if self.kind == "sync":
             return body
 
-        async def colored(*args: Any, **kwargs: Any) -> Any:
+        async def call_body(*args: Any, **kwargs: Any) -> Any:
             return body(*args, **kwargs)
 
-        return colored
+        return call_body
 
     def call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call what was compiled or decorated and return what it returns."""
-        if self.colour == "sync":
+        """Call a compiled or decorated function and return its result."""
+        if self.kind == "sync":
             return fn(*args, **kwargs)
 
         async def run() -> Any:
             return await fn(*args, **kwargs)
 
-        return asyncio.run(run()) if self.colour == "asyncio" else trio.run(run)
+        return asyncio.run(run()) if self.kind == "asyncio" else trio.run(run)
 
 
 @pytest.fixture(params=["sync", "asyncio", "trio"])
 def driver(request: pytest.FixtureRequest) -> Driver:
-    """Every story runs once through each driver."""
+    """Runs a test once through each driver."""
     return Driver(request.param)
 
 
 class ScriptedApi:
-    """An HTTP server on loopback that answers as a test says and remembers what it was asked.
+    """An HTTP server on loopback that answers as a test says and records each request.
 
     An answer is a mapping (JSON), `(status, body)`, or one of `drop` (the connection is closed) and `hang` (no
-    answer before the end). The last answer of a path goes on answering; an unknown path is a 404.
+    answer before the end of the test). The last answer of a path is repeated; an unknown path is a 404.
     """
 
     def __init__(self) -> None:
@@ -79,15 +80,15 @@ class ScriptedApi:
         self._thread.start()
 
     def on(self, path: str, *answers: Any) -> None:
-        """Answer requests of a path with these, one after the other."""
+        """Set the answers to requests of a path, in order."""
         self._answers[path] = list(answers)
 
     def asked(self, path: str) -> list[Any]:
         """Return what was sent to a path: bodies of writes, queries of reads."""
-        return [sent for _, one, sent in self.seen if one == path]
+        return [sent for _, requested, sent in self.seen if requested == path]
 
     def close(self) -> None:
-        """Let go of whoever hangs, and stop."""
+        """Answer the hanging requests and stop."""
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
@@ -124,7 +125,7 @@ class ScriptedApi:
                 self.wfile.write(raw)
 
             def log_message(self, *_args: Any) -> None:
-                """Say nothing."""
+                """Write no log."""
 
         return Handler
 
@@ -159,23 +160,23 @@ MARKETS = [
 
 
 class CcxtBots:
-    """Exchanges of ccxt in one colour, with markets that they need not load; a story runs through both colours."""
+    """Exchanges of ccxt, sync or async, with markets that they need not load."""
 
-    def __init__(self, colour: str) -> None:
-        self.asynchronous = colour == "asyncio"
+    def __init__(self, kind: str) -> None:
+        self.asynchronous = kind == "asyncio"
         self._runner = asyncio.Runner() if self.asynchronous else None
-        self._made: list[Any] = []
+        self._exchanges: list[Any] = []
 
     def plain(self, where: Any, name: str = "bitget", **config: Any) -> Any:
         """Return an exchange of ccxt that talks to a sandbox or a scripted server."""
-        kind = getattr(import_module("ccxt.async_support" if self.asynchronous else "ccxt"), name)
+        cls = getattr(import_module("ccxt.async_support" if self.asynchronous else "ccxt"), name)
         keys = {"apiKey": "sandbox-key", "secret": "sandbox-secret-0123456789", "password": "sandbox-pass"}
-        made = kind({**keys, "enableRateLimit": False, "options": {"uta": False}, **config})
-        made.urls["api"] = dict.fromkeys(made.urls["api"], where.rest)
-        made.timeout_on_exit = 0
-        made.set_markets([dict(one) for one in MARKETS])
-        self._made.append(made)
-        return made
+        exchange = cls({**keys, "enableRateLimit": False, "options": {"uta": False}, **config})
+        exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], where.rest)
+        exchange.timeout_on_exit = 0
+        exchange.set_markets([dict(market) for market in MARKETS])
+        self._exchanges.append(exchange)
+        return exchange
 
     def call(self, method: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a method of an exchange and return what it returns."""
@@ -188,16 +189,16 @@ class CcxtBots:
         return self._runner.run(run())
 
     def close(self) -> None:
-        """Close what was made."""
-        for one in self._made:
-            self.call(one.close)
+        """Close the exchanges."""
+        for exchange in self._exchanges:
+            self.call(exchange.close)
         if self._runner is not None:
             self._runner.close()
 
 
 @pytest.fixture(params=["sync", "asyncio"])
 def bots(request: pytest.FixtureRequest) -> Iterator[CcxtBots]:
-    """Stories of ccxt run once through each of its colours."""
-    made = CcxtBots(request.param)
-    yield made
-    made.close()
+    """Runs a test once with sync and once with async exchanges."""
+    ccxt_bots = CcxtBots(request.param)
+    yield ccxt_bots
+    ccxt_bots.close()

@@ -1,4 +1,4 @@
-"""The public surface: sorted, importable, documented, and light to import."""
+"""Tests of the public names: sorted, importable, documented, and cheap to import."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_name_is_there_and_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", testing.__all__)
 def test_testing_is_documented(name: str) -> None:
-    """The doubles stand in their reference page."""
+    """The reference page names every test double and assertion."""
     assert f"`{name}" in (ROOT / "docs" / "reference" / "testing.md").read_text(encoding="utf-8")
 
 
@@ -54,13 +54,13 @@ def test_every_event_is_documented() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A typing mistake is told as Python tells it."""
+    """An unknown name raises the error that Python raises for modules."""
     with pytest.raises(AttributeError, match="no attribute 'resilent'"):
         resilience.resilent  # noqa: B018
 
 
 def test_import_takes_no_third_party_along() -> None:
-    """`import resilience` alone imports nothing that is not Python's own."""
+    """`import resilience` alone imports no third-party library."""
     code = (
         "import sys; before = set(sys.modules); import resilience;"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before};"

@@ -1,4 +1,4 @@
-"""The public surface: what decorating and wrapping keep, and what wrong use is told."""
+"""Tests of the public functions: what decorating and wrapping preserve, and the errors of wrong use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import resilience
 from resilience import ApiError, CircuitOpenError, Policies, Policy, PolicyError, configure, failure_of, resilient, wrap
-from resilience._entry import policies as configured
+from resilience._entry import configured, epoch
 from resilience.testing import FakeClock
 
 
@@ -28,7 +28,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     monkeypatch.chdir(tmp_path)
     yield
     monkeypatch.undo()
-    configured._turn()
+    epoch.start_new_epoch()
 
 
 @resilient
@@ -62,8 +62,8 @@ class Bot:
         return cls.name
 
 
-def test_what_decorating_keeps() -> None:
-    """Name, documentation, signature, module, and whether it is a coroutine function."""
+def test_what_decorating_preserves() -> None:
+    """A decorated function keeps its name, documentation, signature and module, and whether it is async."""
     assert (bare.__name__, bare.__doc__, bare.__module__) == ("bare", "Join both.", __name__)
     assert str(inspect.signature(bare)) == "(a: 'int', *, b: 'str' = 'x') -> 'str'"
     assert bare(1, b="y") == "1y"
@@ -80,28 +80,28 @@ def test_methods_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, None, object(), [1]])
-def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
-    """One clear TypeError at decoration."""
+def test_what_cannot_be_called_is_rejected(wrong: Any) -> None:
+    """The decorator raises a clear TypeError."""
     for decorate in (resilient(), resilient("default")):
         with pytest.raises(TypeError, match="expected a function"):
             decorate(wrong)
 
 
 def test_a_key_that_the_function_cannot_carry() -> None:
-    """Refused at decoration, with the parameter's name."""
+    """The decorator raises a TypeError that names the parameter."""
     with pytest.raises(TypeError, match="takes no keyword parameter 'client_id'"):
         resilient(key="client_id")(lambda symbol: symbol)
 
 
 def test_an_unknown_policy() -> None:
-    """Told at the first call, with the names that there are."""
+    """The first call raises a PolicyError that lists the available names."""
     fn = resilient("tarde")(lambda: 1)
-    with pytest.raises(PolicyError, match="no policy 'tarde'; there are bitget, bitget-ws, ccxt, default, http"):
+    with pytest.raises(PolicyError, match="no policy 'tarde'; available: bitget, bitget-ws, ccxt, default, http"):
         fn()
 
 
 def test_configured_after_decoration(tmp_path: Path) -> None:
-    """The policy is looked up at the first call, and followed when it changes."""
+    """The policy is looked up at the first call and again after `configure`."""
     calls: list[int] = []
 
     @resilient("mine", idempotent=True)
@@ -121,7 +121,7 @@ def test_configured_after_decoration(tmp_path: Path) -> None:
 
 
 def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment variable, else resilience.yaml here, else the built-in ones."""
+    """The default policies are those of the environment variable, else of ./resilience.yaml, else the built-ins."""
     assert configured.configured_policies().names == ("bitget", "bitget-ws", "ccxt", "default", "http")
     for name, where in (("here", "resilience.yaml"), ("there", "other.yaml")):
         (tmp_path / where).write_text(f"policies: {{{name}: {{}}}}", encoding="utf-8")
@@ -136,8 +136,8 @@ def test_where_policies_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         configured.configured_policies()
 
 
-def test_a_bad_file_leaves_what_was_configured() -> None:
-    """Nothing half-applies."""
+def test_a_wrong_source_leaves_what_was_configured() -> None:
+    """A wrong source changes nothing."""
     good = configure({"policies": {"mine": {}}})
     with pytest.raises(PolicyError):
         configure({"policies": {"mine": {"deadlin": 1}}})
@@ -146,8 +146,8 @@ def test_a_bad_file_leaves_what_was_configured() -> None:
     assert configured.configured_policies() is good
 
 
-def test_reload_keeps_breakers_and_refuses_bad_files(tmp_path: Path) -> None:
-    """A reload swaps policies, keeps an open breaker open, and a bad file changes nothing."""
+def test_reload_keeps_breakers_and_rejects_wrong_files(tmp_path: Path) -> None:
+    """A reload replaces policies and keeps an open breaker open; a wrong file changes nothing."""
     path = tmp_path / "bot.yaml"
     path.write_text("policies: {p: {breaker: {consecutive: 1, open_for: 5s}}}", encoding="utf-8")
     policies = Policies.load(path, clock=FakeClock())
@@ -172,7 +172,7 @@ def _refused() -> None:
 
 
 class Client:
-    """Somebody's client."""
+    """A client of a user."""
 
     base = "https://x"
 
@@ -209,7 +209,7 @@ class Client:
 
 
 def test_a_proxy_passes_for_the_client() -> None:
-    """isinstance, attributes, setting them, context managers, len and generators work as before."""
+    """`isinstance`, attributes, context managers, `len` and generators work as before."""
     client = Client()
     with wrap(client) as wrapped:
         assert client.entered
@@ -224,15 +224,15 @@ def test_a_proxy_passes_for_the_client() -> None:
 
 
 def test_operations_by_glob() -> None:
-    """Globs give methods their policy, what is known of them, and where the key travels."""
+    """Globs give methods their policy, their retry safety and the parameter of their key."""
     policies = Policies.from_mapping({"policies": {"p": {"retry": {"max_attempts": 3}}}}, clock=FakeClock())
     operations = {"fetch_*": {"idempotent": True}, "create_*": {"key": "params.clientOrderId"}}
     client = wrap(Client(), "p", policies=policies, operations=operations)
     assert client.fetch_ticker("BTC") == "BTC"
     client.calls.clear()
-    got = asyncio.run(client.create_order("BTC"))
-    assert len(got["clientOrderId"]) == 32
-    assert client.calls == [got, got]
+    params = asyncio.run(client.create_order("BTC"))
+    assert len(params["clientOrderId"]) == 32
+    assert client.calls == [params, params]
     given = {"a": 1}
     assert asyncio.run(client.create_order("BTC", given))["a"] == 1
     assert given == {"a": 1}
@@ -240,13 +240,13 @@ def test_operations_by_glob() -> None:
 
 @pytest.mark.parametrize("wrong", [None, Client, print])
 def test_what_is_no_client(wrong: Any) -> None:
-    """One clear TypeError."""
+    """A class, a function or None raises a clear TypeError."""
     with pytest.raises(TypeError, match="wrap takes a client object"):
         wrap(wrong)
 
 
 def test_wrong_operations() -> None:
-    """An unknown option is named."""
+    """The TypeError names an unknown option."""
     with pytest.raises(TypeError, match=r"unknown polici; allowed"):
         wrap(Client(), operations={"*": {"polici": "x"}})
     with pytest.raises(TypeError, match="a policy's name or a mapping"):
@@ -262,27 +262,27 @@ def test_wrong_operations() -> None:
     ],
 )
 def test_our_errors_pickle_and_copy(error: Exception) -> None:
-    """They come back with everything they had."""
+    """A pickled or copied error has the same type, text and attributes."""
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
 
 
 def test_refusals_of_requests_pickle_and_are_requests_errors() -> None:
-    """Users of requests catch them as they catch everything."""
+    """Users of requests catch rejections as RequestException."""
     import requests
 
     from resilience.integrations.requests import REJECTION_TYPES
 
-    for kind, made in REJECTION_TYPES.items():
-        error = made("refused", policy="p", retry_after=1.0)
+    for base, subclass in REJECTION_TYPES.items():
+        error = subclass("refused", policy="p", retry_after=1.0)
         other = pickle.loads(pickle.dumps(error))
-        assert isinstance(other, kind)
+        assert isinstance(other, base)
         assert isinstance(other, requests.RequestException)
         assert (other.policy, other.retry_after) == ("p", 1.0)
 
 
 def test_importing_costs_nothing_heavy() -> None:
-    """None of the third parties, nor asyncio, is imported before it is needed."""
+    """Neither third-party libraries nor asyncio are imported before they are needed."""
     program = (
         "import sys, resilience\n"
         "from resilience import *\n"
@@ -293,7 +293,7 @@ def test_importing_costs_nothing_heavy() -> None:
 
 
 def test_all_names_are_there() -> None:
-    """Every public name can be had, and an unknown one is an AttributeError."""
+    """Every public name can be imported; an unknown one is an AttributeError."""
     for name in resilience.__all__:
         assert getattr(resilience, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -301,7 +301,7 @@ def test_all_names_are_there() -> None:
 
 
 def test_a_policy_in_python() -> None:
-    """A Policy serves where a name does."""
+    """A `Policy` may be given instead of a name."""
     clock = FakeClock()
     policies = Policies.builtin(clock=clock)
     policy = Policy(name="mine", retry={"max_attempts": 2, "backoff": {"initial": "1s", "jitter": "none"}})  # type: ignore[arg-type]
@@ -319,11 +319,11 @@ def test_a_policy_in_python() -> None:
 
 
 def test_describe_and_the_breaker_by_hand() -> None:
-    """What a pipeline does, as plain data, and its breaker's state."""
+    """`describe` returns plain data, and the breaker can be isolated and closed by hand."""
     pipeline = Policies.builtin(clock=FakeClock()).pipeline("default")
-    told = pipeline.describe()
-    assert (told["policy"], told["max_attempts"]) == ("default", 3)
-    assert (told["breaker"]["key"], told["breaker"]["state"], told["breaker"]["failure_rate"]) == (
+    description = pipeline.describe()
+    assert (description["policy"], description["max_attempts"]) == ("default", 3)
+    assert (description["breaker"]["key"], description["breaker"]["state"], description["breaker"]["failure_rate"]) == (
         "default",
         "closed",
         0.8,
@@ -340,6 +340,6 @@ def test_describe_and_the_breaker_by_hand() -> None:
 
 
 def test_failure_of_anything() -> None:
-    """An error that no pipeline saw goes by its shape."""
+    """An error that no pipeline has seen is classified by its type."""
     assert failure_of(ConnectionResetError()).executed == "maybe"
     assert failure_of(object()).category in ("retryable", "fatal", "user_fixable")

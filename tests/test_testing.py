@@ -1,4 +1,4 @@
-"""The doubles do what tests rely on: no waiting, everything recorded, safe under threads."""
+"""Tests of the test doubles: no waits, every call recorded, safe across threads."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def under_asyncio(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 RUNNERS = pytest.mark.parametrize("run", [under_asyncio, trio.run], ids=["asyncio", "trio"])
 
 
-def test_clock_moves_only_when_told() -> None:
-    """A sleep returns at once, moves both times and is recorded; a step of the wall clock moves one."""
+def test_clock_moves_only_by_sleeps_and_advance() -> None:
+    """A sleep returns at once, advances both times and is recorded; `step_wall` moves the Unix time alone."""
     clock = FakeClock(start=10.0, wall=1000.0)
     clock.sleep(1.5)
     clock.advance(2)
@@ -45,13 +45,13 @@ def test_clock_moves_only_when_told() -> None:
 
 @pytest.mark.parametrize("seconds", [-1, float("nan")])
 def test_clock_never_steps_back(seconds: float) -> None:
-    """Monotonic means monotonic."""
+    """The monotonic time cannot be moved back."""
     with pytest.raises(ValueError, match="forward only"):
         FakeClock().advance(seconds)
 
 
 def test_clock_under_threads() -> None:
-    """No sleep of any thread is lost."""
+    """Every sleep of every thread is recorded."""
     clock = FakeClock()
     threads = [threading.Thread(target=lambda: [clock.sleep(1) for _ in range(500)]) for _ in range(8)]
     for thread in threads:
@@ -63,7 +63,7 @@ def test_clock_under_threads() -> None:
 
 @RUNNERS
 def test_clock_lets_other_tasks_run(run: Callable[..., Any]) -> None:
-    """An async sleep yields once to whichever loop runs."""
+    """An async sleep yields once to the running loop."""
     clock = FakeClock()
 
     async def main() -> float:
@@ -75,7 +75,7 @@ def test_clock_lets_other_tasks_run(run: Callable[..., Any]) -> None:
 
 
 def test_sleepers_take_turns() -> None:
-    """Two tasks that sleep on the fake clock interleave."""
+    """Two tasks that sleep on the fake clock run in turns."""
     clock, order = FakeClock(), []
 
     async def worker(name: str) -> None:
@@ -90,7 +90,7 @@ def test_sleepers_take_turns() -> None:
     assert order == ["a0", "b0", "a1", "b1"]
 
 
-def test_script_plays_one_step_a_call() -> None:
+def test_script_plays_one_step_per_call() -> None:
     """Values are returned, errors raised, callables called; every call is recorded."""
     send = ScriptedTransport([1, TimeoutError("slow"), KeyError, lambda *args, **kwargs: (args, kwargs)])
     assert send("a") == 1
@@ -104,7 +104,7 @@ def test_script_plays_one_step_a_call() -> None:
 
 
 def test_script_that_runs_out_says_so() -> None:
-    """A call too many fails the test with both numbers."""
+    """A call beyond the last step fails with both numbers."""
     send = ScriptedTransport(["one"])
     send()
     with pytest.raises(AssertionError, match="1 steps, but this is call 2"):
@@ -113,21 +113,21 @@ def test_script_that_runs_out_says_so() -> None:
 
 @RUNNERS
 def test_async_script(run: Callable[..., Any]) -> None:
-    """The async twin awaits what can be awaited; the sync one has an async door too."""
+    """The async transport awaits awaitable steps; the sync one has `acall`."""
 
     async def answer(*args: Any) -> str:
         return f"awaited {args[0]}"
 
     async def main() -> list[Any]:
         both = AsyncScriptedTransport(["one", answer])
-        door = ScriptedTransport(["three"])
-        return [await both("x"), await both("y"), await door.acall()]
+        sync = ScriptedTransport(["three"])
+        return [await both("x"), await both("y"), await sync.acall()]
 
     assert run(main) == ["one", "awaited y", "three"]
 
 
 def test_recorded_events_end_with_the_block() -> None:
-    """Events of the block are listed, later ones are not."""
+    """Events inside the block are recorded, later ones are not."""
     events = Events()
     with recorded_events(events) as seen:
         events.emit("call_failed")
@@ -136,7 +136,7 @@ def test_recorded_events_end_with_the_block() -> None:
 
 
 def test_no_waits_skips_real_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside the block the real clock does not sleep, sync or async, nested or not; after it, it does."""
+    """Inside the block the real clock does not sleep, sync or async, nested or not."""
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
     clock = SystemClock()
@@ -153,7 +153,7 @@ def test_no_waits_skips_real_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @RUNNERS
 def test_real_clock_waits_under_both_loops(run: Callable[..., Any]) -> None:
-    """The real clock finds the loop that runs; a delay of 0 is no wait at all."""
+    """The real clock waits under either loop; a delay of 0 does not wait."""
     clock = SystemClock()
 
     async def main() -> bool:
@@ -166,7 +166,7 @@ def test_real_clock_waits_under_both_loops(run: Callable[..., Any]) -> None:
 
 
 def test_script_remembers_the_key_of_each_attempt() -> None:
-    """All attempts of one logical write go under one key, wherever it travels; outside a pipeline there is none."""
+    """All attempts of one logical write have one key; outside a pipeline there is none."""
     send = ScriptedTransport([ConnectionRefusedError("busy"), "accepted", "accepted", "plain"])
     place = Policies.builtin(clock=FakeClock()).resilient(key="client_id")(send)
     assert [place(1), place(2), send()] == ["accepted", "accepted", "plain"]
@@ -180,8 +180,8 @@ CAUTIOUS = {"version": 1, "policies": {"default": {"retry": {"max_attempts": 2},
 
 
 def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Breakers begin closed in each block, decorated functions follow, and what was configured before comes back."""
-    monkeypatch.setattr("resilience._entry.policies._configured", None)
+    """Breakers begin closed in each block, decorated functions follow, and the earlier policies come back."""
+    monkeypatch.setattr("resilience._entry.configured._configured", None)
     before = resilience.configure({"version": 1, "policies": {"default": {"retry": {"max_attempts": 1}}}})
     send = ScriptedTransport([ConnectionRefusedError("busy")] * 5)
     fetch = resilient(idempotent=True)(send)
@@ -198,7 +198,7 @@ def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fresh_policies_of_a_file_and_of_an_unconfigured_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file is read; without one the working directory is asked; a wrong one is told and changes nothing."""
+    """A file is read; without one the default policies are loaded; a wrong one raises and changes nothing."""
     path = tmp_path / "resilience.yaml"
     path.write_text("version: 1\npolicies: {mine: {deadline: 3s}}\n", "utf-8")
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
@@ -216,7 +216,7 @@ def test_fresh_policies_of_a_file_and_of_an_unconfigured_process(
 
 
 def run_in_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, settings: str = "") -> None:
-    """Run a test file of a bot's author in a pytest of its own: all of its tests pass."""
+    """Run a test file in a pytest of its own; all of its tests must pass."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
     pytester.makepyfile(source)
@@ -240,7 +240,7 @@ def test_plugin_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
 
 
 def test_plugin_policies(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`resilience_policies` reads the file of the settings, on the fake clock, anew for each test."""
+    """`resilience_policies` reads the file of pytest's settings for each test, on the fake clock."""
     pytester.path.joinpath("bot.yaml").write_text(
         "version: 1\npolicies: {default: {retry: {max_attempts: 2}, breaker: {consecutive: 2}}}\n", "utf-8"
     )

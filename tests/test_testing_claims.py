@@ -1,4 +1,4 @@
-"""The assertions for tests of bots: silent where all is well, and readable where it is not."""
+"""Tests of the assertions: they pass where they should, and their messages are readable."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ STORY = [FAILED, RETRY, OTHER]
 
 
 def complaint(claim: Callable[[], Any]) -> list[str]:
-    """Return the lines with which a claim fails."""
+    """Return the lines of an assertion's message."""
     with pytest.raises(AssertionError) as caught:
         claim()
     return str(caught.value).splitlines()
 
 
 def test_events_that_are_as_expected() -> None:
-    """Names, some fields, floats that are nearly the same, and questions; one operation alone; none at all."""
+    """Expected by name, by some fields, by nearly equal floats and by checks; of one operation; none at all."""
     assert_events(STORY, "attempt_failed", {"name": "quota_waited", "wait_for": 0.3}, {"code": "43012"})
     assert_events(STORY, "attempt_failed", {"wait_for": lambda seconds: seconds < 1}, operation="b*")
     assert_events(STORY, "quota_waited", among_others=True)
@@ -45,7 +45,7 @@ def test_events_that_are_as_expected() -> None:
 
 
 def test_a_difference_is_read_at_a_glance() -> None:
-    """What was expected and what happened stand at their place; of a twin only the fields that were asked for."""
+    """Missing and unexpected events are aligned; of an event with other fields, only the expected fields are shown."""
     lines = complaint(lambda: assert_events(STORY, "attempt_failed", {"name": "quota_waited", "wait_for": 5.0}))
     assert lines == [
         "the events are not those expected (- missing, + not expected):",
@@ -57,7 +57,7 @@ def test_a_difference_is_read_at_a_glance() -> None:
 
 
 def test_one_missing_event_does_not_make_the_others_wrong() -> None:
-    """The lists are aligned: what matches later is no difference."""
+    """The lists are aligned: later matches are no difference."""
     lines = complaint(lambda: assert_events(STORY, "attempt_failed", "budget_exhausted", "quota_waited", "call_failed"))
     assert [line[:20] for line in lines[1:]] == [
         "    attempt_failed o",
@@ -67,8 +67,8 @@ def test_one_missing_event_does_not_make_the_others_wrong() -> None:
     ]
 
 
-def test_order_counts_unless_it_does_not() -> None:
-    """The same events the other way round are a difference; an event serves one expectation only."""
+def test_order_counts_unless_it_is_ignored() -> None:
+    """The same events in another order are a difference; one event matches one expectation."""
     assert complaint(lambda: assert_events(STORY, "call_failed", "attempt_failed", among_others=True))
     lines = complaint(lambda: assert_events(STORY, "call_failed", "call_failed", in_any_order=True, among_others=True))
     assert lines[1] == "  - call_failed"
@@ -76,8 +76,8 @@ def test_order_counts_unless_it_does_not() -> None:
     assert lines[2].startswith("  + quota_waited")
 
 
-def test_a_question_is_shown_by_its_name() -> None:
-    """What was asked of a field is told as well as can be; what happened, in full."""
+def test_a_check_is_shown_by_its_name() -> None:
+    """The message shows the name of a check, and all fields of what happened."""
 
     def short(seconds: float) -> bool:
         return seconds < 0.1
@@ -91,22 +91,29 @@ def test_a_question_is_shown_by_its_name() -> None:
 
 
 def test_in_any_order_finds_a_pairing_if_there_is_one() -> None:
-    """A broad expectation that comes first leaves the narrow one its event."""
+    """A broad expectation does not take the only event of a narrow one."""
     assert_events(STORY, {"operation": "buy"}, "attempt_failed", "call_failed", in_any_order=True)
 
 
-def test_expectations_that_cannot_come_true() -> None:
-    """A typing mistake in a test is told as one, and not as a missing event."""
+def test_expectations_that_cannot_be_met() -> None:
+    """A misspelled name and an event of 0.1 raise a ValueError with a hint."""
     with pytest.raises(ValueError, match="no event 'quota_wait'; did you mean 'quota_waited'"):
         assert_events(STORY, "quota_wait")
+    for old, hint in (
+        ("retry_scheduled", "is now part of 'attempt_failed', as its field 'wait_for'"),
+        ("call_fell_back", "is now 'fallback_used'"),
+        ("call_hedged", "is now 'hedge_started'"),
+    ):
+        with pytest.raises(ValueError, match=f"no event '{old}': the event of 0.1 {hint}"):
+            assert_events(STORY, old)
     with pytest.raises(ValueError, match="no field 'waitfor'; did you mean 'wait_for'"):
         assert_events(STORY, {"name": "quota_waited", "waitfor": 1})
     with pytest.raises(ValueError, match="no field 'catgory'; did you mean 'category'"), fails_with(catgory="fatal"):
         pass
 
 
-def test_sent_as_often_as_claimed() -> None:
-    """A call too many is seen even if the bot swallowed the script's error; arguments are shown without secrets."""
+def test_the_number_of_sends() -> None:
+    """A call beyond the script counts although its error was caught; arguments are shown without secrets."""
     send = ScriptedTransport(["ok"])
     send("BTCUSDT", api_key="abcdef")
     assert_sent(send, 1)
@@ -114,15 +121,15 @@ def test_sent_as_often_as_claimed() -> None:
         send("BTCUSDT")
     lines = complaint(lambda: assert_sent(send, 1))
     assert lines == [
-        "expected 1 send, there were 2",
+        "expected 1 send, got 2",
         "  1. ('BTCUSDT', api_key='[redacted]') key=None",
         "  2. ('BTCUSDT') key=None",
     ]
-    assert complaint(lambda: assert_sent(send, 2, keys=1))[0] == "expected 1 key, there were 0"
+    assert complaint(lambda: assert_sent(send, 2, keys=1))[0] == "expected 1 key, got 0"
 
 
 def test_an_order_is_not_sent_twice_on_a_timeout() -> None:
-    """The whole of it: one send, the caller told that the outcome is unknown, and the events that say so."""
+    """All assertions together: one send, an unknown outcome for the caller, and the events that say so."""
     policies = Policies.builtin(clock=FakeClock())
     send = ScriptedTransport([TimeoutError("no answer")])
     place = policies.resilient(operation="place_order")(send)
@@ -134,8 +141,8 @@ def test_an_order_is_not_sent_twice_on_a_timeout() -> None:
     assert failed.failure is failure_of(failed.error)
 
 
-def test_failing_otherwise_is_told_field_by_field() -> None:
-    """Nothing raised, and something else raised, are two messages."""
+def test_another_failure_is_reported_field_by_field() -> None:
+    """There are two messages: nothing was raised, or another failure was."""
 
     def nothing() -> None:
         with fails_with(category="fatal"):
@@ -147,14 +154,14 @@ def test_failing_otherwise_is_told_field_by_field() -> None:
 
     assert complaint(nothing) == ["expected a failure with category='fatal', but nothing was raised"]
     assert complaint(otherwise) == [
-        "it failed otherwise than expected, with TimeoutError: ?signature=[redacted]",
+        "another failure than expected: TimeoutError: ?signature=[redacted]",
         "  executed is 'maybe', expected 'no'",
         "  category is 'retryable', expected <<lambda>>",
     ]
 
 
-def test_what_ends_a_program_is_not_held_back() -> None:
-    """Ctrl-C and cancellation pass through a block that expects a failure."""
+def test_what_ends_a_program_is_not_caught() -> None:
+    """KeyboardInterrupt passes through a `fails_with` block."""
     with pytest.raises(KeyboardInterrupt), fails_with():
         raise KeyboardInterrupt
 
@@ -163,8 +170,8 @@ NAMES = st.lists(st.sampled_from(["attempt_failed", "quota_waited", "call_failed
 
 
 @given(names=NAMES, data=st.data())
-def test_whatever_happened_is_what_happened(names: list[str], data: st.DataObject) -> None:
-    """A story is as expected when it is told as it was; with one event left out it is not, save among others."""
+def test_events_match_themselves(names: list[str], data: st.DataObject) -> None:
+    """Events match their own names in any order; with one name left out only `among_others` passes."""
     events = [Event(name=name) for name in names]
     assert_events(events, *names)
     assert_events(events, *data.draw(st.permutations(names)), in_any_order=True)
@@ -192,19 +199,19 @@ SECRET = "top/secret+value"
     ],
 )
 def test_secrets_are_found_and_not_shown(written: Any, place: str | None) -> None:
-    """Given ones in any spelling, and others by their shape or their name; the message never repeats them."""
+    """Given secrets are found in any spelling, others by shape or name; the message never shows them."""
     if place is None:
         assert_no_secrets(written, SECRET)
         return
     lines = complaint(lambda: assert_no_secrets(written, SECRET))
-    assert lines[0] == "something secret was written:"
+    assert lines[0] == "a secret was written:"
     assert lines[1].startswith(f"  {place}: ")
     for secret in (SECRET, "top%2Fsecret", "ab12cd", "letmein", "abcdef"):
         assert secret not in "\n".join(lines)
 
 
 def test_secrets_in_errors_their_notes_and_causes() -> None:
-    """All that a traceback would print of them is looked at, in circles once; source lines are the program's own."""
+    """Notes and causes are searched, each error once."""
     cause = ValueError("plain")
     error = TimeoutError("plain")
     error.__cause__, cause.__context__ = cause, error
@@ -214,7 +221,7 @@ def test_secrets_in_errors_their_notes_and_causes() -> None:
 
 
 def test_what_is_no_secret() -> None:
-    """An idempotency key may be written; numbers and absent values say nothing; an empty secret is a mistake."""
+    """Idempotency keys, numbers and absent values are no secrets; an empty secret is a mistake."""
     assert_no_secrets(
         [Event(name="call_failed", key="monday-1"), {"key": "monday-1", "token": None, "n": 1}, 2, None], SECRET
     )

@@ -1,1 +1,1 @@
-"""The only code that waits."""
+"""Runs calls: the only code that sleeps or awaits. Every decision is made in `_core`."""

@@ -45,7 +45,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
-        permit: Any = True  # stands for the permit of a breaker that does not exist
+        permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
             if not permit and not plan.wait_for_breaker and started < breaker.open_until:
@@ -182,7 +182,7 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
 
 
 async def discard(plan: Plan, answer: Any) -> None:
-    """Close an answer that nobody will read, if there is one; an error while closing changes nothing."""
+    """Close a discarded answer, if there is one; an error while closing changes nothing."""
     if answer is not None and plan.info.discard is not None:
         try:
             closing = plan.info.discard(answer)

@@ -1,9 +1,9 @@
-"""Time limits of many attempts on one asyncio loop, kept by one timer.
+"""Enforces the time limits of async attempts under asyncio, with one timer per event loop.
 
-The law of this file: a limit that is not reached costs no timer. An attempt enters its limit into a
-mapping and takes it out again; the loop's one timer wakes at the earliest limit it knows of, cuts what is
-due, and sets itself to the next. What a cut means is what it means to `asyncio.timeout`: the task is
-cancelled, and the attempt counts as timed out only where nobody else has cancelled the task meanwhile.
+A limit that is not reached costs no timer. An attempt enters its limit into a mapping and removes it at its end. The
+loop's one timer wakes at the earliest limit that it knows of, cancels the attempts that are due, and is set to the next
+limit. A cancellation means what it means to `asyncio.timeout`: the attempt counts as timed out only where nothing else
+has cancelled its task meanwhile.
 
 asyncio is imported when the first limit is set.
 """
@@ -26,159 +26,164 @@ if TYPE_CHECKING:
 
 __all__ = ["TimeLimit", "begin"]
 
-_ALIKE = 1e-6  # seconds; limits this close to each other are due together, and a timer may wake this early
-_FEW = 64  # limits that have ended are swept out of the heap when they are more than these and more than half
+_TOLERANCE = 1e-6  # seconds; limits this close to each other are due together, and a timer may wake this early
+_MIN_ENDED = 64  # ended limits are removed from the heap when they are more than these and more than half of it
 
 
 class TimeLimit:
-    """One attempt's limit. Belongs to the task that set it.
+    """The time limit of one attempt. Belongs to the task that set it.
 
     Attributes:
-        task: whom it cuts; None when the attempt has ended.
-        before: how many cancellations the task had not taken back when it was set.
-        until: the instant of the loop's time.
-        cut: whether it was reached.
-        home: the limits of its loop.
+        task: the task that it cancels; None when the attempt has ended.
+        cancelling: the task's pending cancellation requests when the limit was set.
+        until: the instant of the limit, by the loop's clock.
+        reached: whether it has cancelled the task.
+        owner: the limits of its loop.
     """
 
-    __slots__ = ("before", "cut", "home", "task", "until")
+    __slots__ = ("cancelling", "owner", "reached", "task", "until")
 
     task: asyncio.Task[Any] | None
-    before: int
+    cancelling: int
     until: float
-    cut: bool
-    home: LoopTimeLimits
+    reached: bool
+    owner: LoopTimeLimits
 
-    def reached(self) -> None:
-        """Cut the attempt if it still runs; what has ended in the meantime stands."""
+    def cancel(self) -> None:
+        """Cancel the attempt if it still runs."""
         if self.task is not None:
-            self.cut = True
+            self.reached = True
             self.task.cancel()
 
     def end(self, error: BaseException | None = None) -> bool:
-        """Take it out; tell whether `error`, with which the attempt ended, is its cut and nothing else.
+        """Remove the limit; return whether `error` is the cancellation by this limit and by nothing else.
 
-        Done once; a second time changes nothing.
+        A second call changes nothing and returns False.
         """
         task = self.task
         if task is None:
             return False
         self.task = None
-        if not self.cut:
-            if self.home.fresh.pop(self, self) is self:
-                self.home.over += 1  # or it is due, and counted by nobody: at most one sweep comes early
+        if not self.reached:
+            # Not in `new` any more: it is in the heap. Where it is neither (due, and about to cancel), it is counted
+            # although it has left the heap, and at most one sweep comes too early.
+            if self.owner.new.pop(self, self) is self:
+                self.owner.ended += 1
             return False
-        ours = task.uncancel() <= self.before
+        # `uncancel` takes our request back. A count above that at the start means that the owner cancelled it too.
+        ours = task.uncancel() <= self.cancelling
         return ours and isinstance(error, _asyncio.CancelledError)
 
 
 class LoopTimeLimits:
-    """The limits of one loop: fresh ones unsorted, and in a heap those that were there when the timer woke.
+    """The time limits of one loop: new ones unsorted, and in a heap those that the timer has met once.
 
     Attributes:
-        loop: refers to it; a loop that is closed is not kept alive.
-        fresh: those that the timer has not met.
-        at: when it wakes.
-        over: how many in the heap have ended.
-        now: what the loop reads its time from.
+        loop: a weak reference, so that a closed loop is not kept alive.
+        new: the limits that the timer has not met yet.
+        wakes_at: when the timer wakes; infinite where it is not set.
+        ended: how many limits in the heap have ended.
+        now: returns the loop's time.
     """
 
-    __slots__ = ("_heap", "_next", "_timer", "at", "fresh", "loop", "now", "over")
+    __slots__ = ("_heap", "_next", "_timer", "ended", "loop", "new", "now", "wakes_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = ref(loop)
-        self.fresh: dict[TimeLimit, None] = {}
-        self.at = inf
-        self.over = 0
-        own = getattr(loop.time, "__func__", None) is _asyncio.BaseEventLoop.time
-        self.now: Callable[[], float] = time.monotonic if own else loop.time
+        self.new: dict[TimeLimit, None] = {}
+        self.wakes_at = inf
+        self.ended = 0
+        # The standard loops go by `time.monotonic`: then an instant of our clock is one of the loop's, see `begin`.
+        is_standard = getattr(loop.time, "__func__", None) is _asyncio.BaseEventLoop.time
+        self.now: Callable[[], float] = time.monotonic if is_standard else loop.time
         self._heap: list[tuple[float, int, TimeLimit]] = []
-        self._next = count().__next__
+        self._next = count().__next__  # breaks ties in the heap: limits cannot be compared
         self._timer: asyncio.TimerHandle | None = None
 
-    def wake(self, at: float) -> None:
+    def wake(self, when: float) -> None:
         """Set the timer to an earlier instant of the loop's time."""
         loop = self.loop()
         assert loop is not None  # it runs this
         if self._timer is not None:
             self._timer.cancel()
-        self.at = at
-        self._timer = loop.call_at(at, self._woken)
+        self.wakes_at = when
+        self._timer = loop.call_at(when, self._on_timer)
 
-    def _woken(self) -> None:
-        """Cut what is due, each in a step of the loop of its own, and sleep until the next limit."""
+    def _on_timer(self) -> None:
+        """Cancel the attempts that are due, each in its own step of the loop, and set the timer to the next limit."""
         loop = self.loop()
         assert loop is not None
-        self._timer, self.at, due = None, inf, loop.time() + _ALIKE
-        for limit in self.fresh:
+        self._timer, self.wakes_at, due = None, inf, loop.time() + _TOLERANCE
+        for limit in self.new:
             heappush(self._heap, (limit.until, self._next(), limit))
-        self.fresh.clear()
+        self.new.clear()
         while self._heap and (self._heap[0][0] <= due or self._heap[0][2].task is None):
             limit = heappop(self._heap)[2]
             if limit.task is None:
-                self.over -= 1
+                self.ended -= 1
             else:
-                loop.call_soon(limit.reached)
+                # Not at once: an attempt whose answer has arrived in this step of the loop still ends with it.
+                loop.call_soon(limit.cancel)
         self._sweep()
         if self._heap:
             self.wake(self._heap[0][0])
 
     def _sweep(self) -> None:
-        if self.over > _FEW and 2 * self.over > len(self._heap):
-            self._heap = [one for one in self._heap if one[2].task is not None]
+        if self.ended > _MIN_ENDED and 2 * self.ended > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].task is not None]
             heapify(self._heap)
-            self.over = 0
+            self.ended = 0
 
 
-class _Here(local):
+class _ThreadState(local):
     """The limits of the loop that this thread ran last."""
 
     limits: LoopTimeLimits | None = None
 
 
-_HERE = _Here()
+_THREAD = _ThreadState()
 
 
 def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = None) -> TimeLimit | None:
-    """Set a limit to the task that runs this; its `end` takes it out. Under trio there is none.
+    """Set a time limit for the task that runs this; its `end` removes it. Returns None under trio.
 
     Args:
-        until: the instant of the limit; without the rest, the seconds until then.
+        until: the instant of the limit; without the other arguments, the seconds until then.
         started: the present instant.
-        now: the clock that both are read from: where the loop goes by the same, nobody reads it again.
+        now: the clock of both. Where the loop uses the same clock, it is not read again.
 
     Raises:
         RuntimeError: no task runs this.
     """
-    loop = _running()
-    task = None if loop is None else _task(loop)
+    loop = _get_running_loop()
+    task = None if loop is None else _current_task(loop)
     if task is None:
         if running_trio() is None:
             raise RuntimeError("a call with a time limit must be awaited by a task")
         return None
-    home = _HERE.limits
-    if home is None or home.loop() is not loop:
-        home = _HERE.limits = LoopTimeLimits(loop)
+    limits = _THREAD.limits
+    if limits is None or limits.loop() is not loop:
+        limits = _THREAD.limits = LoopTimeLimits(loop)
     limit = TimeLimit()  # without a constructor, whose call would cost more than all of this
-    limit.task, limit.cut, limit.home, limit.before = task, False, home, task.cancelling()
-    limit.until = at = until if now is home.now else loop.time() + (until - started)
-    home.fresh[limit] = None
-    if at < home.at:
-        home.wake(at)
+    limit.task, limit.reached, limit.owner, limit.cancelling = task, False, limits, task.cancelling()
+    limit.until = when = until if now is limits.now else loop.time() + (until - started)
+    limits.new[limit] = None
+    if when < limits.wakes_at:
+        limits.wake(when)
     return limit
 
 
-def _first_running() -> Any:
-    """Return asyncio's running loop, or None; only this first time it is imported, and not under trio."""
-    global _asyncio, _running, _task
+def _import_asyncio() -> Any:
+    """Return asyncio's running loop, or None. Replaces itself by asyncio's own function, unless trio runs this."""
+    global _asyncio, _get_running_loop, _current_task
     if running_trio() is not None:
         return None
     import asyncio as _asyncio
 
-    _running, _task = _asyncio._get_running_loop, _asyncio.current_task
-    return _running()
+    _get_running_loop, _current_task = _asyncio._get_running_loop, _asyncio.current_task
+    return _get_running_loop()
 
 
 _asyncio: Any = None
-_running: Callable[[], Any] = _first_running
-_task: Any = None
+_get_running_loop: Callable[[], Any] = _import_asyncio
+_current_task: Any = None

@@ -1,4 +1,4 @@
-"""Cancels one async attempt at its time limit, under asyncio and under trio."""
+"""Cancels one async attempt at its time limit, under asyncio or trio."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ async def limited_by_trio(
     send: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: Mapping[str, Any], seconds: float
 ) -> Any:
     """Await one attempt under trio for at most these seconds; errors as for `limited`."""
-    over = True
+    cancelled = True
     with running_trio().move_on_after(max(0.0, seconds)):
         result = await send(*args, **kwargs)
-        over = False
-    if over:
+        cancelled = False
+    if cancelled:
         raise timed_out(seconds)
     return result
 

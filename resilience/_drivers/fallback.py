@@ -1,4 +1,4 @@
-"""Fallback: what the caller gets when a call fails for good. The outermost layer around a compiled call."""
+"""Returns a substitute when a call has failed for good: the outermost layer around a compiled call."""
 
 from __future__ import annotations
 
@@ -16,82 +16,78 @@ __all__ = ["fall_back_async", "fall_back_sync"]
 Sync = Callable[..., Any]
 Async = Callable[..., Awaitable[Any]]
 Memory = dict[str, Any]
-"""What the compiled calls of one function and operation remember; a reload hands it on."""
+"""What the compiled calls of one function and operation remember; it outlives a reload."""
 
 
 def fall_back_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
-    """Return `call` with what stands in when it fails for good."""
-    rules, good = _rules(plan, memory)
+    """Return `call` with a fallback."""
+    settings, stale = _settings(plan, memory)
 
-    def covered(*args: Any, **kwargs: Any) -> Any:
+    def with_fallback(*args: Any, **kwargs: Any) -> Any:
         try:
             result = call(*args, **kwargs)
-            covering = _covering(plan, rules, good, result, args, kwargs)
+            substitute = _substitute(plan, settings, stale, result, args, kwargs)
         except Exception as error:
-            covering = _covering(plan, rules, good, error, args, kwargs)
-            if covering is None:
+            substitute = _substitute(plan, settings, stale, error, args, kwargs)
+            if substitute is None:
                 raise
-        if covering is None:
+        if substitute is None:
             return result
-        return rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
+        if substitute.asked and settings.call:
+            return settings.call(Call(plan.operation, args, kwargs, None))
+        return substitute.value
 
-    return covered
+    return with_fallback
 
 
 def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
-    """Return async `call` with what stands in when it fails for good; a fallback function may be either colour."""
-    rules, good = _rules(plan, memory)
+    """Return async `call` with a fallback; a fallback function may be sync or async."""
+    settings, stale = _settings(plan, memory)
 
-    async def covered(*args: Any, **kwargs: Any) -> Any:
+    async def with_fallback(*args: Any, **kwargs: Any) -> Any:
         try:
             result = await call(*args, **kwargs)
-            covering = _covering(plan, rules, good, result, args, kwargs)
+            substitute = _substitute(plan, settings, stale, result, args, kwargs)
         except Exception as error:
-            covering = _covering(plan, rules, good, error, args, kwargs)
-            if covering is None:
+            substitute = _substitute(plan, settings, stale, error, args, kwargs)
+            if substitute is None:
                 raise
-        if covering is None:
+        if substitute is None:
             return result
-        value = rules.call(_told(plan, args, kwargs)) if covering.asked and rules.call else covering.value
-        return await value if covering.asked and hasattr(value, "__await__") else value
+        if substitute.asked and settings.call:
+            value = settings.call(Call(plan.operation, args, kwargs, None))
+            return await value if hasattr(value, "__await__") else value
+        return substitute.value
 
-    return covered
-
-
-def _rules(plan: Plan, memory: Memory) -> tuple[FallbackSettings, StaleAnswers | None]:
-    rules = plan.policy.fallback
-    assert rules is not None
-    if rules.stale_for is None:
-        return rules, None
-    good: StaleAnswers = memory.setdefault("good", StaleAnswers(rules.stale_for))
-    good.longest = rules.stale_for
-    return rules, good
+    return with_fallback
 
 
-def _covering(
-    plan: Plan, rules: FallbackSettings, good: StaleAnswers | None, outcome: Any, args: Any, kwargs: Any
+def _settings(plan: Plan, memory: Memory) -> tuple[FallbackSettings, StaleAnswers | None]:
+    settings = plan.policy.fallback
+    assert settings is not None
+    if settings.stale_for is None:
+        return settings, None
+    stale: StaleAnswers = memory.setdefault("good", StaleAnswers(settings.stale_for))
+    stale.longest = settings.stale_for  # a reload may have changed it
+    return settings, stale
+
+
+def _substitute(
+    plan: Plan, settings: FallbackSettings, stale: StaleAnswers | None, outcome: Any, args: Any, kwargs: Any
 ) -> Substitute | None:
-    """Return what stands in for this outcome; a good answer is remembered, and None lets it through."""
+    """Return the substitute for an outcome, or None to let it through; a good answer is stored."""
     raised = isinstance(outcome, Exception)
-    failure = (
-        attached_failure(outcome)
-        if raised or (plan.info.is_error_response is not None and outcome.__class__ not in PLAIN)
-        else None
-    )
+    failure = None
+    if raised or (plan.info.is_error_response is not None and outcome.__class__ not in PLAIN):
+        failure = attached_failure(outcome)
     now = plan.clock.monotonic()
     if not raised and failure is None:
-        if good is not None:
-            good.keep(args, kwargs, outcome, now)
+        if stale is not None:
+            stale.keep(args, kwargs, outcome, now)
         return None
-    found = (
-        find_substitute(rules, good, args, kwargs, now)
-        if applies_to(rules, outcome, failure, harmless=plan.idempotent)
-        else None
-    )
-    if found is not None:
+    if not applies_to(settings, outcome, failure, harmless=plan.idempotent):
+        return None
+    substitute = find_substitute(settings, stale, args, kwargs, now)
+    if substitute is not None:
         plan.emit("fallback_used", code=None if failure is None else failure.code)
-    return found
-
-
-def _told(plan: Plan, args: Any, kwargs: Any) -> Call:
-    return Call(plan.operation, args, kwargs, None)
+    return substitute

@@ -1,7 +1,7 @@
-"""Hedging: further attempts beside a slow first one; the first good answer wins.
+"""Starts further attempts beside a slow first one and returns the first success (hedging).
 
 Each hedged attempt is a whole call of its own, with retries, breaker and quota. All of them share one deadline and
-one key. The decisions (when to start another, how many) are made in `_core.stages.hedge` and `_Race`.
+one idempotency key. The delay before each hedge is decided in `_core.stages.hedge`.
 """
 
 from __future__ import annotations
@@ -24,49 +24,57 @@ __all__ = ["hedge_async", "hedge_sync"]
 Sync = Callable[..., Any]
 Async = Callable[..., Awaitable[Any]]
 Memory = dict[str, Any]
-"""What compiled calls of one function and operation remember; a reload hands it on."""
+"""What the compiled calls of one function and operation remember; it outlives a reload."""
 
 
 class _Race:
-    """One hedged call: when the next attempt starts, and who has won."""
+    """The hedges of one call: whether another one may start, and after which delay."""
 
-    def __init__(self, plan: Plan, pace: HedgeDelay) -> None:
-        rules = plan.policy.hedge
-        assert rules is not None
+    def __init__(self, plan: Plan, hedge_delay: HedgeDelay) -> None:
+        settings = plan.policy.hedge
+        assert settings is not None
         self._plan = plan
-        self._left = rules.max_hedges
-        self.delay = pace.delay
+        self._remaining = settings.max_hedges
+        self.delay = hedge_delay.delay
 
-    def another(self) -> bool:
-        """Tell whether one more attempt starts now; it is a retry to the budget."""
+    def start_hedge(self) -> bool:
+        """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
         budget, now = self._plan.budget, self._plan.clock.monotonic()
-        if self._left <= 0 or (budget is not None and not budget.withdraw(now)):
-            self._left = 0
+        if self._remaining <= 0 or (budget is not None and not budget.withdraw(now)):
+            self._remaining = 0
             return False
-        self._left -= 1
+        self._remaining -= 1
         self._plan.emit("hedge_started", wait_for=self.delay)
         return True
 
     @property
-    def more(self) -> bool:
-        """Tell whether another attempt may still start."""
-        return self._left > 0
+    def has_more(self) -> bool:
+        """Whether another attempt may still start."""
+        return self._remaining > 0
+
+
+def _hedge_delay(plan: Plan, memory: Memory) -> HedgeDelay:
+    assert plan.policy.hedge is not None
+    hedge_delay: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
+    hedge_delay.rules = plan.policy.hedge  # a reload may have changed them
+    return hedge_delay
 
 
 def _enter(plan: Plan) -> tuple[Any, Any]:
-    """Give the calls of one race one deadline; return the outer place and the token."""
+    """Enter a context that gives all attempts of a race one deadline; return the outer context and the token."""
     outer = CONTEXT.get()
     started = plan.clock.monotonic()
     deadline = started + plan.deadline
     if outer is not None:
+        # Two clocks may differ, so the outer deadline is converted by the time that is left until it.
         deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
     in_lookup = outer is not None and CallContext(*outer).in_lookup
-    place = CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup)
-    return outer, CONTEXT.set(place)
+    context = CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup)
+    return outer, CONTEXT.set(context)
 
 
-def _outside(error: BaseException, outer: Any) -> BaseException:
-    """Let an outer call see that this one has given up."""
+def _as_final(error: BaseException, outer: Any) -> BaseException:
+    """Return the error of a race, marked so that an outer call sees that this one has given up and does not retry."""
     failure = attached_failure(error)
     if failure is not None:
         attach_failure(error, failure, outer)
@@ -74,75 +82,75 @@ def _outside(error: BaseException, outer: Any) -> BaseException:
 
 
 def hedge_async(plan: Plan, call: Async, memory: Memory) -> Async:
-    """Return async `call` with further attempts beside a slow first one; losers are cancelled."""
-    assert plan.policy.hedge is not None
-    pace: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
-    pace.rules = plan.policy.hedge
+    """Return async `call` with further attempts beside a slow first one; the losers are cancelled."""
+    hedge_delay = _hedge_delay(plan, memory)
 
     async def hedged(*args: Any, **kwargs: Any) -> Any:
         if plan.keys is not None:
-            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for all of the race
+            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
         outer, token = _enter(plan)
         try:
             run = _race_trio if running_trio() is not None else _race_asyncio
-            result, error = await run(plan, _Race(plan, pace), lambda: call(*args, **kwargs))
+            result, error = await run(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
             exit_context(token)
         if error is None:
-            pace.add(plan.clock.monotonic() - started)
+            hedge_delay.add(plan.clock.monotonic() - started)
             return result
         try:
-            raise _outside(error, outer)
+            raise _as_final(error, outer)
         finally:
-            error = None  # it refers to this frame
+            error = None  # the error's traceback holds this frame: without this they would be a cycle
 
     return hedged
 
 
 async def _race_asyncio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Return the first result; where every attempt has failed, the first attempt's error."""
     import asyncio
 
-    running: list[Any] = [asyncio.ensure_future(attempt())]
+    attempts: list[Any] = [asyncio.ensure_future(attempt())]
     timer: Any = asyncio.ensure_future(plan.clock.asleep(race.delay))
-    waiting: set[Any] = set()
+    pending: set[Any] = set()
     try:
         while True:
-            waiting = {one for one in (*running, timer) if one is not None and not one.done()}
-            if waiting:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            won = [one.result() for one in running if one.done() and one.exception() is None]
-            if won:
-                return won[0], None
-            if all(one.done() for one in running):
-                return None, running[0].exception()
+            pending = {task for task in (*attempts, timer) if task is not None and not task.done()}
+            if pending:
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            results = [task.result() for task in attempts if task.done() and task.exception() is None]
+            if results:
+                return results[0], None
+            if all(task.done() for task in attempts):
+                return None, attempts[0].exception()
             if timer is not None and timer.done():
-                again = race.another()
-                if again:
-                    running.append(asyncio.ensure_future(attempt()))
-                timer = asyncio.ensure_future(plan.clock.asleep(race.delay)) if again and race.more else None
+                started = race.start_hedge()
+                if started:
+                    attempts.append(asyncio.ensure_future(attempt()))
+                timer = asyncio.ensure_future(plan.clock.asleep(race.delay)) if started and race.has_more else None
     finally:
-        waiting = {one for one in (*running, timer) if one is not None and not one.done()}
-        for one in waiting:
-            one.cancel()
-        if waiting:
-            await asyncio.gather(*waiting, return_exceptions=True)
+        pending = {task for task in (*attempts, timer) if task is not None and not task.done()}
+        for task in pending:
+            task.cancel()
+        if pending:  # no attempt outlives the call: each releases its permits before the caller goes on
+            await asyncio.gather(*pending, return_exceptions=True)
 
 
 async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Return the first result; where every attempt has failed, the first attempt's error."""
     trio: Any = running_trio()
-    ends: list[tuple[int, Any, Exception | None]] = []
-    changed = [trio.Event()]
+    outcomes: list[tuple[int, Any, Exception | None]] = []
+    changed = [trio.Event()]  # a trio event cannot be cleared, so each wait gets a new one
     due = [False]
 
     async def run(number: int) -> None:
         try:
-            ends.append((number, await attempt(), None))
+            outcomes.append((number, await attempt(), None))
         except Exception as error:
-            ends.append((number, None, error))
+            outcomes.append((number, None, error))
         changed[0].set()
 
-    async def timer() -> None:
+    async def run_timer() -> None:
         await plan.clock.asleep(race.delay)
         due[0] = True
         changed[0].set()
@@ -150,74 +158,73 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     async with trio.open_nursery() as nursery:
         started = 1
         nursery.start_soon(run, 0)
-        nursery.start_soon(timer)
-        while not any(error is None for _, _, error in ends) and len(ends) < started:
+        nursery.start_soon(run_timer)
+        while not any(error is None for _, _, error in outcomes) and len(outcomes) < started:
             await changed[0].wait()
             changed[0] = trio.Event()
-            if due[0] and len(ends) < started:
+            if due[0] and len(outcomes) < started:
                 due[0] = False
-                if race.another():
+                if race.start_hedge():
                     nursery.start_soon(run, started)
                     started += 1
-                    if race.more:
-                        nursery.start_soon(timer)
+                    if race.has_more:
+                        nursery.start_soon(run_timer)
         nursery.cancel_scope.cancel()
-    good = [value for _, value, error in ends if error is None]
-    return (good[0], None) if good else (None, min(ends)[2])
+    results = [value for _, value, error in outcomes if error is None]
+    return (results[0], None) if results else (None, min(outcomes)[2])
 
 
 def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
-    """Return `call` with further attempts in threads beside a slow first one; a loser runs on and is not heard."""
-    assert plan.policy.hedge is not None
-    pace: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
-    pace.rules = plan.policy.hedge
+    """Return `call` with further attempts in threads. A losing attempt keeps running; its result is discarded."""
+    hedge_delay = _hedge_delay(plan, memory)
 
     def hedged(*args: Any, **kwargs: Any) -> Any:
         if plan.keys is not None:
-            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for all of the race
+            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
         outer, token = _enter(plan)
         try:
-            result, error = _race_threads(_Race(plan, pace), lambda: call(*args, **kwargs), plan.operation)
+            result, error = _race_threads(_Race(plan, hedge_delay), lambda: call(*args, **kwargs), plan.operation)
         finally:
             exit_context(token)
         if error is None:
-            pace.add(plan.clock.monotonic() - started)
+            hedge_delay.add(plan.clock.monotonic() - started)
             return result
         try:
-            raise _outside(error, outer)
+            raise _as_final(error, outer)
         finally:
-            error = None  # it refers to this frame
+            error = None  # the error's traceback holds this frame: without this they would be a cycle
 
     return hedged
 
 
 def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[Any, BaseException | None]:
-    ends: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
+    """Return the first result; where every attempt has failed, the first attempt's error."""
+    outcomes: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 
     def run(number: int) -> None:
         try:
-            ends.put((number, attempt(), None))
-        except BaseException as error:  # whatever it is, somebody waits for it
-            ends.put((number, None, error))
+            outcomes.put((number, attempt(), None))
+        except BaseException as error:  # any error must end the wait for this attempt
+            outcomes.put((number, None, error))
 
     def start(number: int) -> None:
-        context = contextvars.copy_context()
+        context = contextvars.copy_context()  # a thread begins with an empty context
         threading.Thread(target=context.run, args=(run, number), name=f"hedge {name} {number}", daemon=True).start()
 
-    started, failed = 1, dict[int, BaseException]()
+    started, errors = 1, dict[int, BaseException]()
     start(0)
-    while len(failed) < started:
+    while len(errors) < started:
         try:
-            number, value, error = ends.get(timeout=race.delay if race.more else None)
+            number, value, error = outcomes.get(timeout=race.delay if race.has_more else None)
         except queue.Empty:
-            if race.another():
+            if race.start_hedge():
                 start(started)
                 started += 1
             continue
         if error is None:
             return value, None
         if not isinstance(error, Exception):
-            return None, error  # `sys.exit` in an attempt is no failure that another attempt would make good
-        failed[number] = error
-    return None, failed[0]
+            return None, error  # such as SystemExit, which ends the call and is no failure of an attempt
+        errors[number] = error
+    return None, errors[0]

@@ -1,7 +1,6 @@
-"""The real clock: monotonic time, Unix time, and waiting under threads, asyncio or trio.
+"""The machine's clock: monotonic time, Unix time, and waits in threads, asyncio or trio.
 
-Nothing is imported for waiting until somebody waits: a program that uses neither asyncio nor trio
-pays for neither. A delay of 0 or less is not slept.
+asyncio is imported by the first wait that needs it, and trio never: it is used where the program has imported it.
 """
 
 from __future__ import annotations
@@ -16,23 +15,23 @@ __all__ = ["SystemClock", "checkpoint", "running_trio"]
 
 
 class SystemClock:
-    """The machine's own time. Safe across threads and tasks; it has no state of its own."""
+    """The machine's clock. Has no state, hence safe across threads and tasks."""
 
     __slots__ = ()
 
     skipping: ClassVar[int] = 0
-    """While above 0, waits return at once; `resilience.testing.no_waits` counts it up and down."""
+    """While above 0, waits return at once; set by `resilience.testing.no_waits`."""
 
     monotonic = staticmethod(time.monotonic)
     time = staticmethod(time.time)
 
     def sleep(self, seconds: float) -> None:
-        """Block this thread for `seconds`."""
+        """Block this thread for `seconds`; a delay of 0 or less does nothing."""
         if seconds > 0 and not SystemClock.skipping:
             time.sleep(seconds)
 
     async def asleep(self, seconds: float) -> None:
-        """Wait `seconds` under the event loop that runs this task."""
+        """Wait `seconds` in the event loop that runs this task; a delay of 0 or less does nothing."""
         if seconds <= 0:
             return
         if SystemClock.skipping:
@@ -48,7 +47,7 @@ class SystemClock:
 
 
 async def checkpoint() -> None:
-    """Let other tasks run once, under trio or asyncio."""
+    """Let other tasks run once, under asyncio or trio."""
     trio = running_trio()
     if trio is not None:
         await trio.lowlevel.checkpoint()
@@ -57,7 +56,7 @@ async def checkpoint() -> None:
 
 
 def running_trio() -> Any:
-    """Return trio if this code runs in one of its tasks; a program without trio never imports it."""
+    """Return the module trio if one of its tasks runs this, else None."""
     trio = sys.modules.get("trio")
     lowlevel = getattr(trio, "lowlevel", None)  # absent while another thread is still importing trio
     return trio if lowlevel is not None and lowlevel.in_trio_task() else None

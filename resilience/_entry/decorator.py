@@ -1,104 +1,71 @@
-"""`@resilient`: a function of a bot under a policy, its name, types and documentation kept."""
+"""Decorates functions so that their calls run under a policy; name, types and documentation are kept."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
 from .._pipeline.callables import check_callable, check_reconcile, is_async, name_of
-from .policies import Policies, configured_policies
 from .recompile import recompiled
 
-__all__ = ["resilient"]
+if TYPE_CHECKING:
+    from .policies import Policies
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-@overload
-def resilient(policy: Callable[P, R], /) -> Callable[P, R]: ...
+__all__ = ["decorate"]
 
 
-@overload
-def resilient(
-    policy: str | Policy = "default",
+def decorate(
+    policy: Any,
+    get_policies: Callable[[], Policies],
     *,
     operation: str | None = None,
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
-    policies: Policies | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-
-
-def resilient(
-    policy: Any = "default",
-    *,
-    operation: str | None = None,
-    idempotent: bool | None = None,
-    key: str | None = None,
-    reconcile: Callable[..., Any] | None = None,
-    policies: Policies | None = None,
 ) -> Any:
-    """Put a function or method, sync or async, under a policy.
+    """Return a decorator, or `policy` itself decorated where it is the function (the bare form).
 
-    The policy is looked up at the first call, so `configure` may come after the decoration.
-
-    Args:
-        policy: a policy's name, or a `Policy`; or the function itself in the bare form `@resilient`.
-        operation: the operation's name in events and policies; the function's qualified name by default.
-        idempotent: whether calling twice is harmless; None means a write, which is never blindly sent twice.
-        key: keyword parameter that carries the idempotency key; made once per call when none is given.
-        reconcile: looks a write in doubt up: `reconcile(call) -> Found(value) | NOT_FOUND`.
-        policies: the policies to use instead of the configured ones.
-
-    Raises:
-        TypeError: what is decorated cannot be called, is a generator function, or takes no such key.
-
-    Example:
-        >>> @resilient(idempotent=True)
-        ... def price(symbol: str) -> float:
-        ...     return 42.0
-        >>> price("BTCUSDT")
-        42.0
+    `get_policies` is called at the first call of the function and after each change of policies. The other arguments
+    are those of `resilience.resilient`.
     """
-    if policies is not None and not isinstance(policies, Policies):
-        raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
+    bare = not isinstance(policy, (str, Policy))
+    chosen: str | Policy = "default" if bare else policy
 
-    def decorate(fn: Any) -> Any:
+    def decorated(fn: Any) -> Any:
         if isinstance(fn, (staticmethod, classmethod)):
-            return type(fn)(decorate(fn.__func__))
+            return type(fn)(decorated(fn.__func__))
         check_callable(fn)
         check_reconcile(fn, reconcile)
         if key is not None:
-            KeySlot(key, fn, str)  # refuses a function that cannot carry it, here rather than at the first call
-        name = operation or name_of(fn)
-        asynchronous = is_async(fn)
+            KeySlot(key, fn, str)  # rejects a function that cannot carry the key, here and not at the first call
+        info = OperationInfo(operation=operation or name_of(fn), idempotent=idempotent, key=key, reconcile=reconcile)
+        call = recompiled(lambda: _compile(fn, chosen, info, get_policies()), asynchronous=is_async(fn))
+        # A callable object keeps its attributes for itself: only a function's `__dict__` is copied to the wrapper.
+        return wraps(fn, updated=("__dict__",) if inspect.isfunction(fn) else ())(call)
 
-        def build() -> Callable[..., Any]:
-            found = policies or configured_policies()
-            rule = found.rule_for(name)
-            if key is None:
-                found.note_keyless(name, fn)
-            policy_named = rule.policy if rule is not None and policy == "default" else None
-            info = OperationInfo(
-                operation=name,
-                idempotent=rule.idempotent if rule is not None and idempotent is None else idempotent,
-                key=key or (rule.key if rule is not None else None),
-                reconcile=reconcile,
-                lane=None if rule is None else rule.lane,
-            )
-            return found.pipeline_now(policy_named or policy, name).compile(fn, info)
+    return decorated(policy) if bare else decorated
 
-        kept = ("__dict__",) if inspect.isfunction(fn) else ()  # an object's own state is no mark on a function
-        return wraps(fn, updated=kept)(recompiled(build, asynchronous=asynchronous))
 
-    if isinstance(policy, (str, Policy)):
-        return decorate
-    fn, policy = policy, "default"
-    return decorate(fn)
+def _compile(
+    fn: Callable[..., Any], policy: str | Policy, info: OperationInfo, policies: Policies
+) -> Callable[..., Any]:
+    """Compile a decorated function by the rules in force; what the decorator says goes before them."""
+    rule = policies.rule_for(info.operation)
+    if info.key is None:
+        policies.check_key_on_reload(info.operation, fn)
+    if rule is not None:
+        info = replace(
+            info,
+            idempotent=rule.idempotent if info.idempotent is None else info.idempotent,
+            key=info.key or rule.key,
+            lane=rule.lane,
+        )
+        if policy == "default":
+            policy = rule.policy or policy
+    return policies.current_pipeline(policy, info.operation).compile(fn, info)

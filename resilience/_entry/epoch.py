@@ -1,13 +1,14 @@
-"""The one thing that tells compiled calls that policies have changed: an object that every change replaces."""
+"""Marks each change of policies, so that compiled calls notice it by one identity test."""
 
 from __future__ import annotations
 
-__all__ = ["EPOCH", "turn"]
+__all__ = ["EPOCH", "start_new_epoch"]
 
 EPOCH: list[object] = [object()]
-"""Holds one object, which is replaced whenever compiled calls must be looked up anew."""
+"""Holds one object, which every `configure` and every reload replaces. A list, because importers of a name keep the
+object that it had when they imported it."""
 
 
-def turn() -> None:
-    """Let every compiled call be looked up anew at its next use."""
+def start_new_epoch() -> None:
+    """Make every compiled call look its policy up again at its next use."""
     EPOCH[0] = object()

@@ -1,8 +1,8 @@
-"""Which policy each operation of a wrapped client gets, and what is known of it beyond what the client says.
+"""Decides which policy each operation of a wrapped client gets, and adds what the rules say of the operation.
 
-In this order: the caller's own globs, the `operations` of the policy file, the one policy for the
-rest. An HTTP request is matched by its method (`post`) or by method and path (`post /v1/orders/*`):
-then the glob itself is the operation's name, so that names stay few whatever ids the paths hold.
+The first match wins: the globs given to `wrap`, the `operations` of the policy file, the client's one policy. An HTTP
+request is matched by its method (`post`) or by method and path (`post /v1/orders/*`). In the second case the glob
+itself is the operation's name, so that the number of names does not grow with the ids in the paths.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
 from .._pipeline.pipeline import Pipeline
-from .policies import Policies, configured_policies
 
 if TYPE_CHECKING:
     from ..outbox import Outbox
+    from .policies import Policies
 
 __all__ = ["OperationRules"]
 
@@ -26,89 +26,100 @@ _OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane")
 
 
 class OperationRules:
-    """The rules of one wrapped client. Safe across threads: nothing changes after birth."""
+    """The rules of one wrapped client. Immutable, hence safe across threads and tasks.
+
+    Attributes:
+        policy: the policy of operations that no glob matches, or its name.
+        outbox: records keyed writes before they are sent, or None.
+    """
 
     def __init__(
         self,
         policy: str | Policy,
         operations: Mapping[str, Any] | None,
-        policies: Policies | None,
+        get_policies: Callable[[], Policies],
         outbox: Outbox | None = None,
     ) -> None:
-        """Read the caller's globs once.
+        """Read the globs.
+
+        Args:
+            policy: the policy of operations that no glob matches, or its name.
+            operations: globs of operation names → a policy's name or a mapping of options; None for no globs.
+            get_policies: returns the policies in force; called for each operation that is compiled.
+            outbox: records keyed writes before they are sent.
 
         Raises:
             TypeError: `operations` holds something other than a policy's name or known options.
         """
-        if policies is not None and not isinstance(policies, Policies):
-            raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
         if operations is not None and not isinstance(operations, Mapping):
             raise TypeError(f"operations takes a mapping of globs, not {type(operations).__name__}")
         self.policy = policy
-        self._policies = policies
         self.outbox = outbox
-        self._globs = [(glob, _options(glob, one)) for glob, one in (operations or {}).items()]
-        self._own_paths = [glob for glob, _ in self._globs if "/" in glob]
+        self._get_policies = get_policies
+        self._globs = [(glob, _options(glob, value)) for glob, value in (operations or {}).items()]
+        self._path_globs = [glob for glob, _ in self._globs if "/" in glob]
 
     @property
     def policies(self) -> Policies:
-        """The policies in force now."""
-        return self._policies or configured_policies()
+        """The policies in force."""
+        return self._get_policies()
 
     @property
     def by_path(self) -> bool:
-        """Tell whether some glob asks for a path: without one, requests are told apart by method and host alone."""
-        return bool(self._own_paths or self.policies.path_globs)
+        """Whether some glob names a path; without one, requests differ by method and host alone."""
+        return bool(self._path_globs or self.policies.path_globs)
 
     def name(self, method: str, path: str) -> str:
-        """Return the operation's name of an HTTP request: the glob that matches its path, else its method."""
-        plain = method.lower()
-        asked = f"{plain} {path}"
-        globs = (*self._own_paths, *self.policies.path_globs)
-        return next((glob for glob in globs if fnmatchcase(asked, glob)), plain)
+        """Return the operation's name of an HTTP request: the first glob that matches its path, else its method."""
+        verb = method.lower()
+        request = f"{verb} {path}"
+        globs = (*self._path_globs, *self.policies.path_globs)
+        return next((glob for glob in globs if fnmatchcase(request, glob)), verb)
 
     def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
-        """Return the pipeline of an operation, and its binding with what the rules add."""
-        chosen: Any = self.policy
+        """Return the pipeline of an operation, and `info` with what the rules add."""
+        policy: Any = self.policy
         rule = self.policies.rule_for(info.operation)
         if rule is not None:
-            chosen = rule.policy or chosen
-            info = _over(info, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
+            policy = rule.policy or policy
+            info = _with_options(info, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
+            # The name itself first: an HTTP operation is named by its glob, which need not match itself.
             if glob == info.operation or fnmatchcase(info.operation, glob):
-                given = {name: value for name, value in options.items() if name != "policy"}
-                chosen, info = options.get("policy", self.policy), _over(info, **given)
+                policy = options.get("policy", self.policy)
+                info = _with_options(info, **{name: value for name, value in options.items() if name != "policy"})
                 break
-        return self.policies.pipeline_now(chosen, info.operation), info
+        return self.policies.current_pipeline(policy, info.operation), info
 
-    def note_keyless(self, operation: str, fn: Callable[..., Any]) -> None:
-        """Note a method of a client that says nothing of keys; see `Policies.keyless`."""
+    def check_key_on_reload(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Have a reload checked against this method, unless a glob of this client sets its key."""
         if not any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs):
-            self.policies.note_keyless(operation, fn)
+            self.policies.check_key_on_reload(operation, fn)
 
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
-        """Compile a method by the rules in force now."""
+        """Compile a method by the rules in force."""
         pipeline, info = self.resolve(info)
         if self.outbox is not None and self.outbox.covers(info):
             return self.outbox.compile_recorded(pipeline, fn, info)
         return pipeline.compile(fn, info)
 
 
-def _options(glob: str, given: Any) -> dict[str, Any]:
+def _options(glob: str, value: Any) -> dict[str, Any]:
+    """Return the options that `operations` gives a glob; raises a `TypeError` that names what is wrong."""
     if not isinstance(glob, str):
         raise TypeError(f"operations takes globs of operation names, not {type(glob).__name__}")
-    if isinstance(given, str):
-        return {"policy": given}
-    if not isinstance(given, Mapping):
-        raise TypeError(f"operations[{glob!r}] takes a policy's name or a mapping, not {type(given).__name__}")
-    unknown = [name for name in given if name not in _OPTIONS]
+    if isinstance(value, str):
+        return {"policy": value}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"operations[{glob!r}] takes a policy's name or a mapping, not {type(value).__name__}")
+    unknown = [name for name in value if name not in _OPTIONS]
     if unknown:
         raise TypeError(f"operations[{glob!r}]: unknown {', '.join(unknown)}; allowed: {', '.join(_OPTIONS)}")
-    policy_named = given.get("policy")
-    if policy_named is not None and not isinstance(policy_named, (str, Policy)):
-        raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(policy_named).__name__}")
-    return {name: value for name, value in given.items() if value is not None}
+    policy = value.get("policy")
+    if policy is not None and not isinstance(policy, (str, Policy)):
+        raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(policy).__name__}")
+    return {name: option for name, option in value.items() if option is not None}
 
 
-def _over(info: OperationInfo, **given: Any) -> OperationInfo:
-    return replace(info, **{name: value for name, value in given.items() if value is not None})
+def _with_options(info: OperationInfo, **options: Any) -> OperationInfo:
+    return replace(info, **{name: value for name, value in options.items() if value is not None})

@@ -1,6 +1,7 @@
-"""The proxy that passes for a wrapped client: same class to `isinstance`, same attributes and context managers.
+"""The proxy of a wrapped client, which passes for it: same class to `isinstance`, same attributes, same protocols.
 
-A method is compiled on its first use and kept on the proxy.
+A method is compiled at its first access and stored in the proxy's `__dict__`, so that later accesses do not reach
+`__getattr__`.
 """
 
 from __future__ import annotations
@@ -20,20 +21,19 @@ __all__ = ["Proxy", "proxy_class"]
 
 
 class Proxy:
-    """Stands in for a client. What it does not wrap it hands through."""
+    """Stands in for a client; attributes that it does not wrap are the client's own."""
 
     def __init__(self, client: Any, rules: OperationRules) -> None:
-        self.__dict__["_resilience_client"] = client
+        self.__dict__["_resilience_client"] = client  # `__setattr__` would set them on the client
         self.__dict__["_resilience_rules"] = rules
 
     def __getattr__(self, name: str) -> Any:
         client = self.__dict__.get("_resilience_client")
         value = getattr(client, name)
-        if name.startswith(("_", "resilience_")) or not _wrappable(value):
+        if name.startswith(("_", "resilience_")) or not _is_wrappable(value):
             return value
-        wrapped = _method(self, client, name, value)
-        self.__dict__[name] = wrapped
-        return wrapped
+        method = self.__dict__[name] = _wrap_method(self, client, name, value)
+        return method
 
     def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__.pop(name, None)
@@ -56,65 +56,66 @@ class Proxy:
         return f"<resilient {self.__dict__['_resilience_client']!r}>"
 
 
-def _wrappable(value: Any) -> bool:
-    """Tell whether an attribute is a method to put under a policy: no class, no generator function."""
+def _is_wrappable(value: Any) -> bool:
+    """Whether an attribute is a method to put under a policy: neither a class nor a generator function."""
     if isinstance(value, type) or not (inspect.isroutine(value) or isinstance(value, partial) or is_async(value)):
         return False
     return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
 
 
-def _method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
-    """Return the method under its policy, or as it is when the client says so."""
-    bind = _said(client, "resilience_operation_info")
-    route = _said(client, "resilience_operation_name")
-    rules = proxy.__dict__["_resilience_rules"]
+def _wrap_method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
+    """Return the method under its policy, or unchanged where the client says that it is no operation."""
+    get_info = _client_method(client, "resilience_operation_info")
+    get_name = _client_method(client, "resilience_operation_name")
+    rules, asynchronous = proxy.__dict__["_resilience_rules"], is_async(method)
 
-    def compiled(operation: str) -> Any:
-        info = OperationInfo(operation=operation) if bind is None else bind(operation, proxy)
+    def under_policy(operation: str) -> Any:
+        info = OperationInfo(operation=operation) if get_info is None else get_info(operation, proxy)
         if info is None:
             return method
 
         def build() -> Any:
-            if bind is None:
-                rules.note_keyless(operation, method)
+            if get_info is None:
+                rules.check_key_on_reload(operation, method)
             return rules.compile(method, info)
 
-        return recompiled(build, asynchronous=is_async(method))
+        return recompiled(build, asynchronous=asynchronous)
 
-    if route is None:
-        return compiled(name)
-    asked = is_async(method)  # a wrapped method is a coroutine function where the original is one
-    return route_calls(lambda args, kwargs: route(name, args, kwargs) or name, compiled, asynchronous=asked)
+    if get_name is None:
+        return under_policy(name)
+    return route_calls(
+        lambda args, kwargs: get_name(name, args, kwargs) or name, under_policy, asynchronous=asynchronous
+    )
 
 
-def _said(client: Any, name: str) -> Any:
-    """Return what a client says of its methods; one that makes up any attribute it is asked for says nothing."""
+def _client_method(client: Any, name: str) -> Any:
+    """Return this method of the client if its class has it: a mock makes up any attribute of an instance."""
     return getattr(client, name) if getattr(client.__class__, name, None) is not None else None
 
 
+# Python looks these up on the class and never calls `__getattr__` for them, so each proxy class defines those that its
+# client's class has.
 _FORWARDED = (
     "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
     "__call__", "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
 )  # fmt: skip
-
-
 _CLASSES: dict[tuple[type, type], type[Proxy]] = {}
 
 
 def proxy_class(original: type, base: type[Proxy] = Proxy) -> type[Proxy]:
     """Return the proxy class for clients of this class: same name, same class to `isinstance`, same protocols."""
-    made = _CLASSES.get((original, base))
-    if made is None:
-        space: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
+    cls = _CLASSES.get((original, base))
+    if cls is None:
+        namespace: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
         for name in _FORWARDED:
             if getattr(original, name, None) is not getattr(object, name, None):
-                space[name] = _forward(name)
+                namespace[name] = _forward(name)
         if hasattr(original, "__enter__"):
-            space["__enter__"] = _enter
+            namespace["__enter__"] = _enter
         if hasattr(original, "__aenter__"):
-            space["__aenter__"] = _aenter
-        made = _CLASSES[original, base] = type(original.__name__, (base,), space)
-    return made
+            namespace["__aenter__"] = _enter_async
+        cls = _CLASSES[original, base] = type(original.__name__, (base,), namespace)
+    return cls
 
 
 def _forward(name: str) -> Callable[..., Any]:
@@ -127,10 +128,10 @@ def _forward(name: str) -> Callable[..., Any]:
 def _enter(self: Proxy) -> Any:
     client = self.__dict__["_resilience_client"]
     entered = client.__enter__()
-    return self if entered is client else entered
+    return self if entered is client else entered  # `with` must give the proxy, not the client behind it
 
 
-async def _aenter(self: Proxy) -> Any:
+async def _enter_async(self: Proxy) -> Any:
     client = self.__dict__["_resilience_client"]
     entered = await client.__aenter__()
     return self if entered is client else entered

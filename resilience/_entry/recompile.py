@@ -1,4 +1,4 @@
-"""A compiled call that follows `configure` and `reload`: one identity test a call, compiled anew after a change."""
+"""Makes a compiled call follow `configure` and reloads: it is compiled anew at its first use after a change."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ __all__ = ["recompiled"]
 
 
 def recompiled(build: Callable[[], Callable[..., Any]], *, asynchronous: bool) -> Callable[..., Any]:
-    """Return a function that calls what `build` compiles; policies are looked up at the first call.
+    """Return a function that calls what `build` compiles; `build` first runs at the first call.
 
-    Safe across threads: two that come first may both compile, and either result serves.
+    Safe across threads: two first calls may both compile, and either result may be used.
     """
-    state: tuple[object, Callable[..., Any]] = (None, _unbuilt)
+    state: tuple[object, Callable[..., Any]] = (None, _not_compiled)
 
     def refresh() -> Callable[..., Any]:
         nonlocal state
-        now = EPOCH[0]
+        epoch = EPOCH[0]  # read before compiling: a change meanwhile makes the next call compile again
         compiled = build()
-        state = (now, compiled)  # one write: an old call is never seen with a new epoch
+        state = (epoch, compiled)  # one write, so that no thread pairs an old call with a new epoch
         return compiled
 
     if asynchronous:
 
-        async def acall(*args: Any, **kwargs: Any) -> Any:
-            seen, compiled = state
-            run = compiled if seen is EPOCH[0] else refresh()
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            epoch, compiled = state
+            run = compiled if epoch is EPOCH[0] else refresh()
             return await (run(*args, **kwargs) if kwargs else run(*args))
 
-        return acall
+        return call_async
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        seen, compiled = state
-        run = compiled if seen is EPOCH[0] else refresh()
+        epoch, compiled = state
+        run = compiled if epoch is EPOCH[0] else refresh()
         return run(*args, **kwargs) if kwargs else run(*args)
 
     return call
 
 
-def _unbuilt(*_args: Any, **_kwargs: Any) -> Any:
+def _not_compiled(*_args: Any, **_kwargs: Any) -> Any:
     raise AssertionError("refresh runs first")

@@ -1,1 +1,1 @@
-"""A policy becomes a compiled call."""
+"""Compiles the settings of a policy into calls, with the parts that its calls share."""

@@ -1,4 +1,4 @@
-"""The breakers that pipelines share: one a policy and key, a bounded number of them, and who listens to them."""
+"""Keeps the breakers that pipelines share: one per policy and key, and a bounded number of them."""
 
 from __future__ import annotations
 
@@ -16,60 +16,61 @@ from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
 
 __all__ = ["BreakerPool"]
 
-_MOST = 1024
+MAX_BREAKERS = 1024  # closed breakers that are kept although nothing refers to them
 
 
 class BreakerPool:
     """The breakers of one set of policies. Safe across threads and tasks.
 
-    Of very many keys, those closed breakers are forgotten that nobody has used for the longest time;
-    an open one never is. A breaker that compiled calls still refer to comes back for its key, so that
-    there are never two.
+    Where there are very many keys, closed breakers that have not been used for the longest time are forgotten; open
+    ones never are. A breaker that compiled calls still refer to is found again for its key, so that there are never
+    two for one key.
     """
 
-    def __init__(self, clock: Clock, events: Events, most: int = _MOST) -> None:
-        """Keep `most` closed breakers at most."""
+    def __init__(self, clock: Clock, events: Events, max_breakers: int = MAX_BREAKERS) -> None:
         self._clock = clock
         self._events = events
-        self._most = most
+        self._max_breakers = max_breakers
         self._lock = new_lock()
-        self._kept: dict[tuple[str, str], Breaker] = {}
+        self._recent: dict[tuple[str, str], Breaker] = {}
         self._in_use: WeakValueDictionary[tuple[str, str], Breaker] = WeakValueDictionary()
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[ListenerAdapter, ...] = ()
 
-    def get(self, policy: Policy, key: str, *, keep: bool = False) -> Breaker | None:
-        """Return the one breaker of this policy and key.
+    def get(self, policy: Policy, key: str, *, keep_state: bool = False) -> Breaker | None:
+        """Return the one breaker of this policy and key, or None when the policy has none.
 
-        One of other settings takes these over and goes on where `keep` says that the policy is that of a file, and
-        starts anew otherwise: two policies that were made in Python may have one name.
+        Where its settings differ from the policy's, it takes the new settings and keeps its state if `keep_state` says
+        that the policy is that of a file. Otherwise a new breaker replaces it, because two policies made in Python may
+        have the same name.
         """
         name = (policy.name, key)
         if policy.breaker is None:
             return None
         with self._lock:
-            found = self._kept.get(name) or self._in_use.get(name)
-            if found is not None and keep:
-                self._retune(found, policy)
-            elif found is None or found.settings != policy.breaker:
-                found = self._make(policy, key)
-            if name not in self._kept and len(self._kept) >= self._most:
-                self._forget()
-            self._kept[name] = self._in_use[name] = found
-            return found
+            breaker = self._recent.get(name) or self._in_use.get(name)
+            if breaker is not None and keep_state:
+                self._retune(breaker, policy)
+            elif breaker is None or breaker.settings != policy.breaker:
+                breaker = self._new_breaker(policy, key)
+            if name not in self._recent and len(self._recent) >= self._max_breakers:
+                self._forget_idle()
+            # Compiled calls hold their breaker, so the weak mapping finds it again after it was forgotten here.
+            self._recent[name] = self._in_use[name] = breaker
+            return breaker
 
     def retune(self, policies: Mapping[str, Policy]) -> None:
-        """Let the breakers of these policies take their settings over, and go on."""
+        """Give the breakers of these policies their new settings; they keep their state."""
         with self._lock:
-            for (name, _), breaker in {**self._in_use, **self._kept}.items():
+            for (name, _), breaker in {**self._in_use, **self._recent}.items():
                 if name in policies:
                     self._retune(breaker, policies[name])
 
     def subscribe(self, listener: Any) -> Callable[[], None]:
-        """Tell a listener every event, or a pybreaker listener what it asks for; the function returned ends that.
+        """Add a listener of every event, or a pybreaker listener of every breaker; the returned function removes it.
 
         Raises:
-            TypeError: it is neither, or it is async: nobody would await it.
+            TypeError: the listener is of neither kind, or it is async: nothing would await it.
         """
         if not is_watcher(listener):
             return self._events.subscribe(listener)
@@ -78,41 +79,42 @@ class BreakerPool:
 
         def unsubscribe() -> None:
             watcher.over = True
-            self._watch(lambda watchers: tuple(one for one in watchers if one is not watcher))
+            self._watch(lambda watchers: tuple(other for other in watchers if other is not watcher))
 
         return unsubscribe
 
-    def _make(self, policy: Policy, key: str) -> Breaker:
+    def _new_breaker(self, policy: Policy, key: str) -> Breaker:
         assert policy.breaker is not None
 
-        def emit(name: str, **fields: Any) -> None:
+        def emit(name: str, **fields: Any) -> None:  # the core's breaker does not know the policy it belongs to
             self._events.emit(name, policy=policy.name, **fields)
 
-        made = Breaker(
+        breaker = Breaker(
             policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=_lost_after(policy), emit=emit
         )
-        made.watch(self._watchers)
-        return made
+        breaker.watch(self._watchers)
+        return breaker
 
     def _retune(self, breaker: Breaker, policy: Policy) -> None:
         if policy.breaker is not None and breaker.settings != policy.breaker:
             breaker.retune(policy.breaker, _lost_after(policy))
 
-    def _forget(self) -> None:
-        """Forget the oldest closed breakers that were not used since the last look, or else the oldest closed one."""
-        closed = {name: breaker.mark() for name, breaker in self._kept.items() if breaker.state == "closed"}
+    def _forget_idle(self) -> None:
+        """Forget the oldest closed breakers that were not used since the last time, else the oldest closed one."""
+        closed = {name: breaker.mark() for name, breaker in self._recent.items() if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed
-        for name in idle[: max(1, self._most // 8)] or list(islice(closed, 1)):
-            del self._kept[name], self._marks[name]
+        # An eighth at once, because looking at all breakers for each new key would make many keys quadratic.
+        for name in idle[: max(1, self._max_breakers // 8)] or list(islice(closed, 1)):
+            del self._recent[name], self._marks[name]
 
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
-            for breaker in (*self._kept.values(), *self._in_use.values()):
+            for breaker in (*self._recent.values(), *self._in_use.values()):
                 breaker.watch(self._watchers)
 
 
 def _lost_after(policy: Policy) -> float:
-    """Return the seconds after which a trial that nobody settled is given out again."""
+    """Return the seconds after which a trial permit counts as lost: twice the longest time an attempt may take."""
     return 2 * (policy.attempt_timeout or policy.deadline or 30.0)

@@ -1,4 +1,4 @@
-"""What is asked of a function that is put under a policy: its colour, its name, whether it can be made safe."""
+"""Inspects functions that are put under a policy: sync or async, their name, and whether they can be retried."""
 
 from __future__ import annotations
 
@@ -8,58 +8,62 @@ from typing import Any
 
 __all__ = ["check_callable", "check_reconcile", "is_async", "name_of", "route_calls"]
 
-_MOST = 1024  # compiled routes kept for one function
+MAX_ROUTES = 1024  # compiled calls kept for one function
 
 
 def route_calls(
     route: Callable[..., Any], build: Callable[[Any], Callable[..., Any]], *, asynchronous: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that compiles one call a route, on first use, and keeps a bounded number of them."""
+    """Return a function that compiles one call per route, at the route's first use.
+
+    `route` gets the arguments of each call as `(args, kwargs)` and returns something hashable; `build` compiles the
+    call of that route. The oldest routes are dropped where there are very many.
+    """
     calls: dict[Any, Callable[..., Any]] = {}
 
     def call(*args: Any, **kwargs: Any) -> Any:
         name = route(args, kwargs)
-        found = calls.get(name)
-        if found is None:
-            if len(calls) >= _MOST:
-                calls.pop(next(iter(calls)), None)
-            found = calls[name] = build(name)
-        return found(*args, **kwargs)
+        compiled = calls.get(name)
+        if compiled is None:
+            if len(calls) >= MAX_ROUTES:
+                calls.pop(next(iter(calls)), None)  # `None`: another thread may have dropped the same one
+            compiled = calls[name] = build(name)
+        return compiled(*args, **kwargs)
 
     if not asynchronous:
         return call
 
-    async def acall(*args: Any, **kwargs: Any) -> Any:
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
         return await call(*args, **kwargs)
 
-    return acall
+    return call_async
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
-    """Tell whether calling `fn` gives a coroutine."""
-    return any(map(inspect.iscoroutinefunction, _called(fn)))
+    """Whether calling `fn` returns a coroutine."""
+    return any(map(inspect.iscoroutinefunction, _code_of(fn)))
 
 
-def _called(fn: Any) -> tuple[Any, ...]:
-    """Return what runs when `fn` is called: itself, or the `__call__` of an object (a class makes an object)."""
+def _code_of(fn: Any) -> tuple[Any, ...]:
+    """Return what may run when `fn` is called: itself, and the `__call__` of an object. Calling a class makes one."""
     return (fn,) if isinstance(fn, type) else (fn, getattr(fn, "__call__", None))  # noqa: B004
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """Return the name that a function goes by: its qualified name without the place where it was defined."""
+    """Return the qualified name of a function, without the functions around its definition."""
     name = getattr(fn, "__qualname__", None) or getattr(getattr(fn, "func", None), "__qualname__", None)
     return str(name or type(fn).__name__).rpartition("<locals>.")[2]
 
 
 def check_callable(fn: object) -> None:
-    """Refuse what cannot be made safe.
+    """Reject what cannot be retried.
 
     Raises:
-        TypeError: it cannot be called, or it is a generator function.
+        TypeError: `fn` cannot be called, or it is a generator function.
     """
     if not callable(fn):
         raise TypeError(f"expected a function or another callable, got {type(fn).__name__}")
-    if any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in _called(fn)):
+    if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in _code_of(fn)):
         raise TypeError(
             f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
             "call, so they could not be retried. Decorate the function that it calls for each item"
@@ -67,14 +71,14 @@ def check_callable(fn: object) -> None:
 
 
 def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
-    """Refuse a reconciler that could never answer: each of its errors would mean "ask again", up to the deadline.
+    """Reject a reconciler that could never answer.
 
     Raises:
-        TypeError: it cannot be called, or it is async where the function is not.
+        TypeError: `reconcile` cannot be called, or it is async where the function is not.
     """
     if reconcile is None:
         return
     if not callable(reconcile):
         raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
     if is_async(reconcile) and not is_async(fn):
-        raise TypeError(f"{name_of(fn)}() is no async function, so its reconcile {name_of(reconcile)}() cannot be one")
+        raise TypeError(f"{name_of(fn)}() is not async, so its reconcile {name_of(reconcile)}() cannot be async")

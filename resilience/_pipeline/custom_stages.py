@@ -1,4 +1,4 @@
-"""Functions that a driver calls in place of the user's own: with stages around them, or of the other colour."""
+"""Runs custom stages around each attempt, and adapts sync reconcilers to async functions."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ __all__ = ["async_reconciler", "stage_async", "stage_sync"]
 
 
 def async_reconciler(reconcile: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an async reconciler of one that may be a plain function, whose answer stands at once."""
+    """Return an async reconciler that calls this one, which may be sync or async."""
 
-    async def look(call: Call) -> Any:
+    async def reconcile_async(call: Call) -> Any:
         answer = reconcile(call)
         return await answer if hasattr(answer, "__await__") else answer
 
-    return look
+    return reconcile_async
 
 
 def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
-    """Return `fn` with the user's stages around each attempt."""
+    """Return `fn` with custom stages around each attempt."""
 
     def staged(*args: Any, **kwargs: Any) -> Any:
-        call, agreed = run_before(stages)
+        call, entered = run_before(stages)
         try:
             result = fn(*args, **kwargs)
         except BaseException as error:
-            run_settle(call, agreed, error)
+            run_settle(call, entered, error)
             raise
-        run_settle(call, agreed, None)
+        run_settle(call, entered, None)
         return result
 
     return staged
 
 
 def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
-    """Return async `fn` with the user's stages around each attempt."""
+    """Return async `fn` with custom stages around each attempt."""
 
     async def staged(*args: Any, **kwargs: Any) -> Any:
-        call, agreed = run_before(stages)
+        call, entered = run_before(stages)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
-            run_settle(call, agreed, error)
+            run_settle(call, entered, error)
             raise
-        run_settle(call, agreed, None)
+        run_settle(call, entered, None)
         return result
 
     return staged

@@ -1,18 +1,20 @@
-"""What the pipelines of one set of policies share: clock, events, breakers, budgets, quotas, code tables."""
+"""Holds what the pipelines of one set of policies share: clock, events, breakers, budgets, limits, code tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from .. import config
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
 from .._core.classify.classifier import Classifier
+from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy, PolicySet
 from .._core.policy.sections import BudgetSettings
 from .._core.stages.budget import Budget
@@ -21,21 +23,23 @@ from ..errors import PolicyError
 from .breaker_pool import BreakerPool
 from .limit_pool import LimitPool
 
-if TYPE_CHECKING:
-    from .._core.policy import codes as core
-    from .._core.policy.codes import CodeTable
-
 __all__ = ["SharedState", "check_codes"]
 
-_Codes = tuple[Mapping[str, "core.CodeTable"], dict[Any, Classifier]]
+_Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
-_MOST_NAMES = 1024  # names under which one function's answers are remembered
+MAX_NAMES = 1024  # names under which compiled calls of one function keep data
 
 
 class SharedState:
-    """What the pipelines of one set of policies share: clock, events, breakers, budgets, quotas, slots, code tables.
+    """What the pipelines of one set of policies share. Safe across threads and tasks.
 
-    Safe across threads and tasks.
+    Attributes:
+        clock: time and waiting.
+        events: delivers events to the listeners.
+        random: returns a random number from 0 up to 1, for jitter.
+        make_key: returns a new idempotency key.
+        breakers: the breakers by policy and key.
+        limits: the quotas and admissions.
     """
 
     def __init__(
@@ -47,8 +51,8 @@ class SharedState:
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.events = Events(*listeners, now=self.clock.time, on_dropped=on_dropped, run_id=_new_run_id())
-        self._chance = Random()
-        self.random = random or self._chance.random
+        self._generator = Random()
+        self.random = random or self._generator.random
         self.make_key: Callable[[], str] = _new_key
         self._lock = new_lock()
         self.breakers = BreakerPool(self.clock, self.events)
@@ -56,103 +60,115 @@ class SharedState:
         self.limits = LimitPool()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
-        self._remembered: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
-        """Be another one in a child: siblings that drew the same delays would retry in step."""
-        self._chance.seed()
+        """Draw other random numbers in a forked child: processes with the same jitter would retry at the same time."""
+        self._generator.seed()
         self.events.run_id = _new_run_id()
 
     @property
-    def tables(self) -> Mapping[str, core.CodeTable]:
-        """The code tables that a file names by their path."""
+    def tables(self) -> Mapping[str, CodeTable]:
+        """The code tables that a policy file names by path."""
         return self._codes[0]
 
-    def budget(self, policy: Policy, *, keep: bool = False) -> Budget | None:
-        """Return the one retry budget of this policy; `keep` lets one of other settings take these over."""
-        rules = policy.budget
-        if rules is None:
+    def budget(self, policy: Policy, *, keep_state: bool = False) -> Budget | None:
+        """Return the one retry budget of this policy, or None when it has none; `keep_state` as for breakers."""
+        settings = policy.budget
+        if settings is None:
             return None
         with self._lock:
-            found = self._budgets.get(policy.name)
-            if found is not None and keep:
-                _retune(found, rules)
-            elif found is None or found.settings != rules:
-                found = self._budgets[policy.name] = Budget(rules, self.clock.monotonic())
-            return found
+            budget = self._budgets.get(policy.name)
+            if budget is not None and keep_state:
+                _retune_budget(budget, settings)
+            elif budget is None or budget.settings != settings:
+                budget = self._budgets[policy.name] = Budget(settings, self.clock.monotonic())
+            return budget
 
     def classifier(self, policy: Policy) -> Classifier:
-        """Return the classifier for this policy's code tables, read at the first failure."""
+        """Return the classifier by this policy's code tables; the tables are read at the first failure."""
         key = (policy.codes, policy.unknown_errors)
-        tables, made = self._codes  # read together: a classifier of old tables is never kept with new ones
-        found = made.get(key)
-        if found is None:
-            found = made[key] = _classifier(policy, tables)
-        return found
+        # One read of the attribute: a classifier of old tables is never stored beside new ones.
+        tables, classifiers = self._codes
+        classifier = classifiers.get(key)
+        if classifier is None:
+            classifier = classifiers[key] = _new_classifier(policy, tables)
+        return classifier
 
     def take(self, before: PolicySet, after: PolicySet) -> None:
-        """Go on under the policies of another file: what was counted stays, and classifiers of its tables do."""
+        """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""
         self._policy_set = after  # before anything is retuned: see `reapply`
         if dict(before.tables) != dict(after.tables):
             self._codes = after.tables, {}
         self._retune(before, after)
 
     def reapply(self, policy: Policy) -> None:
-        """Undo what compiling under an earlier reading of a file has set back, when a reload came in between."""
-        says = self._policy_set
-        if says.policies.get(policy.name, policy) is not policy:
-            self._retune(says, says)
+        """Apply the current settings again where `policy` is not current any more.
+
+        A thread that compiles under an old policy while another one reloads sets shared parts back to old settings.
+        """
+        current = self._policy_set
+        if current.policies.get(policy.name, policy) is not policy:
+            self._retune(current, current)
 
     def _retune(self, before: PolicySet, after: PolicySet) -> None:
         with self._lock:
             for name, budget in self._budgets.items():
-                rules = after.policies[name].budget if name in after.policies else None
-                if rules is not None:
-                    _retune(budget, rules)
+                settings = after.policies[name].budget if name in after.policies else None
+                if settings is not None:
+                    _retune_budget(budget, settings)
         self.breakers.retune(after.policies)
         self.limits.retune(before.policies, after.policies)
 
     def memory_of(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
-        """Return what the compiled calls of a function remember under a name; it lives as long as the function."""
+        """Return the mapping in which compiled calls of a function keep data under a name.
+
+        It outlives reloads and ends with the function. A function that has no weak references gets a new one each time.
+        """
         try:
-            known = self._remembered.setdefault(fn, {})
+            memories = self._memories.setdefault(fn, {})
         except TypeError:
-            return {}  # a callable that cannot be a weak key: compiled anew, it begins anew
-        if name not in known and len(known) >= _MOST_NAMES:
-            known.pop(next(iter(known)), None)
-        found: dict[str, Any] = known.setdefault(name, {})
-        return found
+            return {}
+        if name not in memories and len(memories) >= MAX_NAMES:
+            memories.pop(next(iter(memories)), None)
+        memory: dict[str, Any] = memories.setdefault(name, {})
+        return memory
 
 
-def _classifier(policy: Policy, read: Mapping[str, core.CodeTable]) -> Classifier:
-    from ..config.codes.code_tables import CodeRegistry, is_known
+def _new_classifier(policy: Policy, tables: Mapping[str, CodeTable]) -> Classifier:
+    def find_builtin(name: str) -> CodeTable | None:
+        return config.CodeRegistry.builtin(name) if config.is_known(name) else None
 
-    def lookup(name: str) -> CodeTable | None:
-        return CodeRegistry.builtin(name) if is_known(name) else None
+    def table(name: str) -> CodeTable:
+        if name in tables:
+            return tables[name]
+        builtin = find_builtin(name)
+        return config.CodeRegistry.load(name) if builtin is None else builtin  # not `or`: an empty table is falsy
 
-    def table(name: str) -> core.CodeTable:
-        if name in read:
-            return read[name]
-        return CodeRegistry.builtin(name) if is_known(name) else CodeRegistry.load(name)
-
-    tables = [table(one) for one in policy.codes]
-    return Classifier(tables, base=CodeRegistry.builtin("http"), lookup=lookup, unknown=policy.unknown_errors)
-
-
-def check_codes(policy: Policy, read: Mapping[str, core.CodeTable]) -> None:
-    """Refuse a policy made in Python that names a table which is not there, now and not at the first failure."""
-    from ..config.codes.code_tables import builtin_names, is_known
-
-    for place, name in enumerate(policy.codes):
-        if name not in read and not is_known(name) and not Path(name).is_file():
-            there = f"there are {', '.join(builtin_names())}, or the path of a table"
-            raise PolicyError(f"{policy.name}: codes[{place}]: no code registry {name!r}; {there}")
+    return Classifier(
+        [table(name) for name in policy.codes],
+        base=config.CodeRegistry.builtin("http"),
+        lookup=find_builtin,
+        unknown=policy.unknown_errors,
+    )
 
 
-def _retune(budget: Budget, rules: BudgetSettings) -> None:
-    if budget.settings != rules:
-        budget.retune(rules)
+def check_codes(policy: Policy, tables: Mapping[str, CodeTable]) -> None:
+    """Reject a policy that names a code table which does not exist, here and not at the first failure.
+
+    Raises:
+        PolicyError: the table is neither among `tables` nor shipped nor a file.
+    """
+    for index, name in enumerate(policy.codes):
+        if name not in tables and not config.is_known(name) and not Path(name).is_file():
+            available = f"available: {', '.join(config.builtin_names())}, or the path of a table"
+            raise PolicyError(f"{policy.name}: codes[{index}]: no code registry {name!r}; {available}")
+
+
+def _retune_budget(budget: Budget, settings: BudgetSettings) -> None:
+    if budget.settings != settings:
+        budget.retune(settings)
 
 
 def _new_key() -> str:

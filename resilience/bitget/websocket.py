@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
-from .._entry.policies import Policies, configured_policies
+from .._entry.configured import configured_policies
+from .._entry.policies import Policies
 from .._entry.proxy import Proxy
-from .._entry.wrap import wrap
+from .._entry.public_functions import wrap
 from ..integrations import websockets as transport
 from ..streams.blocking import BlockingStream
 from ..streams.client import StreamClient

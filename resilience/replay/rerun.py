@@ -158,7 +158,9 @@ class _Bench:
                 read=retry_safety == "read",
                 reconcile=_look if retry_safety == "reconciled" else None,
             )
-            pipeline = Pipeline(self._policies.policies[policy], operation=operation, shared=self._shared, keep=True)
+            pipeline = Pipeline(
+                self._policies.policies[policy], operation=operation, shared=self._shared, keep_state=True
+            )
             found = self._compiled[key] = pipeline.compile(_send, info)
         return found
 

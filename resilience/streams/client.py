@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
-from .._entry.policies import Policies, configured_policies
+from .._entry.configured import configured_policies
+from .._entry.policies import Policies
 from ..telemetry.structlog import StructlogListener
 from .assembly import assembled, host_of
 from .blocking import BlockingStream

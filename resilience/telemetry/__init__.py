@@ -1,1 +1,20 @@
-"""What leaves the library: redacted text, log lines, metrics. One importer for each third-party library."""
+"""Log lines and metrics, and the redaction of everything that is written. One importer for each third-party library."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .structlog import StructlogListener
+
+__all__ = ["StructlogListener"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on its first use: the patterns of `redaction` are compiled only where something is written."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(".structlog", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,10 +1,11 @@
-"""Whatever this library writes passes here first: secrets go, the rest stays readable.
+"""Removes secrets from everything that this library writes, and leaves the rest readable.
 
-Two nets. Values that were registered are replaced wherever they stand, in their URL-encoded and
-JSON-escaped forms too. Everything else goes by shape: headers, query values, credentials in URLs,
-JSON and dict text, bearer tokens, PEM blocks. When in doubt too much is taken away, never too little.
+There are two passes. Registered values are replaced wherever they occur, in their URL-encoded and JSON-escaped forms
+too. The second pass recognises secrets by their context: headers, query values, credentials in URLs, JSON and dict
+text, bearer tokens, PEM blocks. Where it cannot be sure, it removes too much and not too little.
 
-Every pattern is linear in the text: what it consumes it never gives back.
+Every pattern is linear in the length of the text: its long quantifiers are possessive (`*+`, `++`) and never give back
+what they have consumed.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from urllib.parse import quote, quote_plus
 __all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
 
 REDACTED = "[redacted]"
-"""What stands where a secret stood."""
+"""The text that replaces a secret."""
 
-_SHORTEST = 4  # a shorter value would take half the words of a log with it
-_REMEMBERED = 512
-_DEEPEST = 16
+MIN_LENGTH = 4  # of a registered value; a shorter one would be found inside ordinary words
+MAX_PASSING = 512
+MAX_DEPTH = 16  # of nested containers
 
 _WORDS = (
     r"secret|pass[-_ ]?phrase|pass[-_]?word|passwd|credential|mnemonic|private[-_ ]?key|api[-_ ]?key|access[-_]?key"
     r"|token|auth(?:orization)?(?![a-z])|signature|cookie|session[-_]?id|(?<![a-z])sign(?![a-z])|(?<![a-z])pwd(?![a-z])"
 )
-_NAME = re.compile(rf"(?:{_WORDS})|\Akey\Z", re.IGNORECASE)
+_SECRET_NAME = re.compile(rf"(?:{_WORDS})|\Akey\Z", re.IGNORECASE)
 _DOUBLE = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _SINGLE = r"'(?:[^'\\]++|\\.)*+(?:'|\\?\Z)"
 _NESTED = r'\\"(?:[^"\\]++|\\\\(?:\\.|[^\\]))*+(?:\\"|.{0,3}\Z)'  # JSON inside a JSON string
@@ -58,45 +59,46 @@ _ASSIGNED = re.compile(
     rf"|[A-Za-z_][\w.]{{0,60}}\([^\r\n]*+|{_BRACKET}|{_BARE})",
     re.IGNORECASE | re.DOTALL,
 )
+# A text without any of these has no secret by its context: one scan instead of seven for most log lines.
 _TRIGGER = re.compile(r"[:=,@]|%3d|-----|bearer|basic|eyJ", re.IGNORECASE)
 
-_kept: dict[str, None] = {}
+_permanent: dict[str, None] = {}
 _passing: dict[str, None] = {}
 _lock = threading.Lock()
 _forms: tuple[str, ...] | None = ()
-"""Every spelling of every value, longest first; None when a value has come since it was made."""
+"""Every spelling of every registered value, longest first; None when a value was registered since."""
 
 
 def register_secret(value: str, *, passing: bool = False) -> None:
-    """Have this very value replaced wherever it stands from now on.
+    """Register a value that is replaced wherever it occurs from now on. Safe across threads.
 
-    Of `passing` values, such as the signature of one request, the last 512 are remembered; others are for
-    good. One of fewer than 4 characters is not, since it would take ordinary words with it. Safe across threads.
+    Of `passing` values, such as the signature of one request, the last 512 are remembered; the others are remembered
+    for good. A value of fewer than 4 characters is not registered, since it would be found inside ordinary words.
     """
     global _forms
-    if len(value) < _SHORTEST or value in _kept:
+    if len(value) < MIN_LENGTH or value in _permanent:
         return
     with _lock:
-        (_passing if passing else _kept)[value] = None
-        if len(_passing) > _REMEMBERED:
+        (_passing if passing else _permanent)[value] = None
+        if len(_passing) > MAX_PASSING:
             del _passing[next(iter(_passing))]
-        _forms = None  # spelled out when there is something to redact: most requests are never written about
+        _forms = None  # spelled out at the next redaction: most requests are never written about
 
 
-def _every_form() -> tuple[str, ...]:
+def _registered_forms() -> tuple[str, ...]:
     global _forms
     with _lock:
         if _forms is None:
-            found = {form for value in (*_kept, *_passing) for form in spellings(value)}
-            _forms = tuple(sorted(found, key=len, reverse=True))
+            forms = {form for value in (*_permanent, *_passing) for form in spellings(value)}
+            _forms = tuple(sorted(forms, key=len, reverse=True))  # a form inside a longer one must come after it
         return _forms
 
 
-@lru_cache(maxsize=4 * _REMEMBERED)
+@lru_cache(maxsize=4 * MAX_PASSING)
 def spellings(value: str) -> tuple[str, ...]:
-    """Return the value as it stands in text, in URLs, in JSON (once and twice escaped) and in reprs."""
+    """Return the spellings of a value: plain, in URLs, in JSON (escaped once and twice) and in reprs."""
     encoded = [quote(value, safe=""), quote(value), quote_plus(value)]
-    lowered = [re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form) for form in encoded]
+    lowered = [re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in encoded]
     escaped = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]]
     doubled = [json.dumps(form)[1:-1] for form in escaped]
     slashed = [form.replace("/", "\\/") for form in escaped]
@@ -104,7 +106,7 @@ def spellings(value: str) -> tuple[str, ...]:
 
 
 def redact(text: str) -> str:
-    """Return `text` without its secrets; the time it takes is linear in the length.
+    """Return `text` without secrets, in time linear in its length.
 
     Example:
         >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
@@ -123,29 +125,30 @@ def redact(text: str) -> str:
 
 
 def redact_registered(text: str) -> str:
-    """Return `text` without the values that were registered; all else stays as it is."""
-    for form in _forms or _every_form():
+    """Return `text` without registered values; everything else is unchanged."""
+    for form in _forms or _registered_forms():
         if form in text:
             text = text.replace(form, REDACTED)
     return text
 
 
-def _keep_name(found: re.Match[str]) -> str:
-    value = found[3]
+def _keep_name(match: re.Match[str]) -> str:
+    """Return the name, the separator and the quotes of an assignment, with its value replaced."""
+    value = match[3]
     if not value or value.startswith(REDACTED):
-        return found[0]
-    edge = re.match(r"[bru]{0,2}(\\*[\"'])", value)
-    mark = edge[1] if edge else ""
-    return f"{found[1]}{found[2]}{mark}{REDACTED}{mark}"
+        return match[0]
+    quotes = re.match(r"[bru]{0,2}(\\*[\"'])", value)
+    quote_mark = quotes[1] if quotes else ""
+    return f"{match[1]}{match[2]}{quote_mark}{REDACTED}{quote_mark}"
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether what stands under this name is a secret, such as `ACCESS-SIGN`, `apiKey` or `cookies`."""
-    return _NAME.search(name) is not None
+    """Whether a value of this name is a secret, as of `ACCESS-SIGN`, `apiKey` or `cookies`."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def redact_fields(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a copy without secrets: by key name, recursively, and by shape in every other string.
+    """Return a copy without secrets: values by the name of their key, recursively, and all other strings by `redact`.
 
     Example:
         >>> redact_fields({"apiKey": "ab12", "params": {"symbol": "BTC", "sign": "cd34"}})
@@ -157,8 +160,8 @@ def redact_fields(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
 def _fields(mapping: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
     copy = {}
     for key, value in mapping.items():
-        shown = redact(key) if isinstance(key, str) else key
-        copy[shown] = REDACTED if is_secret_name(_text(key)) else _value(value, depth + 1)
+        clean = redact(key) if isinstance(key, str) else key
+        copy[clean] = REDACTED if is_secret_name(_text(key)) else _value(value, depth + 1)
     return copy
 
 
@@ -167,12 +170,12 @@ def _value(value: Any, depth: int) -> Any:
         return value
     if isinstance(value, (str, bytes, bytearray)):
         return redact(_text(value))
-    if depth > _DEEPEST:
+    if depth > MAX_DEPTH:
         return "..."
     if isinstance(value, Mapping):
         return _fields(value, depth)
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_value(one, depth + 1) for one in value]
+        return [_value(item, depth + 1) for item in value]
     return redact(_text(value))
 
 

@@ -1,7 +1,7 @@
-"""Events as structlog lines: one line an event, and never an argument or a body.
+"""Writes events as structlog lines: one line per event, without arguments and bodies.
 
-structlog is imported with the first event, so a program that is never in trouble never pays for it.
-A program that has not configured structlog gets its lines on stderr: stdout is the program's own.
+structlog is imported with the first event, so that a program without failures never pays for it. A program that has
+not configured structlog gets its lines on stderr, because stdout is the program's own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from .redaction import redact, redact_fields
 
 __all__ = ["StructlogListener"]
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # the numbers of the standard library's logging
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # as in the standard library's logging
 
 
 class StructlogListener:
-    """Writes `resilience.<event>` at the event's level, with the fields that say something.
+    """Writes `resilience.<event>` at the event's level, with the fields that are set.
 
     Safe across threads and tasks.
 
@@ -30,29 +30,31 @@ class StructlogListener:
     __slots__ = ("_logger",)
 
     def __init__(self, logger: Any = None) -> None:
-        """Write to `logger`, a structlog logger; None asks structlog for one at each event."""
+        """Write to `logger`, a structlog logger; None gets one from structlog for each event."""
         self._logger = logger
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out."""
-        logger = self._bound()
+        logger = self._logger_now()
+        # structlog's native logger and the one over the standard library name this check differently.
         enabled = getattr(logger, "is_enabled_for", None) or getattr(logger, "isEnabledFor", None)
         if enabled is not None and not enabled(_LEVELS[event.level]):
             return
-        fields = {name: _clean(value) for name, value in event.fields().items()}
+        fields = {name: _redacted(value) for name, value in event.fields().items()}
         getattr(logger, event.level)(f"resilience.{event.name}", **fields)
 
     def dropped(self, listener: object, error: Exception) -> None:
-        """Write one line for a listener that raised and hears nothing any more; the error's class, never its text."""
+        """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
-        self._bound().warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
+        logger = self._logger_now()
+        logger.warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
 
     def raised(self, event: str, error: BaseException) -> None:
-        """Write one line for a stream's handler that raised; the error's class, never its text."""
-        self._bound().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
+        """Write one line for a stream's handler that raised, with the class of its error but not the text."""
+        self._logger_now().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
 
-    def _bound(self) -> Any:
-        """Return the logger with structlog's configuration of this moment."""
+    def _logger_now(self) -> Any:
+        """Return a logger by structlog's current configuration, which the program may change at any time."""
         if self._logger is not None:
             return self._logger.bind()
         import structlog
@@ -62,8 +64,8 @@ class StructlogListener:
         return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()
 
 
-def _clean(value: Any) -> Any:
-    """Return a field without secrets; what a reload tells is a list of mappings."""
+def _redacted(value: Any) -> Any:
+    """Return a field without secrets; the tuples of `policy_reloaded` and `policy_rejected` hold mappings."""
     if isinstance(value, tuple):
-        return [redact_fields(one) for one in value]
+        return [redact_fields(mapping) for mapping in value]
     return redact(value) if isinstance(value, str) else value

@@ -1,14 +1,21 @@
-"""Doubles and assertions for tests of code that uses this library: no wait, no network, no guessing.
+"""Test doubles and assertions for code that uses this library.
 
-Nothing here sleeps and nothing here looks at the wall clock. The pytest fixtures `resilience_clock`,
-`resilience_events` and `resilience_policies` come with the package; no import is needed for them.
+Nothing here sleeps, opens a connection or reads the wall clock. The pytest fixtures `resilience_clock`,
+`resilience_events` and `resilience_policies` come with the package and need no import.
 """
 
-from .assertions import Failed, assert_no_secrets, assert_sent, fails_with
-from .event_recording import fresh_policies, recorded_events
-from .expected_calls import assert_events
-from .fake_clock import FakeClock, no_waits
-from .scripted_transport import AsyncScriptedTransport, Call, ScriptedTransport
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .assertions import Failed, assert_sent, fails_with
+    from .event_recording import fresh_policies, recorded_events
+    from .expected_events import assert_events
+    from .fake_clock import FakeClock, no_waits
+    from .scripted_transport import AsyncScriptedTransport, Call, ScriptedTransport
+    from .secret_leaks import assert_no_secrets
 
 __all__ = [
     "AsyncScriptedTransport",
@@ -24,3 +31,31 @@ __all__ = [
     "no_waits",
     "recorded_events",
 ]
+
+_HOMES = {
+    "AsyncScriptedTransport": "scripted_transport",
+    "Call": "scripted_transport",
+    "Failed": "assertions",
+    "FakeClock": "fake_clock",
+    "ScriptedTransport": "scripted_transport",
+    "assert_events": "expected_events",
+    "assert_no_secrets": "secret_leaks",
+    "assert_sent": "assertions",
+    "fails_with": "assertions",
+    "fresh_policies": "event_recording",
+    "no_waits": "fake_clock",
+    "recorded_events": "event_recording",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on its first use: pytest loads the plugin, and with it this module, in every run."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

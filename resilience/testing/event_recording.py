@@ -1,4 +1,4 @@
-"""What pipelines tell during a block, and policies that are configured for the length of a block."""
+"""Records the events of a block, and configures policies for a block."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from .._core.base.clock import Clock
 from .._core.base.events import Event, Listener
-from .._entry import policies as _policies
+from .._entry import configured
 from .._entry.policies import Policies
 from .fake_clock import FakeClock
 
@@ -22,7 +22,7 @@ class _Subscribable(Protocol):
 
 @contextmanager
 def recorded_events(policies: _Subscribable | None = None) -> Iterator[list[Event]]:
-    """Give a list that fills with the events of `policies`, or of the configured ones when None is given.
+    """Return a context manager whose list receives each event of `policies`, or of the configured ones.
 
     Example:
         >>> from resilience import Policies
@@ -32,7 +32,7 @@ def recorded_events(policies: _Subscribable | None = None) -> Iterator[list[Even
         []
     """
     events: list[Event] = []
-    unsubscribe = (policies or _policies.configured_policies()).subscribe(events.append)
+    unsubscribe = (policies or configured.configured_policies()).subscribe(events.append)
     try:
         yield events
     finally:
@@ -43,15 +43,15 @@ def recorded_events(policies: _Subscribable | None = None) -> Iterator[list[Even
 def fresh_policies(
     source: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, clock: Clock | None = None
 ) -> Iterator[Policies]:
-    """Configure policies for a block, with breakers, budgets and quotas that no other test has touched.
+    """Configure policies for a block, with new breakers, budgets and quotas.
 
-    What was configured before is configured again at the end. Decorated functions and wrapped clients
-    follow both times.
+    The policies that were configured before are configured again at the end. Decorated functions and wrapped clients
+    follow both changes.
 
     Args:
-        source: a policy file or a mapping of its shape; None takes what an unconfigured process takes:
-            `$RESILIENCE_POLICIES`, else `resilience.yaml` in the working directory, else the built-in policies.
-        clock: their time; a new `FakeClock` by default.
+        source: a policy file or a mapping of its shape; None loads the default policies:
+            `$RESILIENCE_POLICIES`, else `resilience.yaml` in the working directory, else the built-ins.
+        clock: measures deadlines and waits; a new `FakeClock` by default.
 
     Raises:
         PolicyError: the source is wrong.
@@ -69,15 +69,15 @@ def fresh_policies(
         ...     print(fetch(), len(policies.clock.sleeps))
         7 1
     """
-    time = FakeClock() if clock is None else clock
+    clock = FakeClock() if clock is None else clock
     if source is None:
-        fresh = _policies.default_policies(clock=time)
+        policies = configured.default_policies(clock=clock)
     elif isinstance(source, Mapping):
-        fresh = Policies.from_mapping(source, clock=time)
+        policies = Policies.from_mapping(source, clock=clock)
     else:
-        fresh = Policies.load(source, clock=time)
-    before = _policies.set_configured(fresh)
+        policies = Policies.load(source, clock=clock)
+    before = configured.set_configured(policies)
     try:
-        yield fresh
+        yield policies
     finally:
-        _policies.set_configured(before)
+        configured.set_configured(before)

@@ -1,4 +1,4 @@
-"""A clock that never waits, and waits on the real clock that return at once."""
+"""A clock that never waits, and a context manager that makes waits on the real clock return at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from .._drivers.system_clock import SystemClock, checkpoint
 
 __all__ = ["FakeClock", "no_waits"]
 
+_lock = threading.Lock()
+
 
 class FakeClock:
-    """A clock that moves only when told to; a sleep returns at once, moves it and is recorded.
+    """A clock that moves only by `advance` and by sleeps; a sleep returns at once and is recorded.
 
-    Safe across threads and tasks. All sleepers share the one time: two tasks that sleep one second
-    each move it by two.
+    Safe across threads and tasks. All sleepers share one time: two tasks that sleep one second each advance it by
+    two.
 
     Attributes:
         sleeps: the seconds of every sleep, in order.
@@ -35,53 +37,50 @@ class FakeClock:
         self._wall = float(wall) - self._now
 
     def monotonic(self) -> float:
-        """Return the seconds since the clock's own beginning."""
+        """Return the monotonic time in seconds."""
         return self._now
 
     def time(self) -> float:
-        """Return Unix time; it moves together with the monotonic time."""
+        """Return the Unix time in seconds; it advances with the monotonic time."""
         return self._wall + self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward without recording a sleep.
+        """Advance both times without recording a sleep.
 
         Raises:
-            ValueError: the time would step back.
+            ValueError: `seconds` is negative or not a number.
         """
-        if not seconds >= 0:
-            raise ValueError(f"a clock moves forward only, got {seconds!r} seconds")
+        if not seconds >= 0:  # not `seconds < 0`, which is false for NaN
+            raise ValueError(f"a clock moves forward only; got {seconds!r} seconds")
         with self._lock:
             self._now += seconds
 
     def step_wall(self, seconds: float) -> None:
-        """Set the Unix time forward or back, as an operator or a time server does; monotonic time stays."""
+        """Move the Unix time alone, forward or back, as an operator or a time server does."""
         with self._lock:
             self._wall += seconds
 
     def sleep(self, seconds: float) -> None:
-        """Record the sleep, move the clock and return at once."""
+        """Record the sleep, advance the clock and return at once."""
         self.advance(seconds)
         self.sleeps.append(seconds)
 
     async def asleep(self, seconds: float) -> None:
-        """Do as `sleep` does, and let other tasks run once (asyncio and trio alike)."""
+        """Record the sleep, advance the clock, and let other tasks run once, under asyncio or trio."""
         self.sleep(seconds)
         await checkpoint()
 
 
 @contextmanager
 def no_waits() -> Iterator[None]:
-    """Let every wait on the real clock return at once, in all threads and tasks.
+    """Make every wait on the real clock return at once, in all threads and tasks.
 
-    Time itself does not move: a test of deadlines, breakers, quotas or fences takes a `FakeClock`.
+    Time itself does not move: a test of deadlines, breakers, quotas or fences needs a `FakeClock`.
     """
-    with _SKIPPING:
-        SystemClock.skipping += 1
+    with _lock:
+        SystemClock.skipping += 1  # a counter, because blocks may nest or overlap in threads
     try:
         yield
     finally:
-        with _SKIPPING:
+        with _lock:
             SystemClock.skipping -= 1
-
-
-_SKIPPING = threading.Lock()

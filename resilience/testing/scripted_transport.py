@@ -1,4 +1,4 @@
-"""Transports that follow a script and remember what they were asked."""
+"""Transports that follow a script and record their calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Call(NamedTuple):
 
 
 class _Script:
-    """Steps played one a call, by any number of threads or tasks."""
+    """Plays one step per call, in any number of threads or tasks."""
 
     def __init__(self, steps: Iterable[Any]) -> None:
         self.calls: list[Call] = []
@@ -30,15 +30,15 @@ class _Script:
 
     @property
     def remaining(self) -> int:
-        """Tell how many steps were not played yet."""
+        """The number of steps that were not played yet."""
         return max(0, len(self._steps) - len(self.calls))
 
     def _play(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        under = current_call()
+        attempt = current_call()
         with self._lock:
             number = len(self.calls)
             self.calls.append(Call(args, kwargs))
-            self.keys.append(under.key if under is not None else None)
+            self.keys.append(attempt.key if attempt is not None else None)
         if number >= len(self._steps):
             raise AssertionError(f"the script has {len(self._steps)} steps, but this is call {number + 1}")
         step = self._steps[number]
@@ -48,16 +48,16 @@ class _Script:
 
 
 class ScriptedTransport(_Script):
-    """A function that plays one step a call: a value is returned, an exception is raised, a callable is called.
+    """A function that plays one step per call: a value is returned, an exception raised, a callable called.
 
     Safe across threads.
 
     Attributes:
         calls: the arguments of every call, as `Call(args, kwargs)`.
-        keys: the idempotency key of the call that each was an attempt of; None where there was none.
+        keys: the idempotency key of each call, or None where there was none.
 
     Raises:
-        AssertionError: it is called more often than it has steps.
+        AssertionError: there are more calls than steps.
 
     Example:
         >>> send = ScriptedTransport([TimeoutError("slow"), {"code": "00000"}])
@@ -73,7 +73,7 @@ class ScriptedTransport(_Script):
         return self._play(args, kwargs)
 
     async def acall(self, *args: Any, **kwargs: Any) -> Any:
-        """Play the next step as a coroutine; what a callable step returns is awaited if it can be."""
+        """Play the next step; an awaitable that a callable step returns is awaited."""
         played = self._play(args, kwargs)
         return await played if inspect.isawaitable(played) else played
 

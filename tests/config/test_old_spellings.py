@@ -218,20 +218,20 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
     [
         (
             "breaker: {when_open: wait, wait: all}",
-            "4:32: policies.p.breaker.wait: wait is the old spelling of when_open, which is given too: remove wait",
+            "4:32: policies.p.breaker.wait: wait is the old spelling of when_open, which is set too: remove wait",
         ),
         (
             "reconcile: {checks: 1, early_checks: 1}",
             (
                 "4:17: policies.p.reconcile.checks: "
-                "checks is the old spelling of early_checks, which is given too: remove checks"
+                "checks is the old spelling of early_checks, which is set too: remove checks"
             ),
         ),
         (
             "{unknown: {executed: no}, unknown_errors: {executed: no}}",
             (
                 "4:6: policies.p.unknown: "
-                "unknown is the old spelling of unknown_errors, which is given too: remove unknown"
+                "unknown is the old spelling of unknown_errors, which is set too: remove unknown"
             ),
         ),
         (

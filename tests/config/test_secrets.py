@@ -8,7 +8,7 @@ import pytest
 
 from resilience import PolicyError
 from resilience.config.loading.policy_file import from_mapping
-from resilience.config.loading.secret_values import looks_like_a_secret
+from resilience.config.loading.secret_values import resembles_a_secret
 
 
 def messages_of(mapping: dict[str, Any]) -> str:
@@ -111,4 +111,4 @@ def test_values_that_look_like_secrets(secret: str, place: Any) -> None:
 )
 def test_values_that_do_not(text: str) -> None:
     """Operations, paths, names and numbers are not secrets."""
-    assert not looks_like_a_secret(text)
+    assert not resembles_a_secret(text)

@@ -142,7 +142,7 @@ def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: py
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(watched.policies._force, "load", broken)
+        patched.setattr(watched.policies._active, "load", broken)
         watch = watched.policies.watch()
         assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
     with watch:

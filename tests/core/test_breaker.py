@@ -511,7 +511,7 @@ def test_what_is_no_listener_is_refused() -> None:
 def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     """Of many keys the closed breaker goes that nobody used since the last look; an open one never does."""
     policy = Policy(name="p", breaker={"consecutive": 1})  # type: ignore[arg-type]
-    breakers = BreakerPool(FakeClock(), Events(), most=3)
+    breakers = BreakerPool(FakeClock(), Events(), max_breakers=3)
 
     def state(key: str) -> str:
         ours = breakers.get(policy, key)
@@ -524,7 +524,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
         ours.succeeded(ours.generation, 0.0)
 
     def kept() -> list[str]:
-        return [key for _, key in breakers._kept]
+        return [key for _, key in breakers._recent]
 
     first = breakers.get(policy, "open")
     assert first is not None
@@ -549,7 +549,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
 def test_a_forgotten_breaker_that_is_still_used_is_the_one_of_its_key() -> None:
     """There are never two breakers of one key."""
     policy = Policy(name="p", breaker={})  # type: ignore[arg-type]
-    breakers = BreakerPool(FakeClock(), Events(), most=1)
+    breakers = BreakerPool(FakeClock(), Events(), max_breakers=1)
     first = breakers.get(policy, "a")
     breakers.get(policy, "b")
     assert breakers.get(policy, "a") is first

@@ -18,7 +18,7 @@ class House:
     def __init__(self, **policy: Any) -> None:
         self.clock = FakeClock()
         self.pipeline = Pipeline(Policy(name="p", **policy), clock=self.clock)
-        self.plan = self.pipeline._plan(len, OperationInfo(operation="op"), {}, 0)
+        self.plan = self.pipeline.plan(len, OperationInfo(operation="op"))
         self.breaker = self.plan.breaker
         assert self.plan.admission is not None
         self.admission = self.plan.admission

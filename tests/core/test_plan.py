@@ -18,7 +18,7 @@ from resilience.testing import FakeClock
 def plan(policy: dict[str, Any] | None = None, skip: int = 0, **info: Any) -> Plan:
     """Return the plan of an operation under a policy."""
     pipeline = Pipeline(Policy(name="p", **(policy or {})), clock=FakeClock())
-    return pipeline._plan(len, OperationInfo(operation="op", **info), {}, skip)
+    return pipeline.compiler.plan(len, OperationInfo(operation="op", **info), skip=skip)
 
 
 LOOK_UP: dict[str, Any] = {"reconcile": lambda call: None}

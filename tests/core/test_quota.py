@@ -468,7 +468,7 @@ def test_calls_compiled_before_a_change_pay_the_window_as_it_is_now() -> None:
     call = pipeline.compile(len)
     call("a")
     after = Policy(name="p", quota=[{"rate": "9/m", "burst": 9}])  # type: ignore[arg-type]
-    pipeline._shared.limits.retune({"p": before}, {"p": after})
+    pipeline.shared.limits.retune({"p": before}, {"p": after})
     for left in (7, 6, 5):
         call("a")
-        assert [one.left(0.0) for one in pipeline._shared.limits._quotas.values()] == [left]
+        assert [one.left(0.0) for one in pipeline.shared.limits._quotas.values()] == [left]

@@ -24,7 +24,7 @@ class Failed:
         self.events: list[Any] = []
         rules = Policy(name="p", **{"retry": RETRY, **(policy or {})})
         pipeline = Pipeline(rules, clock=self.clock, listeners=[self.events.append])
-        self.plan = pipeline._plan(len, OperationInfo(operation="op", **info), {}, 0)
+        self.plan = pipeline.plan(len, OperationInfo(operation="op", **info))
         self.call = Call("op", (), {}, None)
         self.breaker: Any = self.plan.breaker
         permit = None if self.breaker is None else self.breaker.admit(100.0)

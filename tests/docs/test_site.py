@@ -83,8 +83,8 @@ def test_the_reference_contains_the_docstrings(site: Path) -> None:
     text = re.sub(r"<[^>]+>", "", page)
     for sentence in (
         "Put a function or method, sync or async, under a policy.",
-        "whether calling twice is harmless; None means a write, which is never blindly sent twice.",
-        "seconds after which asking again makes sense, or None when nobody knows.",
+        "whether sending twice is harmless; None means a write, which is never blindly sent twice.",
+        "seconds after which a new call may be admitted, or None when that is unknown.",
     ):
         assert sentence in text
 

@@ -78,7 +78,7 @@ def test_named_and_generic_calls_share_a_window() -> None:
     """One endpoint has one window, however it is called; policies that extend `bitget` share it too."""
     rules = Policies.from_mapping({"policies": {"mine": {"extends": "bitget"}}})
     spans = [
-        rules.pipeline(policy)._shared.limits.quotas(rules.policy(policy), info, {})
+        rules.pipeline(policy).shared.limits.quotas(rules.policy(policy), info, {})
         for policy, name in (
             ("bitget", "spot_place_order"),
             ("mine", "spot_place_order"),

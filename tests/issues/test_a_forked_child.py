@@ -96,7 +96,7 @@ def test_locks_of_other_threads_are_free_in_a_child() -> None:
         return str(said)
 
     pipeline = Pipeline(policy, idempotent=True)
-    call, shared = pipeline.compile(send), pipeline._shared
+    call, shared = pipeline.compile(send), pipeline.shared
     budget, breaker = shared.budget(policy), pipeline.breaker
     (quota,) = shared.limits._quotas.values()
     assert budget is not None

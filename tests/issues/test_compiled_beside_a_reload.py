@@ -23,12 +23,12 @@ def test_the_tighter_settings_stand() -> None:
     many = [100]
     policies = Policies(says(100), clock=FakeClock(), load=lambda: says(many[0]), log=False)
     assert policies.resilient("p")(lambda: "early")() == "early"
-    late = policies.pipeline_now("p", "late")
+    late = policies.current_pipeline("p", "late")
     many[0] = 10
     policies.reload()
     assert late.compile(lambda: "late", OperationInfo(operation="late"))() == "late"
     shared, policy = policies._shared, policies.policy("p")
-    (quota,), (breaker,) = shared.limits._quotas.values(), shared.breakers._kept.values()
+    (quota,), (breaker,) = shared.limits._quotas.values(), shared.breakers._recent.values()
     budget, admission = shared._budgets["p"], shared.limits._admissions["p"]
     assert (quota.settings.burst, breaker.settings.consecutive) == (10, 10)
     assert (budget.settings, admission.settings) == (policy.budget, policy.admission)

@@ -38,7 +38,7 @@ def test_wrong_values_are_refused_at_birth(settings: dict[str, Any], message: st
 def test_a_table_that_is_not_there() -> None:
     """An unknown registry is refused when the pipeline is made, not at the first failure."""
     policy = Policy(name="mine", codes=("http", "nope"))
-    with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; there are bitget"):
+    with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; available: bitget"):
         Pipeline(policy)
     with pytest.raises(PolicyError, match="nope"):
         Policies.builtin().pipeline(policy)

@@ -44,7 +44,7 @@ def test_a_function_may_return_a_generator_of_its_own() -> None:
 
 def test_acall_of_a_plain_function() -> None:
     """The error says what came back and what to use."""
-    with pytest.raises(TypeError, match="nothing to await: use call, not acall"):
+    with pytest.raises(TypeError, match="cannot be awaited: use call, not acall"):
         asyncio.run(Pipeline(Policy()).acall(lambda: 5))
 
 

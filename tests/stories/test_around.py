@@ -1,4 +1,4 @@
-"""What stands around the attempts: fallbacks and hedging, told through every driver."""
+"""Tests of what surrounds the attempts: fallbacks, hedging and custom stages, through every driver."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from resilience.testing import FakeClock, recorded_events
 READ = OperationInfo(operation="read", read=True)
 
 
-def covered(driver: Any, script: list[Any], *, info: OperationInfo = READ, **rules: Any) -> tuple[Any, FakeClock]:
+def with_fallback(driver: Any, script: list[Any], *, info: OperationInfo = READ, **rules: Any) -> tuple[Any, FakeClock]:
     """Return a compiled call with a fallback, and its clock."""
     clock = FakeClock()
     policy = Policy(retry={"max_attempts": 2}, fallback=FallbackSettings(**rules))
     return Pipeline(policy, clock=clock).compile(driver.transport(script), info), clock
 
 
-def test_a_value_stands_in_when_the_call_fails_for_good(driver: Any) -> None:
-    """Retries come first; the value only when they are used up."""
-    call, _ = covered(driver, [TimeoutError(), "fresh", TimeoutError(), TimeoutError()], value=None)
+def test_a_value_is_the_substitute_when_the_call_fails_for_good(driver: Any) -> None:
+    """Retries come first; the value is returned only when they are exhausted."""
+    call, _ = with_fallback(driver, [TimeoutError(), "fresh", TimeoutError(), TimeoutError()], value=None)
     assert [driver.call(call), driver.call(call)] == ["fresh", None]
 
 
-def test_the_last_good_answer_stands_in_while_it_is_young(driver: Any) -> None:
-    """It is the one for the same arguments; when it is too old the error is the caller's."""
-    call, clock = covered(driver, ["btc", "eth", *[TimeoutError()] * 4], stale_for="30s")
+def test_the_last_good_answer_is_the_substitute_while_it_is_fresh(driver: Any) -> None:
+    """The answer of the same arguments is returned; where it is too old, the caller gets the error."""
+    call, clock = with_fallback(driver, ["btc", "eth", *[TimeoutError()] * 4], stale_for="30s")
     assert [driver.call(call, "BTC"), driver.call(call, "ETH")] == ["btc", "eth"]
     assert driver.call(call, "BTC") == "btc"
     clock.advance(31)
@@ -41,31 +41,31 @@ def test_the_last_good_answer_stands_in_while_it_is_young(driver: Any) -> None:
         driver.call(call, "BTC")
 
 
-def test_a_function_is_asked_with_the_call(driver: Any) -> None:
-    """Another endpoint or another client: it gets the arguments."""
-    call, _ = covered(driver, [TimeoutError()] * 2, call=driver.function(lambda call: ("other", call.args)))
+def test_a_fallback_function_gets_the_call(driver: Any) -> None:
+    """It gets the arguments, to ask another endpoint or another client."""
+    call, _ = with_fallback(driver, [TimeoutError()] * 2, call=driver.function(lambda call: ("other", call.args)))
     assert driver.call(call, "BTC") == ("other", ("BTC",))
 
 
-def test_only_what_the_rules_name_is_covered(driver: Any) -> None:
-    """A fatal error goes on to the caller unless the rules say so; so does a bug of the program."""
-    call, _ = covered(driver, [KeyError("bug")], value=0)
+def test_only_categories_that_the_settings_name_have_a_fallback(driver: Any) -> None:
+    """A fatal error reaches the caller unless the settings name it; so does a bug of the program."""
+    call, _ = with_fallback(driver, [KeyError("bug")], value=0)
     with pytest.raises(KeyError):
         driver.call(call)
-    call, _ = covered(driver, [KeyError("bug")], value=0, on=("fatal",))
+    call, _ = with_fallback(driver, [KeyError("bug")], value=0, on=("fatal",))
     assert driver.call(call) == 0
 
 
-def test_a_write_that_may_have_happened_is_never_covered_up(driver: Any) -> None:
-    """Unknown is told as unknown."""
-    call, _ = covered(driver, [TimeoutError()], info=OperationInfo(operation="write"), value="fine")
+def test_a_write_that_may_have_happened_has_no_fallback(driver: Any) -> None:
+    """A write of unknown outcome is reported as unknown."""
+    call, _ = with_fallback(driver, [TimeoutError()], info=OperationInfo(operation="write"), value="fine")
     with pytest.raises(TimeoutError) as caught:
         driver.call(call)
     assert failure_of(caught.value).executed == "maybe"
 
 
-def test_a_refusal_is_covered(driver: Any) -> None:
-    """Nothing was sent: the value stands in for an open breaker too."""
+def test_a_rejected_call_has_a_fallback(driver: Any) -> None:
+    """Nothing was sent, so an open breaker may be replaced by the value."""
     pipeline = Pipeline(Policy(breaker={}, fallback={"value": "stale"}), clock=FakeClock())
     assert pipeline.breaker is not None
     pipeline.breaker.open()
@@ -77,8 +77,8 @@ def test_a_refusal_is_covered(driver: Any) -> None:
         driver.call(strict.compile(driver.transport([]), READ))
 
 
-def test_a_fallback_is_told(driver: Any) -> None:
-    """An event says that the answer is not the API's."""
+def test_a_fallback_emits_an_event(driver: Any) -> None:
+    """The event `fallback_used` says that the answer is not the API's."""
     policies = Policies.from_mapping(
         {"version": 1, "policies": {"p": {"extends": "default", "retry": "off", "fallback": {"value": 7}}}}
     )
@@ -88,8 +88,8 @@ def test_a_fallback_is_told(driver: Any) -> None:
     assert [event.name for event in events] == ["attempt_failed", "call_failed", "fallback_used"]
 
 
-def test_an_empty_fallback_is_a_mistake_with_its_place() -> None:
-    """It would cover nothing."""
+def test_an_empty_fallback_is_a_mistake_with_its_path() -> None:
+    """A fallback that can never be used is rejected."""
     with pytest.raises(PolicyError, match=r"policies\.p\.fallback: expected stale_for, call or value"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"fallback": {"on": ["fatal"]}}}})
     with pytest.raises(PolicyError, match="is not one of retryable"):
@@ -141,7 +141,7 @@ def _in_asyncio() -> bool:
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
 def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
-    """Two attempts hang, the third answers; the two are cancelled and nothing is left behind."""
+    """Two attempts hang and the third answers; the two are cancelled."""
     send = Slow(2)
     call = Pipeline(HEDGED).compile(send, READ)
     assert run(call()) == (2, "answer")
@@ -151,7 +151,7 @@ def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
 def test_a_fast_answer_is_not_hedged(run: Any) -> None:
-    """The usual case costs no second attempt."""
+    """An attempt that answers within the delay has no hedge."""
     send = Slow(0)
     assert run(Pipeline(HEDGED).compile(send, READ)()) == (0, "answer")
     assert send.started == [0]
@@ -159,7 +159,7 @@ def test_a_fast_answer_is_not_hedged(run: Any) -> None:
 
 @pytest.mark.parametrize("run", [asyncio.run, lambda main: trio.run(lambda: main)])
 def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
-    """It is the API's own object, and an outer call sees that this one has given up."""
+    """It is the API's own object, and an outer call does not retry it."""
     error = ConnectionRefusedError()
     send = Slow(0, error)
     inner = Pipeline(HEDGED).compile(send, READ)
@@ -170,8 +170,8 @@ def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
     assert send.started == [0]
 
 
-def test_writes_and_sync_functions_that_nobody_asked_for_are_not_hedged() -> None:
-    """A write would be sent twice; a sync client may not bear two threads."""
+def test_writes_and_sync_functions_without_threads_are_not_hedged() -> None:
+    """A write would be sent twice; a sync client may not be safe across threads."""
     send = Slow(0)
     assert asyncio.run(Pipeline(HEDGED).compile(send, OperationInfo(operation="write"))()) == (0, "answer")
     names: list[str] = []
@@ -179,8 +179,8 @@ def test_writes_and_sync_functions_that_nobody_asked_for_are_not_hedged() -> Non
     assert names == ["MainThread"]
 
 
-def test_a_sync_function_is_hedged_in_threads_where_its_client_bears_it() -> None:
-    """The loser runs on and is not heard."""
+def test_a_sync_function_is_hedged_in_threads_where_the_policy_says_so() -> None:
+    """The losing attempt keeps running; its result is discarded."""
     release, started = threading.Event(), []
 
     def send() -> int:
@@ -197,8 +197,8 @@ def test_a_sync_function_is_hedged_in_threads_where_its_client_bears_it() -> Non
         release.set()
 
 
-def test_a_hedge_pays_the_budget() -> None:
-    """Without budget there is no second attempt: the first one is waited for."""
+def test_a_hedge_consumes_the_retry_budget() -> None:
+    """Without budget there is no second attempt; the call waits for the first one."""
     policy = Policy(deadline="1s", hedge={"delay": "10ms"}, budget={"ratio": 0, "floor": 0})
     send = Slow(1)
 
@@ -211,7 +211,7 @@ def test_a_hedge_pays_the_budget() -> None:
 
 
 def test_a_learned_delay_is_a_percentile_of_the_calls_that_went_well() -> None:
-    """After enough calls the delay is what 95 % of them took."""
+    """After enough calls the delay is the time within which 95 % of them ended."""
     clock = FakeClock()
     policy = Policy(hedge={"delay": "5s", "percentile": "95%"})
     times = [1.0] * 30 + [3.0, 3.0]
@@ -239,7 +239,7 @@ def test_a_learned_delay_is_a_percentile_of_the_calls_that_went_well() -> None:
 
 
 def test_a_failed_race_leaves_no_cycle() -> None:
-    """With gc off nothing of it stays alive."""
+    """With the garbage collector off, no object of it stays alive."""
 
     async def send() -> None:
         raise ConnectionRefusedError
@@ -268,26 +268,26 @@ def test_a_failed_race_leaves_no_cycle() -> None:
     assert asyncio.run(story()) < 10  # one object a call would be ten; threads of other tests may make a few
 
 
-# --- stages of others -------------------------------------------------------------------------------
+# --- custom stages ----------------------------------------------------------------------------------
 
 
 class Paused(Stage):
-    """Ten lines of a user."""
+    """A custom stage that logs its calls."""
 
     def __init__(self, log: list[str] | None = None) -> None:
         self.log = [] if log is None else log
 
     def before(self, call: Any) -> None:
-        """Note the attempt."""
+        """Log the attempt."""
         self.log.append(f"before {call.attempt}")
 
     def settle(self, call: Any, error: BaseException | None) -> None:
-        """Note its end."""
+        """Log the end of the attempt."""
         self.log.append(f"settle {call.attempt} {type(error).__name__}")
 
 
 def test_a_stage_of_a_policy_takes_part_in_every_attempt(driver: Any) -> None:
-    """Written in ten lines, the same for sync and async."""
+    """The same stage serves sync and async functions."""
     stage = Paused()
     policy = Policy(retry={"max_attempts": 2}, stages=(stage,))
     call = Pipeline(policy, clock=FakeClock()).compile(driver.transport([TimeoutError(), "fine"]), READ)
@@ -296,7 +296,7 @@ def test_a_stage_of_a_policy_takes_part_in_every_attempt(driver: Any) -> None:
 
 
 def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy file names it, with options; what is not installed is a clear error."""
+    """A policy file names a stage, with options; one that is not installed is a clear error."""
 
     class Point:
         name = "paused"
@@ -320,11 +320,11 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         Policies.from_mapping({"version": 1, "policies": {"p": {"stages": [{"paused": {"odd": 1}}]}}}).pipeline("p")
 
 
-# --- a door and a patient breaker -------------------------------------------------------------------
+# --- waiting for the breaker ------------------------------------------------------------------------
 
 
-def test_a_first_attempt_waits_for_the_breaker_before_it_pays_the_quota(driver: Any) -> None:
-    """With `when_open: wait` and a quota the call waits until the breaker admits, holding nothing, and then goes."""
+def test_a_first_attempt_waits_for_the_breaker_before_it_consumes_quota(driver: Any) -> None:
+    """With `when_open: wait` the call waits until the breaker admits it, and consumes quota only then."""
     clock = FakeClock()
     policy = Policy(deadline="10s", breaker={"when_open": "wait", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
     pipeline = Pipeline(policy, clock=clock)
@@ -334,21 +334,21 @@ def test_a_first_attempt_waits_for_the_breaker_before_it_pays_the_quota(driver: 
     assert clock.sleeps == [2.0]
 
 
-def test_an_attempt_in_a_thread_that_wants_the_program_to_end() -> None:
-    """`sys.exit` inside a hedged sync call reaches its caller, who does not wait for an answer that never comes."""
+def test_an_attempt_in_a_thread_that_ends_the_program() -> None:
+    """`sys.exit` inside a hedged sync call reaches the caller at once."""
     policy = Policy(hedge={"delay": "60s", "threads": True})
     ends: list[BaseException] = []
 
     def leave() -> None:
         raise SystemExit(3)
 
-    def ask() -> None:
+    def run() -> None:
         try:
             Pipeline(policy).compile(leave, READ)()
         except SystemExit as error:
             ends.append(error)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(20)
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
     assert [str(error) for error in ends] == ["3"]

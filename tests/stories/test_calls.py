@@ -1,4 +1,4 @@
-"""What a caller sees, told once and run through every driver: results, errors, waits and events."""
+"""Tests of what a caller sees, through every driver: results, errors, waits and events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StatusError(Exception):
 
 
 class Bench:
-    """Policies on a fake clock, and what they told."""
+    """Policies on a fake clock, and the events that they emitted."""
 
     def __init__(self, **policy: Any) -> None:
         self.clock = FakeClock()
@@ -41,7 +41,7 @@ class Bench:
         self.policies.subscribe(self.events.append)
 
     def call(self, driver: Any, script: list[Any], **options: Any) -> tuple[Any, Any]:
-        """Run a script; return what came out (a value or an error) and the transport."""
+        """Run a script; return the result or the error, and the transport."""
         transport = driver.transport(script)
         fn = self.policies.resilient("p", operation="op", **options)(transport)
         try:
@@ -50,8 +50,8 @@ class Bench:
             return error, transport
 
     @property
-    def told(self) -> list[str]:
-        """The events' names."""
+    def event_names(self) -> list[str]:
+        """The names of the events."""
         return [event.name for event in self.events]
 
 
@@ -59,26 +59,26 @@ RETRY: dict[str, Any] = {"retry": {"max_attempts": 3, "backoff": PLAIN}}
 
 
 def test_success_is_silent(driver: Any) -> None:
-    """A good call returns its value and tells nothing."""
+    """A call that succeeds returns its value and emits nothing."""
     bench = Bench(**RETRY)
     assert bench.call(driver, ["fine"])[0] == "fine"
-    assert (bench.told, bench.clock.sleeps) == ([], [])
+    assert (bench.event_names, bench.clock.sleeps) == ([], [])
 
 
 def test_a_call_recovers(driver: Any) -> None:
-    """Two failures that waiting helps, then success: warnings, then one info."""
+    """Two retryable failures, then success: a warning for each, then one info."""
     bench = Bench(**RETRY)
     assert bench.call(driver, [StatusError(429), ConnectionRefusedError(), "fine"])[0] == "fine"
     assert bench.clock.sleeps == [1.0, 1.0]
-    assert bench.told == ["attempt_failed"] * 2 + ["call_recovered"]
+    assert bench.event_names == ["attempt_failed"] * 2 + ["call_recovered"]
     first = bench.events[0]
     assert (first.policy, first.operation, first.attempt, first.category) == ("p", "op", 1, "retryable")
     assert (first.code, first.http_status, first.executed, first.level) == ("429", 429, "no", "warning")
     assert (first.wait_for, bench.events[-1].attempt, bench.events[-1].level) == (1.0, 3, "info")
 
 
-def test_attempts_run_out(driver: Any) -> None:
-    """The caller gets the last error, the very object; the last failed attempt never sleeps."""
+def test_attempts_are_exhausted(driver: Any) -> None:
+    """The caller gets the last error itself; there is no sleep after the last attempt."""
     bench = Bench(**RETRY)
     errors = [ConnectionRefusedError(str(n)) for n in range(3)]
     got, transport = bench.call(driver, list(errors))
@@ -86,77 +86,79 @@ def test_attempts_run_out(driver: Any) -> None:
     assert got.__context__ is None
     assert len(transport.calls) == 3
     assert bench.clock.sleeps == [1.0, 1.0]
-    assert bench.told[-3:] == ["attempt_failed", "retries_exhausted", "call_failed"]
+    assert bench.event_names[-3:] == ["attempt_failed", "retries_exhausted", "call_failed"]
     assert bench.events[-1].level == "error"
-    found = failure_of(got)
-    assert (found.attempts, found.operation, found.executed) == (3, "op", "no")
-    assert got.__notes__ == ["resilience: retryable connection_refused after 3 attempts, executed: no; " + found.remedy]
+    failure = failure_of(got)
+    assert (failure.attempts, failure.operation, failure.executed) == (3, "op", "no")
+    assert got.__notes__ == [
+        "resilience: retryable connection_refused after 3 attempts, executed: no; " + failure.remedy
+    ]
 
 
 @pytest.mark.parametrize(
     ("error", "category"), [(StatusError(404), "fatal"), (StatusError(402), "user_fixable"), (KeyError("x"), "fatal")]
 )
-def test_what_waiting_cannot_help_is_not_retried(driver: Any, error: Exception, category: str) -> None:
-    """Fatal and user-fixable answers come back at once."""
+def test_errors_that_are_not_retryable_are_not_retried(driver: Any, error: Exception, category: str) -> None:
+    """Fatal and user-fixable errors are raised at once."""
     bench = Bench(**RETRY)
     got, transport = bench.call(driver, [error], idempotent=True)
     assert got is error
     assert len(transport.calls) == 1
     assert failure_of(got).category == category
-    assert bench.told == ["attempt_failed", "call_failed"]
+    assert bench.event_names == ["attempt_failed", "call_failed"]
 
 
-def test_a_write_in_doubt_is_sent_once(driver: Any) -> None:
-    """Without a way to look, a write that may have happened is told as one."""
+def test_a_write_of_unknown_outcome_is_sent_once(driver: Any) -> None:
+    """Without a reconciler, a write that may have happened is reported as one that may have."""
     bench = Bench(**RETRY)
     got, transport = bench.call(driver, [TimeoutError("gone"), "never"])
     assert len(transport.calls) == 1
     assert (failure_of(got).executed, failure_of(got).category) == ("maybe", "retryable")
 
 
-def test_an_idempotent_call_in_doubt_is_sent_again(driver: Any) -> None:
-    """What may be sent twice is."""
+def test_an_idempotent_call_of_unknown_outcome_is_sent_again(driver: Any) -> None:
+    """An idempotent call may be sent twice."""
     bench = Bench(**RETRY)
     assert bench.call(driver, [TimeoutError(), "fine"], idempotent=True)[0] == "fine"
 
 
-def test_a_doubt_is_not_cleared_by_a_later_refusal(driver: Any) -> None:
-    """Executed is the call's: after a maybe, a no is still a maybe."""
+def test_an_unknown_outcome_is_not_cleared_by_a_later_rejection(driver: Any) -> None:
+    """`executed` is the call's: after a `maybe`, a `no` of a later attempt leaves it `maybe`."""
     bench = Bench(**RETRY)
     got, _ = bench.call(driver, [TimeoutError(), StatusError(429), StatusError(429)], idempotent=True)
     assert (failure_of(got).http_status, failure_of(got).executed) == (429, "maybe")
 
 
-def test_unknown_errors_are_capped_and_told(driver: Any) -> None:
-    """An error that nothing explains is tried once more, and its code is told once."""
+def test_unknown_errors_are_capped_and_reported(driver: Any) -> None:
+    """An error of an unknown code is retried once, and its code is reported once."""
     bench = Bench(**RETRY)
     unknown = [type("OddError", (Exception,), {"code": 98765})() for _ in range(3)]
     got, transport = bench.call(driver, list(unknown), idempotent=True)
     assert got is unknown[1]
     assert len(transport.calls) == 2
-    assert bench.told.count("code_unknown") == 1
+    assert bench.event_names.count("code_unknown") == 1
 
 
 def test_the_budget_ends_retries(driver: Any) -> None:
-    """When the share is used up a failure is final at once."""
+    """When the budget is exhausted, a failure is final at once."""
     bench = Bench(**RETRY, budget={"ratio": 0, "floor": "0.1/s"})
     bench.call(driver, [StatusError(429), "fine"])
     got, transport = bench.call(driver, [StatusError(429), "never"])
     assert isinstance(got, StatusError)
     assert len(transport.calls) == 1
-    assert bench.told[-3:] == ["attempt_failed", "budget_exhausted", "call_failed"]
+    assert bench.event_names[-3:] == ["attempt_failed", "budget_exhausted", "call_failed"]
 
 
 def test_a_wait_that_does_not_fit_the_deadline_is_not_begun(driver: Any) -> None:
-    """No sleep towards a deadline that it would pass."""
+    """A delay that would end after the deadline is not slept."""
     bench = Bench(**RETRY, deadline="1500ms")
     got, transport = bench.call(driver, [StatusError(429)] * 3)
     assert isinstance(got, StatusError)
     assert (len(transport.calls), bench.clock.sleeps) == (2, [1.0])
 
 
-def test_an_open_breaker_refuses(driver: Any) -> None:
-    """Refused calls send nothing, say when to come back, and are told as rejected."""
+def test_an_open_breaker_rejects(driver: Any) -> None:
+    """Rejected calls send nothing, say when to try again, and emit `call_rejected`."""
     bench = Bench(breaker={"consecutive": 1, "open_for": "5s"})
     bench.call(driver, [ConnectionRefusedError()])
     got, transport = bench.call(driver, ["never"])
@@ -165,21 +167,21 @@ def test_an_open_breaker_refuses(driver: Any) -> None:
     assert (got.retry_after, got.retry_at, got.policy, got.operation) == (5.0, bench.clock.time() + 5, "p", "op")
     assert transport.calls == []
     assert (failure_of(got).executed, failure_of(got).attempts) == ("no", 0)
-    assert bench.told == ["circuit_opened", "attempt_failed", "call_failed", "call_rejected"]
+    assert bench.event_names == ["circuit_opened", "attempt_failed", "call_failed", "call_rejected"]
     bench.clock.advance(5.1)
     assert bench.call(driver, ["fine"])[0] == "fine"
-    assert bench.told[-2:] == ["circuit_half_opened", "circuit_closed"]
+    assert bench.event_names[-2:] == ["circuit_half_opened", "circuit_closed"]
 
 
 def test_a_retry_may_wait_for_the_breaker(driver: Any) -> None:
-    """A policy may say that retries wait for the breaker inside the deadline."""
+    """Where the policy says so, a retry waits for the breaker within the deadline."""
     bench = Bench(**RETRY, deadline="60s", breaker={"consecutive": 1, "open_for": "5s", "when_open": "wait_retries"})
     assert bench.call(driver, [ConnectionRefusedError(), "fine"])[0] == "fine"
     assert bench.clock.sleeps == [5.0]
 
 
-def test_an_outer_deadline_holds_inside(driver: Any) -> None:
-    """A nested call inherits the deadline, and is refused when it has passed."""
+def test_a_nested_call_inherits_the_deadline(driver: Any) -> None:
+    """It is rejected when the outer deadline has passed."""
     bench = Bench(deadline="10s")
     left: list[Any] = []
 
@@ -200,7 +202,7 @@ def test_an_outer_deadline_holds_inside(driver: Any) -> None:
     async def abody(seconds: float) -> Any:
         return await outside(seconds)()
 
-    outer = bench.policies.resilient("p")(body if driver.colour == "sync" else abody)
+    outer = bench.policies.resilient("p")(body if driver.kind == "sync" else abody)
     driver.call(outer, 4.0)
     assert left == [6.0]
     with pytest.raises(DeadlineExceededError):
@@ -209,7 +211,7 @@ def test_an_outer_deadline_holds_inside(driver: Any) -> None:
 
 
 def test_a_transport_knows_its_call(driver: Any) -> None:
-    """Operation, attempt, key and time left are there inside, and nothing outside."""
+    """`current_call` has operation, attempt, key and remaining time inside an attempt, and is None outside."""
     bench = Bench(**RETRY, deadline="60s", attempt_timeout="5s")
     seen: list[Any] = []
 
@@ -229,11 +231,11 @@ def test_a_transport_knows_its_call(driver: Any) -> None:
     assert current_call() is None
 
 
-def test_a_stage_of_ones_own(driver: Any) -> None:
-    """A user's stage is asked before each attempt and told how it ended; a refusal later is the cause of the error."""
+def test_a_custom_stage(driver: Any) -> None:
+    """It runs before and after each attempt; where it rejects a retry, the rejection is the cause of the error."""
 
     class Count(Stage):
-        """Counts, and refuses the third attempt."""
+        """Logs the attempts, and rejects the third one."""
 
         def __init__(self) -> None:
             self.log: list[Any] = []
@@ -256,21 +258,21 @@ def test_a_stage_of_ones_own(driver: Any) -> None:
 
 
 def test_a_listener_that_raises_is_dropped(driver: Any) -> None:
-    """It changes no outcome, and is not asked again."""
-    bench, asked = Bench(**RETRY), []
+    """It changes no outcome and gets no further event."""
+    bench, received = Bench(**RETRY), []
 
     def broken(event: Any) -> None:
-        asked.append(event.name)
+        received.append(event.name)
         raise RuntimeError("listener")
 
     bench.policies.subscribe(broken)
     assert bench.call(driver, [ConnectionRefusedError(), "fine"])[0] == "fine"
-    assert asked == ["attempt_failed"]
-    assert bench.told == ["attempt_failed", "call_recovered"]
+    assert received == ["attempt_failed"]
+    assert bench.event_names == ["attempt_failed", "call_recovered"]
 
 
-def test_notes_do_not_pile_up(driver: Any) -> None:
-    """One shared error instance carries one note, the newest."""
+def test_notes_do_not_accumulate(driver: Any) -> None:
+    """A shared error instance has one note of ours, the newest."""
     bench, shared = Bench(), StatusError(404)
     shared.add_note("the user's own")
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""A call that is cancelled: permits go back, nothing is counted or retried, and a write is told with its key."""
+"""Tests of cancelled calls: permits are returned, nothing is counted or retried, a write is reported with its key."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ RULES: dict[str, Any] = {
 }
 
 
-def policies() -> tuple[Policies, list[Any]]:
-    """Policies on the real clock, and what they told."""
-    made = Policies.from_mapping({"policies": {"p": RULES}})
+def new_policies() -> tuple[Policies, list[Any]]:
+    """Return policies on the real clock, and the list of their events."""
+    policies = Policies.from_mapping({"policies": {"p": RULES}})
     events: list[Any] = []
-    made.subscribe(events.append)
-    return made, events
+    policies.subscribe(events.append)
+    return policies, events
 
 
 def test_asyncio_while_sending() -> None:
-    """Cancelled inside the attempt: maybe, with its key."""
-    made, events = policies()
+    """A write that is cancelled inside its attempt is reported as `maybe`, with its key."""
+    policies, events = new_policies()
 
     async def order(*, client_id: str) -> None:
         await asyncio.Event().wait()
 
     async def run() -> None:
-        task = asyncio.create_task(made.resilient("p", key="client_id")(order)(client_id="mine"))
+        task = asyncio.create_task(policies.resilient("p", key="client_id")(order)(client_id="mine"))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -43,80 +43,80 @@ def test_asyncio_while_sending() -> None:
 
     asyncio.run(run())
     assert [(event.name, event.key, event.executed) for event in events] == [("call_abandoned", "mine", "maybe")]
-    assert made.pipeline("p").breaker.state == "closed"  # type: ignore[union-attr]
+    assert policies.pipeline("p").breaker.state == "closed"  # type: ignore[union-attr]
 
 
 def test_trio_while_sending() -> None:
-    """The same under trio."""
-    made, events = policies()
+    """A write that trio cancels inside its attempt is reported as `maybe`, with its key."""
+    policies, events = new_policies()
 
     async def order(*, client_id: str) -> None:
         await trio.sleep_forever()
 
     async def run() -> None:
         with trio.move_on_after(0.01):
-            await made.resilient("p", key="client_id")(order)(client_id="mine")
+            await policies.resilient("p", key="client_id")(order)(client_id="mine")
 
     trio.run(run)
     assert [(event.name, event.key, event.executed) for event in events] == [("call_abandoned", "mine", "maybe")]
 
 
 @pytest.mark.parametrize("first", [ConnectionRefusedError, TimeoutError])
-def test_asyncio_while_waiting_or_looking(first: type[Exception]) -> None:
-    """Cancelled in a backoff nothing is in doubt; cancelled before a look everything is."""
-    made, events = policies()
+def test_asyncio_while_waiting_for_a_retry_or_a_lookup(first: type[Exception]) -> None:
+    """In a backoff after `executed: no` the outcome is known; before a lookup it is not."""
+    policies, events = new_policies()
 
     async def order(*, client_id: str) -> None:
         raise first
 
-    async def look(call: Any) -> Any:
+    async def reconcile(call: Any) -> Any:
         return NOT_FOUND
 
     async def run() -> None:
-        made_order = made.resilient("p", key="client_id", reconcile=look)(order)
-        task = asyncio.create_task(made_order(client_id="mine"))
+        call = policies.resilient("p", key="client_id", reconcile=reconcile)(order)
+        task = asyncio.create_task(call(client_id="mine"))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    made.pipeline("p").breaker.close()  # type: ignore[union-attr]
+    policies.pipeline("p").breaker.close()  # type: ignore[union-attr]
     if first is ConnectionRefusedError:
-        made = Policies.from_mapping({"policies": {"p": {**RULES, "breaker": None}}})
-        made.subscribe(events.append)
+        policies = Policies.from_mapping({"policies": {"p": {**RULES, "breaker": None}}})
+        policies.subscribe(events.append)
     asyncio.run(run())
-    told = events[-1]
-    assert (told.name, told.key) == ("call_abandoned", "mine")
-    assert told.executed == ("no" if first is ConnectionRefusedError else "maybe")
+    abandoned = events[-1]
+    assert (abandoned.name, abandoned.key) == ("call_abandoned", "mine")
+    assert abandoned.executed == ("no" if first is ConnectionRefusedError else "maybe")
 
 
-def test_a_read_that_is_cancelled_is_not_told() -> None:
-    """Nothing is left behind by a read."""
-    made, events = policies()
+def test_a_cancelled_read_is_not_reported() -> None:
+    """A cancelled read changes nothing that the caller must know of."""
+    policies, events = new_policies()
 
     def read() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made.resilient("p", idempotent=True)(read)()
+        policies.resilient("p", idempotent=True)(read)()
     assert events == []
 
 
 def test_ctrl_c_in_a_sync_write() -> None:
-    """A Ctrl-C passes, is never retried, and tells the key."""
-    made, events = policies()
+    """KeyboardInterrupt is raised and never retried; the event has the key."""
+    policies, events = new_policies()
 
     def order(*, client_id: str) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made.resilient("p", key="client_id")(order)(client_id="mine")
+        policies.resilient("p", key="client_id")(order)(client_id="mine")
     assert [(event.name, event.key) for event in events] == [("call_abandoned", "mine")]
 
 
-def test_an_attempt_that_is_cut_is_a_plain_timeout() -> None:
-    """The attempt's own limit is no cancellation: it is a TimeoutError, retried where that is safe."""
-    made = Policies.from_mapping(
+def test_an_attempt_that_reaches_its_limit_is_a_timeout() -> None:
+    """The attempt's own limit raises TimeoutError, which is retried where that is safe."""
+    policies = Policies.from_mapping(
         {"policies": {"p": {"attempt_timeout": "10ms", "retry": {"max_attempts": 2, "backoff": {"initial": 0}}}}}
     )
     tries: list[int] = []
@@ -133,24 +133,24 @@ def test_an_attempt_that_is_cut_is_a_plain_timeout() -> None:
             await trio.sleep(5)
         return "fine"
 
-    assert asyncio.run(made.resilient("p", idempotent=True)(slow)()) == "fine"
+    assert asyncio.run(policies.resilient("p", idempotent=True)(slow)()) == "fine"
     tries.clear()
-    assert trio.run(made.resilient("p", idempotent=True)(slow_trio)) == "fine"
+    assert trio.run(policies.resilient("p", idempotent=True)(slow_trio)) == "fine"
     tries.clear()
     with pytest.raises(TimeoutError) as caught:
-        asyncio.run(made.resilient("p")(slow)())
+        asyncio.run(policies.resilient("p")(slow)())
     assert "maybe" in caught.value.__notes__[0]
 
 
 def test_a_cancellation_from_outside_is_not_mistaken_for_the_limit() -> None:
-    """Cancelled by its own task's owner while a limit runs: CancelledError, and the task says so."""
-    made = Policies.from_mapping({"policies": {"p": {"attempt_timeout": "5s", "deadline": "10s", "retry": {}}}})
+    """A task that its owner cancels before the limit ends as cancelled."""
+    policies = Policies.from_mapping({"policies": {"p": {"attempt_timeout": "5s", "deadline": "10s", "retry": {}}}})
 
     async def slow() -> None:
         await asyncio.sleep(5)
 
     async def run() -> bool:
-        task = asyncio.create_task(made.resilient("p", idempotent=True)(slow)())
+        task = asyncio.create_task(policies.resilient("p", idempotent=True)(slow)())
         await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.wait([task])
@@ -160,8 +160,8 @@ def test_a_cancellation_from_outside_is_not_mistaken_for_the_limit() -> None:
 
 
 def test_the_fake_clock_lets_other_tasks_run() -> None:
-    """A retry's sleep on a fake clock is still a place where tasks switch."""
-    made = Policies.from_mapping(
+    """Tasks switch during a retry's sleep on a fake clock."""
+    policies = Policies.from_mapping(
         {"policies": {"p": {"codes": ["http"], "retry": {"max_attempts": 3}}}}, clock=FakeClock()
     )
     order: list[str] = []
@@ -173,7 +173,7 @@ def test_the_fake_clock_lets_other_tasks_run() -> None:
             raise ConnectionRefusedError
 
     async def run() -> None:
-        call = made.resilient("p")(flaky)
+        call = policies.resilient("p")(flaky)
         await asyncio.gather(call("a", []), call("b", []))
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""Quota, slots and lanes as a caller sees them, told once and run through every driver."""
+"""Tests of quota, slots and lanes as a caller sees them, through every driver."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StatusError(Exception):
 
 
 class Bench:
-    """Policies on a fake clock, and what they told."""
+    """Policies on a fake clock, and the events that they emitted."""
 
     def __init__(self, *, operations: list[Any] | None = None, **policy: Any) -> None:
         self.clock = FakeClock()
@@ -58,17 +58,17 @@ class Bench:
         return call, transport
 
     @property
-    def told(self) -> list[str]:
-        """The events' names."""
+    def event_names(self) -> list[str]:
+        """The names of the events."""
         return [event.name for event in self.events]
 
     def left(self) -> list[int]:
-        """What the quotas of `op` have left."""
-        return [one["left"] for one in self.policies.pipeline("p", operation="op").describe()["quota"]]
+        """The remaining sends of each quota of `op`."""
+        return [quota["left"] for quota in self.policies.pipeline("p", operation="op").describe()["quota"]]
 
 
 def test_a_call_waits_for_the_quota(driver: Any) -> None:
-    """The second of two waits its second, and tells so."""
+    """The second of two calls waits one second and emits `quota_waited`."""
     bench = Bench(quota=[ONE_A_SECOND], deadline="5s")
     call, _ = bench.make(driver, ["a", "b"])
     assert [call(), call()] == ["a", "b"]
@@ -76,23 +76,23 @@ def test_a_call_waits_for_the_quota(driver: Any) -> None:
     assert [(event.name, event.wait_for) for event in bench.events] == [("quota_waited", 1.0)]
 
 
-def test_no_room_before_the_deadline(driver: Any) -> None:
-    """It is refused at once, says when, and has taken nothing: the next one comes as early as if it had not asked."""
+def test_a_quota_that_is_exhausted_until_after_the_deadline(driver: Any) -> None:
+    """The call is rejected at once, says when to try again, and consumes nothing."""
     bench = Bench(quota=[ONE_A_SECOND], deadline="500ms")
     call, transport = bench.make(driver, ["a", "b"])
     assert call() == "a"
-    got = call()
-    assert type(got) is QuotaExceededError
-    assert (got.retry_after, got.retry_at) == (1.0, bench.clock.time() + 1)
-    assert (failure_of(got).executed, failure_of(got).attempts) == ("no", 0)
-    assert (bench.told, bench.clock.sleeps, len(transport.calls)) == (["call_rejected"], [], 1)
-    assert pickle.loads(pickle.dumps(got)).retry_after == 1.0
+    error = call()
+    assert type(error) is QuotaExceededError
+    assert (error.retry_after, error.retry_at) == (1.0, bench.clock.time() + 1)
+    assert (failure_of(error).executed, failure_of(error).attempts) == ("no", 0)
+    assert (bench.event_names, bench.clock.sleeps, len(transport.calls)) == (["call_rejected"], [], 1)
+    assert pickle.loads(pickle.dumps(error)).retry_after == 1.0
     bench.clock.advance(1)
     assert call() == "b"
 
 
-def test_every_attempt_pays(driver: Any) -> None:
-    """A retry waits for the quota like any other attempt, and its wait is part of the call's."""
+def test_every_attempt_consumes_quota(driver: Any) -> None:
+    """A retry waits for the quota like a first attempt, and the event's `wait_for` includes that wait."""
     bench = Bench(quota=[{"rate": "1/10s", "burst": 1}], retry={"max_attempts": 2, "backoff": PLAIN}, deadline="60s")
     call, _ = bench.make(driver, [ConnectionRefusedError(), "fine"])
     assert call() == "fine"
@@ -100,8 +100,8 @@ def test_every_attempt_pays(driver: Any) -> None:
     assert [event.wait_for for event in bench.events if event.name == "attempt_failed"] == [10.0]
 
 
-def test_no_wait_towards_a_quota_that_will_still_refuse(driver: Any) -> None:
-    """The caller gets the API's error at once; the refusal is its cause."""
+def test_no_wait_for_a_quota_that_will_still_be_exhausted(driver: Any) -> None:
+    """The caller gets the API's error at once, with the rejection as its cause."""
     bench = Bench(quota=[{"rate": "1/10s", "burst": 1}], retry={"max_attempts": 2, "backoff": PLAIN}, deadline="5s")
     error = ConnectionRefusedError()
     call, transport = bench.make(driver, [error, "never"])
@@ -110,8 +110,8 @@ def test_no_wait_towards_a_quota_that_will_still_refuse(driver: Any) -> None:
     assert (bench.clock.sleeps, len(transport.calls)) == ([], 1)
 
 
-def test_a_retry_whose_quota_is_gone_when_it_comes(driver: Any) -> None:
-    """Somebody else took it during the wait: the API's error, and the refusal as its cause."""
+def test_a_retry_whose_quota_is_consumed_during_its_wait(driver: Any) -> None:
+    """Another call consumed the quota: the caller gets the API's error, with the rejection as its cause."""
     bench = Bench(quota=[{"rate": "1/3s", "burst": 1}], retry={"max_attempts": 2, "backoff": PLAIN}, deadline="5s")
     error = ConnectionRefusedError()
     call, _ = bench.make(driver, [error, "never"])
@@ -120,16 +120,16 @@ def test_a_retry_whose_quota_is_gone_when_it_comes(driver: Any) -> None:
     def greedy(seconds: float) -> None:
         sleep(seconds)
         bench.clock.sleep = sleep  # type: ignore[method-assign]
-        gauge = bench.policies._shared.limits._quotas[("p", 0), "", ""].common
-        assert gauge.take(bench.clock.monotonic()) == bench.clock.monotonic()
+        rate_window = bench.policies._shared.limits._quotas[("p", 0), "", ""].common
+        assert rate_window.take(bench.clock.monotonic()) == bench.clock.monotonic()
 
     bench.clock.sleep = greedy  # type: ignore[method-assign]
     assert call() is error
     assert isinstance(error.__cause__, QuotaExceededError)
 
 
-def test_the_breaker_is_asked_first(driver: Any) -> None:
-    """An open breaker refuses before anything is paid."""
+def test_the_breaker_comes_before_the_quota(driver: Any) -> None:
+    """An open breaker rejects before quota is consumed."""
     bench = Bench(quota=[{"rate": "1/s", "burst": 2}], breaker={"consecutive": 1})
     call, _ = bench.make(driver, [ConnectionRefusedError()])
     call()
@@ -138,7 +138,7 @@ def test_the_breaker_is_asked_first(driver: Any) -> None:
 
 
 def test_a_hold_off_holds_every_call_of_the_key(driver: Any) -> None:
-    """429 with a Retry-After: another function under the policy waits as long."""
+    """After a 429 with Retry-After, other functions under the policy wait too."""
     bench = Bench(quota=[{"rate": "100/s", "burst": 100}], deadline="60s")
     first, _ = bench.make(driver, [StatusError(429, Retry_After="20")])
     second, _ = bench.make(driver, ["fine"], operation="other")
@@ -148,7 +148,7 @@ def test_a_hold_off_holds_every_call_of_the_key(driver: Any) -> None:
 
 
 def test_a_429_without_a_time_holds_one_span(driver: Any) -> None:
-    """The window that is closest begins anew."""
+    """The quota is held for one span of its tightest window."""
     bench = Bench(quota=[{"rate": "100/s", "burst": 200}], deadline="60s")
     call, _ = bench.make(driver, [StatusError(429), "fine"])
     call()
@@ -157,8 +157,8 @@ def test_a_429_without_a_time_holds_one_span(driver: Any) -> None:
     assert bench.clock.sleeps == [2.0]
 
 
-def test_a_ban_that_is_told_in_words(driver: Any) -> None:
-    """No header, but an instant in the message: nothing is sent before it."""
+def test_a_ban_that_only_the_message_tells_of(driver: Any) -> None:
+    """The message gives an instant and no header does: nothing is sent before that instant."""
     bench = Bench(quota=[{"rate": "100/s", "burst": 100}], deadline="60s")
     until = int((bench.clock.time() + 30) * 1000)
     error = StatusError(418)
@@ -169,8 +169,8 @@ def test_a_ban_that_is_told_in_words(driver: Any) -> None:
     assert bench.clock.sleeps == [30.0]
 
 
-def test_a_transport_tells_what_is_left(driver: Any) -> None:
-    """Nothing left until a reset: the next call waits for it."""
+def test_a_transport_reports_what_is_left(driver: Any) -> None:
+    """Nothing is left until a reset: the next call waits for the reset."""
     bench = Bench(quota=[{"rate": "100/s", "burst": 100}], deadline="60s")
 
     def send() -> str:
@@ -186,7 +186,7 @@ def test_a_transport_tells_what_is_left(driver: Any) -> None:
 
 
 def test_without_a_quota_nothing_is_learned(driver: Any) -> None:
-    """A transport may tell limits whatever the policy."""
+    """A transport may report limits under any policy."""
 
     def send() -> bool:
         call = current_call()
@@ -198,17 +198,17 @@ def test_without_a_quota_nothing_is_learned(driver: Any) -> None:
 
 
 def test_windows_by_key_are_bounded() -> None:
-    """Five thousand users: the windows that were made first are forgotten."""
+    """With five thousand users, the oldest windows are forgotten."""
     rules = {"rate": 1, "burst": 1, "key": lambda user: user}
     pipeline = Pipeline(Policy(name="p", quota=[rules]), clock=FakeClock())  # type: ignore[arg-type]
     call = pipeline.compile(lambda user: user)
     for user in range(5000):
         call(user)
-    assert len(pipeline._shared.limits._quotas) <= 4096
+    assert len(pipeline.shared.limits._quotas) <= 4096
 
 
 def test_entries_are_for_operations_that_match(driver: Any) -> None:
-    """A window names the operations that pay it; the others are free."""
+    """A quota names the operations that consume it; the others do not wait."""
     bench = Bench(quota=[{**ONE_A_SECOND, "operations": ["order_*"]}], deadline="5s")
     order, _ = bench.make(driver, ["a", "b"], operation="order_place")
     read, _ = bench.make(driver, ["c"] * 5, operation="read")
@@ -217,7 +217,7 @@ def test_entries_are_for_operations_that_match(driver: Any) -> None:
 
 
 def test_a_window_by_a_function_of_the_arguments(driver: Any) -> None:
-    """Each user has a window of their own, and a heavy request pays more."""
+    """Each user has a window, and a heavy request consumes more of it."""
     clock = FakeClock()
     rules = {"rate": 1, "burst": 2, "key": lambda user, n: user, "weight": lambda user, n: n}
     pipeline = Pipeline(Policy(name="p", quota=[rules], deadline="1s"), clock=clock)  # type: ignore[arg-type]
@@ -227,12 +227,12 @@ def test_a_window_by_a_function_of_the_arguments(driver: Any) -> None:
         driver.call(fn, "ann", 1)
     body = driver.function(lambda user, n: user)
     with pytest.raises(QuotaExceededError):
-        driver.call(pipeline.call if driver.colour == "sync" else pipeline.acall, body, "bob", 1)
+        driver.call(pipeline.call if driver.kind == "sync" else pipeline.acall, body, "bob", 1)
     assert pipeline.describe()["quota"] == []
 
 
-def test_a_reserve_keeps_cancels_going(driver: Any) -> None:
-    """Orders have used up their share; a cancel still goes at once."""
+def test_a_reserve_lets_cancels_pass(driver: Any) -> None:
+    """Orders have consumed their share; a cancel is still sent at once."""
     lanes = [{"match": "cancel_*", "lane": "cancel"}]
     bench = Bench(quota=[{"rate": "1/s", "burst": 2, "reserve": "50%"}], deadline="500ms", operations=lanes)
     order, _ = bench.make(driver, ["a", "never"], operation="order")
@@ -242,8 +242,8 @@ def test_a_reserve_keeps_cancels_going(driver: Any) -> None:
     assert cancel() == "b"
 
 
-def test_a_full_house_refuses(driver: Any) -> None:
-    """One slot, no queue: a call inside the call is turned away, and says that nothing was sent."""
+def test_a_call_beyond_the_slots_is_rejected(driver: Any) -> None:
+    """With one slot and no queue, a second call is rejected, and nothing was sent."""
     bench = Bench(admission={"max_concurrent": 1}, quota=[{"rate": "1/s", "burst": 9}])
     inner, _ = bench.make(driver, [])
 
@@ -255,16 +255,16 @@ def test_a_full_house_refuses(driver: Any) -> None:
     admission = bench.policies._shared.limits._admissions["p"]
     slot = admission.try_enter("")
     assert slot is not None
-    got = inner()
-    assert isinstance(got, AdmissionRejectedError)
-    assert (bench.told, failure_of(got).executed) == (["call_rejected"], "no")
+    error = inner()
+    assert isinstance(error, AdmissionRejectedError)
+    assert (bench.event_names, failure_of(error).executed) == (["call_rejected"], "no")
     assert bench.left() == [8]
     admission.release(slot)
     assert call() == "again"
 
 
 def test_a_call_in_its_backoff_holds_no_slot(driver: Any) -> None:
-    """While one call waits for its retry, the slot is free for another."""
+    """While one call waits for its retry, another one may take the slot."""
     bench = Bench(admission={"max_concurrent": 1}, retry={"max_attempts": 2, "backoff": PLAIN})
     free: list[int] = []
     sleep = bench.clock.sleep
@@ -279,8 +279,8 @@ def test_a_call_in_its_backoff_holds_no_slot(driver: Any) -> None:
     assert free == [0]
 
 
-def test_a_lane_by_a_function_has_a_permit_of_its_own(driver: Any) -> None:
-    """The one trial of a half-open breaker is out: a cancel still gets through, once."""
+def test_a_high_priority_lane_has_its_own_trial_permit(driver: Any) -> None:
+    """The one trial permit of a half-open breaker is taken; a cancel still gets a permit, once."""
     lanes = [{"match": "cancel", "lane": "cancel"}]
     bench = Bench(breaker={"consecutive": 1, "open_for": "1s"}, operations=lanes)
     call, _ = bench.make(driver, [ConnectionRefusedError()])
@@ -301,47 +301,47 @@ def test_a_lane_by_a_function_has_a_permit_of_its_own(driver: Any) -> None:
     assert seen == [None]
 
 
-def test_refusals_leave_nothing_alive(driver: Any) -> None:
-    """No cycle keeps a refusal or its frames."""
+def test_rejections_leave_nothing_alive(driver: Any) -> None:
+    """No cycle keeps a rejection or its frames alive."""
     bench = Bench(quota=[ONE_A_SECOND], admission={"max_concurrent": 1}, deadline="500ms")
     fn = bench.policies.resilient("p")(driver.transport(["a"]))
     driver.call(fn)
 
-    def refused() -> None:
+    def be_rejected() -> None:
         try:
             driver.call(fn)
         except QuotaExceededError:
             pass
 
     bench.policies._shared.events.listeners = ()  # the list of events would keep them
-    refused()
+    be_rejected()
     gc.collect()
     gc.disable()
     try:
         before = len(gc.get_objects())
         for _ in range(10):
-            refused()
-        if driver.colour == "sync":  # an event loop keeps objects of its own
+            be_rejected()
+        if driver.kind == "sync":  # an event loop keeps objects of its own
             assert len(gc.get_objects()) - before == 0
     finally:
         gc.enable()
 
 
 def test_describe_shows_quota_and_slots(driver: Any) -> None:
-    """Windows with what is left, lanes with who runs and waits; neither where the policy has none."""
+    """Quotas with what is left, lanes with the calls that run and wait; neither where the policy has none."""
     bench = Bench(quota=[{"rate": "10/s", "burst": 20}], admission={"max_concurrent": 3, "max_queue": 4})
     bench.make(driver, ["a"])[0]()
-    told = bench.policies.pipeline("p").describe()
-    assert told["quota"] == [{"key": "", "burst": 20, "span": 2.0, "left": 19, "held_for": None}]
+    description = bench.policies.pipeline("p").describe()
+    assert description["quota"] == [{"key": "", "burst": 20, "span": 2.0, "left": 19, "held_for": None}]
     nobody = {"running": 0, "waiting": 0}
     lanes = {"cancel": nobody, "default": nobody}
-    assert told["admission"] == {"max_concurrent": 3, "max_queue": 4, "lanes": lanes}
+    assert description["admission"] == {"max_concurrent": 3, "max_queue": 4, "lanes": lanes}
     bare = Policies.from_mapping({"policies": {"q": {}}}).pipeline("q").describe()
     assert (bare["quota"], bare["admission"]) == ([], None)
 
 
-def test_an_urgent_call_that_waits_for_the_breaker_has_a_trial_of_its_own(driver: Any) -> None:
-    """Somebody else's trial is out: a cancel under `when_open: wait` does not stand behind it."""
+def test_a_high_priority_call_that_waits_for_the_breaker_has_its_own_trial_permit(driver: Any) -> None:
+    """Another call has the trial permit: a cancel under `when_open: wait` does not wait for it."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"when_open": "wait", "open_for": "1s"}, deadline="60s"), clock=clock)  # type: ignore[arg-type]
     breaker = pipeline.breaker

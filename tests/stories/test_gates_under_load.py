@@ -1,4 +1,4 @@
-"""Slots and quota under many threads and tasks, and under cancellation at every point where a task can wait."""
+"""Tests of slots and quota under many threads and tasks, and under cancellation at every await."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ NOBODY = {"running": 0, "waiting": 0}
 
 
 class Crowd:
-    """Counts who is inside at the same time. Safe across threads."""
+    """Counts the calls that run at the same time. Safe across threads."""
 
     def __init__(self) -> None:
-        self.inside = self.most = self.done = 0
+        self.inside = self.max_inside = self.done = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
         with self._lock:
             self.inside += 1
-            self.most = max(self.most, self.inside)
+            self.max_inside = max(self.max_inside, self.inside)
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -35,16 +35,16 @@ class Crowd:
             self.done += 1
 
 
-def policies(clock: Any = None, **policy: Any) -> Policies:
-    """Policies of one name that tell nothing."""
+def new_policies(clock: Any = None, **policy: Any) -> Policies:
+    """Return policies with one policy `p` of these settings."""
     return Policies.from_mapping({"policies": {"p": {"codes": ["http"], **policy}}}, clock=clock)
 
 
-def idle(made: Policies) -> bool:
-    """Tell whether nobody runs or waits, and no turn, permit or hold is left."""
-    pipeline = made.pipeline("p")
+def is_idle(policies: Policies) -> bool:
+    """Whether no call runs or waits, and no queue ticket or permit is left."""
+    pipeline = policies.pipeline("p")
     lanes = pipeline.describe()["admission"]["lanes"]
-    lines = [quota.common._line for quota in made._shared.limits._quotas.values()]
+    lines = [quota.common._line for quota in policies._shared.limits._quotas.values()]
     permits = pipeline.breaker is not None and pipeline.breaker._permits
     return lanes["default"] == NOBODY and not any(lines) and not permits
 
@@ -53,32 +53,32 @@ TEN: dict[str, Any] = {"admission": {"max_concurrent": 10, "max_queue": 1000, "q
 
 
 def test_a_thousand_threads_on_ten_slots() -> None:
-    """At most ten run; all of them get through."""
-    made, crowd = policies(**TEN), Crowd()
+    """At most ten run at a time; all of them run."""
+    policies, crowd = new_policies(**TEN), Crowd()
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def work() -> None:
         with crowd:
             met.wait(0.001)
 
     met = threading.Event()
     threads = [threading.Thread(target=work) for _ in range(1000)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert (crowd.done, crowd.inside) == (1000, 0)
-    assert crowd.most <= 10
-    assert idle(made)
+    assert crowd.max_inside <= 10
+    assert is_idle(policies)
 
 
-@pytest.mark.parametrize("colour", ["asyncio", "trio"])
-def test_a_thousand_tasks_on_ten_slots(colour: str) -> None:
-    """At most ten run; all of them get through, first come first served."""
-    made, crowd, order = policies(**TEN), Crowd(), list[int]()
-    pause: Callable[[float], Awaitable[Any]] = asyncio.sleep if colour == "asyncio" else trio.sleep
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_thousand_tasks_on_ten_slots(library: str) -> None:
+    """At most ten run at a time; all of them run, in the order of arrival."""
+    policies, crowd, order = new_policies(**TEN), Crowd(), list[int]()
+    pause: Callable[[float], Awaitable[Any]] = asyncio.sleep if library == "asyncio" else trio.sleep
 
-    @made.resilient("p")
+    @policies.resilient("p")
     async def work(number: int) -> None:
         order.append(number)
         with crowd:
@@ -93,27 +93,27 @@ def test_a_thousand_tasks_on_ten_slots(colour: str) -> None:
             for number in range(1000):
                 nursery.start_soon(work, number)
 
-    asyncio.run(crowd_asyncio()) if colour == "asyncio" else trio.run(crowd_trio)
-    assert (crowd.done, crowd.most) == (1000, 10)
-    assert colour == "trio" or order == sorted(order)  # trio starts tasks in any order
-    assert idle(made)
+    asyncio.run(crowd_asyncio()) if library == "asyncio" else trio.run(crowd_trio)
+    assert (crowd.done, crowd.max_inside) == (1000, 10)
+    assert library == "trio" or order == sorted(order)  # trio starts tasks in any order
+    assert is_idle(policies)
 
 
 def test_threads_and_loops_hand_slots_to_each_other() -> None:
-    """Sync callers, two asyncio loops and a trio loop share two slots of one name."""
-    made, crowd = policies(admission={"max_concurrent": 2, "max_queue": 1000, "queue_timeout": "60s"}), Crowd()
+    """Sync callers, two asyncio loops and a trio loop share the two slots of one policy."""
+    policies, crowd = new_policies(admission={"max_concurrent": 2, "max_queue": 1000, "queue_timeout": "60s"}), Crowd()
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def sync() -> None:
         with crowd:
             pass
 
-    @made.resilient("p")
+    @policies.resilient("p")
     async def on_asyncio() -> None:
         with crowd:
             await asyncio.sleep(0)
 
-    @made.resilient("p")
+    @policies.resilient("p")
     async def on_trio() -> None:
         with crowd:
             await trio.lowlevel.checkpoint()
@@ -130,11 +130,11 @@ def test_threads_and_loops_hand_slots_to_each_other() -> None:
         runs = [pool.submit(asyncio.run, many_asyncio()) for _ in range(2)]
         runs.append(pool.submit(trio.run, many_trio))
         runs += [pool.submit(sync) for _ in range(100)]
-        for one in runs:
-            one.result()
+        for run in runs:
+            run.result()
     assert crowd.done == 400
-    assert crowd.most <= 2
-    assert idle(made)
+    assert crowd.max_inside <= 2
+    assert is_idle(policies)
 
 
 CLOSE: dict[str, Any] = {
@@ -147,7 +147,7 @@ CLOSE: dict[str, Any] = {
 
 
 def flaky(pause: Callable[[float], Awaitable[Any]]) -> Callable[[list[int]], Awaitable[str]]:
-    """Return a function that fails once for each list, and waits before and after."""
+    """Return a function that fails once for each list, and awaits before and after."""
 
     async def work(tries: list[int]) -> str:
         await pause(0)
@@ -163,11 +163,11 @@ def flaky(pause: Callable[[float], Awaitable[Any]]) -> Callable[[list[int]], Awa
 @pytest.mark.parametrize("half_open", [False, True])
 @pytest.mark.parametrize("steps", range(30))
 def test_asyncio_cancelled_at_every_point(steps: int, half_open: bool) -> None:
-    """One of four tasks is cancelled after so many turns of the loop: the others end well, and nothing is left."""
-    made = policies(FakeClock(), **CLOSE)
-    work = made.resilient("p", idempotent=True)(flaky(asyncio.sleep))
-    clock: Any = made.clock
-    breaker = made.pipeline("p").breaker
+    """One of four tasks is cancelled after some steps of the loop: the others succeed, and every permit is returned."""
+    policies = new_policies(FakeClock(), **CLOSE)
+    work = policies.resilient("p", idempotent=True)(flaky(asyncio.sleep))
+    clock: Any = policies.clock
+    breaker = policies.pipeline("p").breaker
     assert breaker is not None
 
     async def run() -> list[Any]:
@@ -181,18 +181,18 @@ def test_asyncio_cancelled_at_every_point(steps: int, half_open: bool) -> None:
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     ends = asyncio.run(run())
-    assert all(one == "fine" or isinstance(one, (asyncio.CancelledError, Exception)) for one in ends)
-    assert half_open or sum(one == "fine" for one in ends) >= 3
-    assert idle(made)
+    assert all(end == "fine" or isinstance(end, (asyncio.CancelledError, Exception)) for end in ends)
+    assert half_open or sum(end == "fine" for end in ends) >= 3
+    assert is_idle(policies)
     clock.advance(1)
-    assert made.pipeline("p").describe()["quota"][0]["left"] == 2
+    assert policies.pipeline("p").describe()["quota"][0]["left"] == 2
 
 
 @pytest.mark.parametrize("steps", range(30))
 def test_trio_cancelled_at_every_point(steps: int) -> None:
-    """The same under trio."""
-    made = policies(FakeClock(), **CLOSE)
-    work = made.resilient("p", idempotent=True)(flaky(trio.sleep))
+    """One of four tasks is cancelled after some steps of trio's loop: the others succeed."""
+    policies = new_policies(FakeClock(), **CLOSE)
+    work = policies.resilient("p", idempotent=True)(flaky(trio.sleep))
     ends: list[str] = []
 
     async def call(scope: trio.CancelScope) -> None:
@@ -210,35 +210,35 @@ def test_trio_cancelled_at_every_point(steps: int) -> None:
 
     trio.run(run)
     assert len(ends) >= 3
-    assert idle(made)
-    clock: Any = made.clock
+    assert is_idle(policies)
+    clock: Any = policies.clock
     clock.advance(1)
-    assert made.pipeline("p").describe()["quota"][0]["left"] == 2
+    assert policies.pipeline("p").describe()["quota"][0]["left"] == 2
 
 
 def test_ctrl_c_in_a_wait_for_the_quota() -> None:
-    """A sync wait that is broken off gives its place in line up."""
+    """An interrupted sync wait gives up its queue ticket."""
 
     class Interrupted(FakeClock):
         def sleep(self, seconds: float) -> None:
             raise KeyboardInterrupt
 
-    made = policies(Interrupted(), quota=[{"rate": "1/s", "burst": 1}], admission={})
-    work = made.resilient("p")(lambda: "fine")
+    policies = new_policies(Interrupted(), quota=[{"rate": "1/s", "burst": 1}], admission={})
+    work = policies.resilient("p")(lambda: "fine")
     assert work() == "fine"
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert idle(made)
+    assert is_idle(policies)
 
 
 @pytest.mark.parametrize("limit", ["queue_timeout", "deadline"])
-def test_the_queue_is_too_slow(driver: Any, limit: str) -> None:
-    """A call stands in line no longer than the queue or its deadline allows."""
+def test_a_wait_in_the_queue_is_limited(driver: Any, limit: str) -> None:
+    """A call waits in the queue no longer than the queue's timeout or its deadline."""
     rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
-    made = policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
+    policies = new_policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
                     deadline="10ms" if limit == "deadline" else "60s")  # fmt: skip
-    admission = made._shared.limits
-    work = made.resilient("p")(driver.function(lambda: "fine"))
+    admission = policies._shared.limits
+    work = policies.resilient("p")(driver.function(lambda: "fine"))
     assert driver.call(work) == "fine"
     slot = admission._admissions["p"].try_enter("")
     assert slot is not None
@@ -246,18 +246,18 @@ def test_the_queue_is_too_slow(driver: Any, limit: str) -> None:
         driver.call(work)
     admission._admissions["p"].release(slot)
     assert driver.call(work) == "fine"
-    assert idle(made)
+    assert is_idle(policies)
 
 
 def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
-    """Its waiter is gone with it; the slot goes to the next."""
-    made = policies(admission={"max_concurrent": 1, "max_queue": 5, "queue_timeout": "60s"})
+    """A loop that ends takes its waiting call with it; the next call gets the slot."""
+    policies = new_policies(admission={"max_concurrent": 1, "max_queue": 5, "queue_timeout": "60s"})
 
-    @made.resilient("p")
+    @policies.resilient("p")
     async def work() -> str:
         return "fine"
 
-    admission = made._shared.limits.admission(made.policy("p"))
+    admission = policies._shared.limits.admission(policies.policy("p"))
     assert admission is not None
     slot = admission.try_enter("")
     assert slot is not None

@@ -1,4 +1,4 @@
-"""An async attempt is cut at its limit, and everybody else's cancellation stays theirs; all of it on virtual time."""
+"""Tests of the time limit of async attempts, on virtual time: it neither takes nor loses other cancellations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from resilience.simulate import run_virtual
 Body = Callable[[], Awaitable[Any]]
 
 
-class Colour:
+class AsyncLibrary:
     """One async library on virtual time."""
 
     def __init__(self, name: str) -> None:
@@ -47,13 +47,13 @@ class Colour:
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def colour(request: pytest.FixtureRequest) -> Colour:
-    """Stories that do not depend on the library run through both."""
-    return Colour(request.param)
+def library(request: pytest.FixtureRequest) -> AsyncLibrary:
+    """Runs a test under asyncio and under trio."""
+    return AsyncLibrary(request.param)
 
 
 async def outcome(now: Callable[[], float], body: Body) -> tuple[Any, float]:
-    """Return what a body gave, or the class of what it raised, and after how long."""
+    """Return the result of a body or the class of its error, and the seconds it took."""
     started = now()
     try:
         result = await body()
@@ -62,67 +62,67 @@ async def outcome(now: Callable[[], float], body: Body) -> tuple[Any, float]:
     return result, round(now() - started, 6)
 
 
-def test_cut_at_the_limit(colour: Colour) -> None:
-    """An attempt that takes too long ends at its limit, not before and not after, and says so."""
+def test_cancelled_at_the_limit(library: AsyncLibrary) -> None:
+    """An attempt that takes too long ends exactly at its limit, with a clear error."""
 
     async def main() -> None:
-        started = colour.now()
+        started = library.now()
         with pytest.raises(TimeoutError, match=r"limit of 2 s"):
-            await limited(colour.sleep, (10,), {}, 2.0)
-        assert colour.now() - started == pytest.approx(2.0)
+            await limited(library.sleep, (10,), {}, 2.0)
+        assert library.now() - started == pytest.approx(2.0)
 
-    colour.run(main)
+    library.run(main)
 
 
-def test_an_answer_before_the_limit_stands(colour: Colour) -> None:
-    """What is done in time is returned, and nothing is cut afterwards."""
+def test_an_answer_before_the_limit(library: AsyncLibrary) -> None:
+    """A result in time is returned, and nothing is cancelled afterwards."""
 
     async def quick() -> str:
-        await colour.sleep(1)
+        await library.sleep(1)
         return "done"
 
     async def main() -> None:
         assert await limited(quick, (), {}, 2.0) == "done"
-        await colour.sleep(10)
+        await library.sleep(10)
 
-    colour.run(main)
+    library.run(main)
 
 
 @pytest.mark.parametrize(("inner", "outer"), [(1.0, 3.0), (3.0, 1.0), (1.0, 1.0)])
-def test_nested_limits(colour: Colour, inner: float, outer: float) -> None:
-    """The earlier limit decides; at the same instant it is the outer one's error that comes out, once."""
+def test_nested_limits(library: AsyncLibrary, inner: float, outer: float) -> None:
+    """The earlier limit decides; at the same instant one TimeoutError is raised, once."""
 
     async def attempt() -> Any:
-        return await limited(colour.sleep, (10,), {}, inner)
+        return await limited(library.sleep, (10,), {}, inner)
 
     async def main() -> None:
-        kind, took = await outcome(colour.now, lambda: limited(attempt, (), {}, outer))
+        kind, took = await outcome(library.now, lambda: limited(attempt, (), {}, outer))
         assert (kind, took) == (TimeoutError, min(inner, outer))
-        await colour.sleep(20)
+        await library.sleep(20)
 
-    colour.run(main)
+    library.run(main)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_no_time_left(colour: Colour, seconds: float) -> None:
-    """Without any time an attempt is cut at its first wait; one that does not wait is not cut."""
+def test_no_time_left(library: AsyncLibrary, seconds: float) -> None:
+    """Without remaining time an attempt is cancelled at its first await; one that never awaits is not."""
 
     async def at_once() -> int:
         return 1
 
     async def main() -> None:
-        assert await outcome(colour.now, lambda: limited(colour.sleep, (5,), {}, seconds)) == (TimeoutError, 0)
+        assert await outcome(library.now, lambda: limited(library.sleep, (5,), {}, seconds)) == (TimeoutError, 0)
         assert await limited(at_once, (), {}, seconds) == 1
 
-    colour.run(main)
+    library.run(main)
 
 
-def test_its_own_timeout_error_is_not_ours(colour: Colour) -> None:
-    """A `TimeoutError` that the attempt raises itself is handed on, the very object."""
+def test_its_own_timeout_error_is_not_ours(library: AsyncLibrary) -> None:
+    """A `TimeoutError` that the attempt raises itself reaches the caller unchanged."""
     error = TimeoutError("the client's own")
 
     async def fails() -> None:
-        await colour.sleep(1)
+        await library.sleep(1)
         raise error
 
     async def main() -> None:
@@ -130,21 +130,21 @@ def test_its_own_timeout_error_is_not_ours(colour: Colour) -> None:
             await limited(fails, (), {}, 2.0)
         assert caught.value is error
 
-    colour.run(main)
+    library.run(main)
 
 
 # --- asyncio alone: who cancelled ------------------------------------------------------------------
 
 
 def cancelling() -> int:
-    """Return how many cancellations of this task nobody has taken back."""
+    """Return the pending cancellation requests of this task."""
     task = asyncio.current_task()
     assert task is not None
     return task.cancelling()
 
 
-def test_a_cut_leaves_no_cancellation_behind() -> None:
-    """After a cut the task is as if nobody had cancelled it."""
+def test_a_reached_limit_leaves_no_cancellation_request() -> None:
+    """After a reached limit the task has no pending cancellation request."""
 
     async def main() -> None:
         with pytest.raises(TimeoutError):
@@ -158,7 +158,7 @@ def test_a_cut_leaves_no_cancellation_behind() -> None:
 
 @pytest.mark.parametrize("first", ["canceller", "limit"])
 def test_cancelled_at_the_instant_of_the_limit(first: str) -> None:
-    """Somebody else's cancellation wins, whichever of the two timers was set first."""
+    """The other cancellation wins, whichever of the two timers was set first."""
 
     async def attempt() -> Any:
         return await limited(asyncio.sleep, (10,), {}, 2.0)
@@ -176,8 +176,8 @@ def test_cancelled_at_the_instant_of_the_limit(first: str) -> None:
     run_virtual(main())
 
 
-def test_a_cut_that_is_swallowed() -> None:
-    """A body that swallows the cut and returns is believed, and one that turns it into its own error too."""
+def test_a_cancellation_that_the_attempt_catches() -> None:
+    """The result of an attempt that catches its cancellation counts, and so does an error that it raises instead."""
 
     async def swallows() -> str:
         try:
@@ -203,7 +203,7 @@ def test_a_cut_that_is_swallowed() -> None:
 
 
 def test_an_answer_at_the_instant_of_the_limit_is_kept() -> None:
-    """What has arrived when the limit is reached is not thrown away: it may be an order."""
+    """An answer that has arrived when the limit is reached is not discarded: it may be an order."""
 
     async def main() -> None:
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -245,26 +245,26 @@ def test_inside_a_task_group() -> None:
 
 
 def test_thousands_at_once() -> None:
-    """Each of many attempts is cut at its own instant, whatever the order in which they began or ended."""
+    """Each of many attempts is cancelled at its own limit, in whatever order they began or ended."""
     limits = [1 + (number * 7919) % 997 / 100 for number in range(3000)]
 
     async def main() -> list[tuple[Any, float]]:
         time = asyncio.get_running_loop().time
 
-        async def one(number: int) -> tuple[Any, float]:
+        async def attempt(number: int) -> tuple[Any, float]:
             await asyncio.sleep(number / 1000)
             takes = 0.5 if number % 3 else 100
             return await outcome(time, lambda: limited(asyncio.sleep, (takes, "done"), {}, limits[number]))
 
-        return await asyncio.gather(*(one(number) for number in range(len(limits))))
+        return await asyncio.gather(*(attempt(number) for number in range(len(limits))))
 
     for number, (result, took) in enumerate(run_virtual(main())):
         expected = ("done", 0.5) if number % 3 else (TimeoutError, limits[number])
         assert (result, took) == (expected[0], pytest.approx(expected[1], abs=1e-5))
 
 
-def test_limits_that_have_ended_are_let_go() -> None:
-    """Long limits of attempts that ended long ago do not pile up while short ones keep the timer busy."""
+def test_ended_limits_are_removed() -> None:
+    """Long limits of ended attempts do not accumulate while short ones keep the timer busy."""
 
     async def main() -> int:
         for _ in range(2000):
@@ -272,50 +272,50 @@ def test_limits_that_have_ended_are_let_go() -> None:
                 outcome(asyncio.get_running_loop().time, lambda: limited(asyncio.sleep, (1,), {}, 0.01)),
                 limited(asyncio.sleep, (0.02,), {}, 3600.0),
             )
-        return sum(isinstance(one, TimeLimit) for one in gc.get_objects())
+        return sum(isinstance(obj, TimeLimit) for obj in gc.get_objects())
 
     assert run_virtual(main()) < 200
 
 
-def test_a_cut_keeps_nothing_alive() -> None:
-    """With the collector off nothing is left of an attempt that was cut."""
+def test_a_reached_limit_keeps_nothing_alive() -> None:
+    """With the garbage collector off, no object of a cancelled attempt stays alive."""
 
-    async def cut() -> None:
+    async def time_out() -> None:
         try:
             await limited(asyncio.sleep, (10,), {}, 1.0)
         except TimeoutError:
             pass
 
     async def main() -> tuple[int, int]:
-        await cut()
+        await time_out()
         gc.collect()
         gc.disable()
         try:
             before = len(gc.get_objects())
             for _ in range(50):
-                await cut()
+                await time_out()
             after = len(gc.get_objects())
             return after - before, gc.collect()
         finally:
             gc.enable()
 
-    kept, cycles = run_virtual(main())
-    assert (kept < 10, cycles) == (True, 0)
+    remaining, cycles = run_virtual(main())
+    assert (remaining < 10, cycles) == (True, 0)
 
 
 def test_loops_after_and_beside_each_other() -> None:
-    """A second loop in a thread, the first one again, and loops in other threads all keep their own limits."""
-    one, two = asyncio.new_event_loop(), asyncio.new_event_loop()
+    """Two loops in turn in one thread, and loops in other threads, each have their own limits."""
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     seen: list[Any] = []
 
-    async def cut() -> None:
+    async def time_out() -> None:
         seen.append(await outcome(lambda: 0.0, lambda: limited(asyncio.sleep, (30,), {}, 0.01)))
 
-    for loop in (one, two, one):
-        loop.run_until_complete(cut())
-    one.close()
-    two.close()
-    threads = [threading.Thread(target=asyncio.run, args=(cut(),)) for _ in range(4)]
+    for loop in (first, second, first):
+        loop.run_until_complete(time_out())
+    first.close()
+    second.close()
+    threads = [threading.Thread(target=asyncio.run, args=(time_out(),)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -324,7 +324,7 @@ def test_loops_after_and_beside_each_other() -> None:
 
 
 def test_without_a_task() -> None:
-    """A limit needs a task that can be cancelled; without one the call says so."""
+    """A limit needs a task to cancel; without one the call raises a RuntimeError."""
 
     async def main() -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -345,15 +345,15 @@ def test_without_a_task() -> None:
 # --- the same as asyncio.timeout, whatever happens ------------------------------------------------------
 
 
-async def stock(send: Any, args: Any, kwargs: Any, seconds: float) -> Any:
-    """The attempt as `asyncio.timeout` cuts it."""
+async def by_asyncio_timeout(send: Any, args: Any, kwargs: Any, seconds: float) -> Any:
+    """Await the attempt under `asyncio.timeout`."""
     async with asyncio.timeout(seconds):
         return await send(*args, **kwargs)
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Draw tasks whose limits, work and cancellations never meet at one instant."""
+    """Draw tasks whose limits, work and cancellations never share an instant."""
     tasks = draw(st.integers(1, 4))
     instants = iter(draw(st.permutations(range(1, 6 * tasks + 1))))
     return [
@@ -368,7 +368,7 @@ def programs(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def traced(program: list[dict[str, Any]], limiter: Any) -> list[Any]:
-    """Run a program and return how and when each task ended, and what it was left with."""
+    """Run a program; return each task's outcome, time and pending cancellation requests."""
 
     async def work(rules: dict[str, Any]) -> str:
         try:
@@ -383,14 +383,14 @@ def traced(program: list[dict[str, Any]], limiter: Any) -> list[Any]:
             raise LookupError
         return "done"
 
-    async def one(rules: dict[str, Any]) -> Any:
+    async def run_task(rules: dict[str, Any]) -> Any:
         attempt: Body = lambda: work(rules)  # noqa: E731
         for seconds in rules["limits"]:
             attempt = lambda inner=attempt, seconds=seconds: limiter(inner, (), {}, float(seconds))  # type: ignore[misc]  # noqa: E731
         return *await outcome(asyncio.get_running_loop().time, attempt), cancelling()
 
     async def main() -> list[Any]:
-        tasks = [asyncio.ensure_future(one(rules)) for rules in program]
+        tasks = [asyncio.ensure_future(run_task(rules)) for rules in program]
         for task, rules in zip(tasks, program, strict=True):
             if rules["cancelled"] is not None:
                 asyncio.get_running_loop().call_later(rules["cancelled"], task.cancel)
@@ -401,15 +401,15 @@ def traced(program: list[dict[str, Any]], limiter: Any) -> list[Any]:
 
 @given(programs())
 def test_as_asyncio_timeout_does(program: list[dict[str, Any]]) -> None:
-    """Results, errors, instants and what is left of cancellations are those of `asyncio.timeout`."""
-    assert traced(program, limited) == traced(program, stock)
+    """Results, errors, times and pending cancellation requests are those of `asyncio.timeout`."""
+    assert traced(program, limited) == traced(program, by_asyncio_timeout)
 
 
 # --- a compiled call, whose driver sets the limit itself ----------------------------------------------
 
 
 def test_a_compiled_call_on_the_machines_own_time() -> None:
-    """Loop and policy go by the same clock: the attempt is cut at the instant that the policy means, and in doubt."""
+    """Loop and policy use the same clock: the attempt is cancelled at the policy's limit, with an unknown outcome."""
     pipeline = Pipeline(Policy(attempt_timeout="10ms"))  # type: ignore[arg-type]
 
     async def hangs() -> None:
@@ -429,13 +429,13 @@ def test_a_compiled_call_on_the_machines_own_time() -> None:
     assert failure_of(error).executed == "maybe"
 
 
-def test_a_compiled_call_is_cancelled_by_its_owner(colour: Colour) -> None:
-    """Whoever cancels a call that has a limit gets the cancellation, and the limit says nothing."""
+def test_a_compiled_call_is_cancelled_by_its_owner(library: AsyncLibrary) -> None:
+    """The owner's cancellation of a call with a limit stays a cancellation."""
     pipeline = Pipeline(Policy(attempt_timeout="10s"))  # type: ignore[arg-type]
-    call = pipeline.compile(colour.sleep)
+    call = pipeline.compile(library.sleep)
 
     async def main() -> str:
-        if colour.name == "trio":
+        if library.name == "trio":
             with trio.move_on_after(1) as scope:
                 await call(5)
             return "cancelled" if scope.cancelled_caught else "went on"
@@ -445,22 +445,22 @@ def test_a_compiled_call_is_cancelled_by_its_owner(colour: Colour) -> None:
         await asyncio.wait((task,))
         return "cancelled" if task.cancelled() else "went on"
 
-    assert colour.run(main) == "cancelled"
+    assert library.run(main) == "cancelled"
 
 
 @pytest.mark.parametrize(("inner", "outer"), [("1s", "5s"), ("5s", "1s")])
-def test_compiled_calls_within_each_other(colour: Colour, inner: str, outer: str) -> None:
-    """The nearer of two limits cuts, and what was set first goes on as if nothing had been."""
+def test_compiled_calls_within_each_other(library: AsyncLibrary, inner: str, outer: str) -> None:
+    """The earlier of two limits cancels the attempt."""
 
     async def main() -> tuple[type, float]:
-        within = Pipeline(Policy(attempt_timeout=inner)).compile(colour.sleep)  # type: ignore[arg-type]
+        within = Pipeline(Policy(attempt_timeout=inner)).compile(library.sleep)  # type: ignore[arg-type]
         around = Pipeline(Policy(attempt_timeout=outer)).compile(within)  # type: ignore[arg-type]
-        started = colour.now()
+        started = library.now()
         try:
             await around(30)
         except TimeoutError as error:
-            return type(error), colour.now() - started
+            return type(error), library.now() - started
         return object, 0.0
 
-    kind, took = colour.run(main)
+    kind, took = library.run(main)
     assert (kind, took) == (TimeoutError, pytest.approx(1.0, abs=1e-3))

@@ -1,4 +1,4 @@
-"""A planted secret never survives, whatever the position it stands in."""
+"""Tests of redaction: a planted secret is removed wherever it is in a text."""
 
 from __future__ import annotations
 
@@ -38,39 +38,39 @@ names = st.sampled_from(NAMES)
 around = st.text(st.sampled_from("abc {}[]()\"':=&?\\\n,"), max_size=12)
 
 
-def gone(secret: str, text: str) -> bool:
-    """Tell whether neither the secret nor its escaped forms stand in the redacted text."""
-    shown = redact(text)
+def is_removed(secret: str, text: str) -> bool:
+    """Whether the redacted text has neither the secret nor an escaped form of it."""
+    redacted = redact(text)
     forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-    return not any(form in shown for form in forms)
+    return not any(form in redacted for form in forms)
 
 
 @given(secrets, st.sampled_from(HEADERS), around)
 def test_header_line(secret: str, name: str, before: str) -> None:
-    """A header's value goes to the end of its line, spaces and all."""
-    assert gone(secret, f"{before}\n{name}: {secret} and more {secret}\r\nHost: api.example.com")
+    """A header's value is removed up to the end of its line, spaces included."""
+    assert is_removed(secret, f"{before}\n{name}: {secret} and more {secret}\r\nHost: api.example.com")
 
 
 @given(secrets, names)
 def test_header_pairs(secret: str, name: str) -> None:
     """Lists of pairs, of strings or bytes, are headers too."""
-    assert gone(secret, f"Headers({[(name, secret), ('Host', 'x')]!r})")
-    assert gone(secret, repr({name.encode(): secret.encode("ascii", "backslashreplace")}))
+    assert is_removed(secret, f"Headers({[(name, secret), ('Host', 'x')]!r})")
+    assert is_removed(secret, repr({name.encode(): secret.encode("ascii", "backslashreplace")}))
 
 
 @given(secrets, names)
 def test_query_value(secret: str, name: str) -> None:
-    """A query's value goes, the names and the other values stay."""
+    """A secret query value is removed; the names and the other values stay."""
     text = f"GET https://api.example.com/v2/orders?symbol=BTC&{urlencode({name: secret})}&limit=5 timed out"
-    assert gone(secret, text)
+    assert is_removed(secret, text)
     assert "symbol=BTC" in redact(text)
     assert redact(text).endswith("&limit=5 timed out")
 
 
 @given(secrets)
 def test_credentials_in_a_url(secret: str) -> None:
-    """User and password before the host go, the host stays."""
-    assert gone(secret, f"proxy https://bot:{quote(secret, safe='')}@proxy.example.com:8080 refused")
+    """User and password before the host are removed; the host stays."""
+    assert is_removed(secret, f"proxy https://bot:{quote(secret, safe='')}@proxy.example.com:8080 refused")
     assert "@proxy.example.com:8080 refused" in redact(
         f"https://bot:{quote(secret, safe='')}@proxy.example.com:8080 refused"
     )
@@ -78,24 +78,24 @@ def test_credentials_in_a_url(secret: str) -> None:
 
 @given(secrets, names, around)
 def test_json_and_reprs(secret: str, name: str, before: str) -> None:
-    """JSON, JSON inside JSON, and the repr of a dict lose the value, whatever quotes it has in it."""
+    """The value is removed from JSON, JSON inside JSON and the repr of a dict, whatever quotes it contains."""
     body = json.dumps({"symbol": "BTC", name: secret, "size": 1})
-    assert gone(secret, body)
-    assert gone(secret, json.dumps({"body": body}))
-    assert gone(secret, f"error: {repr(body)[1:-1]}")
-    assert gone(secret, repr({"symbol": "BTC", name: secret, "size": 1}))
-    assert gone(secret, repr({"a": {"headers": {name: [secret, secret]}}}))
+    assert is_removed(secret, body)
+    assert is_removed(secret, json.dumps({"body": body}))
+    assert is_removed(secret, f"error: {repr(body)[1:-1]}")
+    assert is_removed(secret, repr({"symbol": "BTC", name: secret, "size": 1}))
+    assert is_removed(secret, repr({"a": {"headers": {name: [secret, secret]}}}))
 
 
 @given(st.text(st.sampled_from("abcXYZ019-._~+/="), min_size=8, max_size=60))
 def test_bearer(token: str) -> None:
-    """A bearer token goes wherever it stands."""
+    """A bearer token is removed wherever it is."""
     assert token not in redact(f"sent 'Bearer {token}' to the server")
 
 
 @given(st.text(st.sampled_from("abcXYZ019+/=\n"), min_size=30, max_size=200), st.booleans())
 def test_pem(body: str, complete: bool) -> None:
-    """A PEM block goes whole, cut off or escaped or not."""
+    """A PEM block is removed as a whole, truncated or escaped or not."""
     text = f"key is -----BEGIN RSA PRIVATE KEY-----\n{body}\n" + (
         "-----END RSA PRIVATE KEY----- done" if complete else ""
     )
@@ -105,15 +105,15 @@ def test_pem(body: str, complete: bool) -> None:
 
 @given(secrets, around, around)
 def test_registered_value(secret: str, before: str, after: str) -> None:
-    """A registered value goes from any place: raw, URL-encoded, JSON-escaped."""
+    """A registered value is removed from any position: raw, URL-encoded or JSON-escaped."""
     register_secret(secret)
-    assert gone(secret, f"{before}{secret}{after}")
-    assert gone(secret, f"{before}{quote(secret, safe='')}{after}")
-    assert gone(secret, f"{before}{json.dumps(json.dumps([secret]))}{after}")
+    assert is_removed(secret, f"{before}{secret}{after}")
+    assert is_removed(secret, f"{before}{quote(secret, safe='')}{after}")
+    assert is_removed(secret, f"{before}{json.dumps(json.dumps([secret]))}{after}")
 
 
 def test_passing_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last 512 of them are remembered, however many threads register; credentials outlive them all."""
+    """The last 512 passing values are remembered, whatever threads register them; permanent ones stay."""
     monkeypatch.setattr(redaction, "_passing", {})
     register_secret("a-credential")
     threads = [
@@ -131,7 +131,7 @@ def test_passing_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.
 
 
 def test_short_values_are_not_registered() -> None:
-    """A value of three characters would take ordinary words with it."""
+    """A value of three characters would be found inside ordinary words."""
     register_secret("the")
     assert redact("the end") == "the end"
 
@@ -148,25 +148,25 @@ def test_short_values_are_not_registered() -> None:
     ],
 )
 def test_innocent_text_stays(text: str) -> None:
-    """What is no secret is left as it is."""
+    """Text without a secret is unchanged."""
     assert redact(text) == text
 
 
 def test_redacting_twice_changes_nothing_more() -> None:
-    """Text that passed once may pass again, as an event inside a report does."""
+    """Redacted text may be redacted again, as an event inside a report is."""
     once = redact('{"secret": "ab cd", "sign": "x"} ACCESS-KEY: k\nhttps://u:p@h/?token=t Bearer abcdefgh')
     assert redact(once) == once
 
 
-def test_huge_text_is_no_trap() -> None:
-    """Text made to backtrack is read once."""
+def test_huge_text_takes_linear_time() -> None:
+    """Text that is made for backtracking is processed in linear time."""
     for piece in ('"secret":"', "secret=\\", "eyJ-", "://", "secret=['", "x-", '"', "-----BEGIN A-----", "basic "):
         assert len(redact(piece * 30_000)) <= 30_001 * (len(piece) + len(REDACTED))
 
 
 def test_fields() -> None:
-    """Names decide in mappings, at any depth; other strings go by shape; the original stays."""
-    given_fields = {
+    """In mappings the names decide, at any depth; other strings are redacted; the original is unchanged."""
+    original = {
         "headers": {"ACCESS-KEY": "k", "ACCESS-TIMESTAMP": "1", "locale": "en-US"},
         "params": [{"sign": "s", "symbol": "BTC"}],
         "url": "https://x/?signature=s&limit=5",
@@ -175,7 +175,7 @@ def test_fields() -> None:
         "size": 1.5,
         "none": None,
     }
-    assert redact_fields(given_fields) == {
+    assert redact_fields(original) == {
         "headers": {"ACCESS-KEY": REDACTED, "ACCESS-TIMESTAMP": "1", "locale": "en-US"},
         "params": [{"sign": REDACTED, "symbol": "BTC"}],
         "url": f"https://x/?signature={REDACTED}&limit=5",
@@ -184,11 +184,11 @@ def test_fields() -> None:
         "size": 1.5,
         "none": None,
     }
-    assert given_fields["params"] == [{"sign": "s", "symbol": "BTC"}]
+    assert original["params"] == [{"sign": "s", "symbol": "BTC"}]
 
 
 def test_fields_with_cycles_and_odd_objects() -> None:
-    """A mapping that holds itself, and objects that cannot be shown, end too."""
+    """A mapping that contains itself and an object without a string are handled."""
 
     class Odd:
         def __str__(self) -> str:
@@ -196,6 +196,6 @@ def test_fields_with_cycles_and_odd_objects() -> None:
 
     loop: dict[str, object] = {"odd": Odd(), "error": ValueError("token=abc")}
     loop["self"] = loop
-    shown = redact_fields(loop)
-    assert shown["odd"] == "<Odd>"
-    assert shown["error"] == f"token={REDACTED}"
+    redacted = redact_fields(loop)
+    assert redacted["odd"] == "<Odd>"
+    assert redacted["error"] == f"token={REDACTED}"

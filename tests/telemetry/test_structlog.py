@@ -1,4 +1,4 @@
-"""One line an event, at its level, and never a secret."""
+"""Tests of the structlog listener: one line per event, at its level, without secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience.telemetry.structlog import StructlogListener
 
 
 def captured(level: int = logging.DEBUG) -> tuple[StructlogListener, structlog.testing.LogCapture]:
-    """Make a listener whose lines are kept in a list."""
+    """Return a listener and the capture of its lines."""
     capture = structlog.testing.LogCapture()
     logger = structlog.wrap_logger(
         None, processors=[capture], wrapper_class=structlog.make_filtering_bound_logger(level)
@@ -20,8 +20,8 @@ def captured(level: int = logging.DEBUG) -> tuple[StructlogListener, structlog.t
     return StructlogListener(logger), capture
 
 
-def test_one_line_an_event() -> None:
-    """The event's name, level and set fields stand in the line; nothing else does."""
+def test_one_line_per_event() -> None:
+    """A line has the event's name, its level and its set fields."""
     listener, capture = captured()
     listener(Event(name="attempt_failed", policy="trade", attempt=1, code="43012", executed="no"))
     listener(Event(name="call_failed", policy="trade"))
@@ -40,7 +40,7 @@ def test_strings_pass_the_redactor() -> None:
 
 
 def test_a_filtered_level_writes_nothing() -> None:
-    """Levels below the logger's own are dropped before anything is made of them."""
+    """Events below the logger's level are dropped."""
     listener, capture = captured(logging.ERROR)
     listener(Event(name="call_recovered"))
     listener(Event(name="call_failed"))
@@ -58,7 +58,7 @@ def test_the_default_logger_follows_a_later_configuration() -> None:
 
 
 def test_without_configuration_lines_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program's own output stays clean."""
+    """Nothing is written to stdout."""
     structlog.reset_defaults()
     StructlogListener()(Event(name="circuit_opened", policy="read"))
     shown = capsys.readouterr()

@@ -56,7 +56,7 @@ def test_an_sdk_error_around_ours_is_not_retried_either(driver: Any) -> None:
 
 def _around(driver: Any, fn: Any, wrapped: str = "") -> Any:
     """A function that calls `fn`, as an SDK's layer would."""
-    if driver.colour == "sync":
+    if driver.kind == "sync":
 
         def layer() -> Any:
             try:

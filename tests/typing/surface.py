@@ -1,4 +1,4 @@
-"""What a type checker sees of the public surface; checked by mypy in .ci/run, never run."""
+"""Types of the public names; checked by mypy in .ci/run and never run."""
 
 from __future__ import annotations
 

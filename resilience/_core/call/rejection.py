@@ -30,7 +30,7 @@ def acquire_permit(
 
 
 class BreakerWait:
-    """A first attempt that waits for the breaker (`wait: all`): iterating gives the seconds of each wait.
+    """A first attempt that waits for the breaker (`when_open: wait`): iterating gives the seconds of each wait.
 
     Attributes:
         permit: the breaker's leave, once the iteration has ended.

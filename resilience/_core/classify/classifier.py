@@ -2,7 +2,7 @@
 
 Order: the API's code in the table that the error's own source names, then in the tables that the
 policy lists; the HTTP status; the class of a transport error, the most telling one along the
-causes; the policy's `unknown` rule. A bug of the program (a bare `TypeError`, `KeyError`, …) is
+causes; the policy's `unknown_errors` rule. A bug of the program (a bare `TypeError`, `KeyError`, …) is
 fatal at once: its words are never taken for an API's.
 """
 

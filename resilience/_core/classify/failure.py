@@ -30,7 +30,7 @@ class Failure:
         hint: the rule's word on how to try again.
         duplicate: the code says that the idempotency key is taken.
         known: the code stands in a table, or there was none and a status or a transport error explains it.
-        guessed: nothing explains it: the policy's `unknown` rule, with its capped attempts, was taken.
+        guessed: nothing explains it: the policy's `unknown_errors` rule, with its capped attempts, was taken.
         items: the failures of single items of a batch, each with its own code and key, where an
             otherwise successful answer lists some.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.

@@ -21,7 +21,7 @@ class Category(StrEnum):
     """What helps against a failure."""
 
     RETRYABLE = "retryable"
-    """The same request may succeed within about an hour and nobody changes anything."""
+    """The same request may succeed within about an hour without any change."""
     FATAL = "fatal"
     """Neither waiting nor a change by the caller or the account's owner helps."""
     USER_FIXABLE = "user_fixable"

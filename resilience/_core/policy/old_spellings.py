@@ -59,7 +59,7 @@ class OldSpelling:
 
     def conflict(self) -> str:
         """Return the mistake of giving the old and the new spelling together."""
-        return f"{self.old} is the old spelling of {self.new}, which is given too: remove {self.old}"
+        return f"{self.old} is the old spelling of {self.new}, which is set too: remove {self.old}"
 
     def note(self) -> str:
         """Return the sentence that the schema adds to the description of the new key."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from .nodes import MAX_LENGTH, Node
-from .secret_values import SECRET_HINT, is_credential, looks_like_a_secret, walk_nodes
+from .secret_values import SECRET_HINT, is_credential, resembles_a_secret, walk_nodes
 
 __all__ = ["fill_variables"]
 
@@ -69,7 +69,7 @@ def _fill(node: Node, environ: Mapping[str, str], hidden: dict[str, str], add: C
     node.value = _PART.sub(value_of, text)
     if has_variable:
         node.mask, node.quoted = f"the value of {text[:_MAX_SHOWN]}", False
-        if looks_like_a_secret(node.value):
+        if resembles_a_secret(node.value):
             report(f"the value of a variable here looks like a secret; {SECRET_HINT}")
     # The reader has checked the text of the file, but not what the environment adds.
     if len(node.value) > MAX_LENGTH:

@@ -37,7 +37,7 @@ class Node:
         quoted: whether the scalar has quotes; then it is a string.
         file: the file that it is written in.
         mask: what messages say in place of a value that must not be shown.
-        is_reported: a mistake was told here already, and says all.
+        is_reported: a mistake has been reported here; later ones are dropped.
     """
 
     value: Any

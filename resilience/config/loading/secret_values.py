@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from .nodes import Node
 
-__all__ = ["SECRET_HINT", "is_credential", "looks_like_a_secret", "refuse_secrets", "walk_nodes"]
+__all__ = ["SECRET_HINT", "is_credential", "refuse_secrets", "resembles_a_secret", "walk_nodes"]
 
 SECRET_HINT = "a policy file must not contain secrets: pass them to the client, from the environment or a vault"
 """The end of each message about a secret."""
@@ -38,7 +38,7 @@ def is_credential(name: str) -> bool:
     return _NAMED.search(name) is not None
 
 
-def looks_like_a_secret(text: str) -> bool:
+def resembles_a_secret(text: str) -> bool:
     """Return whether a value looks like a credential: by a known shape, or as a long mix of letters and digits."""
     if _SHAPES.search(text[:_LOOKED_AT]):
         return True
@@ -53,14 +53,14 @@ def looks_like_a_secret(text: str) -> bool:
 def refuse_secrets(root: Node, add: Callable[[Node, str, str], None]) -> None:
     """Report each key or value that looks like a secret, once, and mark it so that no message shows it."""
     for key, value, path in walk_nodes(root):
-        if key is not None and looks_like_a_secret(str(key.value)):
+        if key is not None and resembles_a_secret(str(key.value)):
             key.value = path = "[a secret]"
             add(key, path, SECRET_HINT)
         named = key is not None and value.kind != "mapping" and value.value != "" and is_credential(str(key.value))
         if named and key is not None:
             add(key, path, SECRET_HINT)
             value.is_reported = True
-        elif value.kind == "scalar" and looks_like_a_secret(value.value):
+        elif value.kind == "scalar" and resembles_a_secret(value.value):
             add(value, path, f"this looks like a secret; {SECRET_HINT}")
             value.is_reported = True
 

@@ -66,9 +66,9 @@ class Watch:
             raise ModuleNotFoundError(f"{message}; reload() and watch(files=False, signals=True) need nothing")
         self._named, self._reload, self._on_error = named, reload, broken
         self._requests: SimpleQueue[bool] = SimpleQueue()  # its put may run inside a signal handler
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._broken_files: tuple[str, ...] = ()
-        self._former = self._listen() if signals else None
+        self._previous = self._install_handler() if signals else None
         self._signals = signals
         self._loaded = self._contents()
         self._thread = threading.Thread(
@@ -78,12 +78,12 @@ class Watch:
 
     def close(self) -> None:
         """End the watch, after a reload in progress."""
-        if self._over.is_set():
+        if self._closed.is_set():
             return
-        self._over.set()
+        self._closed.set()
         self._requests.put(False)
         if self._signals and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGHUP, self._former)
+            signal.signal(signal.SIGHUP, self._previous)
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -100,22 +100,22 @@ class Watch:
 
     # --- SIGHUP -------------------------------------------------------------------------------
 
-    def _listen(self) -> Any:
+    def _install_handler(self) -> Any:
         """Install the handler of SIGHUP and return the previous one, which is still called if it is a function."""
         if not hasattr(signal, "SIGHUP"):
             raise RuntimeError("this system has no SIGHUP; watch the files, or call reload()")
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("watch(signals=True) needs the main thread: Python handles signals only there")
-        former = signal.getsignal(signal.SIGHUP)
+        previous = signal.getsignal(signal.SIGHUP)
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if not self._over.is_set():
+            if not self._closed.is_set():
                 self._requests.put(True)  # the thread reloads: the interrupted code may hold a lock that a reload needs
-            if callable(former):
-                former(number, frame)
+            if callable(previous):
+                previous(number, frame)
 
         signal.signal(signal.SIGHUP, on_signal)
-        return former
+        return previous
 
     def _watch_signals(self) -> None:
         while self._requests.get():
@@ -128,17 +128,17 @@ class Watch:
 
         watchfiles calls this method of its `stop_event`, which is this object.
         """
-        return self._over.is_set() or not self._requests.empty()
+        return self._closed.is_set() or not self._requests.empty()
 
     def _watch_files(self) -> None:
         self._loaded = self._settled()
         self._load(report=False)  # applies a change between the first load and this watch, usually none
-        while not self._over.is_set():
+        while not self._closed.is_set():
             for _ in self._events():
                 self._reload_if_changed()
                 if self.is_set():
                     break
-            if self._take_requests() and not self._over.is_set():
+            if self._take_requests() and not self._closed.is_set():
                 self._loaded = self._contents()
                 self._load()
 
@@ -148,7 +148,7 @@ class Watch:
             return
         now = self._settled()
         changed = [path for path in now if now[path] != self._loaded.get(path)]
-        if changed and not self._over.is_set():
+        if changed and not self._closed.is_set():
             report = any(self._loaded.get(path) != _UNKNOWN for path in changed)
             self._loaded = now  # the contents before the load: the next comparison finds a change during it
             self._load(report=report)
@@ -156,7 +156,7 @@ class Watch:
     def _settled(self) -> Contents:
         """Return the contents after writing has ended: half of a file may be valid too."""
         until, now = monotonic() + _REPLACE_TIMEOUT, self._contents()
-        while not self._over.wait(_SETTLE_MS / 1000):
+        while not self._closed.wait(_SETTLE_MS / 1000):
             before, now = now, self._contents()
             if (now == before and all(now.values())) or monotonic() >= until:
                 break
@@ -169,7 +169,7 @@ class Watch:
         folders = self._folders()
         yield None  # there is no event for a change between two watches
         if not folders:
-            self._over.wait(_POLL_MS / 1000)
+            self._closed.wait(_POLL_MS / 1000)
             return
         try:
             for event in watch(
@@ -180,7 +180,7 @@ class Watch:
                 if self._folders() != folders:
                     return
         except OSError:
-            self._over.wait(_POLL_MS / 1000)  # a folder was removed: try again
+            self._closed.wait(_POLL_MS / 1000)  # a folder was removed: try again
 
     def _folders(self) -> list[tuple[str, int]]:
         """Return the folders of the files and of their link targets, with inodes: a replaced folder has another."""

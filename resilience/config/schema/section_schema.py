@@ -73,7 +73,7 @@ class SectionSchemas:
             return schema
         options = [*schema.get("anyOf", [schema]), *([OFF_SCHEMA] if optional else [])]
         if schema.get("type") != TEXT_TYPES:
-            options.append(_VARIABLE)  # a value that is no string may still be given by a variable
+            options.append(_VARIABLE)  # also a value that is not a string may come from a variable
         return {"anyOf": options} if len(options) > 1 else schema
 
     def _shape(self, hint: Any) -> Schema:

@@ -10,6 +10,7 @@ from aiohttp.payload import BytesPayload
 
 from ..._core.call.context import current_call
 from ..._core.policy.policy import Policy
+from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._http_calls import AttemptOptions, CompiledCalls
@@ -40,7 +41,7 @@ def resilience_middleware(
         >>> asyncio.run(main())
         False
     """
-    calls = CompiledCalls(TransportAdapter(), OperationRules(policy, operations, policies))
+    calls = CompiledCalls(TransportAdapter(), OperationRules(policy, operations, policies_getter(policies)))
     second_tries = _SecondTries()
 
     async def resilience(request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> aiohttp.ClientResponse:

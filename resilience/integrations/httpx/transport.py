@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from ..._core.policy.policy import Policy
+from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._http_calls import AttemptOptions, CompiledCalls
@@ -50,7 +51,7 @@ class ResilientTransport(httpx.BaseTransport):
         self._transport = transport or httpx.HTTPTransport()
         disable_retries(self._transport)
         adapter = TransportAdapter(self._transport, asynchronous=False)
-        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies))
+        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
@@ -80,7 +81,7 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         self._transport = transport or httpx.AsyncHTTPTransport()
         disable_retries(self._transport)
         adapter = TransportAdapter(self._transport, asynchronous=True)
-        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies))
+        self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""

@@ -9,6 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ..._core.policy.policy import Policy
+from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._http_calls import AttemptOptions, CompiledCalls
@@ -47,7 +48,9 @@ class ResilientAdapter(HTTPAdapter):
         super().__init__(**adapter_options)
         disable_retries(self)
         # The method of the base class, since `self.send` is the one under the policy.
-        self._calls = CompiledCalls(TransportAdapter(super().send), OperationRules(policy, operations, policies))
+        self._calls = CompiledCalls(
+            TransportAdapter(super().send), OperationRules(policy, operations, policies_getter(policies))
+        )
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a prepared request under the policy; arguments as for `HTTPAdapter.send`.

@@ -1,0 +1,184 @@
+"""Holds the policies that are in force and replaces them when the policy file is read again.
+
+One object holds everything that a file gives, and a reload replaces it in one assignment, so that no thread sees
+parts of two files. Before that the new file is checked as a whole, against the calls of this process too. A file with
+a mistake is rejected with an event, and the policies before it stay in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
+
+from .. import config
+from .._core.base.fork_safety import new_lock
+from .._core.call.idempotency_key import KeySlot
+from .._core.call.stage_plugins import stages_of
+from .._core.policy.policy import Policy, PolicySet
+from .._pipeline.pipeline import Pipeline
+from .._pipeline.shared_state import SharedState
+from ..errors import PolicyError, Problem
+from .epoch import start_new_epoch
+
+if TYPE_CHECKING:
+    from ..config.reload.diff import Change
+
+__all__ = ["ActivePolicies", "policy_of"]
+
+MAX_LISTED = 100  # changes or mistakes in one event
+MAX_KEY_CHECKS = 4096  # operations whose functions a reload is checked against
+
+
+class _LoadedFile(NamedTuple):
+    """What one reading of the file gave, the pipelines made from it so far, and its globs that name a path."""
+
+    policy_set: PolicySet
+    pipelines: dict[tuple[str, str | None], Pipeline]
+    path_globs: tuple[str, ...]
+
+
+class ActivePolicies:
+    """The policies that are in force, their pipelines, and their reload. Safe across threads and tasks.
+
+    Attributes:
+        load: reads the file again; None where there is no file.
+    """
+
+    def __init__(self, policy_set: PolicySet, shared: SharedState, load: Callable[[], PolicySet] | None) -> None:
+        self.load = load
+        self._shared = shared
+        self._reload_lock = new_lock()
+        self._last_mistakes = ""  # the text of the last rejected file's error, so that it is reported once
+        self._used: set[str] = set()
+        self._key_checks: dict[str, WeakSet[Callable[..., Any]]] = {}
+        shared.take(PolicySet({}), policy_set)
+        self._loaded = _loaded(policy_set)
+
+    @property
+    def policy_set(self) -> PolicySet:
+        """The settings of the file."""
+        return self._loaded.policy_set
+
+    @property
+    def path_globs(self) -> tuple[str, ...]:
+        """The globs of `operations` that name a path, such as `post /v1/orders/*`."""
+        return self._loaded.path_globs
+
+    def pipeline(self, policy: str, operation: str | None) -> Pipeline:
+        """Return the pipeline of a policy by its name.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        # One read of the attribute: a pipeline of an old file never gets into the mapping of a new one.
+        policy_set, pipelines, _ = self._loaded
+        pipeline = pipelines.get((policy, operation))
+        if pipeline is None:
+            settings = policy_of(policy_set, policy)
+            pipeline = Pipeline(settings, operation=operation, shared=self._shared, keep_state=True)
+            self._used.add(policy)
+            pipeline = pipelines.setdefault((policy, operation), pipeline)  # another thread may have been first
+        return pipeline
+
+    def check_key_on_reload(self, operation: str, fn: Callable[..., Any]) -> None:
+        """Have each reload checked against this function: `operations` must not give it a key it cannot carry."""
+        if operation in self._key_checks or len(self._key_checks) < MAX_KEY_CHECKS:
+            try:
+                self._key_checks.setdefault(operation, WeakSet()).add(fn)
+            except TypeError:
+                pass  # it has no weak references: a key that it cannot carry is reported by its next call
+
+    def reload(self, always_emit: bool = True) -> tuple[Change, ...]:
+        """Read the file again and put it in force; returns what changed.
+
+        Emits `policy_reloaded` or `policy_rejected`. Without `always_emit` it emits nothing where nothing changed, or
+        where the mistakes are those of the last rejected file.
+
+        Raises:
+            PolicyError: the file is wrong, or calls of this process could not continue under it.
+        """
+        if self.load is None:
+            return ()
+        source = self.policy_set.source
+        try:
+            changes = self._replace(self.load)
+        except PolicyError as error:
+            if always_emit or str(error) != self._last_mistakes:
+                self._last_mistakes = str(error)
+                mistakes = tuple(problem._asdict() for problem in error.problems[:MAX_LISTED])
+                self._emit_rejected(source, mistakes or ({"path": "", "message": str(error)},), "PolicyError")
+            raise
+        self._last_mistakes = ""
+        if changes or always_emit:
+            listed = tuple(change._asdict() for change in changes[:MAX_LISTED])
+            self._shared.events.emit("policy_reloaded", source=source, changes=listed)
+        return changes
+
+    def _replace(self, load: Callable[[], PolicySet]) -> tuple[Change, ...]:
+        with self._reload_lock:
+            before, after = self.policy_set, load()
+            self._check(after)
+            changes = config.changes(before, after)
+            if changes:
+                self._shared.take(before, after)
+                self._loaded = _loaded(after)
+                start_new_epoch()
+        return changes
+
+    def report_load_error(self, error: Exception) -> None:
+        """Emit `policy_rejected` for a reload that ended in another error than a mistake in the file."""
+        message = "the file could not be loaded; the policies before it stay in force"
+        self._emit_rejected(self.policy_set.source, ({"path": "", "message": message},), type(error).__name__)
+
+    def _emit_rejected(self, source: str, problems: tuple[dict[str, Any], ...], cause: str) -> None:
+        self._shared.events.emit("policy_rejected", source=source, problems=problems, caused_by=cause)
+
+    def _check(self, policy_set: PolicySet) -> None:
+        """Reject settings under which calls of this process could not continue.
+
+        Raises:
+            PolicyError: a used policy is gone, a stage cannot be made, or a function cannot carry its key.
+        """
+        problems = []
+        for name in sorted(self._used):
+            if name in policy_set.policies:
+                stages_of(policy_set.policies[name])  # raises for a stage that cannot be made
+            else:
+                problems.append((f"policies.{name}", "is gone, but calls of this process use it"))
+        for operation, functions in tuple(self._key_checks.items()):  # a copy: other threads add to the mapping
+            rule = policy_set.rule_for(operation)
+            if rule is not None and rule.key:
+                messages = (_key_problem(rule.key, fn) for fn in tuple(functions))
+                problems += [(f"operations.{operation}.key", message) for message in messages if message]
+        if problems:
+            raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+
+
+def policy_of(policy_set: PolicySet, name: str) -> Policy:
+    """Return the settings of a policy by its name.
+
+    Raises:
+        PolicyError: there is no policy of that name; the message lists the names.
+    """
+    try:
+        return policy_set.policies[name]
+    except KeyError:
+        names = sorted(policy_set.policies)
+        similar = get_close_matches(str(name), names, n=1)
+        hint = f"; did you mean {similar[0]!r}?" if similar else ""
+        raise PolicyError(f"{policy_set.source}: no policy {name!r}; available: {', '.join(names)}{hint}") from None
+
+
+def _loaded(policy_set: PolicySet) -> _LoadedFile:
+    return _LoadedFile(policy_set, {}, tuple(rule.match for rule in policy_set.operations if "/" in rule.match))
+
+
+def _key_problem(key: str, fn: Callable[..., Any]) -> str:
+    """Return why a function cannot carry a key; empty where it can."""
+    try:
+        KeySlot(key, fn, str)
+    except TypeError as error:
+        return str(error)
+    return ""

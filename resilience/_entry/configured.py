@@ -1,0 +1,91 @@
+"""Holds the policies that are configured for this process, and finds the default ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .._core.base.clock import Clock
+from .._core.base.fork_safety import new_lock
+from ..errors import PolicyError
+from .epoch import start_new_epoch
+from .policies import Policies
+
+__all__ = ["configure", "configured_policies", "default_policies", "policies_getter", "set_configured"]
+
+_lock = new_lock()
+_configured: Policies | None = None
+
+
+def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
+    """Set the policies of this process and return them.
+
+    Functions decorated before and clients wrapped before use them from their next call on.
+
+    Args:
+        source: path of a policy file, a mapping of the same shape, or `Policies`.
+
+    Raises:
+        PolicyError: the source is wrong; the policies that were configured before stay in force.
+    """
+    if isinstance(source, Policies):
+        policies = source
+    elif isinstance(source, Mapping):
+        policies = Policies.from_mapping(source)
+    elif isinstance(source, (str, os.PathLike)):
+        policies = Policies.load(source)
+    else:
+        raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
+    set_configured(policies)
+    return policies
+
+
+def configured_policies() -> Policies:
+    """Return the policies of this process; without `configure`, the default ones are loaded at the first use."""
+    global _configured
+    if _configured is None:  # without the lock: this runs at each compilation
+        with _lock:
+            if _configured is None:
+                _configured = default_policies()
+    return _configured
+
+
+def default_policies(*, clock: Clock | None = None) -> Policies:
+    """Load the default policies: `$RESILIENCE_POLICIES`, else `./resilience.yaml`, else the built-ins.
+
+    Raises:
+        PolicyError: the file is wrong; the message says so where the environment variable names it.
+    """
+    path = os.environ.get("RESILIENCE_POLICIES")
+    if path:
+        try:
+            return Policies.load(path, clock=clock)
+        except PolicyError as error:
+            raise PolicyError(f"$RESILIENCE_POLICIES names {error}", error.problems) from None
+    if Path("resilience.yaml").is_file():
+        return Policies.load("resilience.yaml", clock=clock)
+    return Policies.builtin(clock=clock)
+
+
+def set_configured(policies: Policies | None) -> Policies | None:
+    """Configure these policies, or none, and return those that were configured before."""
+    global _configured
+    with _lock:
+        before, _configured = _configured, policies
+        start_new_epoch()
+    return before
+
+
+def policies_getter(policies: Policies | None) -> Callable[[], Policies]:
+    """Return a function that returns these policies, or the configured ones where None is given.
+
+    Raises:
+        TypeError: `policies` is neither.
+    """
+    if policies is None:
+        return configured_policies
+    if not isinstance(policies, Policies):
+        raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
+    return lambda: policies

@@ -1,0 +1,136 @@
+"""The public functions that use the configured policies where none are given: `resilient`, `wrap`, `failure_of`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from .._core.classify.attach import attached_failure
+from .._core.classify.failure import Failure
+from .._core.policy.policy import Policy
+from .configured import configured_policies, policies_getter
+from .decorator import decorate
+from .operation_rules import OperationRules
+from .policies import Policies
+from .wrap import check_client, wrap_client
+
+if TYPE_CHECKING:
+    from ..outbox import Outbox
+
+__all__ = ["failure_of", "resilient", "wrap"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+@overload
+def resilient(policy: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def resilient(
+    policy: str | Policy = "default",
+    *,
+    operation: str | None = None,
+    idempotent: bool | None = None,
+    key: str | None = None,
+    reconcile: Callable[..., Any] | None = None,
+    policies: Policies | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def resilient(
+    policy: Any = "default",
+    *,
+    operation: str | None = None,
+    idempotent: bool | None = None,
+    key: str | None = None,
+    reconcile: Callable[..., Any] | None = None,
+    policies: Policies | None = None,
+) -> Any:
+    """Put a function or method, sync or async, under a policy.
+
+    The policy is looked up at the first call, so `configure` may come after the decoration.
+
+    Args:
+        policy: a policy's name, or a `Policy`; or the function itself in the bare form `@resilient`.
+        operation: the operation's name in events and policies; the function's qualified name by default.
+        idempotent: whether sending twice is harmless; None means a write, which is never blindly sent twice.
+        key: keyword parameter that carries the idempotency key; a new key is made for each call that brings none.
+        reconcile: looks up a write of uncertain outcome: `reconcile(call) -> Found(value) | NOT_FOUND`.
+        policies: the policies to use instead of the configured ones.
+
+    Raises:
+        TypeError: the decorated object cannot be called, is a generator function, or takes no such key.
+
+    Example:
+        >>> @resilient(idempotent=True)
+        ... def price(symbol: str) -> float:
+        ...     return 42.0
+        >>> price("BTCUSDT")
+        42.0
+    """
+    return decorate(
+        policy,
+        policies_getter(policies),
+        operation=operation,
+        idempotent=idempotent,
+        key=key,
+        reconcile=reconcile,
+    )
+
+
+def wrap(
+    client: C,
+    policy: str = "default",
+    *,
+    operations: Mapping[str, Any] | None = None,
+    policies: Policies | None = None,
+    outbox: Outbox | None = None,
+) -> C:
+    """Return the client with every public method under a policy.
+
+    Args:
+        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
+            `BitgetClient`, or any other object.
+        policy: name of the policy for methods that no glob matches.
+        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane}`.
+        policies: the policies to use instead of the configured ones.
+        outbox: records keyed writes before they are sent, so that a restarted bot finds them.
+
+    Raises:
+        TypeError: the client is a class, a function or None; `operations` has an unknown option; or an
+            outbox is given for a plain HTTP client, whose arguments may hold credentials.
+
+    Example:
+        >>> import requests
+        >>> session = wrap(requests.Session(), "http")
+        >>> isinstance(session, requests.Session)
+        True
+    """
+    check_client(client)
+    return wrap_client(client, OperationRules(policy, operations, policies_getter(policies), outbox))
+
+
+def failure_of(error: object) -> Failure:
+    """Return the failure that a pipeline recorded for this error, or classify the error.
+
+    An error that no pipeline has seen is classified by its type and by the code tables of the configured policies.
+    Never raises for an error, whatever its type.
+
+    Example:
+        >>> failure_of(ConnectionRefusedError()).executed
+        'no'
+    """
+    recorded = attached_failure(error)
+    if recorded is not None:
+        return recorded
+    policies = configured_policies()
+    failure = policies.classifier.classify(error)
+    if failure.retry_after is not None and failure.retry_at is None:
+        return replace(failure, retry_at=policies.clock.time() + failure.retry_after)
+    if failure.retry_at is not None and failure.retry_after is None:
+        return replace(failure, retry_after=max(0.0, failure.retry_at - policies.clock.time()))
+    return failure

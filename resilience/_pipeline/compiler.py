@@ -1,0 +1,219 @@
+"""Compiles functions under one policy, with the breakers, budgets and limits that its calls share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from inspect import isawaitable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from .._core.call.operation_info import OperationInfo
+from .._core.call.plan import Plan
+from .._core.call.stage import Stage
+from .._core.call.stage_plugins import stages_of
+from .._core.policy.policy import Policy
+from .._core.stages.breaker import Breaker
+from .._core.stages.retry import Schedule
+from .._drivers.async_ import compile_async
+from .._drivers.fallback import fall_back_async, fall_back_sync
+from .._drivers.hedging import hedge_async, hedge_sync
+from .._drivers.sync import compile_sync
+from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
+from .custom_stages import async_reconciler, stage_async, stage_sync
+from .limit_pool import consumes
+from .shared_state import SharedState, check_codes
+
+__all__ = ["Compiler", "PolicyCompiler"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
+_BREAKER = -1
+"""The number of the breaker among a policy's key functions; those of quotas go by the index of their entry."""
+_NO_KEYS: Mapping[int, str] = {}
+
+
+class Compiler(Protocol):
+    """Compiles functions for a `Pipeline`: a `PolicyCompiler`, or one that follows a reloaded policy file."""
+
+    @property
+    def current(self) -> PolicyCompiler:
+        """The compiler of the policy that is in force."""
+
+    def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
+        """Return `fn` under the policy."""
+
+    def compile_apply(self, *, asynchronous: bool) -> Callable[..., Any]:
+        """Return a function that calls its first argument with the others, under the policy."""
+
+
+class PolicyCompiler:
+    """Compiles functions under one policy. Safe across threads, tasks and event loops."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        shared: SharedState,
+        *,
+        operation: str | None,
+        info: OperationInfo,
+        stages: Sequence[Stage],
+        keep_state: bool,
+    ) -> None:
+        """Check the policy and make its custom stages.
+
+        Args:
+            policy: the settings.
+            shared: clock, events, breakers, budgets and limits.
+            operation: the operation's name; None names each compiled function by itself.
+            info: the operation of `compile_apply`, and of functions that are compiled without an `OperationInfo`.
+            stages: custom stages beside those that the policy names.
+            keep_state: the policy is that of a file: parts of its name keep their state when its settings change.
+
+        Raises:
+            PolicyError: the policy names a code table or a stage that does not exist.
+        """
+        check_codes(policy, shared.tables)
+        self.policy = policy
+        self.operation = operation
+        self.info = info
+        self.shared = shared
+        self.stages = (*stages_of(policy), *stages)
+        self._keep_state = keep_state
+        self._apply_calls: dict[bool, Callable[..., Any]] = {}
+
+    @property
+    def current(self) -> PolicyCompiler:
+        """This compiler; see `Compiler`."""
+        return self
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """The breaker of calls by `compile_apply`, or None when the policy has none."""
+        return self._breaker(self.info, _NO_KEYS)
+
+    def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
+        """Return `fn` under the policy, sync or async as it is."""
+        check_callable(fn)
+        return self._compile_routed(fn, info or replace(self.info, operation=self.operation or name_of(fn)))
+
+    def compile_apply(self, *, asynchronous: bool) -> Callable[..., Any]:
+        """Return a function that calls its first argument with the others, under the policy. Compiled once."""
+        call = self._apply_calls.get(asynchronous)
+        if call is None:
+            apply = _apply_async if asynchronous else _apply
+            call = self._apply_calls[asynchronous] = self._compile_routed(apply, self.info, skip=1)
+        return call
+
+    def plan(
+        self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str] = _NO_KEYS, skip: int = 0
+    ) -> Plan:
+        """Resolve the policy for one operation.
+
+        Args:
+            fn: the function to call.
+            info: the operation.
+            keys: what the policy's key functions returned, by their number.
+            skip: how many of the first positional arguments are not the operation's own.
+        """
+        policy, shared = self.policy, self.shared
+        schedule: list[Schedule] = []
+
+        def make_schedule() -> Schedule | None:
+            # A closure, because tenacity is imported by the first schedule and a plan that never fails needs none.
+            if policy.retry is not None and not info.send_once and not schedule:
+                schedule.append(Schedule(policy.retry, shared.random))
+            return schedule[0] if schedule else None
+
+        plan = Plan(
+            policy,
+            info,
+            fn,
+            clock=shared.clock,
+            events=shared.events,
+            classifier=lambda: shared.classifier(policy),
+            schedule=make_schedule,
+            breaker=self._breaker(info, keys),
+            budget=shared.budget(policy, keep_state=self._keep_state),
+            make_key=shared.make_key,
+            quotas=shared.limits.quotas(policy, info, keys, keep_state=self._keep_state),
+            admission=shared.limits.admission(policy),
+            skip=skip,
+        )
+        if self._keep_state:
+            shared.reapply(policy)  # a reload may have come in between and given the parts newer settings
+        return plan
+
+    def _compile_routed(self, fn: Callable[..., Any], info: OperationInfo, skip: int = 0) -> Callable[..., Any]:
+        """Compile `fn`, once for each combination of keys where the policy has key functions.
+
+        Key functions get the arguments of each call without the first `skip`.
+        """
+        functions = dict(self._key_functions(info.operation))
+        if not functions:  # the usual case, which pays for no routing
+            return self._compile(fn, info, _NO_KEYS, skip)
+        return route_calls(
+            lambda args, kwargs: tuple(str(function(*args[skip:], **kwargs)) for function in functions.values()),
+            lambda keys: self._compile(fn, info, dict(zip(functions, keys, strict=True)), skip),
+            asynchronous=is_async(fn),
+        )
+
+    def _key_functions(self, operation: str) -> Iterator[tuple[int, Callable[..., str]]]:
+        """Yield the policy's key functions with their numbers: `_BREAKER`, or the index of a quota entry."""
+        rules = self.policy.breaker
+        if rules is not None and callable(rules.key):
+            yield _BREAKER, rules.key
+        for index, quota in enumerate(self.policy.quota):
+            if callable(quota.key) and consumes(operation, quota):
+                yield index, quota.key
+
+    def _compile(
+        self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int
+    ) -> Callable[..., Any]:
+        asynchronous, hedge, fallback = is_async(fn), self.policy.hedge, self.policy.fallback
+        check_reconcile(fn, info.reconcile)
+        if info.reconcile is not None and asynchronous:
+            info = replace(info, reconcile=async_reconciler(info.reconcile))
+        plan, stages = self.plan(fn, info, keys, skip), self.stages
+        if asynchronous:
+            call = compile_async(plan, stage_async(fn, stages) if stages else fn)
+        else:
+            call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+        if hedge is None and fallback is None:
+            return call
+        # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.
+        memory = self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
+        if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
+            call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
+        if fallback is not None:
+            call = fall_back_async(plan, call, memory) if asynchronous else fall_back_sync(plan, call, memory)
+        return call
+
+    def _breaker(self, info: OperationInfo, keys: Mapping[int, str]) -> Breaker | None:
+        rules = self.policy.breaker
+        kind = None if rules is None else rules.key
+        if _BREAKER in keys:
+            key = keys[_BREAKER]
+        elif kind == "operation":
+            key = info.operation
+        else:
+            key = (info.account if kind == "account" else info.host) or ""
+        return self.shared.breakers.get(self.policy, key, keep_state=self._keep_state)
+
+
+def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    result = fn(*args, **kwargs)
+    if type(result) in _GENERATORS:
+        check_callable(fn)  # rejects a generator function; an ordinary function may return a generator
+    return result
+
+
+async def _apply_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    result = fn(*args, **kwargs)
+    if type(result) is not CoroutineType and not isawaitable(result):
+        check_callable(fn)
+        raise TypeError(
+            f"{name_of(fn)}() returned {type(result).__name__}, which cannot be awaited: use call, not acall"
+        )
+    return await result

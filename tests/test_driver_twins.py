@@ -1,0 +1,86 @@
+"""Test that the sync and the async driver differ only where they must."""
+
+from __future__ import annotations
+
+import ast
+from difflib import ndiff
+from pathlib import Path
+
+import resilience
+
+DRIVERS = Path(resilience.__file__).parent / "_drivers"
+TWINS = {"compile_sync": "compile_async", "recover": "recover", "discard": "discard", "enter_gate": "enter_gate"}
+TWINS |= {"pass_gate": "pass_gate"}
+DIFFERENCES = {
+    # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
+    # context may be left in a task other than the one that entered it.
+    "compile_sync": """
+        + timer = None
+        - result = fn(*args, **kwargs) if kwargs else fn(*args)
+        + if until != inf:
+        + timer = begin(until, started, now)
+        + if timer is None and until != inf:
+        + result = limited_by_trio(fn, args, kwargs, until - started)
+        + else:
+        + result = (fn(*args, **kwargs) if kwargs else fn(*args))
+        - except BaseException:
+        + except BaseException as error:
+        + if timer is not None and timer.end(error):
+        + failed = timed_out(until - started)
+        + else:
+        + if timer is not None:
+        + timer.end()
+        + try:
+        + except ValueError:
+        + pass
+    """,
+    # Retries and lookups are cancelled at their limit too.
+    "recover": """
+        - result = send(*call.args, **call.kwargs)
+        + result = limited(send, call.args, call.kwargs, recovery.seconds_left())
+        - token = CONTEXT.set(recovery.lookup_context())
+        + token = CONTEXT.set((context := recovery.lookup_context()))
+        - answer = plan.reconcile(call)
+        + answer = limited(plan.reconcile, (call,), {}, context.until - sent)
+    """,
+    # A client's `discard` may be sync or async.
+    "discard": """
+        - plan.info.discard(answer)
+        + closing = plan.info.discard(answer)
+        + if closing is not None:
+        + closing
+    """,
+    "enter_gate": "",
+    # A thread waits for a slot by an event, a task by a future or an event of its loop.
+    "pass_gate": """
+        - woken = Event()
+        - if gate.join_queue(woken.set):
+        - woken.wait(seconds)
+        + (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
+    """,
+}
+"""The lines of the sync (-) and of the async driver (+) that have no counterpart, without `async` and `await`."""
+
+
+def functions_of(name: str) -> dict[str, list[str]]:
+    """Return the functions of a driver as lines of code, without docstrings, comments, `async` and `await`."""
+    tree = ast.parse((DRIVERS / name).read_text(encoding="utf-8"))
+    functions = {}
+    for function in tree.body:
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            function.body = function.body[1:] if ast.get_docstring(function) else function.body
+            code = ast.unparse(function)
+            for word, replacement in (("async ", ""), ("await ", ""), ("asleep", "sleep"), ("e_async", "e_sync")):
+                code = code.replace(word, replacement)
+            functions[function.name] = [line.strip() for line in code.splitlines() if line.strip()]
+    return functions
+
+
+def test_the_drivers_differ_only_where_they_must() -> None:
+    """A change of one driver belongs into the other one too, or into the list of differences."""
+    sync, asynchronous = functions_of("sync.py"), functions_of("async_.py")
+    assert sync.keys() == TWINS.keys()
+    for name, twin in TWINS.items():
+        lines = [line for line in ndiff(sync[name], asynchronous[twin]) if line[0] in "+-"]
+        expected = [line.strip() for line in DIFFERENCES[name].strip().splitlines()]
+        assert sorted(lines) == sorted(expected), name
