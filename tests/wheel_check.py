@@ -17,7 +17,7 @@ def check_import() -> None:
     assert "site-packages" in Path(resilience.__file__).parts, resilience.__file__
     for name in resilience.__all__:
         getattr(resilience, name)
-    for extra in ("httpx", "aiohttp", "ccxt", "rich", "trio", "pytest"):
+    for extra in ("httpx", "aiohttp", "ccxt", "rich", "trio", "websockets", "pytest"):
         assert extra not in sys.modules, extra
 
 

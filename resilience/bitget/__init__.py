@@ -1,4 +1,4 @@
-"""Bitget: its codes, its errors, a REST client that a policy can stand behind, and clients of its sockets."""
+"""Clients of Bitget's REST API and WebSockets, with its error codes and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "WebsocketClientV3",
 ]
 
-_HOMES = {
+_MODULES = {
     "API_ERROR_CODE": "error_codes",
     "AsyncBitgetClient": "async_client",
     "BitgetApiError": "errors",
@@ -36,9 +36,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on its first use: a client brings its HTTP library, the codes bring nothing."""
-    if name not in _HOMES:
+    """Import a public name on its first use: each client needs another HTTP library, and the codes need none."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
     globals()[name] = value
     return value

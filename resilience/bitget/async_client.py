@@ -1,4 +1,4 @@
-"""Bitget's REST API on `httpx`, for asyncio and trio; `rest.py` in the other colour, alike on purpose."""
+"""The Bitget REST client on `httpx`, for asyncio and trio; kept line by line like `sync_client.py`."""
 
 from __future__ import annotations
 
@@ -7,37 +7,38 @@ from functools import wraps
 from typing import Any, Self
 
 from ..integrations import httpx as transport
-from .client_base import Client, asked_of, shaped, unclear
-from .endpoints import NamedCalls
+from .client_base import BitgetClientBase
 from .errors import BitgetApiError
-from .lookups import aasked
-from .operations import OPERATIONS, TIME, Operation
+from .lookup_runner import LookupRequest, run_lookup_async
+from .operation_methods import OperationMethods
+from .operations import OPERATIONS, TIME, Operation, with_order_result
+from .stamp_errors import needs_time_query
 
 __all__ = ["AsyncBitgetClient"]
 
 
-class AsyncBitgetClient(Client):
-    """A client of Bitget's REST API whose calls are awaited. One event loop at a time.
+class AsyncBitgetClient(BitgetClientBase):
+    """A client of Bitget's REST API whose calls are awaited. Belongs to one event loop.
 
     Example:
         >>> AsyncBitgetClient("key", "secret", "passphrase", base_url="http://127.0.0.1:8000")
         <AsyncBitgetClient http://127.0.0.1:8000>
     """
 
-    _refusals = transport.REJECTION_TYPES
+    _rejection_types = transport.REJECTION_TYPES
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Read from an endpoint and return the whole envelope.
+        """Send a GET request and return the whole envelope.
 
         Raises:
-            BitgetApiError: Bitget answered with an error.
+            BitgetApiError: Bitget responded with an error.
             UndefinedParameterError: a parameter is None and validation is strict.
-            httpx.HTTPError: there was no answer.
+            httpx.HTTPError: there was no response.
         """
         return await self._send("GET", path, params)
 
     async def post(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write to an endpoint and return the whole envelope; errors as for `get`."""
+        """Send a POST request and return the whole envelope; errors as for `get`."""
         return await self._send("POST", path, params)
 
     async def close(self) -> None:
@@ -52,29 +53,31 @@ class AsyncBitgetClient(Client):
 
     async def _call(self, name: str, params: dict[str, Any]) -> Any:
         operation = OPERATIONS[name]
-        return operation.read(await self._send(operation.method, operation.path, params))
+        return operation.extract(await self._send(operation.method, operation.path, params))
 
     async def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        request = self._request(method, path, params)
+        request = self._prepare_request(method, path, params)
         try:
-            answer = await transport.send_async(
+            response = await transport.send_async(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
         except Exception as error:
-            self._hide(error)
+            self._redact_request(error)
             raise
         try:
-            return self._opened(request, answer)
+            return self._read_response(request, response)
         except BitgetApiError as error:
-            if unclear(error) and path != TIME:
-                await self._ask_the_time()
+            # Without the second condition a rejected time query would query the time again, without end.
+            if needs_time_query(error) and path != TIME:
+                await self._measure_clock()
             raise
 
-    async def _ask_the_time(self) -> None:
-        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
-        began = self.clock.instant()
+    async def _measure_clock(self) -> None:
+        """Measure the exchange's clock; if that fails, the clock stays as it is and the caller gets the rejection."""
+        sent = self.clock.monotonic()
         try:
-            self.clock.told(await self.server_time(), began)
+            self.clock.measure(await self.server_time(), sent)
+        # The caller must get the rejection of its own request, and not the error of this query.
         except Exception:
             pass
 
@@ -82,24 +85,25 @@ class AsyncBitgetClient(Client):
         return transport.new_async_client()
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        look = operation.look
-        assert look is not None
+        lookup = operation.lookup
+        assert lookup is not None
 
         async def reconcile(call: Any) -> Any:
-            return shaped(await aasked(look(asked_of(call)), wrapped.get), call.key)
+            return with_order_result(await run_lookup_async(lookup(LookupRequest.of_call(call)), wrapped.get), call.key)
 
         return reconcile
 
 
-def _awaited(named: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return a named call as the coroutine function that it is in this client."""
+def _as_coroutine_function(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return a named method as a coroutine function: `iscoroutinefunction` decides how a policy wraps it."""
 
-    @wraps(named)
-    async def method(self: AsyncBitgetClient, *args: Any, **params: Any) -> Any:
-        return await named(self, *args, **params)
+    @wraps(method)
+    async def coroutine_method(self: AsyncBitgetClient, *args: Any, **params: Any) -> Any:
+        return await method(self, *args, **params)
 
-    return method
+    return coroutine_method
 
 
+# A policy asks `iscoroutinefunction` before it wraps a method, so each named method must be one here.
 for _name in OPERATIONS:
-    setattr(AsyncBitgetClient, _name, _awaited(getattr(NamedCalls, _name)))
+    setattr(AsyncBitgetClient, _name, _as_coroutine_function(getattr(OperationMethods, _name)))

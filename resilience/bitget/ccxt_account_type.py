@@ -1,4 +1,4 @@
-"""Which kind of account ccxt talks to, classic or unified: asked once, and never guessed from a failure."""
+"""Determines whether ccxt talks to a classic or a unified account, and never guesses it from a failed query."""
 
 from __future__ import annotations
 
@@ -9,53 +9,61 @@ from .._core.classify.evidence import gather_evidence
 from .._core.policy.codes import Category, Rule
 from ..config.codes.code_tables import CodeRegistry
 
-__all__ = ["methods", "rule_of", "undecided"]
+__all__ = ["bitget_rule", "methods", "needs_account_type"]
 
 
 def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
-    """Return methods to put over those of ccxt's class.
+    """Return methods that override those of ccxt's class.
 
-    ccxt asks once which kind of account it is and takes any error for an answer: a dropped connection
-    would pin a unified account as a classic one. Here an error that is no answer is an error.
+    ccxt queries the account type once and takes any error for "classic": after a dropped connection it would treat a
+    unified account as a classic one for ever. Here only Bitget's own rejection counts as an answer, and any other error
+    is raised.
+
+    Args:
+        original: the ccxt class.
+        asynchronous: the class is one of `ccxt.async_support`.
     """
+    # Older releases of ccxt know no unified accounts.
     if not hasattr(original, "handle_uta_and_params"):
         return {}
 
     def handle(self: Any, params: Any, method: Any, default: Any = False) -> Any:
-        if undecided(self, params, method):
+        if needs_account_type(self, params, method):
             try:
                 self.privateUtaGetV3AccountSettings()
             except Exception as error:
-                _decide(self, error)
+                _set_account_type(self, error)
         return original.handle_uta_and_params(self, params, method, default)
 
-    async def ahandle(self: Any, params: Any, method: Any, default: Any = False) -> Any:
-        if undecided(self, params, method):
+    async def handle_async(self: Any, params: Any, method: Any, default: Any = False) -> Any:
+        if needs_account_type(self, params, method):
             try:
                 await self.privateUtaGetV3AccountSettings()
             except Exception as error:
-                _decide(self, error)
+                _set_account_type(self, error)
         return await original.handle_uta_and_params(self, params, method, default)
 
-    return {"handle_uta_and_params": ahandle if asynchronous else handle}
+    return {"handle_uta_and_params": handle_async if asynchronous else handle}
 
 
-def undecided(engine: Any, params: Any = None, method: Any = None) -> bool:
-    """Tell whether the account's kind has to be asked for."""
+def needs_account_type(engine: Any, params: Any = None, method: Any = None) -> bool:
+    """Return True if the account type is not known and must be queried."""
     if not hasattr(engine, "handle_uta_and_params") or not engine.check_required_credentials(False):
         return False
     return engine.handle_option_and_params(params or {}, method, "uta")[0] is None
 
 
-def _decide(engine: Any, error: Exception) -> None:
-    """Take Bitget's own refusal for the answer of a classic account; anything else is no answer and goes on."""
+def _set_account_type(engine: Any, error: Exception) -> None:
+    """Set the type to classic if Bitget rejected the query; raise any other error again: it answers nothing."""
+    # A rejected stamp and a retryable code say nothing about the account, so they are raised again like a lost
+    # connection: taking them for "classic" would send later orders to endpoints that a unified account rejects.
     evidence = gather_evidence(error, ("code",))
-    rule = None if evidence.body is None else rule_of(evidence.code)
+    rule = None if evidence.body is None else bitget_rule(evidence.code)
     if rule is None or rule.category is Category.RETRYABLE or rule.hint == "resync_clock":
         raise error
     engine.options["uta"] = False
 
 
-def rule_of(code: str | None) -> Rule | None:
-    """Return what a code of Bitget means, or None."""
+def bitget_rule(code: str | None) -> Rule | None:
+    """Return the row of a Bitget code, or None."""
     return None if code is None else CodeRegistry.builtin("bitget").rule(code)

@@ -1,8 +1,7 @@
-"""What both Bitget clients share: everything but the sending.
+"""Implements all of a Bitget client that neither sends nor waits; shared by the sync and the async client.
 
-A request is built, stamped and signed anew for each attempt. When the exchange refuses a stamp the
-client learns its clock, so that signing anew helps. The client says of itself which calls read,
-which write, and how a write in doubt is looked up.
+A request is built, stamped and signed for each attempt. When the exchange rejects a stamp, the client measures the
+exchange's clock, so that the next attempt's stamp is accepted.
 """
 
 from __future__ import annotations
@@ -11,34 +10,27 @@ import json
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence, Found, NotFound
 from .._core.classify.evidence import get
-from ..config.codes.code_tables import CodeRegistry
 from ..integrations._http_messages import HttpResponse
-from ..integrations._order_lanes import lane_of
 from ..telemetry.redaction import REDACTED
-from .answers import opened
-from .endpoints import NamedCalls
+from .envelope import read_envelope
 from .errors import BitgetApiError
-from .lookups import Asked
-from .operations import BY_PATH, OPERATIONS, Operation, told
-from .params import defined
+from .operations import BY_PATH
+from .policy_view import PolicyView
 from .server_clock import ServerClock
-from .signing import SECRET_HEADERS, Signer, query_of
+from .signing import SECRET_HEADERS, Signer, sorted_query
+from .stamp_errors import is_stamp_error, server_time_of
+from .undefined_parameters import drop_undefined
 
-__all__ = ["Client", "Request"]
-
-_STAMP_WINDOW = 30.0  # seconds for which a signed stamp is accepted where the request carries no window
+__all__ = ["BitgetClientBase", "SignedRequest"]
 
 
-class Request(NamedTuple):
-    """One attempt's request, ready to be sent. `began` is a monotonic instant, `timeout` seconds."""
+class SignedRequest(NamedTuple):
+    """The request of one attempt. `timeout` is in seconds, `started_at` is a monotonic instant."""
 
     method: str
     path: str
@@ -47,13 +39,11 @@ class Request(NamedTuple):
     headers: dict[str, str]
     data: bytes | None
     timeout: float
-    began: float
+    started_at: float
 
 
-class Client(NamedCalls):
+class BitgetClientBase(PolicyView):
     """The parts of a client that neither send nor wait. Safe across threads and tasks."""
-
-    _refusals: Mapping[type, type] = {}
 
     def __init__(
         self,
@@ -70,26 +60,27 @@ class Client(NamedCalls):
         session: Any = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Set the client up; nothing is sent.
+        """Create the client; nothing is sent.
 
         Args:
             key: API key; without credentials only public endpoints work.
             secret: API secret.
             passphrase: the key's passphrase.
-            base_url: where the API is.
-            strict_param_validation: refuse parameters that are None instead of leaving them out.
+            base_url: URL of the API.
+            strict_param_validation: reject parameters that are None instead of omitting them.
             timeout: seconds of silence after which a request is given up.
             receive_window: seconds for which the exchange may accept a spot order, below 60.
-            demo: the key is one for demo trading.
+            demo: the key is for demo trading.
             locale: language of the API's messages.
-            session: the HTTP session to send through; one without retries is made by default.
-            clock: Unix time in seconds, for stamps until the exchange has told its own.
+            session: the HTTP session to use; a new one without retries by default.
+            clock: Unix time in seconds, for stamps until the exchange's clock was measured.
 
         Raises:
-            ValueError: only some of the credentials are given, or the window is not allowed.
+            ValueError: only some of the credentials are given, or the window is out of range.
         """
         if not 0 < receive_window < 60:
-            raise ValueError(f"receive_window: allowed is more than 0 and less than 60 seconds, got {receive_window!r}")
+            raise ValueError(f"receive_window: expected more than 0 and less than 60 seconds, got {receive_window!r}")
+        # Paths begin with a slash.
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self.receive_window = receive_window
@@ -97,121 +88,86 @@ class Client(NamedCalls):
         self.strict_param_validation = strict_param_validation
         self.clock = ServerClock(clock)
         self._signer = Signer(key, secret, passphrase, demo=demo, locale=locale)
-        self._session = self._new_session() if session is None else self._taken(session)
+        self._session = self._new_session() if session is None else self._adopt_session(session)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url}>"
 
     @abstractmethod
     def _new_session(self) -> Any:
-        """Make the HTTP session that requests are sent through."""
+        """Return a new HTTP session."""
 
-    def _taken(self, session: Any) -> Any:
-        """Return a session that was given, fit to be sent through: nothing in it may send an order again by itself."""
+    def _adopt_session(self, session: Any) -> Any:
+        """Return the caller's session with its own retries switched off: they could send an order twice."""
         return session
-
-    @abstractmethod
-    def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        """Return the function that looks a write in doubt up, asking through the wrapped client."""
-
-    # --- how a policy sees this client -----------------------------------------------------------
-
-    def resilience_operation_name(self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """Tell generic calls apart by their path."""
-        if method not in ("get", "post"):
-            return method
-        path = args[0] if args else kwargs.get("path", "")
-        return f"{method} {str(path).partition('?')[0]}"
-
-    def resilience_operation_info(self, name: str, wrapped: Any) -> OperationInfo | None:
-        """Say how an operation takes part: what it is, where its key travels, how it is looked up."""
-        verb, _, path = name.partition(" ")
-        known = BY_PATH.get((verb.upper(), path)) if path else OPERATIONS.get(name)
-        if known is None:
-            return self._binding(name, read=verb == "get") if path else None
-        key = f"params.{known.key}" if known.key and path else known.key
-        look = None if known.look is None else self._reconciler(wrapped, known)
-        window = self.receive_window if known.sends_window else _STAMP_WINDOW
-        return self._binding(
-            name,
-            read=known.method == "GET",
-            idempotent=known.harmless or None,
-            key=key,
-            reconcile=look,
-            fence=Fence(window=window),
-            sends_window=known.sends_window,
-        )
-
-    def _binding(self, name: str, **given: Any) -> OperationInfo:
-        return OperationInfo(
-            operation=name,
-            registry="bitget",
-            host=urlsplit(self.base_url).netloc,
-            account=self._signer.account,
-            lane=None if given.get("read") else lane_of(name),
-            rejection_types=self._refusals,
-            classify_results=False,
-            can_resync_clock=True,
-            signs=True,
-            **given,
-        )
 
     # --- one attempt -----------------------------------------------------------------------------
 
-    def _request(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
-        """Build, stamp and sign a request; an error in here tells that nothing was sent, so nothing is looked up."""
+    def _prepare_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
+        """Build, stamp and sign a request; an error in here says that nothing was sent, so nothing is looked up."""
         try:
-            return self._built(method, path, params)
+            return self._build_request(method, path, params)
         except Exception as error:
+            # Set through `vars`: the error may be of any class, and its own `__setattr__` must not interfere.
             vars(error)["resilience_executed"] = "no"
             raise
 
-    def _built(self, method: str, path: str, params: Mapping[str, Any] | None) -> Request:
-        clean = defined(params or {}, strict=self.strict_param_validation)
+    def _build_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
+        clean = drop_undefined(params or {}, strict=self.strict_param_validation)
         call, stamp = current_call(), int(self.clock.now() * 1000)
-        known = BY_PATH.get((method, path.partition("?")[0]))  # named as `resilience_operation_name` names it
+        # The path without its query, as in `resilience_operation_name`: both must agree on what sends a window.
+        known = BY_PATH.get((method, path.partition("?")[0]))
         if known is not None and known.sends_window:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
-        query = query_of(clean) if method == "GET" else ""
+        query = sorted_query(clean) if method == "GET" else ""
+        # The signature covers these bytes, so exactly they must be sent; NaN is not valid JSON.
         body = json.dumps(clean, separators=(",", ":"), allow_nan=False) if method == "POST" else ""
+        # The query is signed unescaped and sent escaped.
         sent = "&".join(f"{quote(key)}={quote(str(clean[key]))}" for key in sorted(clean)) if method == "GET" else ""
         url = self.base_url + path + (f"?{sent}" if sent else "")
         headers = self._signer.headers(method, path, query, body, str(stamp))
-        if call is not None and self._signer.can:
+        # The stamp bounds until when the exchange may still execute this attempt; an unsigned request has none.
+        if call is not None and self._signer.has_credentials:
             call.stamp(stamp / 1000)
         data = body.encode() if body else None
-        return Request(method, path, clean, url, headers, data, self._timeout(call), self.clock.instant())
+        return SignedRequest(method, path, clean, url, headers, data, self._timeout(call), self.clock.monotonic())
 
     @staticmethod
-    def _hide(error: Exception) -> None:
-        """Take the credentials out of the request that a transport's error carries; it was sent already."""
+    def _redact_request(error: Exception) -> None:
+        """Remove the credentials from the request that a transport error refers to; it was sent already."""
         headers = get(get(error, "request"), "headers")
         for name in SECRET_HEADERS:
             if headers is not None and name in headers:
                 headers[name] = REDACTED
 
-    def _opened(self, request: Request, answer: HttpResponse) -> dict[str, Any]:
-        """Return the envelope of a success; a refused stamp sets the clock where the answer tells the time."""
+    def _read_response(self, request: SignedRequest, response: HttpResponse) -> dict[str, Any]:
+        """Return the envelope of a success; set the clock if a stamp was rejected and the response has the time.
+
+        Raises:
+            BitgetApiError: the response is not a success.
+        """
         known = BY_PATH.get((request.method, request.path))
         needs = known.needs if known is not None else ()
         try:
-            return opened(answer, self._options(request), needs=needs)
+            return read_envelope(response, self._redacted_options(request), needs=needs)
         except BitgetApiError as error:
-            at = _told_at(error)
-            if at is not None and _stale(error):
-                self.clock.told(at, request.began)
+            server_time = server_time_of(error)
+            # Only a rejected stamp changes the clock: every response has a time, but each is off by its own delay.
+            if server_time is not None and is_stamp_error(error):
+                self.clock.measure(server_time, request.started_at)
             raise
 
     def _window(self, call: CurrentCall | None) -> float:
-        """Return the policy's window where it sets one, else the client's own."""
-        asked = None if call is None else call.window
-        return self.receive_window if asked is None or not 0 < asked < 60 else asked
+        """Return the policy's receive window in seconds if it sets one, else the client's own."""
+        window = None if call is None else call.window
+        return self.receive_window if window is None or not 0 < window < 60 else window
 
     def _timeout(self, call: CurrentCall | None) -> float:
         left = None if call is None else call.timeout
+        # HTTP libraries take a timeout of 0 for an error or for "none at all".
         return self.timeout if left is None else max(0.001, min(self.timeout, left))
 
-    def _options(self, request: Request) -> dict[str, Any]:
+    def _redacted_options(self, request: SignedRequest) -> dict[str, Any]:
         return {
             "method": request.method,
             "path": request.path,
@@ -224,30 +180,3 @@ class Client(NamedCalls):
             "secret": "***",
             "passphrase": "***",
         }
-
-
-def unclear(error: BitgetApiError) -> bool:
-    """Tell whether a stamp was refused by an answer that does not tell the time: it has to be asked for."""
-    return _stale(error) and _told_at(error) is None
-
-
-def _told_at(error: BitgetApiError) -> float | None:
-    """Return the exchange's Unix time in an error's envelope, or None; milliseconds, as a number or a text."""
-    at = str(error.body.get("requestTime", "")) if isinstance(error.body, dict) else ""
-    return int(at) / 1000 if at.isdecimal() and len(at) < 20 and int(at) > 0 else None
-
-
-def _stale(error: BitgetApiError) -> bool:
-    rule = CodeRegistry.builtin("bitget").rule(error.api_code or "")
-    return rule is not None and rule.hint == "resync_clock"
-
-
-def asked_of(call: Any) -> Asked:
-    """Return what a call wrote, whether its parameters came as keywords or as a mapping."""
-    params = call.kwargs.get("params", call.args[1] if len(call.args) > 1 else None)
-    return Asked(params if isinstance(params, Mapping) else call.kwargs, call.key, call.sent_at)
-
-
-def shaped(answer: Found | NotFound, key: str | None) -> Found | NotFound:
-    """Return a look's answer with the order in the shape that the write returns."""
-    return replace(answer, value=told(answer.value, key)) if isinstance(answer, Found) else answer

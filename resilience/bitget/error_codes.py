@@ -1,4 +1,4 @@
-"""Names for Bitget's codes, so that nobody writes magic strings."""
+"""Names Bitget's error codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["API_ERROR_CODE"]
 
 
 class API_ERROR_CODE(StrEnum):  # noqa: N801  # the name that users of other Bitget SDKs know
-    """Bitget's codes by name. Two names stand for 40017: the API uses it for both, and one is an alias here.
+    """Bitget's codes by name. The API uses 40017 for two errors, so one of its two names is an alias of the other.
 
     Example:
         >>> API_ERROR_CODE.INSUFFICIENT_BALANCE == "43012"

@@ -1,4 +1,4 @@
-"""The error of Bitget's REST API, as its users know it. It holds no secret: they are taken out before it is made."""
+"""Defines the errors of the Bitget clients. They contain no secrets: these are removed before an error is built."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["BitgetApiError", "BitgetSocketError", "UndefinedParameterError"]
 
 
 class UndefinedParameterError(ValueError):
-    """A parameter is None while strict validation is on; nothing was sent."""
+    """A parameter is None and strict validation is on; nothing was sent."""
 
 
 class BitgetApiError(Exception):
-    """Bitget answered, and not with a plain success.
+    """Bitget responded with an error, or with a success that is not complete.
 
     Attributes:
         code: HTTP status, such as 400.
         message: HTTP status text.
-        body: the answer of Bitget with its own `code` and `msg`; text where it is no JSON.
-        headers: headers of the answer.
+        body: the response with Bitget's own `code` and `msg`; a string if it is not JSON.
+        headers: headers of the response.
         request_options: the client's options, and method, path and parameters of the request; key,
-            secret, passphrase and signature are taken out.
+            secret, passphrase and signature are removed.
         api_code: Bitget's own code as a string, or None.
-        api_message: Bitget's own words.
-        failures: the items of a batch that failed, where a successful answer lists some.
+        api_message: Bitget's own message.
+        failures: the items of a batch that failed, if an otherwise successful response lists some.
     """
 
     resilience_registry = "bitget"
-    """The table that explains this error, whatever a policy lists."""
+    """The code table that explains this error, whatever tables a policy lists."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class BitgetApiError(Exception):
         resilience_code: str | None = None,
         resilience_executed: str | None = None,
     ) -> None:
+        # `args` are the parts that `repr` shows; body and headers are attributes only.
         super().__init__(code, message, api_code, api_message)
         self.code = code
         self.message = message
@@ -58,33 +59,35 @@ class BitgetApiError(Exception):
         self.resilience_code = resilience_code
         self.resilience_executed = resilience_executed
 
+    # The default pickling calls the class with `args`, which are not the arguments of `__init__`.
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
     def __str__(self) -> str:
-        told = f"HTTP {self.code} {self.message}".rstrip()
+        status = f"HTTP {self.code} {self.message}".rstrip()
         if self.api_code is not None:
-            return f"{self.api_code}: {self.api_message} ({told})"
-        return f"{self.api_message or 'no code in the answer'} ({told})"
+            return f"{self.api_code}: {self.api_message} ({status})"
+        return f"{self.api_message or 'no code in the answer'} ({status})"
 
 
 class BitgetSocketError(ApiError):
-    """Bitget refused what was asked over a socket.
+    """Bitget rejected a request over a socket.
 
     Attributes:
-        code: Bitget's own code as a string; empty where the answer has none.
-        message: Bitget's own words.
-        body: the frame as it came.
+        code: Bitget's own code as a string; empty if the answer has none.
+        message: Bitget's own message.
+        body: the received frame.
     """
 
     resilience_registry = "bitget-ws"
-    """The table that is asked first; a policy's own tables know the codes that sockets share with REST."""
+    """The code table that is asked first; a policy's own tables explain the codes that sockets share with REST."""
 
     resilience_code: str | None = None
     resilience_executed: str | None = None
 
 
 def _rebuild(kind: type[BitgetApiError], args: tuple[Any, ...], state: dict[str, Any]) -> BitgetApiError:
+    # Without `__init__`, which takes other arguments than `args`.
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)

@@ -1,30 +1,21 @@
-"""What the client knows of Bitget's endpoints: one row an operation, the same for both colours of client.
+"""Describes Bitget's endpoints: one row per operation, shared by the sync and the async client.
 
-A row says how the operation is sent, whether it reads, where its key travels, how a write in doubt is
-looked up, and what of the answer the caller gets.
+A row says how the operation is sent, whether it reads, which parameter carries its key, how an uncertain write is
+looked up, and which part of the response the caller gets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .lookups import (
-    MIX_INFO,
-    SPOT_INFO,
-    UTA_INFO,
-    Asked,
-    Look,
-    cancelled,
-    mix_order,
-    replaced,
-    spot_order,
-    status_of,
-    uta_order,
-)
+from .._core.call.reconcile import Found, NotFound
+from .lookup_rows import status_of
+from .lookup_runner import LookupRequest, OrderLookup
+from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, replaced, spot_order, uta_order
 
-__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation", "told"]
+__all__ = ["BY_PATH", "OPERATIONS", "TIME", "Operation", "order_result", "with_order_result"]
 
 _SPOT, _MIX, _UTA = "/api/v2/spot", "/api/v2/mix", "/api/v3/trade"
 TIME = "/api/v2/public/time"
@@ -45,6 +36,7 @@ def _first(answer: Mapping[str, Any]) -> Any:
 
 def _entrusted(answer: Mapping[str, Any]) -> Any:
     data = answer["data"]
+    # Bitget sends null instead of an empty list.
     return (data.get("entrustedList") or []) if isinstance(data, Mapping) else data
 
 
@@ -61,42 +53,47 @@ class Operation:
         name: the client's method.
         method: GET or POST.
         path: the endpoint's path.
-        read: takes what the caller gets out of the envelope.
+        extract: returns the caller's result from the envelope.
         key: the parameter that carries the key of a write, or None.
-        look: how it is looked up; None for reads, and for writes that nothing tells of.
-        harmless: sending it twice changes nothing more, as with a cancel.
-        needs: a success must tell one of these, or it is in doubt.
-        sends_window: it carries `requestTime` and `receiveWindow`, so that its own window holds.
+        lookup: looks up whether it was executed; None for reads, and for writes that cannot be looked up.
+        idempotent: sending it twice has the same effect as once, as with a cancel.
+        needs: fields of which a success must contain at least one; otherwise its outcome is uncertain.
+        sends_window: it carries `requestTime` and `receiveWindow`, so the window of the request applies.
     """
 
     name: str
     method: str
     path: str
-    read: Callable[[Mapping[str, Any]], Any] = _data
+    extract: Callable[[Mapping[str, Any]], Any] = _data
     key: str | None = None
-    look: Callable[[Asked], Look] | None = None
-    harmless: bool = False
+    lookup: Callable[[LookupRequest], OrderLookup] | None = None
+    idempotent: bool = False
     needs: tuple[str, ...] = ()
     sends_window: bool = False
 
 
-def told(row: Mapping[str, Any], key: str | None) -> dict[str, Any]:
-    """Return an order that was looked up in the shape that a write returns, with its present status."""
+def order_result(row: Mapping[str, Any], key: str | None) -> dict[str, Any]:
+    """Return an order that was looked up in the form that the write itself returns, plus its current status."""
     return {"orderId": row["orderId"], "clientOid": row.get("clientOid") or key, "status": status_of(row)}
 
 
+def with_order_result(answer: Found | NotFound, key: str | None) -> Found | NotFound:
+    """Return the answer of a lookup with its order in the form that the write itself returns."""
+    return replace(answer, value=order_result(answer.value, key)) if isinstance(answer, Found) else answer
+
+
 _ROWS = (
-    Operation(name="server_time", method="GET", path=TIME, read=_server_time),
+    Operation(name="server_time", method="GET", path=TIME, extract=_server_time),
     Operation(name="spot_ticker", method="GET", path=f"{_SPOT}/market/tickers"),
     Operation(name="spot_balance", method="GET", path=f"{_SPOT}/account/assets"),
-    Operation(name="spot_order", method="GET", path=SPOT_INFO, read=_first),
+    Operation(name="spot_order", method="GET", path=SPOT_INFO, extract=_first),
     Operation(name="spot_open_orders", method="GET", path=f"{_SPOT}/trade/unfilled-orders"),
     Operation(
         name="spot_place_order",
         method="POST",
         path=f"{_SPOT}/trade/place-order",
         key="clientOid",
-        look=spot_order,
+        lookup=spot_order,
         needs=("orderId",),
         sends_window=True,
     ),
@@ -105,63 +102,63 @@ _ROWS = (
         name="spot_cancel_order",
         method="POST",
         path=f"{_SPOT}/trade/cancel-order",
-        look=cancelled(SPOT_INFO),
-        harmless=True,
+        lookup=cancelled(SPOT_INFO),
+        idempotent=True,
     ),
     Operation(
         name="spot_replace_order",
         method="POST",
         path=f"{_SPOT}/trade/cancel-replace-order",
         key="newClientOid",
-        look=replaced(spot_order, SPOT_INFO),
+        lookup=replaced(spot_order, SPOT_INFO),
         needs=("orderId",),
     ),
     Operation(name="mix_ticker", method="GET", path=f"{_MIX}/market/ticker"),
     Operation(name="mix_balance", method="GET", path=f"{_MIX}/account/accounts"),
     Operation(name="mix_order", method="GET", path=MIX_INFO),
-    Operation(name="mix_open_orders", method="GET", path=f"{_MIX}/order/orders-pending", read=_entrusted),
+    Operation(name="mix_open_orders", method="GET", path=f"{_MIX}/order/orders-pending", extract=_entrusted),
     Operation(
         name="mix_place_order",
         method="POST",
         path=f"{_MIX}/order/place-order",
         key="clientOid",
-        look=mix_order,
-        needs=("orderId", "clientOid"),  # a one-way reduce-only order may be told without its id
+        lookup=mix_order,
+        needs=("orderId", "clientOid"),  # a reduce-only order in one-way mode may be confirmed without its order id
     ),
     Operation(
         name="mix_cancel_order",
         method="POST",
         path=f"{_MIX}/order/cancel-order",
-        look=cancelled(MIX_INFO),
-        harmless=True,
+        lookup=cancelled(MIX_INFO),
+        idempotent=True,
     ),
     Operation(
         name="mix_modify_order",
         method="POST",
         path=f"{_MIX}/order/modify-order",
         key="newClientOid",
-        look=replaced(mix_order, MIX_INFO),
+        lookup=replaced(mix_order, MIX_INFO),
         needs=("orderId", "clientOid"),
     ),
     Operation(name="uta_order", method="GET", path=UTA_INFO),
-    Operation(name="uta_open_orders", method="GET", path=f"{_UTA}/unfilled-orders", read=_list),
+    Operation(name="uta_open_orders", method="GET", path=f"{_UTA}/unfilled-orders", extract=_list),
     Operation(
         name="uta_place_order",
         method="POST",
         path=f"{_UTA}/place-order",
         key="clientOid",
-        look=uta_order,
+        lookup=uta_order,
         needs=("orderId",),
     ),
     Operation(
         name="uta_cancel_order",
         method="POST",
         path=f"{_UTA}/cancel-order",
-        look=cancelled(UTA_INFO),
-        harmless=True,
+        lookup=cancelled(UTA_INFO),
+        idempotent=True,
     ),
 )
-OPERATIONS: Mapping[str, Operation] = {one.name: one for one in _ROWS}
+OPERATIONS: Mapping[str, Operation] = {row.name: row for row in _ROWS}
 """Operations by the name of their method."""
-BY_PATH: Mapping[tuple[str, str], Operation] = {(one.method, one.path): one for one in _ROWS}
+BY_PATH: Mapping[tuple[str, str], Operation] = {(row.method, row.path): row for row in _ROWS}
 """Operations by method and path, for generic calls."""

@@ -1,7 +1,7 @@
-"""The exchange's clock, as far as the exchange has told it.
+"""Keeps the exchange's time for stamps, measured from its responses.
 
-Stamps come from our own clock until the exchange refuses one. Then the offset is measured, and from
-there on stamps follow the monotonic clock: a wall clock that steps changes nothing.
+Stamps use our own clock until the exchange rejects one. Then the offset is measured, and from there on stamps follow
+the monotonic clock, so that a step of our wall clock changes nothing.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ __all__ = ["ServerClock"]
 
 
 class ServerClock:
-    """Unix time for stamps, in seconds. Safe across threads: one attribute is replaced at a time."""
+    """Unix time for stamps, in seconds. Safe across threads: a measurement replaces one attribute."""
 
     __slots__ = ("_base", "_monotonic", "_wall")
 
     def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
         self._monotonic = monotonic
-        self._base: float | None = None
+        self._base: float | None = None  # server time minus monotonic time
 
     @property
     def offset(self) -> float:
-        """Return by how many seconds the exchange is ahead of our wall clock; 0 until it was measured."""
+        """The seconds by which the exchange is ahead of our wall clock; 0 until it was measured."""
         return 0.0 if self._base is None else self._base + self._monotonic() - self._wall()
 
     def now(self) -> float:
-        """Return the exchange's Unix time as well as it is known."""
+        """Return the exchange's Unix time in seconds as well as it is known."""
         base = self._base
         return self._wall() if base is None else base + self._monotonic()
 
-    def instant(self) -> float:
-        """Return a monotonic instant, to be given to `told`."""
+    def monotonic(self) -> float:
+        """Return the monotonic time in seconds; read it before sending, and pass it to `measure`."""
         return self._monotonic()
 
-    def told(self, server_time: float, sent: float) -> None:
-        """Take the server's Unix time from an answer to a request that was sent at this monotonic instant.
+    def measure(self, server_time: float, sent: float) -> None:
+        """Set the offset from the server's Unix time in the response to a request sent at monotonic time `sent`.
 
-        The time was taken between sending and now: the middle is at most half the round trip off.
+        The server read its clock between sending and now. Assuming the middle is wrong by at most half the round trip.
         """
+        # Cristian's algorithm: the server's time belongs to the middle between sending and receiving.
         self._base = server_time - (sent + self._monotonic()) / 2

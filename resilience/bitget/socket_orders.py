@@ -1,9 +1,9 @@
-"""Orders over a socket, under the same rule as by REST: one in doubt is looked up by REST before it is sent again.
+"""Places and cancels orders over a socket. As with REST, an uncertain order is looked up before it is sent again.
 
-A frame carries no stamp that the exchange checks. So its stamp is the exchange's own time, as measured
-by REST beforehand, at the instant at which the frame leaves; and where no answer comes, once more at the
-instant at which its connection is cut: past that nothing of it can leave this machine. The window W
-bounds how long it may then still be on its way.
+Bitget checks no stamp in a frame. The stamp is therefore the exchange's own time, measured by REST beforehand, at the
+instant at which the frame is sent. If no answer comes, it is stamped again at the instant at which the connection is
+cut: after that no part of the frame can leave this machine. The window W bounds how long it may then still be on its
+way.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
-from ..streams.session.dialect import Kind, Message
+from ..streams.session.dialect import Message, MessageKind
 from ..streams.session.request import NotSentError
-from .client_base import shaped
+from .dialect import BitgetDialect
 from .errors import BitgetSocketError
-from .frames import Frames
-from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, Asked, Look, aasked, cancelled, mix_order, spot_order, uta_order
-from .params import defined
+from .lookup_runner import LookupRequest, OrderLookup, run_lookup_async
+from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, spot_order, uta_order
+from .operations import with_order_result
 from .server_clock import ServerClock
+from .undefined_parameters import drop_undefined
 
-__all__ = ["SocketOrders"]
+__all__ = ["SocketOrders", "call_rest"]
 
 _UNREADABLE = "decode_error"
-_MOVED = 1.0  # seconds between our two clocks past which one was set, or stood still while the machine slept
-_FRESH = 3600.0  # seconds for which a measure holds: clocks drift by seconds a day
+_MAX_CLOCK_SHIFT = 1.0  # seconds; a larger change of the offset means that a clock was set, or the machine slept
+_MAX_AGE = 3600.0  # seconds for which a measurement is used: clocks drift by seconds per day
 
 T = TypeVar("T")
-Request = Callable[[str, str, Callable[[], None]], Awaitable[Message]]
-"""Sends a frame under an id and returns the answer; told what to call when it leaves."""
+SendRequest = Callable[[str, str, Callable[[], None]], Awaitable[Message]]
+"""Sends a frame under an id and returns the answer; the third argument is called when the frame is sent."""
 
 
 class SocketOrders:
@@ -48,131 +49,149 @@ class SocketOrders:
     """
 
     def __init__(
-        self, frames: Frames, request: Request, rest: Any, pipeline: Pipeline, clock: ServerClock, info: OperationInfo
+        self,
+        dialect: BitgetDialect,
+        send_request: SendRequest,
+        rest: Any,
+        pipeline: Pipeline,
+        clock: ServerClock,
+        info: OperationInfo,
     ) -> None:
         """Compile the two calls.
 
         Args:
-            frames: how the socket talks.
-            request: sends a frame.
-            rest: the REST client by which an order in doubt is looked up.
+            dialect: the protocol of the socket.
+            send_request: sends a frame.
+            rest: the REST client for lookups.
             pipeline: the policy of the orders.
             clock: the exchange's time.
             info: host and account of the calls.
         """
-        self._frames, self._request, self._rest, self._clock = frames, request, rest, clock
-        self._measured: asyncio.Future[None] | None = None
+        self._dialect, self._send_request, self._rest, self._clock = dialect, send_request, rest, clock
+        self._measurement: asyncio.Future[None] | None = None
         self._measured_at = self._offset = 0.0
 
         async def place_order(*, clientOid: str | None = None, **params: Any) -> Any:  # noqa: N803  # Bitget's own name
-            return await self._sent("place-order", {**params, "clientOid": clientOid}, needs=("orderId",))
+            return await self._attempt("place-order", {**params, "clientOid": clientOid}, needs=("orderId",))
 
         async def cancel_order(**params: Any) -> Any:
-            return await self._sent("cancel-order", params, needs=("orderId", "clientOid"))
+            return await self._attempt("cancel-order", params, needs=("orderId", "clientOid"))
 
         base = replace(info, registry="bitget-ws", classify_results=False, signs=True, fence=Fence())
         name = "socket_place_order"
-        place = replace(base, operation=name, lane=lane_of(name), key="clientOid", reconcile=self._look(_order))
+        reconcile = self._reconciler(_order_lookup)
+        place = replace(base, operation=name, lane=lane_of(name), key="clientOid", reconcile=reconcile)
         name = "socket_cancel_order"
-        cancel = replace(base, operation=name, lane=lane_of(name), idempotent=True, reconcile=self._look(_cancel))
+        reconcile = self._reconciler(_cancel_lookup)
+        cancel = replace(base, operation=name, lane=lane_of(name), idempotent=True, reconcile=reconcile)
         self.place = pipeline.compile(place_order, place)
         self.cancel = pipeline.compile(cancel_order, cancel)
 
-    async def _sent(self, act: str, params: Mapping[str, Any], *, needs: tuple[str, ...]) -> dict[str, Any]:
-        """Make one attempt."""
+    async def _attempt(self, action: str, params: Mapping[str, Any], *, needs: tuple[str, ...]) -> dict[str, Any]:
+        """Send one request and return the ids in its answer."""
+        # Read before the first await: the stamp is set later, from a callback outside this task's context.
         call = current_call()
-        frame_id = uuid4().hex
-        text = self._frames.trade(frame_id, act, defined(params, strict=False))
-        await self._measure()
+        request_id = uuid4().hex
+        text = self._dialect.trade(request_id, action, drop_undefined(params, strict=False))
+        await self._ensure_measured()
         try:
-            message = await self._request(frame_id, text, lambda: self._stamp(call))
+            message = await self._send_request(request_id, text, lambda: self._stamp(call))
         except NotSentError as error:
-            raise _unsent(error) from None
-        if message.kind is Kind.ERROR:
+            # The socket gives a reason that a user can act on; "not sent" alone would not help.
+            raise _not_sent(error) from None
+        if message.kind is MessageKind.ERROR:
             raise BitgetSocketError(message.code, message.text, message.body)
-        told = dict(self._frames.done(message.body))
-        if not any(told.get(one) for one in needs):
+        ids = dict(self._dialect.order_ids(message.body))
+        # Bitget confirmed something, but not this order: it is looked up like one without an answer.
+        if not any(ids.get(name) for name in needs):
             raise _unreadable(message, f"a success without {' or '.join(needs)}")
-        mine, theirs = params.get("clientOid"), told.get("clientOid")
-        if mine and theirs and str(mine) != str(theirs):
+        sent_id, received_id = params.get("clientOid"), ids.get("clientOid")
+        if sent_id and received_id and str(sent_id) != str(received_id):
             raise _unreadable(message, "a success of another order")
-        return told
+        return ids
 
     def _stamp(self, call: CurrentCall | None) -> None:
         if call is not None:
             call.stamp(self._clock.now())
 
-    async def _measure(self) -> None:
-        """Learn the exchange's clock before the first order, and now and then: by ours a fence could end too early."""
-        if self._measured is None or (self._measured.done() and (self._failed(self._measured) or self._outdated())):
-            self._measured = asyncio.ensure_future(self._ask_the_time())
-        await asyncio.shield(self._measured)
+    async def _ensure_measured(self) -> None:
+        """Measure the exchange's clock before the first order, and again when the measurement is outdated.
+
+        With our own clock the fence could end too early, and an order that is still on its way would be sent again.
+        """
+        last = self._measurement
+        if last is None or (last.done() and (self._failed(last) or self._outdated())):
+            self._measurement = last = asyncio.ensure_future(self._measure_clock())
+        await asyncio.shield(last)  # several orders may wait for it: cancelling one must not cancel it
 
     def _outdated(self) -> bool:
-        moved, age = self._clock.offset - self._offset, self._clock.instant() - self._measured_at
-        return abs(moved) > _MOVED or age > _FRESH
+        shift, age = self._clock.offset - self._offset, self._clock.monotonic() - self._measured_at
+        return abs(shift) > _MAX_CLOCK_SHIFT or age > _MAX_AGE
 
     @staticmethod
-    def _failed(measured: asyncio.Future[None]) -> bool:
-        return measured.cancelled() or measured.exception() is not None
+    def _failed(measurement: asyncio.Future[None]) -> bool:
+        return measurement.cancelled() or measurement.exception() is not None
 
-    async def _ask_the_time(self) -> None:
-        began = self._clock.instant()
-        self._clock.told(await _called(self._rest.server_time), began)
-        self._measured_at, self._offset = self._clock.instant(), self._clock.offset
+    async def _measure_clock(self) -> None:
+        sent = self._clock.monotonic()
+        self._clock.measure(await call_rest(self._rest.server_time), sent)
+        # A later change of the offset shows that one of our clocks was set, or stood still while the machine slept.
+        self._measured_at, self._offset = self._clock.monotonic(), self._clock.offset
 
-    def _look(self, of: Callable[[Asked], Look]) -> Callable[[Any], Awaitable[Found | NotFound]]:
+    def _reconciler(
+        self, lookup: Callable[[LookupRequest], OrderLookup]
+    ) -> Callable[[Any], Awaitable[Found | NotFound]]:
         async def reconcile(call: Any) -> Found | NotFound:
-            asked = Asked(call.kwargs, call.key, call.sent_at)
-            return shaped(await aasked(of(asked), self._get), call.key)
+            request = LookupRequest(call.kwargs, call.key, call.sent_at)
+            return with_order_result(await run_lookup_async(lookup(request), self._get), call.key)
 
         return reconcile
 
     async def _get(self, path: str, params: dict[str, Any]) -> Any:
-        return await _called(self._rest.get, path, params)
+        return await call_rest(self._rest.get, path, params)
 
 
-def _unsent(error: NotSentError) -> Exception:
-    """Return the error of an order that was not sent: what ended the socket, where something did for good."""
+async def call_rest(method: Callable[..., Any], *args: Any) -> Any:
+    """Call a method of a REST client; a sync one runs in a thread."""
+    return await method(*args) if iscoroutinefunction(method) else await asyncio.to_thread(method, *args)
+
+
+def _not_sent(error: NotSentError) -> Exception:
+    """Return the error of an order that was not sent: the reason why the socket gave up, if it did."""
     if error.failure is None or error.failure.code is None:
         return error
-    refused = BitgetSocketError(error.failure.code, str(error), {"code": error.failure.code})
-    refused.resilience_executed = "no"
-    return refused
+    reason = BitgetSocketError(error.failure.code, str(error), {"code": error.failure.code})
+    reason.resilience_executed = "no"
+    return reason
 
 
-def _unreadable(message: Message, words: str) -> BitgetSocketError:
-    """Return the error of a success that does not say that it did what was asked: it stays in doubt."""
-    unclear = BitgetSocketError("", words, message.body)
-    unclear.resilience_code = _UNREADABLE
-    return unclear
+def _unreadable(message: Message, text: str) -> BitgetSocketError:
+    """Return the error of a success that does not confirm the order: its outcome stays uncertain."""
+    error = BitgetSocketError("", text, message.body)
+    error.resilience_code = _UNREADABLE
+    return error
 
 
-async def _called(fn: Callable[..., Any], *args: Any) -> Any:
-    """Call a REST client's method, a sync one in a thread."""
-    return await fn(*args) if iscoroutinefunction(fn) else await asyncio.to_thread(fn, *args)
+def _order_lookup(write: LookupRequest) -> OrderLookup:
+    """Look up an order in its market."""
+    request = write._replace(params=_as_rest(write.params))
+    return _by_market(write.params, spot_order, mix_order, uta_order)(request)
 
 
-def _order(write: Asked) -> Look:
-    """Look an order up where its market is."""
-    asked = write._replace(params=_as_rest(write.params))
-    return _of(write.params, spot_order, mix_order, uta_order)(asked)
+def _cancel_lookup(write: LookupRequest) -> OrderLookup:
+    """Look up whether an order has ended."""
+    request = write._replace(params=_as_rest(write.params))
+    return cancelled(_by_market(write.params, SPOT_INFO, MIX_INFO, UTA_INFO))(request)
 
 
-def _cancel(write: Asked) -> Look:
-    """Look up whether an order is over."""
-    asked = write._replace(params=_as_rest(write.params))
-    return cancelled(_of(write.params, SPOT_INFO, MIX_INFO, UTA_INFO))(asked)
-
-
-def _of(params: Mapping[str, Any], spot: T, mix: T, uta: T) -> T:
-    """Return the one for an order's market."""
+def _by_market(params: Mapping[str, Any], spot: T, mix: T, uta: T) -> T:
+    """Return the value for an order's market; only V3 orders have a `category`."""
     if "category" in params:
         return uta
     return spot if str(params.get("instType")).upper() == "SPOT" else mix
 
 
 def _as_rest(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an order's parameters in the names of the REST API."""
+    """Return an order's parameters with the names of the REST API."""
     names = {"instId": "symbol", "instType": "productType"}
     return {names.get(name, name): value for name, value in params.items()}

@@ -1,7 +1,7 @@
-"""Bitget's REST API on `requests`: generic calls, and named ones for a bot in spot and futures.
+"""The Bitget REST client on `requests`: generic calls, and named methods for a bot in spot and futures.
 
-Each call is one attempt: stamp and signature are made anew every time it runs. The client itself
-never retries; `wrap(client, "bitget")` puts every call under a policy.
+Each call is one attempt with a new stamp and signature. The client itself never retries; `wrap(client, "bitget")` puts
+every call under a policy.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from ..integrations import requests as transport
-from .client_base import Client, asked_of, shaped, unclear
+from .client_base import BitgetClientBase
 from .errors import BitgetApiError
-from .lookups import asked
-from .operations import OPERATIONS, TIME, Operation
+from .lookup_runner import LookupRequest, run_lookup
+from .operations import OPERATIONS, TIME, Operation, with_order_result
+from .stamp_errors import needs_time_query
 
 __all__ = ["BitgetClient"]
 
 
-class BitgetClient(Client):
-    """A client of Bitget's REST API. Safe across threads as far as its session is.
+class BitgetClient(BitgetClientBase):
+    """A client of Bitget's REST API. As safe across threads as its session is.
 
     Example:
         >>> client = BitgetClient("key", "secret", "passphrase", base_url="http://127.0.0.1:8000")
@@ -27,20 +28,20 @@ class BitgetClient(Client):
         <BitgetClient http://127.0.0.1:8000>
     """
 
-    _refusals = transport.REJECTION_TYPES
+    _rejection_types = transport.REJECTION_TYPES
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Read from an endpoint and return the whole envelope.
+        """Send a GET request and return the whole envelope.
 
         Raises:
-            BitgetApiError: Bitget answered with an error.
+            BitgetApiError: Bitget responded with an error.
             UndefinedParameterError: a parameter is None and validation is strict.
-            requests.RequestException: there was no answer.
+            requests.RequestException: there was no response.
         """
         return self._send("GET", path, params)
 
     def post(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write to an endpoint and return the whole envelope; errors as for `get`."""
+        """Send a POST request and return the whole envelope; errors as for `get`."""
         return self._send("POST", path, params)
 
     def close(self) -> None:
@@ -55,41 +56,44 @@ class BitgetClient(Client):
 
     def _call(self, name: str, params: dict[str, Any]) -> Any:
         operation = OPERATIONS[name]
-        return operation.read(self._send(operation.method, operation.path, params))
+        return operation.extract(self._send(operation.method, operation.path, params))
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        request = self._request(method, path, params)
+        request = self._prepare_request(method, path, params)
         try:
-            answer = transport.send(
+            response = transport.send(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
         except Exception as error:
-            self._hide(error)
+            self._redact_request(error)
             raise
         try:
-            return self._opened(request, answer)
+            return self._read_response(request, response)
         except BitgetApiError as error:
-            if unclear(error) and path != TIME:
-                self._ask_the_time()
+            # Without the second condition a rejected time query would query the time again, without end.
+            if needs_time_query(error) and path != TIME:
+                self._measure_clock()
             raise
 
-    def _ask_the_time(self) -> None:
-        """Learn the exchange's clock; a time that nobody tells leaves it as it is, and the refusal stands."""
-        began = self.clock.instant()
+    def _measure_clock(self) -> None:
+        """Measure the exchange's clock; if that fails, the clock stays as it is and the caller gets the rejection."""
+        sent = self.clock.monotonic()
         try:
-            self.clock.told(self.server_time(), began)
+            self.clock.measure(self.server_time(), sent)
+        # The caller must get the rejection of its own request, and not the error of this query.
         except Exception:
             pass
 
     def _new_session(self) -> Any:
         return transport.new_session()
 
-    def _taken(self, session: Any) -> Any:
+    def _adopt_session(self, session: Any) -> Any:
+        # urllib3 retries beneath `requests`, where neither the stamp nor the lookup can be renewed.
         for adapter in getattr(session, "adapters", {}).values():
             transport.disable_retries(adapter)
         return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:
-        look = operation.look
-        assert look is not None
-        return lambda call: shaped(asked(look(asked_of(call)), wrapped.get), call.key)
+        lookup = operation.lookup
+        assert lookup is not None
+        return lambda call: with_order_result(run_lookup(lookup(LookupRequest.of_call(call)), wrapped.get), call.key)

@@ -35,7 +35,6 @@ class Sandbox:
 
     Attributes:
         rest: its base URL.
-        ws: the same for WebSocket, on a port of its own.
         sockets: what its WebSocket saw, and what it is to do.
         key, secret, passphrase: the credentials that it knows.
         policy: path of a policy file whose `bitget` policy matches its window.
@@ -102,12 +101,21 @@ class Sandbox:
         self._listener = Listener(self, host, port)
         self.rest = f"http://{host}:{self._listener.port}"
         self.sockets = Sockets(self, host, pace, limits)
-        self.ws = f"ws://{host}:{self.sockets.port}"
+        self._host = host
         self.exchange.book.watch = self.sockets.tell_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
         Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
         self._listener.start()
+
+    @property
+    def ws(self) -> str:
+        """The base URL of its WebSocket, on a port of its own.
+
+        Raises:
+            ModuleNotFoundError: `websockets` (extra `streams`) is not installed, so nothing listens.
+        """
+        return f"ws://{self._host}:{self.sockets.port}"
 
     def now(self) -> float:
         """Return the exchange's own Unix time."""

@@ -1,24 +1,27 @@
-"""Streams under a policy: connections that are supervised, errors that are events, limits that are kept."""
+"""WebSocket streams under a policy: supervised connections, errors as events, and the venue's limits kept."""
 
 from __future__ import annotations
+
+import warnings
+from typing import Any
 
 from .._core.policy.stream_limits import MessageRate, StreamSettings
 from .blocking import BlockingStream
 from .buffer import Counts
 from .client import StreamClient
 from .io.supervisor import Supervisor
-from .session.dialect import Dialect, Kind, Message
+from .session.dialect import Dialect, Message, MessageKind
 from .session.session import Session, State
 from .session.stream_failure import Gap, Notice, StreamFailure
-from .venue import Venue
+from .venue import StreamVenue
 
 __all__ = [
     "BlockingStream",
     "Counts",
     "Dialect",
     "Gap",
-    "Kind",
     "Message",
+    "MessageKind",
     "MessageRate",
     "Notice",
     "Session",
@@ -26,6 +29,18 @@ __all__ = [
     "StreamClient",
     "StreamFailure",
     "StreamSettings",
+    "StreamVenue",
     "Supervisor",
-    "Venue",
 ]
+
+_RENAMED = {"Kind": "MessageKind", "Limits": "StreamSettings", "Pace": "MessageRate", "Venue": "StreamVenue"}
+"""Names of 0.1 and what they are called now."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return a class by the name that it had in 0.1, with a warning."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = f"resilience.streams.{name} is deprecated: use {_RENAMED[name]}"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return globals()[_RENAMED[name]]

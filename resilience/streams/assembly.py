@@ -1,4 +1,4 @@
-"""One socket of a client, put together: the policy's parts, a session that decides, a supervisor that waits."""
+"""Builds one socket of a client: a session that decides, and a supervisor that runs it under the policy."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from .._core.call.operation_info import OperationInfo
 from .._core.policy.stream_limits import StreamSettings
 from .._core.stages.rate_window import RateWindow
 from .._pipeline.pipeline import Pipeline
-from .dispatcher import Hub
+from .dispatcher import Dispatcher
 from .io.supervisor import Supervisor
-from .session.connect_attempts import Attempts
+from .session.connect_attempts import ConnectAttempts
 from .session.session import Session
-from .venue import Venue
+from .venue import StreamVenue
 
-__all__ = ["assembled", "host_of"]
+__all__ = ["build_supervisor", "host_of"]
 
 
-def host_of(venue: Venue, name: str) -> str:
-    """Return the host of one of a venue's sockets, by the socket's name."""
+def host_of(venue: StreamVenue, name: str) -> str:
+    """Return the host of a venue's socket, by the socket's name."""
     return urlsplit(venue.urls[name]).netloc
 
 
-def assembled(
+def build_supervisor(
     name: str,
-    venue: Venue,
+    venue: StreamVenue,
     pipeline: Pipeline,
     limits: StreamSettings,
-    connects: RateWindow,
-    hub: Hub,
+    connect_window: RateWindow,
+    dispatcher: Dispatcher,
     *,
-    broke: Callable[[BaseException], None],
-    over: Callable[[], None],
+    on_bug: Callable[[BaseException], None],
+    on_end: Callable[[], None],
 ) -> Supervisor:
     """Return the supervisor of one of a venue's sockets.
 
     Args:
         name: the socket's name.
-        venue: whose it is.
-        pipeline: the policy that its connects are under.
+        venue: the venue.
+        pipeline: the policy of its connection attempts.
         limits: the venue's limits.
-        connects: the window of new connections to that host.
-        hub: takes the events.
-        broke: is told of an error that is a bug.
-        over: is told when the socket has ended.
+        connect_window: the window of new connections to that host.
+        dispatcher: takes the events.
+        on_bug: called with an error that is a bug.
+        on_end: called when the socket has ended.
     """
     connect = partial(venue.connect, venue.urls[name])
+    # The operation reads, so that a policy retries it without a key, and its errors are those of a connection attempt.
     info = OperationInfo(
         operation=f"stream_{name}",
         read=True,
@@ -59,8 +60,8 @@ def assembled(
         name,
         venue.dialect,
         limits,
-        Attempts(partial(pipeline.plan, connect, info)),
-        connects,
+        ConnectAttempts(partial(pipeline.plan, connect, info)),
+        connect_window,
         private=name in venue.private,
         clock=pipeline.clock,
         stamp=venue.stamp,
@@ -68,11 +69,11 @@ def assembled(
     return Supervisor(
         session,
         connect,
-        hub,
+        dispatcher,
         pipeline.clock,
         resync=venue.resync,
         fetch=venue.fetch,
         prime=venue.prime,
-        broke=broke,
-        over=over,
+        on_bug=on_bug,
+        on_end=on_end,
     )

@@ -1,4 +1,4 @@
-"""A client of streams in a thread of its own, for programs without an event loop."""
+"""Runs a stream client in its own thread, for programs without an event loop."""
 
 from __future__ import annotations
 
@@ -19,54 +19,58 @@ if TYPE_CHECKING:
 __all__ = ["BlockingStream"]
 
 T = TypeVar("T")
-_LOOK = 0.5  # seconds between two looks whether the thread is there at all
+_POLL_INTERVAL = 0.5  # seconds between two checks that the thread is still alive
 
 
 class BlockingStream:
     """Runs a client in a thread; safe to use from any thread.
 
-    Handlers are called in that thread, one after the other: one that takes long holds the others up, and
-    what it shares with the rest of the program is the program's to guard.
+    Handlers are called in that thread, one after the other. A slow handler delays the others, and the program must
+    protect what a handler shares with other threads.
     """
 
     def __init__(self, client: StreamClient) -> None:
-        """Start the thread; the client must not be used otherwise from now on."""
+        """Start the thread; from now on the client must not be used directly."""
         self._client = client
         self._loop = asyncio.new_event_loop()
-        self._ending: asyncio.Task[None] | None = None
+        self._end_task: asyncio.Task[None] | None = None
+        # A daemon: a program that ends without closing the client must not hang in it.
         self._thread = threading.Thread(target=self._serve, name="resilience-stream", daemon=True)
         self._thread.start()
         self._call(client.start)
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Have a handler called with each event of this name; see `StreamClient.on`."""
+        """Call a handler with each event of this name; see `StreamClient.on`."""
         return self._call(lambda: self._client.on(event, handler))
 
     def subscribe(self, *args: Arg) -> None:
-        """Want these subscriptions; see `StreamClient.subscribe`."""
+        """Subscribe; see `StreamClient.subscribe`."""
         self._call(lambda: self._client.subscribe(*args))
 
     def unsubscribe(self, *args: Arg) -> None:
-        """Want these subscriptions no more."""
+        """Remove these subscriptions."""
         self._call(lambda: self._client.unsubscribe(*args))
 
     def ready(self, timeout: float | None = None) -> None:
-        """Wait until everything wanted is live, or its socket has ended.
+        """Wait until every subscription is live or its socket has ended.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
 
         Raises:
-            TimeoutError: it took longer than that many seconds.
+            TimeoutError: it took longer.
         """
         self._await(asyncio.wait_for(self._client.ready(), timeout))
 
     def close(self) -> None:
-        """End it: sockets are closed, loops end, the thread ends; from a handler, as soon as that returns."""
+        """Close the sockets, end the loops and the thread; called from a handler it returns without waiting."""
         if self._loop.is_closed():
             return
         if threading.current_thread() is self._thread:
-            self._begin_to_end()
+            self._start_closing()
             return
-        with suppress(_OverError):
-            self._call(self._begin_to_end)
+        with suppress(_EndedError):
+            self._call(self._start_closing)
         self._thread.join()
 
     def __enter__(self) -> Self:
@@ -77,11 +81,11 @@ class BlockingStream:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield updates as they come, until the client is closed or every socket has ended."""
-        with suppress(_OverError):
+        with suppress(_EndedError):
             updates = self._call(self._client.__aiter__)
             try:
-                while (found := self._await(updates.next())) is not None:
-                    yield found[0]
+                while (item := self._await(updates.next())) is not None:
+                    yield item[0]
             finally:
                 self._call(updates.close)
 
@@ -90,18 +94,18 @@ class BlockingStream:
 
     @property
     def states(self) -> dict[str, str]:
-        """Where each socket stands, by name."""
+        """The state of each socket, by name."""
         return self._client.states
 
     @property
     def counts(self) -> Counts:
-        """What became of the handlers' updates."""
+        """Counts of the handlers' updates."""
         return self._client.counts
 
-    def _begin_to_end(self) -> None:
-        """End it once, whoever asks first: a second stop would break the thread's own end off."""
-        if self._ending is None:
-            self._ending = self._loop.create_task(self._end())
+    def _start_closing(self) -> None:
+        # Only the first caller starts it: a second `loop.stop` would interrupt the cleanup in `_serve`.
+        if self._end_task is None:
+            self._end_task = self._loop.create_task(self._end())
 
     async def _end(self) -> None:
         try:
@@ -114,59 +118,60 @@ class BlockingStream:
         try:
             self._loop.run_forever()
         finally:
-            for work in (self._loop.shutdown_default_executor, _nothing):
+            for work in (self._loop.shutdown_default_executor, _run_ready):
                 self._loop.run_until_complete(work())
-                while late := asyncio.all_tasks(self._loop):  # what other threads asked for while it was ending
+                while late := asyncio.all_tasks(self._loop):  # tasks that other threads submitted during the end
                     for task in late:
                         task.cancel()
                     self._loop.run_until_complete(asyncio.gather(*late, return_exceptions=True))
             self._loop.close()
 
     def _call(self, command: Callable[[], T]) -> T:
-        """Carry a command out in the thread; what it raises is raised here."""
+        """Run a command in the thread and return its result; its error is raised here."""
         if threading.current_thread() is self._thread:
             return command()
 
-        async def called() -> T:
+        async def run() -> T:
             return command()
 
-        return self._await(called())
+        return self._await(run())
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for what the thread does; one that ends meanwhile will not do it any more.
+        """Run a coroutine in the thread and wait for its result.
 
         Raises:
-            RuntimeError: the thread itself would wait for itself, or it has ended.
+            RuntimeError: the caller is that thread, which cannot wait for itself; or the thread has ended.
         """
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("a handler cannot wait for its own thread: begin it in another one")
+            raise RuntimeError("a handler cannot wait for its own thread: call this from another one")
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:
             work.close()
-            raise _OverError from None
+            raise _EndedError from None
         while True:
+            # The wait is cut into intervals: a loop that has stopped never completes the future.
             try:
-                return future.result(_LOOK)
+                return future.result(_POLL_INTERVAL)
             except CancelledError:
-                raise _OverError from None
+                raise _EndedError from None
             except (KeyboardInterrupt, SystemExit):
-                future.cancel()  # what nobody waits for any more is abandoned, and told so
+                future.cancel()  # nobody waits for the result any more
                 raise
             except TimeoutError:
                 if future.done():
                     raise
                 if not self._thread.is_alive():
                     work.close()
-                    raise _OverError from None
+                    raise _EndedError from None
 
 
-async def _nothing() -> None:
-    """Let what is due run."""
+async def _run_ready() -> None:
+    """Return at once; running it lets callbacks that are due run."""
 
 
-class _OverError(RuntimeError):
+class _EndedError(RuntimeError):
     """The thread has ended."""
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What waits for a consumer: a bounded queue with a rule for when it is full. Sans-IO."""
+"""A bounded queue of the events for one consumer, with a rule for overflow. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Overflow = Literal["block", "drop_oldest", "latest"]
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the updates of one consumer.
+    """Counts of the updates of one consumer.
 
     Attributes:
-        taken: handed over.
-        dropped: thrown away unread, the oldest first.
-        replaced: overtaken unread by a later one of the same subscription.
-        blocked: how often reading had to wait for room.
-        most: the most that ever waited.
+        taken: delivered to the consumer.
+        dropped: discarded unread, oldest first.
+        replaced: replaced unread by a later update of the same subscription.
+        blocked: how often the reader had to wait for room in the queue.
+        most: the largest number of updates that were queued at once.
     """
 
     taken: int = 0
@@ -32,7 +32,7 @@ class Counts:
 
 
 class _Cell:
-    """One waiting event; its value is replaced in place, and it is skipped once it is dead."""
+    """One queued event. Its value may be replaced in place; a cell that is not alive is skipped."""
 
     __slots__ = ("alive", "event", "key", "value")
 
@@ -42,9 +42,10 @@ class _Cell:
 
 
 class Buffer:
-    """The events that wait for one consumer, in order. Belongs to one event loop.
+    """The events queued for one consumer, in order. Belongs to one event loop.
 
-    Only updates count and only updates are thrown away: what tells of a problem always arrives.
+    Only updates count towards the size and only updates are discarded. An event that reports a problem is always
+    delivered.
     """
 
     def __init__(self, size: int, overflow: Overflow) -> None:
@@ -59,18 +60,19 @@ class Buffer:
 
     @property
     def full(self) -> bool:
-        """Tell whether the reader has to wait: for consumers that want every update."""
+        """True if the reader has to wait before the next update; always False unless the overflow rule is `block`."""
         return self._overflow == "block" and len(self._updates) >= self._size
 
     def put(self, event: str, value: Any, key: Hashable = None) -> None:
-        """Take an event in; a reader that must wait asks `full` before."""
+        """Queue an event; a reader that must wait checks `full` first."""
         cell = _Cell(event, value, key)
         if event == "update":
-            if self._overflow == "latest" and (waiting := self._latest.get(key)) is not None and waiting.alive:
-                waiting.value = value
+            if self._overflow == "latest" and (queued := self._latest.get(key)) is not None and queued.alive:
+                queued.value = value
                 self.counts.replaced += 1
                 return
             if self._overflow != "block" and len(self._updates) >= self._size:
+                # The dead cell stays in `_cells`, where removing it would be O(n); `get` skips it.
                 self._updates.popleft().alive = False
                 self.counts.dropped += 1
             self._latest[key] = cell
@@ -79,7 +81,7 @@ class Buffer:
         self._cells.append(cell)
 
     def get(self) -> tuple[str, Any] | None:
-        """Return the next event, or None when nothing waits."""
+        """Return the next event as (name, value), or None if the queue is empty."""
         while self._cells:
             cell = self._cells.popleft()
             if not cell.alive:
@@ -88,6 +90,7 @@ class Buffer:
             if cell.event == "update":
                 self._updates.popleft()
                 self.counts.taken += 1
+                # A later update of the same subscription may have its own cell by now.
                 if self._latest.get(cell.key) is cell:
                     del self._latest[cell.key]
             return cell.event, cell.value

@@ -1,171 +1,171 @@
-"""A client of one venue's streams: sockets opened as they are needed, under one policy, with one set of handlers.
+"""A client of one venue's streams: opens sockets as they are needed, under one policy, with one set of handlers.
 
-What a venue brings is a `Venue`. Nothing is ever thrown out of the client's tasks: what goes wrong is an
-`exception` event with a `StreamFailure`. What the user does wrong is raised at once, where it was done.
+A `StreamVenue` describes the venue. The client's tasks never raise: an error is an `exception` event with a
+`StreamFailure`. Wrong use raises immediately, in the call that is wrong.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from functools import partial
 from typing import Any, Self
 
 from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
 from .._entry.configured import configured_policies
 from .._entry.policies import Policies
-from ..telemetry.structlog import StructlogListener
-from .assembly import assembled, host_of
 from .blocking import BlockingStream
 from .buffer import Counts
-from .connection_windows import window_of
-from .dispatcher import Handler, Hub, Updates
-from .io.await_answer import answer_to
-from .io.supervisor import Supervisor
+from .dispatcher import Dispatcher, Handler
+from .error_events import ErrorEvents
+from .io.await_answer import await_answer
+from .mailbox import Updates
 from .session.dialect import Arg, Message
 from .session.request import ClosedClientError
 from .session.session import State
-from .session.stream_failure import StreamFailure, failed
-from .venue import Venue
+from .supervisor_pool import SupervisorPool
+from .venue import StreamVenue
 
 __all__ = ["StreamClient"]
 
+_CLOSED = "the client is closed: make a new one"
+
 
 class StreamClient:
-    """A client of one venue's streams. Belongs to one event loop; `blocking()` gives one for programs without.
+    """A client of one venue's streams. Belongs to one event loop; `blocking()` serves programs without one.
 
     Attributes:
-        limits: the limits that it keeps.
+        limits: the venue's limits, as the client keeps them.
     """
 
     def __init__(
         self,
-        venue: Venue,
+        venue: StreamVenue,
         *,
         policy: str | Policy = "default",
         policies: Policies | None = None,
         limits: StreamSettings | None = None,
         pace: float = 1.0,
     ) -> None:
-        """Set the client up; nothing is connected yet.
+        """Create the client; nothing is connected yet.
 
         Args:
-            venue: what it talks to.
+            venue: describes the venue.
             policy: name of a policy, or a policy.
-            policies: where the name is looked up; the configured ones by default.
+            policies: where the name is looked up; the configured policies by default.
             limits: the venue's limits; the policy's `stream` section by default.
-            pace: seconds of the venue that pass in one of ours; other than 1 for a sandbox alone.
+            pace: how many seconds of the venue pass per real second; other than 1 only for a sandbox.
         """
         policies = policies or configured_policies()
         settings = policies.policy(policy) if isinstance(policy, str) else policy
         self.limits = (limits or settings.stream or StreamSettings()).scaled(pace)
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)
-        self._connects = partial(window_of, policies, self.limits.connects)
-        self._hub = Hub(self.limits.queue, self.limits.overflow, self._raised)
-        self._logged: set[str] = set()
-        self._supervisors: dict[str, Supervisor] = {}
-        self._calling: asyncio.Task[None] | None = None
+        self._errors = ErrorEvents(self._pipeline, venue.registry)
+        self._dispatcher = Dispatcher(self.limits.queue, self.limits.overflow, self._errors.for_handler)
+        self._sockets = SupervisorPool(venue, policies, self._pipeline, self.limits, self._dispatcher, self._report_bug)
+        self._handler_task: asyncio.Task[None] | None = None
         self._closed = False
 
-    # --- what the user does ---------------------------------------------------------------------------
+    # --- for the user ---------------------------------------------------------------------------------
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Have a handler, plain or async, called with each event of this name; the function returned ends that.
+        """Call a handler, plain or async, with each event of this name; the returned function removes it.
 
         Raises:
             ValueError: there is no such event.
             TypeError: the handler cannot be called.
         """
-        return self._hub.on(event, handler)
+        return self._dispatcher.on(event, handler)
 
     def subscribe(self, *args: Arg) -> None:
-        """Want these subscriptions, now and after every reconnect; one that is wanted already stays as it is.
+        """Subscribe, now and after every reconnect; a subscription that exists already stays unchanged.
 
         Raises:
             TypeError, ValueError: an argument is no subscription of this venue; nothing is subscribed.
             RuntimeError: its socket has given up, or the client is closed.
         """
         if self._closed:
-            raise RuntimeError("the client is closed: make a new one")
-        wanted: dict[str, dict[Hashable, Arg]] = {}
-        for arg in self._checked(args):
-            wanted.setdefault(self._venue.route(arg), {})[self._venue.dialect.id(arg)] = arg
-        for name in wanted:
-            if self._supervisor(name).session.over is State.GIVEN_UP:
-                raise RuntimeError(f"the {name} socket has given up: put right what its exception said, then `restart`")
-        for name, asked in wanted.items():
-            one = self._supervisor(name)
-            one.do(one.session.subscribe(asked, self._clock.monotonic()))
-        self._begin()
+            raise RuntimeError(_CLOSED)
+        by_socket: dict[str, dict[Hashable, Arg]] = {}
+        for arg in self._validate(args):
+            by_socket.setdefault(self._venue.route(arg), {})[self._venue.dialect.id(arg)] = arg
+        # All sockets are checked before the first subscription changes: the call does everything or nothing.
+        for name in by_socket:
+            if self._sockets.get(name).session.inactive_state is State.GIVEN_UP:
+                raise RuntimeError(f"the {name} socket has given up: fix what its exception said, then call `restart`")
+        for name, wanted in by_socket.items():
+            supervisor = self._sockets.get(name)
+            supervisor.perform(supervisor.session.subscribe(wanted, self._clock.monotonic()))
+        self._start_in_loop()
 
     def unsubscribe(self, *args: Arg) -> None:
-        """Want these subscriptions no more; errors as for `subscribe`."""
-        for arg in self._checked(args):
-            one = self._supervisor(self._venue.route(arg))
-            one.do(one.session.unsubscribe([self._venue.dialect.id(arg)], self._clock.monotonic()))
+        """Remove these subscriptions; errors as for `subscribe`."""
+        for arg in self._validate(args):
+            supervisor = self._sockets.get(self._venue.route(arg))
+            steps = supervisor.session.unsubscribe([self._venue.dialect.id(arg)], self._clock.monotonic())
+            supervisor.perform(steps)
 
     def start(self) -> None:
-        """Begin to connect; `async with`, `async for`, and `subscribe` inside a running loop do it by themselves.
+        """Start connecting. `async with`, `async for`, and `subscribe` inside a running loop call it themselves.
 
         Raises:
             RuntimeError: no event loop is running, or the client is closed.
         """
         if self._closed:
-            raise RuntimeError("the client is closed: make a new one")
+            raise RuntimeError(_CLOSED)
         loop = asyncio.get_running_loop()
-        if self._calling is None:
-            self._calling = loop.create_task(self._hub.run())
-        for one in self._supervisors.values():
-            if one.session.over is State.IDLE:
-                one.start()
+        if self._handler_task is None:
+            self._handler_task = loop.create_task(self._dispatcher.run())
+        self._sockets.start(State.IDLE)
 
     def restart(self) -> None:
-        """Begin anew with the sockets that gave up, once what their exception said is put right."""
-        for one in self._supervisors.values():
-            if one.session.over is State.GIVEN_UP:
-                one.start()
+        """Start the sockets that gave up again, after the cause that their exception named is fixed."""
+        self._sockets.start(State.GIVEN_UP)
 
     async def ready(self) -> None:
-        """Wait until everything wanted is live, or its socket has ended; there is no time limit of its own."""
+        """Wait until every subscription is live or its socket has ended; there is no time limit."""
         self.start()
-        waiting = [one for one in self._supervisors.values() if not _settled(one)]
-        for one in waiting:
-            while not _settled(one):
-                await one.changed()
+        await self._sockets.ready()
 
-    async def request(self, socket: str, request_id: str, text: str, leaving: Callable[[], None]) -> Message:
-        """Send a request on one of the sockets, once it is logged in, and return the answer that has this id.
+    async def request(self, socket: str, request_id: str, text: str, on_send: Callable[[], None]) -> Message:
+        """Send a request on a socket once it is logged in, and return the answer with the same id.
 
-        Waiting has no limit of its own. A call that is cut after the request has left closes the connection, so
-        that nothing of it arrives later; `leaving` is called just before it leaves, and once more then.
+        There is no time limit. If the call is cancelled after the request was sent, the connection is closed, so
+        that the request cannot arrive later.
+
+        Args:
+            socket: name of the socket.
+            request_id: matches the answer to the request.
+            text: the frame.
+            on_send: called just before the frame is sent, and again if its connection is cut.
 
         Raises:
             NotSentError: the socket has ended, or the client is closed; nothing was sent.
             ConnectionResetError: the connection ended before the answer came.
         """
         if self._closed:
-            raise ClosedClientError("the client is closed: make a new one")
-        supervisor = self._supervisor(socket)
+            raise ClosedClientError(_CLOSED)
+        supervisor = self._sockets.get(socket)
         self.start()
-        return await answer_to(supervisor, self._clock, request_id, text, leaving)
+        return await await_answer(supervisor, self._clock, request_id, text, on_send)
 
     async def close(self, *, patience: float = 5.0) -> None:
-        """End it: sockets are closed, loops end, handlers get what waits for them, for `patience` seconds at most."""
+        """Close all sockets and end the loops; handlers get what is queued, for at most `patience` seconds."""
         self._closed = True
-        for one in self._supervisors.values():
-            await one.stop()
-        self._hub.close()
-        calling = self._calling
-        if calling is not None and calling is not asyncio.current_task():
-            _, late = await asyncio.wait([calling], timeout=patience)
+        # First the sockets, so that their `close` events still reach the handlers.
+        await self._sockets.stop()
+        self._dispatcher.close()
+        task = self._handler_task
+        # A handler that closes the client runs inside that task, which cannot wait for itself.
+        if task is not None and task is not asyncio.current_task():
+            _, late = await asyncio.wait([task], timeout=patience)
             if late:
-                calling.cancel()
+                task.cancel()
                 await asyncio.wait(late)
 
     def blocking(self) -> BlockingStream:
-        """Return this client in a thread of its own, for a program without an event loop."""
+        """Return this client in its own thread, for a program without an event loop."""
         return BlockingStream(self)
 
     async def __aenter__(self) -> Self:
@@ -176,8 +176,8 @@ class StreamClient:
         await self.close()
 
     def __aiter__(self) -> Updates:
-        self._begin()
-        return self._hub.updates()
+        self._start_in_loop()
+        return self._dispatcher.updates()
 
     def __repr__(self) -> str:
         states = ", ".join(f"{name} {state}" for name, state in self.states.items())
@@ -185,69 +185,30 @@ class StreamClient:
 
     @property
     def states(self) -> dict[str, str]:
-        """Where each socket stands, by name."""
-        return {name: one.session.state.value for name, one in self._supervisors.items()}
+        """The state of each socket, by name."""
+        return self._sockets.states
 
     @property
     def counts(self) -> Counts:
-        """What became of the handlers' updates."""
-        return self._hub.counts
+        """Counts of the handlers' updates."""
+        return self._dispatcher.counts
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _checked(self, args: Iterable[Any]) -> list[Arg]:
-        """Return the arguments as this venue wants them."""
+    def _validate(self, args: Iterable[Any]) -> list[Arg]:
+        """Return the arguments in the venue's notation."""
         for arg in args:
             if not isinstance(arg, Mapping):
                 raise TypeError(f"a subscription is a mapping, not a {type(arg).__name__}: {arg!r}")
         return list(args)
 
-    def _begin(self) -> None:
+    def _start_in_loop(self) -> None:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return  # before the loop runs: `start` follows
+            return  # no loop is running yet: `start` is called later
         if not self._closed:
             self.start()
 
-    def _supervisor(self, name: str) -> Supervisor:
-        found = self._supervisors.get(name)
-        if found is None:
-            found = self._supervisors[name] = assembled(
-                name,
-                self._venue,
-                self._pipeline,
-                self.limits,
-                self._connects(host_of(self._venue, name)),
-                self._hub,
-                broke=partial(self._broken, name),
-                over=self._ended,
-            )
-        return found
-
-    def _ended(self) -> None:
-        """A socket has ended; with the last one the loops end."""
-        if all(one.session.over not in (None, State.IDLE) for one in self._supervisors.values()):
-            self._hub.end_loops()
-
-    def _raised(self, event: str, error: BaseException) -> StreamFailure | None:
-        """Return what is told of a handler that raised; one that listens to exceptions is logged, once a class."""
-        if event != "exception":
-            return self._failure(error, during="handler", doing=f"goes on with the next event after `{event}`")
-        name = type(error).__name__
-        if name not in self._logged:
-            self._logged.add(name)
-            StructlogListener().raised("exception", error)
-        return None
-
-    def _broken(self, name: str, error: BaseException) -> None:
-        told = self._failure(error, during="read", doing="goes on", socket=name)
-        self._hub.post("exception", told)
-
-    def _failure(self, error: BaseException, **told: Any) -> StreamFailure:
-        failure = self._pipeline.classifier.classify(error, registry=self._venue.registry)
-        return failed(failure, caused_by=type(error).__name__, **told)
-
-
-def _settled(one: Supervisor) -> bool:
-    return one.session.live or one.session.over not in (None, State.IDLE)
+    def _report_bug(self, name: str, error: BaseException) -> None:
+        self._dispatcher.post("exception", self._errors.for_bug(name, error))

@@ -1,4 +1,4 @@
-"""The windows of new connections: a venue counts an address, so all clients of one host share theirs."""
+"""Shares the limit of new connections among all clients of one host, because a venue counts them per address."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from weakref import WeakKeyDictionary
 from .._core.policy.stream_limits import MessageRate
 from .._core.stages.rate_window import RateWindow
 from .._entry.policies import Policies
-from .session.connection import gauge_of
+from .session.connection import rate_window
 
-__all__ = ["window_of"]
+__all__ = ["connect_window"]
 
 _lock = Lock()
+# Weak keys: policies that are no longer used take their windows with them.
 _windows: WeakKeyDictionary[Policies, dict[tuple[str, MessageRate], RateWindow]] = WeakKeyDictionary()
 
 
-def window_of(policies: Policies, pace: MessageRate, host: str) -> RateWindow:
-    """Return the one window of these policies for a host at a pace. Safe across threads."""
+def connect_window(policies: Policies, rate: MessageRate, host: str) -> RateWindow:
+    """Return the window that all clients of these policies share for a host and a rate. Safe across threads."""
     with _lock:
-        return _windows.setdefault(policies, {}).setdefault((host, pace), gauge_of(pace))
+        return _windows.setdefault(policies, {}).setdefault((host, rate), rate_window(rate))

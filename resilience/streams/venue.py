@@ -1,4 +1,4 @@
-"""What a client of streams must know of a venue, in one record."""
+"""Defines the record with all that a stream client must know of a venue."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .io.wire import Connection
+from .io.wire import FrameSocket
 from .session.dialect import Arg, Dialect
 from .session.stream_failure import Gap
 
-__all__ = ["Venue"]
+__all__ = ["StreamVenue"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Venue:
-    """What a client must know of a venue.
+class StreamVenue:
+    """All that a stream client must know of a venue.
 
     Attributes:
-        dialect: how its sockets talk.
-        urls: its sockets by name, such as `public` and `private`.
-        route: tells which socket a subscription belongs to.
-        private: the sockets that log in.
+        dialect: the protocol of its sockets.
+        urls: the URLs of its sockets by name, such as `public` and `private`.
+        route: returns the name of the socket that a subscription belongs to.
+        private: names of the sockets that log in.
         connect: opens a connection to a URL.
-        registry: the code table of its sockets.
-        account: a name of the account that gives nothing away.
-        stamp: its Unix time as well as it is known; None goes by the policies' clock.
-        resync: measures its clock.
-        fetch: fetches what a gap swallowed, as updates; None fetches nothing.
-        prime: learns what there is of subscriptions when a private socket is live for the first time.
+        registry: name of the code table of its sockets.
+        account: a name of the account that reveals nothing.
+        stamp: returns the venue's Unix time in seconds; None uses the policies' clock.
+        resync: measures the venue's clock.
+        fetch: fetches what was missed during a gap, as updates; None fetches nothing.
+        prime: loads the current state of subscriptions when a private socket is live for the first time.
     """
 
     dialect: Dialect
     urls: Mapping[str, str]
     route: Callable[[Arg], str]
-    connect: Callable[[str], Awaitable[Connection]]
+    connect: Callable[[str], Awaitable[FrameSocket]]
     private: frozenset[str] = field(default_factory=frozenset)
     registry: str | None = None
     account: str | None = None

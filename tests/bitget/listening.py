@@ -1,4 +1,4 @@
-"""A client of the sandbox's sockets whose every event is kept, and waits for what a test needs to have happened."""
+"""A client of the sandbox's sockets, a log of its events, and waits for the conditions of a test."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ BOOKS = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
 ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
 TICKER3 = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
 ORDERS3 = {"instType": "UTA", "topic": "order"}
-ENOUGH = 20.0  # seconds after which a condition that does not come fails its test
+TIMEOUT = 20.0  # seconds after which a condition that is not met fails the test
 
 
-class Heard:
-    """Every event of a client, in order."""
+class EventLog:
+    """Records every event of a client, in order."""
 
     def __init__(self, client: StreamClient) -> None:
         self.events: list[tuple[str, Any]] = []
-        self._came = asyncio.Event()
+        self._received = asyncio.Event()
         for name in EVENTS:
-            client.on(name, lambda value, name=name: self._take(name, value))
+            client.on(name, lambda value, name=name: self._record(name, value))
 
-    def _take(self, name: str, value: Any) -> None:
+    def _record(self, name: str, value: Any) -> None:
         self.events.append((name, value))
-        self._came.set()
+        self._received.set()
 
     def of(self, name: str) -> list[Any]:
         """Return the values of the events of one name."""
-        return [value for told, value in self.events if told == name]
+        return [value for event, value in self.events if event == name]
 
     @property
     def names(self) -> list[str]:
-        """The names of the events, answers and updates left out."""
+        """The names of the events except answers and updates."""
         return [name for name, _ in self.events if name not in ("response", "update")]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition: looked at after every event, and now and then for what has no event."""
-        async with asyncio.timeout(ENOUGH):
+        """Wait for a condition; it is checked after every event, and every 20 ms for what emits no event."""
+        async with asyncio.timeout(TIMEOUT):
             while not condition():
-                self._came.clear()
+                self._received.clear()
                 try:
-                    await asyncio.wait_for(self._came.wait(), 0.02)
+                    await asyncio.wait_for(self._received.wait(), 0.02)
                 except TimeoutError:
                     pass
 
-    async def came(self, name: str, count: int = 1) -> list[Any]:
-        """Wait for events of one name and return their values."""
+    async def wait_for(self, name: str, count: int = 1) -> list[Any]:
+        """Wait for `count` events of one name and return the values of all."""
         await self.until(lambda: len(self.of(name)) >= count)
         return self.of(name)
 
 
-def quick() -> Policies:
-    """Return policies whose delays are short."""
+def fast_policies() -> Policies:
+    """Return policies with short delays."""
     retry = {"backoff": {"initial": "10ms", "max": "50ms"}}
     return Policies.from_mapping({"policies": {"bitget-ws": {"extends": "bitget-ws", "retry": retry}}})
 
@@ -68,17 +68,22 @@ def quick() -> Policies:
 def client_of(exchange: Sandbox, version: int = 2, **options: Any) -> Any:
     """Return a client of the sandbox."""
     kind = WebsocketClientV2 if version == 2 else WebsocketClientV3
-    told = {"key": exchange.key, "secret": exchange.secret, "passphrase": exchange.passphrase, "policies": quick()}
-    return kind(base_url=exchange.ws, **(told | options))
+    defaults = {
+        "key": exchange.key,
+        "secret": exchange.secret,
+        "passphrase": exchange.passphrase,
+        "policies": fast_policies(),
+    }
+    return kind(base_url=exchange.ws, **(defaults | options))
 
 
 def run(story: Coroutine[Any, Any, T]) -> T:
-    """Run a story and see to it that it leaves no task behind."""
+    """Run a story and assert that it leaves no task behind."""
 
-    async def told() -> T:
+    async def checked_story() -> T:
         result = await story
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert left == set(), f"tasks left behind: {left}"
         return result
 
-    return asyncio.run(told())
+    return asyncio.run(checked_story())

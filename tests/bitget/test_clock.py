@@ -1,4 +1,4 @@
-"""A refused stamp: the client learns the exchange's clock from whatever tells it."""
+"""A rejected stamp: the client measures the exchange's clock from the response, or by a query."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"
 AHEAD = 40.0
 
 
-def refused(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
-    """Return the answer to a stamp that is not accepted."""
+def rejected(code: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    """Return the response to a rejected stamp."""
     return 400, {"code": code, "msg": "Request timestamp expired", "data": None, **more}
 
 
@@ -29,7 +29,7 @@ def ahead(text: bool = False) -> Any:
 
 @pytest.fixture(params=[BitgetClient, AsyncBitgetClient])
 def placed(request: pytest.FixtureRequest, api: Any) -> Any:
-    """Place one order through a plain client of each colour; return its error and its clock's offset."""
+    """Place one order through a sync and an async client; return the error and the offset of its clock."""
     raw = request.param("key-c", "secret-of-clocks", "pass-of-clocks", base_url=api.rest)
 
     async def story() -> Any:
@@ -46,29 +46,29 @@ def placed(request: pytest.FixtureRequest, api: Any) -> Any:
 
 @pytest.mark.parametrize("code", ["40004", "40005", "40008", "40911"])
 @pytest.mark.parametrize("text", [False, True])
-def test_the_time_in_the_refusal(api: Any, placed: Any, code: str, text: bool) -> None:
-    """A number or a text, as with other times of Bitget's."""
-    api.on(PLACE, refused(code, requestTime=ahead(text)))
+def test_the_time_in_the_rejection(api: Any, placed: Any, code: str, text: bool) -> None:
+    """The time may be a number or a string, like other times of Bitget."""
+    api.on(PLACE, rejected(code, requestTime=ahead(text)))
     error, offset = placed()
     assert error.api_code == code
     assert offset == pytest.approx(AHEAD, abs=5)
     assert api.asked(TIME) == []
 
 
-@pytest.mark.parametrize("told", [{}, {"requestTime": None}, {"requestTime": "soon"}, {"requestTime": 0}])
-def test_the_time_endpoint(api: Any, placed: Any, told: dict[str, Any]) -> None:
-    """It is asked when the refusal does not tell."""
-    api.on(PLACE, refused("40008", **told))
+@pytest.mark.parametrize("fields", [{}, {"requestTime": None}, {"requestTime": "soon"}, {"requestTime": 0}])
+def test_the_time_endpoint(api: Any, placed: Any, fields: dict[str, Any]) -> None:
+    """The time is queried if the response does not contain it."""
+    api.on(PLACE, rejected("40008", **fields))
     api.on(TIME, {"code": "00000", "msg": "success", "data": {"serverTime": ahead(text=True)}})
     _, offset = placed()
     assert offset == pytest.approx(AHEAD, abs=5)
 
 
-@pytest.mark.parametrize("told", ["drop", (502, "Bad Gateway"), {"code": "00000", "data": {}}])
-def test_nobody_tells_the_time(api: Any, placed: Any, told: Any) -> None:
-    """The refusal of the stamp is what the caller gets, and it says that nothing happened."""
-    api.on(PLACE, refused("40008"))
-    api.on(TIME, told)
+@pytest.mark.parametrize("answer", ["drop", (502, "Bad Gateway"), {"code": "00000", "data": {}}])
+def test_the_time_cannot_be_queried(api: Any, placed: Any, answer: Any) -> None:
+    """If the time cannot be queried, the caller gets the rejection, which says that nothing was executed."""
+    api.on(PLACE, rejected("40008"))
+    api.on(TIME, answer)
     error, offset = placed()
     assert error.api_code == "40008"
     assert (failure_of(error).executed, offset) == ("no", 0.0)

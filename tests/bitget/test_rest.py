@@ -1,4 +1,4 @@
-"""The Bitget client against a real loopback exchange, and against answers that no exchange should give."""
+"""The Bitget client against the sandbox, and against scripted responses that an exchange should not send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS = ("key-CANARY-1", "secret-CANARY-2", "pass-CANARY-3")
 
 
 class Scripted:
-    """A loopback server that gives one answer to everything and keeps what it was sent."""
+    """A loopback server that answers every request alike and records the requests."""
 
     def __init__(self) -> None:
         self.answer: tuple[int, bytes] = (200, b"{}")
@@ -42,7 +42,7 @@ class Scripted:
             do_GET = do_POST = answer  # noqa: N815  # the base class asks for these names
 
             def log_message(self, *_args: object) -> None:
-                """Stay quiet."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -51,7 +51,7 @@ class Scripted:
 
 @pytest.fixture
 def scripted() -> Iterator[Scripted]:
-    """A server with one answer."""
+    """A scripted server."""
     server = Scripted()
     yield server
     server.server.shutdown()
@@ -66,12 +66,12 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def client_of(exchange: Sandbox, **options: Any) -> BitgetClient:
-    """A client with the exchange's credentials."""
+    """Return a client with the exchange's credentials."""
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest, **options)
 
 
 def test_named_calls(exchange: Sandbox) -> None:
-    """Time, ticker, balance, place, query, open orders and cancel work, signed."""
+    """Time, ticker, balance, place, query, open orders and cancel work, with signatures."""
     client = client_of(exchange)
     assert abs(client.server_time() - exchange.now()) < 60
     assert client.spot_ticker("BTCUSDT")[0]["symbol"] == "BTCUSDT"
@@ -85,8 +85,8 @@ def test_named_calls(exchange: Sandbox) -> None:
     assert client.spot_order(clientOid="never") is None
 
 
-def test_errors_are_thrown_in_the_known_shape(exchange: Sandbox) -> None:
-    """Code and message are HTTP's, body holds Bitget's own code, and constants name it."""
+def test_the_fields_of_an_error(exchange: Sandbox) -> None:
+    """Code and message are those of HTTP, the body has Bitget's own code, and a constant names it."""
     with pytest.raises(BitgetApiError) as caught:
         client_of(exchange).spot_place_order(**{**ORDER, "size": "99999999999"})
     error = caught.value
@@ -120,19 +120,19 @@ def test_errors_are_thrown_in_the_known_shape(exchange: Sandbox) -> None:
         (200, b'{"code":"99999","msg":"new"}', "99999", "retryable", "maybe"),
     ],
 )
-def test_what_an_answer_means(
+def test_the_meaning_of_a_response(
     scripted: Scripted, status: int, content: bytes, code: str, category: str, executed: str
 ) -> None:
-    """HTTP 200 says nothing; the code does, and what cannot be read may have happened."""
+    """The code counts and not HTTP 200; an unreadable response may have been executed."""
     scripted.answer = status, content
     with pytest.raises(BitgetApiError) as caught:
         BitgetClient(*SECRETS, base_url=scripted.url).spot_place_order(**ORDER)
-    found = failure_of(caught.value)
-    assert (found.code, found.category, found.executed) == (code, category, executed)
+    failure = failure_of(caught.value)
+    assert (failure.code, failure.category, failure.executed) == (code, category, executed)
 
 
 def test_numeric_success(scripted: Scripted) -> None:
-    """0, "0" and "00000" are all success."""
+    """0, "0" and "00000" all mean success."""
     client = BitgetClient(base_url=scripted.url)
     for code in (0, "0", "00000"):
         scripted.answer = 200, json.dumps({"code": code, "data": {"serverTime": "5000"}}).encode()
@@ -140,7 +140,7 @@ def test_numeric_success(scripted: Scripted) -> None:
 
 
 def test_a_partial_failure_is_an_error(exchange: Sandbox) -> None:
-    """A batch that failed in part says so, item by item, though its code is 00000."""
+    """A batch of which a part failed raises an error that lists the items, although its code is 00000."""
     orders = [{**ORDER, "clientOid": "a"}, {**ORDER, "size": "0.01", "clientOid": "b"}]
     with pytest.raises(BitgetApiError) as caught:
         client_of(exchange).post("/api/v2/spot/trade/batch-orders", {"symbol": "BTCUSDT", "orderList": orders})
@@ -151,13 +151,13 @@ def test_a_partial_failure_is_an_error(exchange: Sandbox) -> None:
 
 
 def test_undefined_parameters(scripted: Scripted) -> None:
-    """None is left out without touching the caller's mapping, or refused by name before anything is sent."""
+    """None is omitted without changing the caller's mapping, or rejected by name before anything is sent."""
     scripted.answer = 200, b'{"code":"00000","data":{"orderId":"1","serverTime":"1"}}'
-    given = {"symbol": "BTCUSDT", "orderId": None, "list": [{"a": 1, "b": None}]}
-    before = copy.deepcopy(given)
+    params = {"symbol": "BTCUSDT", "orderId": None, "list": [{"a": 1, "b": None}]}
+    before = copy.deepcopy(params)
     loose = BitgetClient(*SECRETS, base_url=scripted.url)
     loose.get("/api/v2/spot/trade/fills", {"symbol": "BTCUSDT", "orderId": None})
-    loose.post("/api/v2/spot/x", given)
+    loose.post("/api/v2/spot/x", params)
     assert scripted.seen[0][1] == "/api/v2/spot/trade/fills?symbol=BTCUSDT"
     assert json.loads(scripted.seen[1][2]) == {"symbol": "BTCUSDT", "list": [{"a": 1}]}
     strict = BitgetClient(*SECRETS, base_url=scripted.url, strict_param_validation=True)
@@ -170,7 +170,7 @@ def test_undefined_parameters(scripted: Scripted) -> None:
             call()
     with pytest.raises(UndefinedParameterError, match=r"list\[0\]\.b"):
         strict.post("/x", {"list": [{"b": None}]})
-    assert given == before
+    assert params == before
     assert len(scripted.seen) == 2
     assert not issubclass(UndefinedParameterError, BitgetApiError)
     strict.spot_ticker()
@@ -178,7 +178,7 @@ def test_undefined_parameters(scripted: Scripted) -> None:
 
 
 def test_credentials() -> None:
-    """All three or none; a private call without them is refused before sending."""
+    """All three credentials or none; a private call without them is rejected before sending."""
     with pytest.raises(ValueError, match="all needed"):
         BitgetClient("key", "secret")
     with pytest.raises(ValueError, match="private"):
@@ -187,8 +187,8 @@ def test_credentials() -> None:
         BitgetClient(receive_window=60)
 
 
-def test_every_attempt_is_signed_anew(scripted: Scripted) -> None:
-    """Stamp and signature differ from attempt to attempt, the key stays."""
+def test_every_attempt_has_a_new_signature(scripted: Scripted) -> None:
+    """Stamp and signature differ between attempts, the key does not."""
     now = iter(range(1_700_000_000, 1_700_000_100))
     client = BitgetClient(*SECRETS, base_url=scripted.url, clock=lambda: float(next(now)))
     scripted.answer = 429, b'{"code":"429","msg":"Too Many Requests"}'
@@ -203,10 +203,10 @@ def test_every_attempt_is_signed_anew(scripted: Scripted) -> None:
     assert len({json.loads(body)["clientOid"] for _, _, body, _ in scripted.seen}) == 1
 
 
-def test_no_secret_in_anything_of_ours(scripted: Scripted, capsys: pytest.CaptureFixture[str]) -> None:
-    """Planted secrets stand in no text of ours, whatever goes wrong; foreign errors pass as they are."""
+def test_no_secret_in_our_texts(scripted: Scripted, capsys: pytest.CaptureFixture[str]) -> None:
+    """No text of ours contains a secret, whatever fails; errors of other libraries are raised unchanged."""
     client = BitgetClient(*SECRETS, base_url=scripted.url, timeout=0.2)
-    told = [repr(client), str(vars(wrap(client))["_resilience_client"])]
+    texts = [repr(client), str(vars(wrap(client))["_resilience_client"])]
     for status, content in ((400, b'{"code":"40009","msg":"sign"}'), (502, b"<html>"), (200, b"{")):
         scripted.answer = status, content
         for call in (
@@ -216,27 +216,27 @@ def test_no_secret_in_anything_of_ours(scripted: Scripted, capsys: pytest.Captur
             with pytest.raises(BitgetApiError) as caught:
                 call()
             error = caught.value
-            told += [
+            texts += [
                 str(error),
                 repr(error),
                 repr(vars(error)),
                 str(pickle.dumps(error)),
                 repr(getattr(error, "__notes__", [])),
             ]
-            told += [repr(failure_of(error))]
+            texts += [repr(failure_of(error))]
     scripted.server.shutdown()
     scripted.server.server_close()
     with pytest.raises(requests.RequestException) as gone:
         wrap(client, "default").spot_balance()
-    told += [repr(getattr(gone.value, "__notes__", [])), repr(failure_of(gone.value)), *capsys.readouterr()]
+    texts += [repr(getattr(gone.value, "__notes__", [])), repr(failure_of(gone.value)), *capsys.readouterr()]
     signatures = [headers["access-sign"] for *_, headers in scripted.seen if "access-sign" in headers]
     assert signatures
     for secret in (*SECRETS, *signatures):
-        assert all(secret not in text for text in told)
+        assert all(secret not in text for text in texts)
 
 
-def test_the_wrapped_client_is_still_one(exchange: Sandbox) -> None:
-    """Isinstance holds, attributes work, and generic calls are told apart by their path."""
+def test_a_wrapped_client_is_a_client(exchange: Sandbox) -> None:
+    """`isinstance` holds, attributes work, and generic calls are distinguished by their path."""
     client = wrap(client_of(exchange), "bitget", policies=Policies.load(exchange.policy))
     assert isinstance(client, BitgetClient)
     assert client.base_url == exchange.rest
@@ -248,8 +248,8 @@ def test_the_wrapped_client_is_still_one(exchange: Sandbox) -> None:
 @pytest.mark.parametrize(
     "fault", ["accept_drop", "accept_500", "accept_40725", "accept_hang", "truncated_json", "empty_body"]
 )
-def test_an_order_in_doubt_is_found(exchange: Sandbox, fault: str) -> None:
-    """Whatever hides the answer, the order is reported done and was executed once."""
+def test_an_uncertain_order_is_found(exchange: Sandbox, fault: str) -> None:
+    """Whatever hides the response, the order is reported as done and executed once."""
     exchange.set_faults(rates={fault: 1})
     client = wrap(client_of(exchange), "bitget", policies=Policies.load(exchange.policy))
     placed = client.spot_place_order(**ORDER, clientOid="only")
@@ -257,8 +257,8 @@ def test_an_order_in_doubt_is_found(exchange: Sandbox, fault: str) -> None:
     assert exchange.ledger()["orders"][0]["executions"] == 1
 
 
-def test_a_foreign_key_is_never_taken_for_ours(exchange: Sandbox) -> None:
-    """An older order under the same key is not reported as this one."""
+def test_an_order_of_another_call_is_not_taken_for_ours(exchange: Sandbox) -> None:
+    """An older order with the same key is not reported as this one."""
     client = client_of(exchange)
     client.spot_place_order(**ORDER, clientOid="taken")
     exchange.set_faults(rates={"refuse_40725": 1})
@@ -266,13 +266,13 @@ def test_a_foreign_key_is_never_taken_for_ours(exchange: Sandbox) -> None:
         wrap(client, "bitget", policies=Policies.load(exchange.policy)).spot_place_order(
             **{**ORDER, "size": "60"}, clientOid="taken"
         )
-    found = failure_of(caught.value)
-    assert (found.executed, found.key) == ("maybe", "taken")
-    assert "taken" in found.remedy
+    failure = failure_of(caught.value)
+    assert (failure.executed, failure.key) == ("maybe", "taken")
+    assert "taken" in failure.remedy
 
 
-def test_a_cancel_in_doubt_is_looked_up(exchange: Sandbox) -> None:
-    """A cancel whose answer is lost is reported with the order's present status."""
+def test_an_uncertain_cancel_is_looked_up(exchange: Sandbox) -> None:
+    """A cancel whose response is lost returns the order's current status."""
     client = wrap(client_of(exchange), "bitget", policies=Policies.load(exchange.policy))
     client.spot_place_order(
         **{**ORDER, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}, clientOid="c"
@@ -281,8 +281,8 @@ def test_a_cancel_in_doubt_is_looked_up(exchange: Sandbox) -> None:
     assert client.spot_cancel_order(symbol="BTCUSDT", clientOid="c")["status"] == "cancelled"
 
 
-def test_a_refused_stamp_stays_the_answer_when_the_time_cannot_be_asked(scripted: Scripted) -> None:
-    """The client asks for the time after a refusal that does not tell it; a failure of that hides nothing."""
+def test_a_rejected_stamp_is_raised_if_the_time_cannot_be_queried(scripted: Scripted) -> None:
+    """The client queries the time after a rejection without it; if that fails, the caller gets the rejection."""
     scripted.answer = (400, b'{"code": "40008", "msg": "Request timestamp expired"}')
     client = BitgetClient(*SECRETS, base_url=scripted.url)
     served = []

@@ -1,10 +1,10 @@
-"""Signatures, held against vectors that were made elsewhere."""
+"""Signatures, compared with vectors that another implementation produced."""
 
 from __future__ import annotations
 
 import pytest
 
-from resilience.bitget.signing import prehash, query_of, sign, sign_login
+from resilience.bitget.signing import prehash, sign, sign_login, sorted_query
 
 SECRET = "secret-0123456789"
 BODY = (
@@ -35,15 +35,15 @@ BODY = (
     ],
 )
 def test_vectors(method: str, path: str, params: dict[str, str], body: str, signature: str) -> None:
-    """Stamp, method, path, sorted raw query and body give the known signature."""
-    assert sign(SECRET, prehash("1659076670000", method, path, query_of(params), body)) == signature
+    """Stamp, method, path, sorted unescaped query and body give the known signature."""
+    assert sign(SECRET, prehash("1659076670000", method, path, sorted_query(params), body)) == signature
 
 
 def test_login_vector() -> None:
-    """A socket login signs its stamp in seconds."""
+    """A socket login signs a stamp in seconds."""
     assert sign_login(SECRET, "1659076670") == "zGO+7qiv+UxQDBK9rN1B89aBx4chWT+Gk49JQX3mrio="
 
 
 def test_no_bare_question_mark() -> None:
-    """An empty query leaves none."""
+    """The text to sign has no question mark without a query."""
     assert prehash("1", "get", "/x") == "1GET/x"

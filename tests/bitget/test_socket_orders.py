@@ -1,4 +1,4 @@
-"""Orders over the socket, on the sandbox: executed once and told so, whatever becomes of the frame or its answer."""
+"""Orders over the socket, on the sandbox: executed and reported once, even if a frame or its answer is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from resilience import Policies, failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient, WebsocketClientV2, WebsocketClientV3
 from resilience.sandbox import Sandbox
-from tests.bitget.listening import Heard, run
+from tests.bitget.listening import EventLog, run
 
 VERSIONS = [2, 3]
 HEAD = {2: {"instType": "SPOT", "instId": "BTCUSDT"}, 3: {"category": "spot", "symbol": "BTCUSDT"}}
@@ -31,20 +31,20 @@ def version(request: Any) -> int:
 
 @pytest.fixture
 def exchange(version: int) -> Iterator[Sandbox]:
-    """An exchange whose stamps are good for a second."""
+    """An exchange that accepts a stamp for one second."""
     with Sandbox(window=1.0, unified=version == 3) as sandbox:
         yield sandbox
 
 
 @asynccontextmanager
 async def trading(exchange: Sandbox, version: int, key: str | None = None) -> AsyncIterator[Any]:
-    """Give a client whose private socket is open; its policies are the sandbox's, and write no log."""
+    """Yield a client with a REST client and the sandbox's policies."""
     policies = Policies.load(exchange.policy)
-    made = WebsocketClientV2 if version == 2 else WebsocketClientV3
+    client_class = WebsocketClientV2 if version == 2 else WebsocketClientV3
     keys = key or exchange.key, exchange.secret, exchange.passphrase
     rest = AsyncBitgetClient(*keys, base_url=exchange.rest)
-    told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
-    async with rest, made(*keys, **told) as client:
+    options = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+    async with rest, client_class(*keys, **options) as client:
         yield client
 
 
@@ -53,34 +53,34 @@ def executed(exchange: Sandbox) -> dict[str, int]:
     return {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
 
 
-async def opened(client: Any, version: int) -> None:
-    """Have one order through, so that the private socket is surely open."""
+async def place_first_order(client: Any, version: int) -> None:
+    """Place one order, so that the private socket is open."""
     await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="first")
 
 
 @pytest.mark.parametrize("fault", ["trade_lost", "trade_unseen", "half_open", "trade_error:40725", "error:30007"])
-def test_an_order_in_doubt_is_executed_once(exchange: Sandbox, version: int, fault: str) -> None:
-    """Lost on the way, or only its answer: it is looked up by REST, and sent again only when it did not happen."""
+def test_an_uncertain_order_is_executed_once(exchange: Sandbox, version: int, fault: str) -> None:
+    """If the frame or its answer is lost, the order is looked up by REST, and sent again only if not executed."""
 
     async def story() -> Any:
         async with trading(exchange, version) as client:
-            await opened(client, version)
+            await place_first_order(client, version)
             exchange.sockets.fault(fault, path=f"/v{version}/ws/private")
             return await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="mine")
 
-    told = run(story())
-    assert (told["clientOid"], bool(told["orderId"])) == ("mine", True)
+    result = run(story())
+    assert (result["clientOid"], bool(result["orderId"])) == ("mine", True)
     assert executed(exchange) == {"first": 1, "mine": 1}
 
 
-def test_a_refusal_is_raised_as_bitget_told_it(exchange: Sandbox, version: int) -> None:
-    """The code, what it means and what helps; nothing happened, and no exception event tells it a second time."""
+def test_a_rejection_is_raised(exchange: Sandbox, version: int) -> None:
+    """The error has the code and its remedy; nothing was executed, and no exception event repeats it."""
 
     async def story() -> Any:
         events: list[Any] = []
         async with trading(exchange, version) as client:
             client.on("exception", events.append)
-            await opened(client, version)
+            await place_first_order(client, version)
             exchange.sockets.fault("trade_error:25202")
             with pytest.raises(Exception, match="25202") as caught:
                 await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="mine")
@@ -96,7 +96,7 @@ def test_a_refusal_is_raised_as_bitget_told_it(exchange: Sandbox, version: int) 
 
 
 def test_a_cancel_whose_answer_is_lost(exchange: Sandbox, version: int) -> None:
-    """The order is looked up, and told as cancelled."""
+    """The order is looked up and reported as cancelled."""
 
     async def story() -> Any:
         async with trading(exchange, version) as client:
@@ -108,8 +108,8 @@ def test_a_cancel_whose_answer_is_lost(exchange: Sandbox, version: int) -> None:
     assert run(story())["status"] == "cancelled"
 
 
-def test_a_key_that_is_refused_is_not_tried_again(exchange: Sandbox, version: int) -> None:
-    """The socket gives up; the order was never sent, and its error says what to put right."""
+def test_a_rejected_key_is_not_tried_again(exchange: Sandbox, version: int) -> None:
+    """The socket gives up, the order is not sent, and its error says what to fix."""
 
     async def story() -> Any:
         async with trading(exchange, version, key="another-key") as client:
@@ -123,28 +123,28 @@ def test_a_key_that_is_refused_is_not_tried_again(exchange: Sandbox, version: in
     assert executed(exchange) == {}
 
 
-def test_a_call_that_is_cancelled_leaves_nothing_on_its_way(exchange: Sandbox, version: int) -> None:
-    """Its connection is cut: an order whose answer nobody waits for is not delivered later."""
+def test_a_cancelled_call_leaves_no_frame_on_its_way(exchange: Sandbox, version: int) -> None:
+    """Its connection is cut, so that an order whose caller was cancelled is not delivered later."""
 
     async def story() -> None:
         async with trading(exchange, version) as client:
-            heard = Heard(client)
-            await opened(client, version)
+            events = EventLog(client)
+            await place_first_order(client, version)
             (first,) = exchange.sockets.connections
             exchange.sockets.fault("half_open")
             call = asyncio.ensure_future(client.place_order(**HEAD[version], **SIZE[version], **MARKET))
-            await asyncio.sleep(0.05)  # it leaves, and nobody reads it
+            await asyncio.sleep(0.05)  # the frame is sent, and the exchange does not read it
             call.cancel()
             await asyncio.wait([call])
             assert call.cancelled()
-            await heard.until(lambda: not first.open)
+            await events.until(lambda: not first.open)
 
     run(story())
     assert executed(exchange) == {"first": 1}
 
 
 def test_futures_are_placed_and_looked_up() -> None:
-    """V2 tells the market by `instType`; an order whose answer is lost is looked up among the futures."""
+    """A V2 order whose `instType` is a futures market is looked up among the futures."""
 
     async def story(exchange: Sandbox) -> Any:
         async with trading(exchange, 2) as client:
@@ -157,15 +157,15 @@ def test_futures_are_placed_and_looked_up() -> None:
         assert executed(exchange) == {"first": 1, "mine": 1}
 
 
-def test_a_blocking_rest_client_serves_as_well() -> None:
-    """Looks and the exchange's time are asked for in a thread."""
+def test_a_sync_rest_client_works_too() -> None:
+    """With a sync REST client, lookups and time queries run in a thread."""
 
     async def story(exchange: Sandbox) -> Any:
         rest = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
-        told = {"base_url": exchange.ws, "policies": Policies.load(exchange.policy), "rest": rest}
+        options = {"base_url": exchange.ws, "policies": Policies.load(exchange.policy), "rest": rest}
         with rest:
-            async with WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **told) as client:
-                await opened(client, 2)
+            async with WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **options) as client:
+                await place_first_order(client, 2)
                 exchange.sockets.fault("trade_lost", path="/v2/ws/private")
                 return await client.place_order(**HEAD[2], **SIZE[2], **MARKET, clientOid="mine")
 
@@ -179,18 +179,18 @@ def test_a_blocking_rest_client_serves_as_well() -> None:
     [
         (WebsocketClientV2("k", "s", "p"), {**HEAD[2], **MARKET}, "need rest="),
         (WebsocketClientV2(), {**HEAD[2], **MARKET}, "need credentials"),
-        (WebsocketClientV2("k", "s", "p"), {"instType": "SPOT"}, "instId: expected a text"),
-        (WebsocketClientV3("k", "s", "p"), {"symbol": "BTCUSDT"}, "category: expected a text"),
+        (WebsocketClientV2("k", "s", "p"), {"instType": "SPOT"}, "instId: expected a string"),
+        (WebsocketClientV3("k", "s", "p"), {"symbol": "BTCUSDT"}, "category: expected a string"),
     ],
 )
-def test_what_is_missing_is_told_at_once(client: Any, params: dict[str, Any], words: str) -> None:
-    """Without a way to look an order up, or a market, nothing is sent."""
+def test_a_missing_argument_raises_at_once(client: Any, params: dict[str, Any], words: str) -> None:
+    """Without a REST client, credentials or a market nothing is sent."""
     with pytest.raises(ValueError, match=words):
         run(client.place_order(**params))
 
 
-def test_a_wrapped_rest_client_serves_as_well() -> None:
-    """Wrapped methods are coroutine functions as the originals are: looks are awaited, and not put in a thread."""
+def test_a_wrapped_rest_client_works_too() -> None:
+    """Wrapped async methods are coroutine functions, so lookups are awaited and not run in a thread."""
 
     async def story(exchange: Sandbox) -> Any:
         policies = Policies.load(exchange.policy)
@@ -198,9 +198,9 @@ def test_a_wrapped_rest_client_serves_as_well() -> None:
         rest = wrap(plain, "bitget", policies=policies)
         assert inspect.iscoroutinefunction(rest.get)
         assert inspect.iscoroutinefunction(rest.server_time)
-        told = {"base_url": exchange.ws, "policies": policies, "rest": rest}
-        async with rest, WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **told) as client:
-            await opened(client, 2)
+        options = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+        async with rest, WebsocketClientV2(exchange.key, exchange.secret, exchange.passphrase, **options) as client:
+            await place_first_order(client, 2)
             exchange.sockets.fault("trade_lost", path="/v2/ws/private")
             return await client.place_order(**HEAD[2], **SIZE[2], **MARKET, clientOid="mine")
 
@@ -209,24 +209,24 @@ def test_a_wrapped_rest_client_serves_as_well() -> None:
         assert executed(exchange) == {"first": 1, "mine": 1}
 
 
-def test_a_program_without_an_event_loop_trades_as_well(exchange: Sandbox, version: int) -> None:
-    """The blocking client waits for its orders; a handler, which runs in its thread, is told that it cannot."""
-    made = WebsocketClientV2 if version == 2 else WebsocketClientV3
+def test_a_program_without_an_event_loop_can_trade(exchange: Sandbox, version: int) -> None:
+    """The blocking client waits for its orders; a handler runs in its thread, so there the same call raises."""
+    client_class = WebsocketClientV2 if version == 2 else WebsocketClientV3
     resting = {**HEAD[version], **SIZE[version], **RESTING, **({"force": "gtc"} if version == 2 else {})}
-    told: list[str] = []
+    errors: list[str] = []
     with BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest) as rest:
         options = {"base_url": exchange.ws, "policies": Policies.load(exchange.policy), "rest": rest}
-        client = made(exchange.key, exchange.secret, exchange.passphrase, **options)
+        client = client_class(exchange.key, exchange.secret, exchange.passphrase, **options)
         with client.blocking() as bot:
 
-            def within(_notice: object) -> None:
+            def place_in_handler(_notice: object) -> None:
                 with pytest.raises(RuntimeError, match="its own thread") as caught:
                     bot.place_order(**resting)
-                told.append(str(caught.value))
+                errors.append(str(caught.value))
 
-            bot.on("reconnected", within)
+            bot.on("reconnected", place_in_handler)
             assert bot.place_order(**resting, clientOid="first")["clientOid"] == "first"
             exchange.sockets.fault("trade_lost", path=f"/v{version}/ws/private")
             assert bot.place_order(**resting, clientOid="mine")["clientOid"] == "mine"
             assert bot.cancel_order(**HEAD[version], clientOid="mine")["clientOid"] == "mine"
-    assert (executed(exchange), len(told)) == ({"first": 1, "mine": 1}, 1)
+    assert (executed(exchange), len(errors)) == ({"first": 1, "mine": 1}, 1)

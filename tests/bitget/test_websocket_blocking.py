@@ -1,4 +1,4 @@
-"""A client in a thread of its own, for bots without an event loop."""
+"""A client in its own thread, for bots without an event loop."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def test_a_loop_without_asyncio(exchange: Sandbox) -> None:
-    """`for update in stream` yields in order; leaving it and the block ends the thread."""
+    """`for update in stream` yields updates in order, and leaving the `with` block ends the thread."""
     exchange.sockets.feed(TICKER, every=0.01)
     before = threading.active_count()
-    found = []
+    updates = []
     with client_of(exchange).blocking() as stream:
         stream.subscribe(TICKER)
         stream.ready(timeout=20)
         assert stream.states == {"public": "live"}
         for update in stream:
-            found.append(update["data"][0]["seq"])
-            if len(found) == 5:
+            updates.append(update["data"][0]["seq"])
+            if len(updates) == 5:
                 break
-    assert found == list(range(found[0], found[0] + 5))
+    assert updates == list(range(updates[0], updates[0] + 5))
     assert threading.active_count() == before
     stream.close()
 
 
 def test_handlers_and_wrong_use(exchange: Sandbox) -> None:
-    """Handlers run in the stream's thread; wrong use is raised in the caller's."""
-    opened, where = threading.Event(), []
+    """Handlers run in the stream's thread; wrong use raises in the caller's thread."""
+    logged_in, threads = threading.Event(), []
     with client_of(exchange).blocking() as stream:
 
         def on_login(_notice: Any) -> None:
-            where.append(threading.current_thread().name)
+            threads.append(threading.current_thread().name)
             stream.subscribe(TICKER)
-            opened.set()
+            logged_in.set()
 
         stream.on("authenticated", on_login)
         stream.subscribe(ORDERS)
-        assert opened.wait(20)
+        assert logged_in.wait(20)
         stream.ready(timeout=20)
         assert stream.states == {"private": "live", "public": "live"}
-        assert where == ["resilience-stream"]
+        assert threads == ["resilience-stream"]
         with pytest.raises(ValueError, match="needs instType"):
             stream.subscribe({"channel": "ticker"})
         with pytest.raises(ValueError, match="no event 'x'"):
@@ -63,7 +63,7 @@ def test_handlers_and_wrong_use(exchange: Sandbox) -> None:
 
 
 def test_closing_from_a_handler_ends_a_loop(exchange: Sandbox) -> None:
-    """A handler may end the stream; the loop of another thread ends then."""
+    """A handler may close the stream, which ends the loop of another thread."""
     with client_of(exchange).blocking() as stream:
         stream.on("update", lambda _update: stream.close())
         stream.subscribe(TICKER)
@@ -74,7 +74,7 @@ def test_closing_from_a_handler_ends_a_loop(exchange: Sandbox) -> None:
 
 
 def test_closing_from_several_threads_at_once(exchange: Sandbox) -> None:
-    """Each of them returns once it has ended, and none raises."""
+    """Every `close` returns after the end, and none raises."""
     for _ in range(3):
         stream = client_of(exchange).blocking()
         stream.subscribe(TICKER)

@@ -101,7 +101,7 @@ def test_a_key_by_its_native_name(bots: Any, exchange: Sandbox) -> None:
 def test_two_keys_are_one_too_many(bots: Any, exchange: Sandbox) -> None:
     """The id that would be sent differs from the one that would be looked up: nothing is sent."""
     bot = wrap(bots.plain(exchange), "bitget", policies=Policies.load(exchange.policy))
-    with pytest.raises(ccxt.BadRequest, match="this call goes by 'mine'") as caught:
+    with pytest.raises(ccxt.BadRequest, match="the key of this call is 'mine'") as caught:
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, {**COST, "clientOid": "other"})
     assert (failure_of(caught.value).executed, exchange.requests) == ("no", 0)
 

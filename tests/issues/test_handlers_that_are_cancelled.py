@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from resilience.sandbox import Sandbox
-from tests.bitget.listening import TICKER, Heard, client_of, run
+from tests.bitget.listening import TICKER, EventLog, client_of, run
 
 
 def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -> None:
@@ -14,7 +14,7 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
 
     async def story(exchange: Sandbox) -> Any:
         async with client_of(exchange) as client:
-            heard = Heard(client)
+            log = EventLog(client)
 
             async def waits_for_what_is_cancelled(_update: Any) -> None:
                 over = asyncio.get_running_loop().create_future()
@@ -26,11 +26,11 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
             await client.ready()
             exchange.sockets.push(TICKER, [{"lastPr": "1"}])
             exchange.sockets.push(TICKER, [{"lastPr": "2"}])
-            return await heard.came("exception", 2)
+            return await log.wait_for("exception", 2)
 
     with Sandbox() as exchange:
         told = run(story(exchange))
-    assert [(failure.during, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
+    assert [(failure.phase, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
         ("handler", "CancelledError"), ("handler", "CancelledError"),
     ]  # fmt: skip
 
@@ -40,7 +40,7 @@ def test_a_handler_that_is_there_twice_leaves_once() -> None:
 
     async def story(exchange: Sandbox) -> list[Any]:
         async with client_of(exchange) as client:
-            heard, told = Heard(client), []
+            log, told = EventLog(client), []
             leave = client.on("update", told.append)
             client.on("update", told.append)
             leave()
@@ -49,7 +49,7 @@ def test_a_handler_that_is_there_twice_leaves_once() -> None:
             await client.ready()
             exchange.sockets.push(TICKER, [{"lastPr": "1"}])
             exchange.sockets.push(TICKER, [{"lastPr": "2"}])
-            await heard.came("update", 2)
+            await log.wait_for("update", 2)
             return told
 
     with Sandbox() as exchange:

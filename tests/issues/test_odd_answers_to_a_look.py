@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience.bitget.lookups import Asked, asked, mix_order, spot_order
+from resilience.bitget.lookup_runner import LookupRequest, run_lookup
+from resilience.bitget.lookups import mix_order, spot_order
 
-WRITE = Asked({"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}, "mine", time.time())
+WRITE = LookupRequest({"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side": "buy"}, "mine", time.time())
 NOW = 1_700_000_000_000
 
 
@@ -19,15 +20,16 @@ NOW = 1_700_000_000_000
 def test_a_row_that_is_no_order_is_not_the_absence_of_one(look: Any, data: Any) -> None:
     """Something is there: the look tells nothing, and is made again."""
     with pytest.raises(LookupError):
-        asked(look(WRITE), lambda _path, _params: {"code": "00000", "requestTime": NOW, "data": data})
+        run_lookup(look(WRITE), lambda _path, _params: {"code": "00000", "requestTime": NOW, "data": data})
 
 
 def test_an_empty_list_and_an_order_are_answers() -> None:
     """What Bitget says for an unknown order, and for a known one."""
     row = {"orderId": "1", "clientOid": "mine", "symbol": "BTCUSDT", "side": "buy"}
-    answers: list[Any] = [[], [row]]
-    found = [
-        asked(spot_order(WRITE), lambda _path, _params, data=data: {"code": "00000", "requestTime": NOW, "data": data})
-        for data in answers
-    ]
+
+    def answer(data: Any) -> Any:
+        envelope = {"code": "00000", "requestTime": NOW, "data": data}
+        return run_lookup(spot_order(WRITE), lambda _path, _params: envelope)
+
+    found = [answer([]), answer([row])]
     assert found == [NOT_FOUND(server_time=NOW / 1000), Found(row, server_time=NOW / 1000)]

@@ -12,16 +12,16 @@ import pytest
 from resilience import Policies, failure_of
 from resilience._core.call.operation_info import OperationInfo
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
-from resilience.bitget.frames import FramesV2
+from resilience.bitget.dialect_v2 import DialectV2
 from resilience.bitget.server_clock import ServerClock
 from resilience.bitget.socket_orders import SocketOrders
 from resilience.sandbox import Sandbox
 from resilience.streams import MessageRate, StreamSettings
-from resilience.streams.session.connection import Link
-from resilience.streams.session.dialect import Kind, Message
+from resilience.streams.session.connection import Connection
+from resilience.streams.session.dialect import Message, MessageKind
 from resilience.streams.session.request import Request
 from resilience.streams.session.steps import Send
-from tests.bitget.listening import ENOUGH, Heard, client_of, run
+from tests.bitget.listening import TIMEOUT, EventLog, client_of, run
 
 ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 
@@ -72,34 +72,34 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
-            heard = Heard(client)
+            log = EventLog(client)
             await client.place_order(**ORDER)
             exchange.sockets.fault(f"trade_error:{code}")
             placed = asyncio.create_task(client.place_order(**ORDER))
-            told = await heard.came("exception")
+            told = await log.wait_for("exception")
             await asyncio.wait([placed])
             placed.exception()
             return told
 
     with Sandbox(window=1.0) as exchange:
         (failure,) = run(story(exchange))
-    assert (failure.code, failure.doing.startswith(doing)) == (code, True)
+    assert (failure.code, failure.action_text.startswith(doing)) == (code, True)
 
 
 def test_requests_in_line_wait_for_a_new_login() -> None:
     """A connection that must log in again sends nothing else before that is accepted."""
 
     async def story() -> None:
-        link = Link(1, FramesV2("k", "s", "p"), StreamSettings(), 0.0, None)
+        link = Connection(1, DialectV2("k", "s", "p"), StreamSettings(), 0.0, None)
         link.open(0.0)
-        link.ask(Request("1", "the order", lambda: None))
+        link.enqueue(Request("1", "the order", lambda: None))
         link.login(1538054050.0, 0.0)
-        (login,) = link.flow({}, 0.0)
+        (login,) = link.next_frames({}, 0.0)
         assert isinstance(login, Send)
         assert login.request is None
-        assert link.flow_at({}) > 0.0
+        assert link.next_frame_at({}) > 0.0
         link.ready, link.login_at = True, None
-        assert [step.text for step in link.flow({}, 0.0) if isinstance(step, Send)] == ["the order"]
+        assert [step.text for step in link.next_frames({}, 0.0) if isinstance(step, Send)] == ["the order"]
 
     run(story())
 
@@ -108,12 +108,12 @@ def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
     """Its frame has the right id and somebody else's `clientOid`: the order is looked up, and placed anew."""
 
     async def story(exchange: Sandbox) -> tuple[Any, list[str]]:
-        told, frames = ["somebody-elses", "mine"], FramesV2()
+        told, frames = ["somebody-elses", "mine"], DialectV2()
 
         async def request(frame_id: str, _text: str, leaving: Callable[[], None]) -> Message:
             leaving()
-            params = {"orderId": "9", "clientOid": told.pop(0)}
-            return Message(Kind.TRADE, {"event": "trade", "code": 0, "arg": [{"id": frame_id, "params": params}]})
+            arg = {"id": frame_id, "params": {"orderId": "9", "clientOid": told.pop(0)}}
+            return Message(MessageKind.TRADE, {"event": "trade", "code": 0, "arg": [arg]})
 
         async with rest_of(exchange) as rest:
             pipeline = Policies.load(exchange.policy).pipeline("bitget")
@@ -130,7 +130,7 @@ def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
     async def story() -> None:
         client = WebsocketClientV2()
         client.start()
-        async with asyncio.timeout(ENOUGH):
+        async with asyncio.timeout(TIMEOUT):
             await client.close(patience=1000.0)
 
     run(story())
@@ -181,7 +181,7 @@ def test_no_credentials_in_the_log_of_the_library(caplog: pytest.LogCaptureFixtu
     [
         ({"size": float("nan")}, "not JSON compliant"),
         ({"size": object()}, "not JSON serializable"),
-        ({"instId": ""}, "instId: expected a text"),
+        ({"instId": ""}, "instId: expected a string"),
         ({"clientOid": "x" * 4000}, "4096 bytes"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from resilience.bitget import BitgetClient
-from resilience.bitget.client_base import Client
+from resilience.bitget.client_base import BitgetClientBase
 
 PLACE = "/api/v2/spot/trade/place-order"
 
@@ -16,5 +16,5 @@ def test_the_window_is_sent_wherever_its_fence_is_believed() -> None:
     client: Any = BitgetClient("key-123", "secret-123", "pass-123", receive_window=1.0)
     path = f"{PLACE}?broker=1"
     info = client.resilience_operation_info(client.resilience_operation_name("post", (path,), {}), client)
-    request = Client._request(client, "POST", path, {"symbol": "BTCUSDT"})
+    request = BitgetClientBase._prepare_request(client, "POST", path, {"symbol": "BTCUSDT"})
     assert (info.fence.window, json.loads(request.data or b"")["receiveWindow"]) == (1.0, "1000")

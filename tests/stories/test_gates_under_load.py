@@ -44,8 +44,8 @@ def is_idle(policies: Policies) -> bool:
     """Whether no call runs or waits, and no queue ticket or permit is left."""
     pipeline = policies.pipeline("p")
     lanes = pipeline.describe()["admission"]["lanes"]
-    lines = [quota.common._line for quota in policies._shared.limits._quotas.values()]
-    permits = pipeline.breaker is not None and pipeline.breaker._permits
+    lines = [quota.common._tickets for quota in policies._shared.limits._quotas.values()]
+    permits = pipeline.breaker is not None and pipeline.breaker.describe()["trials"]
     return lanes["default"] == NOBODY and not any(lines) and not permits
 
 

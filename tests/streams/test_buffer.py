@@ -1,4 +1,4 @@
-"""A slow consumer: bounded queues, what a full one does, and what is counted."""
+"""Slow consumers: bounded queues, overflow rules and counts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from resilience.streams.buffer import Buffer, Overflow
-from resilience.streams.dispatcher import Hub
+from resilience.streams.dispatcher import Dispatcher
 
 
 def drained(buffer: Buffer) -> list[Any]:
-    """Return what waits."""
+    """Return the values that are queued."""
     found = []
     while (one := buffer.get()) is not None:
         found.append(one[1])
@@ -24,7 +24,7 @@ def drained(buffer: Buffer) -> list[Any]:
     [("drop_oldest", [3, "problem", 4, 5], 3, 0), ("latest", [4, 5, "problem"], 0, 4)],
 )
 def test_what_a_full_queue_does(overflow: Overflow, left: list[Any], dropped: int, replaced: int) -> None:
-    """The oldest goes, or each subscription keeps its latest; what tells of a problem always stays."""
+    """The oldest update is dropped, or each subscription keeps its latest; an exception event is never dropped."""
     buffer = Buffer(3, overflow)
     for number in range(3):
         buffer.put("update", number, number % 2)
@@ -38,7 +38,7 @@ def test_what_a_full_queue_does(overflow: Overflow, left: list[Any], dropped: in
 
 
 def test_latest_of_more_subscriptions_than_fit() -> None:
-    """The oldest goes then; memory stays bounded."""
+    """With `latest` and too many subscriptions the oldest update is dropped, so memory stays bounded."""
     buffer = Buffer(2, "latest")
     for number in range(5):
         buffer.put("update", number, number)
@@ -47,25 +47,25 @@ def test_latest_of_more_subscriptions_than_fit() -> None:
 
 
 def test_block_stops_the_reader_until_there_is_room() -> None:
-    """Nothing is lost: who puts waits for who gets, and that is counted."""
+    """With `block` the producer waits for the consumer, no update is lost, and the waits are counted."""
 
     async def story() -> None:
-        hub = Hub(2, "block", lambda *_: None)
-        updates = hub.updates()
+        dispatcher = Dispatcher(2, "block", lambda *_: None)
+        updates = dispatcher.updates()
         put: list[int] = []
 
         async def reader() -> None:
             for number in range(5):
-                await hub.put("update", number, None)
+                await dispatcher.put("update", number, None)
                 put.append(number)
-            hub.close()
+            dispatcher.close()
 
         task = asyncio.create_task(reader())
         for _ in range(10):
             await asyncio.sleep(0)
         assert updates.counts.blocked == 1
         assert put == [0, 1]
-        assert not hub.room
+        assert not dispatcher.has_room
         assert [number async for number in updates] == [0, 1, 2, 3, 4]
         await task
         assert updates.counts.most == 2
@@ -73,63 +73,63 @@ def test_block_stops_the_reader_until_there_is_room() -> None:
     asyncio.run(story())
 
 
-def test_a_loop_that_was_left_holds_nobody_up() -> None:
-    """Who breaks out of `async for` never comes back: its queue is gone with it."""
+def test_an_abandoned_loop_does_not_block() -> None:
+    """After a `break` out of `async for` the loop's queue is removed and blocks no one."""
 
     async def story() -> None:
-        hub = Hub(1, "block", lambda *_: None)
+        dispatcher = Dispatcher(1, "block", lambda *_: None)
 
         async def listen() -> int:
-            async for number in hub.updates():
+            async for number in dispatcher.updates():
                 return int(number)
             return -1
 
         listening = asyncio.create_task(listen())
         await asyncio.sleep(0)
         for number in range(5):
-            await asyncio.wait_for(hub.put("update", number, None), 5)
+            await asyncio.wait_for(dispatcher.put("update", number, None), 5)
         assert await listening == 0
 
     asyncio.run(story())
 
 
 def test_handlers_are_called_in_order_and_awaited() -> None:
-    """Plain and async ones; one that is taken off hears no more."""
+    """Handlers may be plain or async; a removed handler is not called again."""
 
     async def story() -> list[Any]:
-        hub = Hub(10, "block", lambda *_: None)
+        dispatcher = Dispatcher(10, "block", lambda *_: None)
         heard: list[Any] = []
 
         async def slow(value: Any) -> None:
             await asyncio.sleep(0)
             heard.append(("slow", value))
 
-        off = hub.on("update", lambda value: heard.append(("plain", value)))
-        hub.on("update", slow)
-        running = asyncio.create_task(hub.run())
-        await hub.put("update", 1, None)
-        await hub.put("update", 2, None)
+        off = dispatcher.on("update", lambda value: heard.append(("plain", value)))
+        dispatcher.on("update", slow)
+        running = asyncio.create_task(dispatcher.run())
+        await dispatcher.put("update", 1, None)
+        await dispatcher.put("update", 2, None)
         for _ in range(20):
             await asyncio.sleep(0)
         off()
-        await hub.put("update", 3, None)
-        hub.close()
+        await dispatcher.put("update", 3, None)
+        dispatcher.close()
         await running
         return heard
 
     assert asyncio.run(story()) == [("plain", 1), ("slow", 1), ("plain", 2), ("slow", 2), ("slow", 3)]
 
 
-def test_the_first_who_listens_gets_what_came_before() -> None:
-    """A book's snapshot is not lost because the loop began a moment after it; the newest are kept."""
+def test_the_first_consumer_gets_earlier_updates() -> None:
+    """Updates that arrived before the first consumer, such as a snapshot, go to it; the newest are kept."""
 
     async def story() -> None:
-        hub = Hub(3, "block", lambda *_: None)
+        dispatcher = Dispatcher(3, "block", lambda *_: None)
         for number in range(5):
-            await hub.put("update", number, None)
-        first, second = hub.updates(), hub.updates()
-        assert not hub.room
-        hub.close()
+            await dispatcher.put("update", number, None)
+        first, second = dispatcher.updates(), dispatcher.updates()
+        assert not dispatcher.has_room
+        dispatcher.close()
         assert [number async for number in first] == [2, 3, 4]
         assert [number async for number in second] == []
 

@@ -1,4 +1,4 @@
-"""The `stream` section of a policy: settings that check themselves, and scale with a sandbox's time."""
+"""The `stream` section of a policy: validation, inheritance, and scaling for a sandbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from resilience import Policies, PolicyError
 from resilience.streams import MessageRate, StreamSettings
 
 
-def test_what_ships_stays_below_what_bitget_says() -> None:
+def test_the_built_in_limits_stay_below_those_of_bitget() -> None:
     """300 connects in 5 minutes, 240 subscribe requests an hour, 10 frames a second, a ping within 2 minutes."""
     limits = Policies.builtin().policy("bitget-ws").stream
     assert limits is not None
@@ -23,8 +23,8 @@ def test_what_ships_stays_below_what_bitget_says() -> None:
     assert limits.renew_after < 24 * 3600
 
 
-def test_a_mistake_has_its_place(tmp_path: Path) -> None:
-    """File, line, column, path, and what is allowed."""
+def test_a_mistake_is_reported_with_its_position(tmp_path: Path) -> None:
+    """A message has file, line, column, path, and the allowed range."""
     path = tmp_path / "bot.yaml"
     path.write_text("policies:\n  s:\n    stream: {ping: 0s, frames: {rate: 10}, overflow: never}\n", encoding="utf-8")
     with pytest.raises(PolicyError) as caught:
@@ -35,10 +35,10 @@ def test_a_mistake_has_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_a_child_lays_its_limits_over_its_parents(tmp_path: Path) -> None:
-    """Section by section, as everywhere."""
-    told = {"extends": "bitget-ws", "stream": {"queue": 5, "frames": {"burst": 4}}}
-    limits = Policies.from_mapping({"policies": {"s": told}}).policy("s").stream
+def test_a_child_policy_overrides_its_parents_limits(tmp_path: Path) -> None:
+    """A child policy overrides single settings of its parent's section."""
+    settings = {"extends": "bitget-ws", "stream": {"queue": 5, "frames": {"burst": 4}}}
+    limits = Policies.from_mapping({"policies": {"s": settings}}).policy("s").stream
     assert limits is not None
     assert (limits.queue, limits.frames, limits.ping) == (5, MessageRate(rate=8, burst=4), 30.0)
     assert (
@@ -46,8 +46,8 @@ def test_a_child_lays_its_limits_over_its_parents(tmp_path: Path) -> None:
     )
 
 
-def test_time_that_runs_faster() -> None:
-    """Durations shrink and rates grow; counts stay."""
+def test_scaling() -> None:
+    """Durations are divided and rates multiplied; counts stay."""
     limits = StreamSettings().scaled(20)
     assert (limits.ping, limits.frames.rate, limits.frames.burst, limits.queue) == (1.5, 160.0, 8, 10_000)
     assert limits.connects.span == pytest.approx(15.0)

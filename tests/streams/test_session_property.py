@@ -1,4 +1,4 @@
-"""Whatever comes, in whatever order: a session never raises, never asks twice, keeps every limit, and ends up live."""
+"""Any frames in any order: a session never raises, never requests twice, keeps every limit, and becomes live."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from hypothesis import strategies as st
 
 from resilience.streams import StreamSettings
 from resilience.streams.session.session import State
-from tests.streams.scripted import Play
+from tests.streams.session_rig import SessionRig
 
 NAMES = ("a", "b", "c")
-CODES = (429, 30004, 30001, 30033, 30007, 30014, 30005, 40725, 99999)  # one for each action that is not the end
+CODES = (
+    429,
+    30004,
+    30001,
+    30033,
+    30007,
+    30014,
+    30005,
+    40725,
+    99999,
+)  # one for each action except the one that gives up
 LIMITS = StreamSettings(
     connects={"rate": "30/m", "burst": 5},  # type: ignore[arg-type]
     frames={"rate": "4/s", "burst": 4},  # type: ignore[arg-type]
@@ -39,113 +49,120 @@ step = st.one_of(
     st.tuples(st.just("frame"), which, frame),
     st.tuples(st.just("frame"), which, frame),
     st.tuples(st.just("answer"), which, st.none()),
-    st.tuples(st.just("opened"), which, st.none()),
+    st.tuples(st.just("connection_opened"), which, st.none()),
     st.tuples(st.just("lost"), which, st.sampled_from([ConnectionResetError(), KeyError("x"), OSError()])),
     st.tuples(st.just("wait"), st.sampled_from([0.3, 2.0, 2.0, 15.0, 40.0, 130.0]), st.none()),
-    st.tuples(st.just("want"), st.just(0), name),
+    st.tuples(st.just("subscribe"), st.just(0), name),
     st.tuples(st.just("unwant"), st.just(0), name),
     st.tuples(st.just("hold"), which, st.booleans()),
-    st.tuples(st.just("resynced"), which, st.none()),
+    st.tuples(st.just("clock_measured"), which, st.none()),
 )
 
 
-class Venue(Play):
-    """A venue that holds a client to its limits: what was asked for is there until it is given up or refused."""
+class StrictVenue(SessionRig):
+    """A rig that asserts that no subscription is requested twice.
+
+    Attributes:
+        subscribed: by connection, what was requested and neither removed nor rejected.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(limits=LIMITS, **options)
-        self.there: dict[int, set[str]] = {}
+        self.subscribed: dict[int, set[str]] = {}
 
-    def take(self, steps: Any) -> None:
-        """Do what is asked for, and see that nothing that may be there is asked for again."""
-        before = {link: len(sent) for link, sent in self.sent.items()}
-        super().take(steps)
-        for link, sent in self.sent.items():
-            for told in sent[before.get(link, 0) :]:
-                if told == "ping" or told["op"] not in ("subscribe", "unsubscribe"):
+    def perform(self, steps: Any) -> None:
+        """Perform steps, and assert that nothing that may be subscribed is requested again."""
+        before = {connection: len(sent) for connection, sent in self.sent.items()}
+        super().perform(steps)
+        for connection, sent in self.sent.items():
+            for frame in sent[before.get(connection, 0) :]:
+                if frame == "ping" or frame["op"] not in ("subscribe", "unsubscribe"):
                     continue
-                named = [one["of"] for one in told["args"]]
+                named = [one["of"] for one in frame["args"]]
                 assert len(set(named)) == len(named)
-                there = self.there.setdefault(link, set())
-                if told["op"] == "subscribe":
-                    assert not there & set(named)
-                    there.update(named)
+                subscribed = self.subscribed.setdefault(connection, set())
+                if frame["op"] == "subscribe":
+                    assert not subscribed & set(named)
+                    subscribed.update(named)
                 else:
-                    there.difference_update(named)
+                    subscribed.difference_update(named)
 
-    def hear(self, link: int, told: Any) -> None:
-        """Let a frame come; what it refuses by name is not there."""
-        if isinstance(told, dict) and "error" in told and "of" in told:
-            self.there.get(link, set()).discard(told["of"])
-        text = '"pong"' if told == "pong" else told if isinstance(told, str) else json.dumps(told)
-        self.take(self.session.frame(link, text, self.now))
+    def deliver(self, connection: int, frame: Any) -> None:
+        """Deliver a frame; a subscription that it rejects by name is not subscribed."""
+        if isinstance(frame, dict) and "error" in frame and "of" in frame:
+            self.subscribed.get(connection, set()).discard(frame["of"])
+        text = '"pong"' if frame == "pong" else frame if isinstance(frame, str) else json.dumps(frame)
+        self.perform(self.session.frame_received(connection, text, self.now))
 
-    def nth(self, place: int) -> int | None:
-        """Return one of the last connections."""
+    def nth(self, index: int) -> int | None:
+        """Return the number of one of the latest connections, 0 being the latest."""
         numbers = sorted(self.sent, reverse=True)
-        return numbers[place] if place < len(numbers) else None
+        return numbers[index] if index < len(numbers) else None
 
-    def answer(self, link: int) -> None:
-        """Answer as a good venue does: everything that is open."""
-        one = self.session.links.get(link)
-        if one is None:
+    def answer(self, connection: int) -> None:
+        """Answer everything that is outstanding on a connection, as a working venue does."""
+        state = self.session.connections.get(connection)
+        if state is None:
             return
-        if one.opened is None:
-            self.take(self.session.opened(link, self.now))
-        if one.login_at is not None and link in self.session.links:
-            self.hear(link, {"login": 1})
-        for waits in one.waiting():
-            self.hear(link, {"ack": waits})
-        for leaves in [name for name, sub in one.subs.items() if sub.state == "leaving"]:
-            self.hear(link, {"left": leaves})
-        self.hear(link, "pong")
+        if state.opened_at is None:
+            self.perform(self.session.connection_opened(connection, self.now))
+        if state.login_at is not None and connection in self.session.connections:
+            self.deliver(connection, {"login": 1})
+        for id_ in state.subscriptions.unanswered():
+            self.deliver(connection, {"ack": id_})
+        for id_ in [id_ for id_, item in state.subscriptions.by_id.items() if item.state == "leaving"]:
+            self.deliver(connection, {"left": id_})
+        self.deliver(connection, "pong")
 
 
-def within(stamps: list[float], most: int, span: float) -> bool:
-    """Tell whether no span holds more than that many."""
-    return all(b - a >= span - 1e-9 for a, b in zip(stamps, stamps[most:], strict=False))
+def within(send_times: list[float], most: int, span: float) -> bool:
+    """Return True if no span of seconds contains more than `most` of these instants."""
+    return all(b - a >= span - 1e-9 for a, b in zip(send_times, send_times[most:], strict=False))
 
 
 @settings(max_examples=200)
 @given(st.lists(step, max_size=40), st.booleans(), st.booleans())
 def test_any_script(script: list[Any], private: bool, begun: bool) -> None:
-    """It never raises, nothing that may be there is asked for twice, limits hold, a good venue makes it live again."""
-    play = Venue(private=private)
-    play.policies.subscribe(lambda _event: None)
-    play.want(*NAMES)
-    play.take(play.session.start(play.now))
+    """It never raises or requests twice, keeps the limits, and becomes live with a working venue."""
+    rig = StrictVenue(private=private)
+    rig.policies.subscribe(lambda _event: None)
+    rig.subscribe(*NAMES)
+    rig.perform(rig.session.start(rig.now))
     if begun:
-        play.restore()
-    for kind, place, value in script:
+        rig.bring_live()
+    for kind, index, value in script:
         if kind == "wait":
-            play.wait(place)
-        elif kind == "want":
-            play.want(value)
+            rig.wait(index)
+        elif kind == "subscribe":
+            rig.subscribe(value)
         elif kind == "unwant":
-            play.take(play.session.unsubscribe([value], play.now))
-        elif (link := play.nth(place)) is not None:
+            rig.perform(rig.session.unsubscribe([value], rig.now))
+        elif (connection := rig.nth(index)) is not None:
             if kind == "frame":
-                play.hear(link, value)
+                rig.deliver(connection, value)
             elif kind == "answer":
-                play.answer(link)
+                rig.answer(connection)
             elif kind == "hold":
-                play.session.holding(link, value, play.now)
+                rig.session.pause_reader(connection, value, rig.now)
             elif kind == "lost":
-                play.take(play.session.lost(link, value, play.now))
+                rig.perform(rig.session.connection_lost(connection, value, rig.now))
             else:
-                play.take(getattr(play.session, kind)(link, play.now))
+                rig.perform(getattr(rig.session, kind)(connection, rig.now))
     for _ in range(200):
-        for link in list(play.session.links):
-            play.answer(link)
-        if play.session.over is not None or (play.session.live and len(play.session.links) == 1):
+        for connection in list(rig.session.connections):
+            rig.answer(connection)
+        if rig.session.inactive_state is not None or (rig.session.live and len(rig.session.connections) == 1):
             break
-        play.wait(1.0)
-    if play.session.over is None:
-        (link,) = play.session.links.values()
-        assert play.session.state in (State.LIVE, State.STALE)
-        assert {one for one, sub in link.subs.items() if sub.state == "live"} >= set(play.session.wanted)
-    assert within(play.opened, LIMITS.connects.burst, LIMITS.connects.span)
-    for number, stamps in play.stamps.items():
-        assert within(stamps, LIMITS.frames.burst, LIMITS.frames.span)
-        asked = [at for at, told in zip(stamps, play.sent[number], strict=True) if "subscribe" in str(told)]
-        assert within(asked, LIMITS.subscribes.burst, LIMITS.subscribes.span) or "unsubscribe" in str(play.sent[number])
+        rig.wait(1.0)
+    if rig.session.inactive_state is None:
+        (connection,) = rig.session.connections.values()
+        assert rig.session.state in (State.LIVE, State.STALE)
+        by_id = connection.subscriptions.by_id
+        assert {id_ for id_, item in by_id.items() if item.state == "live"} >= set(rig.session.wanted)
+    assert within(rig.open_times, LIMITS.connects.burst, LIMITS.connects.span)
+    for number, send_times in rig.send_times.items():
+        assert within(send_times, LIMITS.frames.burst, LIMITS.frames.span)
+        requested = [at for at, frame in zip(send_times, rig.sent[number], strict=True) if "subscribe" in str(frame)]
+        assert within(requested, LIMITS.subscribes.burst, LIMITS.subscribes.span) or "unsubscribe" in str(
+            rig.sent[number]
+        )

@@ -32,7 +32,7 @@ def client(exchange: Sandbox) -> BitgetClient:
 def test_naive(exchange: Sandbox) -> None:
     """By status and top-level code it is a success."""
     raw = client(exchange)
-    request = raw._request("POST", "/api/v2/spot/trade/batch-orders", BATCH)
+    request = raw._prepare_request("POST", "/api/v2/spot/trade/batch-orders", BATCH)
     answer = raw._session.post(request.url, data=request.data, headers=request.headers, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (200, "00000")
     assert [one["clientOid"] for one in answer.json()["data"]["failureList"]] == ["b"]

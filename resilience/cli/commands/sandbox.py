@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._core.policy.units import parse_duration
+from ...integrations._websockets_extra import MISSING_WEBSOCKETS, websockets_installed
 
 __all__ = ["register", "run"]
 
@@ -56,12 +57,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"resilience sandbox: {error}", file=sys.stderr)
         return 2
     with exchange:
-        told = {name: getattr(exchange, name) for name in ("rest", "ws", "key", "secret", "passphrase", "policy")}
+        told = {name: getattr(exchange, name) for name in ("rest", "key", "secret", "passphrase", "policy")}
+        told = {"rest": told.pop("rest"), "ws": exchange.ws if websockets_installed() else None, **told}
         if args.json:
             print(json.dumps(told), flush=True)
         else:
             for name, value in told.items():
-                print(f"{name:>10}  {value}", flush=True)
+                print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
         stop.wait()
     return 0
 

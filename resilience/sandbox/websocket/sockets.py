@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...integrations._websockets_extra import require_websockets, websockets_installed
 from .connection import Connection
 from .connections import PATHS, Venue, checked
 from .loop_thread import Sleeper
@@ -23,8 +24,7 @@ _BACKLOG = 256
 class Sockets:
     """What the sandbox's WebSocket saw, and what it is to do. Safe across threads.
 
-    Attributes:
-        port: where it listens.
+    Without the library `websockets` (extra `streams`) nothing listens, and commands raise `ModuleNotFoundError`.
 
     Example:
         >>> from resilience.sandbox import Sandbox
@@ -36,9 +36,34 @@ class Sockets:
 
     def __init__(self, sandbox: Sandbox, host: str, pace: float, limited: bool) -> None:
         self._venue = Venue(sandbox, pace, limited)
-        listener = socket.create_server((host, 0), backlog=_BACKLOG)
-        self.port = int(listener.getsockname()[1])
-        self._sleeper = Sleeper(self._venue, listener)
+        self._port = 0
+        self._sleeper_or_none: Sleeper | None = None
+        if websockets_installed():
+            listener = socket.create_server((host, 0), backlog=_BACKLOG)
+            self._port = int(listener.getsockname()[1])
+            self._sleeper_or_none = Sleeper(self._venue, listener)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on.
+
+        Raises:
+            ModuleNotFoundError: `websockets` is not installed.
+        """
+        require_websockets()
+        return self._port
+
+    @property
+    def _sleeper(self) -> Sleeper:
+        """The thread of the sockets.
+
+        Raises:
+            ModuleNotFoundError: `websockets` is not installed.
+        """
+        if self._sleeper_or_none is None:
+            require_websockets()
+        assert self._sleeper_or_none is not None
+        return self._sleeper_or_none
 
     @property
     def connections(self) -> list[Connection]:
@@ -127,11 +152,13 @@ class Sockets:
 
     def tell_order(self, order: Order, status: str) -> None:
         """Tell the private order channels what became of an order, without waiting."""
-        self._sleeper.post(self._venue.tell_order, order, status)
+        if self._sleeper_or_none is not None:
+            self._sleeper_or_none.post(self._venue.tell_order, order, status)
 
     def close(self) -> None:
         """End every connection and the thread."""
-        self._sleeper.close()
+        if self._sleeper_or_none is not None:
+            self._sleeper_or_none.close()
 
     def _begin(self, arg: dict[str, Any], every: float) -> None:
         self._venue.feed(arg, every)

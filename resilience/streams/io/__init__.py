@@ -1,1 +1,1 @@
-"""The code of streams that waits and holds the sockets."""
+"""Runs the connections of a stream under asyncio; the only part of the package that waits."""

@@ -1,4 +1,4 @@
-"""Waiting for the answer to a request, on the side of who asks."""
+"""Sends a request over a socket and waits for its answer."""
 
 from __future__ import annotations
 
@@ -11,53 +11,56 @@ from ..session.request import ClosedClientError, NotSentError, Request
 from ..session.session import State
 from .supervisor import Supervisor
 
-__all__ = ["answer_to"]
+__all__ = ["await_answer"]
 
 
-async def answer_to(
+async def await_answer(
     supervisor: Supervisor,
     clock: Clock,
     request_id: str,
     text: str,
-    leaving: Callable[[], None],
+    on_send: Callable[[], None],
 ) -> Message:
-    """Send a request once the socket is logged in, and return its answer, which may be an error.
+    """Send a request once the socket is logged in, and return its answer, which may be an error frame.
 
     Args:
-        supervisor: of the socket.
-        clock: the time it goes by.
-        request_id: by which the answer is known.
+        supervisor: the supervisor of the socket.
+        clock: monotonic time.
+        request_id: matches the answer to the request.
         text: the frame.
-        leaving: called just before it leaves, and again when its connection was cut before the answer came.
+        on_send: called just before the frame is sent, and again if its connection is cut before the answer comes.
 
     Raises:
         NotSentError: the socket has ended; nothing was sent.
         ConnectionResetError: the connection ended before the answer came.
     """
     while True:
-        request = Request(request_id, text, leaving)
-        await _asked(supervisor, clock, request)
+        request = Request(request_id, text, on_send)
+        await _enqueue(supervisor, clock, request)
         try:
             return await request
         except NotSentError:
-            continue  # its connection ended while it waited in line: the next one takes it
+            continue  # its connection ended while it was queued: the next connection takes it
         except CancelledError:
-            supervisor.do(supervisor.session.withdraw(request, clock.monotonic()))
-            request.given_up()
+            supervisor.perform(supervisor.session.withdraw(request, clock.monotonic()))
+            # After the cut, so that its second stamp is not earlier than the last instant at which it could leave.
+            request.abandon()
             raise
 
 
-async def _asked(supervisor: Supervisor, clock: Clock, request: Request) -> None:
-    """Put a request in line on a connection that is logged in.
+async def _enqueue(supervisor: Supervisor, clock: Clock, request: Request) -> None:
+    """Queue a request on a connection that is logged in.
 
     Raises:
         NotSentError: the socket has ended.
     """
     session = supervisor.session
-    while (steps := session.ask(request, clock.monotonic())) is None:
-        if session.over is not None:
-            why = "" if session.ended is None else f": {session.ended.remedy or session.ended.code}"
-            kind = ClosedClientError if session.over is State.CLOSED else NotSentError
-            raise kind(f"the {session.name} socket is {session.state.value}{why}", session.ended)
-        await supervisor.changed()
-    supervisor.do(steps)
+    # Tested again after every change: another request may have closed the connection in between.
+    while (steps := session.send_request(request, clock.monotonic())) is None:
+        if session.inactive_state is not None:
+            reason = session.give_up_reason
+            why = "" if reason is None else f": {reason.remedy or reason.code}"
+            kind = ClosedClientError if session.inactive_state is State.CLOSED else NotSentError
+            raise kind(f"the {session.name} socket is {session.state.value}{why}", reason)
+        await supervisor.wait_for_change()
+    supervisor.perform(steps)

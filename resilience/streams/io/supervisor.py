@@ -1,7 +1,7 @@
-"""The one place of this room that waits, with `wire.py`: it does what a session's steps say, under asyncio.
+"""Performs the steps of a session under asyncio. With `wire.py` the only code of the package that waits.
 
-One task watches the time, one task each connection reads, one writes. Nothing is thrown out of them: an
-error of a connection is reported to the session, a bug becomes an exception event.
+One task runs the timers, and each connection has a task that reads and one that writes. None of them raises: an
+error of a connection is reported to the session, and a bug becomes an exception event.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 from ..._core.base.clock import Clock
 from ..._drivers.system_clock import SystemClock
-from ..dispatcher import Hub
+from ..dispatcher import Dispatcher
 from ..session.session import Session
-from ..session.steps import Answer, Fetch, Open, Prime, Resync, Send, Shut, Step, Tell
+from ..session.steps import Answer, Close, Emit, Fetch, Open, Prime, Resync, Send, Step
 from ..session.stream_failure import Gap
 from .wire import Connect, Wire
 
 __all__ = ["Supervisor"]
 
-Fetching = Callable[[Gap], Awaitable[Iterable[Any]]]
-"""Fetches what a gap swallowed, as updates."""
-Priming = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Iterable[Any]]]
-"""Learns what there is of these subscriptions; what it returns is delivered as updates."""
+FetchGap = Callable[[Gap], Awaitable[Iterable[Any]]]
+"""Fetches what was missed during a gap, as updates."""
+LoadState = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Iterable[Any]]]
+"""Loads the current state of these subscriptions; what it returns is delivered as updates."""
 
 
 class Supervisor:
@@ -35,156 +35,164 @@ class Supervisor:
         self,
         session: Session,
         connect: Connect,
-        hub: Hub,
+        dispatcher: Dispatcher,
         clock: Clock,
         *,
         resync: Callable[[], Awaitable[Any]] | None = None,
-        fetch: Fetching | None = None,
-        prime: Priming | None = None,
-        broke: Callable[[BaseException], None] | None = None,
-        over: Callable[[], None] | None = None,
+        fetch: FetchGap | None = None,
+        prime: LoadState | None = None,
+        on_bug: Callable[[BaseException], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
-        """Begin idle.
+        """Create an idle supervisor.
 
         Args:
-            session: what decides.
+            session: decides.
             connect: opens a connection.
-            hub: takes the events.
+            dispatcher: takes the events.
             clock: time and waiting.
             resync: measures the venue's clock.
-            fetch: fetches what a gap swallowed.
-            prime: learns what there is already, when a private socket is live for the first time.
-            broke: is told of an error that is a bug.
-            over: is told when the session has ended.
+            fetch: fetches what was missed during a gap.
+            prime: loads the current state when a private socket is live for the first time.
+            on_bug: called with an error that is a bug.
+            on_end: called when the session has ended.
         """
         self.session = session
-        self._connect, self._hub, self._clock = connect, hub, clock
-        self._resync, self._fetch, self._prime, self._broke, self._over = resync, fetch, prime, broke, over
+        self._connect, self._dispatcher, self._clock = connect, dispatcher, clock
+        self._resync, self._fetch, self._prime, self._on_bug, self._on_end = resync, fetch, prime, on_bug, on_end
         self._wires: dict[int, Wire] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._fetching: set[asyncio.Task[Any]] = set()
+        self._fetches: set[asyncio.Task[Any]] = set()
         self._wake = asyncio.Event()
-        self._changed: set[asyncio.Event] = set()
+        self._waiters: set[asyncio.Event] = set()
 
     def start(self) -> None:
-        """Begin to connect; one that has ended begins anew."""
-        self.do(self.session.start(self._clock.monotonic()))
-        self._spawn(self._watch())
+        """Start connecting; a session that has ended starts again."""
+        self.perform(self.session.start(self._clock.monotonic()))
+        self._spawn(self._run_timers())
 
     async def stop(self) -> None:
-        """End it and wait until nothing of it is left."""
-        self.do(self.session.stop())
+        """End the session and wait until no task of it is left."""
+        self.perform(self.session.stop())
+        # Tasks may start others while they end, and one of them may have called `stop`.
         while rest := self._tasks - {asyncio.current_task()}:
             await asyncio.wait(rest)
 
-    def do(self, steps: list[Step]) -> None:
-        """Do what the session says; an event that comes outside a reader does not wait for room."""
+    def perform(self, steps: list[Step]) -> None:
+        """Perform steps of the session; events are queued at once, without waiting for a slow consumer."""
         for step in steps:
-            if isinstance(step, Tell):
-                self._hub.post(step.event, step.value, step.key)
+            if isinstance(step, Emit):
+                self._dispatcher.post(step.event, step.value, step.key)
             else:
                 self._act(step)
+        # The steps may have changed a timer.
         self._wake.set()
-        for event in self._changed:
+        for event in self._waiters:
             event.set()
 
-    async def changed(self) -> None:
-        """Wait until something happened."""
+    async def wait_for_change(self) -> None:
+        """Wait until the session may have changed."""
         event = asyncio.Event()
-        self._changed.add(event)
+        self._waiters.add(event)
         try:
             await event.wait()
         finally:
-            self._changed.discard(event)
+            self._waiters.discard(event)
 
     def _act(self, step: Step) -> None:
         if isinstance(step, Send):
-            if step.link in self._wires:
-                self._wires[step.link].send(step.text, step.request)
+            if step.connection in self._wires:
+                self._wires[step.connection].send(step.text, step.request)
         elif isinstance(step, Open):
-            wire = Wire(step.link, self.session, self._hub, self._clock, self.do, self._spawn)
-            self._wires[step.link] = wire
+            wire = Wire(step.connection, self.session, self._dispatcher, self._clock, self.perform, self._spawn)
+            self._wires[step.connection] = wire
             wire.start(self._connect)
-        elif isinstance(step, Shut):
-            wire_or_none = self._wires.pop(step.link, None)
+        elif isinstance(step, Close):
+            wire_or_none = self._wires.pop(step.connection, None)
             if wire_or_none is not None:
-                wire_or_none.shut(at_once=step.hard or self.session.over is not None, hard=step.hard)
+                ended = self.session.inactive_state is not None
+                wire_or_none.close(at_once=step.hard or ended, hard=step.hard)
         elif isinstance(step, Answer):
-            step.request.lost() if step.message is None else step.request.answered(step.message)
+            step.request.fail() if step.message is None else step.request.resolve(step.message)
         elif isinstance(step, Resync):
-            self._spawn(self._measure(step.link))
+            self._spawn(self._measure_clock(step.connection))
         elif isinstance(step, Fetch) and self._fetch is not None:
-            self._ask(partial(self._fetch, step.gap))
+            self._start_fetch(partial(self._fetch, step.gap))
         elif isinstance(step, Prime) and self._prime is not None:
-            self._ask(partial(self._prime, step.args))
+            self._start_fetch(partial(self._prime, step.args))
 
-    def _ask(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
-        fetching = self._spawn(self._missed(fetch))
-        self._fetching.add(fetching)
-        fetching.add_done_callback(self._fetching.discard)
+    def _start_fetch(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
+        task = self._spawn(self._fetch_updates(fetch))
+        self._fetches.add(task)
+        task.add_done_callback(self._fetches.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(self._guarded(work))
+        task = asyncio.ensure_future(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # one that was cancelled before it began never ran
+        # A task that is cancelled before it starts never awaits `work`; closing it avoids the interpreter's warning.
+        task.add_done_callback(lambda _: work.close())
         return task
 
-    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> None:
+    async def _guard(self, work: Coroutine[Any, Any, Any]) -> None:
         try:
             await work
         except Exception as error:
-            if self._broke is not None:
-                self._broke(error)
+            if self._on_bug is not None:
+                self._on_bug(error)
 
-    async def _watch(self) -> None:
-        """Tick when it is time, until the session is over."""
+    async def _run_timers(self) -> None:
+        """Call `tick` whenever a timer is due, until the session ends."""
         session, clock = self.session, self._clock
-        while session.over is None:
+        while session.inactive_state is None:
             self._wake.clear()
             delay = session.wake_at() - clock.monotonic()
             if delay > 0:
                 await self._sleep(delay)
+            # The sleep may have ended early because the session changed.
             if session.wake_at() <= clock.monotonic():
-                self.do(session.tick(clock.monotonic()))
-        for task in self._fetching:
+                self.perform(session.tick(clock.monotonic()))
+        # Nobody reads updates of a socket that has ended.
+        for task in self._fetches:
             task.cancel()
-        if self._over is not None:
-            self._over()
+        if self._on_end is not None:
+            self._on_end()
 
     async def _sleep(self, delay: float) -> None:
-        """Wait for this long on the clock, or until something changes the session."""
+        """Wait for `delay` seconds of the clock, or until the session changes."""
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
         if delay != inf:
-            real = isinstance(self._clock, SystemClock)  # whose waits a test may skip: time would not pass
+            # The system clock's own sleep may be skipped by a test (`no_waits`); time would not pass, and this
+            # loop would spin.
+            real = isinstance(self._clock, SystemClock)
             waits.append(asyncio.ensure_future(asyncio.sleep(delay) if real else self._clock.asleep(delay)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for one in waits:
-                one.cancel()
+            for wait in waits:
+                wait.cancel()
 
-    async def _measure(self, number: int) -> None:
-        """Measure the venue's clock; if it cannot be, the next login goes by the clock that there is."""
+    async def _measure_clock(self, number: int) -> None:
+        """Measure the venue's clock; if that fails, the next login uses the time known so far."""
         try:
             if self._resync is not None:
                 await self._resync()
         except Exception:
             pass
-        self.do(self.session.resynced(number, self._clock.monotonic()))
+        self.perform(self.session.clock_measured(number, self._clock.monotonic()))
 
-    async def _missed(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
-        """Deliver what a gap swallowed, as updates; what goes wrong is told, and tried again where that helps."""
+    async def _fetch_updates(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
+        """Deliver fetched data as updates; an error is emitted, and the fetch retried if that can help."""
         attempt = 1
         while True:
             try:
                 for update in await fetch():
-                    await self._hub.put("update", update, None)
+                    await self._dispatcher.put("update", update, None)
                 return
             except Exception as error:
-                told = self.session.unfetched(error, attempt)
-            self._hub.post("exception", told)
-            if told.wait_for is None:
+                failure = self.session.fetch_failed(error, attempt)
+            self._dispatcher.post("exception", failure)
+            if failure.wait_for is None:
                 return
             attempt += 1
-            await self._clock.asleep(told.wait_for)
+            await self._clock.asleep(failure.wait_for)

@@ -1,4 +1,4 @@
-"""One connection at work: it is opened, read to its end, and written to, and every frame goes to the session."""
+"""Runs one connection: opens it, reads it to its end, writes to it, and hands every frame to the session."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from ..._core.base.clock import Clock
-from ..dispatcher import Hub
+from ..dispatcher import Dispatcher
 from ..session.request import Request
 from ..session.session import Session
-from ..session.steps import Step, Tell
+from ..session.steps import Emit, Step
 
-__all__ = ["Connect", "Connection", "Wire"]
+__all__ = ["Connect", "FrameSocket", "Wire"]
 
-_CLOSE_WITHIN = 2.0  # seconds that a connection has for its goodbye
+_CLOSE_TIMEOUT = 2.0  # seconds for the closing handshake
 
 
-class Connection(Protocol):
-    """An open connection; what it raises says that it is over."""
+class FrameSocket(Protocol):
+    """An open WebSocket. Every method raises an exception of any class once the socket is closed."""
 
     async def send(self, text: str) -> None:
         """Send a text frame."""
@@ -28,14 +28,14 @@ class Connection(Protocol):
         """Return the next frame."""
 
     async def close(self) -> None:
-        """Close it; may be called while another task receives."""
+        """Close the socket; may be called while another task receives."""
 
     def abort(self) -> None:
-        """Cut it: what was sent and is still here goes nowhere."""
+        """Cut the connection: data that is buffered here and not yet transmitted is discarded."""
 
 
-Connect = Callable[[], Awaitable[Connection]]
-"""Opens a connection, or raises."""
+Connect = Callable[[], Awaitable[FrameSocket]]
+"""Opens a socket, or raises."""
 
 
 class Wire:
@@ -45,34 +45,47 @@ class Wire:
         self,
         number: int,
         session: Session,
-        hub: Hub,
+        dispatcher: Dispatcher,
         clock: Clock,
-        do: Callable[[list[Step]], None],
+        perform: Callable[[list[Step]], None],
         spawn: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
     ) -> None:
-        """Begin; `do` carries steps out, `spawn` starts a task that is waited for in the end."""
-        self._number, self._session, self._hub, self._clock, self._do, self._spawn = (
-            number, session, hub, clock, do, spawn,
-        )  # fmt: skip
+        """Prepare the connection.
+
+        Args:
+            number: number of the connection.
+            session: decides.
+            dispatcher: takes the events.
+            clock: monotonic time.
+            perform: performs steps.
+            spawn: starts a task that is awaited when the stream ends.
+        """
+        self._number, self._session, self._dispatcher, self._clock = number, session, dispatcher, clock
+        self._perform, self._spawn = perform, spawn
         self._outbox: asyncio.Queue[tuple[str, Request | None]] = asyncio.Queue()
-        self._connection: Connection | None = None
+        self._socket: FrameSocket | None = None
         self._reader: asyncio.Task[Any] | None = None
-        self._delivering = self._over = False
+        self._delivering = self._stopped = False
 
     def start(self, connect: Connect) -> None:
         """Open the connection and read it."""
         self._reader = self._spawn(self._run(connect))
 
     def send(self, text: str, request: Request | None = None) -> None:
-        """Send a frame as soon as those before it are sent; a request only if somebody still waits for it then."""
+        """Send a frame after those before it; skip a request whose caller no longer waits by then."""
         self._outbox.put_nowait((text, request))
 
-    def shut(self, *, at_once: bool, hard: bool = False) -> None:
-        """Stop; an update that was read already is still delivered, unless it must end at once; a hard end is a cut."""
-        self._over = True
-        if hard and self._connection is not None:
+    def close(self, *, at_once: bool, hard: bool = False) -> None:
+        """Close the connection.
+
+        Args:
+            at_once: do not deliver an update that was read already.
+            hard: cut the connection instead of closing it.
+        """
+        self._stopped = True
+        if hard and self._socket is not None:
             with suppress(Exception):
-                self._connection.abort()
+                self._socket.abort()
         if self._reader is None or self._reader is asyncio.current_task():
             return
         if at_once or not self._delivering:
@@ -80,48 +93,51 @@ class Wire:
 
     async def _run(self, connect: Connect) -> None:
         """Open the connection and read it to its end."""
-        connection: Connection | None = None
+        socket: FrameSocket | None = None
         writer: asyncio.Task[Any] | None = None
         try:
-            connection = self._connection = await connect()
-            writer = self._spawn(self._write(connection))
-            self._do(self._session.opened(self._number, self._clock.monotonic()))
-            while not self._over:
-                await self._take(await connection.receive())
+            socket = self._socket = await connect()
+            writer = self._spawn(self._write(socket))
+            self._perform(self._session.connection_opened(self._number, self._clock.monotonic()))
+            # A close that waits for a delivery only sets the flag; the loop then ends after that frame.
+            while not self._stopped:
+                await self._deliver(await socket.receive())
         except Exception as error:
-            self._do(self._session.lost(self._number, error, self._clock.monotonic()))
+            self._perform(self._session.connection_lost(self._number, error, self._clock.monotonic()))
         finally:
             if writer is not None:
                 writer.cancel()
-            if connection is not None:
-                self._spawn(_goodbye(connection))
+            if socket is not None:
+                # In its own task: the closing handshake must not delay the next connection.
+                self._spawn(_close(socket))
 
-    async def _take(self, text: str | bytes) -> None:
-        """Hand one frame to the session; a slow consumer stops the reading here, and nothing else."""
-        session, hub = self._session, self._hub
-        steps = session.frame(self._number, text, self._clock.monotonic())
-        slow = not hub.room
+    async def _deliver(self, text: str | bytes) -> None:
+        """Hand one frame to the session and its events to the dispatcher; a slow consumer stops the reading here."""
+        session, dispatcher = self._session, self._dispatcher
+        steps = session.frame_received(self._number, text, self._clock.monotonic())
+        slow = not dispatcher.has_room
         if slow:
-            session.holding(self._number, True, self._clock.monotonic())
+            session.pause_reader(self._number, True, self._clock.monotonic())
         self._delivering = True
-        if slow or any(not isinstance(step, Tell) or step.event != "update" for step in steps):
-            self._do([step for step in steps if not isinstance(step, Tell)])
+        # Steps other than events are performed first: a slow consumer must not hold up a ping or a login.
+        if slow or any(not isinstance(step, Emit) or step.event != "update" for step in steps):
+            self._perform([step for step in steps if not isinstance(step, Emit)])
         for step in steps:
-            if isinstance(step, Tell):
-                await hub.put(step.event, step.value, step.key)
+            if isinstance(step, Emit):
+                await dispatcher.put(step.event, step.value, step.key)
         self._delivering = False
         if slow:
-            session.holding(self._number, False, self._clock.monotonic())
-            self._do([])
+            session.pause_reader(self._number, False, self._clock.monotonic())
+            self._perform([])
 
-    async def _write(self, connection: Connection) -> None:
+    async def _write(self, socket: FrameSocket) -> None:
         while True:
             text, request = await self._outbox.get()
-            if request is None or (not self._over and request.leave()):
-                with suppress(Exception):  # the reader hears of it as well, and reports it
-                    await connection.send(text)
+            if request is None or (not self._stopped and request.start_sending()):
+                with suppress(Exception):  # the reader gets the same error and reports it
+                    await socket.send(text)
 
 
-async def _goodbye(connection: Connection) -> None:
+async def _close(socket: FrameSocket) -> None:
     with suppress(Exception):
-        await asyncio.wait_for(connection.close(), _CLOSE_WITHIN)
+        await asyncio.wait_for(socket.close(), _CLOSE_TIMEOUT)

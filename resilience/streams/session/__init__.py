@@ -1,1 +1,1 @@
-"""Decisions about one socket of a stream: no I/O and no await."""
+"""Decides what one socket of a stream does next; contains no I/O and no await."""

@@ -1,4 +1,4 @@
-"""What a stream does on a code: the `action` of its row, by name. A new code is a row and nothing else."""
+"""Maps the action names of the code tables to what a stream does. A new code needs only a row in a table."""
 
 from __future__ import annotations
 
@@ -8,65 +8,72 @@ from typing import NamedTuple
 from ..._core.classify.failure import Failure
 from ..._core.policy.codes import Category
 
-__all__ = ["ACTIONS", "Do", "Reaction", "reaction"]
+__all__ = ["ACTIONS", "ActionKind", "CodeAction", "choose_action"]
 
 
-class Do(Enum):
+class ActionKind(Enum):
     """What a session can do about an error."""
 
-    NOTHING = "go on"
+    NOTHING = "continue"
     HOLD = "send nothing for a while"
-    DROP = "give the subscription up"
+    DROP = "remove the subscription"
     RELOGIN = "log in again on this connection"
     RESYNC = "measure the venue's clock, then log in again"
-    RECONNECT = "connect again"
-    REPLACE = "connect a second time, then leave this connection"
+    RECONNECT = "reconnect"
+    REPLACE = "open a second connection, then close this one"
     GIVE_UP = "stop"
 
 
-class Reaction(NamedTuple):
-    """What to do, whether a second time in a row ends the stream, and what the user reads."""
+class CodeAction(NamedTuple):
+    """What to do about an error.
 
-    do: Do
-    words: str
+    Attributes:
+        kind: what the session does.
+        text: the same in words, for the user; `{delay}` is the seconds to wait.
+        once: a second error in a row that asks for this action is answered more strongly.
+    """
+
+    kind: ActionKind
+    text: str
     once: bool = False
 
 
 ACTIONS = {
-    "none": Reaction(Do.NOTHING, "goes on"),
-    "backoff_keep_socket": Reaction(Do.HOLD, "keeps the connection and sends nothing for {delay:.3g} s"),
-    "drop_subscription": Reaction(Do.DROP, "drops this subscription"),
-    "drop_frame": Reaction(Do.DROP, "does not send that frame again"),
-    "fix_request": Reaction(Do.DROP, "does not send that request again"),
-    "relogin_resubscribe": Reaction(Do.RELOGIN, "logs in again and subscribes anew"),
-    "relogin_once_then_give_up": Reaction(Do.RELOGIN, "logs in once more", once=True),
-    "resync_relogin_once": Reaction(Do.RESYNC, "measures the venue's clock and logs in once more", once=True),
-    "reconnect_relogin_resubscribe": Reaction(Do.RECONNECT, "connects again in {delay:.3g} s"),
-    "preemptive_reconnect": Reaction(Do.REPLACE, "opens a new connection before it leaves this one"),
-    "query_order_keep_socket": Reaction(Do.NOTHING, "keeps the connection; look the order up by REST"),
-    "give_up": Reaction(Do.GIVE_UP, "stops and does not try again"),
+    "none": CodeAction(ActionKind.NOTHING, "continues"),
+    "backoff_keep_socket": CodeAction(ActionKind.HOLD, "keeps the connection and sends nothing for {delay:.3g} s"),
+    "drop_subscription": CodeAction(ActionKind.DROP, "drops this subscription"),
+    "drop_frame": CodeAction(ActionKind.DROP, "does not send that frame again"),
+    "fix_request": CodeAction(ActionKind.DROP, "does not send that request again"),
+    "relogin_resubscribe": CodeAction(ActionKind.RELOGIN, "logs in again and subscribes again"),
+    "relogin_once_then_give_up": CodeAction(ActionKind.RELOGIN, "logs in once more", once=True),
+    "resync_relogin_once": CodeAction(ActionKind.RESYNC, "measures the venue's clock and logs in once more", once=True),
+    "reconnect_relogin_resubscribe": CodeAction(ActionKind.RECONNECT, "connects again in {delay:.3g} s"),
+    "preemptive_reconnect": CodeAction(ActionKind.REPLACE, "opens a new connection before it leaves this one"),
+    "query_order_keep_socket": CodeAction(ActionKind.NOTHING, "keeps the connection; look up the order by REST"),
+    "give_up": CodeAction(ActionKind.GIVE_UP, "stops and does not try again"),
 }
 """Every action that a code table may name."""
 
-_LOGIN_STANDS = (Do.NOTHING, Do.DROP)
-"""What leaves a refused login unanswered: while one is out it is not enough."""
+_LEAVES_LOGIN_OPEN = (ActionKind.NOTHING, ActionKind.DROP)
+"""Actions that do not get a rejected login answered; they are not enough while a login is outstanding."""
 
 
-def reaction(action: str, failure: Failure, *, login: bool, subscription: bool) -> Reaction:
-    """Return what to do on a failure that the venue told, by its action, or by its category where no table has it.
+def choose_action(name: str, failure: Failure, *, login: bool, subscription: bool) -> CodeAction:
+    """Return what to do about an error frame: the table's action, or one by category if no table has the code.
 
     Args:
-        action: the name in the code table; empty where there is none.
-        failure: what the code means.
-        login: a login is out, and no subscription is spoken of.
-        subscription: a subscription is spoken of.
+        name: the action in the code table; empty if there is none.
+        failure: the classified code.
+        login: a login is outstanding and the frame names no subscription.
+        subscription: the frame names a subscription.
     """
-    found = ACTIONS.get(action)
-    if found is not None and not (login and found.do in _LOGIN_STANDS):
-        return found
-    helped = failure.category is Category.RETRYABLE
+    action = ACTIONS.get(name)
+    if action is not None and not (login and action.kind in _LEAVES_LOGIN_OPEN):
+        return action
+    # No row, or a row that is too weak for a login: the category decides.
+    retryable = failure.category is Category.RETRYABLE
     if login:
-        return ACTIONS["reconnect_relogin_resubscribe" if helped else "give_up"]
+        return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]
     if subscription:
-        return ACTIONS["backoff_keep_socket" if helped else "drop_subscription"]
+        return ACTIONS["backoff_keep_socket" if retryable else "drop_subscription"]
     return ACTIONS["none"]

@@ -1,8 +1,8 @@
-"""When a connection may be made, and how long to wait after one failed: the policy's parts, and its events.
+"""Applies a policy to connection attempts: when to connect, how long to wait after a failure, which events to emit.
 
-The same backoff, budget, breaker, code tables and listeners as for REST. One difference: a stream has no
-last attempt. `max_attempts` ends nothing, a budget that is used up means the longest delay, and an
-open breaker is waited for; only a stop object of the user's, or a policy without `retry`, ends it.
+Streams use the same backoff, budget, breaker, code tables and listeners as REST calls, but have no last attempt:
+`max_attempts` ends nothing, an exhausted budget means the longest delay, and an open breaker is waited for. Only a
+custom stop object, or a policy without `retry`, ends a stream.
 """
 
 from __future__ import annotations
@@ -17,132 +17,142 @@ from ..._core.classify.failure import Failure
 from ..._core.stages.retry import bounds
 from ...errors import ApiError
 
-__all__ = ["Attempts"]
+__all__ = ["ConnectAttempts"]
 
 
-class Attempts:
-    """The connects of one socket. Belongs to one event loop.
+class ConnectAttempts:
+    """The connection attempts of one socket. Belongs to one event loop.
 
     Attributes:
         count: attempts that failed since the stream was last steady.
     """
 
-    def __init__(self, plan: Callable[[], Plan]) -> None:
-        """Begin; `plan` is asked before each connect, so that a reload of the policies is followed."""
-        self._planned = plan
-        self._plan = plan()
+    def __init__(self, make_plan: Callable[[], Plan]) -> None:
+        """Start without failures; `make_plan` is called before each attempt, so that reloaded policies take effect."""
+        self._make_plan = make_plan
+        self._plan = make_plan()
         self._state: Any = None
         self._waited = 0.0
         self.count = 0
 
     def ready_at(self, now: float) -> float:
-        """Return the instant from which the breaker lets an attempt through."""
+        """Return the instant from which the breaker admits an attempt."""
         breaker = self._plan.breaker
         return now if breaker is None else breaker.ready_at(now)
 
     def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
-        """Ask for leave to connect: (whether, the breaker's ticket)."""
-        self._plan = self._planned()
+        """Ask the breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
+        self._plan = self._make_plan()
         breaker, budget = self._plan.breaker, self._plan.budget
         permit = None if breaker is None else breaker.admit(now)
         self._plan.emit_breaker_events()
         if breaker is not None and permit is None:
             return False, None
+        # Only a first attempt deposits; retries withdraw.
         if budget is not None and self.count == 0:
             budget.deposits.add_common(now)
         return True, permit
 
     def settle(
-        self, permit: PermitOrGeneration | None, began: float, *, well: bool | None, error: object = None
+        self,
+        permit: PermitOrGeneration | None,
+        started_at: float,
+        *,
+        succeeded: bool | None,
+        error: object = None,
     ) -> None:
-        """Settle an attempt exactly once: well, failed, or neither (None)."""
+        """Settle an admitted attempt, exactly once: succeeded, failed, or neutral (None)."""
         breaker = self._plan.breaker
         if breaker is None or permit is None:
             return
-        if well is None:
+        if succeeded is None:
             breaker.released(permit)
-        elif well:
-            breaker.succeeded(permit, began)
+        elif succeeded:
+            breaker.succeeded(permit, started_at)
         else:
             breaker.failed(permit, self._plan.clock.monotonic(), error)
         self._plan.emit_breaker_events()
 
     def classify(self, error: object) -> Failure:
-        """Return what an error means to a stream: what never was a request cannot have been executed."""
+        """Classify an error of the stream."""
         code = str(getattr(error, "close_code", None))
         if self._plan.classifier.rule(code) is not None:
-            error = ApiError(code)  # the venue's own code, told by the close frame
+            error = ApiError(code)  # the close frame carries one of the venue's own codes
         failure = self._plan.classifier.classify(error, registry=self._plan.info.registry)
         if not isinstance(error, ApiError) and failure.executed != "n_a":
+            # A transport error of a stream concerns no request, so nothing can have been executed.
             failure = replace(failure, executed="n_a")
         return replace(failure, operation=self._plan.operation)
 
     def action(self, failure: Failure) -> str:
-        """Return what the code table says a stream does; empty where no table knows the code."""
+        """Return the action that the code table names for a failure; empty if no table has the code."""
         rule = self._plan.classifier.rule(failure.code) if failure.code else None
         return "" if rule is None else rule.action
 
-    def note(self, failure: Failure, error: object, *, wait_for: float | None = None) -> None:
-        """Emit a failure, with the seconds until the next attempt where one follows."""
-        self._tell("attempt_failed", failure, error, wait_for=wait_for)
+    def emit_failure(self, failure: Failure, error: object, *, wait_for: float | None = None) -> None:
+        """Emit a failure, with the seconds until the next attempt if one follows."""
+        self._emit("attempt_failed", failure, error, wait_for=wait_for)
         if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):
-            self._tell("code_unknown", failure, error)
+            self._emit("code_unknown", failure, error)
 
-    def noted(self, error: object) -> Failure:
-        """Classify an error that ends no connection, tell it, and return what it means."""
+    def report(self, error: object) -> Failure:
+        """Classify and emit an error that ends no connection; return the failure."""
         failure = self.classify(error)
-        self.note(failure, error)
+        self.emit_failure(failure, error)
         return failure
 
-    def failed(self, failure: Failure, error: object, now: float) -> float | None:
-        """Count a failed attempt and return the delay before the next; None: there is none."""
+    def record_failure(self, failure: Failure, error: object, now: float) -> float | None:
+        """Count a failed attempt and return the seconds until the next, or None if there is none."""
         self.count += 1
         delay, within_budget = self._delay(error, now)
         if delay is not None:
+            # Waiting any shorter would only be rejected again.
             delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
-        self.note(failure, error, wait_for=delay)
+        self.emit_failure(failure, error, wait_for=delay)
         if delay is None:
-            self._tell("retries_exhausted", failure, error)
+            self._emit("retries_exhausted", failure, error)
             return None
         if not within_budget:
-            self._tell("budget_exhausted", failure, error)
+            self._emit("budget_exhausted", failure, error)
         self._waited += delay
         return delay
 
-    def longest(self, times: int, otherwise: float) -> float:
-        """Return the longest delay of the backoff after so many times, for a connection that is kept."""
+    def max_delay(self, times: int, minimum: float) -> float:
+        """Return the longest backoff delay after that many failures in seconds, or `minimum` if that is longer."""
         retry = self._plan.policy.retry
-        return otherwise if retry is None else max(bounds(retry.backoff, times)[1], otherwise)
+        return minimum if retry is None else max(bounds(retry.backoff, times)[1], minimum)
 
-    def recovered(self, failure: Failure | None) -> None:
-        """The stream is live again."""
+    def emit_recovery(self, failure: Failure | None) -> None:
+        """Emit that the stream is live again after a failure."""
         if failure is not None:
-            self._tell("call_recovered", failure, None)
+            self._emit("call_recovered", failure, None)
 
-    def ended(self, failure: Failure, error: object) -> None:
-        """The stream gives up."""
-        self._tell("call_failed", failure, error)
+    def emit_end(self, failure: Failure, error: object) -> None:
+        """Emit that the stream gives up."""
+        self._emit("call_failed", failure, error)
 
-    def steady(self) -> None:
-        """The stream has held: the next failure begins the backoff anew."""
+    def reset(self) -> None:
+        """Restart the backoff: the stream has been live long enough."""
         self.count, self._state, self._waited = 0, None, 0.0
 
     def _delay(self, error: object, now: float) -> tuple[float | None, bool]:
-        """Return the delay before the next attempt (None: there is none), and whether the retry budget allows it."""
+        """Return the seconds until the next attempt (None: there is none), and whether the budget allows it."""
         schedule, retry, budget = self._plan.schedule(), self._plan.policy.retry, self._plan.budget
         if schedule is None or retry is None:
             return None, True
         if self._state is None:
             self._state = schedule.begin(now, (), {})
+        # `stops` is called even without a custom stop object: it also advances the schedule's state.
         stops = schedule.stops(self._state, self.count, now, error)
         if stops and retry.stop is not None:
             return None, True
         delay = schedule.delay(self._state)
         if budget is not None and not budget.withdraw(now):
+            # The stream goes on without budget, at the slowest pace of its policy.
             return max(delay, retry.backoff.max), False
         return delay, True
 
-    def _tell(self, name: str, failure: Failure, error: object, **fields: Any) -> None:
+    def _emit(self, name: str, failure: Failure, error: object, **fields: Any) -> None:
         self._plan.emit(
             name,
             attempt=self.count,

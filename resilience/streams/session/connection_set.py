@@ -1,8 +1,8 @@
-"""The connections of one socket: made, lost, made again, and replaced without a gap.
+"""Manages the connections of one socket: opens, closes, reconnects, and replaces a connection without a gap.
 
-Sans-IO: inputs come with their instant, what is to be done goes out as steps. The law of this file: one
-connection is active; a successor takes over once everything wanted is live on it, and not before,
-unless the active one is lost; both may bring an update in between, which is told once.
+Sans-IO: every input comes with its instant, and the steps to perform are returned. Guarantees: one connection is
+active. A successor takes over once everything wanted is live on it, or earlier if the active connection is lost. An
+update that both deliver in between is emitted once.
 """
 
 from __future__ import annotations
@@ -14,177 +14,190 @@ from ..._core.call.failure_report import caused_by
 from ..._core.classify.failure import Failure
 from ..._core.policy.codes import Category
 from .code_actions import ACTIONS
-from .connection import Link
-from .duplicate_filter import Echo
-from .state import Standing, State
-from .steps import Fetch, Open, Prime, Shut, Step, Tell
+from .connection import Connection
+from .duplicate_filter import DuplicateFilter
+from .state import State, StreamState
+from .steps import Close, Emit, Fetch, Open, Prime, Step
 from .stream_failure import Gap
 
-__all__ = ["Lines"]
+__all__ = ["ConnectionSet"]
 
-_POLL = 0.1  # seconds after which a half-open breaker whose permits are out is asked again
-_AGAIN = ACTIONS["reconnect_relogin_resubscribe"].words
-_LATER = "keeps the old connection and tries again in {delay:.3g} s"
+_POLL_INTERVAL = 0.1  # seconds until a half-open breaker without a free permit is asked again
+_RECONNECTS = ACTIONS["reconnect_relogin_resubscribe"].text
+_KEEPS_OLD = "keeps the old connection and tries again in {delay:.3g} s"
 
 
-class Lines(Standing):
+class ConnectionSet(StreamState):
     """The connections of one socket."""
 
+    give_up_reason: Failure | None = None
+    """Why the socket has given up, or None."""
     _lost_at: float | None = None  # Unix time since which updates may be missed
-    _echo_until = -inf
-    _was_open = _primed = False
-    _failure: Failure | None = None  # what the present outage began with
-    ended: Failure | None = None
-    """Why it was given up."""
+    _overlap_until = -inf
+    _was_open = _prime_requested = False
+    _outage: Failure | None = None  # the failure that began the present outage
 
-    def connect(self, now: float, *, replacing: bool = False) -> list[Step]:
-        """Make a connection, or find out when one may be made."""
-        at = max(self.connects.ready_at(now), self.attempts.ready_at(now))
-        leave, permit = self.attempts.begin(now) if at <= now else (False, None)
-        if not leave:
-            at = max(at, now + _POLL)
-            self.retry_at, self.renew_at = (self.retry_at, at) if replacing else (at, self.renew_at)
+    def open_connection(self, now: float, *, replacing: bool = False) -> list[Step]:
+        """Open a connection, or schedule the attempt if the breaker or the connect limit does not admit one yet."""
+        admitted_at = max(self.connect_window.ready_at(now), self.attempts.ready_at(now))
+        # The breaker is asked last: a permit that is not used at once would have to be returned.
+        admitted, permit = self.attempts.begin(now) if admitted_at <= now else (False, None)
+        if not admitted:
+            next_try = max(admitted_at, now + _POLL_INTERVAL)
+            self.retry_at, self.renew_at = (self.retry_at, next_try) if replacing else (next_try, self.renew_at)
             return []
-        self.connects.take(now)
-        link = Link(next(self.numbers), self.dialect, self.limits, now, permit)
-        self.links[link.number] = link
+        self.connect_window.take(now)
+        connection = Connection(next(self.numbers), self.dialect, self.limits, now, permit)
+        self.connections[connection.number] = connection
         if replacing:
-            self.successor, self.renew_at = link, inf
-            self.echo = self.echo or Echo()
+            self.successor, self.renew_at = connection, inf
+            self.duplicate_filter = self.duplicate_filter or DuplicateFilter()
         else:
-            self.active, self.retry_at = link, inf
-        return [Open(link.number)]
+            self.active, self.retry_at = connection, inf
+        return [Open(connection.number)]
 
-    def opened(self, number: int, now: float) -> list[Step]:
-        """A connection is there."""
-        link = self.links.get(number)
-        if link is None:
+    def connection_opened(self, number: int, now: float) -> list[Step]:
+        """Handle a connection that has opened."""
+        connection = self.connections.get(number)
+        if connection is None:
             return []
-        link.open(now)
+        connection.open(now)
         steps: list[Step] = []
-        if link is self.active:
+        if connection is self.active:
+            # A venue numbers the updates of each connection separately.
             self.sequence.clear()
-            steps.append(self.notice("reconnected" if self._was_open else "open", number))
+            steps.append(self.notice_event("reconnected" if self._was_open else "open", number))
             self._was_open = True
         if self.private:
-            link.login(self.stamp(), now)
+            connection.login(self.stamp(), now)
         else:
-            link.ready = True
-        return steps + self.onward(now)
+            connection.ready = True
+        return steps + self.advance(now)
 
-    def lose(
-        self, link: Link, error: Any, now: float, failure: Failure | None = None, told: dict[str, Any] | None = None
+    def drop(
+        self,
+        connection: Connection,
+        error: Any,
+        now: float,
+        failure: Failure | None = None,
+        details: dict[str, Any] | None = None,
     ) -> list[Step]:
-        """Let a connection go and see to the next one; `told` goes with the exception event.
+        """Close a connection because of an error, and schedule the next; `details` go into the exception event.
 
-        A first connect that somebody has to put right (a wrong address, a bad certificate) ends the stream;
-        once there was a connection the address is right, and what refuses it now will pass.
+        A first attempt that fails for a reason the user must fix (wrong address, bad certificate) ends the stream. Once
+        a connection has opened the address is known to be right, so later failures are retried.
         """
         failure = failure or self.attempts.classify(error)
+        # The breaker counts failures of the service; a wrong key or clock is ours.
         counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
-        shut = self._shut(link, well=False if counts else None, error=error)
-        if self.retiring.pop(link.number, None) is not None:
-            return shut
-        if link is self.active and link.live_at is not None and self._lost_at is None:
-            self._lost_at = self.unix(link.pulse.heard_at)
-        if link is self.active and self.successor is not None:
-            return shut + self._promote()
-        told = {"during": link.during, "caused_by": caused_by(error), **(told or {})}
-        hopeless = failure.category is not Category.RETRYABLE and link.opened is None and not self._was_open
-        delay = None if hopeless else self.attempts.failed(failure, error, now)
+        steps = self._close(connection, succeeded=False if counts else None, error=error)
+        if self.retiring.pop(connection.number, None) is not None:
+            return steps
+        if connection is self.active and connection.live_at is not None and self._lost_at is None:
+            self._lost_at = self.unix_time(connection.heartbeat.last_frame_at)
+        if connection is self.active and self.successor is not None:
+            return steps + self._promote_successor()
+        details = {"phase": connection.phase, "caused_by": caused_by(error), **(details or {})}
+        hopeless = failure.category is not Category.RETRYABLE and connection.opened_at is None and not self._was_open
+        delay = None if hopeless else self.attempts.record_failure(failure, error, now)
         if delay is None:
-            self.attempts.ended(failure, error)
-            return shut + self.give_up(failure, told)
-        return shut + self._again(link, failure, delay, now, told)
+            self.attempts.emit_end(failure, error)
+            return steps + self.give_up(failure, details)
+        return steps + self._schedule_next(connection, failure, delay, now, details)
 
-    def _again(self, link: Link, failure: Failure, delay: float, now: float, told: dict[str, Any]) -> list[Step]:
-        """Plan the next connection, in the place of the one that was lost."""
-        if link is self.successor:
+    def _schedule_next(
+        self, connection: Connection, failure: Failure, delay: float, now: float, details: dict[str, Any]
+    ) -> list[Step]:
+        """Schedule the connection that takes the place of the lost one."""
+        silent = connection.end_reported
+        if connection is self.successor:
             self.successor, self.renew_at = None, now + delay
-            return [] if link.excused else [self.exception(failure, _LATER, delay, **told)]
+            return [] if silent else [self.exception_event(failure, _KEEPS_OLD, delay, **details)]
         self.active, self.renew_at, self.retry_at = None, inf, now + delay
-        self._failure = failure
-        steps: list[Step] = [] if link.excused else [self.exception(failure, _AGAIN, delay, **told)]
-        return [*steps, self.notice("reconnect", link.number, delay)]
+        self._outage = failure
+        steps: list[Step] = [] if silent else [self.exception_event(failure, _RECONNECTS, delay, **details)]
+        return [*steps, self.notice_event("reconnect", connection.number, delay)]
 
-    def _promote(self) -> list[Step]:
-        """Let the successor take over before it is live: the active one is lost, as was announced perhaps."""
+    def _promote_successor(self) -> list[Step]:
+        """Make the successor active before it is live, because the active connection is lost."""
         self.active, self.successor = self.successor, None
         assert self.active is not None
-        return [] if self.active.opened is None else [self.notice("reconnected", self.active.number)]
+        return [] if self.active.opened_at is None else [self.notice_event("reconnected", self.active.number)]
 
     def retire(self, number: int, now: float) -> list[Step]:
-        """Leave a connection that was taken over from; the second copy of what it brought last may be on its way."""
+        """Close a replaced connection; duplicates of its last updates may still arrive on the new one."""
         self.retiring.pop(number, None)
-        self._echo_until = now + self.limits.linger
-        link = self.links.get(number)
-        return [Shut(number)] if link is None else self._shut(link, well=None)
+        self._overlap_until = now + self.limits.linger
+        connection = self.connections.get(number)
+        return [Close(number)] if connection is None else self._close(connection, succeeded=None)
 
-    def _shut(self, link: Link, *, well: bool | None, error: object = None) -> list[Step]:
-        """Let a connection go, and with it what was asked on it.
+    def _close(self, connection: Connection, *, succeeded: bool | None, error: object = None) -> list[Step]:
+        """Close a connection, settle its attempt and fail its requests.
 
-        Where something was asked and not answered it is cut: what is still in the system's buffers could
-        otherwise arrive minutes later, when it is taken for lost.
+        If a request was sent and not answered, the connection is cut. Otherwise the request could leave the system's
+        buffers minutes later, when its caller already takes it for lost.
         """
-        self.links.pop(link.number, None)
-        if link.live_at is None:
-            self.attempts.settle(link.permit, link.began, well=well, error=error)
-        hard = any(one.sent for one in link.requests.values())
-        return [Shut(link.number, hard), *link.let_go()]
+        self.connections.pop(connection.number, None)
+        # An attempt that became live is settled already.
+        if connection.live_at is None:
+            self.attempts.settle(connection.permit, connection.started_at, succeeded=succeeded, error=error)
+        hard = any(request.sent for request in connection.requests.values())
+        return [Close(connection.number, hard), *connection.fail_requests()]
 
-    def give_up(self, failure: Failure, told: dict[str, Any]) -> list[Step]:
-        """End it: somebody has to put something right first."""
+    def give_up(self, failure: Failure, details: dict[str, Any]) -> list[Step]:
+        """End the stream: the user must fix something first."""
         steps = self.end(State.GIVEN_UP)
-        self.ended = failure
-        steps.append(self.exception(failure, ACTIONS["give_up"].words, **told))
-        return [*steps, self.notice("close")]
+        self.give_up_reason = failure
+        steps.append(self.exception_event(failure, ACTIONS["give_up"].text, **details))
+        return [*steps, self.notice_event("close")]
 
     def end(self, state: State) -> list[Step]:
-        """Close every connection, and make none any more."""
-        steps = [step for link in list(self.links.values()) for step in self._shut(link, well=None)]
-        self.active = self.successor = self.echo = None
+        """Close every connection and open no more."""
+        steps = [step for item in list(self.connections.values()) for step in self._close(item, succeeded=None)]
+        self.active = self.successor = self.duplicate_filter = None
         self.retry_at = self.renew_at = inf
         self.retiring.clear()
-        self.over = state
+        self.inactive_state = state
         return steps
 
-    def onward(self, now: float) -> list[Step]:
-        """Send what may be sent, and find out what is live now."""
+    def advance(self, now: float) -> list[Step]:
+        """Send what may be sent now, and detect connections that have become live."""
         steps: list[Step] = []
-        for link in list(self.links.values()):
-            if link.number in self.retiring:
+        for connection in list(self.connections.values()):
+            if connection.number in self.retiring:
                 continue
-            if link.live_at is None and link.settled(self.wanted):
-                steps += self._live(link, now)
-            steps += link.flow(self.wanted, now)
+            if connection.live_at is None and connection.is_live(self.wanted):
+                steps += self._became_live(connection, now)
+            steps += connection.next_frames(self.wanted, now)
         active = self.active
-        if self.successor is None and not self.retiring and self._echo_until <= now:
-            self.echo = None
+        # Until then the new connection may still deliver what the old one delivered before it was closed.
+        if self.successor is None and not self.retiring and self._overlap_until <= now:
+            self.duplicate_filter = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:
-            self.attempts.steady()
+            self.attempts.reset()
         return steps
 
-    def _live(self, link: Link, now: float) -> list[Step]:
-        """Everything wanted is live on this connection for the first time."""
-        link.live_at = now
-        self.attempts.settle(link.permit, link.began, well=True)
-        if link is self.successor:
-            return self._swap(link, now)
-        if self._failure is not None:
-            self.attempts.recovered(self._failure)
-            self._failure = None
+    def _became_live(self, connection: Connection, now: float) -> list[Step]:
+        """Handle a connection on which everything wanted is live for the first time."""
+        connection.live_at = now
+        self.attempts.settle(connection.permit, connection.started_at, succeeded=True)
+        if connection is self.successor:
+            return self._switch_over(connection, now)
+        if self._outage is not None:
+            self.attempts.emit_recovery(self._outage)
+            self._outage = None
         since, self._lost_at = self._lost_at, None
-        primed, self._primed = self._primed, True
+        primed, self._prime_requested = self._prime_requested, True
         if not self.private:
-            return []
+            return []  # a public update that was missed is worthless: the next one replaces it
         if since is None:
             return [] if primed else [Prime(tuple(self.wanted.values()))]
-        gap = Gap(self.name, since, self.unix(now), tuple(self.wanted.values()))
-        return [Tell("gap", gap), Fetch(gap)]
+        gap = Gap(self.name, since, self.unix_time(now), tuple(self.wanted.values()))
+        return [Emit("gap", gap), Fetch(gap)]
 
-    def _swap(self, link: Link, now: float) -> list[Step]:
-        """Let the successor take over; the old connection is read for a moment longer."""
-        old, self.active, self.successor = self.active, link, None
+    def _switch_over(self, connection: Connection, now: float) -> list[Step]:
+        """Make the successor active; the old connection is read for a moment longer."""
+        old, self.active, self.successor = self.active, connection, None
         if old is not None:
             self.retiring[old.number] = now + self.limits.linger
-        return [self.notice("reconnected", link.number)]
+        return [self.notice_event("reconnected", connection.number)]

@@ -1,4 +1,4 @@
-"""What a stream needs to know of a venue: how frames are written, and what a frame that came means."""
+"""Defines what a stream must know of a venue's protocol: how frames are written and what received frames mean."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-__all__ = ["Arg", "Dialect", "Kind", "Message", "batched"]
+__all__ = ["Arg", "Dialect", "Message", "MessageKind", "fitting_count"]
 
 Arg = Mapping[str, Any]
-"""What one subscription asks for, as the venue writes it."""
+"""One subscription, in the venue's own notation."""
 
 
-class Kind(Enum):
-    """What a frame is."""
+class MessageKind(Enum):
+    """What a received frame is."""
 
     DATA = "an update of a subscription"
-    ACK = "a subscription was taken or given up"
+    ACK = "a subscription was accepted or removed"
     LOGIN = "the login was accepted"
     PONG = "the answer to a ping"
-    ERROR = "something was refused"
-    TRADE = "the answer to a request, by its id"
+    ERROR = "the venue reports an error"
+    TRADE = "the answer to a request, matched by its id"
     OTHER = "anything else"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A frame, read.
+    """A parsed frame.
 
     Attributes:
-        kind: what it is.
-        body: the frame as it was parsed.
-        id: the subscription that it speaks of, or None.
+        kind: what the frame is.
+        body: the parsed frame.
+        id: the subscription that it concerns, or None.
         op: the operation that it answers (`subscribe`, `unsubscribe`, `login`), or empty.
-        code: the venue's code of an error.
-        text: the venue's own words.
-        request: the id of the request that it answers.
-        seq: its number within the subscription, where updates are numbered.
-        after: the number of the one before it.
-        snapshot: it holds the whole state, not a change.
+        code: the venue's error code, or empty.
+        text: the venue's own message.
+        request: the id of the request that it answers, or None.
+        seq: its sequence number within the subscription, where updates are numbered.
+        after: the sequence number of the update before it.
+        snapshot: True if it holds the full state, False if it holds a change.
     """
 
-    kind: Kind
+    kind: MessageKind
     body: Mapping[str, Any] = field(default_factory=dict)
     id: Hashable = None
     op: str = ""
@@ -55,34 +55,35 @@ class Message:
 
 
 class Dialect(Protocol):
-    """How one venue's sockets talk. Holds no state of a connection: shared by all of a client's."""
+    """A venue's protocol. Holds no state of a connection: all connections of a client share one instance."""
 
     @property
     def ping(self) -> str:
-        """The frame that asks for life."""
+        """The ping frame."""
 
     def login(self, at: float) -> str:
-        """Return the login frame, stamped with this Unix time of the venue."""
+        """Return the login frame, stamped with `at`, the venue's Unix time in seconds."""
 
     def subscribe(self, args: Sequence[Arg]) -> str:
-        """Return the frame that asks for these subscriptions."""
+        """Return the frame that requests these subscriptions."""
 
     def unsubscribe(self, args: Sequence[Arg]) -> str:
-        """Return the frame that gives these subscriptions up."""
+        """Return the frame that removes these subscriptions."""
 
     def id(self, arg: Arg) -> Hashable:
-        """Return what tells a subscription from others, from what was asked or from what the venue echoes."""
+        """Return the identity of a subscription; the same for the arg as sent and as the venue echoes it."""
 
     def read(self, frame: str | bytes) -> Message:
-        """Say what a frame means.
+        """Parse a frame.
 
         Raises:
-            ValueError: it is no frame of this venue.
+            ValueError: the frame does not belong to this protocol.
         """
 
 
-def batched(args: Sequence[Arg], write: Callable[[Sequence[Arg]], str], limit: int) -> int:
-    """Return how many of these, from the first on, fit one frame of `limit` bytes; at least one."""
+def fitting_count(args: Sequence[Arg], write: Callable[[Sequence[Arg]], str], limit: int) -> int:
+    """Return how many of the first args fit into one frame of `limit` bytes; at least 1."""
+    # Even one arg may be longer than the limit; only the venue can say whether it accepts that.
     count = 1
     while count < len(args) and len(write(args[: count + 1]).encode()) <= limit:
         count += 1

@@ -1,4 +1,4 @@
-"""What came already while two connections overlap, and whether numbered updates follow each other."""
+"""Filters duplicate updates while two connections overlap, and checks sequence numbers."""
 
 from __future__ import annotations
 
@@ -8,46 +8,44 @@ from collections.abc import Hashable
 
 from .dialect import Message
 
-__all__ = ["Echo", "Sequence"]
+__all__ = ["DuplicateFilter", "SequenceNumbers"]
 
-_MOST = 20_000
+_MAX_UPDATES = 20_000
 
 
-class Echo:
-    """Tells the second copy of an update from the first, while an old and a new connection both bring it.
+class DuplicateFilter:
+    """Recognises the second copy of an update while an old and a new connection both deliver it.
 
-    An update is known by its subscription and what it holds; the time at which each copy was sent may differ.
+    An update is identified by its subscription and its data. The rest of the frame is ignored, because the send time
+    differs between the copies.
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[Hashable, int] = OrderedDict()
+        self._first_connection: OrderedDict[Hashable, int] = OrderedDict()
 
-    def fresh(self, message: Message, link: int) -> bool:
-        """Tell whether no other connection has brought this update; the same one may bring it twice."""
-        held = message.body.get("data")
-        key = message.id, message.snapshot, json.dumps(held, sort_keys=True, default=str)
-        first = self._seen.setdefault(key, link)
-        if len(self._seen) > _MOST:
-            self._seen.popitem(last=False)
-        return first == link
+    def is_new(self, message: Message, connection: int) -> bool:
+        """Return False if another connection delivered this update; the same connection may repeat one."""
+        data = message.body.get("data")
+        key = message.id, message.snapshot, json.dumps(data, sort_keys=True, default=str)
+        # The first connection is kept, not a mere mark: on one connection two equal updates are two events.
+        first = self._first_connection.setdefault(key, connection)
+        if len(self._first_connection) > _MAX_UPDATES:
+            self._first_connection.popitem(last=False)
+        return first == connection
 
 
-class Sequence:
-    """The last number of each numbered subscription."""
+class SequenceNumbers:
+    """The last sequence number of each numbered subscription."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, int | None] = {}
 
-    def forget(self, one: Hashable) -> None:
-        """Begin anew: the next update must be a snapshot."""
-        self._last[one] = None
-
     def clear(self) -> None:
-        """Forget every number: the connection is a new one."""
+        """Forget all numbers: a new connection starts its own."""
         self._last.clear()
 
-    def judge(self, message: Message) -> str:
-        """Return `next`, `old` (it came already) or `gap` (something is missing before it), and count it."""
+    def check(self, message: Message) -> str:
+        """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing)."""
         if message.seq is None or message.after is None:
             return "next"
         known = message.id in self._last
@@ -56,7 +54,7 @@ class Sequence:
             if last is not None and message.seq <= last:
                 return "old"
         elif known and last is None:
-            return "old"  # it waits for a snapshot: what comes before that one belongs to the time before the gap
+            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
         elif last is not None and message.seq <= last:
             return "old"
         elif last is not None and message.after != last:

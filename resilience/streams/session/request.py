@@ -1,7 +1,7 @@
-"""A request over a socket: sent once at most, answered by its id, or ended by what became of its connection.
+"""Represents a request over a socket: sent at most once, then answered by id or failed when its connection ends.
 
-The law of this file: once a request has left, it is answered, or the connection that it left on is
-closed before anybody is told otherwise. What is given up while it waits in line never leaves.
+Guarantee: once a request has been sent, it is either answered, or its connection is closed before the caller gets an
+error. A request that is abandoned while queued is never sent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["ClosedClientError", "NotSentError", "Request"]
 
 
 class NotSentError(ConnectionError):
-    """The socket is not there; nothing was sent.
+    """The socket is not available; nothing was sent.
 
     Attributes:
-        failure: why the socket was given up, or None where it is only away for now.
+        failure: why the socket has given up, or None if it is only disconnected for now.
     """
 
     resilience_executed = "no"
@@ -31,64 +31,71 @@ class NotSentError(ConnectionError):
 
 
 class ClosedClientError(NotSentError):
-    """The client is closed, and stays so; nothing was sent."""
+    """The client is closed for good; nothing was sent."""
 
     resilience_code = "client_closed"
 
 
 class Request:
-    """One frame that somebody waits to be answered. Belongs to one event loop.
+    """One frame whose answer a caller awaits. Belongs to one event loop.
 
     Attributes:
-        id: by which the answer is known.
+        id: matches the answer to the request.
         text: the frame.
-        sent: it has left, or is about to: there is no calling it back.
+        sent: True once it has been sent, or is about to be: it cannot be recalled.
     """
 
-    def __init__(self, id: str, text: str, leaving: Callable[[], None]) -> None:  # noqa: A002  # the venue's own word
-        """Begin unsent; `leaving` is called just before it leaves."""
+    def __init__(self, id: str, text: str, on_send: Callable[[], None]) -> None:  # noqa: A002  # the venue's own word
+        """Create an unsent request.
+
+        Args:
+            id: matches the answer to the request.
+            text: the frame.
+            on_send: called just before the frame is sent, and again when its connection was cut.
+        """
         self.id, self.text, self.sent = id, text, False
-        self._leaving = leaving
+        self._on_send = on_send
         self._answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
 
     def __await__(self) -> Generator[Any, None, Message]:
         """Wait for the answer.
 
         Raises:
-            ConnectionResetError: the connection ended after it had left.
-            NotSentError: the connection ended before.
+            ConnectionResetError: the connection ended after the request was sent.
+            NotSentError: the connection ended before it was sent.
         """
         return self._answer.__await__()
 
     @property
-    def over(self) -> bool:
-        """Tell whether nobody waits for it any more."""
+    def done(self) -> bool:
+        """True once no caller waits for it any more."""
         return self._answer.done()
 
-    def leave(self) -> bool:
-        """Tell whether it is still wanted, and note that it leaves now."""
-        if self.over:
+    def start_sending(self) -> bool:
+        """Mark the request as sent and return True; return False if no caller waits for it any more."""
+        if self.done:
             return False
         self.sent = True
-        self._leaving()
+        # Before the frame is handed to the system, so that the stamp is never later than the sending.
+        self._on_send()
         return True
 
-    def answered(self, message: Message) -> None:
-        """Its answer came."""
-        if not self.over:
+    def resolve(self, message: Message) -> None:
+        """Hand the answer to the caller."""
+        if not self.done:
             self._answer.set_result(message)
 
-    def lost(self) -> None:
-        """Its connection is closed, and nothing of it can arrive from now on."""
-        if self.over:
+    def fail(self) -> None:
+        """Raise an error in the caller: the connection is closed and can deliver nothing of this request any more."""
+        if self.done:
             return
         if self.sent:
-            self._leaving()  # up to this instant it may have been on its way
+            self._on_send()  # stamps again: until this instant the frame may still have been on its way
             self._answer.set_exception(ConnectionResetError("the connection ended before the answer came"))
         else:
             self._answer.set_exception(NotSentError("the connection ended before the request was sent"))
 
-    def given_up(self) -> None:
-        """Nobody waits any more, and its connection is closed."""
+    def abandon(self) -> None:
+        """Record that the caller was cancelled and the connection is closed."""
         if self.sent:
-            self._leaving()
+            self._on_send()

@@ -1,7 +1,7 @@
-"""One socket of a stream, from the first connection to the end.
+"""Decides what one socket of a stream does, from the first connection to the end.
 
-Sans-IO: `start`, `opened`, `frame`, `lost`, `resynced`, `tick` and `stop` report what happened at an instant
-and return the steps to do; `wake_at` says when to tick next. It never raises for anything that came.
+Sans-IO: each method reports what happened at an instant and returns the steps to perform; `wake_at` returns when to
+call `tick` next. No received frame makes it raise.
 """
 
 from __future__ import annotations
@@ -11,191 +11,198 @@ from dataclasses import replace
 from typing import Any
 
 from ..._core.policy.codes import Category
-from . import timers as watch
-from .connection import Link
-from .dialect import Arg, Kind, Message
+from . import timers
+from .connection import Connection
+from .dialect import Arg, Message, MessageKind
 from .request import Request
-from .state import State, own
-from .steps import Answer, Shut, Step, Tell
-from .stream_failure import StreamFailure, failed
-from .venue_errors import Refusals
+from .state import State, stream_error
+from .steps import Answer, Close, Emit, Step
+from .stream_failure import StreamFailure, stream_failure
+from .venue_errors import VenueErrors
 
 __all__ = ["Session", "State"]
 
-_FIRST = 1.0  # seconds between two fetches of what was missed, at least
+_MIN_FETCH_DELAY = 1.0  # seconds between two fetches of missed updates, at least
 
 
-class Session(Refusals):
-    """A socket under supervision. Belongs to one event loop."""
+class Session(VenueErrors):
+    """The decisions about one socket. Belongs to one event loop."""
 
-    # --- what the user wants --------------------------------------------------------------------------
+    # --- the user's commands --------------------------------------------------------------------------
 
     def start(self, now: float) -> list[Step]:
-        """Begin to connect; one that has ended begins anew."""
-        if self.over is None:
+        """Start connecting; a session that has ended starts again."""
+        # Already running.
+        if self.inactive_state is None:
             return []
-        self.over, self.retry_at = None, now
-        self.refused.clear()
+        self.inactive_state, self.retry_at = None, now
+        self.once_counts.clear()
         return self.tick(now)
 
     def stop(self) -> list[Step]:
-        """End it: every connection is closed."""
-        if self.over in (State.CLOSED, State.GIVEN_UP):
+        """Close every connection and end the session."""
+        if self.inactive_state in (State.CLOSED, State.GIVEN_UP):
             return []
-        return [*self.end(State.CLOSED), self.notice("close")]
+        return [*self.end(State.CLOSED), self.notice_event("close")]
 
     def subscribe(self, args: Mapping[Hashable, Arg], now: float) -> list[Step]:
-        """Want these subscriptions, by id; those wanted already stay as they are."""
-        for one, arg in args.items():
-            self.wanted.setdefault(one, arg)
-            self.gone.discard(one)
-        return self.onward(now)
+        """Add wanted subscriptions, by id; those that are wanted already stay unchanged."""
+        for id_, arg in args.items():
+            self.wanted.setdefault(id_, arg)
+            self.removed.discard(id_)
+        return self.advance(now)
 
     def unsubscribe(self, ids: list[Hashable], now: float) -> list[Step]:
-        """Want these no more."""
-        for one in ids:
-            if self.wanted.pop(one, None) is not None:
-                self.gone.add(one)
-        return self.onward(now)
+        """Remove wanted subscriptions."""
+        for id_ in ids:
+            if self.wanted.pop(id_, None) is not None:
+                self.removed.add(id_)
+        return self.advance(now)
 
-    def ask(self, request: Request, now: float) -> list[Step] | None:
-        """Send a request if the socket is logged in; None: it is not."""
-        link = self.active
-        if link is None or not link.ready:
+    def send_request(self, request: Request, now: float) -> list[Step] | None:
+        """Queue a request; return None if the socket is not logged in."""
+        connection = self.active
+        if connection is None or not connection.ready:
             return None
-        link.ask(request)
-        return self.onward(now)
+        connection.enqueue(request)
+        return self.advance(now)
 
     def withdraw(self, request: Request, now: float) -> list[Step]:
-        """Nobody waits for this request any more; if it has left its connection is cut, so that it ends here."""
-        link = next((one for one in self.links.values() if one.requests.get(request.id) is request), None)
-        if link is None:
+        """Remove a request whose caller was cancelled; cut its connection if the request was sent."""
+        connection = next(
+            (item for item in self.connections.values() if item.requests.get(request.id) is request), None
+        )
+        if connection is None:
             return []
-        del link.requests[request.id]
+        del connection.requests[request.id]
         if not request.sent:
             return []
-        steps = self.lose(link, own("no_answer"), now, told={"during": "request"}) + self.onward(now)
-        return [replace(step, hard=True) if isinstance(step, Shut) else step for step in steps]
+        steps = self.drop(connection, stream_error("no_answer"), now, details={"phase": "request"})
+        steps += self.advance(now)
+        # A hard close discards what is still in the system's buffers, so the request cannot arrive later.
+        return [replace(step, hard=True) if isinstance(step, Close) else step for step in steps]
 
     # --- what happened --------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Step]:
-        """Do what it is time for."""
-        return watch.tick(self, now)
+        """Do everything that is due."""
+        return timers.tick(self, now)
 
     def wake_at(self) -> float:
-        """Return the instant of the next `tick`; inf when nothing is waited for."""
-        return watch.wake_at(self)
+        """Return the instant of the next `tick`; inf if no timer is set."""
+        return timers.wake_at(self)
 
-    def lost(self, number: int, error: Any, now: float) -> list[Step]:
-        """A connection was lost, or could not be made."""
-        link = self.links.get(number)
-        return [] if link is None else self.lose(link, error, now) + self.onward(now)
+    def connection_lost(self, number: int, error: Any, now: float) -> list[Step]:
+        """Handle a connection that ended or could not be opened."""
+        connection = self.connections.get(number)
+        return [] if connection is None else self.drop(connection, error, now) + self.advance(now)
 
-    def holding(self, number: int, held: bool, now: float) -> None:
-        """The reader of a connection waits for a slow consumer, or goes on."""
-        if number in self.links:
-            self.links[number].pulse.hold(held, now)
+    def pause_reader(self, number: int, paused: bool, now: float) -> None:
+        """Record that the reader of a connection stops for a slow consumer, or continues."""
+        if number in self.connections:
+            self.connections[number].heartbeat.pause(paused, now)
 
-    def resynced(self, number: int, now: float) -> list[Step]:
-        """The venue's clock was measured, or could not be."""
-        link = self.links.get(number)
-        if link is None:
+    def clock_measured(self, number: int, now: float) -> list[Step]:
+        """Log in after the venue's clock was measured, or could not be measured."""
+        connection = self.connections.get(number)
+        if connection is None:
             return []
-        link.login(self.stamp(), now)
-        return self.onward(now)
+        connection.login(self.stamp(), now)
+        return self.advance(now)
 
-    def frame(self, number: int, text: str | bytes, now: float) -> list[Step]:
-        """A frame came."""
-        link = self.links.get(number)
-        if link is None:
+    def frame_received(self, number: int, text: str | bytes, now: float) -> list[Step]:
+        """Handle a received frame."""
+        connection = self.connections.get(number)
+        if connection is None:
             return []
-        link.pulse.heard(now)
+        connection.heartbeat.record_frame(now)
         try:
             message = self.dialect.read(text)
-        except Exception as error:  # whatever a dialect makes of rubbish: the frame cannot be read
-            failure = self.attempts.noted(own("malformed_frame"))
+        except Exception as error:  # a dialect may raise anything on a malformed frame; none may end the reader
+            failure = self.attempts.report(stream_error("malformed_frame"))
             caused = type(error).__name__
-            return [self.exception(failure, "drops the frame and goes on", during="read", caused_by=caused)]
-        request = link.requests.pop(message.request, None) if message.request is not None else None
+            return [self.exception_event(failure, "drops the frame and continues", phase="read", caused_by=caused)]
+        request = connection.requests.pop(message.request, None) if message.request is not None else None
         if request is not None:
-            return self._answered(request, link, message, now)
-        steps = _READ[message.kind](self, link, message, now)
-        if message.kind is Kind.DATA and all(isinstance(step, Tell) and step.event == "update" for step in steps):
-            return steps if link.live_at is not None else steps + self.onward(now)
+            return self._answer(request, connection, message, now)
+        steps = _HANDLERS[message.kind](self, connection, message, now)
+        if message.kind is MessageKind.DATA and all(
+            isinstance(step, Emit) and step.event == "update" for step in steps
+        ):
+            # The hot path: an update on a live connection changes no timer.
+            return steps if connection.live_at is not None else steps + self.advance(now)
         return steps + self.tick(now)
 
-    def _answered(self, request: Request, link: Link, message: Message, now: float) -> list[Step]:
-        """An answer goes to who waits for it; what the code of a refusal asks of the socket is done as well.
+    def _answer(self, request: Request, connection: Connection, message: Message, now: float) -> list[Step]:
+        """Answer a request, and perform the action of an error's code.
 
-        Listeners are told of a refusal only where it ends the connection: that is theirs too.
+        The caller gets the error, so it becomes an exception event only if it also ends the connection.
         """
-        steps = self.error(link, message, now, awaited=True) if message.kind is Kind.ERROR else []
-        if link.number in self.links:
-            steps = [one for one in steps if not (isinstance(one, Tell) and one.event == "exception")]
+        is_error = message.kind is MessageKind.ERROR
+        steps = self.handle_error(connection, message, now, awaited=True) if is_error else []
+        # The connection was kept, so the error concerns this caller only.
+        if connection.number in self.connections:
+            steps = [step for step in steps if not (isinstance(step, Emit) and step.event == "exception")]
         return [Answer(request, message), *steps, *self.tick(now)]
 
-    # --- what a frame means ---------------------------------------------------------------------------
+    # --- handlers by kind of message ------------------------------------------------------------------
 
-    def pong(self, link: Link, _message: Message, _now: float) -> list[Step]:
-        """A pong came."""
-        link.pulse.ponged()
+    def _on_pong(self, connection: Connection, _message: Message, _now: float) -> list[Step]:
+        connection.heartbeat.record_pong()
         return []
 
-    def other(self, _link: Link, message: Message, _now: float) -> list[Step]:
-        """An answer came."""
-        return [Tell("response", message.body, message.request)]
+    def _on_other(self, _connection: Connection, message: Message, _now: float) -> list[Step]:
+        return [Emit("response", message.body, message.request)]
 
-    def logged_in(self, link: Link, message: Message, _now: float) -> list[Step]:
-        """A login was accepted."""
-        link.ready, link.login_at, link.excused = True, None, False
-        self.refused.clear()
-        return [Tell("response", message.body), self.notice("authenticated", link.number)]
+    def _on_login(self, connection: Connection, message: Message, _now: float) -> list[Step]:
+        connection.ready, connection.login_at, connection.end_reported = True, None, False
+        self.once_counts.clear()
+        return [Emit("response", message.body), self.notice_event("authenticated", connection.number)]
 
-    def acked(self, link: Link, message: Message, _now: float) -> list[Step]:
-        """A subscription was taken, or given up."""
-        sub = link.subs.get(message.id)
-        if sub is not None and message.op == "unsubscribe":
-            if sub.state == "leaving":
-                link.forget([message.id])
-        elif sub is not None and sub.state == "asked":
-            sub.state = "live"
-        return [Tell("response", message.body), *self.named(link)]
+    def _on_ack(self, connection: Connection, message: Message, _now: float) -> list[Step]:
+        subscription = connection.subscriptions.by_id.get(message.id)
+        if subscription is not None and message.op == "unsubscribe":
+            if subscription.state == "leaving":
+                connection.subscriptions.forget([message.id])
+        elif subscription is not None and subscription.state == "requested":
+            subscription.state = "live"
+        return [Emit("response", message.body), *self.resolve_unnamed(connection)]
 
-    def update(self, link: Link, message: Message, now: float) -> list[Step]:
-        """An update came."""
-        if message.id in self.gone:
+    def _on_update(self, connection: Connection, message: Message, now: float) -> list[Step]:
+        # The venue sends updates until it has handled the request to unsubscribe.
+        if message.id in self.removed:
             return []
-        sub = link.subs.get(message.id)
-        if sub is not None and sub.state == "asked":
-            sub.state = "live"  # an update before the ack proves as much
-        if self.echo is not None and not self.echo.fresh(message, link.number):
+        subscription = connection.subscriptions.by_id.get(message.id)
+        if subscription is not None and subscription.state == "requested":
+            subscription.state = "live"  # an update that arrives before the ack proves the subscription too
+        if self.duplicate_filter is not None and not self.duplicate_filter.is_new(message, connection.number):
             return []
-        verdict = self.sequence.judge(message)
+        verdict = self.sequence.check(message)
         if verdict == "gap":
-            link.renew([message.id], now)
-            failure = self.attempts.noted(own("sequence_gap"))
+            connection.subscriptions.renew([message.id], now)
+            failure = self.attempts.report(stream_error("sequence_gap"))
             arg = self.wanted.get(message.id)
-            return [self.exception(failure, "subscribes to it anew", during="read", arg=arg)]
-        return [Tell("update", message.body, message.id)] if verdict == "next" else []
+            return [self.exception_event(failure, "subscribes to it again", phase="read", arg=arg)]
+        return [Emit("update", message.body, message.id)] if verdict == "next" else []
 
-    def unfetched(self, error: BaseException, attempt: int) -> StreamFailure:
-        """Judge a fetch of what was missed that failed; its `wait_for` says when to try again, None never."""
+    def fetch_failed(self, error: BaseException, attempt: int) -> StreamFailure:
+        """Classify a failed fetch of missed updates; `wait_for` is the seconds until the next try, None for no more."""
         failure = self.attempts.classify(error)
-        helped = failure.category is Category.RETRYABLE
-        delay = max(self.attempts.longest(attempt, _FIRST), failure.retry_after or 0.0) if helped else None
-        doing = f"asks again in {delay:.3g} s" if delay is not None else "goes on without what was missed"
-        caused = type(error).__name__
-        told = {"during": "fetch_missed", "doing": doing, "socket": self.name, "caused_by": caused}
-        return failed(failure, wait_for=delay, **told)
+        retryable = failure.category is Category.RETRYABLE
+        delay = (
+            max(self.attempts.max_delay(attempt, _MIN_FETCH_DELAY), failure.retry_after or 0.0) if retryable else None
+        )
+        text = f"asks again in {delay:.3g} s" if delay is not None else "continues without the missed updates"
+        details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__}
+        return stream_failure(failure, wait_for=delay, action_text=text, **details)
 
 
-_READ: dict[Kind, Callable[[Session, Link, Message, float], list[Step]]] = {
-    Kind.DATA: Session.update,
-    Kind.ACK: Session.acked,
-    Kind.LOGIN: Session.logged_in,
-    Kind.PONG: Session.pong,
-    Kind.ERROR: Session.error,
-    Kind.TRADE: Session.other,
-    Kind.OTHER: Session.other,
+_HANDLERS: dict[MessageKind, Callable[[Session, Connection, Message, float], list[Step]]] = {
+    MessageKind.DATA: Session._on_update,
+    MessageKind.ACK: Session._on_ack,
+    MessageKind.LOGIN: Session._on_login,
+    MessageKind.PONG: Session._on_pong,
+    MessageKind.ERROR: Session.handle_error,
+    MessageKind.TRADE: Session._on_other,
+    MessageKind.OTHER: Session._on_other,
 }

@@ -1,4 +1,4 @@
-"""What a socket is made of, where it stands, and how it tells: the ground that `lines.py` and `session.py` build on."""
+"""Holds the state of one socket and builds its events; the base of `connection_set.py` and `session.py`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ..._core.classify.failure import Failure
 from ..._core.policy.stream_limits import StreamSettings
 from ..._core.stages.rate_window import RateWindow
 from ...errors import ApiError
-from .connect_attempts import Attempts
-from .connection import Link, Wanted
+from .connect_attempts import ConnectAttempts
+from .connection import Connection
 from .dialect import Dialect
-from .duplicate_filter import Echo, Sequence
-from .steps import Tell
-from .stream_failure import Notice, failed
+from .duplicate_filter import DuplicateFilter, SequenceNumbers
+from .steps import Emit
+from .stream_failure import Notice, stream_failure
+from .subscriptions import Wanted
 
-__all__ = ["Standing", "State", "own"]
+__all__ = ["State", "StreamState", "stream_error"]
 
 
 class State(Enum):
-    """Where a socket stands."""
+    """The state of a socket."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
@@ -38,22 +39,22 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class Standing:
-    """One socket's connections, subscriptions and instants. Belongs to one event loop. Times are monotonic seconds.
+class StreamState:
+    """The connections, subscriptions and timers of one socket. Belongs to one event loop. Times are monotonic seconds.
 
     Attributes:
-        name: which of the client's sockets it is, such as `public`.
-        private: it logs in, and tells of gaps.
+        name: name of the socket, such as `public`.
+        private: it logs in, and reports gaps.
         wanted: the subscriptions that the user wants, by id.
-        over: how it ended, or None; idle before it began.
-        links: the connections by number.
-        active: the one that counts.
-        successor: the one that will take over.
-        retiring: those that were taken over from, with the instant at which each is left.
-        retry_at: when the next connection is made; inf while there is one.
-        renew_at: when a successor is made; inf while none is needed.
-        echo: tells second copies of an update while two connections bring them.
-        sequence: the numbers of numbered updates.
+        inactive_state: idle, closed or given up; None while the session runs.
+        connections: the connections by number.
+        active: the connection whose state counts.
+        successor: the connection that will replace the active one.
+        retiring: replaced connections by number, with the instant at which each is closed.
+        retry_at: when to open the next connection; inf while there is one.
+        renew_at: when to open a successor; inf while none is needed.
+        duplicate_filter: drops duplicate updates while two connections deliver them, else None.
+        sequence: checks the numbers of numbered updates.
     """
 
     def __init__(
@@ -61,75 +62,77 @@ class Standing:
         name: str,
         dialect: Dialect,
         limits: StreamSettings,
-        attempts: Attempts,
-        connects: RateWindow,
+        attempts: ConnectAttempts,
+        connect_window: RateWindow,
         *,
         private: bool,
         clock: Clock,
         stamp: Callable[[], float] | None = None,
     ) -> None:
-        """Begin idle.
+        """Create an idle session.
 
         Args:
-            name: which of the client's sockets it is.
-            dialect: how the venue talks.
-            limits: what the venue allows.
+            name: name of the socket.
+            dialect: the venue's protocol.
+            limits: the venue's limits.
             attempts: the policy's backoff, budget and breaker.
-            connects: the window of new connections, which all sockets of a client share.
-            private: it logs in, and tells of gaps.
+            connect_window: the window of new connections, shared by all clients of one host.
+            private: the socket logs in, and reports gaps.
             clock: monotonic and Unix time; nothing here waits.
-            stamp: the venue's Unix time as well as it is known.
+            stamp: returns the venue's Unix time in seconds; the clock's own time by default.
         """
         self.name, self.private, self.wanted = name, private, Wanted()
-        self.over: State | None = State.IDLE
-        self.dialect, self.limits, self.attempts, self.connects = dialect, limits, attempts, connects
+        self.inactive_state: State | None = State.IDLE
+        self.dialect, self.limits, self.attempts, self.connect_window = dialect, limits, attempts, connect_window
         self.clock, self.stamp = clock, stamp or clock.time
         self.numbers = count(1)
-        self.links: dict[int, Link] = {}
-        self.active: Link | None = None
-        self.successor: Link | None = None
+        self.connections: dict[int, Connection] = {}
+        self.active: Connection | None = None
+        self.successor: Connection | None = None
         self.retiring: dict[int, float] = {}
         self.retry_at = self.renew_at = inf
-        self.echo: Echo | None = None
-        self.sequence = Sequence()
+        self.duplicate_filter: DuplicateFilter | None = None
+        self.sequence = SequenceNumbers()
 
     @property
     def state(self) -> State:
-        """Where the socket stands."""
-        link = self.active
-        if self.over is not None:
-            return self.over
-        if link is None:
+        """The state of the socket."""
+        connection = self.active
+        if self.inactive_state is not None:
+            return self.inactive_state
+        if connection is None:
             return State.WAITING
-        if link.opened is None:
+        if connection.opened_at is None:
             return State.CONNECTING
-        if not link.ready:
+        if not connection.ready:
             return State.AUTHENTICATING
-        if link.pulse.stale:
+        if connection.heartbeat.stale:
             return State.STALE
-        return State.LIVE if link.settled(self.wanted) else State.SUBSCRIBING
+        return State.LIVE if connection.is_live(self.wanted) else State.SUBSCRIBING
 
     @property
     def live(self) -> bool:
-        """Tell whether everything wanted is live."""
-        return self.active is not None and self.active.settled(self.wanted)
+        """True if everything wanted is live."""
+        return self.active is not None and self.active.is_live(self.wanted)
 
-    def unix(self, instant: float) -> float:
-        """Return the Unix time of an instant."""
+    def unix_time(self, instant: float) -> float:
+        """Return the Unix time of a monotonic instant."""
+        # Both clocks are read now: an instant of the past may be from before a step of the wall clock.
         return self.clock.time() - (self.clock.monotonic() - instant)
 
-    def notice(self, event: str, number: int = 0, delay: float | None = None) -> Tell:
-        """Tell something that happened to the socket."""
-        return Tell(event, Notice(event, self.name, number, self.clock.time(), delay))
+    def notice_event(self, event: str, number: int = 0, delay: float | None = None) -> Emit:
+        """Return the step that emits a change of the socket's state."""
+        return Emit(event, Notice(event, self.name, number, self.clock.time(), delay))
 
-    def exception(self, failure: Failure, words: str, delay: float | None = None, **told: Any) -> Tell:
-        """Tell a failure, and in words what the client does; `{delay}` in them is the seconds it waits."""
-        doing = words.format(delay=delay or 0.0)
+    def exception_event(self, failure: Failure, text: str, delay: float | None = None, **details: Any) -> Emit:
+        """Return the step that emits a failure; `text` says what the client does, `{delay}` in it is in seconds."""
+        # `text` is ours and never contains the venue's message, so `format` is safe.
+        action_text = text.format(delay=delay or 0.0)
         action = self.attempts.action(failure)
-        made = failed(failure, doing=doing, action=action, socket=self.name, wait_for=delay, **told)
-        return Tell("exception", replace(made, attempts=max(1, self.attempts.count)))
+        details |= {"action_text": action_text, "action": action, "socket": self.name, "wait_for": delay}
+        return Emit("exception", replace(stream_failure(failure, **details), attempts=max(1, self.attempts.count)))
 
 
-def own(code: str, body: Mapping[str, Any] | None = None) -> ApiError:
-    """Return the error of a code of the `streams` table."""
+def stream_error(code: str, body: Mapping[str, Any] | None = None) -> ApiError:
+    """Return the error for a code of the `streams` code table."""
     return ApiError(code, "", {"code": code, **(body or {})})

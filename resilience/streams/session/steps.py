@@ -1,4 +1,4 @@
-"""What a session asks of its supervisor. Plain records; the numbers are those of connections."""
+"""Defines the steps that a session asks its supervisor to perform. Connections are identified by their number."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from .dialect import Message
 from .request import Request
 from .stream_failure import Gap
 
-__all__ = ["Answer", "Fetch", "Open", "Prime", "Resync", "Send", "Shut", "Step", "Tell"]
+__all__ = ["Answer", "Close", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Make a connection; report `opened` or `lost`."""
+    """Open a connection; report `connection_opened` or `connection_lost`."""
 
-    link: int
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a text frame; one that is a request is asked first whether anybody still waits for it."""
+    """Send a text frame; skip it if it is a request whose caller no longer waits."""
 
-    link: int
+    connection: int
     text: str
     request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Shut:
-    """Close a connection, or stop making it; nothing more of it is reported. A hard one says no goodbye."""
+class Close:
+    """Close a connection, or stop opening it; report nothing more of it. `hard` skips the closing handshake."""
 
-    link: int
+    connection: int
     hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hand an answer to who waits for it; None: the connection is over."""
+    """Hand an answer to the caller of a request; None means that the connection has ended."""
 
     request: Request
     message: Message | None
@@ -47,32 +47,32 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Measure the venue's clock; report `resynced`."""
+    """Measure the venue's clock; report `clock_measured`."""
 
-    link: int
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Fetch by other means what this gap may have swallowed."""
+    """Fetch by other means what may have been missed during this gap."""
 
     gap: Gap
 
 
 @dataclass(frozen=True, slots=True)
 class Prime:
-    """Learn what there is already: these subscriptions are live for the first time."""
+    """Load the current state of these subscriptions: they are live for the first time."""
 
     args: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
-    """Tell an event; `key` names the subscription of an update."""
+class Emit:
+    """Emit an event; `key` is the subscription of an update."""
 
     event: str
     value: Any
     key: Any = None
 
 
-Step = Answer | Open | Send | Shut | Resync | Fetch | Prime | Tell
+Step = Answer | Open | Send | Close | Resync | Fetch | Prime | Emit

@@ -1,7 +1,8 @@
-"""What the events of a stream carry: a failure with what the client does about it, a gap, and plain notices."""
+"""Defines the values of a stream's events: failures, gaps and notices."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -9,30 +10,32 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from ...telemetry.redaction import redact
 
-__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "failed"]
+__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "stream_failure"]
 
 EVENTS = ("authenticated", "close", "exception", "gap", "open", "reconnect", "reconnected", "response", "update")
-"""The events that a client has."""
+"""The events of a client."""
+
+_MAX_MESSAGE = 500  # characters of the venue's message that a failure keeps
 
 
 @dataclass(frozen=True, slots=True)
 class StreamFailure(Failure):
-    """Something that went wrong in a stream, and what the client does about it.
+    """A failure of a stream, and what the client does about it.
 
     Attributes:
-        during: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
+        phase: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
             `fetch_missed`.
-        doing: what it does now, in words.
-        action: the same by its name in the code table; empty where the table has none.
-        arg: the subscription that it is about, or None where the venue did not say.
-        message: the venue's own words, secrets taken out.
+        action_text: what the client does about it, in words.
+        action: the name of that action in the code table; empty if no table has the code.
+        arg: the subscription that it concerns, or None if the venue did not say.
+        message: the venue's own message, secrets removed.
         caused_by: class of the error, such as `ConnectionRefusedError`.
-        socket: which of the client's sockets, `public` or `private`.
-        wait_for: seconds until the client connects again or sends again, or None.
+        socket: name of the client's socket, `public` or `private`.
+        wait_for: seconds until the client reconnects or sends again, or None.
     """
 
-    during: str = ""
-    doing: str = ""
+    phase: str = ""
+    action_text: str = ""
     action: str = ""
     arg: Mapping[str, Any] | None = None
     message: str = ""
@@ -43,20 +46,33 @@ class StreamFailure(Failure):
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
         about = f" of {dict(self.arg)}" if self.arg else ""
-        words = [one for one in (self.message, self.remedy, self.doing and f"the client {self.doing}") if one]
-        return f"{self.socket} {self.during}{about}: {self.category}{code}: " + "; ".join(words)
+        action = self.action_text and f"the client {self.action_text}"
+        texts = [text for text in (self.message, self.remedy, action) if text]
+        return f"{self.socket} {self.phase}{about}: {self.category}{code}: " + "; ".join(texts)
+
+    @property
+    def during(self) -> str:
+        """The name that `phase` had in 0.1. Deprecated."""
+        _warn_renamed("during", "phase")
+        return self.phase
+
+    @property
+    def doing(self) -> str:
+        """The name that `action_text` had in 0.1. Deprecated."""
+        _warn_renamed("doing", "action_text")
+        return self.action_text
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened to a socket.
+    """A change in the state of a socket.
 
     Attributes:
         event: the event's name.
-        socket: which of the client's sockets.
+        socket: name of the client's socket.
         connection: number of the connection, from 1.
         at: Unix time in seconds.
-        wait_for: seconds until the next connection is tried, where it has to wait.
+        wait_for: seconds until the next connection attempt, or None.
     """
 
     event: str
@@ -71,9 +87,9 @@ class Gap:
     """A span of time in which updates may have been missed.
 
     Attributes:
-        socket: which of the client's sockets.
-        since: Unix time up to which updates surely came.
-        until: Unix time from which they come again.
+        socket: name of the client's socket.
+        since: Unix time in seconds; every update before it was received.
+        until: Unix time in seconds from which updates are received again.
         args: the subscriptions that were restored.
     """
 
@@ -83,9 +99,15 @@ class Gap:
     args: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
-def failed(failure: Failure, **told: Any) -> StreamFailure:
-    """Return a failure with what a stream adds to it; the venue's words pass the redactor."""
-    known = {one.name: getattr(failure, one.name) for one in fields(Failure)}
-    if told.get("message"):
-        told["message"] = redact(str(told["message"]))[:500]
-    return StreamFailure(**{**known, **told})
+def stream_failure(failure: Failure, **details: Any) -> StreamFailure:
+    """Return a `StreamFailure` with the fields of `failure` and these details; secrets are removed from `message`."""
+    # `asdict` would copy the nested failures of batch items as mappings.
+    known = {item.name: getattr(failure, item.name) for item in fields(Failure)}
+    if details.get("message"):
+        details["message"] = redact(str(details["message"]))[:_MAX_MESSAGE]
+    return StreamFailure(**{**known, **details})
+
+
+def _warn_renamed(old: str, new: str) -> None:
+    # The frames between here and the reader are the property and this function.
+    warnings.warn(f"StreamFailure.{old} is deprecated: use .{new}", DeprecationWarning, stacklevel=3)

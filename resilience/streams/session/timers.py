@@ -1,103 +1,116 @@
-"""What time asks of a socket: the next connection, the next ping, and the end of patience."""
+"""Handles the timers of a socket: the next connection, the next ping, and answers that are overdue."""
 
 from __future__ import annotations
 
 from math import inf
 
 from .code_actions import ACTIONS
-from .connection import Link
-from .connection_set import Lines
-from .state import own
+from .connection import Connection
+from .connection_set import ConnectionSet
+from .state import stream_error
 from .steps import Step
 
 __all__ = ["tick", "wake_at"]
 
+_MAX_DOUBLINGS = 4  # the time to answer a subscription grows up to 16 times
 
-def tick(socket: Lines, now: float) -> list[Step]:
-    """Do what it is time for."""
-    if socket.over is not None:
+
+def tick(socket: ConnectionSet, now: float) -> list[Step]:
+    """Do everything that is due."""
+    if socket.inactive_state is not None:
         return []
     steps: list[Step] = []
-    for link in list(socket.links.values()):
-        if link.number not in socket.retiring:
-            steps += _overdue(socket, link, now)
-    for number in [number for number, at in socket.retiring.items() if at <= now]:
+    for connection in list(socket.connections.values()):
+        if connection.number not in socket.retiring:
+            steps += _check_overdue(socket, connection, now)
+    for number in [number for number, instant in socket.retiring.items() if instant <= now]:
         steps += socket.retire(number, now)
     if socket.active is None and socket.retry_at <= now:
-        steps += socket.connect(now)
+        steps += socket.open_connection(now)
     elif socket.active is not None and socket.successor is None and socket.renew_at <= now:
-        steps += socket.connect(now, replacing=True)
-    return steps + socket.onward(now)
+        steps += socket.open_connection(now, replacing=True)
+    return steps + socket.advance(now)
 
 
-def wake_at(socket: Lines) -> float:
-    """Return the instant of the next `tick`; inf when nothing is waited for."""
-    if socket.over is not None:
+def wake_at(socket: ConnectionSet) -> float:
+    """Return the instant of the next `tick`; inf if no timer is set."""
+    if socket.inactive_state is not None:
         return inf
     active = socket.active
     instants = [socket.retry_at if active is None else inf, *socket.retiring.values()]
     if active is not None and socket.successor is None:
         instants.append(socket.renew_at)
-    for link in socket.links.values():
-        if link.number not in socket.retiring:
-            instants += [_limit_of(socket, link), link.flow_at(socket.wanted)]
+    for connection in socket.connections.values():
+        if connection.number not in socket.retiring:
+            instants += [_overdue_at(socket, connection), connection.next_frame_at(socket.wanted)]
+    # Needed only after a failure: reaching this age restarts the backoff.
     if socket.attempts.count and active is not None and active.live_at is not None:
         instants.append(active.live_at + socket.limits.steady_after)
     return min(instants)
 
 
-def _overdue(socket: Lines, link: Link, now: float) -> list[Step]:
-    """Find out whether a connection is overdue with something."""
+def _check_overdue(socket: ConnectionSet, connection: Connection, now: float) -> list[Step]:
+    """Drop a connection that did not open, answer or pong in time; resend subscriptions that were not answered."""
     limits = socket.limits
-    if link.opened is None:
-        return socket.lose(link, own("not_opened"), now) if link.began + limits.open_within <= now else []
-    if link.pulse.dead_at <= now:
-        return socket.lose(link, own("no_pong"), now)
-    if link.login_at is not None and link.login_at + limits.answer_within <= now:
-        return socket.lose(link, own("no_answer"), now)
-    if _renews_at(socket, link) <= now:
+    if connection.opened_at is None:
+        overdue = connection.started_at + limits.open_within <= now
+        return socket.drop(connection, stream_error("not_opened"), now) if overdue else []
+    if connection.heartbeat.dead_at <= now:
+        return socket.drop(connection, stream_error("no_pong"), now)
+    if connection.login_at is not None and connection.login_at + limits.answer_within <= now:
+        return socket.drop(connection, stream_error("no_answer"), now)
+    if _renewal_at(socket, connection) <= now:
         socket.renew_at = min(socket.renew_at, now)
-    return _unanswered(socket, link, now)
+    return _resend_unanswered(socket, connection, now)
 
 
-def _limit_of(socket: Lines, link: Link) -> float:
-    """Return the instant at which a connection is overdue with something."""
+def _overdue_at(socket: ConnectionSet, connection: Connection) -> float:
+    """Return the earliest instant at which `_check_overdue` has something to do."""
     limits = socket.limits
-    if link.opened is None:
-        return link.began + limits.open_within
-    login = inf if link.login_at is None else link.login_at + limits.answer_within
-    asked = [sub.at + _patience(socket, link) for sub in link.subs.values() if sub.state != "live"]
-    return min([link.pulse.dead_at, login, _renews_at(socket, link), *asked])
+    if connection.opened_at is None:
+        return connection.started_at + limits.open_within
+    login = inf if connection.login_at is None else connection.login_at + limits.answer_within
+    timeout = _answer_timeout(socket, connection)
+    pending = [item.since + timeout for item in connection.subscriptions.by_id.values() if item.state != "live"]
+    return min([connection.heartbeat.dead_at, login, _renewal_at(socket, connection), *pending])
 
 
-def _patience(socket: Lines, link: Link) -> float:
-    """Return how long a subscription has to be answered: longer each time that one was not."""
-    return float(socket.limits.answer_within * 2 ** min(link.strikes, 4))
+def _answer_timeout(socket: ConnectionSet, connection: Connection) -> float:
+    """Return the seconds in which a subscription must be answered; they double with each round without an answer."""
+    return float(socket.limits.answer_within * 2 ** min(connection.unanswered_rounds, _MAX_DOUBLINGS))
 
 
-def _renews_at(socket: Lines, link: Link) -> float:
-    """Return the instant at which a successor is due because of this connection's age; inf while one is under way."""
+def _renewal_at(socket: ConnectionSet, connection: Connection) -> float:
+    """Return the instant at which this connection's age calls for a successor; inf while one is scheduled or open."""
     after = socket.limits.renew_after
-    if after is None or link.opened is None or link is not socket.active:
+    if after is None or connection.opened_at is None or connection is not socket.active:
         return inf
-    return link.opened + after if socket.successor is None and socket.renew_at == inf else inf
+    return connection.opened_at + after if socket.successor is None and socket.renew_at == inf else inf
 
 
-def _unanswered(socket: Lines, link: Link, now: float) -> list[Step]:
-    """Ask again for what was not answered in time, ever more slowly; where nothing is answered the connection goes."""
-    within = _patience(socket, link)
-    link.forget([one for one, sub in link.subs.items() if sub.state == "leaving" and sub.at + within <= now])
-    late = [one for one in link.waiting() if link.subs[one].at + within <= now]
+def _resend_unanswered(socket: ConnectionSet, connection: Connection, now: float) -> list[Step]:
+    """Request again what was not answered in time, ever more slowly; drop a connection that answers nothing."""
+    timeout = _answer_timeout(socket, connection)
+    subscriptions = connection.subscriptions
+    by_id = subscriptions.by_id
+    subscriptions.forget(
+        [id_ for id_, item in by_id.items() if item.state == "leaving" and item.since + timeout <= now]
+    )
+    late = [id_ for id_ in subscriptions.unanswered() if by_id[id_].since + timeout <= now]
     if not late:
         return []
-    bare, link.bare = link.bare, []  # nobody can say of which subscription these speak
-    steps: list[Step] = [socket.exception(one.failure, ACTIONS["none"].words, **one.told) for one in bare]
-    link.strikes += 1
-    if link.strikes > 1 and not any(sub.state == "live" for sub in link.subs.values()):
-        return steps + socket.lose(link, own("no_answer"), now)
-    link.renew(late, now)
-    if link.strikes > 1:
-        return steps  # it was told
+    # Which subscriptions the unnamed errors concern can no longer be worked out: emit them as they are.
+    unnamed, connection.unnamed_errors = connection.unnamed_errors, []
+    steps: list[Step] = [
+        socket.exception_event(error.failure, ACTIONS["none"].text, **error.details) for error in unnamed
+    ]
+    connection.unanswered_rounds += 1
+    # If others are live the connection works, and one silent subscription must not cost them theirs.
+    if connection.unanswered_rounds > 1 and not subscriptions.any_live():
+        return steps + socket.drop(connection, stream_error("no_answer"), now)
+    subscriptions.renew(late, now)
+    if connection.unanswered_rounds > 1:
+        return steps  # the first round has emitted it
     arg = socket.wanted.get(late[0]) if len(late) == 1 else None
-    failure = socket.attempts.noted(own("no_answer"))
-    return [*steps, socket.exception(failure, "asks for it again", during="subscribe", arg=arg)]
+    failure = socket.attempts.report(stream_error("no_answer"))
+    return [*steps, socket.exception_event(failure, "asks for it again", phase="subscribe", arg=arg)]

@@ -1,4 +1,4 @@
-"""What the venue refused: the action of the code's row is taken, and it is told exactly once."""
+"""Handles error frames of the venue: performs the action of the code's row, and emits each error exactly once."""
 
 from __future__ import annotations
 
@@ -10,187 +10,203 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from ..._core.policy.codes import Category
 from ...errors import ApiError
-from .code_actions import ACTIONS, Do, Reaction, reaction
-from .connection import Link
-from .connection_set import Lines
+from .code_actions import ACTIONS, ActionKind, CodeAction, choose_action
+from .connection import Connection
+from .connection_set import ConnectionSet
 from .dialect import Message
 from .steps import Resync, Step
 
-__all__ = ["Refusals"]
+__all__ = ["VenueErrors"]
 
-_RELOGINS = 2  # how often one connection may be told to log in again before it is given up
-_HELD = 1.0  # seconds for which nothing is sent where the backoff says less
+_MAX_RELOGINS = 2  # logins that the venue may ask for on one connection before it is replaced
+_MIN_HOLD = 1.0  # seconds for which nothing is sent if the backoff says less
 
 
 @dataclass(slots=True)
-class _Refusal:
-    """One error frame, judged.
+class _VenueError:
+    """One error frame, classified.
 
     Attributes:
-        link: the connection that it came on.
-        id: the subscription that it speaks of, or None.
-        named: it says of what it speaks: a subscription or a request.
+        connection: the connection that it came on.
+        id: the subscription that it concerns, or None.
+        named: it says what it concerns: a subscription or a request.
         failure: what its code means.
-        reaction: what is done about it.
-        error: it, as an error.
-        told: what goes with its exception event.
+        action: what is done about it.
+        error: the frame as an exception.
+        details: further fields of its exception event.
     """
 
-    link: Link
+    connection: Connection
     id: Hashable
     named: bool
     failure: Failure
-    reaction: Reaction
+    action: CodeAction
     error: ApiError
-    told: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
-class Refusals(Lines):
-    """A socket that knows what to do about errors."""
+class VenueErrors(ConnectionSet):
+    """A socket that handles error frames.
+
+    Attributes:
+        once_counts: errors by code since the last login, for actions that are taken once.
+        removed: subscriptions that were unsubscribed or rejected; late updates of these are ignored.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.refused: Counter[str | None] = Counter()
-        self.gone: set[Hashable] = set()
+        self.once_counts: Counter[str | None] = Counter()
+        self.removed: set[Hashable] = set()
 
-    def error(self, link: Link, message: Message, now: float, *, awaited: bool = False) -> list[Step]:
-        """Do what an error frame asks for; one that somebody awaits is told by whoever asked."""
-        one = self._judged(link, message)
+    def handle_error(
+        self, connection: Connection, message: Message, now: float, *, awaited: bool = False
+    ) -> list[Step]:
+        """Perform the action for an error frame; with `awaited` a caller waits for it and reports the error itself."""
+        error = self._classify_frame(connection, message)
         if message.op == "unsubscribe" and message.id is not None:
-            link.forget([message.id])  # it is gone, which is what was asked for
-            one.reaction = ACTIONS["none"]
-        if one.reaction.do not in (Do.RECONNECT, Do.GIVE_UP) and not awaited:
-            self.attempts.note(one.failure, one.error)  # those two are told by the part that lets go
-        if one.reaction.do is Do.DROP and not one.named and len(link.waiting()) > 1:
-            link.bare.append(one)  # one of these was refused: the acks of the others will tell which
-            return self.named(link)
-        return _DO[one.reaction.do](self, one, now)
+            connection.subscriptions.forget([message.id])  # the subscription does not exist, which is the goal
+            error.action = ACTIONS["none"]
+        if error.action.kind not in (ActionKind.RECONNECT, ActionKind.GIVE_UP) and not awaited:
+            self.attempts.emit_failure(error.failure, error.error)  # `drop` and `emit_end` emit the other two
+        if error.action.kind is ActionKind.DROP and not error.named and len(connection.subscriptions.unanswered()) > 1:
+            # One of several was rejected: the acks of the others will show which.
+            connection.unnamed_errors.append(error)
+            return self.resolve_unnamed(connection)
+        return _HANDLERS[error.action.kind](self, error, now)
 
-    def named(self, link: Link) -> list[Step]:
-        """Find out of which subscriptions the refusals without a name speak: of those that are never answered."""
-        waiting = link.waiting()
-        if not link.bare or len(waiting) > len(link.bare):
+    def resolve_unnamed(self, connection: Connection) -> list[Step]:
+        """Assign the errors without a name to subscriptions once no more than that many are unanswered."""
+        unanswered = connection.subscriptions.unanswered()
+        if not connection.unnamed_errors or len(unanswered) > len(connection.unnamed_errors):
             return []
-        bare, link.bare = link.bare, []
-        spoken: list[Hashable] = [*waiting, *[None] * (len(bare) - len(waiting))]
+        errors, connection.unnamed_errors = connection.unnamed_errors, []
+        ids: list[Hashable] = [*unanswered, *[None] * (len(errors) - len(unanswered))]
         steps: list[Step] = []
-        for about, one in zip(spoken, bare, strict=True):
-            steps += _dropped(self, replace(one, id=about))
+        for id_, error in zip(ids, errors, strict=True):
+            steps += _remove_subscription(self, replace(error, id=id_))
         return steps
 
-    def _judged(self, link: Link, message: Message) -> _Refusal:
+    def _classify_frame(self, connection: Connection, message: Message) -> _VenueError:
         error = ApiError(message.code, message.text, {**message.body, "code": message.code})
         failure = self.attempts.classify(error)
         named = message.id is not None or message.request is not None
-        login = link.login_at is not None and not named and message.op in ("", "login")
-        found = reaction(self.attempts.action(failure), failure, login=login, subscription=message.id is not None)
-        during = "login" if login else "request" if message.request is not None else "read"
-        if during == "read" and (message.id is not None or link.waiting()):
-            during = "subscribe"
+        login = connection.login_at is not None and not named and message.op in ("", "login")
+        chosen = choose_action(self.attempts.action(failure), failure, login=login, subscription=message.id is not None)
+        phase = "login" if login else "request" if message.request is not None else "read"
+        if phase == "read" and (message.id is not None or connection.subscriptions.unanswered()):
+            phase = "subscribe"
         arg = self.wanted.get(message.id)
-        told = {"during": during, "message": message.text, "arg": arg, "caused_by": "ApiError"}
-        return _Refusal(link, message.id, named, failure, self._limited(link, found, failure), error, told)
+        details = {"phase": phase, "message": message.text, "arg": arg, "caused_by": "ApiError"}
+        action = self._escalate(connection, chosen, failure)
+        return _VenueError(connection, message.id, named, failure, action, error, details)
 
-    def _limited(self, link: Link, found: Reaction, failure: Failure) -> Reaction:
-        """Return what a repeated refusal asks for instead: once more is once."""
-        if found.once:
-            self.refused[failure.code] += 1
-            if self.refused[failure.code] > 1:
-                helped = failure.category is Category.RETRYABLE
-                return ACTIONS["reconnect_relogin_resubscribe" if helped else "give_up"]
-        if found.do is Do.RELOGIN and not self.private:
+    def _escalate(self, connection: Connection, action: CodeAction, failure: Failure) -> CodeAction:
+        """Return the action for an error, or a stronger one if it repeats."""
+        if action.once:
+            self.once_counts[failure.code] += 1
+            # The same error right after the remedy: the remedy does not help.
+            if self.once_counts[failure.code] > 1:
+                retryable = failure.category is Category.RETRYABLE
+                return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]
+        if action.kind is ActionKind.RELOGIN and not self.private:
             return ACTIONS["drop_subscription"]
-        if found.do is Do.RELOGIN and not _relogs_in(link, found):
-            link.relogins += 1
-            return found if link.relogins <= _RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
-        return found
+        if action.kind is ActionKind.RELOGIN and not _login_pending(connection, action):
+            connection.relogins += 1
+            return action if connection.relogins <= _MAX_RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
+        return action
 
 
-def _relogs_in(link: Link, found: Reaction) -> bool:
-    """Tell whether a login is out already: each subscription that needs one is refused by itself."""
-    return link.login_at is not None and not found.once
+def _login_pending(connection: Connection, action: CodeAction) -> bool:
+    """Return True if a login is outstanding already: each subscription that needs one is rejected separately."""
+    return connection.login_at is not None and not action.once
 
 
-def _go_on(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
-    return [socket.exception(one.failure, one.reaction.words, **one.told)]
+def _go_on(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:
+    return [socket.exception_event(error.failure, error.action.text, **error.details)]
 
 
-def _hold(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    """Send nothing for a while, then ask again for what was not answered."""
-    link = one.link
-    link.holds += 1
-    delay = one.failure.retry_after or socket.attempts.longest(link.holds, _HELD)
-    if one.id is not None:
-        link.forget([one.id])
-    link.hold(now, now + delay)
-    if link.login_at is not None:
-        link.login(socket.stamp(), now + delay)
-    return [socket.exception(one.failure, one.reaction.words, delay, **one.told)]
+def _hold(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
+    """Send nothing for a while, then request again what was not answered."""
+    connection = error.connection
+    connection.holds += 1
+    delay = error.failure.retry_after or socket.attempts.max_delay(connection.holds, _MIN_HOLD)
+    if error.id is not None:
+        connection.subscriptions.forget([error.id])
+    # From here on nothing is sent, pings included, because the venue counts them too.
+    connection.hold(now, now + delay)
+    # The login was rejected like everything else; its time to be answered starts after the pause.
+    if connection.login_at is not None:
+        connection.login(socket.stamp(), now + delay)
+    return [socket.exception_event(error.failure, error.action.text, delay, **error.details)]
 
 
-def _drop(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
-    waiting = one.link.waiting()
-    if not one.named and len(waiting) == 1:
-        one.id = waiting[0]
-    return _dropped(socket, one)
+def _drop(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:
+    unanswered = error.connection.subscriptions.unanswered()
+    if not error.named and len(unanswered) == 1:
+        error.id = unanswered[0]
+    return _remove_subscription(socket, error)
 
 
-def _dropped(socket: Refusals, one: _Refusal) -> list[Step]:
-    """Give up the subscription that was refused, and tell which; where there is none, go on."""
-    arg = socket.wanted.pop(one.id, None)
+def _remove_subscription(socket: VenueErrors, error: _VenueError) -> list[Step]:
+    """Remove the rejected subscription and emit which one; emit the error alone if it concerns none."""
+    arg = socket.wanted.pop(error.id, None)
     if arg is None:
-        words = one.reaction.words if one.reaction is not ACTIONS["drop_subscription"] else ACTIONS["none"].words
-        return [socket.exception(one.failure, words, **one.told)]
-    socket.gone.add(one.id)
-    one.link.forget([one.id])
-    told = {**one.told, "arg": arg, "during": "subscribe"}
-    return [socket.exception(one.failure, ACTIONS["drop_subscription"].words, **told)]
+        dropping = error.action is ACTIONS["drop_subscription"]
+        text = ACTIONS["none"].text if dropping else error.action.text
+        return [socket.exception_event(error.failure, text, **error.details)]
+    socket.removed.add(error.id)
+    error.connection.subscriptions.forget([error.id])
+    details = {**error.details, "arg": arg, "phase": "subscribe"}
+    return [socket.exception_event(error.failure, ACTIONS["drop_subscription"].text, **details)]
 
 
-def _relogin(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    """Log in again, and subscribe anew to what was refused and what may be gone; further refusals change nothing."""
-    link = one.link
-    if one.id is not None:
-        link.forget([one.id])
-    if not _relogs_in(link, one.reaction):
-        link.excused = True
-        if not one.reaction.once:
-            link.renew([name for name in link.subs if one.id is None or link.subs[name].state == "live"], now)
-        link.login(socket.stamp(), now)
-    return [socket.exception(one.failure, one.reaction.words, **one.told)]
+def _relogin(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
+    """Log in again and request again what was rejected or may be gone; nothing changes while a login is outstanding."""
+    connection = error.connection
+    subscriptions = connection.subscriptions
+    if error.id is not None:
+        subscriptions.forget([error.id])
+    if not _login_pending(connection, error.action):
+        # If the venue closes the connection instead of accepting the login, the cause was emitted already.
+        connection.end_reported = True
+        if not error.action.once:
+            affected = [id_ for id_, item in subscriptions.by_id.items() if error.id is None or item.state == "live"]
+            subscriptions.renew(affected, now)
+        connection.login(socket.stamp(), now)
+    return [socket.exception_event(error.failure, error.action.text, **error.details)]
 
 
-def _resync(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    link = one.link
+def _resync(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
+    connection = error.connection
     if not socket.private:
-        return _go_on(socket, one, now)
-    link.excused, link.ready, link.login_at = True, False, now
-    return [socket.exception(one.failure, one.reaction.words, **one.told), Resync(link.number)]
+        return _go_on(socket, error, now)
+    connection.end_reported, connection.ready, connection.login_at = True, False, now
+    return [socket.exception_event(error.failure, error.action.text, **error.details), Resync(connection.number)]
 
 
-def _reconnect(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    one.link.excused = False
-    return socket.lose(one.link, one.error, now, one.failure, one.told)
+def _reconnect(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
+    error.connection.end_reported = False
+    return socket.drop(error.connection, error.error, now, error.failure, error.details)
 
 
-def _replace(socket: Refusals, one: _Refusal, now: float) -> list[Step]:
-    if one.link is socket.active and socket.successor is None:
+def _replace(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
+    if error.connection is socket.active and socket.successor is None:
         socket.renew_at = min(socket.renew_at, now)
-    return [socket.exception(one.failure, one.reaction.words, **one.told)]
+    return [socket.exception_event(error.failure, error.action.text, **error.details)]
 
 
-def _give_up(socket: Refusals, one: _Refusal, _now: float) -> list[Step]:
-    socket.attempts.ended(one.failure, one.error)
-    return socket.give_up(one.failure, one.told)
+def _give_up(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:
+    socket.attempts.emit_end(error.failure, error.error)
+    return socket.give_up(error.failure, error.details)
 
 
-_DO: dict[Do, Callable[[Refusals, _Refusal, float], list[Step]]] = {
-    Do.NOTHING: _go_on,
-    Do.HOLD: _hold,
-    Do.DROP: _drop,
-    Do.RELOGIN: _relogin,
-    Do.RESYNC: _resync,
-    Do.RECONNECT: _reconnect,
-    Do.REPLACE: _replace,
-    Do.GIVE_UP: _give_up,
+_HANDLERS: dict[ActionKind, Callable[[VenueErrors, _VenueError, float], list[Step]]] = {
+    ActionKind.NOTHING: _go_on,
+    ActionKind.HOLD: _hold,
+    ActionKind.DROP: _drop,
+    ActionKind.RELOGIN: _relogin,
+    ActionKind.RESYNC: _resync,
+    ActionKind.RECONNECT: _reconnect,
+    ActionKind.REPLACE: _replace,
+    ActionKind.GIVE_UP: _give_up,
 }

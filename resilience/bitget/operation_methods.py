@@ -1,48 +1,48 @@
-"""The named calls of a Bitget client, written once for both colours: what they return is awaited in the async one."""
+"""The named methods of the Bitget clients, written once: the sync client returns results, the async one awaitables."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import Any
 
-__all__ = ["NamedCalls"]
+__all__ = ["OperationMethods"]
 
-_LEFT_OUT: Any = object()  # no None: a strict client refuses one that the caller gives
+_OMITTED: Any = object()  # not None: a strict client must reject a None that the caller passes
 
 
-class NamedCalls(ABC):
-    """One method an operation. Parameters are Bitget's own names, given as keywords."""
+class OperationMethods(ABC):
+    """One method per operation. Parameters are keywords with Bitget's own names."""
 
     @abstractmethod
     def _call(self, name: str, params: dict[str, Any]) -> Any:
-        """Send one operation and return what its caller gets."""
+        """Send one operation and return its result."""
 
     def server_time(self) -> Any:
         """Return the exchange's Unix time in seconds."""
         return self._call("server_time", {})
 
-    def spot_ticker(self, symbol: str | None = _LEFT_OUT) -> Any:
+    def spot_ticker(self, symbol: str | None = _OMITTED) -> Any:
         """Return the spot tickers of one symbol, or of all."""
-        return self._call("spot_ticker", _given(symbol=symbol))
+        return self._call("spot_ticker", _without_omitted(symbol=symbol))
 
-    def spot_balance(self, coin: str | None = _LEFT_OUT) -> Any:
+    def spot_balance(self, coin: str | None = _OMITTED) -> Any:
         """Return the spot balances of one coin, or of all."""
-        return self._call("spot_balance", _given(coin=coin))
+        return self._call("spot_balance", _without_omitted(coin=coin))
 
     def spot_order(self, **params: Any) -> Any:
-        """Return an order by `orderId` or `clientOid`, or None when the exchange does not know it."""
+        """Return an order by `orderId` or `clientOid`, or None if the exchange does not know it."""
         return self._call("spot_order", params)
 
     def spot_open_orders(self, **params: Any) -> Any:
-        """Return the resting spot orders."""
+        """Return the open spot orders."""
         return self._call("spot_open_orders", params)
 
     def spot_place_order(self, **params: Any) -> Any:
-        """Place an order: `symbol side orderType size`, and `price force clientOid` where they apply."""
+        """Place an order: `symbol side orderType size`, and `price force clientOid` if they apply."""
         return self._call("spot_place_order", params)
 
     def spot_place_orders(self, **params: Any) -> Any:
-        """Place several orders: `symbol orderList`. The items that failed are in the error's `failures`."""
+        """Place several orders: `symbol orderList`. If some fail, the error's `failures` lists them."""
         return self._call("spot_place_orders", params)
 
     def spot_cancel_order(self, **params: Any) -> Any:
@@ -50,7 +50,7 @@ class NamedCalls(ABC):
         return self._call("spot_cancel_order", params)
 
     def spot_replace_order(self, **params: Any) -> Any:
-        """Cancel an order and place it anew: `symbol orderId|clientOid price size newClientOid`."""
+        """Cancel an order and place a new one: `symbol orderId|clientOid price size newClientOid`."""
         return self._call("spot_replace_order", params)
 
     def mix_ticker(self, **params: Any) -> Any:
@@ -66,13 +66,13 @@ class NamedCalls(ABC):
         return self._call("mix_order", params)
 
     def mix_open_orders(self, **params: Any) -> Any:
-        """Return the resting futures orders of a `productType`."""
+        """Return the open futures orders of a `productType`."""
         return self._call("mix_open_orders", params)
 
     def mix_place_order(self, **params: Any) -> Any:
         """Place a futures order: `symbol productType marginMode marginCoin side orderType size`.
 
-        `price force clientOid reduceOnly` where they apply, and `tradeSide` in hedge mode alone.
+        `price force clientOid reduceOnly` if they apply, and `tradeSide` in hedge mode only.
         """
         return self._call("mix_place_order", params)
 
@@ -89,13 +89,13 @@ class NamedCalls(ABC):
         return self._call("uta_order", params)
 
     def uta_open_orders(self, **params: Any) -> Any:
-        """Return the resting orders of a unified account, of one `category` or of all."""
+        """Return the open orders of a unified account, of one `category` or of all."""
         return self._call("uta_open_orders", params)
 
     def uta_place_order(self, **params: Any) -> Any:
         """Place an order of a unified account: `category symbol qty side orderType`.
 
-        `price timeInForce clientOid posSide reduceOnly` where they apply.
+        `price timeInForce clientOid posSide reduceOnly` if they apply.
         """
         return self._call("uta_place_order", params)
 
@@ -104,6 +104,6 @@ class NamedCalls(ABC):
         return self._call("uta_cancel_order", params)
 
 
-def _given(**params: Any) -> dict[str, Any]:
-    """Return the parameters that the caller gave: the defaults of named calls are no undefined ones."""
-    return {name: value for name, value in params.items() if value is not _LEFT_OUT}
+def _without_omitted(**params: Any) -> dict[str, Any]:
+    """Return the parameters that the caller passed."""
+    return {name: value for name, value in params.items() if value is not _OMITTED}

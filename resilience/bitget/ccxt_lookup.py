@@ -1,0 +1,112 @@
+"""Looks up uncertain writes of a wrapped `ccxt.bitget`, through ccxt's own methods for Bitget's endpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from .._core.call.reconcile import Found, NotFound
+from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
+from .ccxt_account_type import needs_account_type
+from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async
+from .operations import BY_PATH, Operation, order_result
+
+__all__ = ["CCXT_OPERATIONS", "ccxt_reconciler"]
+
+
+def ccxt_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
+    """Return the function that looks up an uncertain write.
+
+    Args:
+        exchange: prepares the request of a call again, without sending it.
+        wrapped: the wrapped exchange, through which the queries are sent.
+    """
+    return _async_reconciler(exchange, wrapped) if exchange.asynchronous else _sync_reconciler(exchange, wrapped)
+
+
+def _sync_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
+    def reconcile(call: Any) -> Any:
+        # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
+        if not exchange.engine.markets:
+            wrapped.load_markets()
+        if needs_account_type(exchange.engine):
+            exchange.engine.handle_uta_and_params({}, call.operation)
+        request = exchange.dry_run(call)
+        lookup = _lookup_for(request, call)
+        if lookup is None:
+            return _unknown_outcome()
+        return _as_ccxt(exchange.engine, request, call, run_lookup(lookup, _query_function(wrapped)))
+
+    return reconcile
+
+
+def _async_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
+    async def reconcile(call: Any) -> Any:
+        # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
+        if not exchange.engine.markets:
+            await wrapped.load_markets()
+        if needs_account_type(exchange.engine):
+            await exchange.engine.handle_uta_and_params({}, call.operation)
+        request = await exchange.dry_run(call)
+        lookup = _lookup_for(request, call)
+        if lookup is None:
+            return _unknown_outcome()
+        return _as_ccxt(exchange.engine, request, call, await run_lookup_async(lookup, _query_function(wrapped)))
+
+    return reconcile
+
+
+def _query_function(wrapped: Any) -> Callable[[str, dict[str, Any]], Any]:
+    def ask(path: str, params: dict[str, Any]) -> Any:
+        return getattr(wrapped, _ccxt_method("GET", path))(params)
+
+    return ask
+
+
+def _as_ccxt(engine: Any, request: PreparedRequest, call: Any, answer: Found | NotFound) -> Found | NotFound:
+    """Return the answer of a lookup with the order in the form that the call itself returns."""
+    if not isinstance(answer, Found):
+        return answer
+    row = answer.value
+    # ccxt's implicit methods return Bitget's envelope, and its unified methods return ccxt's own order.
+    if call.operation.replace("_", "").lower() in CCXT_OPERATIONS:
+        return replace(answer, value={"code": "00000", "msg": "success", "data": order_result(row, call.key)})
+    kind = "spot" if "/spot/" in request.path else "contract"
+    market = engine.safe_market(request.params.get("symbol"), None, None, kind)
+    order = {**row, "clientOid": row.get("clientOid") or call.key}
+    return replace(answer, value=engine.parse_order(order, market))
+
+
+def _lookup_for(request: PreparedRequest, call: Any) -> OrderLookup | None:
+    """Return the lookup for a request, or None if Bitget offers no way to look up such a write.
+
+    Raises:
+        LookupError: it is a cancel that cannot be looked up.
+    """
+    known = BY_PATH.get((request.method, f"/api/{request.path}"))
+    if known is not None and known.lookup is not None:
+        return known.lookup(LookupRequest(request.params, call.key, call.sent_at))
+    if call.key is None:
+        raise LookupError(f"{request.path} cannot be looked up")
+    return None
+
+
+def _unknown_outcome() -> Found:
+    """Return the answer that ends the lookups at once: the outcome stays unknown."""
+    return Found(None, matches=False)
+
+
+def _ccxt_method(verb: str, path: str) -> str:
+    """Return the name of ccxt's method for one of Bitget's endpoints, such as `privateSpotGetV2SpotTradeOrderInfo`."""
+    words = re.split(r"[/-]", path.removeprefix("/api/"))
+    endpoint = "".join(word[:1].upper() + word[1:] for word in words)
+    # ccxt puts the section (the second part of the path: spot, mix, trade) before the verb.
+    return f"private{words[1].capitalize()}{verb.capitalize()}{endpoint}"
+
+
+CCXT_OPERATIONS: Mapping[str, Operation] = {
+    _ccxt_method(row.method, row.path).lower(): row for row in BY_PATH.values() if row.lookup is not None
+}
+"""Our operations by the lower-case names of ccxt's methods for the same endpoints."""

@@ -1,0 +1,82 @@
+"""Reads the orders in a response to a lookup query, and compares them with what was requested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from .._core.call.reconcile import Found
+
+__all__ = ["UNKNOWN_ORDER", "found_order", "orders_in", "status_of", "unix_seconds"]
+
+UNKNOWN_ORDER = ("40109", "43001", "25204")
+"""Codes that answer a query: the order is unknown, or not visible yet."""
+
+_TEXT_FIELDS, _NUMBER_FIELDS = ("symbol", "side", "orderType"), ("size", "price")
+
+
+def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) -> list[Mapping[str, Any]]:
+    """Return the orders in a response; an unknown order is an empty list, missing data, or an error code.
+
+    Args:
+        answer: the envelope.
+        name: the field by which one order was requested, if the query was for one.
+        requested: the value of that field.
+
+    Raises:
+        LookupError: the response contains something else, or another order, and so answers nothing.
+    """
+    data = answer.get("data")
+    if isinstance(data, Mapping):
+        # Lists of open orders are inside `entrustedList`, null if there is none; one order is the data itself.
+        inner = data.get("entrustedList", data)
+        data = [] if inner is None else inner if isinstance(inner, list) else [inner]
+    # Null data is an answer only together with a code that says so.
+    if data is None and str(answer.get("code")) in UNKNOWN_ORDER:
+        data = []
+    if not isinstance(data, list):
+        raise LookupError("the response does not list orders")
+    # An unreadable row must not count as "not found": the order would be sent again.
+    if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
+        raise LookupError("the response lists something that is not an order")
+    if any(name and row.get(name) and str(row[name]) != str(requested) for row in data):
+        raise LookupError("the response is about another order")
+    return data
+
+
+def found_order(params: Mapping[str, Any], row: Mapping[str, Any], server_time: float | None) -> Found:
+    """Return the answer for an order that was found; `matches` says whether it has the requested fields."""
+    return Found(row, unix_seconds(row.get("cTime")), _same_fields(params, row), server_time)
+
+
+def status_of(row: Mapping[str, Any]) -> Any:
+    """Return an order's status; futures call it `state`, unified accounts `orderStatus`."""
+    return row.get("status") or row.get("state") or row.get("orderStatus")
+
+
+def unix_seconds(milliseconds: Any) -> float | None:
+    """Return a time in milliseconds, a number or a string, as Unix seconds; None if it is neither."""
+    try:
+        return int(milliseconds) / 1000
+    except (TypeError, ValueError):
+        return None
+
+
+def _same_fields(params: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Return True if the order has the requested fields; a field that only one side has is not compared."""
+    texts_match = all(_text(params, name) == _text(row, name) for name in _TEXT_FIELDS if params.get(name))
+    pairs = [(params.get(name), row.get(name)) for name in _NUMBER_FIELDS]
+    # Numbers compare as decimals: Bitget reports a size of "1" as "1.0000".
+    return texts_match and all(_number(wanted) == _number(actual) for wanted, actual in pairs if wanted and actual)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    return str(fields.get(name)).lower()
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None

@@ -1,0 +1,95 @@
+"""Keeps the sockets of a client: builds each when it is first needed, and starts and stops them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from .._core.policy.stream_limits import StreamSettings
+from .._entry.policies import Policies
+from .._pipeline.pipeline import Pipeline
+from .assembly import build_supervisor, host_of
+from .connection_windows import connect_window
+from .dispatcher import Dispatcher
+from .io.supervisor import Supervisor
+from .session.session import State
+from .venue import StreamVenue
+
+__all__ = ["SupervisorPool"]
+
+
+class SupervisorPool:
+    """The supervisors of a client's sockets, by name. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        venue: StreamVenue,
+        policies: Policies,
+        pipeline: Pipeline,
+        limits: StreamSettings,
+        dispatcher: Dispatcher,
+        on_bug: Callable[[str, BaseException], None],
+    ) -> None:
+        """Create an empty pool.
+
+        Args:
+            venue: the venue.
+            policies: their clients share the limit of new connections.
+            pipeline: the policy of the connection attempts.
+            limits: the venue's limits.
+            dispatcher: takes the events.
+            on_bug: called with a socket's name and an error that is a bug.
+        """
+        self._venue, self._policies, self._pipeline, self._limits = venue, policies, pipeline, limits
+        self._dispatcher, self._on_bug = dispatcher, on_bug
+        self._supervisors: dict[str, Supervisor] = {}
+
+    def get(self, name: str) -> Supervisor:
+        """Return the supervisor of a socket."""
+        supervisor = self._supervisors.get(name)
+        if supervisor is None:
+            supervisor = self._supervisors[name] = build_supervisor(
+                name,
+                self._venue,
+                self._pipeline,
+                self._limits,
+                connect_window(self._policies, self._limits.connects, host_of(self._venue, name)),
+                self._dispatcher,
+                on_bug=partial(self._on_bug, name),
+                on_end=self._on_socket_end,
+            )
+        return supervisor
+
+    def start(self, state: State) -> None:
+        """Start the sockets that are in this inactive state."""
+        for supervisor in self._supervisors.values():
+            if supervisor.session.inactive_state is state:
+                supervisor.start()
+
+    async def ready(self) -> None:
+        """Wait until everything wanted is live on each socket, or the socket has ended."""
+        # A socket that is settled now is not waited for again, even if it loses its connection meanwhile.
+        pending = [supervisor for supervisor in self._supervisors.values() if not _is_settled(supervisor)]
+        for supervisor in pending:
+            while not _is_settled(supervisor):
+                await supervisor.wait_for_change()
+
+    async def stop(self) -> None:
+        """Stop every socket."""
+        for supervisor in self._supervisors.values():
+            await supervisor.stop()
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The state of each socket, by name."""
+        return {name: supervisor.session.state.value for name, supervisor in self._supervisors.items()}
+
+    def _on_socket_end(self) -> None:
+        """End the loops once the last socket has ended."""
+        states = [supervisor.session.inactive_state for supervisor in self._supervisors.values()]
+        if all(state not in (None, State.IDLE) for state in states):
+            self._dispatcher.end_loops()
+
+
+def _is_settled(supervisor: Supervisor) -> bool:
+    return supervisor.session.live or supervisor.session.inactive_state not in (None, State.IDLE)
