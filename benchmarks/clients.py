@@ -1,7 +1,7 @@
-"""Clients that place one order, plain and ours, through every library: what the order drills hold against each other.
+"""Builds the clients that the order drills compare: through every library, with plain retries and with our policy.
 
-A builder gets what a sandbox tells of itself, the market and the window, and returns `send(client_id)`: a function, or
-a coroutine function for the clients of an event loop. Ours all use the policy of the sandbox.
+A builder gets the address of a sandbox, the market, a seed and an exit stack. It returns `place(client_id)`, which is a
+coroutine function for clients on an event loop. Our clients all use the policy of the sandbox.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import tenacity
 from resilience import wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient
 
-from .exchange import Exchange, order, policies
 from .plain_http import (
     aiohttp_middleware,
     aiohttp_session,
@@ -26,6 +25,7 @@ from .plain_http import (
     requests_session,
     tenacious_http,
 )
+from .sandbox_address import SandboxAddress, order, policies
 
 __all__ = ["OURS", "PLAIN", "Client"]
 
@@ -36,16 +36,16 @@ class Client(NamedTuple):
     """One row of the table.
 
     Attributes:
-        name: what it is.
-        build: makes `send` for an exchange, a market and a seed; async builders are awaited inside their loop.
-        colour: threads, asyncio or trio.
+        name: of the row.
+        build: returns `place` for a sandbox, a market and a seed; async builders are awaited inside their loop.
+        runtime: threads, asyncio or trio.
         markets: where it can trade; `plain` is an HTTP API without signatures, which takes an Idempotency-Key.
-        ours: whether its errors tell what is unknown.
+        ours: whether its errors can say that an outcome is unknown.
     """
 
     name: str
     build: Callable[..., Any]
-    colour: str = "threads"
+    runtime: str = "threads"
     markets: tuple[str, ...] = ("spot", "mix")
     ours: bool = True
 
@@ -53,7 +53,7 @@ class Client(NamedTuple):
 # --- Bitget's own client ----------------------------------------------------------------------------
 
 
-def bitget(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
+def bitget(exchange: SandboxAddress, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return `BitgetClient` under the policy."""
     raw = stack.enter_context(_raw(exchange))
     client = wrap(raw, "bitget", policies=policies(exchange))
@@ -61,7 +61,9 @@ def bitget(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Cal
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
-async def async_bitget(exchange: Exchange, market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
+async def async_bitget(
+    exchange: SandboxAddress, market: str, _seed: int, stack: AsyncExitStack
+) -> Callable[[str], Any]:
     """Return `AsyncBitgetClient` under the policy."""
     raw = AsyncBitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
     await stack.enter_async_context(raw)
@@ -70,19 +72,19 @@ async def async_bitget(exchange: Exchange, market: str, _seed: int, stack: Async
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
-def tenacious(exchange: Exchange, market: str, seed: int, stack: ExitStack) -> Callable[[str], Any]:
+def tenacious(exchange: SandboxAddress, market: str, seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return the plain client under tenacity: five attempts, any exception, exponential backoff with jitter."""
-    client, noise = stack.enter_context(_raw(exchange, exchange.timeout)), random.Random(seed)
+    client, jitter = stack.enter_context(_raw(exchange, exchange.timeout)), random.Random(seed)
     place = client.spot_place_order if market == "spot" else client.mix_place_order
 
     def wait(state: tenacity.RetryCallState) -> float:
-        return min(2.0, 0.05 * 2**state.attempt_number) * noise.random()
+        return min(2.0, 0.05 * 2**state.attempt_number) * jitter.random()
 
     retrying = tenacity.retry(stop=tenacity.stop_after_attempt(ATTEMPTS), wait=wait, reraise=True)
     return retrying(lambda client_id, kind="market": place(**order(market, client_id, kind)))
 
 
-def urllib3_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
+def urllib3_retries(exchange: SandboxAddress, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return the plain client on a session whose urllib3 retries every method, every error and every bad status."""
     import requests
     from requests.adapters import HTTPAdapter
@@ -93,20 +95,20 @@ def urllib3_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStac
     client = stack.enter_context(_raw(exchange, exchange.timeout, session=session))
     session.mount(
         "http://", HTTPAdapter(max_retries=retries, pool_maxsize=64)
-    )  # the client switches off what it is given
+    )  # mounted last: BitgetClient mounts an adapter without retries
     place = client.spot_place_order if market == "spot" else client.mix_place_order
     return lambda client_id, kind="market": place(**order(market, client_id, kind))
 
 
-def _raw(exchange: Exchange, timeout: float = 10.0, session: Any = None) -> BitgetClient:
-    given = (exchange.key, exchange.secret, exchange.passphrase)
-    return BitgetClient(*given, base_url=exchange.rest, timeout=timeout, session=session)
+def _raw(exchange: SandboxAddress, timeout: float = 10.0, session: Any = None) -> BitgetClient:
+    keys = (exchange.key, exchange.secret, exchange.passphrase)
+    return BitgetClient(*keys, base_url=exchange.rest, timeout=timeout, session=session)
 
 
 # --- ccxt -------------------------------------------------------------------------------------------
 
 
-def ccxt_sync(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
+def ccxt_sync(exchange: SandboxAddress, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return ccxt's bitget under the policy."""
     import ccxt
 
@@ -116,7 +118,7 @@ def ccxt_sync(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> 
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
-async def ccxt_async(exchange: Exchange, market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
+async def ccxt_async(exchange: SandboxAddress, market: str, _seed: int, stack: AsyncExitStack) -> Callable[[str], Any]:
     """Return ccxt's async bitget under the policy."""
     import ccxt.async_support as ccxt
 
@@ -126,7 +128,7 @@ async def ccxt_async(exchange: Exchange, market: str, _seed: int, stack: AsyncEx
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
-def ccxt_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
+def ccxt_retries(exchange: SandboxAddress, market: str, _seed: int, stack: ExitStack) -> Callable[[str], Any]:
     """Return plain ccxt with its own retries on."""
     import ccxt
 
@@ -139,7 +141,7 @@ def ccxt_retries(exchange: Exchange, market: str, _seed: int, stack: ExitStack) 
     return lambda client_id, kind="market": client.create_order(*_ccxt_order(market, kind), _ccxt_key(client_id))
 
 
-def _options(exchange: Exchange, market: str) -> dict[str, Any]:
+def _options(exchange: SandboxAddress, market: str) -> dict[str, Any]:
     return {
         "apiKey": exchange.key,
         "secret": exchange.secret,

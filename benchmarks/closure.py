@@ -1,11 +1,9 @@
-"""The floor: what one would write by hand for one function, in one closure without a lock.
+"""The lower bound of the cost: the same work written by hand for one function, in one closure without a lock.
 
-It has the same duties on the success path as a policy with everything on: one clock read, a deadline that
-nested calls inherit, a rate breaker's gate, a retry budget's deposit, a quota's window, the attempt's
-limit, a context that a transport can read, a check of the result, and a count of the success in the
-breaker's window. A failure goes to a loop that is slow and that nobody times.
-
-There is no way to do less and still do these; what a library costs beyond it is its own.
+On the success path it does what a policy with everything on does: one clock read, a deadline that nested calls inherit,
+the check of a failure-rate breaker, the deposit of a retry budget, the window of a quota, the attempt timeout, a
+context for the transport, a check of the result, and a count of the success in the breaker's window. A failure goes to
+a slow loop that is not measured.
 """
 
 from __future__ import annotations
@@ -19,14 +17,14 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Any
 
-PLACE: ContextVar[Any] = ContextVar("closure_place", default=None)
-PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, set})
+CONTEXT: ContextVar[Any] = ContextVar("closure_context", default=None)
+PLAIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, set})
 DEADLINE, ATTEMPT, ATTEMPTS, RATIO, SPAN, MIN_CALLS, RATE = 30.0, 8.0, 3, 0.2, 10.0, 20, 0.8
-BURST, QUOTA_SPAN = 10_000, 0.01  # as in `ours.py`: never in the way of a benchmark
+BURST, QUOTA_SPAN = 10_000, 0.01  # as in `ours.py`: so large that it never delays a benchmark
 
 
 class Counts:
-    """Calls, failures and retries of the last ten seconds; a slice is closed once a second."""
+    """Counts calls, failures and retries of the last ten seconds, in slices of one second."""
 
     def __init__(self) -> None:
         self.next = count(1).__next__
@@ -34,21 +32,21 @@ class Counts:
         self.end = 0.0
         self.marks: deque[tuple[float, int, int]] = deque([(0.0, 0, 0)], maxlen=12)
 
-    def turn(self, now: float) -> None:
+    def close_slice(self, now: float) -> None:
         self.marks.append((now, self.seen, self.failed))
         self.end = now + SPAN / 10
 
     def last(self, now: float) -> tuple[int, int]:
         seen = failed = 0
-        for at, one, other in self.marks:
-            if at > now - SPAN:
+        for when, calls, failures in self.marks:
+            if when > now - SPAN:
                 break
-            seen, failed = one, other
+            seen, failed = calls, failures
         return self.seen - seen, self.failed - failed
 
 
-class Gate:
-    """The breaker's state: a truthy `open_until` refuses."""
+class Breaker:
+    """The breaker's state; a truthy `open_until` rejects."""
 
     def __init__(self) -> None:
         self.open_until = 0.0
@@ -56,8 +54,8 @@ class Gate:
 
     def failed(self, now: float) -> None:
         self.counts.failed += 1
-        good, bad = self.counts.last(now)
-        if good + bad >= MIN_CALLS and bad >= RATE * (good + bad):
+        succeeded, failed = self.counts.last(now)
+        if succeeded + failed >= MIN_CALLS and failed >= RATE * (succeeded + failed):
             self.open_until = now + 1.0
 
 
@@ -67,51 +65,51 @@ def delay(attempt: int) -> float:
 
 def closure(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` with everything on."""
-    now, gate, deposits = time.monotonic, Gate(), Counts()
-    goods = gate.counts
+    now, breaker, deposits = time.monotonic, Breaker(), Counts()
+    outcomes = breaker.counts
     sends: deque[float] = deque([-1e9] * BURST, maxlen=BURST)
-    pay, here, enter, leave = sends.append, PLACE.get, PLACE.set, PLACE.reset
+    record_send, get_context, set_context, reset_context = sends.append, CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = here()
+        outer = get_context()
         deadline = started + DEADLINE
         if outer is not None and outer[0] < deadline:
             deadline = outer[0]
-        if gate.open_until and started < gate.open_until:
+        if breaker.open_until and started < breaker.open_until:
             raise ConnectionRefusedError("open")
         if sends[0] + QUOTA_SPAN > started:
-            time.sleep(sends[0] + QUOTA_SPAN - started)  # the duty of a quota
-        pay(started)
+            time.sleep(sends[0] + QUOTA_SPAN - started)  # a quota has to wait
+        record_send(started)
         if started >= deposits.end:
-            deposits.turn(started)
+            deposits.close_slice(started)
         deposits.seen = deposits.next()
         until = started + ATTEMPT
         if until > deadline:
             until = deadline
-        token = enter((deadline, until, 1))
+        token = set_context((deadline, until, 1))
         try:
             result = fn(*args, **kwargs)
-            error = None if result.__class__ in PLAIN else _error_in(result)
+            error = None if result.__class__ in PLAIN_TYPES else _error_in(result)
         except Exception as raised:
             error = raised
         finally:
-            leave(token)
+            reset_context(token)
         if error is None:
-            if started >= goods.end:
-                goods.turn(started)
-            goods.seen = goods.next()
+            if started >= outcomes.end:
+                outcomes.close_slice(started)
+            outcomes.seen = outcomes.next()
             return result
-        return again(error, deadline, fn, args, kwargs)
+        return handle_failure(error, deadline, fn, args, kwargs)
 
-    def again(error: Any, deadline: float, fn: Any, args: Any, kwargs: Any) -> Any:
+    def handle_failure(error: Any, deadline: float, fn: Any, args: Any, kwargs: Any) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
-            gate.failed(now())
+            breaker.failed(now())
             calls, retries = deposits.last(now())
             if attempt == ATTEMPTS or retries + 1 > max(RATIO * calls, SPAN) or now() > deadline:
                 raise error
             deposits.failed += 1
-            time.sleep(delay(attempt))  # the duty of a backoff
+            time.sleep(delay(attempt))  # a backoff has to wait
             try:
                 return fn(*args, **kwargs)
             except Exception as raised:
@@ -121,31 +119,31 @@ def closure(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def aclosure(fn: Callable[..., Any], *, cut: bool) -> Callable[..., Any]:
-    """Return async `fn` with everything on; `cut` interrupts an attempt at its limit by one timer."""
-    now, gate, deposits = time.monotonic, Gate(), Counts()
-    goods = gate.counts
+def async_closure(fn: Callable[..., Any], *, cut: bool) -> Callable[..., Any]:
+    """Return async `fn` with everything on; `cut` interrupts an attempt at its timeout with one timer."""
+    now, breaker, deposits = time.monotonic, Breaker(), Counts()
+    outcomes = breaker.counts
     sends: deque[float] = deque([-1e9] * BURST, maxlen=BURST)
-    pay, here, enter, leave = sends.append, PLACE.get, PLACE.set, PLACE.reset
+    record_send, get_context, set_context, reset_context = sends.append, CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
-        outer = here()
+        outer = get_context()
         deadline = started + DEADLINE
         if outer is not None and outer[0] < deadline:
             deadline = outer[0]
-        if gate.open_until and started < gate.open_until:
+        if breaker.open_until and started < breaker.open_until:
             raise ConnectionRefusedError("open")
         if sends[0] + QUOTA_SPAN > started:
             await asyncio.sleep(sends[0] + QUOTA_SPAN - started)
-        pay(started)
+        record_send(started)
         if started >= deposits.end:
-            deposits.turn(started)
+            deposits.close_slice(started)
         deposits.seen = deposits.next()
         until = started + ATTEMPT
         if until > deadline:
             until = deadline
-        token = enter((deadline, until, 1))
+        token = set_context((deadline, until, 1))
         try:
             if cut:
                 task: Any = asyncio.current_task()
@@ -160,21 +158,21 @@ def aclosure(fn: Callable[..., Any], *, cut: bool) -> Callable[..., Any]:
                     timer.cancel()
             else:
                 result = await fn(*args, **kwargs)
-            error = None if result.__class__ in PLAIN else _error_in(result)
+            error = None if result.__class__ in PLAIN_TYPES else _error_in(result)
         except Exception as raised:
             error = raised
         finally:
-            leave(token)
+            reset_context(token)
         if error is None:
-            if started >= goods.end:
-                goods.turn(started)
-            goods.seen = goods.next()
+            if started >= outcomes.end:
+                outcomes.close_slice(started)
+            outcomes.seen = outcomes.next()
             return result
-        return await again(error, deadline, fn, args, kwargs)
+        return await handle_failure(error, deadline, fn, args, kwargs)
 
-    async def again(error: Any, deadline: float, fn: Any, args: Any, kwargs: Any) -> Any:
+    async def handle_failure(error: Any, deadline: float, fn: Any, args: Any, kwargs: Any) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
-            gate.failed(now())
+            breaker.failed(now())
             calls, retries = deposits.last(now())
             if attempt == ATTEMPTS or retries + 1 > max(RATIO * calls, SPAN) or now() > deadline:
                 raise error

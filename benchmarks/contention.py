@@ -1,11 +1,11 @@
-"""Many threads through one breaker: does anybody wait for anybody?
+"""Measures whether threads that share one breaker wait for each other.
 
     python -m benchmarks.contention [--rounds N] [--write]
 
-Two questions. Threads that wait for an answer (a sleep of 20 ms) through one breaker, against no breaker:
-a lock that is held during the call makes them wait in a row. Calls that do nothing, by 32 threads against
-one: a lock with a call inside makes threads hand the interpreter to each other for every call. Where other
-programs compete for the processor, 32 threads get more of it than one: what a bare call gains is divided out.
+First, threads that wait for an answer (a sleep of 20 ms) through one breaker, against no breaker: a lock that is held
+during the call serialises them. Second, calls that do nothing, by 32 threads against one: a lock around the call makes
+threads switch for every call. If other programs compete for the processor, 32 threads get a larger share of it than
+one, so the gain of the bare call is divided out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from .ours import AMPLE, EVERYTHING, compiled
-from .rounds import at_least, demands, options, report, table
+from .rounds import at_least, parse_options, report, table, target_table
 
 Fn = Callable[[], Any]
 OURS, NONE = "**resilience, everything on**", "no breaker"
@@ -26,7 +26,7 @@ SLEEPERS, SLEEP, SPINNERS = 64, 0.02, 32
 
 
 def nap() -> None:
-    """Stand for a request: it waits for its answer and holds no lock of the interpreter."""
+    """Simulate a request: it waits for its answer without the interpreter's lock."""
     time.sleep(SLEEP)
 
 
@@ -34,27 +34,27 @@ def nothing() -> int:
     return 1
 
 
-def calls(fn: Fn) -> dict[str, Fn]:
+def rows(fn: Fn) -> dict[str, Fn]:
     """Return the rows for one function."""
-    rows = {NONE: fn, OURS: compiled(fn, **{**EVERYTHING, "quota": AMPLE}), "a lock held during the call": _locked(fn)}
+    calls = {NONE: fn, OURS: compiled(fn, **{**EVERYTHING, "quota": AMPLE}), "a lock held during the call": _locked(fn)}
     import pybreaker
 
-    rows["pybreaker"] = pybreaker.CircuitBreaker()(fn)
+    calls["pybreaker"] = pybreaker.CircuitBreaker()(fn)
     if find_spec("circuitbreaker"):
         from circuitbreaker import circuit
 
-        rows["circuitbreaker"] = circuit(fn)
+        calls["circuitbreaker"] = circuit(fn)
     if find_spec("pyresilience"):
         from pyresilience import CircuitBreakerConfig, RetryConfig, resilient
 
-        rows["pyresilience retry + breaker"] = resilient(retry=RetryConfig(), circuit_breaker=CircuitBreakerConfig())(
+        calls["pyresilience retry + breaker"] = resilient(retry=RetryConfig(), circuit_breaker=CircuitBreakerConfig())(
             fn
         )
     if find_spec("interlock"):
         from interlock import CircuitBreaker
 
-        rows["interlock"] = CircuitBreaker(name="contended")(fn)
-    return rows
+        calls["interlock"] = CircuitBreaker(name="contended")(fn)
+    return calls
 
 
 def _locked(fn: Fn) -> Fn:
@@ -68,56 +68,58 @@ def _locked(fn: Fn) -> Fn:
 
 
 def throughput(call: Fn, threads: int, seconds: float, batch: int) -> float:
-    """Return calls a second, all threads together; each looks at the end of a batch whether time is up."""
-    start, over, made = threading.Barrier(threads + 1), threading.Event(), [0] * threads
+    """Return calls per second, all threads together; each thread checks after a batch whether time is up."""
+    # A barrier, so that no thread runs before all of them have started.
+    start, stop, calls = threading.Barrier(threads + 1), threading.Event(), [0] * threads
 
     def run(number: int) -> None:
+        # Checking the event after each call would cost more than a call that does nothing.
         batched = [None] * batch
         start.wait()
-        while not over.is_set():
+        while not stop.is_set():
             for _ in batched:
                 call()
-            made[number] += batch
+            calls[number] += batch
 
-    running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for one in running:
-        one.start()
+    workers = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
     start.wait()
     before = time.perf_counter()
-    time.sleep(seconds)  # the threads work meanwhile: this is what is measured
-    over.set()
-    for one in running:
-        one.join()
-    return sum(made) / (time.perf_counter() - before)
+    time.sleep(seconds)  # the threads work meanwhile
+    stop.set()
+    for worker in workers:
+        worker.join()
+    return sum(calls) / (time.perf_counter() - before)
 
 
 def main() -> None:
-    given = options(__doc__, rounds=7)
-    napping, idle = calls(nap), calls(nothing)
+    options = parse_options(__doc__, rounds=7)
+    napping, idle = rows(nap), rows(nothing)
     waits: dict[str, list[float]] = {name: [] for name in napping}
     many: dict[str, list[float]] = {name: [] for name in idle}
-    one: dict[str, list[float]] = {name: [] for name in idle}
-    for _ in range(given.rounds):
+    single: dict[str, list[float]] = {name: [] for name in idle}
+    for _ in range(options.rounds):
         for name, call in napping.items():
             waits[name].append(throughput(call, SLEEPERS, 0.5, 1))
         for name, call in idle.items():
-            one[name].append(throughput(call, 1, 0.4, 200))
+            single[name].append(throughput(call, 1, 0.4, 200))
             many[name].append(throughput(call, SPINNERS, 0.4, 200))
     share = {name: _ratio(waits[name], waits[NONE]) for name in waits}
-    scaled = {name: _ratio(many[name], one[name]) for name in idle}
+    scaled = {name: _ratio(many[name], single[name]) for name in idle}
     keeps = {name: scaled[name] / scaled[NONE] for name in idle}
     report(
         "contention",
         "Many threads through one breaker",
-        f"{given.rounds} interleaved rounds; ratios are medians of the rounds' own.",
-        "## Demanded and measured\n\n"
-        + demands(
+        f"{options.rounds} interleaved rounds; ratios are medians of the ratios of the rounds.",
+        "## Targets and measured figures\n\n"
+        + target_table(
             [
                 at_least("64 threads x 20 ms through one breaker, against no breaker", 0.98, share[OURS]),
                 at_least("no-op calls by 32 threads, against one thread", 0.8, keeps[OURS]),
             ]
         ),
-        "## Calls a second\n\n"
+        "## Calls per second\n\n"
         + table(
             (
                 "",
@@ -126,14 +128,14 @@ def main() -> None:
                 "no-op, 1 thread",
                 "no-op, 32 threads",
                 "32 against 1",
-                "… the bare call's taken as 1",
+                "… relative to the bare call",
             ),
             [
                 (
                     name,
                     f"{statistics.median(waits[name]):,.0f}",
                     f"{share[name]:.2f}",
-                    f"{statistics.median(one[name]):,.0f}",
+                    f"{statistics.median(single[name]):,.0f}",
                     f"{statistics.median(many[name]):,.0f}",
                     f"{scaled[name]:.2f}",
                     f"{keeps[name]:.2f}",
@@ -141,7 +143,7 @@ def main() -> None:
                 for name in idle
             ],
         ),
-        write=given.write,
+        write=options.write,
     )
 
 

@@ -1,9 +1,8 @@
-"""The exactly-once rule with one clause taken out at a time: which drill notices?
+"""Removes one clause of the exactly-once rule at a time and shows which order drills notice it.
 
     python -m benchmarks.mutations [--json]
 
-Each row is a mutation; the drills that it fails are listed. A mutation that no drill notices would
-mean a clause that nothing holds.
+Each row is a mutation with the drills that fail under it. If no drill failed, nothing would protect that clause.
 """
 
 from __future__ import annotations
@@ -21,26 +20,27 @@ from resilience._core.call.reconcile import Found, NotFound, UncertainWrite
 from resilience._core.call.recovery import Recovery
 
 from .clients import OURS
-from .drills import DRILLS, ends
+from .drills import DRILLS, find_problems
 
-__all__ = ["MUTATIONS", "caught"]
+__all__ = ["MUTATIONS", "problems_under"]
 
 
 @contextmanager
 def no_fence() -> Iterator[None]:
-    """ "Not found" is believed at once."""
-    with patch.object(UncertainWrite, "_believed", lambda *_: True):
+    """Take "not found" as proof at once."""
+    with patch.object(UncertainWrite, "_is_past_fence", lambda *_: True):
         yield
 
 
 @contextmanager
 def fence_from_the_first_send() -> Iterator[None]:
-    """Only the first attempt that was ever in doubt has a fence."""
+    """Compute the fence from the first uncertain attempt, although a later one was sent."""
+    # By the identity of the object: the mutation has no place to store it in.
     first: dict[int, tuple[Any, ...]] = {}
     attempt_opened: Callable[..., None] = UncertainWrite.attempt_opened
 
-    def once(self: UncertainWrite, **given: Any) -> None:
-        attempt_opened(self, **first.setdefault(id(self), given))
+    def once(self: UncertainWrite, **arguments: Any) -> None:
+        attempt_opened(self, **first.setdefault(id(self), arguments))
 
     with patch.object(UncertainWrite, "attempt_opened", once):
         yield
@@ -48,44 +48,40 @@ def fence_from_the_first_send() -> Iterator[None]:
 
 @contextmanager
 def clients_clock() -> Iterator[None]:
-    """The client's own clock stands for the server's time of an answer."""
+    """Use the client's clock in place of the server's time of an answer."""
     judge = UncertainWrite.judge
 
-    def by_own(self: UncertainWrite, answer: Found | NotFound, **given: Any) -> Any:
+    def judge_by_own_clock(self: UncertainWrite, answer: Found | NotFound, **arguments: Any) -> Any:
         if isinstance(answer, NotFound):
-            answer = NotFound(time.time() + AHEAD)
-        return judge(self, answer, **given)
+            answer = NotFound(time.time())
+        return judge(self, answer, **arguments)
 
-    with patch.object(UncertainWrite, "judge", by_own):
+    with patch.object(UncertainWrite, "judge", judge_by_own_clock):
         yield
-
-
-AHEAD = 0.0
-"""Seconds by which the client's clock is ahead in the drills under way; the drills tell it."""
 
 
 @contextmanager
 def no_field_match() -> Iterator[None]:
-    """An order under the key is ours, whatever its fields."""
+    """Take an order under the key as ours, whatever its fields are."""
     judge = UncertainWrite.judge
 
-    def any_fields(self: UncertainWrite, answer: Found | NotFound, **given: Any) -> Any:
-        return judge(self, replace(answer, matches=True) if isinstance(answer, Found) else answer, **given)
+    def judge_any_fields(self: UncertainWrite, answer: Found | NotFound, **arguments: Any) -> Any:
+        return judge(self, replace(answer, matches=True) if isinstance(answer, Found) else answer, **arguments)
 
-    with patch.object(UncertainWrite, "judge", any_fields):
+    with patch.object(UncertainWrite, "judge", judge_any_fields):
         yield
 
 
 @contextmanager
 def no_last_query() -> Iterator[None]:
-    """A later "no" is told without one more look."""
+    """Report a later "no" without a last lookup."""
     finish = Recovery._finish
 
-    def at_once(self: Recovery, *given: Any) -> Any:
-        self._last_look = True
-        return finish(self, *given)
+    def finish_at_once(self: Recovery, *arguments: Any) -> Any:
+        self._is_last_lookup = True
+        return finish(self, *arguments)
 
-    with patch.object(Recovery, "_finish", at_once):
+    with patch.object(Recovery, "_finish", finish_at_once):
         yield
 
 
@@ -98,27 +94,27 @@ MUTATIONS = {
 }
 
 
-def caught(name: str | None) -> dict[str, str]:
-    """Return what the drills find wrong under a mutation, or under the rule as it is."""
-    client = next(one for one in OURS if one.name == "BitgetClient")
-    if name is None:
-        return ends(client, "spot", DRILLS)
-    with MUTATIONS[name]():
-        return ends(client, "spot", DRILLS)
+def problems_under(mutation: str | None) -> dict[str, str]:
+    """Return the problems that the drills find under a mutation; None is the rule as it is."""
+    client = next(client for client in OURS if client.name == "BitgetClient")
+    if mutation is None:
+        return find_problems(client, "spot", DRILLS)
+    with MUTATIONS[mutation]():
+        return find_problems(client, "spot", DRILLS)
 
 
 def main() -> None:
     """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--json", action="store_true")
-    given = options.parse_args()
-    found = {name or "the rule as it is": caught(name) for name in (None, *MUTATIONS)}
-    if given.json:
-        print(json.dumps(found, indent=1))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    results = {name or "the rule as it is": problems_under(name) for name in (None, *MUTATIONS)}
+    if options.json:
+        print(json.dumps(results, indent=1))
         return
     print("| mutation | drills that notice |\n|---|---|")
-    for name, problems in found.items():
-        print(f"| {name} | " + ("; ".join(f"{drill}: {what}" for drill, what in problems.items()) or "none") + " |")
+    for name, problems in results.items():
+        print(f"| {name} | " + ("; ".join(f"{drill}: {text}" for drill, text in problems.items()) or "none") + " |")
 
 
 if __name__ == "__main__":

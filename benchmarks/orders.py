@@ -1,9 +1,9 @@
-"""Orders through every client, plain and ours, under the same faults, counted by the exchange's ledger.
+"""Places orders through every client under the same faults and compares the reports with the exchange's ledger.
 
     python -m benchmarks.orders [--orders 2000] [--mixes ordinary harsh] [--clients TEXT] [--seed 7] [--json]
 
-The exchange runs in a process of its own with a stamp window of 1 s, so that fences are short. Which
-fault meets which attempt is drawn from (seed, client id, attempt): every client meets the same.
+The exchange runs in another process with a timestamp window of 1 s, so that fences are short. The faults depend on
+(seed, client id, attempt) alone, so they are the same for every client.
 """
 
 from __future__ import annotations
@@ -22,151 +22,164 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from resilience import failure_of
-from resilience.sandbox.exchange.faults import MIXES
-from resilience.sandbox.order_drill import Count, compare
+from resilience.sandbox.exchange.faults import NAMED_RATES
+from resilience.sandbox.order_drill import DrillCounts, compare
 
 from .clients import OURS, PLAIN, Client
-from .exchange import Exchange
 from .plain_http import StatusError
+from .sandbox_address import SandboxAddress
 
 Begin = Callable[[], None]
-Spread = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
+RunWorkers = Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
 WINDOW = 1.0
 WORKERS = 32
 COLUMNS = ("requests", "duplicates", "lost", "misreported", "unknown", "exactly_once", "seconds")
 
 
 @contextmanager
-def exchange(seed: int, window: float = WINDOW) -> Iterator[Exchange]:
-    """Run the sandbox in a process of its own; limits are off, since the drills are about faults."""
+def exchange(seed: int, window: float = WINDOW) -> Iterator[SandboxAddress]:
+    """Run the sandbox in another process, without rate limits: the drills are about faults."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", f"{window:g}s", "--limits", "off"]
     process = subprocess.Popen([*command, "--seed", str(seed)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        access = json.loads(process.stdout.readline())
         names = ("rest", "key", "secret", "passphrase", "policy")
-        yield Exchange(**{name: told[name] for name in names}, window=window)
+        yield SandboxAddress(**{name: access[name] for name in names}, window=window)
     finally:
         process.terminate()
         process.wait()
 
 
 def drill(
-    at: Exchange, client: Client, market: str, faults: Mapping[str, float], ids: Sequence[str], seed: int
-) -> Count:
+    address: SandboxAddress, client: Client, market: str, faults: Mapping[str, float], ids: Sequence[str], seed: int
+) -> DrillCounts:
     """Place every order once through the client and hold what it reported against the ledger."""
-    asked(at, "/sandbox/reset", {})
-    asked(at, "/sandbox/faults", {"seed": seed, "rates": {}})
+    # Without faults until `begin`: building a client may send requests, such as ccxt's load_markets.
+    control(address, "/sandbox/reset", {})
+    control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
     started = time.monotonic()
 
     def begin() -> None:
-        asked(at, "/sandbox/faults", {"seed": seed, "rates": dict(faults)})
+        control(address, "/sandbox/faults", {"seed": seed, "rates": dict(faults)})
 
-    reports = _RUN[client.colour](client, at, market, ids, seed, begin)
+    reports = _RUN[client.runtime](client, address, market, ids, seed, begin)
     seconds = time.monotonic() - started
-    time.sleep(1.2 * at.window + 0.5)  # what is under way arrives, or never does
-    asked(at, "/sandbox/faults", {"seed": seed, "rates": {}})
-    ledger = asked(at, "/sandbox/ledger")
+    # W + P is 1.1 windows; after it no delayed request can be accepted any more.
+    time.sleep(1.2 * address.window + 0.5)  # delayed requests are delivered by then, or never
+    control(address, "/sandbox/faults", {"seed": seed, "rates": {}})
+    ledger = control(address, "/sandbox/ledger")
     executions = {row["clientOid"]: row["executions"] for row in ledger["orders"]}
-    return compare(reports, executions, requests=int(asked(at, "/sandbox/status")["requests"]), seconds=seconds)
+    return compare(reports, executions, requests=int(control(address, "/sandbox/status")["requests"]), seconds=seconds)
 
 
-def asked(at: Exchange, path: str, body: Any = None) -> Any:
-    """Ask the sandbox's own controls."""
+def control(address: SandboxAddress, path: str, body: Any = None) -> Any:
+    """Send a request to the sandbox's own controls and return its answer."""
     data = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(at.rest + path, data=data), timeout=30) as answer:
+    with urlopen(Request(address.rest + path, data=data), timeout=30) as answer:
         return json.load(answer)
 
 
-def _threads(client: Client, at: Exchange, market: str, ids: Sequence[str], seed: int, begin: Begin) -> Any:
+def _threads(client: Client, address: SandboxAddress, market: str, ids: Sequence[str], seed: int, begin: Begin) -> Any:
     with ExitStack() as stack, ThreadPoolExecutor(WORKERS) as pool:
-        send = client.build(at, market, seed, stack)
+        place = client.build(address, market, seed, stack)
         begin()
 
-        def one(client_id: str) -> str:
+        def place_order(client_id: str) -> str:
             try:
-                send(client_id)
+                place(client_id)
             except Exception as error:
-                return reported(client, error)
+                return report_of(client, error)
             return "done"
 
-        return dict(zip(ids, pool.map(one, ids), strict=True))
+        return dict(zip(ids, pool.map(place_order, ids), strict=True))
 
 
-async def _all(
-    client: Client, at: Exchange, market: str, ids: Sequence[str], seed: int, begin: Begin, spread: Spread
+async def _place_all(
+    client: Client,
+    address: SandboxAddress,
+    market: str,
+    ids: Sequence[str],
+    seed: int,
+    begin: Begin,
+    run_workers: RunWorkers,
 ) -> Any:
-    """Place the orders from `WORKERS` tasks, under whichever event loop runs."""
+    """Place the orders from `WORKERS` tasks, on asyncio or trio."""
     reports: dict[str, str] = {}
+    # One iterator for all workers: each order is taken once, and a slow one delays one worker alone.
     left = iter(ids)
     async with AsyncExitStack() as stack:
-        send = await client.build(at, market, seed, stack)
+        place = await client.build(address, market, seed, stack)
         begin()
 
         async def worker() -> None:
             for client_id in left:
                 try:
-                    await send(client_id)
+                    await place(client_id)
                     reports[client_id] = "done"
                 except Exception as error:
-                    reports[client_id] = reported(client, error)
+                    reports[client_id] = report_of(client, error)
 
-        await spread(worker)
+        await run_workers(worker)
     return reports
 
 
-def _asyncio(*given: Any) -> Any:
-    async def spread(worker: Any) -> None:
+def _asyncio(*arguments: Any) -> Any:
+    async def run_workers(worker: Any) -> None:
         await asyncio.gather(*(worker() for _ in range(WORKERS)))
 
-    return asyncio.run(_all(*given, spread))
+    return asyncio.run(_place_all(*arguments, run_workers))
 
 
-def _trio(*given: Any) -> Any:
+def _trio(*arguments: Any) -> Any:
     import trio
 
-    async def spread(worker: Any) -> None:
+    async def run_workers(worker: Any) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(WORKERS):
                 nursery.start_soon(worker)
 
-    return trio.run(_all, *given, spread)
+    return trio.run(_place_all, *arguments, run_workers)
 
 
 _RUN: Mapping[str, Callable[..., Any]] = {"threads": _threads, "asyncio": _asyncio, "trio": _trio}
 
 
-def reported(client: Client, error: Exception) -> str:
-    """Return what a caller takes an error for: only ours tells that it does not know."""
-    told = error.answer if isinstance(error, StatusError) else error
-    return "unknown" if client.ours and failure_of(told).executed == "maybe" else "failed"
+def report_of(client: Client, error: Exception) -> str:
+    """Return the caller's view of an error; only our clients can say that the outcome is unknown."""
+    cause = error.answer if isinstance(error, StatusError) else error
+    return "unknown" if client.ours and failure_of(cause).executed == "maybe" else "failed"
 
 
 def main() -> None:
-    """Print the table, a row as soon as it is there."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--orders", type=int, default=2000)
-    options.add_argument("--mixes", nargs="+", choices=sorted(MIXES), default=["ordinary", "harsh"])
-    options.add_argument("--clients", default="", help="only those whose name holds this text")
-    options.add_argument("--seed", type=int, default=7)
-    options.add_argument("--json", action="store_true")
-    given = options.parse_args()
+    """Print each row of the table as soon as it is finished."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--orders", type=int, default=2000, metavar="N", help="orders for each client (2000)")
+    parser.add_argument(
+        "--mixes", nargs="+", choices=sorted(NAMED_RATES), default=["ordinary", "harsh"], help="the faults"
+    )
+    parser.add_argument("--clients", default="", help="only clients whose name contains this text")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the faults (7)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
     rows = []
-    if not given.json:
+    if not options.json:
         print("| client | market | faults | " + " | ".join(COLUMNS) + " |")
         print("|---|---|---|" + "---:|" * len(COLUMNS))
-    with exchange(given.seed) as at:
-        for mix in given.mixes:
+    with exchange(options.seed) as address:
+        for faults in options.mixes:
             for client in (*PLAIN, *OURS):
-                for market in client.markets if given.clients in client.name else ():
-                    ids = [f"o{given.seed}-{number}" for number in range(given.orders)]
-                    count = asdict(drill(at, client, market, MIXES[mix], ids, given.seed))
+                for market in client.markets if options.clients in client.name else ():
+                    ids = [f"o{options.seed}-{number}" for number in range(options.orders)]
+                    rates = NAMED_RATES[faults]
+                    count = asdict(drill(address, client, market, rates, ids, options.seed))
                     name = f"**{client.name}**" if client.ours else client.name
-                    rows.append({"client": client.name, "ours": client.ours, "market": market, "faults": mix, **count})
-                    if not given.json:
-                        told = " | ".join(f"{count[column]:g}" for column in COLUMNS)
-                        print(f"| {name} | {market} | {mix} | {told} |", flush=True)
-    if given.json:
+                    row = {"client": client.name, "ours": client.ours, "market": market, "faults": faults}
+                    rows.append({**row, **count})
+                    if not options.json:
+                        figures = " | ".join(f"{count[column]:g}" for column in COLUMNS)
+                        print(f"| {name} | {market} | {faults} | {figures} |", flush=True)
+    if options.json:
         print(json.dumps(rows, indent=1))
 
 

@@ -1,4 +1,4 @@
-"""Our own rows: one policy, with parts taken away, compiled for a function that does nothing."""
+"""Compiles functions under one policy with everything on, or without some of its parts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from resilience import Pipeline, Policy
 
 RETRY = {"max_attempts": 3}
 BREAKER = {"failure_rate": "80%", "window": "10s", "min_calls": 20}
-QUOTA = [{"rate": 1_000_000, "burst": 10_000}]  # never in the way: a round is shorter than a tenth of this
-AMPLE = [{"rate": 1_000_000, "burst": 1_000_000}]  # not even for a second at full speed, where rounds are longer
+QUOTA = [{"rate": 1_000_000, "burst": 10_000}]  # never delays a call: a round is shorter than a tenth of this
+AMPLE = [{"rate": 1_000_000, "burst": 1_000_000}]  # never delays a call at full speed for a second either
 EVERYTHING: dict[str, Any] = {
     "retry": RETRY,
     "budget": {"ratio": "20%"},
@@ -22,11 +22,11 @@ EVERYTHING: dict[str, Any] = {
 
 
 def compiled(fn: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
-    """Return `fn` under a policy of its own, harmless to send twice, nobody listening."""
+    """Return `fn` under a policy of its own, idempotent and without subscribers."""
     call: Callable[..., Any] = Pipeline(Policy(**settings), idempotent=True).compile(fn)
     return call
 
 
 def without(*parts: str) -> dict[str, Any]:
-    """Return everything but these parts."""
+    """Return the settings of `EVERYTHING` without these parts."""
     return {name: value for name, value in EVERYTHING.items() if name not in parts}

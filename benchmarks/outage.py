@@ -1,10 +1,10 @@
-"""What an outage and brownouts make of clients: the real pipeline and its peers on virtual time.
+"""Simulates clients in an outage and in brownouts: the real pipeline and its peers, on virtual time.
 
     python -m benchmarks.outage [--clients N] [--seed N] [--alternatives] [--write]
 
-200 clients of 10 requests a second each, each with a state of its own, call a service of 3,000 a second
-that hangs for 60 seconds. Brownouts, and the service that queues, are run with a quarter of clients and service;
-peers with a fifth (theirs cost up to 50 times the time, and a client's fate does not depend on how many there are).
+200 clients with a state of their own make 10 requests per second each. The service answers 3,000 per second and hangs
+for 60 seconds. Brownouts, and the service that queues, run with a quarter of the clients and the capacity. Peers run
+with a fifth: theirs take up to 50 times as long to simulate, and the number of clients does not change the figures.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from resilience.simulate import Client, Outcome, Scenario, Trouble, governed, si
 
 from .outage_peers import PEERS, on_virtual_time
 from .outage_policies import alternatives, built_in
-from .rounds import at_least, at_most, demands, report, table
+from .rounds import at_least, at_most, report, table, target_table
 
 BEGIN, END = 15.0, 75.0
-WATCHED = 60.0  # how long after the return
+WATCHED = 60.0  # seconds simulated after the return
 BROWNOUTS = (0.9, 0.5, 0.25)
 COLUMNS = (
-    "attempts a request in the outage", "seconds a request to fail", "95 % good after return, s: shedding",
+    "attempts per request in the outage", "seconds until a request fails", "95 % good after return, s: shedding",
     "queueing", "success at 90 %", "50 %", "25 % failing",
 )  # fmt: skip
 BUILT_IN = "**resilience, built-in policy**"
 
 
-def back(seconds: float | None) -> str:
+def recovery_text(seconds: float | None) -> str:
     return "not seen" if seconds is None else f"{seconds:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one kind of clients made of it; None: never, as far as the run went."""
+    """The figures of one kind of client; None means not within the run."""
 
     attempts: float
     to_fail: float
@@ -54,13 +54,13 @@ class Row:
         return [
             f"{self.attempts:.2f}",
             f"{self.to_fail:.2f}",
-            back(self.shedding),
-            back(self.queueing),
-            *(f"{one:.0%}" for one in self.brownouts),
+            recovery_text(self.shedding),
+            recovery_text(self.queueing),
+            *(f"{share:.0%}" for share in self.brownouts),
         ]
 
 
-def measured(client: Client, clients: int, seed: int) -> Row:
+def measure(client: Client, clients: int, seed: int) -> Row:
     """Run the outage with both kinds of service, and the brownouts."""
     run = partial(_run, client=client, seed=seed)
     shedding = run(_outage(clients, "shed"))
@@ -71,12 +71,12 @@ def measured(client: Client, clients: int, seed: int) -> Row:
         shedding.seconds_to_fail(BEGIN, END),
         shedding.recovery(END),
         queueing.recovery(END),
-        tuple(one.success(20, 40) for one in brown),
+        tuple(outcome.success(20, 40) for outcome in brown),
     )
 
 
 def _run(scenario: Scenario, client: Client, seed: int) -> Outcome:
-    random.seed(seed)  # the peers draw from the module
+    random.seed(seed)  # the peers use the module's generator
     return simulate(scenario, client, seed=seed)
 
 
@@ -97,10 +97,10 @@ def _brownout(clients: int, share: float) -> Scenario:
 
 
 def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Outcome]]:
-    """Run outages of other kinds; they last as long."""
+    """Simulate outages of other kinds and the same length."""
     kinds: tuple[tuple[str, Any, float], ...] = (
         ("hangs; the client gives up after 1 s", "hang", 1.0),
-        ("hangs; only the attempt's limit ends it", "hang", 60.0),
+        ("hangs; only the attempt timeout ends it", "hang", 60.0),
         ("answers 503 after 50 ms", "error", 1.0),
         ("refuses the connection at once", "refuse", 1.0),
     )
@@ -111,74 +111,76 @@ def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Ou
     ]
 
 
-def kinds(tried: bool) -> dict[str, Client]:
-    """Return the rows of the table: the peers, or the policies that were tried, and the built-in one."""
-    others = {name: governed(one) for name, one in alternatives()} if tried else PEERS
+def clients_by_name(tried: bool) -> dict[str, Client]:
+    """Return the clients of the rows: the peers, or the policies that were tried, and the built-in policy."""
+    others = {name: governed(policy) for name, policy in alternatives()} if tried else PEERS
     return {**others, BUILT_IN: governed(built_in())}
 
 
-def row(name: str, given: argparse.Namespace) -> Row:
+def row(name: str, options: argparse.Namespace) -> Row:
     """Measure one row, in a process of its own."""
     on_virtual_time()
-    clients = given.clients if name == BUILT_IN or given.alternatives else max(8, given.clients // 5)
-    return measured(kinds(given.alternatives)[name], clients, given.seed)
+    # Never fewer than 8, or single draws would decide the figures.
+    clients = options.clients if name == BUILT_IN or options.alternatives else max(8, options.clients // 5)
+    return measure(clients_by_name(options.alternatives)[name], clients, options.seed)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--alternatives", action="store_true", help="the policies that were tried instead of peers")
-    parser.add_argument("--only", default="", help="rows whose name holds this text")
+    parser.add_argument("--clients", type=int, default=200, metavar="N", help="clients (200)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the requests (1)")
+    parser.add_argument("--alternatives", action="store_true", help="policies that were tried, instead of peers")
+    parser.add_argument("--only", default="", help="only rows whose name contains this text")
     parser.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
-    given = parser.parse_args()
+    options = parser.parse_args()
     rows = {}
-    names = [name for name in kinds(given.alternatives) if given.only in name]
+    names = [name for name in clients_by_name(options.alternatives) if options.only in name]
+    # Processes, because the peers' clocks are replaced per process.
     with ProcessPoolExecutor(os.cpu_count()) as processes:
-        for name, one in zip(names, processes.map(partial(row, given=given), names), strict=True):
-            rows[name] = one
-            print(f"{name}: {', '.join(one.cells())}", file=sys.stderr, flush=True)
-    name = "outage_alternatives" if given.alternatives else "outage"
+        for name, figures in zip(names, processes.map(partial(row, options=options), names), strict=True):
+            rows[name] = figures
+            print(f"{name}: {', '.join(figures.cells())}", file=sys.stderr, flush=True)
+    name = "outage_alternatives" if options.alternatives else "outage"
     report(
         name,
-        "An outage and brownouts" + (": policies that were tried" if given.alternatives else ""),
-        *_told(rows, given.clients, given.seed, tried=given.alternatives),
-        write=given.write,
-        command=f"outage --clients {given.clients}" + (" --alternatives" if given.alternatives else ""),
+        "An outage and brownouts" + (": policies that were tried" if options.alternatives else ""),
+        *_report_parts(rows, options.clients, options.seed, tried=options.alternatives),
+        write=options.write,
+        command=f"outage --clients {options.clients}" + (" --alternatives" if options.alternatives else ""),
     )
 
 
-def _told(rows: dict[str, Row], clients: int, seed: int, *, tried: bool) -> Iterator[str]:
+def _report_parts(rows: dict[str, Row], clients: int, seed: int, *, tried: bool) -> Iterator[str]:
     yield (
-        f"{clients} clients of 10 requests a second, each with its own state; a service of {15 * clients:,} a second, "
-        "50 ms an answer, hangs for 60 s; the clients' own timeout is 1 s. Good: answered within 2 s of the request's "
-        "beginning. The queueing service and the brownouts (503 for a share of the requests) have a quarter of both, "
-        "and the runs of peers a fifth. "
+        f"{clients} clients make 10 requests per second each, each with its own state; the service answers "
+        f"{15 * clients:,} per second, each in 50 ms, and hangs for 60 s; the clients' own timeout is 1 s. Good: "
+        "answered within 2 s of the start of the request. The queueing service and the brownouts (503 for a share of "
+        "the requests) run with a quarter of both, and the peers with a fifth. "
         f"All on virtual time, seed {seed}. Not seen: not within {WATCHED:g} s of the return."
     )
     yield table(("policy", *COLUMNS), [(name, *row.cells()) for name, row in rows.items()])
     if BUILT_IN in rows:
-        yield "## Demanded and measured\n\n" + _demanded(rows[BUILT_IN])
+        yield "## Targets and measured figures\n\n" + _targets(rows[BUILT_IN])
     if BUILT_IN in rows and not tried:
         yield "## The built-in policy in outages of other kinds\n\n" + table(
             ("the service", COLUMNS[0], COLUMNS[1], "95 % good after return, s"),
             [
                 (
                     name,
-                    f"{one.attempts_a_request(BEGIN, END):.2f}",
-                    f"{one.seconds_to_fail(BEGIN, END):.2f}",
-                    back(one.recovery(END)),
+                    f"{outcome.attempts_a_request(BEGIN, END):.2f}",
+                    f"{outcome.seconds_to_fail(BEGIN, END):.2f}",
+                    recovery_text(outcome.recovery(END)),
                 )
-                for name, one in other_outages(governed(built_in()), clients // 4, seed)
+                for name, outcome in other_outages(governed(built_in()), clients // 4, seed)
             ],
         )
 
 
-def _demanded(ours: Row) -> str:
-    return demands(
+def _targets(ours: Row) -> str:
+    return target_table(
         [
-            at_most("attempts a request in the outage", 0.3, ours.attempts),
-            at_least("success kept at 50 % failing, in per cent", 60, 100 * ours.brownouts[1]),
+            at_most("attempts per request in the outage", 0.3, ours.attempts),
+            at_least("success at 50 % failing, in per cent", 60, 100 * ours.brownouts[1]),
             at_most("95 % good after return, s", 2, inf if ours.shedding is None else ours.shedding),
         ]
     )

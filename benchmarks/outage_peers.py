@@ -1,8 +1,8 @@
-"""The peers of the outage, each a `Client` of the simulation: their real code where it can live on virtual time.
+"""The peers in the outage, each a `Client` of the simulation: their real code where it can run on virtual time.
 
-tenacity and stamina sleep through asyncio, and the clock that their stops read is the module `time`;
-pybreaker reads `datetime.now`. Both names are replaced here, in this process alone, by the loop's time.
-What cannot be driven so is a model, and its name says so.
+tenacity and stamina sleep through asyncio, and their stop conditions read the module `time`; pybreaker reads
+`datetime.now`. Both names are replaced by the loop's time, in this process alone. A peer that cannot run on virtual
+time is a model, and its name says so.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class _Datetime:
 
 
 def on_virtual_time() -> None:
-    """Let the peers read the time of the loop that runs; nobody else in this process needs them.
+    """Have the peers read the time of the running loop; nothing else in this process uses them.
 
-    Neither takes a clock as an argument: to run their real code on virtual time, and not a model of it, the
-    name under which each reads the time is the only way in.
+    Neither takes a clock as an argument, so replacing the name under which each reads the time is the only way to run
+    their real code, and not a model of it, on virtual time.
     """
     tenacity.time = SimpleNamespace(monotonic=_now, time=_now)  # type: ignore[attr-defined]
     pybreaker.datetime = _Datetime  # type: ignore[misc, assignment]
-    set_on_retry_hooks([])  # it would log a line a retry
+    set_on_retry_hooks([])  # it would log a line per retry
 
 
 def no_retry(send: Any, _clock: VirtualClock, _random: Random) -> Any:
@@ -69,8 +69,8 @@ def stamina_defaults(send: Any, clock: VirtualClock, _random: Random) -> Any:
     return call
 
 
-def _broken(call: Any) -> Any:
-    """Put pybreaker(5, 60 s) around a coroutine function, by the one way it has that awaits nothing under its lock."""
+def _behind_pybreaker(call: Any) -> Any:
+    """Return a coroutine function behind pybreaker(5, 60 s), with its only API that awaits nothing under its lock."""
     breaker = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=60)
 
     async def through() -> Any:
@@ -81,15 +81,15 @@ def _broken(call: Any) -> Any:
 
 
 def tenacity_outside(send: Any, clock: VirtualClock, random: Random) -> Any:
-    return tenacity_3(_broken(send), clock, random)
+    return tenacity_3(_behind_pybreaker(send), clock, random)
 
 
 def pybreaker_outside(send: Any, clock: VirtualClock, random: Random) -> Any:
-    return _broken(tenacity_3(send, clock, random))
+    return _behind_pybreaker(tenacity_3(send, clock, random))
 
 
 def aws_standard(send: Any, _clock: VirtualClock, random: Random) -> Any:
-    """Model what the AWS SDKs do by default: 3 attempts, 500 tokens, 5 a retry, given back by what goes well."""
+    """Model the default of the AWS SDKs: 3 attempts; 500 tokens, 5 per retry, returned by successes."""
     tokens = 500
 
     async def call() -> Any:

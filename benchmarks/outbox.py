@@ -1,12 +1,11 @@
-"""A bot that is killed again and again: does every order that it began happen exactly once?
+"""Kills bots with an outbox again and again, and checks that every order they started is executed exactly once.
 
     python -m benchmarks.outbox [--kills 200] [--bots 4] [--seed 7]
 
-A loopback exchange under ordinary faults (window 1 s) runs in a process of its own. Each bot places
-orders through `BitgetClient` with an outbox, in four threads. It is ended with SIGKILL at a random
-moment after its imports, from before its outbox is open to the middle of a replay or a call, and
-started again; at its start it replays its outbox. At the end every row of every outbox is held
-against the exchange's ledger.
+A loopback exchange under ordinary faults (window 1 s) runs in another process. Each bot places orders through
+`BitgetClient` with an outbox, in four threads. It is killed with SIGKILL at a random moment after its imports: before
+its outbox is open, or in the middle of a resume or a call. Then it is started again and resumes its outbox. At the end
+every row of every outbox is compared with the exchange's ledger.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 WINDOW = 1.0
-LONGEST_LIFE = 2.0  # seconds from the end of a bot's imports to its end, drawn from 0 to this
+MAX_LIFETIME = 2.0  # seconds from the end of a bot's imports to its kill, at most
 
 
-def exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Start the exchange and return its process and what it tells of itself."""
+def start_exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """Start the exchange and return its process, and its address and keys."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", f"{WINDOW:g}s"]
     process = subprocess.Popen(
         [*command, "--seed", str(seed), "--faults", "ordinary"], stdout=subprocess.PIPE, text=True
@@ -38,35 +37,36 @@ def exchange(seed: int) -> tuple[subprocess.Popen[str], dict[str, Any]]:
     return process, json.loads(process.stdout.readline())
 
 
-def bot(told: dict[str, Any], outbox: Path, prefix: str, *, finish: bool = False) -> subprocess.Popen[str]:
-    """Start one life of a bot; with `finish` it only settles what is open."""
-    command = [sys.executable, "-m", "benchmarks.outbox_bot", json.dumps(told), str(outbox), prefix]
+def start_bot(access: dict[str, Any], outbox: Path, prefix: str, *, finish: bool = False) -> subprocess.Popen[str]:
+    """Start a bot; with `finish` it only completes the open orders and exits."""
+    command = [sys.executable, "-m", "benchmarks.outbox_bot", json.dumps(access), str(outbox), prefix]
     process = subprocess.Popen([*command, "finish"] if finish else command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    process.stdout.readline()  # it is up
+    process.stdout.readline()  # the bot prints a line after its imports
     return process
 
 
-def lives(told: dict[str, Any], outbox: Path, prefix: str, kills: int, seed: int) -> int:
-    """Kill a bot this many times and let its last life settle everything; return how many lives were cut."""
-    dice, cut = random.Random(seed), 0
+def kill_repeatedly(access: dict[str, Any], outbox: Path, prefix: str, kills: int, seed: int) -> int:
+    """Kill a bot this many times, then let it complete everything; return how often it was killed while it ran."""
+    dice, killed = random.Random(seed), 0
     for _ in range(kills):
-        process = bot(told, outbox, prefix)
-        time.sleep(dice.uniform(0.0, LONGEST_LIFE))  # the bot's life, which is cut at a random moment
+        process = start_bot(access, outbox, prefix)
+        time.sleep(dice.uniform(0.0, MAX_LIFETIME))  # the bot works meanwhile
+        # A bot that has crashed by itself is not counted as killed.
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-            cut += 1
+            killed += 1
         process.wait()
-    if bot(told, outbox, prefix, finish=True).wait(timeout=300) != 0:
-        raise RuntimeError("the bot's last life failed")
-    return cut
+    if start_bot(access, outbox, prefix, finish=True).wait(timeout=300) != 0:
+        raise RuntimeError("the last run of the bot failed")
+    return killed
 
 
-def counted(told: dict[str, Any], outboxes: list[Path]) -> dict[str, int]:
-    """Hold every row against the ledger."""
+def compare_with_ledger(access: dict[str, Any], outboxes: list[Path]) -> dict[str, int]:
+    """Compare every row of the outboxes with the ledger and count what differs."""
     from resilience.outbox import Outbox
 
-    with urlopen(Request(told["rest"] + "/sandbox/ledger"), timeout=30) as answer:
+    with urlopen(Request(access["rest"] + "/sandbox/ledger"), timeout=30) as answer:
         executions = {row["clientOid"]: row["executions"] for row in json.load(answer)["orders"]}
     states = {}
     for path in outboxes:
@@ -85,18 +85,19 @@ def counted(told: dict[str, Any], outboxes: list[Path]) -> dict[str, int]:
 
 def run(kills: int, bots: int, seed: int) -> dict[str, int]:
     """Run the whole drill and return its counts."""
-    process, told = exchange(seed)
+    process, access = start_exchange(seed)
     try:
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(bots) as pool:
             paths = [Path(folder, f"bot-{number}.db") for number in range(bots)]
             shares = [kills // bots + (number < kills % bots) for number in range(bots)]
-            running = [
-                pool.submit(lives, told, path, f"k{seed}-{number}", shares[number], seed * 1000 + number)
+            futures = [
+                pool.submit(kill_repeatedly, access, path, f"k{seed}-{number}", shares[number], seed * 1000 + number)
                 for number, path in enumerate(paths)
             ]
-            cut = sum(one.result() for one in running)
-            time.sleep(2 * WINDOW)  # what is still under way arrives, or never does
-            return {"kills": cut, **counted(told, paths)}
+            killed = sum(future.result() for future in futures)
+            # Two windows, more than W + P.
+            time.sleep(2 * WINDOW)  # delayed requests are delivered by then, or never
+            return {"kills": killed, **compare_with_ledger(access, paths)}
     finally:
         process.terminate()
         process.wait()
@@ -104,15 +105,15 @@ def run(kills: int, bots: int, seed: int) -> dict[str, int]:
 
 def main() -> None:
     """Print the counts as a table."""
-    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    options.add_argument("--kills", type=int, default=200)
-    options.add_argument("--bots", type=int, default=4)
-    options.add_argument("--seed", type=int, default=7)
-    given = options.parse_args()
-    found = run(given.kills, given.bots, given.seed)
-    print("| " + " | ".join(found) + " |")
-    print("|" + "---:|" * len(found))
-    print("| " + " | ".join(map(str, found.values())) + " |")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=200, metavar="N", help="kills, all bots together (200)")
+    parser.add_argument("--bots", type=int, default=4, metavar="N", help="bots that run side by side (4)")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the faults and the kills (7)")
+    options = parser.parse_args()
+    counts = run(options.kills, options.bots, options.seed)
+    print("| " + " | ".join(counts) + " |")
+    print("|" + "---:|" * len(counts))
+    print("| " + " | ".join(map(str, counts.values())) + " |")
 
 
 if __name__ == "__main__":

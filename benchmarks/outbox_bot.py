@@ -1,4 +1,4 @@
-"""One life of the bot that `benchmarks.outbox` kills: replay what is open, then place orders until it is ended."""
+"""The bot that `benchmarks.outbox` kills: it resumes its outbox, then places orders until it is killed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ THREADS = 4
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
 
 
-def main(told: str, path: str, prefix: str, finish: str = "") -> None:
-    """Live."""
+def main(access: str, path: str, prefix: str, finish: str = "") -> None:
+    """Resume the outbox at `path` and place orders; with `finish`, complete the open orders and return."""
     print("up", flush=True)
-    exchange, outbox = json.loads(told), Outbox(path)
+    exchange, outbox = json.loads(access), Outbox(path)
     policies = Policies(load(exchange["policy"]), log=False)
     raw = BitgetClient(exchange["key"], exchange["secret"], exchange["passphrase"], base_url=exchange["rest"])
     client = wrap(raw, "bitget", policies=policies, outbox=outbox)
@@ -36,13 +36,13 @@ def main(told: str, path: str, prefix: str, finish: str = "") -> None:
 
 
 def orders(client: Any, outbox: Outbox, prefix: str) -> None:
-    """Place one order after another, under keys that say which one it is."""
+    """Place one order after the other, under keys with a running number."""
     for number in count():
         place(client, outbox, f"{prefix}-{number}")
 
 
 def place(client: Any, outbox: Outbox, key: str) -> None:
-    """Go on until the outbox says that the order is done."""
+    """Try until the outbox says that the order is done."""
     while True:
         row = outbox.find(key)
         if row is not None and row.state == "done":
@@ -53,7 +53,7 @@ def place(client: Any, outbox: Outbox, key: str) -> None:
             else:
                 client.spot_place_order(**ORDER, clientOid=key)
         except RejectedError:
-            time.sleep(0.05)  # nothing was sent: asking again at once would be refused again
+            time.sleep(0.05)  # nothing was sent, and a call at once would be rejected again
         except Exception:
             continue
 

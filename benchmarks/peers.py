@@ -1,6 +1,6 @@
-"""The peers, each as its documentation says, for a function that succeeds: sync rows and async rows.
+"""Decorates a function with each peer, as the peer's documentation shows: sync and async rows.
 
-A peer that is not installed has no row: `pip install -e '.[bench]'` brings them all.
+A peer that is not installed has no row; `pip install -e '.[bench]'` installs all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 Fn = Callable[..., Any]
 Row = tuple[str, str, Callable[[Fn], Fn]]
-"""The row's name, the package it needs, and what puts a function under it."""
+"""The row's name, the package it needs, and what decorates a function with it."""
 
 
 def _tenacity(fn: Fn) -> Fn:
@@ -35,18 +35,19 @@ def _stamina(fn: Fn) -> Fn:
 
 
 def _pyresilience(*parts: str) -> Callable[[Fn], Fn]:
-    def under(fn: Fn) -> Fn:
+    def decorate(fn: Fn) -> Fn:
         from pyresilience import BulkheadConfig, CircuitBreakerConfig, RateLimiterConfig, RetryConfig, resilient
 
         every = {
             "retry": RetryConfig(max_attempts=3, delay=0.2),
             "circuit_breaker": CircuitBreakerConfig(),
+            # So large that it never delays a benchmark.
             "rate_limiter": RateLimiterConfig(max_calls=10_000_000, period=1.0),
             "bulkhead": BulkheadConfig(max_concurrent=100),
         }
         return resilient(**{name: every[name] for name in parts})(fn)
 
-    return under
+    return decorate
 
 
 def _redress(fn: Fn) -> Fn:
@@ -123,7 +124,7 @@ def _aiobreaker(fn: Fn) -> Fn:
 
 
 def _logged(fn: Fn) -> Fn:
-    """Write one structlog line of JSON a call."""
+    """Write one structlog line of JSON per call."""
     import structlog
 
     log = structlog.wrap_logger(
@@ -192,7 +193,7 @@ ASYNC: tuple[Row, ...] = (
 
 
 def installed(rows: tuple[Row, ...], fn: Fn) -> Iterator[tuple[str, Fn]]:
-    """Give (name, call) of each row whose package is there."""
-    for name, package, under in rows:
+    """Yield the name and the call of each row whose package is installed."""
+    for name, package, decorate in rows:
         if find_spec(package) is not None:
-            yield name, under(fn)
+            yield name, decorate(fn)

@@ -1,8 +1,8 @@
-"""How every benchmark measures and tells: interleaved rounds, least and median, ratios, a table of Markdown.
+"""Measures and reports for every benchmark: interleaved rounds, minimum and median, ratios, Markdown tables.
 
-The rows of a table take turns in each round, so that a machine that is busy for a while slows all of
-them alike; a ratio is the median of the rounds' own ratios. Rounds are short, what is counted is this
-thread's own processor time, and the collector is off while a row runs.
+The rows of a table take turns in each round, so that a busy machine slows all of them alike. A ratio is the median of
+the ratios of the rounds. Rounds are short, only the processor time of this thread is counted, and the garbage collector
+is off while a row runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import platform
 import statistics
 import sys
@@ -29,12 +30,12 @@ PEERS = (
 
 @dataclass(slots=True)
 class Times:
-    """The nanoseconds a call of one row took, one figure a round."""
+    """The nanoseconds per call of one row, one figure per round."""
 
     rounds: list[float] = field(default_factory=list)
 
     @property
-    def least(self) -> float:
+    def minimum(self) -> float:
         return min(self.rounds)
 
     @property
@@ -42,69 +43,73 @@ class Times:
         return statistics.median(self.rounds)
 
     def above(self, other: Times) -> Times:
-        """Return what is added to another row, round by round."""
+        """Return the difference to another row, round by round."""
         return Times([a - b for a, b in zip(self.rounds, other.rounds, strict=True)])
 
     def ratio(self, other: Times) -> float:
         """Return the median of the rounds' ratios to another row."""
+        # A row without a cost would divide by 0.
         return statistics.median(a / max(b, 1e-9) for a, b in zip(self.rounds, other.rounds, strict=True))
 
 
 def sync_rounds(rows: dict[str, Callable[[], Any]], *, rounds: int, seconds: float = 0.001) -> dict[str, Times]:
-    """Time plain functions; each row runs for about `seconds` a round."""
+    """Time plain functions; each row runs for about `seconds` per round."""
     times = {name: Times() for name in rows}
-    number = {name: _number(lambda n, call=call: _spin(call, n), seconds) for name, call in rows.items()}
+    calls = {name: _calls_per_round(lambda n, call=call: _time_calls(call, n), seconds) for name, call in rows.items()}
     for _ in range(rounds):
         for name, call in rows.items():
-            times[name].rounds.append(_spin(call, number[name]) / number[name])
+            times[name].rounds.append(_time_calls(call, calls[name]) / calls[name])
     return times
 
 
 def async_rounds(
     rows: dict[str, Callable[[], Awaitable[Any]]], *, rounds: int, seconds: float = 0.001
 ) -> dict[str, Times]:
-    """Time coroutine functions on one asyncio loop; each row runs for about `seconds` a round."""
+    """Time coroutine functions on one asyncio loop; each row runs for about `seconds` per round."""
 
     async def run() -> dict[str, Times]:
         times = {name: Times() for name in rows}
-        number = {}
+        calls = {}
         for name, call in rows.items():
-            spent = await _aspin(call, 20)
-            spent = await _aspin(call, 100)
-            number[name] = max(20, int(100 * seconds * 1e9 / max(spent, 1)))
+            # The first calls do work that later ones do not; the second measurement is the one that counts.
+            spent = await _time_calls_async(call, 20)
+            spent = await _time_calls_async(call, 100)
+            calls[name] = max(20, int(100 * seconds * 1e9 / max(spent, 1)))
         for _ in range(rounds):
             for name, call in rows.items():
-                times[name].rounds.append(await _aspin(call, number[name]) / number[name])
+                times[name].rounds.append(await _time_calls_async(call, calls[name]) / calls[name])
         return times
 
     return asyncio.run(run())
 
 
-def _number(spin: Callable[[int], float], seconds: float) -> int:
-    spin(20)  # what is made at the first call is not the subject
-    return max(20, int(200 * seconds * 1e9 / max(spin(200), 1)))
+def _calls_per_round(time_calls: Callable[[int], float], seconds: float) -> int:
+    time_calls(20)  # the first calls do work that later ones do not
+    return max(20, int(200 * seconds * 1e9 / max(time_calls(200), 1)))
 
 
-def _spin(call: Callable[[], Any], number: int) -> float:
-    counted = [None] * number
+def _time_calls(call: Callable[[], Any], number: int) -> float:
+    repeats = [None] * number  # iterating a list costs less than a range
     with _collector_off():
+        # Processor time of this thread: other programs and threads do not count.
         before = time.thread_time_ns()
-        for _ in counted:
+        for _ in repeats:
             call()
         return time.thread_time_ns() - before
 
 
-async def _aspin(call: Callable[[], Awaitable[Any]], number: int) -> float:
-    counted = [None] * number
+async def _time_calls_async(call: Callable[[], Awaitable[Any]], number: int) -> float:
+    repeats = [None] * number  # iterating a list costs less than a range
     with _collector_off():
         before = time.thread_time_ns()
-        for _ in counted:
+        for _ in repeats:
             await call()
         return time.thread_time_ns() - before
 
 
-class _collector_off:  # noqa: N801  # read as a phrase
+class _collector_off:  # noqa: N801  # used like a function, in a with statement
     def __enter__(self) -> None:
+        # The youngest generation only: a full collection takes longer than a round.
         gc.collect(0)
         gc.disable()
 
@@ -113,45 +118,45 @@ class _collector_off:  # noqa: N801  # read as a phrase
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """One line of what is demanded beside what was measured."""
+class Target:
+    """A target and the measured figure."""
 
     what: str
-    demanded: str
+    target: str
     measured: float
-    kept: bool
+    met: bool
 
     def cells(self) -> tuple[str, str, str, str]:
-        shown = f"{self.measured:.3g}" if abs(self.measured) < 1 else f"{self.measured:.2f}"
-        return self.what, self.demanded, shown, "yes" if self.kept else "**no**"
+        figure = f"{self.measured:.3g}" if abs(self.measured) < 1 else f"{self.measured:.2f}"
+        return self.what, self.target, figure, "yes" if self.met else "**no**"
 
 
-def at_most(what: str, limit: float, measured: float, shown: str | None = None) -> Demand:
-    return Demand(what, f"at most {shown or f'{limit:g}'}", measured, measured <= limit)
+def at_most(what: str, limit: float, measured: float, text: str | None = None) -> Target:
+    return Target(what, f"at most {text or f'{limit:g}'}", measured, measured <= limit)
 
 
-def at_least(what: str, limit: float, measured: float) -> Demand:
-    return Demand(what, f"at least {limit:g}", measured, measured >= limit)
+def at_least(what: str, limit: float, measured: float) -> Target:
+    return Target(what, f"at least {limit:g}", measured, measured >= limit)
 
 
-def demands(rows: Iterable[Demand]) -> str:
-    return table(("what", "demanded", "measured", "kept"), [row.cells() for row in rows])
+def target_table(rows: Iterable[Target]) -> str:
+    return table(("what", "target", "measured", "met"), [row.cells() for row in rows])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table of Markdown; figures stand right."""
+    """Return a Markdown table; columns of figures are aligned to the right."""
     rows = [[str(cell) for cell in row] for row in rows]
-    right = [all(_figure(row[at]) for row in rows) and at > 0 for at in range(len(header))]
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---:" if one else "---" for one in right) + "|"]
+    numeric = [all(_is_figure(row[index]) for row in rows) and index > 0 for index in range(len(header))]
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---:" if right else "---" for right in numeric) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def _figure(cell: str) -> bool:
+def _is_figure(cell: str) -> bool:
     return not cell or cell in {"–", "not seen"} or cell.strip("*~<> ")[:1].isdigit() or cell.startswith("-")
 
 
-def options(doc: str, **defaults: int) -> argparse.Namespace:
-    """Read the command line that all benchmarks share."""
+def parse_options(doc: str, **defaults: int) -> argparse.Namespace:
+    """Parse the command line that all benchmarks share."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="also write the tables to benchmarks/results/")
     for name, default in defaults.items():
@@ -160,7 +165,7 @@ def options(doc: str, **defaults: int) -> argparse.Namespace:
 
 
 def report(name: str, title: str, *parts: str, write: bool, command: str = "") -> None:
-    """Print the parts; write them to the results only when told to."""
+    """Print the report, and with `write` save it in the results."""
     text = "\n\n".join((f"# {title}", f"`python -m benchmarks.{command or name}` on {machine()}.", *parts)) + "\n"
     print(text)
     if write:
@@ -169,13 +174,12 @@ def report(name: str, title: str, *parts: str, write: bool, command: str = "") -
 
 
 def machine() -> str:
-    """Say in words what this ran on: no host, no path."""
-    import os
-
+    """Describe the machine and the versions of the peers, without the host's name or any path."""
+    # The cores that this process may use; a container may have fewer than the machine.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = ", ".join(f"{peer} {number}" for peer in PEERS if (number := _version(peer)))
+    peers = ", ".join(f"{peer} {number}" for peer in PEERS if (number := _version(peer)))
     kind = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{kind}, {sys.platform}, {platform.machine()}, {cores} cores that are shared with others; {found}"
+    return f"{kind}, {sys.platform}, {platform.machine()}, {cores} cores shared with other programs; {peers}"
 
 
 def _version(package: str) -> str | None:

@@ -1,6 +1,7 @@
-"""Disconnects of ten kinds at random moments, orders meanwhile, and a while to recover in the end.
+"""Soaks stream clients: breaks connections in ten ways at random moments while orders end, then lets them recover.
 
-Times are sandbox seconds. What happens is drawn from the seed; when a bot notices is not.
+Run it with `python -m benchmarks.streams`. Times are sandbox seconds. The kinds, the moments and the victims are drawn
+from the seed; when a bot notices is not.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from dataclasses import dataclass, field
 from resilience import Policies
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.order_store import SPOT
-from resilience.sandbox.websocket import Connection
+from resilience.sandbox.websocket import SandboxConnection
 
-from .soak_seen import Count, Seen
+from .soak_seen import Observer, SoakResult
 from .stream_bots import Bot, Ours, Plain, public, scaled
 
 __all__ = ["KINDS", "Soak"]
@@ -34,15 +35,15 @@ KINDS = {
     "30007, then the end": "error:30007:close",
     "reset, and trouble with the next connection": "drop",
 }
-"""The kinds of disconnects and their faults; the next connection meets one of `NEXT` after the last kind."""
+"""The kinds of disconnects and their faults; after the last kind the next connection has a fault of `NEXT`."""
 NEXT = {
     "public": ("refuse", "drop@subscribe", "reject_subscribe:30006"),
     "private": ("refuse", "reject_login:30014", "reject_login:30005:close", "drop@login", "drop@subscribe"),
 }
 GRACE = 120.0
-"""Seconds that the bots have in the end to be whole again."""
+"""Seconds in which the bots must restore everything after the last disconnect."""
 _MAKERS: dict[str, Callable[[Sandbox, str, float, Policies], Bot]] = {"ours": Ours, "plain": Plain}
-_USUAL = {"symbol": "BTCUSDT", "side": "buy"}
+_ORDER = {"symbol": "BTCUSDT", "side": "buy"}
 
 
 @dataclass
@@ -53,10 +54,10 @@ class Soak:
         name: `ours` or `plain`.
         version: of the sockets.
         disconnects: how many.
-        seconds: over how long they are spread.
+        seconds: the time over which they are spread.
         bots: how many bots, with two connections each.
         seed: of the kinds, the moments and the victims.
-        pace: sandbox seconds in a real one.
+        pace: sandbox seconds per real second.
         rests: seconds between a limit order and its cancel.
     """
 
@@ -68,100 +69,112 @@ class Soak:
     seed: int = 7
     pace: float = 10.0
     rests: float = 120.0
-    _met: set[int] = field(default_factory=set)
+    _broken: set[int] = field(default_factory=set)
     _ended: dict[str, str] = field(default_factory=dict)
 
-    def run(self) -> Count:
-        """Run it and count."""
+    def run(self) -> SoakResult:
+        """Run the soak and return its result."""
         with Sandbox(pace=self.pace, unified=self.version == "v3") as exchange:
-            exchange.gate.limits = False  # REST knows no pace: its seconds are real ones
+            exchange.authenticator.limits = False  # `pace` does not apply to REST, so its limits would
             for arg in public(self.version):
                 exchange.sockets.feed(arg, every=1.0)
             before = set(threading.enumerate())
-            count = asyncio.run(self._run(exchange))
-            count.threads = len(set(threading.enumerate()) - before)
-        return count
+            result = asyncio.run(self._run(exchange))
+            result.threads = len(set(threading.enumerate()) - before)
+        return result
 
-    async def _run(self, exchange: Sandbox) -> Count:
-        count, before = Count(), asyncio.all_tasks()
+    async def _run(self, exchange: Sandbox) -> SoakResult:
+        result, before = SoakResult(), asyncio.all_tasks()
         policies = scaled(self.pace)
         bots = [_MAKERS[self.name](exchange, self.version, self.pace, policies) for _ in range(self.bots)]
-        seen = Seen(exchange, self.version, bots)
+        observer = Observer(exchange, self.version, bots)
         for bot in bots:
             await bot.start()
-        await self._until(lambda: seen.whole() == 1.0, 60.0)
-        seen.begin()
+        await self._wait_until(lambda: observer.active_share() == 1.0, 60.0)
+        observer.begin()
         began = time.monotonic()
-        beside = [asyncio.create_task(self._trade(exchange)), asyncio.create_task(self._sample(seen))]
-        await self._disconnect(exchange, count)
-        for task in beside:
+        background = [asyncio.create_task(self._trade(exchange)), asyncio.create_task(self._sample(observer))]
+        await self._disconnect(exchange, result)
+        for task in background:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-        count.seconds = (time.monotonic() - began) * self.pace
-        seen.end(count)
-        await self._until(lambda: seen.whole() == 1.0 and seen.missed(self._ended) == 0, GRACE)
-        seen.judge(count, self._ended)
+        await asyncio.gather(*background, return_exceptions=True)
+        result.seconds = (time.monotonic() - began) * self.pace
+        observer.end(result)
+        await self._wait_until(
+            lambda: observer.active_share() == 1.0 and observer.count_missed(self._ended) == 0, GRACE
+        )
+        observer.finish(result, self._ended)
         for bot in bots:
             await bot.close()
-        await asyncio.sleep(0.2)  # what is on its way to its end
-        count.tasks = len(asyncio.all_tasks() - before)
-        return count
+        await asyncio.sleep(0.2)  # tasks that were cancelled need a moment to end
+        result.tasks = len(asyncio.all_tasks() - before)
+        return result
 
-    async def _disconnect(self, exchange: Sandbox, count: Count) -> None:
-        """Break connections that met no fault yet, at random moments; those to come wait for bots that are late."""
-        noise, began = random.Random(self.seed), time.monotonic()
+    async def _disconnect(self, exchange: Sandbox, result: SoakResult) -> None:
+        """Break connections at random moments, each once; if none is left, wait until a bot connects again."""
+        draws, began = random.Random(self.seed), time.monotonic()
         each, last = self.seconds / self.disconnects, began + 2 * self.seconds / self.pace
+        # Rounded up, so that each kind comes equally often whatever the number of disconnects.
         kinds = [*KINDS] * -(-self.disconnects // len(KINDS))
-        noise.shuffle(kinds)
+        draws.shuffle(kinds)
         for number, kind in enumerate(kinds[: self.disconnects]):
-            moment = began + (number + noise.random()) * each / self.pace
+            # A random instant within the slot of this disconnect.
+            moment = began + (number + draws.random()) * each / self.pace
             await asyncio.sleep(max(0.0, moment - time.monotonic()))
-            if not await self._until(lambda: bool(self._unbroken(exchange)), (last - time.monotonic()) * self.pace):
-                return  # nobody connects any more
+            if not await self._wait_until(
+                lambda: bool(self._unbroken(exchange)), (last - time.monotonic()) * self.pace
+            ):
+                return  # no bot connects any more
+            # Time spent waiting for a bot is added, so that the remaining slots keep their length.
             began += max(0.0, time.monotonic() - moment - each / self.pace)
-            self._break(exchange, kind, noise.choice(self._unbroken(exchange)), noise)
-            count.disconnects[kind] += 1
+            self._break(exchange, kind, draws.choice(self._unbroken(exchange)), draws)
+            result.disconnects[kind] += 1
         await asyncio.sleep(max(0.0, began + self.seconds / self.pace - time.monotonic()))
 
-    def _break(self, exchange: Sandbox, kind: str, victim: Connection, noise: random.Random) -> None:
+    def _break(self, exchange: Sandbox, kind: str, victim: SandboxConnection, draws: random.Random) -> None:
         if kind == "reset, and trouble with the next connection":
-            exchange.sockets.script(noise.choice(NEXT[victim.path.rpartition("/")[2]]), path=victim.path)
-        self._met.add(victim.number)
+            exchange.sockets.script(draws.choice(NEXT[victim.path.rpartition("/")[2]]), path=victim.path)
+        self._broken.add(victim.number)
         exchange.sockets.fault(KINDS[kind], number=victim.number)
 
-    def _unbroken(self, exchange: Sandbox) -> list[Connection]:
-        return [one for one in exchange.sockets.connections[-200:] if one.open and one.number not in self._met]
+    def _unbroken(self, exchange: Sandbox) -> list[SandboxConnection]:
+        return [
+            connection
+            for connection in exchange.sockets.connections[-200:]
+            if connection.open and connection.number not in self._broken
+        ]
 
     async def _trade(self, exchange: Sandbox) -> None:
-        """Place an order a second, market and limit in turns, and cancel each limit order a while later."""
+        """Place an order per second, market and limit alternately, and cancel each limit order after `rests`."""
         number, began, resting = 0, time.monotonic(), list[tuple[float, str]]()
         while True:
-            one, now = f"soak-{number}", time.monotonic()
+            client_id, now = f"soak-{number}", time.monotonic()
             if number % 2:
-                self._place(exchange, one, orderType="market", size="50")
-                self._ended[one] = "filled"
+                self._place(exchange, client_id, orderType="market", size="50")
+                self._ended[client_id] = "filled"
             else:
-                self._place(exchange, one, orderType="limit", force="gtc", price="100", size="1")
-                resting.append((now + self.rests / self.pace, one))
+                self._place(exchange, client_id, orderType="limit", force="gtc", price="100", size="1")
+                resting.append((now + self.rests / self.pace, client_id))
             while resting[0:1] and resting[0][0] <= now:
                 _, due = resting.pop(0)
-                exchange.exchange.cancel(SPOT, {**_USUAL, "clientOid": due}, exchange.now())
+                # Directly in the exchange: the soak is about what the bots receive, not about how orders are sent.
+                exchange.exchange.cancel(SPOT, {**_ORDER, "clientOid": due}, exchange.now())
                 self._ended[due] = "cancelled"
             number += 1
             await asyncio.sleep(max(0.0, began + number / self.pace - time.monotonic()))
 
-    def _place(self, exchange: Sandbox, client_id: str, **told: str) -> None:
-        exchange.exchange.place(SPOT, {**_USUAL, **told, "clientOid": client_id}, exchange.now())
+    def _place(self, exchange: Sandbox, client_id: str, **params: str) -> None:
+        exchange.exchange.place(SPOT, {**_ORDER, **params, "clientOid": client_id}, exchange.now())
 
-    async def _sample(self, seen: Seen) -> None:
+    async def _sample(self, observer: Observer) -> None:
         while True:
-            seen.sample()
+            observer.sample()
             await asyncio.sleep(1 / self.pace)
 
-    async def _until(self, true: Callable[[], bool], seconds: float) -> bool:
-        """Wait for a condition, so many seconds at most."""
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition for at most so many seconds, and return whether it holds."""
         end = time.monotonic() + seconds / self.pace
-        while not true():
+        while not condition():
             if time.monotonic() > end:
                 return False
             await asyncio.sleep(0.005)

@@ -1,6 +1,6 @@
-"""Two bots that want the same subscriptions: one with this library's client, one with a plain reconnect loop.
+"""Two bots with the same subscriptions: one with this library's client, one with a plain reconnect loop.
 
-Both tell what they heard of orders, so that it can be held against the exchange's ledger.
+Both record the updates of orders that they receive, to be compared with the exchange's own state.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
 @dataclass
-class Heard:
-    """What one bot heard.
+class Received:
+    """What one bot received.
 
     Attributes:
-        ends: how each order ended, by client id.
-        fetched: ends that came by REST.
+        ends: the final status of each order, by client id.
+        fetched: how many final statuses came over REST.
         fed: updates of feeds, by arg and number.
-        told: exception events by category.
+        errors: errors by category or code.
     """
 
     ends: dict[str, str] = field(default_factory=dict)
     fetched: int = 0
     fed: set[tuple[str, int]] = field(default_factory=set)
-    told: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
 
     def update(self, frame: dict[str, Any]) -> None:
-        """Note what a frame says."""
+        """Record a frame."""
         for row in frame.get("data", ()):
             status = row.get("orderStatus") or row.get("status") or row.get("state")
             if status is None:
@@ -55,28 +55,28 @@ class Heard:
 
 
 class Bot(Protocol):
-    """A bot that is run until it is closed."""
+    """A bot that runs until it is closed."""
 
-    heard: Heard
+    received: Received
 
     async def start(self) -> None:
-        """Begin."""
+        """Start."""
 
     async def close(self) -> None:
-        """End, and leave nothing behind."""
+        """Stop, and leave nothing behind."""
 
 
 def public(version: str) -> list[dict[str, Any]]:
     """Return the public subscriptions of every bot."""
     if version == "v3":
-        args = [{"instType": "spot", "topic": "ticker", "symbol": one} for one in SYMBOLS]
+        args = [{"instType": "spot", "topic": "ticker", "symbol": symbol} for symbol in SYMBOLS]
         return [*args, {"instType": "spot", "topic": "books", "symbol": "BTCUSDT"}]
-    args = [{"instType": "SPOT", "channel": "ticker", "instId": one} for one in SYMBOLS]
+    args = [{"instType": "SPOT", "channel": "ticker", "instId": symbol} for symbol in SYMBOLS]
     return [*args, {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}]
 
 
 def private(version: str) -> list[dict[str, Any]]:
-    """Return the private ones."""
+    """Return the private subscriptions of every bot."""
     if version == "v3":
         return [{"instType": "UTA", "topic": "order"}, {"instType": "UTA", "topic": "account"}]
     orders = [{"instType": kind, "channel": "orders", "instId": "default"} for kind in ("SPOT", "USDT-FUTURES")]
@@ -87,13 +87,13 @@ class Ours:
     """A bot with this library's client, under the policy `bitget-ws` at the exchange's pace."""
 
     def __init__(self, exchange: Sandbox, version: str, pace: float, policies: Policies) -> None:
-        self.heard = Heard()
+        self.received = Received()
         keys = exchange.key, exchange.secret, exchange.passphrase
         self._rest = BitgetClient(*keys, base_url=exchange.rest)
         kind = WebsocketClientV3 if version == "v3" else WebsocketClientV2
         self._client = kind(*keys, base_url=exchange.ws, policy="soak", policies=policies, rest=self._rest, pace=pace)
-        self._client.on("update", self.heard.update)
-        self._client.on("exception", lambda told: self.heard.told.update([str(told.category)]))
+        self._client.on("update", self.received.update)
+        self._client.on("exception", lambda failure: self.received.errors.update([str(failure.category)]))
         self._args = public(version) + private(version)
 
     async def start(self) -> None:
@@ -105,15 +105,15 @@ class Ours:
 
 
 class Plain:
-    """A bot with `async for websocket in connect(...)`: log in, subscribe, ping every 30 s, again after each end.
+    """A bot with `async for websocket in connect(...)`: log in, subscribe, ping every 30 s, and again after each end.
 
-    Frames that cannot be read are skipped, and a login that is refused ends the connection, so that the
-    next one tries again. Its waits are scaled by the pace as well.
+    It skips frames that it cannot parse, and closes a connection whose login is refused, so that the next one tries
+    again. Its waits are scaled by the pace too.
     """
 
     def __init__(self, exchange: Sandbox, version: str, pace: float, policies: Policies) -> None:
-        del policies  # it has none
-        self.heard = Heard()
+        del policies  # unused
+        self.received = Received()
         self._exchange, self._pace = exchange, pace
         self._paths = {
             f"/{version}/ws/public": public(version),
@@ -130,7 +130,7 @@ class Plain:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, path: str, args: list[dict[str, Any]]) -> None:
-        wait = 20 / self._pace  # the library's own interval and time limit of native pings
+        wait = 20 / self._pace  # the default interval and timeout of WebSocket pings
         connects = connect(
             self._exchange.ws + path,
             ping_interval=wait,
@@ -153,11 +153,11 @@ class Plain:
                     pinging.cancel()
 
     async def _logged_in(self, websocket: Any) -> bool:
-        one, stamp = self._exchange, str(int(time.time()))
-        digest = hmac.digest(one.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
+        exchange, stamp = self._exchange, str(int(time.time()))
+        digest = hmac.digest(exchange.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
         sign = base64.b64encode(digest).decode()
-        told = {"apiKey": one.key, "passphrase": one.passphrase, "timestamp": stamp, "sign": sign}
-        await websocket.send(json.dumps({"op": "login", "args": [told]}))
+        login = {"apiKey": exchange.key, "passphrase": exchange.passphrase, "timestamp": stamp, "sign": sign}
+        await websocket.send(json.dumps({"op": "login", "args": [login]}))
         answer = await websocket.recv()
         return '"event":"login"' in str(answer)
 
@@ -169,17 +169,17 @@ class Plain:
 
     def _read(self, frame: str | bytes) -> None:
         with contextlib.suppress(ValueError):
-            told = json.loads(frame)
-            if told.get("event") == "error":
-                self.heard.told.update([str(told["code"])])
+            message = json.loads(frame)
+            if message.get("event") == "error":
+                self.received.errors.update([str(message["code"])])
             else:
-                self.heard.update(told)
+                self.received.update(message)
 
 
 def scaled(pace: float) -> Policies:
-    """Return the policy `bitget-ws` whose waits are divided by the pace; its limits the client scales itself.
+    """Return the policy `bitget-ws` with its waits divided by the pace; the client scales the limits itself.
 
-    Bots that share them share the window of new connections as well.
+    Bots that share these policies share the limit on new connections too.
     """
     backoff = {"initial": f"{250 / pace}ms", "max": f"{20_000 / pace}ms"}
     breaker = {"open_for": f"{5_000 / pace}ms", "open_max": f"{20_000 / pace}ms"}

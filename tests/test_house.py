@@ -17,9 +17,7 @@ import resilience
 
 ROOT = Path(resilience.__file__).parent
 MAX_TOP_LEVEL = 21
-LAZY_IMPORTS = {
-    "sandbox/websocket/loop_thread.py": "asyncio and websockets are loaded when the first connection arrives",
-}
+LAZY_IMPORTS: dict[str, str] = {}
 """Files with a relative import inside a function, beside `cli` and `__init__` files, and why."""
 PARALLEL_FOLDERS = {"integrations": "one folder per client, each with files of the same names"}
 """Packages whose folders may have files of the same names, and why."""
@@ -37,12 +35,11 @@ SAME_NAMES = {
     "session": "a WebSocket's session, and a wrapped session of requests or aiohttp",
     "steps": "what a sans-IO part asks its driver to do: for calls, and for streams",
     "websocket": "Bitget's WebSocket clients, and the sandbox's server for them",
-    "wire": "what reads and writes a WebSocket, on either side of the wire",
 }
 """Modules of one name in several top-level packages, and what they have in common."""
 VAGUE_WORDS = {"told", "heard", "door", "doubt", "goods", "streak", "looks"}
 VAGUE_PAIRS = {"turned_away", "shut_out"}
-NOT_RENAMED_YET = {"_core", "bitget", "cli", "replay", "sandbox", "simulate", "streams"}
+NOT_RENAMED_YET = {"_core", "bitget", "cli", "replay", "simulate", "streams"}
 """Packages in which vague names remain."""
 
 

@@ -1,4 +1,4 @@
-"""Mutants of `resilience._core`: the source with one small mistake made in it. Do the tests notice?
+"""Mutation testing of `resilience._core`: changes one small thing in the source at a time and runs the tests.
 
-`python -m benchmarks.mutants` tells; see `__main__.py`.
+`python -m benchmarks.mutants` prints the results; see `__main__.py`.
 """

@@ -1,7 +1,7 @@
-"""Puts a mutant in the place of a module: into the functions that are there already, or at its import.
+"""Replaces a module by its mutant: in the functions of the imported module, or at the import.
 
-A mistake inside a function is put into the living function, so that nothing is imported again; one in
-the body of a module or a class (a constant, a default, a decorator) needs a process that imports anew.
+A change inside a function is put into the living function, so that nothing is imported again. A change in the body of
+a module or a class (a constant, a default, a decorator) needs a process that imports the module anew.
 """
 
 from __future__ import annotations
@@ -16,37 +16,40 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["ROOM", "Import", "changed", "constant", "put"]
+from .modules import PACKAGE
 
-ROOM = "resilience._core"
-_FUNCTION = 0x0001  # CO_OPTIMIZED: set for functions, not for the bodies of classes
+__all__ = ["MutantFinder", "changed_functions", "comparable", "patch"]
+
+CO_OPTIMIZED = 0x0001  # a flag of code objects: set for functions, not for the bodies of classes
 Changes = list[tuple[CodeType, CodeType]]
 
 
-def changed(source: str, mutated: str, path: str) -> Changes | None:
-    """Return the outermost functions that differ, old and new; None when a body of module or class does."""
+def changed_functions(source: str, mutated: str, path: str) -> Changes | None:
+    """Return the outermost functions that differ, old and new; None if the body of a module or a class differs."""
     try:
-        return list(_pairs(_compiled(source, path), _compiled(mutated, path)))
+        return list(_pairs(_compile(source, path), _compile(mutated, path)))
     except LookupError:
         return None
 
 
-def put(module: ModuleType, changes: Changes) -> bool:
-    """Put new code into the living functions; False when one of them cannot be found."""
-    living = {(one.__code__.co_name, one.__code__.co_firstlineno): one for one in _functions(module)}
+def patch(module: ModuleType, changes: Changes) -> bool:
+    """Put new code into the functions of an imported module; False if one of them cannot be found."""
+    functions = {
+        (function.__code__.co_name, function.__code__.co_firstlineno): function for function in _functions(module)
+    }
     for old, new in changes:
-        function = living.get((old.co_name, old.co_firstlineno))
+        function = functions.get((old.co_name, old.co_firstlineno))
         if function is None:
             return False
         function.__code__ = new
     return True
 
 
-class Import(MetaPathFinder):
-    """Finds one module of the room with a mistake in it."""
+class MutantFinder(MetaPathFinder):
+    """An import hook that finds the mutant of one module of the package."""
 
     def __init__(self, name: str, path: Path, source: str) -> None:
-        self._name = f"{ROOM}.{name}"
+        self._name = f"{PACKAGE}.{name}"
         self._path = path
         self._source = source
         sys.meta_path.insert(0, self)
@@ -63,17 +66,17 @@ class _Loader(SourceFileLoader):
         self._mutated = source
 
     def get_code(self, _fullname: str) -> CodeType:
-        return _compiled(self._mutated, self.path)
+        return _compile(self._mutated, self.path)
 
 
-def _compiled(source: str, path: str) -> CodeType:
+def _compile(source: str, path: str) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         return compile(source, path, "exec", dont_inherit=True)
 
 
 def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
-    """Yield functions that differ.
+    """Yield the functions that differ.
 
     Raises:
         LookupError: the body around them differs.
@@ -82,26 +85,26 @@ def _pairs(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
         raise LookupError(old.co_name)
     for before, after in zip(old.co_consts, new.co_consts, strict=True):
         if not isinstance(before, CodeType):
-            if constant(before) != constant(after):
+            if comparable(before) != comparable(after):
                 raise LookupError(old.co_name)
-        elif before.co_flags & _FUNCTION:
+        elif before.co_flags & CO_OPTIMIZED:
             if before != after:
                 yield before, after
         else:
             yield from _pairs(before, after)
 
 
-def constant(one: object) -> object:
-    """Return what two constants of code have alike when they are the same: 1 is not True, and sets have no order."""
-    return sorted(map(repr, one)) if isinstance(one, frozenset) else repr(one)
+def comparable(constant: object) -> object:
+    """Return a value by which constants of code are compared: 1 is not True, and sets have no order."""
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
 
 
 def _functions(module: ModuleType) -> Iterator[FunctionType]:
-    for one in vars(module).values():
-        if isinstance(one, FunctionType):
-            yield one
-        elif isinstance(one, type) and one.__module__ == module.__name__:
-            for part in vars(one).values():
-                inner = getattr(part, "__func__", part)
-                found = (part.fget, part.fset) if isinstance(part, property) else (inner,)
-                yield from (each for each in found if isinstance(each, FunctionType))
+    for member in vars(module).values():
+        if isinstance(member, FunctionType):
+            yield member
+        elif isinstance(member, type) and member.__module__ == module.__name__:
+            for part in vars(member).values():
+                inner = getattr(part, "__func__", part)  # the function of a classmethod or a staticmethod
+                functions = (part.fget, part.fset) if isinstance(part, property) else (inner,)
+                yield from (function for function in functions if isinstance(function, FunctionType))

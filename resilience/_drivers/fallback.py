@@ -33,7 +33,7 @@ def fall_back_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
                 raise
         if substitute is None:
             return result
-        if substitute.asked and settings.call:
+        if substitute.from_function and settings.call:
             return settings.call(Call(plan.operation, args, kwargs, None))
         return substitute.value
 
@@ -54,7 +54,7 @@ def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
                 raise
         if substitute is None:
             return result
-        if substitute.asked and settings.call:
+        if substitute.from_function and settings.call:
             value = settings.call(Call(plan.operation, args, kwargs, None))
             return await value if hasattr(value, "__await__") else value
         return substitute.value

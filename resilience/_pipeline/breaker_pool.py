@@ -78,7 +78,7 @@ class BreakerPool:
         self._watch(lambda watchers: (*watchers, watcher))
 
         def unsubscribe() -> None:
-            watcher.over = True
+            watcher.removed = True
             self._watch(lambda watchers: tuple(other for other in watchers if other is not watcher))
 
         return unsubscribe
@@ -101,7 +101,7 @@ class BreakerPool:
 
     def _forget_idle(self) -> None:
         """Forget the oldest closed breakers that were not used since the last time, else the oldest closed one."""
-        closed = {name: breaker.mark() for name, breaker in self._recent.items() if breaker.state == "closed"}
+        closed = {name: breaker.activity() for name, breaker in self._recent.items() if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed
         # An eighth at once, because looking at all breakers for each new key would make many keys quadratic.

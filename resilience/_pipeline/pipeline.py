@@ -9,7 +9,7 @@ from .._core.base.clock import Clock
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
-from .._core.call.timeline import around, attempts_of, timeline, waits_of
+from .._core.call.timeline import attempts_of, describe_rules, timeline, waits_of
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
@@ -141,7 +141,7 @@ class Pipeline:
             "breaker": None if breaker is None else {**breaker.describe(), "keyed_by": _breaker_key_kind(policy)},
             **compiler.shared.limits.describe(policy, info, self.clock),
             "reconciled": info.reconcile is not None,
-            **around(policy, info),
+            **describe_rules(policy, info),
             "timeline": timeline(policy, whole=info.reconcile is not None and not info.idempotent),
         }
 

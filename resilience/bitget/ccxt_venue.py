@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from .._core.call.context import current_call
 from .._core.call.reconcile import Fence
-from .._core.classify.evidence import code_of
+from .._core.classify.code_and_status import code_of
 from ..integrations.ccxt.exchange_support import WrappedExchange
 from ..integrations.ccxt.method_names import MethodInfo
 from .ccxt_account_type import bitget_rule, methods

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .._core.call.context import CurrentCall, current_call
-from .._core.classify.evidence import get
+from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import REDACTED
 from .envelope import read_envelope

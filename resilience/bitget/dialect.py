@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-from .._core.classify.evidence import code_of
+from .._core.classify.code_and_status import code_of
 from ..streams.session.dialect import Arg, Message, MessageKind
 from ..telemetry.redaction import register_secret
 from .signing import sign_login

@@ -16,8 +16,8 @@ from typing import Any
 from .._core.base.events import Event
 from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import NOT_FOUND, Found
+from .._core.policy.backoff import bounds
 from .._core.policy.policy import OperationSettings, Policy, PolicySet
-from .._core.stages.retry import bounds
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import RejectedError

@@ -1,7 +1,7 @@
-"""Orders placed through a client, and what it reported held against the truth of the exchange's ledger.
+"""Places orders through a client and compares its reports with the exchange's ledger.
 
-The names of the counts are those of the project's tables. An order is *done* when the client
-returned, *unknown* when its error says that it may have happened, else *failed*.
+A report is *done* when the client returned, *unknown* when its error says that the order may have been executed, and
+*failed* otherwise.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from resilience.config.loading.policy_file import load
 
 from .server import Sandbox
 
-__all__ = ["CLIENTS", "Count", "compare", "drill"]
+__all__ = ["CLIENTS", "DrillCounts", "compare", "drill"]
 
-Send = Callable[[str], Any]
+PlaceOrder = Callable[[str], Any]
+"""Places one order under a client id."""
 _ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many orders went which way.
+class DrillCounts:
+    """The result of a drill; all but `requests` and `seconds` count orders.
 
     Attributes:
         duplicates: executed more than once.
-        lost: wanted but never executed.
-        misreported: reported failed but executed, or reported done but not executed.
+        lost: never executed, whatever was reported.
+        misreported: reported as failed but executed, or reported as done but not executed.
         unknown: reported as unknown.
-        exactly_once: executed once and reported done.
-        requests: requests that the exchange saw, queries included.
+        exactly_once: executed once and reported as done.
+        requests: requests that reached the exchange, queries included.
         seconds: from the first order to the last report.
     """
 
@@ -48,8 +49,8 @@ class Count:
     seconds: float
 
 
-def order(client_id: str) -> dict[str, str]:
-    """Return one market order: it fills at once, so its client id protects nothing."""
+def market_order(client_id: str) -> dict[str, str]:
+    """Return the parameters of a market order; it fills at once, so a second one under its client id buys again."""
     return {
         "symbol": "BTCUSDT",
         "side": "buy",
@@ -60,62 +61,66 @@ def order(client_id: str) -> dict[str, str]:
     }
 
 
-def plain(exchange: Sandbox, seed: int) -> Send:
+def plain_client(exchange: Sandbox, seed: int) -> PlaceOrder:
     """Return a client with plain retries: five attempts, any error, exponential backoff with jitter."""
-    client = _client(exchange, Policies.load(exchange.policy).policy("bitget").attempt_timeout or 10.0)
-    noise = random.Random(seed)
+    # The attempt timeout of the policy, so that both clients give up on an answer at the same time.
+    client = _bitget_client(exchange, Policies.load(exchange.policy).policy("bitget").attempt_timeout or 10.0)
+    jitter = random.Random(seed)
 
-    def send(client_id: str) -> Any:
+    def place(client_id: str) -> Any:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return client.spot_place_order(**order(client_id))
+                return client.spot_place_order(**market_order(client_id))
             except Exception:
                 if attempt == _ATTEMPTS:
                     raise
-                time.sleep(min(2.0, 0.05 * 2**attempt) * noise.random())
+                time.sleep(min(2.0, 0.05 * 2**attempt) * jitter.random())
         raise AssertionError("the last attempt returns or raises")
 
-    return send
+    return place
 
 
-def resilient(exchange: Sandbox, seed: int) -> Send:
+def resilient_client(exchange: Sandbox, seed: int) -> PlaceOrder:
     """Return the same client under the exchange's own policy."""
-    del seed  # it draws nothing by itself
-    client = wrap(_client(exchange, 10.0), "bitget", policies=Policies(load(exchange.policy), log=False))
-    return lambda client_id: client.spot_place_order(**order(client_id))
+    del seed  # unused: the jitter of the library is not seeded
+    client = wrap(_bitget_client(exchange, 10.0), "bitget", policies=Policies(load(exchange.policy), log=False))
+    return lambda client_id: client.spot_place_order(**market_order(client_id))
 
 
-CLIENTS: Mapping[str, Callable[[Sandbox, int], Send]] = {"plain": plain, "resilient": resilient}
-"""The clients that are held against each other."""
+CLIENTS: Mapping[str, Callable[[Sandbox, int], PlaceOrder]] = {"plain": plain_client, "resilient": resilient_client}
+"""The clients that a drill can compare."""
 
 
 def drill(
     name: str, exchange: Sandbox, *, orders: int, seed: int, workers: int = 32, tick: Callable[[], None] | None = None
-) -> Count:
+) -> DrillCounts:
     """Place the orders through one client and compare its reports with the ledger.
 
     Args:
         name: one of `CLIENTS`.
         exchange: a running exchange with its faults set; its ledger is emptied first.
-        orders: how many; order n has the client id `o<seed>-<n>` whatever the client.
-        seed: of the client ids, and so of the faults that they meet.
-        workers: orders under way at the same time.
+        orders: how many; order n has the client id `o<seed>-<n>` for every client.
+        seed: of the client ids, and so of the faults that the orders meet.
+        workers: orders that are placed at the same time.
         tick: called after each order.
     """
     exchange.reset()
+    # The same client ids for every client, so that each meets the same faults.
     ids = [f"o{seed}-{number}" for number in range(orders)]
-    started, seen = time.monotonic(), exchange.requests
-    reports = _place(CLIENTS[name](exchange, seed), name == "resilient", ids, workers, tick or (lambda: None))
+    started, requests_before = time.monotonic(), exchange.requests
+    place = CLIENTS[name](exchange, seed)
+    reports = _place_all(place, name == "resilient", ids, workers, tick or (lambda: None))
     seconds = time.monotonic() - started
+    # Orders that are still on their way would be missing in the ledger.
     exchange.settle()
-    rows = {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
-    return compare(reports, rows, requests=exchange.requests - seen, seconds=seconds)
+    executions = {row["clientOid"]: row["executions"] for row in exchange.ledger()["orders"]}
+    return compare(reports, executions, requests=exchange.requests - requests_before, seconds=seconds)
 
 
-def compare(reports: Mapping[str, str], executions: Mapping[str, int], *, requests: int, seconds: float) -> Count:
-    """Count what the reports (`done`, `failed`, `unknown`) are worth beside the executions."""
-    pairs = [(report, executions.get(one, 0)) for one, report in reports.items()]
-    return Count(
+def compare(reports: Mapping[str, str], executions: Mapping[str, int], *, requests: int, seconds: float) -> DrillCounts:
+    """Compare the reports (`done`, `failed`, `unknown`) with the number of executions, both by client id."""
+    pairs = [(report, executions.get(client_id, 0)) for client_id, report in reports.items()]
+    return DrillCounts(
         duplicates=sum(times > 1 for _, times in pairs),
         lost=sum(times == 0 for _, times in pairs),
         misreported=sum((report, times > 0) in (("failed", True), ("done", False)) for report, times in pairs),
@@ -126,28 +131,30 @@ def compare(reports: Mapping[str, str], executions: Mapping[str, int], *, reques
     )
 
 
-def _place(send: Send, tells: bool, ids: Sequence[str], workers: int, tick: Callable[[], None]) -> dict[str, str]:
+def _place_all(
+    place: PlaceOrder, knows_unknown: bool, ids: Sequence[str], workers: int, tick: Callable[[], None]
+) -> dict[str, str]:
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(_report, send, tells, one): one for one in ids}
+        futures = {pool.submit(_report, place, knows_unknown, client_id): client_id for client_id in ids}
         reports = {}
         try:
-            for future in as_completed(running):
-                reports[running[future]] = future.result()
+            for future in as_completed(futures):
+                reports[futures[future]] = future.result()
                 tick()
-        except BaseException:  # Ctrl-C: the orders under way come to their end, no other is begun
+        except BaseException:  # on Ctrl-C, the orders under way finish and no other one is started
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return reports
 
 
-def _report(send: Send, tells: bool, client_id: str) -> str:
-    """Return the caller's view: a plain client knows done and failed only, ours tells when it does not know."""
+def _report(place: PlaceOrder, knows_unknown: bool, client_id: str) -> str:
+    """Place an order and return the caller's view; a plain client cannot say that an outcome is unknown."""
     try:
-        send(client_id)
+        place(client_id)
     except Exception as error:
-        return "unknown" if tells and failure_of(error).executed == "maybe" else "failed"
+        return "unknown" if knows_unknown and failure_of(error).executed == "maybe" else "failed"
     return "done"
 
 
-def _client(exchange: Sandbox, timeout: float) -> BitgetClient:
+def _bitget_client(exchange: Sandbox, timeout: float) -> BitgetClient:
     return BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest, timeout=timeout)

@@ -1,4 +1,4 @@
-"""The policy that goes with a sandbox: the exchange's own, scaled to the window."""
+"""Writes the policy file of a sandbox: Bitget's policy, scaled to the sandbox's window."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ __all__ = ["policy_for"]
 
 
 def policy_for(window: float, processing: float, lag: float, *, limits: bool = True) -> str:
-    """Return a policy file for this window: attempts shorter than it, a deadline that fits several fences."""
+    """Return a policy file for these bounds: attempts are shorter than the window, the deadline fits several fences.
+
+    Args:
+        window: seconds for which a timestamp is accepted.
+        processing: seconds from the check of the timestamp to acceptance, at most.
+        lag: seconds from acceptance to visibility, at most.
+        limits: whether the real rate limits apply; without them the policy has no quota.
+    """
+    # An attempt must end well inside the window; a slow test machine needs at least 0.2 s.
     attempt = max(0.2, min(8.0, window * 0.4))
+    # Six fences of 2 W + P + L each, and at least 90 s for a busy machine.
     deadline = max(90.0, 6 * (2 * window + processing + lag))
+    # A twentieth of the window between retries: short against a fence, long against one request.
     wait = max(0.02, min(0.5, window / 20))
     quota = "" if limits else "    quota: off\n"
-    return f"""# The policy for a sandbox exchange whose stamps are accepted for {window:g} s.
+    return f"""# The policy of a sandbox exchange that accepts timestamps for {window:g} s.
 version: 1
 policies:
   bitget:
     extends: bitget
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
-    breaker: {{when_open: wait}}   # a refused order would be a lost one in a drill
+    breaker: {{when_open: wait}}   # in a drill, a rejected order would count as lost
     retry: {{max_attempts: 12, backoff: {{initial: {wait * 1000:.0f}ms, max: {max(wait, window) * 1000:.0f}ms}}}}
     reconcile:
       early_checks: 2

@@ -1,47 +1,51 @@
-"""The exchange on a loopback port: a thin HTTP server around the truth.
+"""Runs the sandbox exchange on loopback ports and holds its parts together.
 
-Bounds that every fault keeps, with W the stamp window: the stamp is checked when a request is
-delivered, acceptance follows at most P = W/10 later, and an accepted order is visible at most
-L = W/15 after that; without a stamp, W begins when the request comes. A stale query is L behind and
-no more. Only a script can ask for more. Faults depend on (seed, client id, attempt) alone.
+Every fault keeps these bounds, where W is the timestamp window. The timestamp is checked when a request is delivered;
+acceptance follows at most P = W/10 later; an accepted order is visible at most L = W/15 after that. Without a
+timestamp, W begins when the request arrives. A stale query is L behind. Only a script can exceed these bounds. Faults
+depend on (seed, client id, attempt) alone.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
-import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .exchange.auth import Gate
+from .exchange.auth import Authenticator
+from .exchange.clock import ExchangeClock
 from .exchange.exchange import Exchange
-from .exchange.fault_picker import Chance
-from .exchange.order_store import MIX, PLAIN, SPOT
+from .exchange.fault_picker import FaultPicker
+from .exchange.order_store import FUTURES, GENERIC, SPOT
+from .rest.controls import control
+from .rest.dispatch import Dispatcher, Timing
 from .rest.http_listener import Listener
+from .rest.routes import Router
 from .scaled_policy import policy_for
 from .websocket import Sockets
 
 __all__ = ["Sandbox"]
 
-_MARKETS = {one.name: one for one in (SPOT, MIX, PLAIN)}
+_MARKETS = {market.name: market for market in (SPOT, FUTURES, GENERIC)}
 
 
 class Sandbox:
-    """A running exchange; use it as a context manager.
+    """A running exchange; use it as a context manager. Safe across threads.
 
     Attributes:
-        rest: its base URL.
-        sockets: what its WebSocket saw, and what it is to do.
-        key, secret, passphrase: the credentials that it knows.
+        rest: base URL of its REST API.
+        sockets: the connections of its WebSocket, and the controls of their faults.
+        key, secret, passphrase: the credentials that it accepts.
         policy: path of a policy file whose `bitget` policy matches its window.
-        requests: API requests seen since the last reset.
-        chance: its seed, rates and scripts.
-        epoch: how often it was reset.
-        clock_offset: seconds by which its clock is ahead of ours.
+        window, processing, lag: the bounds W, P and L of its faults, in seconds.
+        exchange: the state of the exchange.
+        clock: the exchange's clock.
+        authenticator: the checks of private requests.
+        faults: the seed, rates and scripts of its faults.
 
     Example:
         >>> with Sandbox(window=1.0) as exchange:
@@ -64,48 +68,53 @@ class Sandbox:
         hedge: bool = False,
         pace: float = 1.0,
     ) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Args:
             port: TCP port; 0 takes any free one.
             seed: of the faults.
-            window: seconds W for which a stamp is accepted; P and L scale with it.
-            faults: a named mix, or rates by fault; None is calm.
+            window: W, the seconds for which a timestamp is accepted; P and L scale with it.
+            faults: `calm`, `ordinary`, `harsh`, or a rate for each fault; None means no faults.
             host: address to listen on.
-            limits: whether the real exchange's rate limits hold.
+            limits: whether the real exchange's rate limits apply.
             can_trade: whether the key may place orders.
             demo: whether the key is a demo key.
             unified: whether the account is a unified one.
             hedge: whether the futures account is in hedge mode.
-            pace: seconds that pass for the sockets in one real second.
+            pace: seconds that pass for the sockets per real second.
 
         Raises:
-            FaultError: the faults are none that the exchange has.
+            FaultError: a fault is unknown.
             OSError: the port is taken or not allowed.
+            ValueError: `window` or `pace` is out of range.
         """
         if not 0 < window <= 3600:
             raise ValueError(f"window: expected seconds above 0 up to 3600, got {window!r}")
         if not 0 < pace <= 10_000:
             raise ValueError(f"pace: expected a number above 0 up to 10000, got {pace!r}")
-        self.window = window
-        self.processing, self.lag = window / 10, window / 15
-        self.chance = Chance(seed, faults)
-        self.clock_offset = 0.0
+        self.window, self.processing, self.lag = window, window / 10, window / 15
         self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
-        self.gate = Gate(self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified)
+        self.clock = ExchangeClock()
+        self.faults = FaultPicker(seed, faults)
         self.exchange = Exchange(seed, hedge=hedge)
-        self.requests = 0
-        self.epoch = 0
-        self._late = 0
-        self._changed = threading.Condition()
-        self._listener = Listener(self, host, port)
+        self.authenticator = Authenticator(
+            self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified
+        )
+        timing = Timing(window, self.processing, self.lag)
+        dispatcher = Dispatcher(self.exchange, self.clock, self.authenticator, self.faults, timing)
+        self._delayed = dispatcher.delayed
+        # The parts know each other in one direction: router, dispatcher, exchange. Only the controls know the sandbox.
+        self._router = Router(dispatcher, partial(control, self))
+        self._listener = Listener(self._router, self.clock, host, port, trickle_delay=window / 50)
         self.rest = f"http://{host}:{self._listener.port}"
-        self.sockets = Sockets(self, host, pace, limits)
         self._host = host
-        self.exchange.book.watch = self.sockets.tell_order
+        self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
+        # Set last, because the sockets need the exchange when they are built.
+        self.exchange.orders.on_change = self.sockets.publish_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
         Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
+        # No request may arrive before all parts exist.
         self._listener.start()
 
     @property
@@ -117,79 +126,83 @@ class Sandbox:
         """
         return f"ws://{self._host}:{self.sockets.port}"
 
-    def now(self) -> float:
-        """Return the exchange's own Unix time."""
-        return time.time() + self.clock_offset
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the exchange's clock is ahead of ours; it can be set."""
+        return self.clock.offset
 
-    def ledger(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the truth: one row a client id, `executions` counts acceptances."""
-        return self.exchange.ledger()
+    @clock_offset.setter
+    def clock_offset(self, seconds: float) -> None:
+        self.clock.offset = seconds
+
+    def now(self) -> float:
+        """Return the exchange's own Unix time in seconds."""
+        return self.clock.now()
 
     @property
     def seed(self) -> int:
         """The seed of the faults."""
-        return self.chance.seed
+        return self.faults.seed
 
     @property
     def rates(self) -> dict[str, float]:
         """The rate of each fault."""
-        return self.chance.rates
+        return self.faults.rates
+
+    @property
+    def requests(self) -> int:
+        """API requests since the last reset, queries included."""
+        return self._router.requests
+
+    def ledger(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the truth: one row per client id; `executions` is how many orders were accepted under it."""
+        return self.exchange.ledger()
 
     def set_faults(self, *, seed: int | None = None, rates: str | Mapping[str, Any] | None = None) -> None:
-        """Change the faults; a rate that is not given is 0.
+        """Change the faults; a rate that is not passed becomes 0.
 
         Raises:
-            FaultError: the faults are none that the exchange has; nothing changes.
+            FaultError: a fault is unknown; nothing changes.
         """
-        self.chance.change(seed, rates)
+        self.faults.change(seed, rates)
 
     def script(self, client_id: str, faults: Iterable[str]) -> None:
-        """Say which faults the attempts 1, 2, 3 … under a client id meet, whatever the rates.
+        """Set the faults of the attempts 1, 2, 3 … under a client id, which override the rates.
 
         Args:
             client_id: of the order; `cancel:ID` and `query:ID` are for its cancels and its queries.
-            faults: one an attempt, an empty text for none; attempts after the last meet none. `lag:3.0` is 3 s,
-                beyond L too; `accept_late:0.9` is delivered at 0.9 W after the stamp.
+            faults: one per attempt, an empty string for none; attempts after the last have none. `lag:3.0` is 3 s,
+                even beyond L; `accept_late:0.9` is delivered at 0.9 W after the timestamp.
 
         Raises:
-            FaultError: one is no fault of such requests; nothing changes.
+            FaultError: an entry is not a fault of such requests; nothing changes.
         """
-        self.chance.change(scripts={client_id: faults})
+        self.faults.change(scripts={client_id: faults})
 
     def plant(self, client_id: str, market: str = "spot", **params: Any) -> str:
-        """Put somebody else's order under a client id and return its order id; the ledger does not count it.
+        """Insert a foreign order under a client id and return its order id; the ledger does not count it.
 
         Args:
-            client_id: the id, or the key of a plain order.
-            market: `spot`, `mix` or `plain`.
-            params: fields of the order as they are to be shown; `status` is `pending`, `filled` (usual) or
-                `cancelled`, `age` the seconds since it was created.
+            client_id: the client id, or the key of an order of the plain HTTP API.
+            market: `spot`, `mix` (futures) or `plain` (the plain HTTP API).
+            params: fields of the order as queries show them; `status` is `pending`, `filled` (default) or
+                `cancelled`, `age` is the seconds since it was created.
+
+        Raises:
+            ValueError: the status is unknown.
         """
         return self.exchange.plant(_MARKETS[market], client_id, params, self.now()).order_id
 
     def reset(self) -> None:
-        """Empty the ledger, forget requests under way, and begin to count attempts and requests anew."""
-        with self._changed:
-            self.epoch += 1
-            self.requests = 0
-        self.exchange.book.clear()
-        self.chance.forget_tries()
+        """Empty the ledger, discard delayed requests, and count attempts and requests from 0."""
+        self._delayed.discard()
+        self._router.reset_count()
+        self.exchange.orders.clear()
+        self.faults.reset_attempts()
 
     def settle(self) -> None:
-        """Wait until every request that is still under way was accepted or refused (at most 2 W + P)."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._late == 0, 2 * self.window + self.processing + 1)
-
-    def counted(self) -> None:
-        """Count one API request."""
-        with self._changed:
-            self.requests += 1
-
-    def under_way(self, change: int) -> None:
-        """Note that a late request begins (+1) or ends (-1)."""
-        with self._changed:
-            self._late += change
-            self._changed.notify_all()
+        """Wait until every delayed request was accepted or refused, for at most 2 W + P + 1 s."""
+        self._delayed.wait(2 * self.window + self.processing + 1)
 
     def close(self) -> None:
         """Stop listening and remove the policy file."""

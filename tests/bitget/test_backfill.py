@@ -10,7 +10,7 @@ import pytest
 
 from resilience.bitget import AsyncBitgetClient, BitgetClient
 from resilience.sandbox import Sandbox
-from resilience.sandbox.exchange.order_store import MIX, SPOT
+from resilience.sandbox.exchange.order_store import FUTURES, SPOT
 from tests.bitget.listening import ORDERS, ORDERS3, EventLog, client_of, run
 
 
@@ -84,7 +84,7 @@ def test_an_old_order_that_ended_in_a_gap_is_fetched(kind: str) -> None:
     """The list of past orders is by placement time, so an order that was open for long is queried by its id."""
     unified, mix = kind == "v3", kind == "futures"
     arg = ORDERS3 if unified else {**ORDERS, "instType": "USDT-FUTURES"} if mix else ORDERS
-    market = MIX if mix else SPOT
+    market = FUTURES if mix else SPOT
     order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
     future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"} if mix else {}
 

@@ -1,4 +1,4 @@
-"""What a circuit breaker should do, told anew without regard to speed: every event is kept and counted again.
+"""A second implementation of the circuit breaker, without regard to speed: every event is kept and counted again.
 
 It imports nothing of the breaker. Rates over a time are exact to a tenth of it, so that the model may
 allow two answers; it then follows what the breaker did.
@@ -37,13 +37,13 @@ class Model:
         self.isolated = False
         self.trials: dict[int, tuple[float, bool]] = {}
         self.good_trials = 0
-        self.tickets = 0
+        self.permits_given = 0
         self.let_through = 0
 
     # --- attempts -----------------------------------------------------------------------------
 
     def admit(self, now: float, high_priority: bool) -> Any:
-        """Return a ticket, or None for a refusal."""
+        """Return a permit, or None for a rejection."""
         permit = self._asked(now, high_priority)
         if permit is None and self.rules["shadow"]:
             self.let_through += 1
@@ -61,9 +61,9 @@ class Model:
         spare = usual >= self.rules["permits"]
         if spare and (not high_priority or usual < len(self.trials)):
             return None
-        self.tickets += 1
-        self.trials[self.tickets] = (now + self.rules["lost_after"], spare)
-        return ("trial", self.tickets)
+        self.permits_given += 1
+        self.trials[self.permits_given] = (now + self.rules["lost_after"], spare)
+        return ("trial", self.permits_given)
 
     def settle(self, permit: Any, how: str, began: float, now: float, state: str) -> None:
         """Close an attempt; `state` is what the breaker says afterwards, which decides where both are right."""

@@ -18,34 +18,34 @@ from resilience._core.stages.admission import Admission, LaneSlots, Waiter
 LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
 PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}
 RESERVE = {"cancel": 1, "close": 1, "": 0, "bulk": 0}
-MOST, QUEUE = 4, 3
-RULES = AdmissionSettings(max_concurrent=MOST, max_queue=QUEUE, lanes=LANES)  # type: ignore[arg-type]
+MAX_RUNNING, QUEUE = 4, 3
+RULES = AdmissionSettings(max_concurrent=MAX_RUNNING, max_queue=QUEUE, lanes=LANES)  # type: ignore[arg-type]
 
 
 class Model:
-    """Who runs and who waits, without regard to speed."""
+    """A model of what runs and what waits, without regard to speed."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
         self.waiting: list[tuple[int, str]] = []
 
-    def fits_deadline(self, lane: str) -> bool:
+    def has_slot(self, lane: str) -> bool:
         """A lane may use what is free and not reserved for a higher one."""
         count = Counter(self.running)
         kept = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
-        return MOST - len(self.running) > kept
+        return MAX_RUNNING - len(self.running) > kept
 
     def ask(self, lane: str, number: int) -> tuple[str, int | None]:
-        """Return (outcome, number of who was turned away for it)."""
+        """Return (outcome, number of the waiter that was rejected for it)."""
         before = any(PRIORITY[other] >= PRIORITY[lane] for _, other in self.waiting)
-        if not before and self.fits_deadline(lane):
+        if not before and self.has_slot(lane):
             self.running.append(lane)
             return "granted", None
         away = None
         if len(self.waiting) >= QUEUE:
             lowest = min(PRIORITY[other] for _, other in self.waiting)
             if lowest >= PRIORITY[lane]:
-                return "away", None
+                return "rejected", None
             away = max(number for number, other in self.waiting if PRIORITY[other] == lowest)
             self.waiting = [one for one in self.waiting if one[0] != away]
         self.waiting.append((number, lane))
@@ -55,7 +55,7 @@ class Model:
         """Hand out what is free: by priority, then by age."""
         granted = []
         for number, lane in sorted(self.waiting, key=lambda one: (-PRIORITY[one[1]], one[0])):
-            if self.fits_deadline(lane):
+            if self.has_slot(lane):
                 self.running.append(lane)
                 self.waiting.remove((number, lane))
                 granted.append(number)
@@ -74,7 +74,7 @@ class Slots(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from(sorted(PRIORITY)), dies=st.integers(0, 5))
     def ask(self, lane: str, dies: int) -> None:
-        """Ask for a slot and stand in line for it; some waiters' loops end, and cannot be woken."""
+        """Ask for a slot and join the queue; some waiters' loops end, and those cannot be woken."""
         self.number += 1
         number = self.number
         outcome, away = self.model.ask(lane, number)
@@ -92,7 +92,7 @@ class Slots(RuleBasedStateMachine):
                 self.dead.add(number)
         if away is not None:
             _, shed = self.waiters.pop(away)
-            assert shed.state == "away"
+            assert shed.state == "rejected"
             assert self.admission.settle(shed) is None
 
     def wake(self, number: int) -> None:
@@ -120,13 +120,13 @@ class Slots(RuleBasedStateMachine):
         self.handed()
 
     def handed(self) -> None:
-        """Compare who was handed a slot; one that cannot be woken hands it on."""
+        """Compare which waiters got a slot; one that cannot be woken passes it on."""
         while granted := self.model.grant():
             for number in granted:
                 lane, waiter = self.waiters.pop(number)
                 if number in self.dead:
                     self.model.running.remove(lane)
-                    assert waiter.state == "over"
+                    assert waiter.state == "settled"
                 else:
                     slot = self.admission.settle(waiter)
                     assert slot is not None
@@ -141,7 +141,7 @@ class Slots(RuleBasedStateMachine):
         assert {lane: one["waiting"] for lane, one in counts.items()} == {
             lane: sum(other == lane for _, other in self.model.waiting) for lane in counts
         }
-        assert len(self.slots) == len(self.model.running) <= MOST
+        assert len(self.slots) == len(self.model.running) <= MAX_RUNNING
         assert all(waiter.state == "waiting" for _, waiter in self.waiters.values())
 
 
@@ -150,18 +150,18 @@ test_any_script.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_entries_are_shed_first() -> None:
-    """A full queue of entries: a cancel takes the newest one's place, another entry is turned away."""
+    """A full queue of entries: a cancel replaces the newest one, another entry is rejected."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=2))
     woken: list[str] = []
     assert admission.try_enter("") is not None
     first, second = (admission.join_queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
-    assert admission.join_queue("", lambda: woken.append("third")).state == "away"
+    assert admission.join_queue("", lambda: woken.append("third")).state == "rejected"
     cancel = admission.join_queue("cancel", lambda: woken.append("cancel"))
-    assert (first.state, second.state, cancel.state) == ("waiting", "away", "waiting")
+    assert (first.state, second.state, cancel.state) == ("waiting", "rejected", "waiting")
     assert woken == ["second"]
 
 
-def test_a_slot_granted_to_one_who_gives_up_goes_on() -> None:
+def test_a_slot_granted_to_a_waiter_that_gives_up_goes_to_the_next() -> None:
     """The grant came first: giving up returns the slot, which its owner hands back."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
     slot = admission.try_enter("")
@@ -176,7 +176,7 @@ def test_a_slot_granted_to_one_who_gives_up_goes_on() -> None:
 
 
 def test_many_waiters_of_an_ended_loop() -> None:
-    """A thousand waiters that nobody can wake: the slot reaches the last one."""
+    """A thousand waiters that cannot be woken: the slot reaches the last one."""
 
     def gone() -> None:
         raise RuntimeError("closed")
@@ -191,8 +191,8 @@ def test_many_waiters_of_an_ended_loop() -> None:
     assert last.state == "granted"
 
 
-def test_other_settings_keep_who_runs_and_who_waits() -> None:
-    """More slots after a reload: waiters move up; fewer: nobody is thrown out, and nobody is let in."""
+def test_other_settings_keep_what_runs_and_what_waits() -> None:
+    """More slots after a reload: waiters get them. Fewer: nothing that runs is stopped, and nothing is let in."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
     slots = [admission.try_enter("")]
     woken: list[str] = []
@@ -210,7 +210,7 @@ def test_other_settings_keep_who_runs_and_who_waits() -> None:
 
 
 def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
-    """Of two places one is taken by its own lane: only the other one is kept."""
+    """Of two reserved slots one is used by its own lane: only the other one is reserved."""
     admission = Admission(AdmissionSettings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
     assert admission.try_enter("cancel") is not None
     assert admission.try_enter("") is not None
@@ -218,14 +218,14 @@ def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
     assert admission.try_enter("cancel") is not None
 
 
-def test_reserved_places_must_leave_some() -> None:
-    """Reserving everything is a mistake, told where it stands."""
+def test_reserved_slots_cannot_be_all() -> None:
+    """Reserving every slot is a mistake, reported with its path."""
     with pytest.raises(PolicyError, match=r"admission\.lanes: 2 slots are reserved"):
         Policy(admission={"max_concurrent": 2, "lanes": {"cancel": {"reserve": 2}}})  # type: ignore[arg-type]
 
 
 def test_a_thousand_threads_on_ten_slots() -> None:
-    """Never more than ten run, everybody gets through, and in the end nobody holds anything."""
+    """Never more than ten run, every call gets through, and in the end no slot is taken."""
     admission = Admission(AdmissionSettings(max_concurrent=10, max_queue=1000))
     running, seen, done = [0], list[int](), list[int]()
     lock = threading.Lock()

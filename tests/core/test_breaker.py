@@ -1,4 +1,4 @@
-"""The breaker's windows, its saved state, and what listeners of pybreaker's are told, one by one."""
+"""Tests of the breaker's windows, its exported state, and what pybreaker's listeners get, one by one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_window_of_calls_is_written_as_one() -> None:
 
 
 def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
-    """The mistake is told at its place."""
+    """The mistake is reported with its path."""
     with pytest.raises(PolicyError, match=r"breaker\.slow_rate: needs slow_after"):
         Policy(breaker={"slow_rate": "50%"})  # type: ignore[arg-type]
 
@@ -57,9 +57,9 @@ def test_a_file_says_what_an_open_breaker_does(tmp_path: Path, word: str, value:
     rules = Policies.load(file).policy("p").breaker
     assert rules is not None
     assert (rules.when_open, rules.mode) == (value, "shadow")
-    for wrong, told in (("yes", "'yes'"), ("1", "'1'"), ("[all]", "a list")):
+    for wrong, shown in (("yes", "'yes'"), ("1", "'1'"), ("[all]", "a list")):
         file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{when_open: {wrong}}}}}\n")
-        with pytest.raises(PolicyError, match=rf"breaker\.when_open: {told} is not one of reject, wait_retries, wait"):
+        with pytest.raises(PolicyError, match=rf"breaker\.when_open: {shown} is not one of reject, wait_retries, wait"):
             Policies.load(file)
 
 
@@ -118,13 +118,13 @@ def test_a_slow_success_of_a_retry_is_measured_from_its_own_beginning(driver: An
     assert (pipeline.breaker.state, clock.sleeps) == ("closed", [5.0])
 
 
-def test_shadow_measures_and_tells_and_refuses_nothing(driver: Any) -> None:
-    """It would have opened: that is told and counted, and every call is sent."""
+def test_shadow_measures_and_reports_and_rejects_nothing(driver: Any) -> None:
+    """It would have opened: that is reported and counted, and every call is sent."""
     clock = FakeClock()
     file = {"policies": {"p": {"breaker": {"consecutive": 2, "open_for": "1s", "mode": "shadow"}}}}
     policies = Policies.from_mapping(file, clock=clock)
-    told: list[Any] = []
-    policies.subscribe(lambda event: told.append((event.name, event.shadow)) if event.breaker else None)
+    notices: list[Any] = []
+    policies.subscribe(lambda event: notices.append((event.name, event.shadow)) if event.breaker else None)
     pipeline = policies.pipeline("p")
     transport = driver.transport([ConnectionRefusedError()] * 4 + ["fine"])
     call = pipeline.compile(transport)
@@ -134,12 +134,12 @@ def test_shadow_measures_and_tells_and_refuses_nothing(driver: Any) -> None:
     assert pipeline.describe()["breaker"]["let_through"] == 2
     clock.advance(1.0)
     assert driver.call(call) == "fine"
-    assert told == [("circuit_opened", True), ("circuit_half_opened", True), ("circuit_closed", True)]
+    assert notices == [("circuit_opened", True), ("circuit_half_opened", True), ("circuit_closed", True)]
 
 
 @pytest.mark.parametrize(("when_open", "waits"), [("wait", [0.5, 1.0]), ("wait_retries", None), ("reject", None)])
 def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, when_open: str, waits: list[float] | None) -> None:
-    """`when_open: wait` waits out the break; else the call is refused."""
+    """`when_open: wait` waits until it closes; else the call is rejected."""
     clock = FakeClock()
     policy = Policy(deadline=30.0, breaker={"consecutive": 1, "open_for": "1s", "when_open": when_open})  # type: ignore[arg-type]
     pipeline = Pipeline(policy, clock=clock)
@@ -181,7 +181,7 @@ def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) 
 
 
 def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
-    """`no_waits` on the machine's own clock: the break counts as waited out, and nobody spins until it is."""
+    """`no_waits` on the system's clock: the open time counts as waited, and nothing loops until it is over."""
     pipeline = Pipeline(Policy(breaker={"open_for": "1h", "open_max": "1h", "when_open": "wait"}))  # type: ignore[arg-type]
     assert pipeline.breaker is not None
     pipeline.breaker.open()
@@ -191,8 +191,8 @@ def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
 
 
 @pytest.mark.parametrize("by_hand", ["open", "isolate"])
-def test_no_wait_is_begun_towards_a_breaker_that_will_still_refuse(driver: Any, by_hand: str) -> None:
-    """A break that outlasts the deadline, or that nobody ends, refuses at once."""
+def test_no_wait_is_begun_towards_a_breaker_that_will_still_reject(driver: Any, by_hand: str) -> None:
+    """An open time that ends after the deadline, or never, rejects at once."""
     clock = FakeClock()
     rules = {"consecutive": 1, "open_for": "5s", "when_open": "wait"}
     pipeline = Pipeline(Policy(deadline=5.0, breaker=rules), clock=clock)  # type: ignore[arg-type]
@@ -205,7 +205,7 @@ def test_no_wait_is_begun_towards_a_breaker_that_will_still_refuse(driver: Any, 
 
 
 def test_an_urgent_attempt_has_a_spare_trial() -> None:
-    """While the usual permits are out, one urgent attempt at a time still gets its turn."""
+    """While all permits are out, one high-priority attempt at a time still gets one."""
     clock = FakeClock()
     ours = breaker(clock, consecutive=1)
     ours.open()
@@ -219,18 +219,18 @@ def test_an_urgent_attempt_has_a_spare_trial() -> None:
     assert isinstance(ours.admit(1.0, high_priority=True), Permit)
 
 
-def test_what_is_turned_by_hand_is_told_at_once() -> None:
+def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
     """No attempt has to come first."""
     policies = Policies.from_mapping({"policies": {"p": {"breaker": {"key": "operation"}}}}, clock=FakeClock())
-    told: list[Any] = []
-    policies.subscribe(lambda event: told.append((event.name, event.policy, event.breaker)))
+    notices: list[Any] = []
+    policies.subscribe(lambda event: notices.append((event.name, event.policy, event.breaker)))
     ours = policies.pipeline("p", operation="op").breaker
     assert ours is not None
     ours.isolate()
     ours.isolate()
     ours.close()
     ours.close()
-    assert told == [("circuit_opened", "p", "op"), ("circuit_closed", "p", "op")]
+    assert notices == [("circuit_opened", "p", "op"), ("circuit_closed", "p", "op")]
 
 
 # --- windows ------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
 
 
 def test_an_open_breaker_stays_open_for_what_was_left() -> None:
-    """Another process, another clock: it refuses for the rest of the time, and then tries."""
+    """Another process, another clock: it rejects for the rest of the time, and then makes a trial."""
     clock, later = FakeClock(), FakeClock(start=9000.0)
     ours = breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
     ours.failed(ours.generation, 0.0)
@@ -331,7 +331,7 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
         ({"state": "ajar"}, "state: expected one of closed, open, half-open, got 'ajar'"),
         ({"state": ["open"]}, "state: expected one of"),
         ({"isolated": 1}, "isolated: expected true or false"),
-        ({"isolated": True, "state": "closed"}, "isolated: a breaker that is closed cannot be"),
+        ({"isolated": True, "state": "closed"}, "isolated: a closed breaker cannot be isolated"),
         ({"left": -1}, "left: expected seconds"),
         ({"left": float("nan")}, "left: expected seconds"),
         ({"open_for": "1s"}, "open_for: expected seconds"),
@@ -355,22 +355,22 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
         ({"window": {**WINDOW, "slow": [2]}}, "window:"),
     ],
 )
-def test_a_state_that_is_none_is_refused_and_changes_nothing(change: dict[str, Any], message: str) -> None:
+def test_a_wrong_state_is_rejected_and_changes_nothing(change: dict[str, Any], message: str) -> None:
     """The message says which part is wrong."""
     ours = breaker(window="5 calls", consecutive=3)
     ours.failed(ours.generation, 0.0)
     before = ours.export()
-    with pytest.raises(ValueError, match="no breaker's state: ") as caught:
+    with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
         ours.restore({**before, **change})
     assert message in str(caught.value)
     assert ours.export() == before
     assert ours.generation
 
 
-def test_what_is_no_mapping_or_lacks_a_part_is_refused() -> None:
+def test_what_is_no_mapping_or_lacks_a_field_is_rejected() -> None:
     """A list, or half a state."""
     ours = breaker()
-    with pytest.raises(ValueError, match="a breaker's state is a mapping, not a list"):
+    with pytest.raises(ValueError, match="a breaker's state must be a mapping, not a list"):
         ours.restore([])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"version is missing; state is missing"):
         ours.restore({})
@@ -380,32 +380,32 @@ def test_what_is_no_mapping_or_lacks_a_part_is_refused() -> None:
 
 
 class Full(pybreaker.CircuitBreakerListener):
-    """Writes down everything that it is told."""
+    """Records every method that is called."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.notices: list[Any] = []
 
     def before_call(self, cb: Any, func: Any, *args: Any, **kwargs: Any) -> None:
-        self.told.append(("before", cb.name, func.__name__, args, kwargs))
+        self.notices.append(("before", cb.name, func.__name__, args, kwargs))
 
     def failure(self, cb: Any, exc: BaseException) -> None:
-        self.told.append(("failure", type(exc).__name__, cb.fail_counter))
+        self.notices.append(("failure", type(exc).__name__, cb.fail_counter))
 
     def success(self, cb: Any) -> None:
-        self.told.append(("success", cb.current_state, cb.success_counter))
+        self.notices.append(("success", cb.current_state, cb.success_counter))
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
-        self.told.append(("state", old_state.name, new_state.name))
+        self.notices.append(("state", old_state.name, new_state.name))
 
 
 class BreakerState(pybreaker.CircuitBreakerListener):
     """Asks for changes alone."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.notices: list[Any] = []
 
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
-        self.told.append((cb.name, new_state.name))
+        self.notices.append((cb.name, new_state.name))
 
 
 def work() -> str:
@@ -418,7 +418,7 @@ def down() -> str:
     raise ConnectionRefusedError
 
 
-def test_a_listener_of_pybreakers_is_told_what_pybreaker_would_tell() -> None:
+def test_a_pybreaker_listener_gets_what_pybreaker_would_send() -> None:
     """Before each call, how it went, and each change of state, in this order."""
     clock, full, states = FakeClock(), Full(), BreakerState()
     rules = {"consecutive": 2, "open_for": "1s"}
@@ -432,31 +432,31 @@ def test_a_listener_of_pybreakers_is_told_what_pybreaker_would_tell() -> None:
         good()
     clock.advance(1.0)
     assert good() == "fine"
-    assert full.told == [
+    assert full.notices == [
         ("before", "p", "work", (), {}),
         ("success", "closed", 0),
         ("before", "p", "down", (), {}),
         ("failure", "ConnectionRefusedError", 1),
         ("before", "p", "down", (), {}),
-        ("failure", "ConnectionRefusedError", 0),  # told once it is open, which begins the count anew
+        ("failure", "ConnectionRefusedError", 0),  # = once it is open, which begins the count anew
         ("state", "closed", "open"),
         ("state", "open", "half-open"),
         ("before", "p", "work", (), {}),
         ("state", "half-open", "closed"),
         ("success", "closed", 0),
     ]
-    assert states.told == [("p", "open"), ("p", "half-open"), ("p", "closed")]
+    assert states.notices == [("p", "open"), ("p", "half-open"), ("p", "closed")]
 
 
 def test_pybreaker_keeps_no_date() -> None:
-    """The time of opening is ours: a listener that looks for pybreaker's finds none."""
+    """The time of opening is ours: a listener that reads pybreaker's gets None."""
     ours = breaker(consecutive=1)
     ours.open()
     assert ours._states.load()._state_storage.opened_at is None
 
 
 def test_only_a_listener_of_every_success_leaves_the_fast_path() -> None:
-    """Who asks for changes of state costs a success nothing; who asks for more does so until it is taken away."""
+    """A listener of state changes costs a success nothing; a listener of successes does, until it is removed."""
     policies = Policies.builtin(clock=FakeClock())
     pipeline = policies.pipeline("default")
     call = pipeline.compile(work)
@@ -471,7 +471,7 @@ def test_only_a_listener_of_every_success_leaves_the_fast_path() -> None:
     unsubscribe()
     assert ours.generation
     call()
-    assert len(full.told) == 2
+    assert len(full.notices) == 2
 
 
 def test_a_listener_that_raises_is_dropped() -> None:
@@ -494,22 +494,22 @@ def test_a_listener_that_raises_is_dropped() -> None:
     assert dropped == [LookupError]
 
 
-def test_what_is_no_listener_is_refused() -> None:
+def test_what_is_no_listener_is_rejected() -> None:
     """Neither a function nor an object with pybreaker's methods; functions get events, whatever they are called."""
     with pytest.raises(TypeError, match="a listener is a plain function of one event"):
         Pipeline(Policy(), listeners=[object()])
-    told: list[Any] = []
-    pipeline = Pipeline(Policy(), listeners=[told.append])
+    notices: list[Any] = []
+    pipeline = Pipeline(Policy(), listeners=[notices.append])
     with pytest.raises(ConnectionRefusedError):
         pipeline.call(down)
-    assert [event.name for event in told] == ["attempt_failed", "call_failed"]
+    assert [event.name for event in notices] == ["attempt_failed", "call_failed"]
 
 
 # --- how many there are ---------------------------------------------------------------------------
 
 
 def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
-    """Of many keys the closed breaker goes that nobody used since the last look; an open one never does."""
+    """Of many keys, a closed breaker that was idle is forgotten; an open one never is."""
     policy = Policy(name="p", breaker={"consecutive": 1})  # type: ignore[arg-type]
     breakers = BreakerPool(FakeClock(), Events(), max_breakers=3)
 
@@ -557,7 +557,7 @@ def test_a_forgotten_breaker_that_is_still_used_is_the_one_of_its_key() -> None:
 
 
 def test_a_breaker_for_each_answer_of_a_function() -> None:
-    """A callable key, from Python: one symbol's trouble is not another's."""
+    """A callable key, from Python: the failures of one symbol do not count for another."""
     clock = FakeClock()
     policy = Policy(breaker={"consecutive": 1, "key": lambda symbol: symbol})  # type: ignore[arg-type]
     pipeline = Pipeline(policy, clock=clock)

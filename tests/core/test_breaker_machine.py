@@ -87,7 +87,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule(attempt=consumes(tickets), how=OUTCOMES)
     def settle(self, attempt: Any, how: str) -> None:
-        """Settle an attempt, however old; one of another process settles nothing here."""
+        """Settle an attempt, however old; one of another process changes nothing here."""
         self._settle(attempt, how)
 
     def _settle(self, attempt: Any, how: str) -> None:
@@ -121,7 +121,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["nothing"] * 9 + ["open", "close", "isolate"]))
     def by_hand(self, what: str) -> None:
-        """Turn it by hand, now and then."""
+        """Switch it by hand, now and then."""
         if what == "nothing":
             return
         getattr(self.breaker, what)()
@@ -145,15 +145,15 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self) -> None:
-        """The states are the same, and so is what both tell."""
+        """The states are the same, and so is what both describe."""
         if hasattr(self, "breaker"):
-            now, model, told = self.clock.monotonic(), self.model, self.breaker.describe()
-            assert self.breaker.state == told["state"] == model.state
+            now, model, described = self.clock.monotonic(), self.model, self.breaker.describe()
+            assert self.breaker.state == described["state"] == model.state
             assert self.breaker.ready_at(now) == model.ready_at(now)
-            assert (told["isolated"], told["let_through"]) == (model.isolated, model.let_through)
-            assert (told["trials"], told["trials_succeeded"]) == (len(model.trials), model.good_trials)
+            assert (described["isolated"], described["let_through"]) == (model.isolated, model.let_through)
+            assert (described["trials"], described["trials_succeeded"]) == (len(model.trials), model.good_trials)
             if model.state == "closed":
-                assert told["consecutive_failures"] == model.consecutive_failures
+                assert described["consecutive_failures"] == model.consecutive_failures
 
 
 TestBreakerMachine = BreakerMachine.TestCase
@@ -176,7 +176,7 @@ MANY = 1000
 
 @pytest.mark.parametrize("permits", [1, 7])
 def test_exactly_the_permits_under_a_thousand_threads(permits: int) -> None:
-    """All ask while no trial has ended: as many as there are permits are sent, and every other one is refused."""
+    """All ask while no trial has ended: as many as there are permits are sent, and all others are rejected."""
     pipeline = opened(FakeClock(), permits)
     sent, refused, all_asked = [], [], threading.Event()
 

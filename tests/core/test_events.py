@@ -1,4 +1,4 @@
-"""Events, and the listeners that hear them."""
+"""Tests of events and their listeners."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LEVELS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_each_event_has_its_level(name: str) -> None:
-    """Only a call's final failure and a refused policy are errors; recoveries are informations."""
+    """Only a call's final failure and a rejected policy are errors; recoveries are informations."""
     level = next((level for level, names in LEVELS.items() if name in names), "warning")
     assert Event(name=name).level == level
 
 
-def test_an_event_tells_only_what_it_has() -> None:
+def test_an_event_has_only_the_fields_that_are_set() -> None:
     """Neither its name nor what is None or empty; zero and False say something."""
     assert Event(name="x", attempt=0, remedy="", shadow=False, wait_for=1.5, key=None).fields() == {
         "attempt": 0, "wait_for": 1.5, "shadow": False,
@@ -34,7 +34,7 @@ def test_an_event_tells_only_what_it_has() -> None:
 
 
 def test_a_listener_hears_until_it_is_taken_away() -> None:
-    """Others hear on."""
+    """The others still get events."""
     heard: list[str] = []
     events = Events(lambda event: heard.append("first"))
     leave = events.subscribe(lambda event: heard.append("second"))
@@ -46,18 +46,18 @@ def test_a_listener_hears_until_it_is_taken_away() -> None:
 
 
 async def _later(event: Event) -> None:
-    """A listener that nobody would await."""
+    """A listener that nothing would await."""
 
 
 @pytest.mark.parametrize("wrong", [3, None, _later])
-def test_what_cannot_listen_is_refused(wrong: Any) -> None:
+def test_what_cannot_listen_is_rejected(wrong: Any) -> None:
     """At once, and not when the first event is lost."""
     with pytest.raises(TypeError, match="a listener is a plain function of one event, not"):
         Events().subscribe(wrong)
 
 
 def test_one_that_raises_is_reported_once_and_dropped() -> None:
-    """The others of the same event are told all the same."""
+    """The other listeners of the same event are called all the same."""
     heard: list[Any] = []
 
     def broken(event: Event) -> None:

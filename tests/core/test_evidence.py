@@ -1,4 +1,4 @@
-"""What an object tells about an error, before any table is asked."""
+"""Tests of the evidence that is gathered from an object, before any table is asked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 
 from resilience import ApiError
-from resilience._core.classify.evidence import (
-    Evidence,
-    around,
-    causes_of,
-    code_of,
-    failed_items,
-    gather_evidence,
-    json_body,
-    text_of,
-)
+from resilience._core.classify.attributes import text_of
+from resilience._core.classify.batch_items import failed_items
+from resilience._core.classify.bodies import json_body
+from resilience._core.classify.code_and_status import code_of
+from resilience._core.classify.error_chain import causes_of, contexts_of
+from resilience._core.classify.evidence import Evidence, gather_evidence
 from resilience._core.policy.codes import Envelope, ItemList
 
 
@@ -40,7 +36,7 @@ class Answer:
 
 
 class Odd(dict[str, Any]):
-    """A mapping that cannot be asked."""
+    """A mapping whose `get` raises."""
 
     def get(self, *_: Any) -> Any:
         """Raise."""
@@ -78,12 +74,12 @@ RAW = json.dumps(BODY)
 )
 def test_a_code_is_found_in_a_body(one: Any) -> None:
     """Wherever clients keep bodies: as mappings, as text, as bytes, in the response or in the words."""
-    told = gather_evidence(one, ["code"])
-    assert (told.code, told.body) == ("43012", BODY)
+    evidence = gather_evidence(one, ["code"])
+    assert (evidence.code, evidence.body) == ("43012", BODY)
 
 
 class Picky(dict[str, Any]):
-    """A mapping that cannot be asked for one of its keys."""
+    """A mapping whose `get` raises for one key."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """Raise, or answer."""
@@ -93,7 +89,7 @@ class Picky(dict[str, Any]):
 
 
 def test_a_key_that_raises_hides_no_other() -> None:
-    """The next one is asked."""
+    """The next key is asked."""
     assert gather_evidence(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
 
 
@@ -114,13 +110,13 @@ def test_a_key_that_raises_hides_no_other() -> None:
     ],
     ids=lambda one: repr(one)[:40],
 )
-def test_where_no_body_is_looked_for(one: Any) -> None:
+def test_where_no_body_is_found(one: Any) -> None:
     """Past the bounds, and in what is no mapping."""
     assert gather_evidence(one, ["code"]).body is None
 
 
 def test_keys_are_asked_in_their_order() -> None:
-    """A body that has two of them tells the first."""
+    """Of a body that has two of them the first is taken."""
     body = {"code": "1", "retCode": "2"}
     assert gather_evidence(body, ["retCode", "code"]).code == "2"
     assert gather_evidence(body, ["code", "retCode"]).code == "1"
@@ -188,7 +184,7 @@ def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | Non
     ids=lambda one: repr(one)[:50],
 )
 def test_a_status(one: Any, status: int | None) -> None:
-    """The error's own, then the response's, then the one in its words where it has no code."""
+    """The error's own, then the response's, then the one in its text where it has no code."""
     assert gather_evidence(one, ["code"]).status == status
 
 
@@ -232,10 +228,10 @@ AT = 1445412510.0
     ],
     ids=lambda one: repr(one)[:50],
 )
-def test_the_servers_wish_to_wait(one: Any, after: float | None, at: float | None) -> None:
+def test_how_long_the_server_asks_to_wait(one: Any, after: float | None, at: float | None) -> None:
     """Seconds, an HTTP date, or the end of a ban in words; never clamped, and nonsense is none."""
-    told = gather_evidence(one, ["code"])
-    assert (told.retry_after, told.retry_at) == (after, at)
+    evidence = gather_evidence(one, ["code"])
+    assert (evidence.retry_after, evidence.retry_at) == (after, at)
 
 
 class Broken:
@@ -281,9 +277,10 @@ class Worded(Exception):
         return Loud("words")
 
 
-def test_what_raises_tells_nothing() -> None:
+def test_what_raises_counts_as_absent() -> None:
     """The rest of the object is read all the same."""
-    assert gather_evidence(Shape(headers=Broken(), status=500), ["code"]) == Evidence(status=500)
+    evidence = gather_evidence(Shape(headers=Broken(), status=500), ["code"])
+    assert evidence._replace(class_names=()) == Evidence(status=500)
     assert gather_evidence(Hostile("40010"), ["code"]).code == "40010"
     assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
 
@@ -303,12 +300,12 @@ def test_words_are_bounded() -> None:
     ],
 )  # fmt: skip
 def test_codes_are_texts(value: Any, code: str | None) -> None:
-    """Leading zeros are kept; what is too long, or no code at all, is none."""
+    """Leading zeros are kept; what is too long, or no code at all, is None."""
     assert code_of(value) == code
 
 
 def test_the_items_of_a_batch_that_failed() -> None:
-    """Only mappings in a list at a place that the table names; the first place that has some counts."""
+    """Only mappings in a list under a path that the table names; the first path that has some counts."""
     apart, mixed = (
         ItemList(at=("data", "failed"), code="code"),
         ItemList(at=("data",), code="c", message="m", mixed=True),
@@ -324,16 +321,16 @@ def test_the_items_of_a_batch_that_failed() -> None:
 
 
 def test_where_an_error_came_from() -> None:
-    """Its cause, its members, its reason and its arguments, nearest first, each once; contexts stand apart."""
+    """Its cause, its members, its reason and its arguments, nearest first, each once; contexts are apart."""
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
     one = Shape(1, argument, cause, reason=reason)
     one.__cause__, one.__context__ = cause, context
-    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [])
+    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [])
     one.__suppress_context__ = False
-    assert (causes_of(one), around(causes_of(one))) == ([one, cause, reason, argument], [context])
+    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [context])
     older = Shape("older")
     context.__context__, older.__context__ = older, one
-    assert around(causes_of(one)) == [context, older]
+    assert contexts_of(causes_of(one)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert causes_of(group) == [group, member, cause]
     assert causes_of(Shape(1, 2, 3, 4, argument))[1:] == []
@@ -341,7 +338,7 @@ def test_where_an_error_came_from() -> None:
 
 
 def test_a_long_chain_is_cut() -> None:
-    """After thirty-two errors, and in a circle after one round."""
+    """After 32 errors, and in a cycle after one round."""
     first = last = Shape("0")
     for number in range(40):
         last.__cause__ = Shape(str(number))

@@ -105,7 +105,7 @@ LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
 def run(
     behaviours: Any, looks: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
 ) -> tuple[Server, str]:
-    """Place one order under the rule; return the server and what the caller was told. `timeless` looks tell no time."""
+    """Place one order under the rule; return the server and what the caller got. `timeless` lookups have no time."""
     clock = FakeClock()
     server = Server(clock, offset)
     script, down = iter(behaviours), iter(looks)
@@ -122,11 +122,11 @@ def run(
             raise ConnectionResetError
         now = server.now()
         server.settle(now)
-        told = None if timeless else now
+        server_time = None if timeless else now
         seen = [at for at, shown in zip(server.executed, server.visible, strict=True) if shown <= now]
         if seen:
-            return Found("order", created_at=seen[0], server_time=told)
-        return NOT_FOUND(server_time=told)
+            return Found("order", created_at=seen[0], server_time=server_time)
+        return NOT_FOUND(server_time=server_time)
 
     policy = Policy(
         codes=("bitget", "http"),
@@ -137,21 +137,23 @@ def run(
     pipeline = Pipeline(policy, key="client_id", reconcile=look_up, clock=clock)
     try:
         pipeline.compile(place)()
-        told = "done"
+        outcome = "done"
     except Exception as error:
-        told = {"maybe": "unknown", "no": "failed"}[failure_of(error).executed]
+        outcome = {"maybe": "unknown", "no": "failed"}[failure_of(error).executed]
     clock.advance(1000)
     server.settle(server.now())
-    return server, told
+    return server, outcome
 
 
 @given(BEHAVIOURS, LOOKS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
-def test_executed_at_most_once_and_told_truthfully(behaviours: Any, looks: Any, offset: float, deadline: float) -> None:
+def test_executed_at_most_once_and_reported_truthfully(
+    behaviours: Any, looks: Any, offset: float, deadline: float
+) -> None:
     """Done means executed once, failed means never, and nothing is ever executed twice."""
-    server, told = run(behaviours, looks, offset, deadline)
+    server, outcome = run(behaviours, looks, offset, deadline)
     assert len(server.executed) <= 1
-    assert told != "done" or len(server.executed) == 1
-    assert told != "failed" or len(server.executed) == 0
+    assert outcome != "done" or len(server.executed) == 1
+    assert outcome != "failed" or len(server.executed) == 0
 
 
 LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
@@ -175,10 +177,10 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
     ],
 )
 def test_each_bound_is_waited_for(behaviours: Any, looks: Any, offset: float, timeless: bool) -> None:
-    """The server that takes all of W, P and L, at the first attempt or a later one, is waited for to the end."""
-    server, told = run(behaviours, looks, offset, 400.0, timeless)
+    """A server that takes all of W, P and L, at the first attempt or a later one, is waited for to the end."""
+    server, outcome = run(behaviours, looks, offset, 400.0, timeless)
     assert len(server.executed) == 1
-    assert told == "done" or (timeless and told == "unknown")
+    assert outcome == "done" or (timeless and outcome == "unknown")
 
 
 @given(BEHAVIOURS, st.floats(-SKEW, SKEW))
@@ -215,8 +217,8 @@ def test_a_reconciler_without_server_time_waits_the_whole_fence() -> None:
     assert sent == [0.0, 65.0]
 
 
-def test_one_more_look_before_a_later_no_is_told() -> None:
-    """A refusal after a doubt is not believed before one more look: the first attempt may have used the funds."""
+def test_one_more_lookup_before_a_later_no_is_reported() -> None:
+    """A rejection after an uncertain attempt needs one more lookup: the first attempt may have used the funds."""
     clock, looks = FakeClock(), []
     server_time = iter([clock.time() + 1, clock.time() + 2, clock.time() + 50])
 
@@ -239,7 +241,7 @@ def test_one_more_look_before_a_later_no_is_told() -> None:
 
 
 def test_a_duplicate_id_on_the_first_send_is_the_callers_error() -> None:
-    """Without an earlier attempt of ours in doubt a taken key is never a find."""
+    """Without an earlier uncertain attempt of ours, a taken key is never ours."""
     looks: list[Any] = []
     policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
     clock = FakeClock()

@@ -1,4 +1,4 @@
-"""What stands in for an error, and which errors it stands in for."""
+"""Tests of what a caller gets in place of an error, and for which errors."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def test_what_may_have_happened_is_not_covered_up(failure: Failure | None, harml
 
 
 @pytest.mark.parametrize(("on", "covered"), [(("rejected",), True), (("retryable",), False)])
-def test_a_refusal_goes_by_its_own_word(on: Any, covered: bool) -> None:
+def test_a_rejection_goes_by_its_own_word(on: Any, covered: bool) -> None:
     """Nothing was sent: what its failure says does not matter."""
     assert applies_to(FallbackSettings(value=1, on=on), CircuitOpenError("open"), DOUBTFUL, harmless=False) is covered
 
 
-def test_the_freshest_stands_in() -> None:
+def test_the_freshest_answer_is_taken() -> None:
     """The last good answer, then the function, then the value; None is a value where it is given."""
     good = StaleAnswers(10)
     good.keep((1,), {}, "kept", 100.0)
     rules = FallbackSettings(stale_for=10, call=len, value=None)
     assert find_substitute(rules, good, (1,), {}, 110.0) == Substitute("kept")
-    assert find_substitute(rules, good, (1,), {}, 110.1) == Substitute(asked=True)
-    assert find_substitute(rules, good, (2,), {}, 100.0) == Substitute(asked=True)
+    assert find_substitute(rules, good, (1,), {}, 110.1) == Substitute(from_function=True)
+    assert find_substitute(rules, good, (2,), {}, 100.0) == Substitute(from_function=True)
     assert find_substitute(FallbackSettings(value=None), None, (), {}, 0.0) == Substitute(None)
     assert find_substitute(FallbackSettings(stale_for=1), None, (), {}, 0.0) is None
     assert Substitute() == (None, False)
 
 
 def test_answers_are_kept_for_the_same_arguments() -> None:
-    """Keywords in any order; an answer that is kept again is younger."""
+    """Keywords in any order; a later answer replaces an earlier one."""
     good = StaleAnswers(10)
     good.keep((1,), {"a": 1, "b": 2}, "old", 0.0)
     assert good.find((1,), {"b": 2, "a": 1}, 1.0) == Substitute("old")
@@ -61,7 +61,7 @@ def test_answers_are_kept_for_the_same_arguments() -> None:
 
 
 def test_arguments_that_cannot_be_compared_are_left_alone() -> None:
-    """Neither kept nor found, and no error of the library's own making."""
+    """Neither kept nor found, and no error of the library's own."""
     good = StaleAnswers(10)
     good.keep(([1],), {}, "x", 0.0)
     good.keep((), {"a": {}}, "x", 0.0)

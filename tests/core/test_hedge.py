@@ -1,4 +1,4 @@
-"""When a second attempt is started: the fixed delay, or the one that was learned."""
+"""Tests of when a second attempt is started: after the fixed delay, or the learned one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def paced(times: list[float], percentile: float | None = 0.5) -> HedgeDelay:
 
 @pytest.mark.parametrize(("calls", "delay"), [(0, 9.0), (16, 9.0), (20, 9.0), (31, 9.0), (32, 1.0)])
 def test_few_calls_say_nothing_of_a_percentile(calls: int, delay: float) -> None:
-    """The fixed delay serves until twenty calls are known and the next look, one in sixteen, is due."""
+    """The fixed delay is used until twenty calls are known and the next sort, one per sixteen calls, is due."""
     assert paced([1.0] * calls).delay == delay
 
 
 def test_without_a_percentile_the_delay_stays() -> None:
-    """Nothing is learned that nobody asked for."""
+    """Without a percentile nothing is learned."""
     assert paced([1.0] * 64, None).delay == 9.0
 
 
@@ -34,7 +34,7 @@ def test_the_delay_is_that_percentile(percentile: float, delay: float) -> None:
 
 
 def test_it_is_worked_out_anew_after_every_sixteen() -> None:
-    """Not at each call: between two looks the old one serves."""
+    """Not at each call: between two sorts the old one is used."""
     pace = paced([1.0] * 32)
     for _ in range(15):
         pace.add(5.0)
@@ -46,7 +46,7 @@ def test_it_is_worked_out_anew_after_every_sixteen() -> None:
 
 @pytest.mark.parametrize(("newer", "longest"), [(112, 8.0), (128, 1.0)])
 def test_old_calls_are_forgotten(newer: int, longest: float) -> None:
-    """The last 128 count, each new one in the place of the oldest."""
+    """The last 128 count; each new one replaces the oldest."""
     pace = paced([8.0] * 128, 1.0)
     for _ in range(newer):
         pace.add(1.0)

@@ -1,4 +1,4 @@
-"""A pipeline resolved for one operation."""
+"""Tests of a pipeline resolved for one operation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOOK_UP: dict[str, Any] = {"reconcile": lambda call: None}
     ],
 )
 def test_what_can_be_looked_up(info: Any, idempotent: bool, reconcilable: bool, confirmable: bool) -> None:
-    """A write in doubt, and the goal of a harmless one; a read changes nothing."""
+    """An uncertain write, and the goal of a harmless one; a read changes nothing."""
     one = plan(**info)
     assert (one.idempotent, one.reconcilable, one.confirmable) == (idempotent, reconcilable, confirmable)
 
@@ -73,7 +73,7 @@ def test_what_a_policy_leaves_out() -> None:
         ({**LOOK_UP, "idempotent": True}, 9.9, True),
     ],
 )
-def test_a_write_that_may_be_in_doubt_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
+def test_a_write_that_is_looked_up_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
     """Other attempts may begin until the deadline."""
     assert plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
     assert plan(**info).fits_deadline(9.9, 10.0)
@@ -81,7 +81,7 @@ def test_a_write_that_may_be_in_doubt_needs_all_of_its_time(info: Any, at: float
 
 
 def test_lanes() -> None:
-    """By name or by a function of the arguments, ours left out; a lane above the usual one is urgent."""
+    """By name or by a function of the arguments, ours left out; a lane above the default one has high priority."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
     assert (plan(lanes).lane((), {}), plan(lanes).high_priority((), {})) == ("", False)
     found = {name: plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")}
@@ -109,8 +109,8 @@ def test_what_the_quotas_would_let_go() -> None:
         assert one.quota_ready_at(0.0, (), {}) == at
 
 
-def test_a_first_attempt_goes_at_once_where_several_windows_have_room() -> None:
-    """And the breaker, where there is one, is closed; a line, a single window or a full one sends it to the door."""
+def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
+    """And the breaker, if any, is closed; admission, a single window or a full one needs the gate."""
     two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
     one = plan({"quota": two})
     assert (one.needs_gate, one.rate_window, one.pay_at_once(0.0), one.pay_at_once(0.0)) == (True, None, True, None)
@@ -179,8 +179,8 @@ def test_what_is_returned_is_inspected() -> None:
     assert plan({"codes": ("bitget",)}).inspect_result(bad) is None
 
 
-def test_a_coroutine_that_nobody_awaits_is_a_mistake() -> None:
-    """It is closed, and told with the operation's name."""
+def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
+    """It is closed, and reported with the operation's name."""
 
     async def later() -> None:
         """Never run."""
@@ -190,7 +190,7 @@ def test_a_coroutine_that_nobody_awaits_is_a_mistake() -> None:
     assert str(found) == "op returned a coroutine: wrap it as an async function"
 
 
-def test_what_is_told_of_the_limits_reaches_the_quotas() -> None:
+def test_reported_limits_reach_the_quotas() -> None:
     """By our clock."""
     one = plan({"quota": [{"rate": 1, "burst": 9}]})
     one.clock.advance(5)  # type: ignore[attr-defined]
@@ -207,8 +207,8 @@ def test_a_call_begins_before_its_first_attempt() -> None:
     assert (one.attempt, one.failure, one.sent_at) == (0, None, None)
 
 
-def test_what_nobody_says_of_a_function() -> None:
-    """It is a write of its own name, without key, look, host or table."""
+def test_the_defaults_of_a_function() -> None:
+    """It is a write of its own name, without key, lookup, host or table."""
     one = OperationInfo(operation="op")
     said = [getattr(one, name) for name in one.__dataclass_fields__]
     assert said == [

@@ -1,4 +1,4 @@
-"""The quota: never more than `burst` in any span, whoever asks, and nothing lost for good."""
+"""Tests of the quota: never more than `burst` in any span, from any thread, and no send lost for good."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def most_in_a_span(sends: list[float], span: float) -> int:
 
 
 class Line(RuleBasedStateMachine):
-    """A gauge under any script of arrivals, weights, waits, withdrawals, refunds and hold-offs."""
+    """A window under any script of arrivals, weights, waits, withdrawals, refunds and holds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,8 +49,8 @@ class Line(RuleBasedStateMachine):
             self.went(weight)
         elif waits:
             queue_ticket = self.rate_window.queue(self.now, weight)
-            assert queue_ticket.at >= at
-            assert all(queue_ticket.at >= one.at for one in self.waiting)
+            assert queue_ticket.ready_at >= at
+            assert all(queue_ticket.ready_at >= one.ready_at for one in self.waiting)
             self.waiting.append(queue_ticket)
 
     @precondition(lambda self: self.rate_window.fast_path)
@@ -64,14 +64,14 @@ class Line(RuleBasedStateMachine):
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 20))
     def wake(self, place: int) -> None:
-        """A waiter asks again, in its turn, late, or even too early."""
+        """A waiter asks again, in time, late, or even too early."""
         queue_ticket = self.waiting[place % len(self.waiting)]
         at = self.rate_window.take(self.now, queue_ticket.weight, queue_ticket)
         if at == self.now:
             self.waiting.remove(queue_ticket)
             self.went(queue_ticket.weight)
         else:
-            assert queue_ticket.at == at > self.now
+            assert queue_ticket.ready_at == at > self.now
 
     @precondition(lambda self: self.waiting)
     @rule(place=st.integers(0, 20))
@@ -117,43 +117,43 @@ class Line(RuleBasedStateMachine):
 test_any_script = Line.TestCase
 
 
-def test_waiters_leave_first_come_first_served() -> None:
-    """Each is told its instant at once, and a newcomer comes after all of them."""
+def test_waiters_are_served_first_come_first_served() -> None:
+    """Each gets its instant at once, and a newcomer comes after all of them."""
     rate_window = RateWindow(2, 1.0)
     assert [rate_window.take(0.0), rate_window.take(0.0)] == [0.0, 0.0]
     turns = [rate_window.queue(0.0, 1) for _ in range(5)]
-    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
+    assert [queue_ticket.ready_at for queue_ticket in turns] == [1.0, 1.0, 2.0, 2.0, 3.0]
     assert rate_window.ready_at(0.5) == 3.0
     assert not rate_window.fast_path
 
 
-def test_a_newcomer_plans_behind_the_line() -> None:
-    """Its instant leaves room for those before it, whatever they are worth."""
+def test_a_newcomer_plans_behind_the_tickets() -> None:
+    """Its instant is after those before it, whatever they weigh."""
     rate_window = RateWindow(4, 1.0)
     for at in (0.0, 0.2, 0.4, 0.6):
         rate_window.take(at)
-    assert rate_window.queue(0.7, 1).at == 1.0
+    assert rate_window.queue(0.7, 1).ready_at == 1.0
     assert rate_window.ready_at(0.7) == 1.2
     assert rate_window.ready_at(0.7, 2) == 1.4
-    assert rate_window.queue(0.7, 3).at == 1.6
+    assert rate_window.queue(0.7, 3).ready_at == 1.6
     assert rate_window.ready_at(0.7) == 2.0
 
 
-def test_nobody_overtakes_the_line() -> None:
-    """A send was given back: the newcomer's instant is still not before that of who waits."""
+def test_nothing_overtakes_the_queue() -> None:
+    """A send was given back: the newcomer's instant is still not before that of a waiter."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     queue_ticket = rate_window.queue(0.0, 1)
     rate_window.undo(0.0, 1)
-    assert (queue_ticket.at, rate_window.ready_at(0.5)) == (1.0, 2.0)
+    assert (queue_ticket.ready_at, rate_window.ready_at(0.5)) == (1.0, 2.0)
     heavy = RateWindow(4, 1.0)
     heavy.take(0.0, 4)
     queue_ticket = heavy.queue(0.0, 1)
     heavy.undo(0.0, 2)
-    assert (queue_ticket.at, heavy.ready_at(0.5)) == (1.0, 1.0)
+    assert (queue_ticket.ready_at, heavy.ready_at(0.5)) == (1.0, 1.0)
 
 
-def test_who_gives_up_makes_room_for_newcomers() -> None:
+def test_a_waiter_that_gives_up_costs_newcomers_nothing() -> None:
     """A hundred calls that were cancelled while they waited cost the next one nothing."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
@@ -164,7 +164,7 @@ def test_who_gives_up_makes_room_for_newcomers() -> None:
     assert rate_window.ready_at(0.0) == 1.0
 
 
-def test_late_waiters_do_not_leave_in_a_bunch() -> None:
+def test_late_waiters_are_not_sent_in_a_bunch() -> None:
     """A stalled event loop wakes three at once: the record is of what was sent, so they are spread anew."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
@@ -176,7 +176,7 @@ def test_late_waiters_do_not_leave_in_a_bunch() -> None:
 
 
 def test_a_waiter_that_is_never_heard_of_again_wedges_nothing() -> None:
-    """A turn that nobody takes is passed by, and forgotten after a minute."""
+    """A ticket that is not used is skipped, and forgotten after a minute."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     rate_window.queue(0.0, 1)
@@ -186,13 +186,13 @@ def test_a_waiter_that_is_never_heard_of_again_wedges_nothing() -> None:
     assert rate_window.fast_path
 
 
-def test_a_hold_off_moves_the_line_and_keeps_its_order() -> None:
-    """Everybody who waits is told a later instant, still one after the other."""
+def test_a_hold_moves_the_queue_and_keeps_its_order() -> None:
+    """Every waiter gets a later instant, still one after the other."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     first, second = rate_window.queue(0.0, 1), rate_window.queue(0.0, 1)
     rate_window.hold(0.5, 5.0)
-    assert (first.at, second.at) == (5.0, 6.0)
+    assert (first.ready_at, second.ready_at) == (5.0, 6.0)
     assert rate_window.ready_at(0.5) == 7.0
     rate_window.hold(0.5, 3.0)
     assert rate_window.held_until == 5.0
@@ -201,7 +201,7 @@ def test_a_hold_off_moves_the_line_and_keeps_its_order() -> None:
 
 
 def test_undo_finds_its_send() -> None:
-    """Others left meanwhile: their sends stay; one that was pushed out long ago cannot be taken back."""
+    """Others sent meanwhile: their sends stay; one that was pushed out long ago cannot be taken back."""
     rate_window = RateWindow(3, 1.0)
     for at in (1.0, 1.1, 1.2):
         rate_window.take(at)
@@ -211,7 +211,7 @@ def test_undo_finds_its_send() -> None:
     assert list(rate_window.sends) == [-inf, 1.0, 1.2]
 
 
-def test_threads_on_the_inline_way() -> None:
+def test_threads_on_the_fast_path() -> None:
     """Sixteen threads that take as a driver does, without a lock: never more than allowed in any span."""
     rate_window, sent, started = RateWindow(20, 0.02), list[float](), threading.Barrier(16)
 
@@ -247,7 +247,7 @@ def ask(quotas: Quotas, now: float, *, high_priority: bool = False) -> float:
     return pay(now, quotas.costs(now, quotas.weights((), {}), None, high_priority=high_priority), None)[0]
 
 
-def test_the_latest_of_several_windows_rules_and_a_refusal_takes_nothing() -> None:
+def test_the_latest_of_several_windows_decides_and_a_rejection_takes_nothing() -> None:
     """Ten a second and fifteen a minute: the sixteenth waits for the minute, and the seconds stay whole."""
     both = quotas(QuotaSettings(rate="10/s", burst=10), QuotaSettings(rate="15/m", burst=15))  # type: ignore[arg-type]
     assert [ask(both, 0.0) for _ in range(11)] == [0.0] * 10 + [1.0]
@@ -266,7 +266,7 @@ def test_undo_gives_back_every_window() -> None:
 
 
 def test_somebody_else_is_faster() -> None:
-    """Both windows had room, and the second is taken before it is paid: the first gets its send back."""
+    """Both windows allowed it, and the second is used before it is paid: the first gets its send back."""
 
     class Raced(RateWindow):
         def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
@@ -279,10 +279,10 @@ def test_somebody_else_is_faster() -> None:
     assert first.left(0.0) == 1
 
 
-def test_one_window_without_room_takes_nothing_inline() -> None:
-    """What a driver pays without the lock is all or nothing, and nothing where an attempt is worth more than one."""
+def test_nothing_is_paid_inline_where_one_window_is_full() -> None:
+    """What a driver pays without the lock is all or nothing, and nothing where an attempt weighs more than one."""
     both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
-    assert both.plain is None
+    assert both.single_window is None
     assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
     assert [one.left(5.0) for one in both.entries] == [1, 0]
     assert not quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
@@ -290,7 +290,7 @@ def test_one_window_without_room_takes_nothing_inline() -> None:
 
 
 def test_a_reserve_is_for_urgent_lanes_alone() -> None:
-    """Ordinary attempts see the smaller window; an urgent one takes from either, and the whole is never exceeded."""
+    """Ordinary attempts see the smaller window; a high-priority one takes from either, never more than both."""
     one = quotas(QuotaSettings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
     assert [ask(one, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
     assert [ask(one, 0.0, high_priority=True) for _ in range(3)] == [0.0, 0.0, 1.0]
@@ -318,7 +318,7 @@ def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) ->
     assert most_in_a_span(sent, 1.0) <= 5
 
 
-def test_weights_may_be_told_by_the_call() -> None:
+def test_weights_may_depend_on_the_call() -> None:
     """A function of the arguments; what weighs nothing pays nothing, and more than the burst can never go."""
     by = quotas(QuotaSettings(rate=10, burst=10, weight=lambda n: n))
     for n, at in ((0, 0.0), (10, 0.0), (0, 0.0), (1, 1.0), (11, inf)):
@@ -347,15 +347,15 @@ def test_other_settings_forget_no_send() -> None:
 def test_remaining_only_tightens() -> None:
     """Others use the key too: what they have used is used, and a larger number is not believed."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    one.told(0.0, remaining=3)
+    one.report_limits(0.0, remaining=3)
     assert one.entries[0].left(0.0) == 3
-    one.told(0.0, remaining=8)
+    one.report_limits(0.0, remaining=8)
     assert one.entries[0].left(0.0) == 3
     rate_window = RateWindow(2, 1.0)
     rate_window.take(0.5)
     rate_window.drain(0.9, -5)
     assert rate_window.left(1.5) == 1
-    one.told(0.5, remaining=0, resets_in=2.0)
+    one.report_limits(0.5, remaining=0, resets_in=2.0)
     assert (one.entries[0].left(2.4), one.entries[0].left(2.5)) == (0, 10)
 
 
@@ -363,43 +363,43 @@ def test_each_word_finds_its_window() -> None:
     """By the window's length, by its limit, else the first entry, which is the closest."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     second, minute = both.entries
-    both.told(0.0, used=590, window=60)
+    both.report_limits(0.0, used=590, window=60)
     assert (second.left(0.0), minute.left(0.0)) == (10, 10)
-    both.told(0.0, limit=600, remaining=4)
+    both.report_limits(0.0, limit=600, remaining=4)
     assert (second.left(0.0), minute.left(0.0)) == (10, 4)
-    both.told(0.0, remaining=9)
+    both.report_limits(0.0, remaining=9)
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
-    both.told(0.0, remaining=5, window=3600)
+    both.report_limits(0.0, remaining=5, window=3600)
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
 
 
 def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
-    """The closest where it is none of ours; and an attempt of no told weight is worth one."""
+    """The strictest where it is none of ours; and an attempt without a weight weighs one."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
-    both.told(0.0, remaining=0, resets_in=2, window=3600)
+    both.report_limits(0.0, remaining=0, resets_in=2, window=3600)
     assert [one.held_until for one in both.entries] == [2.0, -inf]
-    both.told(0.0, remaining=0, resets_in=3, window=60)
+    both.report_limits(0.0, remaining=0, resets_in=3, window=60)
     assert [one.held_until for one in both.entries] == [2.0, 3.0]
     assert both.weights((), {}) == (1, 1)
 
 
 def test_a_hold_off_holds_every_window() -> None:
-    """A ban is for all that this call counts for; without a time the closest window waits one span."""
+    """A ban holds every entry of this call; without a time the strictest is held for one span."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
     assert [one.held_until for one in both.entries] == [1.0, -inf]
-    both.told(0.0, hold=7.0)
+    both.report_limits(0.0, hold=7.0)
     assert [one.held_until for one in both.entries] == [7.0, 7.0]
 
 
 def test_a_reserve_is_drained_last() -> None:
     """What the API has left goes to urgent lanes first."""
     one = quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
-    one.told(0.0, remaining=3)
+    one.report_limits(0.0, remaining=3)
     quota = one.entries[0]
     assert quota.reserved is not None
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (1, 2)
-    one.told(0.0, remaining=1)
+    one.report_limits(0.0, remaining=1)
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (0, 1)
 
 
@@ -407,15 +407,15 @@ _NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5),
 
 
 @given(st.dictionaries(st.sampled_from(["remaining", "resets_in", "hold", "limit", "window", "used"]), _NUMBERS))
-def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
-    """Whatever is told, nothing raises, and the limit is never exceeded."""
+def test_hostile_words_never_raise(limits: dict[str, Any]) -> None:
+    """Whatever is reported, nothing raises, and the limit is never exceeded."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    one.told(0.0, **told)
+    one.report_limits(0.0, **limits)
     assert 0 <= one.entries[0].left(0.0) <= 10
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "expected"),
     [
         ({"x-mbx-used-remain-limit": "7"}, [{"remaining": 7}]),
         (
@@ -443,9 +443,9 @@ def test_hostile_words_never_raise(told: dict[str, Any]) -> None:
         ({None: object()}, []),
     ],
 )
-def test_headers(headers: Any, told: list[dict[str, float]]) -> None:
-    """Headers of every kind that is known, and of some that nobody should send."""
-    assert parse_rate_limits(headers, 1_700_000_000.0) == told
+def test_headers(headers: Any, expected: list[dict[str, float]]) -> None:
+    """Headers of every known kind, and some nonsense."""
+    assert parse_rate_limits(headers, 1_700_000_000.0) == expected
 
 
 _NAMES = st.sampled_from(["RateLimit", "RateLimit-Policy", "X-RateLimit-Remaining", "X-RateLimit-Reset", "x"])
@@ -454,15 +454,15 @@ _NAMES |= st.sampled_from(["x-mbx-used-remain-limit", "x-mbx-used-weight-1m", "X
 
 @given(st.dictionaries(_NAMES, st.one_of(st.text(), st.integers(), st.binary(), st.none(), st.floats())), st.floats())
 def test_hostile_headers_never_raise(headers: dict[str, Any], now: float) -> None:
-    """Any value at all: nothing raises, here or where it is told."""
+    """Any value at all: nothing raises, here or where it is reported."""
     one = quotas(QuotaSettings(rate=10, burst=10))
-    for told in parse_rate_limits(headers, now):
-        one.told(0.0, **told)
+    for limits in parse_rate_limits(headers, now):
+        one.report_limits(0.0, **limits)
     assert 0 <= one.entries[0].left(0.0) <= 10
 
 
 def test_calls_compiled_before_a_change_pay_the_window_as_it_is_now() -> None:
-    """One that asks the old list finds no room there, comes to the door, and is counted."""
+    """A driver that reads the old deque finds it full, goes through the gate, and is counted."""
     before = Policy(name="p", quota=[{"rate": "5/m", "burst": 5}])  # type: ignore[arg-type]
     pipeline = Pipeline(before, clock=FakeClock())
     call = pipeline.compile(len)

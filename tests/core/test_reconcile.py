@@ -1,4 +1,4 @@
-"""A write in doubt: when to look next, and what an answer settles. W is 30 s, P 3 s and L 2 s."""
+"""Tests of an uncertain write: when the next lookup is, and what an answer proves. W is 30 s, P 3 s and L 2 s."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience._core.call.reconcile import _NO_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, in_seconds
+from resilience._core.call.reconcile import _MAX_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, answer_error
 from resilience._core.policy.sections import ReconcileSettings
 
 AT = 1_700_000_000.0
-"""Unix time of the first stamp; the monotonic clock stands at 100 then."""
+"""Unix time of the first stamp; the monotonic clock is at 100 then."""
 LATE = 5.0
 
 
 def uncertain_write(*, begun: float | None = 100.0, **rules: Any) -> UncertainWrite:
-    """Return a doubt without an open attempt."""
+    """Return an uncertain write without an open attempt."""
     return UncertainWrite(ReconcileSettings(**rules), Fence(), AT, begun)
 
 
 def attempt_opened(
     sent: float = 100.0, stamp: float | None = AT, answered_at: float | None = None, **given: Any
 ) -> UncertainWrite:
-    """Return a doubt with one open attempt."""
+    """Return an uncertain write with one open attempt."""
     one = uncertain_write(**given)
     one.attempt_opened(sent=sent, stamp=stamp, answered_at=answered_at)
     return one
 
 
 def test_the_bounds_of_an_api() -> None:
-    """2 W + P + L is the whole fence; the policy's own takes its place."""
+    """2 W + P + L is the whole fence, unless the policy has its own."""
     assert (Fence().whole, Fence(1, 2, 4).whole) == (65.0, 8.0)
     assert (uncertain_write().whole, uncertain_write(fence=7).whole) == (65.0, 7.0)
 
 
-def test_without_an_open_attempt_there_is_no_doubt() -> None:
+def test_without_an_open_attempt_nothing_is_uncertain() -> None:
     """And there never was one."""
     one = uncertain_write()
-    assert (one.open, one.ever) == (False, False)
+    assert (one.is_open, one.was_uncertain) == (False, False)
     fresh = uncertain_write(early_checks=1, wait=7)
     assert fresh.next_lookup(0.0) == 7.0
     fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
     assert fresh.next_lookup(0.0) == 65.0
-    assert (attempt_opened().open, attempt_opened().ever) == (True, True)
+    assert (attempt_opened().is_open, attempt_opened().was_uncertain) == (True, True)
 
 
-def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
-    """The monotonic fence, while no answer has told the server's time."""
+def test_early_lookups_come_after_a_wait_and_then_one_at_the_fence() -> None:
+    """The monotonic fence, while no answer had the server's time."""
     one = attempt_opened(early_checks=2, wait=0.5)
     assert one.next_lookup(100.0) == 100.5
     one.judge(NOT_FOUND, sent=100.5, now=100.6)
@@ -58,7 +58,7 @@ def test_early_looks_come_after_a_wait_and_then_one_at_the_fence() -> None:
     assert one.next_lookup(165.0) > 165.0
 
 
-def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
+def test_with_the_servers_time_the_lookup_comes_at_its_fence() -> None:
     """Stamp + W + P + L by the server's clock, put on ours by its latest answer."""
     one = attempt_opened(early_checks=1, wait=0.5)
     one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
@@ -66,7 +66,7 @@ def test_with_the_servers_time_the_look_comes_at_its_fence() -> None:
     assert one.next_lookup(102.0) > 134.0
 
 
-def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
+def test_lookups_that_fail_come_rarer_up_to_five_seconds() -> None:
     """And an answer makes them as frequent as before."""
     one = attempt_opened(early_checks=9, wait=0.5)
     waits = []
@@ -83,7 +83,7 @@ def test_looks_that_fail_come_rarer_up_to_five_seconds() -> None:
     assert tiny.next_lookup(0.0) == pytest.approx(1e-5 * 2**16)
 
 
-def test_a_new_attempt_begins_the_looks_anew() -> None:
+def test_a_new_attempt_begins_the_lookups_anew() -> None:
     """Early ones first."""
     one = attempt_opened(early_checks=1, wait=0.5)
     one.judge(NOT_FOUND, sent=100.0, now=100.0)
@@ -109,11 +109,11 @@ def test_a_new_attempt_begins_the_looks_anew() -> None:
     ],
 )
 def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | None, verdict: LookupVerdict) -> None:
-    """By the server's time of that answer where it tells one, else by the monotonic wait since the last send."""
+    """By the server's time of that answer where it has one, else by the monotonic wait since the last send."""
     one = attempt_opened()
     assert one.judge(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
-    assert one.open is (verdict is LookupVerdict.AGAIN)
-    assert one.ever
+    assert one.is_open is (verdict is LookupVerdict.AGAIN)
+    assert one.was_uncertain
 
 
 def test_every_open_attempt_has_its_fence() -> None:
@@ -199,7 +199,7 @@ def test_a_later_stamp_allows_a_later_time() -> None:
     ],
 )
 def test_what_is_found_must_be_ours(found: Found, verdict: LookupVerdict) -> None:
-    """Its fields match, and it was not created before the first attempt, by the server's clock where it tells it."""
+    """Its fields match, and it was not created before the first attempt, by the server's clock where it is known."""
     assert attempt_opened().judge(found, sent=109.0, now=110.0) is verdict
 
 
@@ -213,7 +213,7 @@ def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: 
 
 
 def test_an_answer_without_a_time_keeps_what_was_known() -> None:
-    """The server's clock was measured once; the look comes by it."""
+    """The server's clock was measured once; the lookup goes by it."""
     one = attempt_opened(early_checks=1)
     one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
     one.judge(NOT_FOUND, sent=103.0, now=103.0)
@@ -226,7 +226,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
         (NOT_FOUND, True),
         (NOT_FOUND(AT), True),
         (NOT_FOUND(AT * 1000), False),
-        (NOT_FOUND(_NO_SECONDS), False),
+        (NOT_FOUND(_MAX_SECONDS), False),
         (NOT_FOUND("soon"), False),  # type: ignore[arg-type]
         (Found(1, created_at=AT * 1000), False),
         (Found(1, created_at=AT, server_time=AT * 1000), False),
@@ -236,7 +236,7 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
 )
 def test_times_are_seconds(answer: Any, fine: bool) -> None:
     """Milliseconds would lie past every fence."""
-    assert in_seconds(answer) is fine
+    assert (answer_error(answer) is None) is fine
 
 
 def test_answers_are_frozen_and_equal_by_what_they_say() -> None:

@@ -52,7 +52,7 @@ def answers(*script: Any) -> Any:
 
 
 def test_a_breaker_that_opens_during_the_wait_ends_the_call() -> None:
-    """The caller gets the API's own error; the refusal is its cause."""
+    """The caller gets the API's own error; the rejection is its cause."""
     clock = Meanwhile()
     pipeline = waiting(clock)
     assert pipeline.breaker is not None
@@ -102,7 +102,7 @@ def test_a_permit_that_another_call_holds(wait: bool) -> None:
 
 
 def test_a_cause_that_the_api_gave_stays() -> None:
-    """A refusal takes no other error's place."""
+    """A rejection replaces no other error."""
     clock = Meanwhile()
     pipeline = waiting(clock)
     assert pipeline.breaker is not None
@@ -143,8 +143,8 @@ class Gone(Exception):
 @pytest.mark.parametrize(
     ("answer", "ends"), [(Found("cancelled"), "cancelled"), (NOT_FOUND, Gone), ("odd", Gone), (OSError(), Gone)]
 )
-def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any, ends: Any) -> None:
-    """An answer that is none is told as the cause of the API's own error."""
+def test_a_cancel_that_finds_nothing_looks_up_the_order(answer: Any, ends: Any) -> None:
+    """What is wrong with the answer is the cause of the API's own error."""
 
     def look(_call: Any) -> Any:
         if isinstance(answer, Exception):
@@ -165,13 +165,13 @@ def test_a_cancel_that_finds_nothing_looks_what_became_of_the_order(answer: Any,
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         ("odd", "reconcile must return Found(...) or NOT_FOUND, not str"),
-        (NOT_FOUND(1_700_000_000_000), "reconcile must tell server_time and created_at as Unix seconds"),
+        (NOT_FOUND(1_700_000_000_000), "reconcile must return server_time and created_at as Unix seconds"),
     ],
 )
-def test_a_look_that_answers_nonsense_ends_the_call_in_doubt(answer: Any, told: str) -> None:
+def test_a_lookup_that_answers_nonsense_leaves_the_call_uncertain(answer: Any, message: str) -> None:
     """With what is wrong as the cause."""
     info = OperationInfo(operation="order", reconcile=lambda _call: answer)
     call = Pipeline(Policy(retry={}, deadline="90s", reconcile={}), clock=FakeClock()).compile(
@@ -179,7 +179,7 @@ def test_a_look_that_answers_nonsense_ends_the_call_in_doubt(answer: Any, told: 
     )  # type: ignore[arg-type]
     with pytest.raises(TimeoutError) as caught:
         call()
-    assert (str(caught.value.__cause__), failure_of(caught.value).executed) == (told, "maybe")
+    assert (str(caught.value.__cause__), failure_of(caught.value).executed) == (message, "maybe")
 
 
 class Bad:
@@ -210,7 +210,7 @@ class Hasty(FakeClock):
 
 @pytest.mark.parametrize("gates", [{}, {"quota": [{"rate": 100, "burst": 100}]}])
 def test_waits_that_are_cut_short_count_in_full(gates: Any) -> None:
-    """The deadline comes as if they had been waited, through a door as well."""
+    """The deadline comes as if they had been waited in full, with a gate as well."""
     clock = Hasty()
     backoff = {"kind": "constant", "initial": "4s", "jitter": "none"}
     policy = Policy(deadline="10s", retry={"max_attempts": 9, "backoff": backoff}, **gates)  # type: ignore[arg-type]
@@ -220,7 +220,7 @@ def test_waits_that_are_cut_short_count_in_full(gates: Any) -> None:
 
 
 class Poor(Exception):
-    """A refusal for want of funds."""
+    """A rejection for insufficient funds."""
 
     def __init__(self) -> None:
         super().__init__("poor")
@@ -231,8 +231,8 @@ class Poor(Exception):
     ("last", "executed"),
     [(NOT_FOUND, "no"), (Found(1, matches=False), "maybe"), (Found("ours"), None), (OSError(), "no")],
 )
-def test_a_later_no_after_a_doubt_is_looked_at_once_more(last: Any, executed: str | None) -> None:
-    """The first attempt did not happen, the second was refused; if the key is found to be another's, nobody knows."""
+def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, executed: str | None) -> None:
+    """The first attempt did not happen, the second was rejected; if the key is another order's, it is unknown."""
     seen: list[Any] = []
 
     def look(call: Any) -> Any:
@@ -255,8 +255,8 @@ def test_a_later_no_after_a_doubt_is_looked_at_once_more(last: Any, executed: st
     assert (seen[0], seen[-1]) == (1, 2)
 
 
-def test_a_last_look_that_clears_the_doubt_is_the_end() -> None:
-    """The deadline is too near for another attempt: it did not happen, and that is told."""
+def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
+    """The deadline is too near for another attempt: it did not happen, and that is reported."""
     clock, looks = FakeClock(), list[float]()
 
     def look(_call: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Stop and wait objects that a user has from tenacity are asked on the state of the call."""
+"""Tests of the retry schedule: kinds of backoff, and stop and wait objects of tenacity."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 import tenacity
 
 from resilience import Pipeline, Policies, Policy, PolicyError
+from resilience._core.policy.backoff import bounds
 from resilience._core.policy.sections import BackoffSettings, RetrySettings
-from resilience._core.stages.retry import Schedule, bounds
+from resilience._core.stages.retry import Schedule
 from resilience.testing import FakeClock
 
 
@@ -184,7 +185,7 @@ def test_what_was_waited_is_known_to_the_next_question() -> None:
 
 
 def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
-    """A stop object of the user's sees it as tenacity would show it; nothing of it is kept."""
+    """A user's stop object sees the outcome as with tenacity; nothing of it is kept."""
     seen: list[Any] = []
 
     def stop(state: tenacity.RetryCallState) -> bool:

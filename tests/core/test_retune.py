@@ -1,4 +1,4 @@
-"""Parts take other settings in place: what was counted, held and promised stays."""
+"""Tests of parts that take other settings in place: counts, holds and tickets stay."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_a_budget_takes_another_share() -> None:
     assert one.left(100.0) == pytest.approx(2)
 
 
-def test_a_window_of_time_looks_back_another_span() -> None:
-    """A shorter one forgets sooner, a longer one goes on remembering from now on."""
+def test_a_window_of_time_takes_another_span() -> None:
+    """A shorter one forgets sooner, a longer one remembers longer from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
         one = OutcomeWindow(10.0, 0.0)
         one.add_common(1.0)
@@ -78,7 +78,7 @@ def test_a_breaker_takes_other_limits() -> None:
     [("10s", "20s", 4), ("10 calls", "20 calls", 4), ("10s", "10s", 4), ("10s", "10 calls", 0), ("10 calls", "10s", 0)],
 )
 def test_a_window_of_another_kind_begins_anew(before: str, after: str, counted: int) -> None:
-    """One of the same kind goes on."""
+    """A window of the same kind keeps its counts."""
     one = breaker(FakeClock(), window=before)
     one.retune(BreakerSettings(window=after), 60.0)  # type: ignore[arg-type]
     assert sum(one.outcomes.counts(0.0)[:2]) == counted
@@ -96,7 +96,7 @@ def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> 
 
 
 def test_a_breaker_becomes_a_shadow_and_back() -> None:
-    """It measures, and refuses nothing while it is one."""
+    """It measures, and rejects nothing meanwhile."""
     clock = FakeClock()
     one = breaker(clock)
     one.open()

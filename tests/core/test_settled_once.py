@@ -1,4 +1,4 @@
-"""Every admitted attempt is settled exactly once, whatever the outcomes and whoever is cancelled when."""
+"""Tests that every admitted attempt is settled exactly once, whatever the outcomes and cancellations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RETRY = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": "1s", "ji
 
 
 def pipeline(half_open: bool, clock: FakeClock, **rules: Any) -> Pipeline:
-    """Return a pipeline whose breaker never trips, or one that is half-open for good with permits for all."""
+    """Return a pipeline whose breaker never opens, or one that stays half-open with permits for all."""
     never = {"failure_rate": None, "window": "1d", **rules}
     permits = {"permits": 10_000, "successes": 10_000}
     made = Pipeline(
@@ -48,11 +48,11 @@ class Ledger:
 
     def check(self, pipeline: Pipeline, half_open: bool) -> None:
         """Nothing is under way, and what counts was counted once."""
-        told = pipeline.describe()["breaker"]
-        assert told["trials"] == 0
+        described = pipeline.describe()["breaker"]
+        assert described["trials"] == 0
         if half_open:
             return
-        settled = told["settled"]
+        settled = described["settled"]
         assert (settled["succeeded"], settled["failed"]) == (self.sent["good"], self.sent["down"])
 
 
@@ -61,7 +61,7 @@ class Ledger:
 @given(calls=CALLS)
 @settings(max_examples=60)
 def test_sync(half_open: bool, slow: bool, calls: list[list[str]]) -> None:
-    """In one thread: successes, failures, refusals to go on, a Ctrl-C and an exit."""
+    """In one thread: successes, failures, neutral answers, a Ctrl-C and an exit."""
     clock, ledger = FakeClock(), Ledger()
     rules = {"slow_rate": 1.0, "slow_after": "1h"} if slow else {}
     ours = pipeline(half_open, clock, **rules)
@@ -88,7 +88,7 @@ STOPS = st.lists(st.integers(0, 6), min_size=12, max_size=12)
 
 
 async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_slice: Any, forever: Any) -> None:
-    """One attempt, which takes a turn of the loop before it ends as the script says."""
+    """One attempt, which yields to the loop before it ends as the script says."""
     await close_slice()
     how = ledger.next(script, attempt[0])
     attempt[0] += 1

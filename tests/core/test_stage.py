@@ -1,4 +1,4 @@
-"""Stages of users around one attempt, and what a transport may know of it."""
+"""Tests of users' stages around one attempt, and of what a transport may read of it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from resilience import RejectedError, Stage, current_call
+from resilience import Policy, PolicyError, RejectedError, Stage, current_call
+from resilience._core.call import stage_plugins
 from resilience._core.call.context import CONTEXT, CallContext, exit_context
 from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
 
 
 class Noted(Stage):
-    """Notes what it hears, and does what it is told."""
+    """Records its calls, and raises what it was made with."""
 
     def __init__(self, name: str, log: list[Any], refuses: bool = False, breaks: bool = False) -> None:
         self.name, self.log, self.refuses, self.breaks = name, log, refuses, breaks
 
     def before(self, call: Any) -> None:
-        """Refuse, or not."""
+        """Reject, or not."""
         self.log.append(("before", self.name))
         if self.refuses:
             raise RejectedError("paused")
@@ -48,28 +49,28 @@ class Owner:
 
 
 def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> CallContext:
-    """Return the place of a first attempt."""
+    """Return the context of a first attempt."""
     return CallContext(owner, deadline, until, "k", stamps)
 
 
 @pytest.fixture
 def here() -> Any:
-    """Stand inside an attempt."""
+    """Enter the context of an attempt."""
     token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
     yield
     exit_context(token)
 
 
-def test_stages_are_told_in_reverse_and_one_that_breaks_hides_nothing(here: None) -> None:
-    """Each one that had agreed hears how it ended."""
+def test_stages_are_settled_in_reverse_and_one_that_raises_hides_nothing(here: None) -> None:
+    """Each stage that had let it pass is settled."""
     log: list[Any] = []
     stages = [Noted("a", log), Noted("b", log, breaks=True), Noted("c", log)]
     run_settle(*run_before(stages), None)  # type: ignore[arg-type]
     assert log == [("before", "a"), ("before", "b"), ("before", "c")] + [("settle", one, type(None)) for one in "cba"]
 
 
-def test_when_one_refuses_those_before_it_are_told(here: None) -> None:
-    """And those after it are not asked."""
+def test_when_one_rejects_those_before_it_are_settled(here: None) -> None:
+    """And those after it are not called."""
     log: list[Any] = []
     with pytest.raises(RejectedError):
         run_before([Noted("a", log), Noted("b", log, refuses=True), Noted("c", log)])
@@ -120,3 +121,16 @@ def test_a_context_of_somebody_else_is_left_alone() -> None:
     token = contextvars.copy_context().run(CONTEXT.set, tuple(place(Owner(FakeClock()))))
     exit_context(token)
     assert current_call() is None
+
+
+def test_an_entry_point_that_is_no_stage_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it makes must be a `Stage`."""
+
+    class Point:
+        @staticmethod
+        def load() -> type:
+            return dict
+
+    monkeypatch.setattr(stage_plugins, "_entry_points", lambda: {"odd": Point})
+    with pytest.raises(PolicyError, match="policy 'p': stage 'odd' is a dict, not a Stage"):
+        stage_plugins.stages_of(Policy(name="p", stages=("odd",)))

@@ -1,4 +1,4 @@
-"""When attempts begin and end, worked out from the settings alone."""
+"""Tests of when attempts begin and end, computed from the settings alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tenacity
 
 from resilience import Policy, Stage
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.timeline import around, attempts_of, timeline, waits_of
+from resilience._core.call.timeline import attempts_of, describe_rules, timeline, waits_of
 
 BACKOFF = {"kind": "constant", "initial": 4, "jitter": "equal"}
 
@@ -65,10 +65,10 @@ def test_where_an_object_decides_nothing_is_known() -> None:
     assert (waits_of(policy()), len(waits_of(policy(retry={"max_attempts": 99})))) == ([(2.0, 4.0)] * 2, 20)
 
 
-def test_what_stands_around_them() -> None:
+def test_the_sections_around_the_attempts() -> None:
     """Stages by their names, whoever made them."""
-    told = around(policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
-    assert (told["stages"], told["hedge"], told["fallback"], told["reconcile"]["fence"]) == (
+    described = describe_rules(policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
+    assert (described["stages"], described["hedge"], described["fallback"], described["reconcile"]["fence"]) == (
         ["Stage", "pause"],
         None,
         None,

@@ -1,23 +1,23 @@
-"""Every fault script through every client, spot and futures, market and limit: once, and told truthfully."""
+"""Every order drill through every client, on every market: each order is executed once and reported correctly."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks.clients import OURS, Client
-from benchmarks.drills import DRILLS, ends
-from benchmarks.mutations import MUTATIONS, caught
+from benchmarks.drills import DRILLS, find_problems
+from benchmarks.mutations import MUTATIONS, problems_under
 
 ROWS = [pytest.param(client, market, id=f"{client.name}, {market}") for client in OURS for market in client.markets]
 
 
 @pytest.mark.parametrize(("client", "market"), ROWS)
 def test_every_script_ends_right(client: Client, market: str) -> None:
-    """Each order is executed as often as it must be, and the caller is told what is true."""
-    assert ends(client, market, DRILLS) == {}
+    """Each order is executed as often as it must be, and the caller gets the correct report."""
+    assert find_problems(client, market, DRILLS) == {}
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_every_clause_is_held_by_a_drill(mutation: str) -> None:
-    """With a clause taken out of the rule at least one drill notices."""
-    assert caught(mutation)
+def test_a_drill_protects_every_clause(mutation: str) -> None:
+    """Without one clause of the rule at least one drill fails."""
+    assert problems_under(mutation)

@@ -1,4 +1,4 @@
-"""Requests and socket logins signed by the tests' own hand, not by the client that the sandbox is there to test."""
+"""Signs requests and socket logins by the tests' own code, not by the client that the sandbox is used to test."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _send(exchange: Sandbox, method: str, path: str, params: Any = None, **chang
 
 @pytest.fixture
 def send() -> Callable[..., requests.Response]:
-    """Send `(exchange, method, path, params)`; `ahead` moves our clock, `timeout` is ours, the rest spoils headers."""
+    """Send `(exchange, method, path, params)`; `ahead` moves our clock, other options replace headers."""
     return _send
 
 
 @pytest.fixture
-def speak() -> Iterator[Callable[..., ClientConnection]]:
-    """Open a socket on `(exchange, path)`, which is closed in the end."""
+def open_socket() -> Iterator[Callable[..., ClientConnection]]:
+    """Open a socket with `(exchange, path)`; it is closed after the test."""
     with ExitStack() as opened:
 
         def begin(exchange: Sandbox, path: str, **options: Any) -> ClientConnection:
@@ -57,11 +57,11 @@ def _login(exchange: Sandbox, **change: Any) -> dict[str, Any]:
     stamp = str(int(now * 1000) if change.pop("ms", False) else int(now))
     digest = hmac.digest(exchange.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
     sign = base64.b64encode(digest).decode()
-    told = int(stamp) if change.pop("number", False) else stamp
-    return {"apiKey": exchange.key, "passphrase": exchange.passphrase, "timestamp": told, "sign": sign, **change}
+    timestamp = int(stamp) if change.pop("number", False) else stamp
+    return {"apiKey": exchange.key, "passphrase": exchange.passphrase, "timestamp": timestamp, "sign": sign, **change}
 
 
 @pytest.fixture
 def login() -> Callable[..., dict[str, Any]]:
-    """Make the arg of a login; `ahead` moves our clock, `ms` and `number` change the stamp, the rest spoils it."""
+    """Make the arg of a login; `ahead` moves our clock, `ms` and `number` change the timestamp, others the fields."""
     return _login

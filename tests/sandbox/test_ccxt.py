@@ -1,4 +1,4 @@
-"""ccxt's own Bitget classes, pointed at the sandbox, do what they do at the real exchange."""
+"""ccxt's own Bitget classes work with the sandbox as with the real exchange."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Do = Callable[..., Any]
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 
 
-def ccxt_bot(told: Mapping[str, str], kind: str = "ccxt") -> Any:
-    """Return ccxt's exchange with its URLs at the sandbox and nothing else changed."""
-    keys = {"apiKey": told["key"], "secret": told["secret"], "password": told["passphrase"]}
+def ccxt_bot(access: Mapping[str, str], kind: str = "ccxt") -> Any:
+    """Return ccxt's exchange with the sandbox's URLs and nothing else changed."""
+    keys = {"apiKey": access["key"], "secret": access["secret"], "password": access["passphrase"]}
     bot = import_module(kind).bitget({**keys, "enableRateLimit": False})
-    bot.urls["api"] = dict.fromkeys(bot.urls["api"], told["rest"])
+    bot.urls["api"] = dict.fromkeys(bot.urls["api"], access["rest"])
     return bot
 
 
-def told_by(exchange: Sandbox) -> dict[str, str]:
-    """Return what the command tells of a sandbox."""
+def access_to(exchange: Sandbox) -> dict[str, str]:
+    """Return the address and the keys of a sandbox, as the command prints them."""
     return {name: getattr(exchange, name) for name in ("rest", "key", "secret", "passphrase")}
 
 
 @pytest.fixture
 def process() -> Iterator[dict[str, str]]:
-    """A sandbox in a process of its own, and what it tells of itself."""
+    """Run a sandbox in another process and return its address and keys."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--limits", "off"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
@@ -43,18 +43,18 @@ def process() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(params=["sync", "async", "process"])
 def do(request: pytest.FixtureRequest) -> Iterator[Do]:
-    """Call a method of ccxt's by its name: blocking, in an event loop, or against another process."""
+    """Call a method of ccxt by its name: blocking, in an event loop, or against another process."""
     if request.param == "process":
         bot = ccxt_bot(request.getfixturevalue("process"))
         yield lambda name, *args: getattr(bot, name)(*args)
         return
     with Sandbox(limits=False) as exchange:
         if request.param == "sync":
-            bot = ccxt_bot(told_by(exchange))
+            bot = ccxt_bot(access_to(exchange))
             yield lambda name, *args: getattr(bot, name)(*args)
             return
         with asyncio.Runner() as runner:
-            bot = ccxt_bot(told_by(exchange), "ccxt.async_support")
+            bot = ccxt_bot(access_to(exchange), "ccxt.async_support")
 
             async def call(name: str, *args: Any) -> Any:
                 answer = getattr(bot, name)(*args)
@@ -75,7 +75,7 @@ def test_markets_prices_and_balances(do: Do) -> None:
 
 @pytest.mark.parametrize("symbol", [SPOT, SWAP])
 def test_a_resting_order(do: Do, symbol: str) -> None:
-    """It is created, fetched by both ids, listed, edited and cancelled."""
+    """A resting order is created, fetched by both ids, listed, edited and cancelled."""
     placed = do("create_order", symbol, "limit", "buy", 0.01, 50_000, {"clientOrderId": "mine"})
     for found in (
         do("fetch_order", placed["id"], symbol),
@@ -93,7 +93,7 @@ def test_a_resting_order(do: Do, symbol: str) -> None:
 
 
 def test_market_orders(do: Do) -> None:
-    """They fill at once; a spot buy is sized in the quote coin by ccxt itself."""
+    """Market orders fill at once; a spot buy is sized in the quote coin by ccxt itself."""
     spot = do("create_order", SPOT, "market", "buy", 0.01, 60_000)
     swap = do("create_order", SWAP, "market", "sell", 0.01, None, {"clientOrderId": "mine"})
     for placed, symbol in ((spot, SPOT), (swap, SWAP)):
@@ -104,16 +104,16 @@ def test_market_orders(do: Do) -> None:
 
 
 def test_a_reducing_order_has_no_id(do: Do) -> None:
-    """One-way, reduce only: the answer has no id, the order is found by the client's."""
+    """In one-way mode a reduce-only order is answered without an id; a query by client id finds it."""
     placed = do("create_order", SWAP, "market", "sell", 0.01, None, {"reduceOnly": True, "clientOrderId": "mine"})
     assert (placed["id"], placed["clientOrderId"]) == (None, "mine")
     assert do("fetch_order", None, SWAP, {"clientOrderId": "mine"})["reduceOnly"] is True
 
 
 def test_hedge_mode() -> None:
-    """The position mode of account and order must agree."""
+    """The position mode of an order must be that of the account."""
     with Sandbox(limits=False, hedge=True) as exchange:
-        bot = ccxt_bot(told_by(exchange))
+        bot = ccxt_bot(access_to(exchange))
         with pytest.raises(import_module("ccxt").InvalidOrder, match="40774"):
             bot.create_order(SWAP, "market", "buy", 0.01)
         placed = bot.create_order(SWAP, "market", "buy", 0.01, None, {"hedged": True})
@@ -122,7 +122,7 @@ def test_hedge_mode() -> None:
 
 
 def test_unknown_orders_and_duplicates(do: Do) -> None:
-    """Errors are ccxt's own for the codes of the exchange."""
+    """Ccxt maps the sandbox's codes to its own exceptions."""
     errors = import_module("ccxt")
     with pytest.raises(errors.OrderNotFound, match="40109"):
         do("fetch_order", "1", SWAP)

@@ -1,4 +1,4 @@
-"""Futures orders in the sandbox: position modes, client ids, modifications, and the words of the real exchange."""
+"""Futures orders in the sandbox: position modes, client ids, modifications, and the real exchange's codes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def executions(exchange: Sandbox) -> dict[str, int]:
 
 
 def test_an_order_from_its_placing_to_its_end(exchange: Sandbox, send: Send) -> None:
-    """It is placed, seen among the pending ones, cancelled, and stands in the history."""
+    """An order is placed, listed as pending, cancelled, and listed in the history."""
     placed = send(exchange, "POST", f"{ORDER}/place-order", {**LIMIT, "clientOid": "a"}).json()["data"]
     seen = send(exchange, "GET", f"{ORDER}/detail", {**AT, "clientOid": "a"}).json()["data"]
     assert (seen["orderId"], seen["state"], seen["posMode"]) == (placed["orderId"], "live", "one_way_mode")
@@ -50,7 +50,7 @@ def test_an_order_from_its_placing_to_its_end(exchange: Sandbox, send: Send) -> 
 
 
 def test_an_unknown_order(exchange: Sandbox, send: Send) -> None:
-    """A query answers 40109 as HTTP 400 with the server's time, a cancel 40768, a cancel of a done order 22001."""
+    """A query is answered 40109 with HTTP 400 and the server's time, a cancel 40768, of a finished order 22001."""
     answer = send(exchange, "GET", f"{ORDER}/detail", {**AT, "clientOid": "a"})
     assert (answer.status_code, answer.json()["code"]) == (400, "40109")
     assert answer.json()["requestTime"] > 0
@@ -78,31 +78,31 @@ def test_an_unknown_order(exchange: Sandbox, send: Send) -> None:
     ],
 )
 def test_what_an_order_must_be(hedge: bool, change: dict[str, Any], code: str, send: Send) -> None:
-    """The position mode, the product and the margin are held; what is refused is not executed."""
+    """The position mode, the product type and the margin are checked; a refused order is not executed."""
     params = {key: value for key, value in {**MARKET, **change, "clientOid": "a"}.items() if value is not None}
     with Sandbox(window=0.5, hedge=hedge) as exchange:
         assert send(exchange, "POST", f"{ORDER}/place-order", params).json()["code"] == code
         assert executions(exchange) == ({"a": 1} if code == "00000" else {})
 
 
-def test_hedge_positions_are_told(send: Send) -> None:
+def test_hedge_positions_are_shown(send: Send) -> None:
     """In hedge mode an order opens or closes a side."""
     with Sandbox(window=0.5, hedge=True) as exchange:
-        told = {**MARKET, "side": "sell", "tradeSide": "close", "clientOid": "a"}
-        send(exchange, "POST", f"{ORDER}/place-order", told)
+        closing = {**MARKET, "side": "sell", "tradeSide": "close", "clientOid": "a"}
+        send(exchange, "POST", f"{ORDER}/place-order", closing)
         seen = send(exchange, "GET", f"{ORDER}/detail", {**AT, "clientOid": "a"}).json()["data"]
     assert (seen["posMode"], seen["posSide"], seen["tradeSide"]) == ("hedge_mode", "long", "close")
 
 
-def test_a_reducing_order_is_told_without_its_id(exchange: Sandbox, send: Send) -> None:
-    """One-way, reduce only: the answer's orderId is null, and the order exists."""
+def test_a_reducing_order_is_answered_without_its_id(exchange: Sandbox, send: Send) -> None:
+    """In one-way mode the answer to a reduce-only order has no order id, and the order exists."""
     placed = send(exchange, "POST", f"{ORDER}/place-order", {**MARKET, "reduceOnly": "YES", "clientOid": "a"})
     assert placed.json()["data"] == {"orderId": None, "clientOid": "a"}
     assert executions(exchange) == {"a": 1}
 
 
 def test_client_ids(exchange: Sandbox, send: Send) -> None:
-    """Pending, an id is refused with 40786; filled, it buys again; spot and futures do not share ids."""
+    """A pending client id is refused with 40786; after the fill it buys again; spot and futures do not share ids."""
     for body, code in ((LIMIT, "00000"), (LIMIT, "40786"), (MARKET, "40786")):
         assert send(exchange, "POST", f"{ORDER}/place-order", {**body, "clientOid": "a"}).json()["code"] == code
     for _ in range(2):
@@ -113,7 +113,7 @@ def test_client_ids(exchange: Sandbox, send: Send) -> None:
 
 
 def test_modify(exchange: Sandbox, send: Send) -> None:
-    """A change needs a new client id, which must be free; the old order ends and the new one has the change."""
+    """A modification needs a new, unused client id; it cancels the old order and places a changed one."""
     send(exchange, "POST", f"{ORDER}/place-order", {**LIMIT, "clientOid": "a"})
     change = {**AT, "clientOid": "a", "newPrice": "49000"}
     modify = f"{ORDER}/modify-order"
@@ -129,7 +129,7 @@ def test_modify(exchange: Sandbox, send: Send) -> None:
 
 
 def test_prices_and_account(exchange: Sandbox, send: Send) -> None:
-    """The ticker needs no key, the account does."""
+    """The ticker needs no key; the account needs one."""
     ticker = requests.get(exchange.rest + "/api/v2/mix/market/ticker", params=AT, timeout=5).json()["data"]
     assert [row["lastPr"] for row in ticker] == ["60000"]
     account = send(exchange, "GET", "/api/v2/mix/account/accounts", {"productType": "USDT-FUTURES"}).json()["data"]

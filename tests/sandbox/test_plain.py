@@ -1,4 +1,4 @@
-"""An API of the ordinary kind in the sandbox: no stamps, and a key that does not protect."""
+"""The sandbox's plain HTTP API: it has no timestamps, and its idempotency key does not prevent duplicates."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def exchange() -> Iterator[Sandbox]:
 
 
 def post(exchange: Sandbox, key: str = "k", timeout: float = 5, **change: Any) -> requests.Response:
-    """Order under a key."""
-    told = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
+    """Place an order under a key."""
+    body = {name: value for name, value in {**ORDER, **change}.items() if value is not None}
     headers = {"Idempotency-Key": key} if key else {}
-    return requests.post(exchange.rest + "/plain/orders", json=told, headers=headers, timeout=timeout)
+    return requests.post(exchange.rest + "/plain/orders", json=body, headers=headers, timeout=timeout)
 
 
 def get(exchange: Sandbox, **params: str) -> requests.Response:
-    """Ask for a key's orders."""
+    """Query the orders of a key."""
     return requests.get(exchange.rest + "/plain/orders", params=params, timeout=5)
 
 
@@ -39,20 +39,22 @@ def executions(exchange: Sandbox) -> list[tuple[str, int]]:
 
 
 def test_an_order_and_its_query(exchange: Sandbox) -> None:
-    """It answers 201 with id, key, status and time; the query lists it beside the server's time."""
+    """An order is answered 201 with id, key, status and time; the query lists it with the server's time."""
     before = time.time()
     placed = post(exchange)
     assert placed.status_code == 201
     assert set(placed.json()) == {"id", "key", "status", "created_at"}
     assert before - 1 <= placed.json()["created_at"] <= time.time() + 1
-    told = get(exchange, key="k").json()
-    assert [(row["id"], row["key"], row["symbol"]) for row in told["orders"]] == [(placed.json()["id"], "k", "BTCUSDT")]
-    assert told["time"] >= placed.json()["created_at"]
+    answer = get(exchange, key="k").json()
+    assert [(row["id"], row["key"], row["symbol"]) for row in answer["orders"]] == [
+        (placed.json()["id"], "k", "BTCUSDT")
+    ]
+    assert answer["time"] >= placed.json()["created_at"]
     assert get(exchange, key="other").json()["orders"] == []
 
 
 def test_the_key_protects_nothing(exchange: Sandbox) -> None:
-    """Sent twice, it is executed twice; the ledger and the query say so."""
+    """An order that is sent twice is executed twice; the ledger and the query show it."""
     assert [post(exchange).status_code for _ in range(2)] == [201, 201]
     assert executions(exchange) == [("k", 2)]
     assert len(get(exchange, key="k").json()["orders"]) == 2
@@ -60,7 +62,7 @@ def test_the_key_protects_nothing(exchange: Sandbox) -> None:
 
 @pytest.mark.parametrize("change", [{"symbol": None}, {"side": "up"}, {"size": "none"}, {"size": "99999999999"}])
 def test_what_is_refused(exchange: Sandbox, change: dict[str, Any]) -> None:
-    """A wrong order gets 400 and a few words, as does a query without a key."""
+    """A wrong order gets 400 and a message, as does a query without a key."""
     answer = post(exchange, **change)
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert get(exchange).status_code == 400
@@ -85,7 +87,7 @@ def test_what_is_refused(exchange: Sandbox, change: dict[str, Any]) -> None:
     ],
 )
 def test_faults(exchange: Sandbox, fault: str, status: int | None, times: int) -> None:
-    """The faults are those of the exchange, told with the statuses of an ordinary service."""
+    """The faults are those of the exchange, sent with the statuses of an ordinary service."""
     exchange.set_faults(rates={fault: 1})
     try:
         assert post(exchange).status_code == status

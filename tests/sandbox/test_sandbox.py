@@ -1,4 +1,4 @@
-"""The exchange's truth: what it checks, what it remembers, and what its faults really do."""
+"""The sandbox's REST API: its checks, its ledger, its faults, its controls and its command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from resilience import Policies
 from resilience.sandbox import Sandbox
-from resilience.sandbox.exchange.faults import MIXES, QUERY, WRITE, FaultError, draw, rates_of, share
+from resilience.sandbox.exchange.faults import (
+    NAMED_RATES,
+    QUERY_FAULTS,
+    WRITE_FAULTS,
+    FaultError,
+    draw_fault,
+    parse_rates,
+    seeded_fraction,
+)
 
 Send = Callable[..., requests.Response]
 PLACE, INFO = "/api/v2/spot/trade/place-order", "/api/v2/spot/trade/orderInfo"
@@ -55,7 +63,7 @@ def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str, s
 
 @pytest.mark.parametrize(("option", "code"), [("can_trade", "40014"), ("demo", "40099"), ("unified", "40085")])
 def test_kinds_of_keys(option: str, code: str, send: Send) -> None:
-    """Permission, demo mode and account mode are held too."""
+    """Permission, demo mode and account mode are checked too."""
     options: dict[str, Any] = {option: option != "can_trade"}
     with Sandbox(**options) as exchange:
         assert send(exchange, "POST", PLACE, MARKET).json()["code"] == code
@@ -76,14 +84,14 @@ def test_kinds_of_keys(option: str, code: str, send: Send) -> None:
     ],
 )
 def test_orders_that_are_refused(exchange: Sandbox, change: dict[str, Any], code: str, send: Send) -> None:
-    """Missing, wrong, too small, too dear, too late: nothing is executed."""
+    """An order that is incomplete, wrong, too small, too expensive or too late is not executed."""
     params = {key: value for key, value in {**MARKET, **change}.items() if value is not None}
     assert send(exchange, "POST", PLACE, params).json()["code"] == code
     assert exchange.ledger() == {"orders": []}
 
 
 def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox, send: Send) -> None:
-    """A resting order keeps its id; a market order fills at once and frees it: resent, it buys twice."""
+    """A resting order reserves its client id; a market order fills at once, so sent again it buys twice."""
     assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "00000"
     assert send(exchange, "POST", PLACE, {**LIMIT, "clientOid": "a"}).json()["code"] == "43118"
     for _ in range(2):
@@ -93,7 +101,7 @@ def test_a_client_id_is_taken_only_while_its_order_is_pending(exchange: Sandbox,
 
 
 def test_queries(exchange: Sandbox, send: Send) -> None:
-    """An unknown order is an empty list, a known one a list of one."""
+    """A query returns an empty list for an unknown order and a list of one for a known order."""
     assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"] == []
     send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
     found = send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"]
@@ -101,7 +109,7 @@ def test_queries(exchange: Sandbox, send: Send) -> None:
 
 
 def test_rate_limits(send: Send) -> None:
-    """Ten orders a second, and not one more."""
+    """Ten orders per second are allowed."""
     with Sandbox(seed=1) as exchange:
         codes = [send(exchange, "POST", PLACE, MARKET).json()["code"] for _ in range(25)]
         assert codes[0] == "00000"
@@ -130,7 +138,7 @@ def test_rate_limits(send: Send) -> None:
     ],
 )
 def test_what_a_fault_does(exchange: Sandbox, fault: str, executions: int, seen: Any, send: Send) -> None:
-    """Each fault's answer, and what the ledger says beside it."""
+    """Each fault has its answer and its number of executions in the ledger."""
     exchange.set_faults(rates={fault: 1})
     try:
         answer = send(exchange, "POST", PLACE, {**MARKET, "clientOid": "a"})
@@ -152,36 +160,36 @@ def test_faults_that_hang(exchange: Sandbox, fault: str, executions: int, send: 
     assert sum(row["executions"] for row in exchange.ledger()["orders"]) == executions
 
 
-@given(st.integers(0, 10**6), st.text(max_size=12), st.integers(1, 9), st.sampled_from(sorted(MIXES)))
+@given(st.integers(0, 10**6), st.text(max_size=12), st.integers(1, 9), st.sampled_from(sorted(NAMED_RATES)))
 def test_faults_depend_on_nothing_but_their_seed(seed: int, client_id: str, attempt: int, mix: str) -> None:
-    """The same seed, client id and attempt always draw the same fault, and every draw is a fault of the mix."""
-    first = draw(seed, WRITE, client_id, attempt, MIXES[mix])
-    assert first == draw(seed, WRITE, client_id, attempt, MIXES[mix])
-    assert first is None or MIXES[mix][first] > 0
-    assert 0 <= share(seed, client_id) < 1
+    """The same seed, client id and attempt always draw the same fault, and every draw is a fault with a rate."""
+    first = draw_fault(seed, WRITE_FAULTS, client_id, attempt, NAMED_RATES[mix])
+    assert first == draw_fault(seed, WRITE_FAULTS, client_id, attempt, NAMED_RATES[mix])
+    assert first is None or NAMED_RATES[mix][first] > 0
+    assert 0 <= seeded_fraction(seed, client_id) < 1
 
 
 def test_rates_are_met() -> None:
-    """Over many draws each fault comes as often as its rate says."""
-    drawn = [draw(1, WRITE, f"o{n}", 1, MIXES["ordinary"]) for n in range(20_000)]
-    for name, rate in MIXES["ordinary"].items():
-        if name not in QUERY:
+    """Over many draws the frequency of each fault is its rate."""
+    drawn = [draw_fault(1, WRITE_FAULTS, f"o{n}", 1, NAMED_RATES["ordinary"]) for n in range(20_000)]
+    for name, rate in NAMED_RATES["ordinary"].items():
+        if name not in QUERY_FAULTS:
             assert abs(drawn.count(name) / len(drawn) - rate) < 0.01
 
 
 def test_bad_faults_are_refused(exchange: Sandbox) -> None:
-    """An unknown name, a rate that is none, and rates above one say what is allowed; nothing changes."""
+    """The error for an unknown name or an invalid rate says what is allowed; nothing changes."""
     for wrong in ("stormy", {"loose": 0.1}, {"lose": 2}, {"lose": True}, {"lose": 0.6, "lag": 0.6}):
         with pytest.raises(FaultError):
-            rates_of(wrong)  # type: ignore[arg-type]
+            parse_rates(wrong)  # type: ignore[arg-type]
     answer = requests.post(exchange.rest + "/sandbox/faults", json={"rates": {"loose": 0.1}}, timeout=5)
     assert answer.status_code == 400
-    assert "there are lose" in answer.json()["error"]
+    assert "available: lose" in answer.json()["error"]
     assert exchange.rates == {}
 
 
 def test_controls_over_http(exchange: Sandbox, send: Send) -> None:
-    """Ledger, faults and reset answer as the demo and others use them."""
+    """Ledger, faults and reset can be used over HTTP."""
     answer = requests.post(exchange.rest + "/sandbox/faults", json={"seed": 3, "rates": {"lag": 0.5}}, timeout=5)
     assert answer.json() == {"seed": 3, "rates": {"lag": 0.5}}
     requests.post(exchange.rest + "/sandbox/faults", json={"rates": {}}, timeout=5)
@@ -193,20 +201,20 @@ def test_controls_over_http(exchange: Sandbox, send: Send) -> None:
 
 
 def test_its_policy_matches_its_window(exchange: Sandbox) -> None:
-    """The policy file beside it loads without a word and knows the window."""
+    """The sandbox's policy file loads without a warning and has the sandbox's window."""
     rules = Policies.load(exchange.policy).policy("bitget").reconcile
     assert rules is not None
     assert rules.window == 0.5
 
 
 def test_the_command(tmp_path: Any) -> None:
-    """The first line tells a program everything; SIGTERM ends it with 0."""
+    """The first line of output is JSON with the address and the keys; after SIGTERM the exit code is 0."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--window", "1s", "--seed", "4"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        told = json.loads(running.stdout.readline())
-        assert set(told) == {"rest", "ws", "key", "secret", "passphrase", "policy"}
-        assert requests.get(told["rest"] + "/api/v2/public/time", timeout=5).json()["code"] == "00000"
+        access = json.loads(running.stdout.readline())
+        assert set(access) == {"rest", "ws", "key", "secret", "passphrase", "policy"}
+        assert requests.get(access["rest"] + "/api/v2/public/time", timeout=5).json()["code"] == "00000"
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 0
 
@@ -217,8 +225,8 @@ def test_the_command_in_hedge_mode(send: Send) -> None:
     order = {**MARKET, "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "size": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        told = SimpleNamespace(**json.loads(running.stdout.readline()))
-        assert send(told, "POST", "/api/v2/mix/order/place-order", order).json()["code"] == "40774"
+        access = SimpleNamespace(**json.loads(running.stdout.readline()))
+        assert send(access, "POST", "/api/v2/mix/order/place-order", order).json()["code"] == "40774"
         running.terminate()
 
 
@@ -227,14 +235,14 @@ def test_the_command_in_hedge_mode(send: Send) -> None:
     "path", ["spot/trade/place-order", "spot/trade/cancel-replace-order", "mix/order/modify-order"]
 )
 def test_odd_values_are_answered(exchange: Sandbox, send: Send, path: str, value: Any) -> None:
-    """Whatever stands in a body, the exchange refuses or accepts it in words."""
+    """Whatever a body contains, the exchange answers with a code."""
     names = ("symbol", "productType", "clientOid", "newClientOid", "newSize", "size", "price", "side", "orderType")
     assert send(exchange, "POST", f"/api/v2/{path}", dict.fromkeys(names, value)).json()["code"] != "00000"
 
 
 @pytest.mark.parametrize("words", [["--window", "x"], ["--port", "99999"], ["--faults", "stormy"], ["--what"]])
 def test_wrong_use(words: list[str]) -> None:
-    """A mistake is one line and exit code 2."""
+    """A wrong option prints one line and exits with 2."""
     command = [sys.executable, "-m", "resilience", "sandbox", *words]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Faults in a given order, somebody else's orders, and faults of queries, cancels and changes."""
+"""Scripts of faults, planted orders, and faults of queries, cancels and modifications."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def executions(exchange: Sandbox) -> dict[str, int]:
 
 
 def test_a_script_is_played_attempt_by_attempt(exchange: Sandbox, send: Send) -> None:
-    """Its faults come in order, the empty one and those after the last are none, whatever the rates say."""
+    """A script's faults come in order; an empty entry and later attempts have no fault, whatever the rates are."""
     exchange.set_faults(rates={"refuse_503": 1})
     exchange.script("a", ["code_400", "accept_500", ""])
     statuses = [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(4)]
@@ -43,7 +43,7 @@ def test_a_script_is_played_attempt_by_attempt(exchange: Sandbox, send: Send) ->
 
 
 def test_a_reset_plays_scripts_from_the_start(exchange: Sandbox, send: Send) -> None:
-    """Attempts are counted anew, so the first fault is met again."""
+    """Attempts are counted from 1 again, so the first fault comes again."""
     exchange.script("a", ["code_400"])
     seen = []
     for _ in range(2):
@@ -53,10 +53,10 @@ def test_a_reset_plays_scripts_from_the_start(exchange: Sandbox, send: Send) -> 
 
 
 def test_scripts_over_http(exchange: Sandbox, send: Send) -> None:
-    """The same, told by another process; the rates stay unless they are given."""
+    """Another process can set scripts too; the rates stay unless they are passed."""
     exchange.set_faults(rates={"lag": 0.5})
-    told = {"scripts": {"a": ["code_400", ""]}}
-    answer = requests.post(exchange.rest + "/sandbox/faults", json=told, timeout=5)
+    change = {"scripts": {"a": ["code_400", ""]}}
+    answer = requests.post(exchange.rest + "/sandbox/faults", json=change, timeout=5)
     assert answer.json() == {"seed": 0, "rates": {"lag": 0.5}}
     assert [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(2)] == [400, 200]
 
@@ -66,7 +66,7 @@ def test_scripts_over_http(exchange: Sandbox, send: Send) -> None:
     ["lose", ["loose"], ["lose:1"], ["lag:x"], ["lag:-1"], ["query_500"], 7],
 )
 def test_bad_scripts_are_refused(exchange: Sandbox, script: Any) -> None:
-    """An unknown fault, an amount that is none, and a text for a list say what is expected."""
+    """An unknown fault, an invalid amount, or a string instead of a list is an error."""
     with pytest.raises(FaultError):
         exchange.script("a", script)
     answer = requests.post(exchange.rest + "/sandbox/faults", json={"scripts": {"a": script}}, timeout=5)
@@ -74,7 +74,7 @@ def test_bad_scripts_are_refused(exchange: Sandbox, script: Any) -> None:
 
 
 def test_a_lag_of_its_own_length(exchange: Sandbox, send: Send) -> None:
-    """`lag:30` is unseen long after L; by the exchange's clock it shows 30 s later."""
+    """`lag:30` hides an order for 30 s of the exchange's clock, far beyond L."""
     exchange.script("a", ["lag:30"])
     with pytest.raises(requests.ConnectionError):
         send(exchange, "POST", PLACE, MARKET)
@@ -86,7 +86,7 @@ def test_a_lag_of_its_own_length(exchange: Sandbox, send: Send) -> None:
 
 @pytest.mark.parametrize(("fault", "times"), [("accept_late:0.1", 1), ("accept_late:1.5", 0)])
 def test_a_late_delivery_at_its_own_time(exchange: Sandbox, send: Send, fault: str, times: int) -> None:
-    """Within the window it is accepted, after it refused: the stamp has expired."""
+    """A late delivery is accepted within the window and refused after it, when the timestamp has expired."""
     exchange.script("a", [fault])
     with pytest.raises(requests.ReadTimeout):
         send(exchange, "POST", PLACE, MARKET, timeout=0.01)
@@ -95,7 +95,7 @@ def test_a_late_delivery_at_its_own_time(exchange: Sandbox, send: Send, fault: s
 
 
 def test_a_reset_forgets_what_is_under_way(exchange: Sandbox, send: Send) -> None:
-    """A late order of the past is not accepted into a fresh ledger."""
+    """A delayed order from before a reset is not accepted after it."""
     exchange.script("a", ["accept_late"])
     with pytest.raises(requests.ReadTimeout):
         send(exchange, "POST", PLACE, MARKET, timeout=0.01)
@@ -105,7 +105,7 @@ def test_a_reset_forgets_what_is_under_way(exchange: Sandbox, send: Send) -> Non
 
 
 def test_an_answer_that_breaks_off(exchange: Sandbox, send: Send) -> None:
-    """`cut`: the order is executed, the answer ends in its middle with a reset."""
+    """`cut`: the order is executed, the answer is cut in the middle by a reset."""
     exchange.script("a", ["cut"])
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         send(exchange, "POST", PLACE, MARKET)
@@ -125,7 +125,7 @@ def test_faults_of_queries(exchange: Sandbox, send: Send, path: str, more: dict[
 
 
 def test_a_query_that_is_behind(send: Send) -> None:
-    """`query_stale` tells what was true L ago: a young order is not there, one that was just cancelled still rests."""
+    """`query_stale` shows the state of L ago: a young order is missing, a cancelled one is still live."""
     with Sandbox(window=30) as exchange:
         exchange.set_faults(rates={"query_stale": 1})
         send(exchange, "POST", PLACE, LIMIT)
@@ -141,7 +141,7 @@ def test_a_query_that_is_behind(send: Send) -> None:
     ("fault", "status"), [("lose", "live"), ("accept_late", "cancelled"), ("accept_drop", "cancelled")]
 )
 def test_cancels_meet_faults(exchange: Sandbox, send: Send, fault: str, status: str) -> None:
-    """A cancel is lost, comes late, or is carried out and its answer dropped."""
+    """A cancel is lost, delivered late, or executed with its answer dropped."""
     send(exchange, "POST", PLACE, LIMIT)
     exchange.script("cancel:a", [fault])
     with pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
@@ -152,7 +152,7 @@ def test_cancels_meet_faults(exchange: Sandbox, send: Send, fault: str, status: 
 
 @pytest.mark.parametrize(("fault", "found"), [("lose", []), ("accept_late", ["49000"])])
 def test_changes_meet_faults(exchange: Sandbox, send: Send, fault: str, found: list[str]) -> None:
-    """A change of a futures order is drawn by its new client id; it is lost or comes late."""
+    """The fault of a modification is drawn by its new client id; it is lost or delivered late."""
     send(exchange, "POST", f"{MIX}/place-order", {**MIX_LIMIT, "price": "50000"})
     exchange.script("b", [fault])
     change = {**AT, "clientOid": "a", "newClientOid": "b", "newPrice": "49000"}
@@ -164,7 +164,7 @@ def test_changes_meet_faults(exchange: Sandbox, send: Send, fault: str, found: l
 
 
 def test_somebody_elses_orders(exchange: Sandbox, send: Send) -> None:
-    """A planted order is found under its id with the fields it was given; the ledger does not count it."""
+    """A planted order is found under its id with the fields that were passed; the ledger does not count it."""
     number = exchange.plant("a", side="sell", size="7", cTime="1000")
     found = send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"]
     assert [(o["orderId"], o["side"], o["size"], o["status"], o["cTime"]) for o in found] == [
@@ -184,7 +184,7 @@ def test_somebody_elses_orders(exchange: Sandbox, send: Send) -> None:
 
 
 def test_status(exchange: Sandbox, send: Send) -> None:
-    """The status tells seed, window, rates and the requests since the last reset; controls do not count."""
+    """The status has seed, window, rates and the requests since the last reset; controls do not count."""
     exchange.set_faults(seed=5, rates={"lag": 0.5})
     send(exchange, "GET", INFO, {"clientOid": "a"})
     seen = [requests.get(exchange.rest + "/sandbox/status", timeout=5).json() for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Orders on the sandbox's sockets: told as they change, placed and cancelled by frames, lost on the way."""
+"""Orders on the sandbox's sockets: updates, trade frames, and their faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience.sandbox import Sandbox
-from tests.sandbox.speaking import ORDERS, V3_ORDER, Login, Speak, ask, ended, entered, told
+from tests.sandbox.raw_frames import ORDERS, V3_ORDER, Login, OpenSocket, ask, close_code, next_frame, open_logged_in
 
 MARKET = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}
@@ -19,14 +19,14 @@ TRADE = {"id": "7", "instType": "SPOT", "instId": "BTCUSDT", "channel": "place-o
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """A calm exchange whose sockets live at the usual pace."""
+    """A calm exchange whose sockets run in real time."""
     with Sandbox() as running:
         yield running
 
 
-def test_orders_are_told_as_they_change(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
-    """Orders placed and cancelled by REST are told, without a snapshot; futures are another channel."""
-    connection = speak(exchange, "/v2/ws/private")
+def test_orders_are_pushed_as_they_change(exchange: Sandbox, open_socket: OpenSocket, login: Login, send: Any) -> None:
+    """Orders placed and cancelled over REST are pushed, without a snapshot; futures have another channel."""
+    connection = open_socket(exchange, "/v2/ws/private")
     ask(connection, "login", login(exchange))
     ask(connection, "subscribe", ORDERS)
     send(exchange, "POST", "/api/v2/spot/trade/place-order", {**MARKET, "clientOid": "a"})
@@ -34,7 +34,7 @@ def test_orders_are_told_as_they_change(exchange: Sandbox, speak: Speak, login: 
     future = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
     send(exchange, "POST", "/api/v2/mix/order/place-order", {**MARKET, **future, "size": "1"})
     send(exchange, "POST", "/api/v2/spot/trade/cancel-order", {"symbol": "BTCUSDT", "clientOid": "b"})
-    rows = [told(connection)["data"][0] for _ in range(4)]
+    rows = [next_frame(connection)["data"][0] for _ in range(4)]
     assert [(row["clientOid"], row["status"]) for row in rows] == [
         ("a", "live"),
         ("a", "filled"),
@@ -44,19 +44,19 @@ def test_orders_are_told_as_they_change(exchange: Sandbox, speak: Speak, login: 
     assert rows[1]["accBaseVolume"] == "0.00083333"
 
 
-def test_orders_of_v3(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
-    """V3 tells orders of every category in its own words."""
-    connection = speak(exchange, "/v3/ws/private")
+def test_orders_of_v3(exchange: Sandbox, open_socket: OpenSocket, login: Login, send: Any) -> None:
+    """V3 pushes orders of every category under its own field names."""
+    connection = open_socket(exchange, "/v3/ws/private")
     ask(connection, "login", login(exchange))
     ask(connection, "subscribe", V3_ORDER)
     send(exchange, "POST", "/api/v2/spot/trade/place-order", {**LIMIT, "clientOid": "a"})
-    row = told(connection)["data"][0]
+    row = next_frame(connection)["data"][0]
     assert (row["clientOid"], row["category"], row["orderStatus"], row["qty"]) == ("a", "SPOT", "live", "1")
 
 
-def test_an_order_over_the_socket(exchange: Sandbox, speak: Speak, login: Login, send: Any) -> None:
+def test_an_order_over_the_socket(exchange: Sandbox, open_socket: OpenSocket, login: Login, send: Any) -> None:
     """V2 trade frames place and cancel in the same ledger as REST, and answers carry their id."""
-    connection = speak(exchange, "/v2/ws/private")
+    connection = open_socket(exchange, "/v2/ws/private")
     ask(connection, "login", login(exchange))
     head = {"id": "7", "instType": "SPOT", "instId": "BTCUSDT"}
     params = {"orderType": "limit", "side": "buy", "size": "1", "price": "100", "force": "gtc", "clientOid": "a"}
@@ -75,9 +75,9 @@ def test_an_order_over_the_socket(exchange: Sandbox, speak: Speak, login: Login,
     assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
 
 
-def test_an_order_over_the_socket_of_v3(exchange: Sandbox, speak: Speak, login: Login) -> None:
+def test_an_order_over_the_socket_of_v3(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
     """V3 trade frames have their own names and codes."""
-    connection = speak(exchange, "/v3/ws/private")
+    connection = open_socket(exchange, "/v3/ws/private")
     ask(connection, "login", login(exchange))
     order = {"symbol": "BTCUSDT", "qty": "1", "side": "buy", "orderType": "limit", "price": "100", "clientOid": "a"}
     for category in ("spot", "usdt-futures"):
@@ -91,10 +91,10 @@ def test_an_order_over_the_socket_of_v3(exchange: Sandbox, speak: Speak, login: 
     assert ask(connection, "trade", order, id="11", category="moon", topic="place-order")["code"] == "40017"
 
 
-def test_trading_needs_the_login_and_the_permission(speak: Speak, login: Login) -> None:
+def test_trading_needs_the_login_and_the_permission(open_socket: OpenSocket, login: Login) -> None:
     """An order before the login, or with a key that may not trade, is refused."""
     with Sandbox(can_trade=False) as exchange:
-        connection = speak(exchange, "/v2/ws/private")
+        connection = open_socket(exchange, "/v2/ws/private")
         frame = {"id": "1", "instType": "SPOT", "instId": "BTCUSDT", "channel": "place-order", "params": MARKET}
         assert ask(connection, "trade", frame)["code"] == 30004
         ask(connection, "login", login(exchange))
@@ -103,18 +103,20 @@ def test_trading_needs_the_login_and_the_permission(speak: Speak, login: Login) 
 
 
 @pytest.mark.parametrize(("fault", "executions"), [("trade_lost", 1), ("trade_unseen", 0)])
-def test_an_order_in_doubt(fault: str, executions: int, exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """The connection ends before the answer, after the order was accepted or before; it looks the same."""
-    connection = entered(exchange, speak, login)
+def test_an_order_in_doubt(
+    fault: str, executions: int, exchange: Sandbox, open_socket: OpenSocket, login: Login
+) -> None:
+    """The connection ends before the answer, with or without an execution; the client cannot tell which."""
+    connection = open_logged_in(exchange, open_socket, login)
     exchange.sockets.fault(fault)
     connection.send(json.dumps({"op": "trade", "args": [TRADE]}))
-    assert ended(connection) is None
+    assert close_code(connection) is None
     assert len(exchange.ledger()["orders"]) == executions
 
 
-def test_a_refused_order(exchange: Sandbox, speak: Speak, login: Login) -> None:
+def test_a_refused_order(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
     """A scripted refusal carries the id of its frame, and nothing is executed."""
-    connection = entered(exchange, speak, login)
+    connection = open_logged_in(exchange, open_socket, login)
     exchange.sockets.fault("trade_error:40725")
     frame = ask(connection, "trade", TRADE)
     assert (frame["event"], frame["code"], frame["arg"][0]["id"]) == ("error", 40725, "7")
@@ -122,11 +124,11 @@ def test_a_refused_order(exchange: Sandbox, speak: Speak, login: Login) -> None:
     assert ask(connection, "trade", TRADE)["code"] == 0
 
 
-def test_a_lost_push(exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """One private push is lost and the next one comes; what was lost can be found by REST alone."""
-    connection = entered(exchange, speak, login)
+def test_a_lost_push(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
+    """One private push is lost and the next one arrives; only REST still shows the lost one."""
+    connection = open_logged_in(exchange, open_socket, login)
     ask(connection, "subscribe", ORDERS)
     exchange.sockets.fault("lose_push")
     ask(connection, "trade", TRADE)
-    row = told(connection)["data"][0]
+    row = next_frame(connection)["data"][0]
     assert (row["clientOid"], row["status"]) == ("a", "filled")

@@ -1,7 +1,9 @@
-"""The sandbox's WebSocket, spoken to in raw frames: what is answered, what is pushed, and its controls."""
+"""The sandbox's WebSocket in raw frames: its answers, its updates and its controls."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,35 +12,47 @@ import requests
 from websockets.exceptions import InvalidStatus
 
 from resilience.sandbox import Sandbox
-from tests.sandbox.speaking import BOOKS, ORDERS, TICKER, V3_ORDER, V3_TICKER, Login, Speak, ask, ended, told, until
+from tests.sandbox.raw_frames import (
+    BOOKS,
+    ORDERS,
+    TICKER,
+    V3_ORDER,
+    V3_TICKER,
+    Login,
+    OpenSocket,
+    ask,
+    close_code,
+    next_frame,
+    wait_until,
+)
 
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """A calm exchange whose sockets live at the usual pace."""
+    """A calm exchange whose sockets run in real time."""
     with Sandbox() as running:
         yield running
 
 
 @pytest.fixture
 def fast() -> Iterator[Sandbox]:
-    """An exchange whose sockets live a minute in three seconds."""
+    """An exchange whose sockets run a minute in three seconds."""
     with Sandbox(pace=20) as running:
         yield running
 
 
 @pytest.mark.parametrize(("path", "code"), [("/v2/ws/private", "0"), ("/v3/ws/private", 0)])
-def test_login(path: str, code: Any, exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """A good login is acknowledged, in V2 with a text and in V3 with a number; the stamp may be a number."""
-    connection = speak(exchange, path)
+def test_login(path: str, code: Any, exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
+    """A valid login is acknowledged, in V2 with a string and in V3 with a number; the timestamp may be a number."""
+    connection = open_socket(exchange, path)
     frame = ask(connection, "login", login(exchange, number=path.startswith("/v3")))
     assert (frame["event"], frame["code"]) == ("login", code)
     assert exchange.sockets.connections[0].logged_in
 
 
-def test_login_in_milliseconds(exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """A stamp in milliseconds is taken too, as the real exchange was seen to do."""
-    assert ask(speak(exchange, "/v2/ws/private"), "login", login(exchange, ms=True))["event"] == "login"
+def test_login_in_milliseconds(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
+    """A timestamp in milliseconds is accepted too, as at the real exchange."""
+    assert ask(open_socket(exchange, "/v2/ws/private"), "login", login(exchange, ms=True))["event"] == "login"
 
 
 @pytest.mark.parametrize(
@@ -55,66 +69,68 @@ def test_login_in_milliseconds(exchange: Sandbox, speak: Speak, login: Login) ->
         ({"sign": "x"}, 30015),
     ],
 )
-def test_a_refused_login(change: dict[str, Any], code: int, exchange: Sandbox, speak: Speak, login: Login) -> None:
+def test_a_refused_login(
+    change: dict[str, Any], code: int, exchange: Sandbox, open_socket: OpenSocket, login: Login
+) -> None:
     """Each mistake has its code, and the connection stays open for another try."""
-    connection = speak(exchange, "/v2/ws/private")
+    connection = open_socket(exchange, "/v2/ws/private")
     frame = ask(connection, "login", login(exchange, **change))
     assert (frame["event"], frame["code"]) == ("error", code)
     assert ask(connection, "login", login(exchange))["event"] == "login"
 
 
-def test_the_clock_of_the_exchange(exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """A login is held to the exchange's own clock."""
+def test_the_clock_of_the_exchange(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
+    """The timestamp of a login is compared with the exchange's own clock."""
     exchange.clock_offset = 100
-    connection = speak(exchange, "/v2/ws/private")
+    connection = open_socket(exchange, "/v2/ws/private")
     assert ask(connection, "login", login(exchange))["code"] == 30014
     assert ask(connection, "login", login(exchange, ahead=100))["event"] == "login"
 
 
 @pytest.mark.parametrize("demo", [False, True])
-def test_demo_and_live_keys(demo: bool, speak: Speak, login: Login) -> None:
-    """A demo key is for the demo environment and a live one for the other."""
+def test_demo_and_live_keys(demo: bool, open_socket: OpenSocket, login: Login) -> None:
+    """A demo key works in the demo environment only, a live key outside it only."""
     with Sandbox(demo=demo) as exchange:
-        wrong = speak(exchange, "/v2/ws/private", additional_headers={} if demo else {"paptrading": "1"})
+        wrong = open_socket(exchange, "/v2/ws/private", additional_headers={} if demo else {"paptrading": "1"})
         assert ask(wrong, "login", login(exchange))["code"] == 40099
-        right = speak(exchange, "/v2/ws/private", additional_headers={"paptrading": "1"} if demo else {})
+        right = open_socket(exchange, "/v2/ws/private", additional_headers={"paptrading": "1"} if demo else {})
         assert ask(right, "login", login(exchange))["event"] == "login"
 
 
-def test_a_login_on_the_public_path(exchange: Sandbox, speak: Speak, login: Login) -> None:
-    """There is nothing to log in to on the public path."""
-    assert ask(speak(exchange, "/v2/ws/public"), "login", login(exchange))["code"] == 30003
+def test_a_login_on_the_public_path(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> None:
+    """A login on the public path is refused."""
+    assert ask(open_socket(exchange, "/v2/ws/public"), "login", login(exchange))["code"] == 30003
 
 
 @pytest.mark.parametrize(("path", "arg"), [("/v2/ws/public", TICKER), ("/v3/ws/public", V3_TICKER)])
-def test_subscribe(path: str, arg: dict[str, Any], exchange: Sandbox, speak: Speak) -> None:
-    """A subscription is acknowledged, told of what is pushed, and ends when it is given up."""
-    connection = speak(exchange, path)
+def test_subscribe(path: str, arg: dict[str, Any], exchange: Sandbox, open_socket: OpenSocket) -> None:
+    """A subscription is acknowledged, gets updates, and ends with an unsubscribe."""
+    connection = open_socket(exchange, path)
     frame = ask(connection, "subscribe", arg)
     assert (frame["event"], frame["arg"], "connId" in frame) == ("subscribe", arg, "v3" in path)
     assert exchange.sockets.push(arg, [{"lastPr": "1"}], checksum=7) == 1
-    update = told(connection)
+    update = next_frame(connection)
     assert (update["action"], update["arg"], update["data"]) == ("update", arg, [{"lastPr": "1"}])
     assert update["checksum"] == 7
     assert ask(connection, "unsubscribe", arg)["event"] == "unsubscribe"
     assert exchange.sockets.push(arg, []) == 0
 
 
-def test_several_subscriptions_in_one_frame(exchange: Sandbox, speak: Speak) -> None:
-    """Each arg has its own answer; what does not exist is refused without harm to the others."""
-    connection = speak(exchange, "/v2/ws/public")
+def test_several_subscriptions_in_one_frame(exchange: Sandbox, open_socket: OpenSocket) -> None:
+    """Each arg has its own answer; an unknown one is refused and the others are accepted."""
+    connection = open_socket(exchange, "/v2/ws/public")
     nowhere = {**TICKER, "instId": "NOPE"}
     first = ask(connection, "subscribe", TICKER, nowhere, {**TICKER, "instId": "ETHUSDT"})
-    frames = [first, told(connection), told(connection)]
+    frames = [first, next_frame(connection), next_frame(connection)]
     assert [frame["event"] for frame in frames] == ["subscribe", "error", "subscribe"]
     assert (frames[1]["code"], frames[1]["arg"], frames[1]["op"]) == (30001, nowhere, "subscribe")
     assert "instId:NOPE doesn't exist" in frames[1]["msg"]
 
 
 @pytest.mark.parametrize("arg", [ORDERS, V3_ORDER])
-def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, speak: Speak) -> None:
-    """A private channel needs the login first, and asking too early is remembered."""
-    connection = speak(exchange, "/v3/ws/private" if "topic" in arg else "/v2/ws/private")
+def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, open_socket: OpenSocket) -> None:
+    """A private channel needs a login first; a subscription before it is recorded."""
+    connection = open_socket(exchange, "/v3/ws/private" if "topic" in arg else "/v2/ws/private")
     assert ask(connection, "subscribe", arg)["code"] == 30004
     assert "before the login" in exchange.sockets.violations[0]
 
@@ -134,22 +150,22 @@ def test_subscribe_before_the_login(arg: dict[str, Any], exchange: Sandbox, spea
         ('{"op":"login"}', 30016),
     ],
 )
-def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, speak: Speak) -> None:
-    """A JSON ping is no ping, and what cannot be read has its code; the connection stays open."""
-    connection = speak(exchange, "/v2/ws/private" if "login" in text else "/v2/ws/public")
+def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, open_socket: OpenSocket) -> None:
+    """A JSON ping is not a ping, and an unreadable frame has its code; the connection stays open."""
+    connection = open_socket(exchange, "/v2/ws/private" if "login" in text else "/v2/ws/public")
     connection.send(text)
-    assert told(connection)["code"] == code
+    assert next_frame(connection)["code"] == code
     connection.send("ping")
     assert connection.recv(timeout=10) == "pong"
 
 
-def test_a_feed_has_no_gap(fast: Sandbox, speak: Speak) -> None:
-    """Updates are numbered whether anybody listens or not, and the numbers go on after a stop."""
+def test_a_feed_has_no_gap(fast: Sandbox, open_socket: OpenSocket) -> None:
+    """Updates are numbered with or without subscribers, and the numbers continue after a stop."""
     fast.sockets.feed(TICKER, every=0.2)
-    until(lambda: fast.sockets.last(TICKER) >= 2)
-    connection = speak(fast, "/v2/ws/public")
+    wait_until(lambda: fast.sockets.last(TICKER) >= 2)
+    connection = open_socket(fast, "/v2/ws/public")
     ask(connection, "subscribe", TICKER)
-    seen = [told(connection) for _ in range(5)]
+    seen = [next_frame(connection) for _ in range(5)]
     numbers = [frame["data"][0]["seq"] for frame in seen]
     assert numbers == list(range(numbers[0], numbers[0] + 5))
     assert numbers[0] > 2
@@ -157,50 +173,50 @@ def test_a_feed_has_no_gap(fast: Sandbox, speak: Speak) -> None:
     fast.sockets.stop_feed(TICKER)
     last = fast.sockets.last(TICKER)
     fast.sockets.feed(TICKER, every=0.2)
-    until(lambda: fast.sockets.last(TICKER) > last)
+    wait_until(lambda: fast.sockets.last(TICKER) > last)
 
 
-def test_an_order_book(fast: Sandbox, speak: Speak) -> None:
-    """A snapshot comes first, then updates that name the one before them; a skipped one leaves a gap."""
+def test_an_order_book(fast: Sandbox, open_socket: OpenSocket) -> None:
+    """A snapshot comes first, then updates with the number of the previous one; a skipped update leaves a gap."""
     fast.sockets.feed(BOOKS, every=0.2)
-    connection = speak(fast, "/v2/ws/public")
+    connection = open_socket(fast, "/v2/ws/public")
     ask(connection, "subscribe", BOOKS)
-    snapshot = told(connection)
+    snapshot = next_frame(connection)
     assert snapshot["action"] == "snapshot"
     seq = snapshot["data"][0]["seq"]
     for _ in range(3):
-        row = told(connection)["data"][0]
+        row = next_frame(connection)["data"][0]
         assert (row["pseq"], row["seq"]) == (seq, seq + 1)
         seq += 1
     assert fast.sockets.fault("skip_seq") == 1
-    while (row := told(connection)["data"][0])["pseq"] == seq:
+    while (row := next_frame(connection)["data"][0])["pseq"] == seq:
         seq += 1
     assert (row["pseq"], row["seq"]) == (seq + 1, seq + 2)
 
 
-def test_an_order_book_of_v3(fast: Sandbox, speak: Speak) -> None:
+def test_an_order_book_of_v3(fast: Sandbox, open_socket: OpenSocket) -> None:
     """V3 names the sides of a book by a letter."""
     books = {"instType": "spot", "topic": "books", "symbol": "BTCUSDT"}
     fast.sockets.feed(books, every=0.2)
-    connection = speak(fast, "/v3/ws/public")
+    connection = open_socket(fast, "/v3/ws/public")
     ask(connection, "subscribe", books)
-    rows = [told(connection)["data"][0] for _ in range(2)]
+    rows = [next_frame(connection)["data"][0] for _ in range(2)]
     assert [set(row) for row in rows] == [{"a", "b", "seq", "pseq"}] * 2
     assert rows[1]["pseq"] == rows[0]["seq"]
 
 
 def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
-    """What does not exist is said with what would be right."""
+    """The error for an unknown feed or fault says what is allowed."""
     for wrong in ({**TICKER, "channel": "weather"}, {"topic": "order"}):
         with pytest.raises(ValueError, match="to subscribe to"):
             exchange.sockets.feed(wrong)
     with pytest.raises(ValueError, match="every: expected seconds above 0"):
         exchange.sockets.feed(TICKER, every=0)
     for text, words in {
-        "explode": "no fault",
+        "explode": "unknown fault",
         "close": "expected a code",
         "error:30007:loud": "takes close, text",
-        "lose_push@login": "take a moment",
+        "lose_push@login": "take a stage",
         "drop@noon": "one of open, login, subscribe",
     }.items():
         with pytest.raises(ValueError, match=words):
@@ -214,20 +230,20 @@ def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
         exchange.sockets.script("drop", path="/v4")
 
 
-def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
-    """Scripts, faults and what was seen are there for other processes."""
+def test_the_controls_over_http(exchange: Sandbox, open_socket: OpenSocket) -> None:
+    """Another process can script, apply faults, and read what the sockets saw."""
     control = exchange.rest + "/sandbox/sockets"
     assert requests.post(control, json={"script": ["refuse"]}, timeout=5).json() == {}
     with pytest.raises(InvalidStatus):
-        speak(exchange, "/v2/ws/public")
-    connection = speak(exchange, "/v2/ws/public")
+        open_socket(exchange, "/v2/ws/public")
+    connection = open_socket(exchange, "/v2/ws/public")
     ask(connection, "subscribe", TICKER)
     seen = requests.get(control, timeout=5).json()
     row = {"number": 1, "path": "/v2/ws/public", "open": True, "logged_in": False, "subscriptions": [TICKER]}
     assert seen == {"connects": 2, "violations": [], "connections": [{**row, "frames": 1}]}
     answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=5)
     assert answer.json() == {"met": 1}
-    assert ended(connection) == 1012
+    assert close_code(connection) == 1012
     for wrong in (
         {"script": "drop"},
         {"script": [], "number": 1},
@@ -241,15 +257,38 @@ def test_the_controls_over_http(exchange: Sandbox, speak: Speak) -> None:
 
 
 def test_what_pace_takes() -> None:
-    """A pace is a number above 0."""
+    """A pace must be above 0."""
     with pytest.raises(ValueError, match="pace: expected a number above 0"):
         Sandbox(pace=0)
 
 
 def test_nobody_comes() -> None:
-    """A sandbox whose sockets nobody needed closes as quietly, and takes no commands after that."""
+    """A sandbox whose sockets were never used can be closed, and takes no command afterwards."""
     with Sandbox() as exchange:
         assert exchange.ws.startswith("ws://127.0.0.1:")
         assert exchange.sockets.connections == []
     with pytest.raises(RuntimeError, match="the sandbox is closed"):
         exchange.sockets.script("drop")
+
+
+WITHOUT_WEBSOCKETS = """
+import sys
+from urllib.request import urlopen
+
+sys.modules["websockets"] = None
+from resilience.sandbox import Sandbox
+
+with Sandbox() as exchange:
+    assert urlopen(exchange.rest + "/api/v2/public/time", timeout=5).status == 200
+    assert exchange.sockets.connects == 0
+    try:
+        exchange.sockets.script("drop")
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+
+
+def test_the_sandbox_starts_without_websockets() -> None:
+    """Without the library `websockets` the REST API works, and a command of the sockets says what to install."""
+    run = subprocess.run([sys.executable, "-c", WITHOUT_WEBSOCKETS], check=True, capture_output=True, text=True)
+    assert "needs websockets: pip install" in run.stdout

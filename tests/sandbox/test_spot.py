@@ -1,4 +1,4 @@
-"""Spot in the sandbox beyond placing: lists with their filters, trades, and orders that are replaced."""
+"""Spot orders in the sandbox: lists with filters, trades, and replaced orders."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def listed(exchange: Sandbox, send: Send) -> Callable[..., list[str]]:
 
 
 def place(exchange: Sandbox, send: Send, client_id: str, **change: str) -> dict[str, Any]:
-    """Place a resting order and return what is told of it."""
+    """Place a resting order and return the answer."""
     answer = send(exchange, "POST", f"{TRADE}/place-order", {**LIMIT, "clientOid": client_id, **change})
     return dict(answer.json()["data"])
 
@@ -67,19 +67,19 @@ def test_filters(exchange: Sandbox, send: Send, listed: Callable[..., list[str]]
 
 def test_trades(exchange: Sandbox, send: Send) -> None:
     """A filled order has one trade; a market buy is sized in the quote coin."""
-    told = send(exchange, "POST", f"{TRADE}/place-order", {**MARKET, "clientOid": "a"}).json()["data"]
+    placed = send(exchange, "POST", f"{TRADE}/place-order", {**MARKET, "clientOid": "a"}).json()["data"]
     place(exchange, send, "b")
     rows = send(exchange, "GET", f"{TRADE}/fills", {"symbol": "BTCUSDT"}).json()["data"]
     assert [(row["orderId"], row["priceAvg"], row["size"], row["amount"]) for row in rows] == [
-        (told["orderId"], "60000", "0.00100000", "60")
+        (placed["orderId"], "60000", "0.00100000", "60")
     ]
 
 
 def test_replace(exchange: Sandbox, send: Send, listed: Callable[..., list[str]]) -> None:
     """The old order is cancelled, the new one rests under its own id with the new price."""
     old = place(exchange, send, "a")
-    told = {"symbol": "BTCUSDT", "orderId": old["orderId"], "price": "110", "size": "2", "newClientOid": "b"}
-    done = send(exchange, "POST", f"{TRADE}/cancel-replace-order", told).json()["data"]
+    body = {"symbol": "BTCUSDT", "orderId": old["orderId"], "price": "110", "size": "2", "newClientOid": "b"}
+    done = send(exchange, "POST", f"{TRADE}/cancel-replace-order", body).json()["data"]
     assert (done["success"], done["clientOid"], done["orderId"] != old["orderId"]) == ("success", "b", True)
     assert (listed("unfilled-orders"), listed("history-orders")) == (["b"], ["a"])
     found = send(exchange, "GET", f"{TRADE}/orderInfo", {"clientOid": "b"}).json()["data"][0]
@@ -90,8 +90,8 @@ def test_a_replacement_that_fails_half_way(exchange: Sandbox, send: Send, listed
     """Under a taken id the old order is gone and there is no new one, in a successful answer."""
     place(exchange, send, "a")
     place(exchange, send, "b")
-    told = {"symbol": "BTCUSDT", "clientOid": "a", "price": "110", "size": "2", "newClientOid": "b"}
-    answer = send(exchange, "POST", f"{TRADE}/cancel-replace-order", told).json()
+    body = {"symbol": "BTCUSDT", "clientOid": "a", "price": "110", "size": "2", "newClientOid": "b"}
+    answer = send(exchange, "POST", f"{TRADE}/cancel-replace-order", body).json()
     assert (answer["code"], answer["data"]["success"], answer["data"]["orderId"]) == ("00000", "failure", None)
     assert (listed("unfilled-orders"), listed("history-orders")) == (["b"], ["a"])
 
@@ -105,8 +105,8 @@ def test_a_replacement_that_is_refused(
 ) -> None:
     """What is wrong from the start leaves the old order as it is."""
     place(exchange, send, "a")
-    told = {"symbol": "BTCUSDT", "clientOid": "a", "price": "110", "size": "2", "newClientOid": "b", **change}
-    assert send(exchange, "POST", f"{TRADE}/cancel-replace-order", told).json()["code"] == code
+    body = {"symbol": "BTCUSDT", "clientOid": "a", "price": "110", "size": "2", "newClientOid": "b", **change}
+    assert send(exchange, "POST", f"{TRADE}/cancel-replace-order", body).json()["code"] == code
     assert listed("unfilled-orders") == ["a"]
 
 

@@ -1,4 +1,4 @@
-"""A unified account's orders by REST: the same exchange in V3's names and codes."""
+"""A unified account's orders over REST, with V3's names and codes."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def test_the_life_of_an_order(exchange: Sandbox, send: Send) -> None:
 
 
 def test_pages(exchange: Sandbox, send: Send) -> None:
-    """A list goes on behind its cursor."""
+    """A list continues after its cursor."""
     for number in range(3):
         exchange.plant(f"order-{number}", status="pending")
-    asked, seen = {"limit": "2"}, list[str]()
+    query, seen = {"limit": "2"}, list[str]()
     for _ in range(2):
-        page = send(exchange, "GET", f"{TRADE}/unfilled-orders", asked).json()["data"]
+        page = send(exchange, "GET", f"{TRADE}/unfilled-orders", query).json()["data"]
         seen += [row["clientOid"] for row in page["list"]]
-        asked = {**asked, "cursor": page["cursor"]}
+        query = {**query, "cursor": page["cursor"]}
     assert seen == ["order-2", "order-1", "order-0"]
 
 

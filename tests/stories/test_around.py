@@ -305,14 +305,14 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         def load() -> Any:
             return Paused
 
-    monkeypatch.setattr("resilience._core.call.stage_plugins._points", lambda: {"paused": Point})
+    monkeypatch.setattr("resilience._core.call.stage_plugins._entry_points", lambda: {"paused": Point})
     log: list[str] = []
     mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
     pipeline = Policies.from_mapping(mapping).pipeline("p")
     assert pipeline.call(len, "abc") == 3
     assert isinstance(pipeline.stages[0], Paused)
     assert log == []
-    with pytest.raises(PolicyError, match=r"p\.stages\[0\]: no stage 'nowhere' is installed; there are: paused"):
+    with pytest.raises(PolicyError, match=r"p\.stages\[0\]: no stage 'nowhere' is installed; available: paused"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"stages": ["nowhere"]}}})
     with pytest.raises(PolicyError, match="policy 'default': no stage 'nowhere' is installed"):
         Pipeline(Policy(stages=("nowhere",)))

@@ -7,8 +7,9 @@ from itertools import cycle
 import pytest
 
 from resilience import Policy
+from resilience._core.policy.backoff import bounds
 from resilience._core.policy.sections import BackoffSettings
-from resilience._core.stages.retry import Schedule, bounds
+from resilience._core.stages.retry import Schedule
 
 
 def naive_delay(attempt: int, noise: float) -> float:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resilience._core.policy.backoff import bounds
 from resilience._core.policy.sections import BackoffSettings, RetrySettings
-from resilience._core.stages.retry import Schedule, bounds
+from resilience._core.stages.retry import Schedule
 
 
 def test_naive() -> None:

@@ -1,1 +1,1 @@
-"""Clock, events and locks."""
+"""Clock, events, and locks that survive a fork."""

@@ -1,4 +1,4 @@
-"""What the drivers need of time; real clocks and fake ones have this shape."""
+"""The protocol of a clock: the system's, and those of tests and simulations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["Clock"]
 
 
 class Clock(Protocol):
-    """A source of time and of waiting. All values are seconds."""
+    """Reads the time and waits. All values are seconds."""
 
     def monotonic(self) -> float:
-        """Return a time that never steps; only differences mean something."""
+        """Return a time that never steps; only differences between two of them have a meaning."""
 
     def time(self) -> float:
         """Return Unix time."""
@@ -20,4 +20,4 @@ class Clock(Protocol):
         """Wait."""
 
     async def asleep(self, seconds: float) -> None:
-        """Wait, letting other tasks run."""
+        """Wait while other tasks run."""

@@ -1,7 +1,7 @@
-"""Events: one frozen record for each thing that happens, delivered after every lock is released.
+"""Delivers events to listeners: one frozen record each, after every lock is released.
 
 `Events.emit` is the only place that makes an `Event`, so a new field of every event is an edit of this file alone.
-A listener that raises is dropped at once and never changes an outcome (law 16).
+A listener that raises is dropped at once and never changes an outcome.
 """
 
 from __future__ import annotations
@@ -46,27 +46,27 @@ class Event:
         policy: name of the policy.
         operation: name of the operation.
         attempt: number of the attempt, from 1.
-        category: what helps: retryable, fatal or user_fixable.
+        category: what helps: `retryable`, `fatal` or `user_fixable`.
         code: the API's code.
         http_status: status of the answer.
-        executed: whether the call may have taken effect.
+        executed: whether the call may have taken effect: `no`, `maybe` or `n_a`.
         key: the idempotency key.
         wait_for: seconds until the next attempt, where one follows; in `quota_waited` the seconds waited.
         waited_so_far: seconds that this call has waited so far.
         retry_after: seconds the server asked for.
         remedy: what a human can do.
         caused_by: class of the error, such as `requests.ReadTimeout`; never its text.
-        breaker: what the circuit breaker of a circuit event guards: a host, or the policy's name.
+        breaker: in circuit events, what the circuit breaker guards: a host, or the policy's name.
         at: when it was emitted, Unix seconds by the pipeline's clock.
         call: an identifier shared by the events of one failed call.
         duration: seconds that the failed attempt took.
-        registry: the table in which the code was found.
+        registry: name of the table in which the code was found.
         retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is
             looked up) or `write`.
-        shadow: True where that breaker only measures, and refuses nothing.
+        shadow: True where that breaker only measures and rejects nothing.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
-        problems: why a reload was refused, each `{file, line, column, path, message}`.
+        problems: why a reload was rejected, each `{file, line, column, path, message}`.
     """
 
     name: str
@@ -110,7 +110,12 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """The listeners of one set of policies. Safe across threads: the tuple is replaced, never changed."""
+    """The listeners of one set of policies. Safe across threads: the tuple is replaced and never changed.
+
+    Attributes:
+        listeners: functions of one event, in the order in which they subscribed.
+        run_id: distinguishes the calls of this process from those of another.
+    """
 
     __slots__ = ("_next", "_now", "_on_dropped", "listeners", "run_id")
 
@@ -133,17 +138,17 @@ class Events:
         self._now = now
         self._on_dropped = on_dropped
         self.run_id = run_id
-        self._next = count(1).__next__
+        self._next = count(1).__next__  # atomic: no two calls get one number
 
     def new_call_id(self) -> str:
         """Return an identifier for a failed call."""
         return f"{self.run_id}{self._next()}"
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the returned function removes it.
+        """Add a listener; returns a function that removes it.
 
         Raises:
-            TypeError: the listener cannot be called, or it is async: nothing would await it.
+            TypeError: the listener cannot be called, or it is async, and nothing would await it.
         """
         if not callable(listener) or iscoroutinefunction(listener):
             raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
@@ -151,13 +156,14 @@ class Events:
         return lambda: self._remove(listener)
 
     def _remove(self, listener: Listener) -> None:
-        self.listeners = tuple(one for one in self.listeners if one is not listener)
+        self.listeners = tuple(other for other in self.listeners if other is not listener)
 
     def emit(self, name: str, **fields: Any) -> None:
         """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
         if not self.listeners:
-            return
+            return  # nobody listens: no event is made
         event = Event(name=name, at=None if self._now is None else self._now(), **fields)
+        # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in self.listeners:
             try:
                 listener(event)
@@ -171,4 +177,4 @@ class Events:
             if self._on_dropped is not None:
                 self._on_dropped(listener, error)
         except Exception:
-            pass  # the log was the listener that failed
+            pass  # the log itself may be the listener that failed

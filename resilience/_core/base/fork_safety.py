@@ -1,7 +1,7 @@
-"""What a forked child does with what its parent's other threads held: they are not there, so it is free.
+"""Resets locks and queues in a forked child, where the threads that held them do not exist.
 
-Only the thread that forks goes on in the child. A lock that another one held at that moment would
-never be released, a slot never given back, a place in a line never taken.
+Only the thread that forks continues in the child. A lock that another thread held at that moment would never be
+released, a slot never given back, and a turn in a queue never taken.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ __all__ = ["new_lock", "register_for_fork"]
 
 
 class ForkAware(Protocol):
-    """A part that does something of its own when it finds itself in a child."""
+    """A part with state of its own that is wrong in a forked child."""
 
     def reset_after_fork(self) -> None:
-        """Let go of what other threads had taken; its locks are free already."""
+        """Forget what other threads had taken; locks of `new_lock` are free already."""
 
 
+# Weak references: a lock or a part that nobody uses any more needs no reset.
 _LOCKS: WeakSet[Any] = WeakSet()
 _PARTS: WeakSet[Any] = WeakSet()
 
 
 def new_lock() -> Lock:
-    """Return a lock that is free in a forked child, whoever held it."""
-    made = Lock()
-    _LOCKS.add(made)
-    return made
+    """Return a lock that is free in a forked child, even if another thread held it."""
+    lock = Lock()
+    _LOCKS.add(lock)
+    return lock
 
 
 def register_for_fork(part: ForkAware) -> None:
-    """Let a part know of each fork, in the child."""
+    """Call the part's `reset_after_fork` in every forked child, for as long as the part lives."""
     _PARTS.add(part)
 
 
-def _forked() -> None:
+def _reset_child() -> None:
+    # Copies, because a reset may make new locks. Only one thread exists here, so nothing else changes the sets.
     for lock in tuple(_LOCKS):
-        lock._at_fork_reinit()  # as the standard library does with its own
+        lock._at_fork_reinit()  # private, but what `threading` and `logging` do with their own locks
     for part in tuple(_PARTS):
         part.reset_after_fork()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch - there are no forks on Windows
-    os.register_at_fork(after_in_child=_forked)
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_reset_child)

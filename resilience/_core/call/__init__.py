@@ -1,1 +1,1 @@
-"""Decisions about one call: no I/O and no await."""
+"""The decisions about one call. No I/O and no await: the drivers wait and send."""

@@ -1,9 +1,8 @@
-"""What an attempt passes before it is sent: breaker, quota, a slot, and the breaker's leave, in this order.
+"""Decides when an attempt may be sent: breaker, quota, slot, and the breaker's permit, in this order.
 
-Sans-IO: `next_step` says to wait, to park or to send, or refuses; the driver does as it is told and asks
-again. Who waits for the quota holds nothing, and who waits for a slot has paid nothing; whatever a
-later step refuses gives back what was taken before it. One object an attempt, made only where an
-attempt cannot go at once.
+No I/O: `next_step` says to wait, to queue or to send, or it rejects. The driver does that and asks again. A call
+waiting for quota holds no slot; a call waiting for a slot has consumed no quota. If a later step rejects, earlier
+reservations are released.
 """
 
 from __future__ import annotations
@@ -16,27 +15,29 @@ from ...errors import AdmissionRejectedError, CircuitOpenError, QuotaExceededErr
 from ..base.clock import Clock
 from ..stages.admission import LaneSlots, Waiter
 from ..stages.quota import Cost, pay, undo
-from ..stages.rate_window import QueueTicket
+from ..stages.rate_window import QueueTicket, RateWindow
 from .plan import PermitOrGeneration, Plan
 from .steps import Action, Step
 
-__all__ = ["OPEN", "POLL", "AttemptGate"]
+__all__ = ["BREAKER_OPEN", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
 
-OPEN = "the circuit breaker is open"
-"""What a refusal of the breaker says."""
-POLL = 0.1
+BREAKER_OPEN = "the circuit breaker is open"
+QUOTA_FULL = "the quota allows no attempt before the deadline"
+_QUEUE_FULL = "too many calls are running and waiting"
+POLL_INTERVAL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
 
 
 class AttemptGate:
-    """One attempt on its way in. Used by one thread or task.
+    """One attempt on its way to being sent. Made only where it cannot be sent at once; used by one thread or task.
 
     Attributes:
-        permit: the breaker's leave, where there is a breaker and the attempt may be sent.
-        slot: the slot that it holds, or None.
-        now: the instant of the last answer, waits that were cut short on purpose counted in full.
+        now: the instant of the last step.
+        permit: the breaker's permit, where there is a breaker and the attempt may be sent.
+        rejection: the error that rejected it, or None.
+        slot: the admission slot that it holds, or None.
+        time_ahead: seconds by which this call's time is ahead of the clock: waits that a test clock cut short.
         waited: seconds waited for the quota or the breaker.
-        rejection: what was refused, or None.
     """
 
     __slots__ = (
@@ -45,42 +46,42 @@ class AttemptGate:
         "_due",
         "_high_priority",
         "_lane",
-        "_paying",
         "_plan",
         "_queue_ticket",
-        "_skipped",
         "_waiter",
+        "_waits_for_quota",
         "_weights",
         "now",
         "permit",
         "rejection",
         "slot",
+        "time_ahead",
         "waited",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, skipped: float = 0.0
+        self, plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, time_ahead: float = 0.0
     ) -> None:
-        """Stand before it.
+        """Begin before the first step.
 
         Args:
             plan: the operation's plan.
-            args: positional arguments of the call: they may tell its lane and its weight.
+            args: positional arguments of the call, by which its lane and its weight may go.
             kwargs: its keyword arguments.
             deadline: the instant by which the call must have ended.
-            skipped: seconds by which this call's time is ahead of the clock.
+            time_ahead: seconds by which this call's time is ahead of the clock.
         """
         self._plan = plan
         self._lane = plan.lane(args, kwargs)
         self._high_priority = plan.high_priority(args, kwargs)
         self._weights = plan.weights(args, kwargs)
         self._deadline = deadline
-        self._skipped = skipped
+        self.time_ahead = time_ahead
         self._costs: list[Cost] = []
         self._queue_ticket: QueueTicket | None = None
         self._waiter: Waiter | None = None
         self._due: float | None = None
-        self._paying = False
+        self._waits_for_quota = False
         self.now = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
@@ -89,43 +90,40 @@ class AttemptGate:
 
     @property
     def clock(self) -> Clock:
-        """The time to wait by."""
+        """The clock to wait by."""
         return self._plan.clock
 
-    @property
-    def skipped(self) -> float:
-        """Seconds by which this call's time is ahead of the clock now."""
-        return self._skipped
-
     def next_step(self) -> Step:
-        """Return what is next: WAIT and PARK with their seconds, SEND, or RAISE with a refusal."""
+        """Return what is next: WAIT and PARK with their seconds, SEND, or RAISE with a rejection."""
         now = self._now_after_wait()
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             assert self._plan.admission is not None
             self.slot = self._plan.admission.settle(waiter)
             if self.slot is None:
-                return self._reject(AdmissionRejectedError, "too many calls are running and waiting")
+                return self._reject(AdmissionRejectedError, _QUEUE_FULL)
         breaker = self._plan.breaker
+        # Asked before the quota, which a call that is rejected anyway must not consume; the permit itself comes last,
+        # because a permit that waits for quota or slot would block the trials of a half-open breaker.
         ready = now if breaker is None else breaker.ready_at(now)
         if ready > now:
             return self._breaker_wait_or_reject(now, ready)
-        return self._pay(now) or self._enter(now) or self._admit(now)
+        return self._pay(now) or self._take_slot(now) or self._take_permit(now)
 
     def join_queue(self, wake: Callable[[], Any]) -> bool:
-        """Stand in the line of the slots; `wake` is called when it is time to ask. False says that it is time now."""
+        """Join the queue for a slot; `wake` is called once `next_step` may be. Returns False if it may be at once."""
         assert self._plan.admission is not None
         waiter = self._waiter = self._plan.admission.join_queue(self._lane, wake)
         return waiter.state == "waiting"
 
     def release_slot(self) -> None:
-        """Give the slot back: the attempt has ended."""
+        """Report that the attempt has ended: its slot goes back."""
         slot, self.slot = self.slot, None
         if slot is not None and self._plan.admission is not None:
             self._plan.admission.release(slot)
 
     def withdraw(self) -> None:
-        """Give everything back: nothing was sent."""
+        """Report that nothing was sent: everything goes back."""
         queue_ticket, self._queue_ticket = self._queue_ticket, None
         if queue_ticket is not None:
             queue_ticket.cancel()
@@ -141,15 +139,15 @@ class AttemptGate:
     # --- the steps, each of which returns None when the attempt has passed it -----------------
 
     def _now_after_wait(self) -> float:
-        """Return the instant; a wait that was cut short on purpose (tests do) counts as waited."""
-        now = self._plan.clock.monotonic() + self._skipped
+        """Return the present instant; a wait that a test clock cut short counts as waited in full."""
+        now = self._plan.clock.monotonic() + self.time_ahead
         if self._due is not None:
             due, self._due = self._due, None
-            if self._paying:
+            if self._waits_for_quota:
                 self._plan.emit("quota_waited", wait_for=due - self.now)
             self.waited += due - self.now
             if now < due:
-                self._skipped += due - now
+                self.time_ahead += due - now
                 now = due
         self.now = now
         return now
@@ -160,59 +158,61 @@ class AttemptGate:
         if quotas is None:
             return None
         costs = quotas.costs(now, self._weights, self._queue_ticket, high_priority=self._high_priority)
-        at, slow = pay(now, costs, self._queue_ticket)
-        if slow is None:
+        ready_at, window = pay(now, costs, self._queue_ticket)
+        if window is None:
             self._costs, self._queue_ticket = costs, None
             return None
-        self.release_slot()  # who waits for the quota holds no slot
-        full = QuotaExceededError, "the quota has no room before the deadline"
-        if not self._plan.fits_deadline(at, self._deadline):
-            return self._reject(*full, at)
-        if self._queue_ticket is not None and self._queue_ticket.rate_window is slow:
-            self._queue_ticket.at = at
-        else:
-            if self._queue_ticket is not None:
-                self._queue_ticket.cancel()
-            self._queue_ticket = slow.queue(now, next(weight for rate_window, weight in costs if rate_window is slow))
-            at = max(at, self._queue_ticket.at)
-            if not self._plan.fits_deadline(at, self._deadline):
-                return self._reject(*full, at)
-        self._due, self._paying = at, True
-        return Step(Action.WAIT, at - now)
+        self.release_slot()  # a call waiting for quota holds no slot
+        if self._plan.fits_deadline(ready_at, self._deadline):
+            ready_at = self._queue_for(window, ready_at, costs, now)
+        if not self._plan.fits_deadline(ready_at, self._deadline):
+            return self._reject(QuotaExceededError, QUOTA_FULL, ready_at)
+        self._due, self._waits_for_quota = ready_at, True
+        return Step(Action.WAIT, ready_at - now)
 
-    def _enter(self, now: float) -> Step | None:
-        """Take a slot, or wait for one and pay later."""
+    def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
+        """Keep the turn in the queue of this window, or join it; return from when to ask again."""
+        if self._queue_ticket is not None and self._queue_ticket.rate_window is window:
+            self._queue_ticket.ready_at = ready_at
+            return ready_at
+        if self._queue_ticket is not None:
+            self._queue_ticket.cancel()
+        self._queue_ticket = window.queue(now, next(weight for paid, weight in costs if paid is window))
+        return max(ready_at, self._queue_ticket.ready_at)
+
+    def _take_slot(self, now: float) -> Step | None:
+        """Take a slot, or wait for one; the quota is paid again after that."""
         admission = self._plan.admission
         if admission is None or self.slot is not None:
             return None
         self.slot = admission.try_enter(self._lane)
         if self.slot is not None:
             return None
-        self._undo_payment()
+        self._undo_payment()  # a call waiting for a slot has consumed no quota
         return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self._deadline - now)))
 
-    def _admit(self, now: float) -> Step:
+    def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
         if breaker is None:
             return Step(Action.SEND)
         self.permit = breaker.admit(now, high_priority=self._high_priority)
         self._plan.emit_breaker_events()
-        return (
-            Step(Action.SEND) if self.permit is not None else self._breaker_wait_or_reject(now, breaker.ready_at(now))
-        )
+        if self.permit is None:
+            return self._breaker_wait_or_reject(now, breaker.ready_at(now))
+        return Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
-        """The breaker does not admit: wait for it, holding nothing, where the policy says so; else refuse."""
-        at = ready if ready > now else now + POLL
-        if not self._plan.wait_for_breaker or at >= self._deadline:
-            return self._reject(CircuitOpenError, OPEN, ready)
+        """Wait for the breaker, holding nothing, where the policy says so; else reject."""
+        due = ready if ready > now else now + POLL_INTERVAL
+        if not self._plan.wait_for_breaker or due >= self._deadline:
+            return self._reject(CircuitOpenError, BREAKER_OPEN, ready)
         self.withdraw()
-        self._due, self._paying = at, False
-        return Step(Action.WAIT, at - now)
+        self._due, self._waits_for_quota = due, False
+        return Step(Action.WAIT, due - now)
 
-    def _reject(self, kind: type, message: str, at: float = inf) -> Step:
+    def _reject(self, kind: type, message: str, retry_at: float = inf) -> Step:
         self.withdraw()
-        self.rejection = self._plan.new_rejection(kind, message, at)
+        self.rejection = self._plan.new_rejection(kind, message, retry_at)
         return Step(Action.RAISE, self.rejection)
 
     def _undo_payment(self) -> None:

@@ -1,6 +1,6 @@
-"""What a call hands down to the calls made inside it: its deadline and its place, never its key.
+"""The context of an attempt: what the calls inside it inherit (its deadline, never its key) and a transport may read.
 
-The context variable holds a plain tuple. Entering and leaving cost about 90 ns.
+The context variable holds a plain tuple, because setting and resetting it is part of every success: about 90 ns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["CONTEXT", "CallContext", "CurrentCall", "current_call", "exit_contex
 
 
 class Owner(Protocol):
-    """What a place refers to: the plan of the operation that the attempt is made for."""
+    """What a context refers to: the plan of the operation that the attempt is made for."""
 
     operation: str
     clock: Clock
@@ -25,14 +25,23 @@ class Owner(Protocol):
     def window(self) -> float | None:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
 
-    def report_limits(self, **told: float | None) -> None:
-        """Learn what the API says of its limits."""
+    def report_limits(self, **limits: float | None) -> None:
+        """Take what the API says of its limits."""
 
 
 class CallContext(NamedTuple):
-    """One attempt's place. `deadline` and `until` are monotonic instants of the owner's clock, inf for none.
+    """The context of one attempt.
 
-    A driver leaves out what the first attempt of a usual call has: a shorter tuple is made faster.
+    A driver leaves the last fields out where they have their defaults: a shorter tuple is made faster.
+
+    Attributes:
+        owner: the plan of the operation.
+        deadline: end of the call, a monotonic instant of the owner's clock; inf for none.
+        until: end of the attempt, likewise.
+        key: the idempotency key, or None.
+        stamps: the list that takes the stamps with which the attempts are signed, or None.
+        attempt: number of the attempt, from 1.
+        in_lookup: the attempt is that of a reconciler: its calls pay no retry budget.
     """
 
     owner: Owner
@@ -42,23 +51,23 @@ class CallContext(NamedTuple):
     stamps: list[float] | None = None
     attempt: int = 1
     in_lookup: bool = False
-    """True inside a reconciler: its calls pay no retry budget."""
 
 
+# One variable for the whole context: each further one would add a set and a reset to every success.
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
 """The innermost attempt under way: a tuple in the order of `CallContext`, which may end early."""
 
 
 def exit_context(token: Token[Any]) -> None:
-    """Take the context back; in a foreign context (an async generator finalised elsewhere) there is nothing to take."""
+    """Reset the context."""
     try:
         CONTEXT.reset(token)
     except ValueError:
-        pass
+        pass  # an async generator that is finalised in another task's context: there is nothing to reset
 
 
 class CurrentCall:
-    """What a transport may know of the attempt it makes. Times are seconds."""
+    """What a transport may read of the attempt that it makes. Times are seconds."""
 
     __slots__ = ("_context",)
 
@@ -100,14 +109,14 @@ class CurrentCall:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
         return self._context.owner.window
 
-    def stamp(self, at: float) -> None:
-        """Tell the stamp, Unix seconds, that this attempt is signed with; the fence starts from it."""
+    def stamp(self, seconds: float) -> None:
+        """Report the stamp, Unix seconds, with which this attempt is signed; the fence starts from it."""
         if self._context.stamps is not None:
-            self._context.stamps.append(at)
+            self._context.stamps.append(seconds)
 
     @property
     def has_quota(self) -> bool:
-        """Tell whether a quota wants to learn of the API's limits."""
+        """Tell whether there is a quota that `report_limits` would change."""
         return self._context.owner.quotas is not None
 
     def report_limits(
@@ -120,7 +129,7 @@ class CurrentCall:
         window: float | None = None,
         used: float | None = None,
     ) -> None:
-        """Tell the quota what the API says of its limits; what makes no sense is not believed, and nothing raises.
+        """Report to the quota what the API says of its limits. Nothing raises: values that make no sense are ignored.
 
         Args:
             remaining: requests that are left in the window.
@@ -142,4 +151,5 @@ class CurrentCall:
 def current_call() -> CurrentCall | None:
     """Return the innermost call under way here, or None outside a pipeline."""
     context = CONTEXT.get()
+    # The tuple may end early: the named tuple fills in the defaults, and only a caller who asks pays for it.
     return None if context is None else CurrentCall(CallContext(*context))

@@ -1,7 +1,7 @@
-"""What is told of an attempt and of a call: the `Failure` of each, completed.
+"""Completes the `Failure` of an attempt, and that of a call as its caller gets it.
 
-An attempt's `executed` is its own; a call's is the whole truth: once an attempt is in doubt, a
-later refusal does not clear it.
+An attempt's `executed` is its own. A call's covers all of its attempts: once an attempt may have been executed, a later
+one that certainly was not changes nothing about that.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_cal
 
 
 def attempt_failure(plan: Plan, outcome: object) -> Failure:
-    """Classify one attempt's outcome: the client's own table first, waits filled in from our clock."""
+    """Classify one attempt's outcome, the client's own table first; waits are completed by our clock."""
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
     changes: dict[str, Any] = {}
     if plan.info.read and failure.executed != "n_a":
-        changes["executed"] = "n_a"
+        changes["executed"] = "n_a"  # a read has no effect that could be uncertain
     if failure.retry_after is not None and failure.retry_at is None:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
     elif failure.retry_at is not None and failure.retry_after is None:
@@ -33,29 +33,30 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
 
 
 def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
-    """Return what a call inside this one made of it; in a group one doubt is a doubt of all."""
+    """Return what an inner call made of this outcome; a group is uncertain if the inner call is."""
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)
     return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
 
 
-def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bool, ruled_out: bool) -> Failure:
-    """Return what the caller is told.
+def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
+    """Return the failure that the caller gets.
 
     Args:
         failure: the last attempt's failure.
         call: the call.
         plan: its plan.
-        maybe_executed: some attempt may have happened, or still may.
-        ruled_out: every attempt in doubt was looked up and did not happen.
+        maybe_executed: some attempt may have been executed, or still may be.
+        looked_up: uncertain attempts were looked up; those that are not `maybe_executed` were not executed.
     """
     executed = failure.executed
     if not plan.info.read:
-        executed = "maybe" if maybe_executed else "no" if ruled_out else executed
+        executed = "maybe" if maybe_executed else "no" if looked_up else executed
+    # A duplicate key is left out below: its rule's own remedy says how to find the order.
     remedy = failure.remedy
     if executed == "maybe" and not plan.idempotent and not failure.duplicate:
-        remedy = _look_for(call) if call.key or not remedy else remedy
+        remedy = _how_to_find(call) if call.key or not remedy else remedy
     elif executed == "no" and failure.executed == "maybe":
         remedy = "It did not happen; it may be sent again"
     return replace(
@@ -69,8 +70,7 @@ def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bo
     )
 
 
-def _look_for(call: Call) -> str:
-    """Say what to look for when nobody knows whether a write happened."""
+def _how_to_find(call: Call) -> str:
     since = "" if call.sent_at is None else f" since {_utc(call.sent_at)}"
     what = f"key {call.key}" if call.key else "this request"
     return f"It may have happened: look for {what}{since} before sending it again"
@@ -79,14 +79,14 @@ def _look_for(call: Call) -> str:
 def _utc(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
+    except (OverflowError, OSError, ValueError):  # a stamp in milliseconds, or one of a test clock
         return f"{seconds:.0f}"
 
 
 def caused_by(outcome: object) -> str | None:
-    """Return the class of an error as `package.Class`; never its text, which may hold anything."""
+    """Return the class of an error as `package.Class`; never its text, which may hold secrets."""
     if outcome is None:
         return None
     kind = type(outcome)
-    root = str(getattr(kind, "__module__", "")).partition(".")[0]
-    return kind.__name__ if root in ("builtins", "") else f"{root}.{kind.__name__}"
+    package = str(getattr(kind, "__module__", "")).partition(".")[0]
+    return kind.__name__ if package in ("builtins", "") else f"{package}.{kind.__name__}"

@@ -1,6 +1,6 @@
-"""What a failed call leaves behind: its attempts, their outcomes and doubts, and what is told of them.
+"""Records a failed call: its attempts, their outcomes, which of them may have been executed, and its events.
 
-The record side of a recovery; `recovery.py` decides on it. One object a failed call, never shared.
+`recovery.py` decides on what is recorded here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RejectedError
 from ..classify.attach import annotate, attach_failure, inner_failure
 from ..classify.failure import Failure
-from ..policy.codes import Category
+from .attempt_end import hold_quotas, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
@@ -23,38 +23,40 @@ if TYPE_CHECKING:
 
 __all__ = ["CallHistory"]
 
-_TOO_MUCH = (418, 429)
-
 
 class CallHistory:
-    """The attempts of one call since its first failure.
+    """The attempts of one call since its first failure. One object per failed call, used by one thread or task.
 
     Attributes:
         attempt: number of the last attempt, from 1.
-        uncertain_write: the attempts that may have happened; None when there never was one or nothing can look.
-        foreign: the key was found to belong to somebody else.
+        call: the call, as a reconciler gets it.
+        context: the context of the last attempt.
+        key_of_other: a lookup found that the key belongs to another order.
         outcome: the last error, or the last answer that is a failure.
-        rejection: what refused a later attempt from inside it; nothing was sent by that one.
+        plan: the operation's plan.
+        rejection: what rejected a later attempt from inside it; nothing was sent by that one.
+        uncertain_write: the attempts that may have been executed; None when there never was one, or none can be
+            looked up.
         waited: seconds waited so far.
     """
 
     __slots__ = (
-        "_began",
-        "_call",
-        "_held",
-        "_here",
-        "_maybe",
+        "_any_uncertain",
+        "_attempt_began",
+        "_call_id",
+        "_ended",
+        "_inner_context",
+        "_must_discard",
         "_outer",
-        "_over",
+        "_permit",
         "_sending",
         "_stamps_seen",
         "_started",
-        "_ticket",
         "_unreported",
         "attempt",
         "call",
         "context",
-        "foreign",
+        "key_of_other",
         "outcome",
         "plan",
         "rejection",
@@ -74,14 +76,15 @@ class CallHistory:
         self.plan = plan
         self.call = call
         self.context = CallContext(*context)
-        self._here: object = context
-        self._ticket = permit
-        self._started = self._began = started
+        # Errors of inner calls are recognised by the identity of this tuple, so it is kept beside its named copy.
+        self._inner_context: object = context
+        self._permit = permit
+        self._started = self._attempt_began = started
         self._outer = outer
-        self._call = ""
+        self._call_id = ""
         self.attempt = 1
         self.uncertain_write: UncertainWrite | None = None
-        self.foreign = self._held = self._maybe = self._over = False
+        self.key_of_other = self._must_discard = self._any_uncertain = self._ended = False
         self._sending = True
         self._stamps_seen = 0
         self.outcome: Any = None
@@ -91,47 +94,47 @@ class CallHistory:
 
     @property
     def failure(self) -> Failure:
-        """What the last attempt's outcome means."""
+        """Return what the last attempt's outcome means."""
         assert self.call.failure is not None
         return self.call.failure
 
     @property
-    def unbudgeted(self) -> bool:
-        """Tell whether this call is part of a look: such calls pay no retry budget."""
+    def is_lookup(self) -> bool:
+        """Tell whether this call is made by a reconciler: such calls pay no retry budget."""
         return isinstance(self._outer, tuple) and CallContext(*self._outer).in_lookup
 
     @property
-    def ruled_out(self) -> bool:
-        """Tell whether there was a doubt and every attempt in doubt was found not to have happened."""
-        uncertain_write = self.uncertain_write
-        return uncertain_write is not None and uncertain_write.ever and not uncertain_write.open and not self.foreign
+    def proved_not_executed(self) -> bool:
+        """Tell whether some attempt was uncertain and lookups proved that none was executed."""
+        write = self.uncertain_write
+        return write is not None and write.was_uncertain and not write.is_open and not self.key_of_other
 
     @property
     def maybe_executed(self) -> bool:
-        """Tell whether some attempt may have happened, or still may."""
-        uncertain_write = self.uncertain_write
-        return self.foreign or (
-            uncertain_write.open or (uncertain_write.ever and self.failure.duplicate)
-            if uncertain_write
-            else self._maybe
-        )
+        """Tell whether some attempt may have been executed, or still may be."""
+        write = self.uncertain_write
+        if self.key_of_other or write is None:
+            return self.key_of_other or self._any_uncertain
+        return write.is_open or (write.was_uncertain and self.failure.duplicate)
 
     def record_failure(self, outcome: Any, now: float) -> bool:
-        """Classify and record an attempt's outcome; True when a call inside it has given up already."""
-        if _refused(outcome) and self.outcome is not None and not _refused(self.outcome):
-            return self._refused(outcome)
+        """Classify and record a failed attempt; True when a call inside it has retried and given up already."""
+        # A rejection after the API's own answer is not the answer to the call; the other way round it is none yet.
+        if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
+            return self._record_rejection(outcome)
         self.outcome = outcome
-        self._held = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
+        self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
-        inner = inner_failure(outcome, self._here) if isinstance(outcome, BaseException) else None
+        inner = inner_failure(outcome, self._inner_context) if isinstance(outcome, BaseException) else None
         failure = (
             attempt_failure(self.plan, outcome) if inner is None else failure_of_inner_call(self.plan, outcome, inner)
         )
-        self._settle(failure, now)
-        self._note(failure, now)
+        settle_permit(self.plan, self._permit, failure, outcome, now)
+        self._permit = None
+        self._record_attempt(failure, now)
         if inner is None:
-            self._hold(failure, now)
-        self._unreported = now - self._began
+            hold_quotas(self.plan, failure, now)
+        self._unreported = now - self._attempt_began
         return inner is not None
 
     def report_failure(self, wait_for: float | None = None) -> None:
@@ -149,7 +152,12 @@ class CallHistory:
             self.emit("code_unknown")
 
     def begin_attempt(self, now: float, gate: AttemptGate | None) -> CallContext | None:
-        """Begin the next attempt, which has passed its door where there is one; None when the breaker refuses it."""
+        """Record that the next attempt begins, and return its context; None when the breaker rejects it.
+
+        Args:
+            now: the present instant.
+            gate: the gate that it has passed, or None where there is nothing but a breaker, which is asked here.
+        """
         plan, permit = self.plan, None
         if gate is not None:
             permit = gate.permit
@@ -158,34 +166,33 @@ class CallHistory:
             plan.emit_breaker_events()
             if permit is None:
                 return None
-        self._ticket, self._began = permit, now
-        self._sending = True
+        self._permit, self._attempt_began = permit, now
+        self._sending = True  # until its outcome is recorded, a cancelled write may have been executed
         self.attempt += 1
         until = min(self.context.deadline, now + plan.attempt_timeout)
-        self._here = self.context = self.context._replace(until=until, attempt=self.attempt)
+        self._inner_context = self.context = self.context._replace(until=until, attempt=self.attempt)
         return self.context
 
     def on_success(self) -> None:
-        """An attempt after the first succeeded."""
-        self._over = True
-        if self._ticket is not None and self.plan.breaker is not None:
-            self.plan.breaker.succeeded(self._ticket, self._began)
+        """Record that an attempt after the first succeeded."""
+        self._ended = True
+        if self._permit is not None and self.plan.breaker is not None:
+            self.plan.breaker.succeeded(self._permit, self._attempt_began)
         self.plan.emit_breaker_events()
         self.emit("call_recovered")
 
     def record_reconciled(self) -> None:
-        """A look found that the write had happened."""
-        self._over = True
+        """Record that a lookup found the write to have been executed."""
+        self._ended = True
         self.emit("call_reconciled")
 
     def record_end(self) -> None:
-        """The call failed for good: the caller's error gets its record and its note."""
-        self._over = True
-        self._held = False  # an answer is the caller's now
-        outcome, uncertain_write, failure = self.outcome, self.uncertain_write, self.failure
-        maybe_executed = self.maybe_executed
-        ruled_out = uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        final = call_failure(failure, self.call, self.plan, maybe_executed=maybe_executed, ruled_out=ruled_out)
+        """Record that the call failed for good; the caller's error gets its `Failure` and its note."""
+        self._ended = True
+        self._must_discard = False  # an answer that is a failure belongs to the caller now
+        outcome, failure = self.outcome, self.failure
+        looked_up = self.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
+        final = call_failure(failure, self.call, self.plan, maybe_executed=self.maybe_executed, looked_up=looked_up)
         attach_failure(outcome, final, self._outer)
         if isinstance(outcome, BaseException):
             annotate(outcome, final)
@@ -193,34 +200,34 @@ class CallHistory:
         self.emit("call_failed")
 
     def abandon(self) -> None:
-        """The call was cancelled: permits go back, nothing is counted. After the call's end it changes nothing."""
-        if self._over:
+        """Record that the call was cancelled: permits go back, nothing is counted. Does nothing after its end."""
+        if self._ended:
             return
-        self._over = True
-        if self.plan.breaker is not None and self._ticket is not None:
-            self.plan.breaker.released(self._ticket)
-        self.plan.emit_breaker_events()
+        self._ended = True
+        release_permit(self.plan, self._permit)
         if not self.plan.idempotent:
-            self.emit("call_abandoned", executed="maybe" if self._sending or self._maybe else "no")
+            self.emit("call_abandoned", executed="maybe" if self._sending or self._any_uncertain else "no")
 
     def take_discarded_answer(self) -> Any:
-        """Let go of an answer that is thrown away, for the driver to close; None when there is none."""
-        held, self._held = self._held, False
-        return self.outcome if held else None
+        """Return an answer that the caller will not get, for the driver to close; None when there is none, or twice."""
+        discard, self._must_discard = self._must_discard, False
+        return self.outcome if discard else None
 
     def emit(self, name: str, **fields: Any) -> None:
-        """Send an event with what is known of the last failure."""
+        """Emit an event with what is known of the last failure."""
         if not self.plan.events.listeners:
             return
         failure = self.call.failure
         if failure is not None:
+            # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
             for field in ("code", "http_status", "executed", "registry", "retry_after", "remedy"):
                 fields.setdefault(field, getattr(failure, field))
             fields["category"] = str(failure.category)
-        self._call = self._call or self.plan.events.new_call_id()
+        # Made with the first event: a call that nobody listens to needs no identifier.
+        self._call_id = self._call_id or self.plan.events.new_call_id()
         self.plan.emit(
             name,
-            call=self._call,
+            call=self._call_id,
             attempt=self.attempt,
             key=self.call.key,
             waited_so_far=self.waited,
@@ -229,72 +236,42 @@ class CallHistory:
         )
 
     def close(self) -> None:
-        """Let go of the outcome, so that no cycle keeps a traceback alive."""
+        """Drop every reference to an error.
+
+        An error's traceback refers to the frames that refer to this object: without this they would be a cycle, which
+        only the garbage collector frees.
+        """
         self.outcome = self.rejection = None
         self.call.failure = None
 
-    def _refused(self, rejection: RejectedError) -> bool:
-        """A later attempt was refused inside: the API's last answer stays the caller's, the refusal is its cause."""
+    def _record_rejection(self, rejection: RejectedError) -> bool:
+        """Record that a later attempt was rejected from inside: the API's last answer remains the call's outcome."""
         self.rejection = rejection
         self._sending = False
-        if self.plan.breaker is not None and self._ticket is not None:
-            self.plan.breaker.released(self._ticket)
-        self._ticket = None
-        self.plan.emit_breaker_events()
-        return inner_failure(rejection, self._here) is not None
+        release_permit(self.plan, self._permit)
+        self._permit = None
+        return inner_failure(rejection, self._inner_context) is not None
 
-    def _settle(self, failure: Failure, now: float) -> None:
-        """Give the breaker its answer: retryable failures count, everything else is neutral.
-
-        A refused stamp is our clock's failure and not the service's.
-        """
-        breaker, permit = self.plan.breaker, self._ticket
-        if breaker is not None and permit is not None:
-            counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
-            if counts and not _refused(self.outcome):
-                breaker.failed(permit, now, self.outcome)
-            else:
-                breaker.released(permit)
-        self._ticket = None
-        self.plan.emit_breaker_events()
-
-    def _hold(self, failure: Failure, now: float) -> None:
-        """Hold the quota when the API says that there was too much, or how long nothing may be sent.
-
-        A broken connection is a reason to back off as well, but none to think that too much was sent.
-        """
-        if self.plan.quotas is None:
-            return
-        after, backoff = failure.retry_after, failure.hint == "backoff"
-        if failure.http_status in _TOO_MUCH or (backoff and (after is not None or failure.registry != "http")):
-            self.plan.quotas.hold(now, None if after is None else now + after)
-
-    def _note(self, failure: Failure, now: float) -> None:
-        """Remember the attempt's stamp, and whether it is in doubt."""
+    def _record_attempt(self, failure: Failure, now: float) -> None:
+        """Record the attempt's stamp, and whether it may have been executed."""
         plan, call, stamps = self.plan, self.call, self.context.stamps
-        fresh = stamps[self._stamps_seen :] if stamps else []
-        self._stamps_seen += len(fresh)
+        new_stamps = stamps[self._stamps_seen :] if stamps else []
+        self._stamps_seen += len(new_stamps)
         if call.sent_at is None:
-            call.sent_at = _first(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
-        if plan.info.signs and stamps is not None and not fresh and failure.executed == "maybe":
+            call.sent_at = _first_stamp(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
+        if plan.info.signs and stamps is not None and not new_stamps and failure.executed == "maybe":
             failure = replace(failure, executed="no")  # a client that stamps what it sends has sent nothing
         call.attempt, call.failure = self.attempt, failure
-        doubtful = failure.executed == "maybe" and not failure.duplicate
-        self._maybe = self._maybe or doubtful
-        if doubtful and plan.reconcilable:
+        is_uncertain = failure.executed == "maybe" and not failure.duplicate
+        self._any_uncertain = self._any_uncertain or is_uncertain
+        if is_uncertain and plan.reconcilable:
             if self.uncertain_write is None:
-                self.uncertain_write = UncertainWrite(
-                    plan.rules, plan.fence, call.sent_at, None if plan.info.resumed else self._started
-                )
-            stamp = max(fresh) if fresh else None
+                began = None if plan.info.resumed else self._started
+                self.uncertain_write = UncertainWrite(plan.rules, plan.fence, call.sent_at, began)
+            stamp = max(new_stamps) if new_stamps else None
             self.uncertain_write.attempt_opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
 
 
-def _first(stamps: list[float], plan: Plan) -> float:
-    """Return the first stamp; of another process's the earliest: its clock may have been set right in between."""
+def _first_stamp(stamps: list[float], plan: Plan) -> float:
+    """Return the first stamp; of another process the earliest, whose clock may have been set back in between."""
     return min(stamps) if plan.info.resumed else stamps[0]
-
-
-def _refused(outcome: object) -> bool:
-    """Tell whether an outcome is one of our refusals; its own class is asked, which it cannot hide."""
-    return issubclass(type(outcome), RejectedError)

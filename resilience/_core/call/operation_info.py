@@ -1,4 +1,4 @@
-"""What is known of one operation beyond its policy: name, retry safety, key, reconciler, fence, hooks of its client."""
+"""Describes one operation beyond its policy: name, retry safety, key, reconciler, fence, hooks of its client."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ class OperationInfo:
 
     Attributes:
         operation: the operation's name.
-        idempotent: whether sending twice is harmless; None means a write.
+        idempotent: whether sending it twice is harmless; None means a write.
         read: nothing is changed by it: `executed` is `n_a`.
         key: the parameter that carries the idempotency key: a keyword (`clientOid`), or a key
             inside a mapping parameter (`params.clientOid`); None carries none.
-        reconcile: called with the call in doubt; returns `Found` or `NOT_FOUND`.
+        reconcile: called with the uncertain call; returns `Found` or `NOT_FOUND`.
         registry: the client's own table of codes, asked before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
-        lane: the lane that its calls take, by name, or a function of their (args, kwargs) that tells it.
-        account: a name of the account that gives nothing away.
+        lane: the lane that its calls take, by name, or a function of their (args, kwargs) that returns it.
+        account: a name of the account that is no secret.
         fence: the API's bounds W, P and L.
-        rejection_types: our refusal → a subclass that also inherits the client's own error base.
+        rejection_types: our rejection → a subclass that also inherits the client's own error base.
         classify_results: False when a returned value is never an error.
-        is_error_response: tells of a returned answer that it is a failure which the caller gets back as it is
+        is_error_response: True for a returned answer that is a failure and that the caller gets back as it is
             (an HTTP response with status 503).
-        discard: closes a returned answer that is thrown away, before the next attempt, which may
+        discard: closes a returned answer that the caller will not get, before the next attempt, which may
             need its connection; async where the function is.
         send_once: the body cannot be replayed: it is sent once, whatever the policy says.
-        can_resync_clock: the client measures the server's clock when a stamp is refused: signing anew then helps
-            at once.
-        signs: the client tells each attempt's stamp before anything of it is sent.
+        can_resync_clock: the client measures the server's clock when a stamp is rejected: signing anew then
+            helps at once.
+        signs: the client reports each attempt's stamp before anything of it is sent.
         sends_window: a signed request carries the policy's window, so that the server holds it to that.
         resumed: the first attempt was made by a process that has ended.
-        new_stamps: makes the list that an attempt's stamps are told to, where the operation is reconciled.
+        new_stamps: makes the list that takes an attempt's stamps, where the operation is reconciled.
     """
 
     operation: str
@@ -66,15 +66,16 @@ class OperationInfo:
 
 
 def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:
-    """Return the API's bounds with those that the policy sets put in their place.
+    """Return the API's bounds, those of the policy where it sets some.
 
-    A signed request that does not carry the policy's window is accepted for as long as any signed stamp:
-    a shorter window in the policy changes nothing about that, and must not shorten the fence.
+    A signed request that does not carry the policy's window is accepted for as long as any signed stamp: a shorter
+    window in the policy changes nothing about that, and must not shorten the fence.
     """
+    # `stamp_window` is set where the exchange is a stand-in with a short window; a real one has its own bound.
     bounds = info.fence or Fence()
-    told = rules.stamp_window if info.signs and not info.sends_window else rules.window
+    window = rules.stamp_window if info.signs and not info.sends_window else rules.window
     return Fence(
-        window=bounds.window if told is None else told,
+        window=bounds.window if window is None else window,
         processing=bounds.processing if rules.processing is None else rules.processing,
         lag=bounds.lag if rules.lag is None else rules.lag,
     )

@@ -1,6 +1,6 @@
-"""A pipeline resolved for one operation: everything a call needs, looked up once.
+"""Resolves a pipeline for one operation: everything a call needs, looked up once.
 
-Nothing here decides or waits: `recovery.py` reads a plan and decides, the drivers read it and wait.
+Nothing is decided here: `recovery.py` reads a plan and decides, the drivers read it and wait.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["PLAIN", "Plan"]
 
 PermitOrGeneration = int | Permit
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
-"""Classes whose values are never an error, nor anything that must be looked into."""
+"""Classes whose values are never an error, so that a driver need not call `inspect_result`."""
 
 
 class Plan:
@@ -79,9 +79,22 @@ class Plan:
         admission: Admission | None = None,
         skip: int = 0,
     ) -> None:
-        """Resolve a policy for one function; `classifier` and `schedule` are asked at the first failure.
+        """Resolve a policy for one function.
 
-        `skip` says how many leading arguments are ours and no business of the functions that tell weights and lanes.
+        Args:
+            policy: the settings.
+            info: the operation.
+            fn: the function that is called.
+            clock: the time to wait by.
+            events: the listeners.
+            classifier: returns the classifier; called at the first failure.
+            schedule: returns the retry schedule, or None without retries; called at the first failure.
+            breaker: the shared breaker, or None.
+            budget: the shared retry budget, or None.
+            make_key: makes an idempotency key.
+            quotas: what the operation pays, or None.
+            admission: the shared slots, or None.
+            skip: how many leading arguments the functions that return lanes and weights do not get.
         """
         self.policy = policy
         self.info = info
@@ -95,9 +108,11 @@ class Plan:
         self.budget = budget
         self.quotas = quotas
         self.admission = admission
+        # Where both are absent, the breaker's generation alone lets a first attempt through, and no gate is made.
         self.needs_gate = quotas is not None or admission is not None
-        self.rate_window = quotas.plain if quotas is not None and admission is None else None
+        self.rate_window = quotas.single_window if quotas is not None and admission is None else None
         self._skip = skip
+        # inf instead of None: the drivers compare instants without a check for None.
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(info.idempotent) or info.read
@@ -105,8 +120,9 @@ class Plan:
         self.rules = policy.reconcile or ReconcileSettings()
         self.fence = fence_of(self.rules, info)
         self.new_stamps = info.new_stamps
-        self.reconcile: Any = info.reconcile  # asked only where there is one: see `reconcilable` and `confirmable`
+        self.reconcile: Any = info.reconcile  # called only where there is one: see `reconcilable` and `confirmable`
         self.inspect_result = self._inspector()
+        # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
 
     @property
@@ -116,7 +132,7 @@ class Plan:
 
     @property
     def reconcilable(self) -> bool:
-        """Tell whether a write in doubt can be looked up."""
+        """Tell whether an uncertain write can be looked up."""
         return self.info.reconcile is not None and not self.idempotent
 
     @property
@@ -126,7 +142,7 @@ class Plan:
 
     @property
     def retry_safety(self) -> str:
-        """Return why a call may be sent again or not, in a word."""
+        """Return in a word why a call may be sent again or not: the event field of that name."""
         if self.info.read:
             return "read"
         return "idempotent" if self.idempotent else "reconciled" if self.reconcilable else "write"
@@ -141,66 +157,73 @@ class Plan:
         """Tell whether a first attempt waits for the breaker."""
         return self.policy.breaker is not None and self.policy.breaker.when_open == "wait"
 
-    def fits_deadline(self, at: float, deadline: float) -> bool:
-        """Tell whether an attempt may begin at this instant: a write that may be in doubt needs all of its time."""
+    def fits_deadline(self, instant: float, deadline: float) -> bool:
+        """Tell whether an attempt may begin at this instant.
+
+        A write that is looked up needs all of its time before the deadline: cut short, it would be uncertain with no
+        time left for a lookup.
+        """
         need = self.attempt_timeout if self.reconcilable and self.attempt_timeout != inf else 0.0
-        return at < deadline and at + need <= deadline
+        return instant < deadline and instant + need <= deadline
 
     def lane(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """Return the lane of a call; empty for the usual one."""
-        told = self.info.lane
-        return (told(args[self._skip :], kwargs) if callable(told) else told) or ""
+        """Return the lane of a call; empty for the default one."""
+        lane = self.info.lane
+        return (lane(args[self._skip :], kwargs) if callable(lane) else lane) or ""
 
     def high_priority(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Tell whether a call's lane has a priority above the usual one."""
+        """Tell whether a call's lane has a priority above the default one."""
         return self.info.lane is not None and priority(self.policy.admission, self.lane(args, kwargs)) > 0
 
     def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
-        """Return what a call is worth to each quota."""
+        """Return the weight of a call in each quota."""
         return () if self.quotas is None else self.quotas.weights(args[self._skip :], kwargs)
 
-    def quota_ready_at(self, at: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
-        """Return the instant from which the quotas would let an attempt go: this one, later, or never (inf)."""
+    def quota_ready_at(self, instant: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
+        """Return when the quotas allow an attempt that is due at this instant: then, later, or never (inf)."""
         if self.quotas is None:
-            return at
-        costs = self.quotas.costs(at, self.weights(args, kwargs), None, high_priority=self.high_priority(args, kwargs))
-        return max([at, *(rate_window.ready_at(at, weight) for rate_window, weight in costs)])
+            return instant
+        high_priority = self.high_priority(args, kwargs)
+        costs = self.quotas.costs(instant, self.weights(args, kwargs), None, high_priority=high_priority)
+        return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
 
     def pay_at_once(self, now: float) -> PermitOrGeneration | None:
-        """Let a first attempt through where nobody waits and several windows have room; None sends it to the door.
+        """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.
 
-        True stands for the leave of a breaker that is not there.
+        True is the permit where there is no breaker.
         """
-        if self.admission is not None or self.quotas is None or self.quotas.plain is not None:
+        if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
             return None
-        gate = True if self.breaker is None else self.breaker.generation
-        return gate if gate and self.quotas.pay_at_once(now) else None
+        permit = True if self.breaker is None else self.breaker.generation
+        return permit if permit and self.quotas.pay_at_once(now) else None
 
     def emit(self, name: str, **fields: Any) -> None:
-        """Send an event if anybody listens."""
+        """Emit an event of this operation if anybody listens."""
         if self.events.listeners:
             self.events.emit(name, policy=self.policy.name, operation=self.operation, **fields)
 
     def emit_breaker_events(self) -> None:
-        """Send what the breaker has queued."""
+        """Emit the events that the breaker has queued."""
         if self.breaker is not None:
             self.breaker.emit(self.emit, self.fn)
 
-    def report_limits(self, **told: float | None) -> None:
-        """Learn what the API says of its limits; see `Quotas.told`."""
-        assert self.quotas is not None, "who tells has asked `CurrentCall.limited` before"
-        self.quotas.told(self.clock.monotonic(), **told)
+    def report_limits(self, **limits: float | None) -> None:
+        """Take what the API says of its limits; see `Quotas.report_limits`."""
+        assert self.quotas is not None, "`CurrentCall.has_quota` is asked before"
+        self.quotas.report_limits(self.clock.monotonic(), **limits)
 
     def _inspector(self) -> Callable[[Any], Any]:
-        """Make the check of returned values that are not plain: None for a good one, else the error or bad answer."""
+        """Return a check of values that are not `PLAIN`: None for a good one, else the error or the bad answer."""
         info, classifier = self.info, self._classifier
-        is_error_response, judged = info.is_error_response, info.classify_results and self.policy.classify_results
+        is_error_response = info.is_error_response
+        classifies = info.classify_results and self.policy.classify_results
 
         def inspect_result(result: Any) -> Any:
+            # A sync pipeline around an async function would report a success of a call that has not run.
             if result.__class__ is CoroutineType:
                 result.close()
                 return TypeError(f"{info.operation} returned a coroutine: wrap it as an async function")
-            if not judged or result.__class__ in PLAIN:
+            if not classifies or result.__class__ in PLAIN:
                 return None
             error = classifier().error_in(result)
             if error is not None:

@@ -1,4 +1,4 @@
-"""A first attempt that is refused: nothing was sent, and the caller gets one of our errors that says so."""
+"""Rejects a first attempt, or waits for the breaker before it. Nothing was sent: the caller gets one of our errors."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import attach_failure
-from .attempt_gate import OPEN, POLL, AttemptGate
+from .attempt_gate import BREAKER_OPEN, POLL_INTERVAL, AttemptGate
 from .plan import PermitOrGeneration, Plan
 
 __all__ = ["BreakerWait", "acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
+
+_EXPIRED = "the deadline has passed, nothing was sent"
 
 
 def acquire_permit(
     plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> PermitOrGeneration:
-    """Ask the breaker outside the closed state.
+    """Return the breaker's permit where it is not closed.
 
     Raises:
-        CircuitOpenError: the breaker refused the call.
+        CircuitOpenError: the breaker rejected the call.
     """
     assert plan.breaker is not None
     permit = plan.breaker.admit(now, high_priority=plan.high_priority(args, kwargs))
     plan.emit_breaker_events()
     if permit is None:
-        raise _open(plan, outer, plan.breaker.ready_at(now))
+        raise _breaker_rejection(plan, outer, plan.breaker.ready_at(now))
     return permit
 
 
@@ -33,7 +35,7 @@ class BreakerWait:
     """A first attempt that waits for the breaker (`when_open: wait`): iterating gives the seconds of each wait.
 
     Attributes:
-        permit: the breaker's leave, once the iteration has ended.
+        permit: the breaker's permit, once the iteration has ended.
     """
 
     __slots__ = ("_deadline", "_high_priority", "_now", "_outer", "_plan", "permit")
@@ -52,7 +54,7 @@ class BreakerWait:
         Raises:
             CircuitOpenError: it will not do so before the deadline.
         """
-        plan, breaker, clock, skipped = self._plan, self._plan.breaker, self._plan.clock, 0.0
+        plan, breaker, clock, time_ahead = self._plan, self._plan.breaker, self._plan.clock, 0.0
         assert breaker is not None
         while True:
             permit = breaker.admit(self._now, high_priority=self._high_priority)
@@ -61,37 +63,38 @@ class BreakerWait:
                 self.permit = permit
                 return
             ready = breaker.ready_at(self._now)
-            at = ready if ready > self._now else self._now + POLL
-            if at >= self._deadline:
-                raise _open(plan, self._outer, ready)
-            yield at - self._now
-            skipped = max(skipped, at - clock.monotonic())  # a wait that was cut short on purpose (tests do) is over
-            self._now = clock.monotonic() + skipped
+            due = ready if ready > self._now else self._now + POLL_INTERVAL
+            if due >= self._deadline:
+                raise _breaker_rejection(plan, self._outer, ready)
+            yield due - self._now
+            time_ahead = max(time_ahead, due - clock.monotonic())  # a test clock may cut the wait short
+            self._now = clock.monotonic() + time_ahead
 
 
 def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
-    """Return the refusal of a call whose breaker is open and will be for a while: nobody need be asked."""
+    """Return the rejection of a call whose breaker is known to be open: the breaker is not asked, and takes no lock."""
     assert plan.breaker is not None
-    return _told(plan, plan.new_rejection(CircuitOpenError, OPEN, plan.breaker.open_until, now), outer)
+    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.open_until, now), outer)
 
 
 def reject_expired(plan: Plan, outer: object) -> Exception:
-    """Return the refusal of a call whose outer deadline has passed already."""
-    return _told(plan, plan.new_rejection(DeadlineExceededError, "the deadline has passed, nothing was sent"), outer)
-
-
-def _open(plan: Plan, outer: object, ready: float) -> Exception:
-    return _told(plan, plan.new_rejection(CircuitOpenError, OPEN, ready), outer)
+    """Return the rejection of a call whose outer deadline has passed already."""
+    return _report(plan, plan.new_rejection(DeadlineExceededError, _EXPIRED), outer)
 
 
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
-    """Return the refusal of a call whose first attempt did not pass its door, which lets go of it."""
+    """Return the rejection of a call whose first attempt did not pass its gate, and drop the gate's reference to it."""
     rejection, gate.rejection = gate.rejection, None
-    return _told(plan, rejection, outer)
+    return _report(plan, rejection, outer)
 
 
-def _told(plan: Plan, rejection: Any, outer: object) -> Exception:
-    if outer is not None:
+def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
+    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, ready), outer)
+
+
+def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
+    """Emit `call_rejected`, mark the error for an outer call, and return it."""
+    if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is asked for
         attach_failure(rejection, None, outer)
     if plan.events.listeners:
         plan.emit(
@@ -101,5 +104,5 @@ def _told(plan: Plan, rejection: Any, outer: object) -> Exception:
             retry_after=rejection.retry_after,
             caused_by=type(rejection).__name__,
         )
-    assert isinstance(rejection, Exception)
+    assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
     return rejection

@@ -1,7 +1,7 @@
-"""The refusals of one operation: an open breaker refuses at a price of next to nothing.
+"""Makes rejecting a call cheap while the breaker is open: the first error is built, later ones are copied from it.
 
-The first of a kind is constructed, with the client's own error base where there is one; every later
-one is a copy of it with its own times. Each caller gets an object of its own.
+The first of a kind is constructed, with the client's own error base where there is one. Every later one is a copy of it
+with its own times. Each caller gets an object of its own, because a traceback is written into it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..base.clock import Clock
 
 __all__ = ["RejectionFactory"]
 
-_First = tuple[Callable[..., Any], type, tuple[Any, ...], dict[str, Any]]
-"""What makes one, of which class, with which arguments and fields."""
+_Template = tuple[Callable[..., Any], type, tuple[Any, ...], dict[str, Any]]
+"""What makes a copy: (constructor, class, arguments, attributes)."""
 
 
 class RejectionFactory:
-    """Makes the refusals of one operation. Safe across threads: whichever came first, it is the same."""
+    """Makes the rejections of one operation. Safe across threads: two first ones are equal."""
 
-    __slots__ = ("_first", "_kinds", "_monotonic", "_operation", "_policy", "_time")
+    __slots__ = ("_kinds", "_monotonic", "_operation", "_policy", "_templates", "_time")
 
     def __init__(self, kinds: Mapping[type, type], policy: str, operation: str, clock: Clock) -> None:
         """Make them for an operation of a policy; `kinds` maps ours to those that inherit the client's base."""
@@ -30,37 +30,38 @@ class RejectionFactory:
         self._policy = policy
         self._operation = operation
         self._monotonic, self._time = clock.monotonic, clock.time
-        self._first: dict[str, _First] = {}
+        self._templates: dict[str, _Template] = {}
 
     def make(self, kind: type, message: str, retry_at: float = inf, now: float | None = None) -> RejectedError:
-        """Return a refusal.
+        """Return a rejection.
 
         Args:
             kind: one of our errors.
-            message: why, in words; each is said by one kind alone.
-            retry_at: monotonic instant from which asking again makes sense; inf when nobody knows.
+            message: why, in words; each message belongs to one kind alone.
+            retry_at: monotonic instant from which another call makes sense; inf when nobody knows.
             now: the present instant, where it was read already.
         """
-        new, refused, args, fields = self._first.get(message) or self._made(kind, message)
-        made: RejectedError = new(refused, *args)
-        fields = fields.copy()
+        new, rejected, args, fields = self._templates.get(message) or self._new_template(kind, message)
+        # `__new__` and a copied `__dict__` skip every `__init__` of the class and of the client's base.
+        rejection: RejectedError = new(rejected, *args)
+        fields = fields.copy()  # each caller's own times, and notes that it may add
         if retry_at != inf:
             wait = retry_at - (self._monotonic() if now is None else now)
             fields["retry_after"] = wait = wait if wait > 0 else 0.0
             fields["retry_at"] = self._time() + wait
-        made.__dict__ = fields
-        return made
+        rejection.__dict__ = fields
+        return rejection
 
-    def _made(self, kind: type, message: str) -> _First:
-        refused = self._kinds.get(kind, kind)
-        made = refused(f"{self._operation}: {message}", policy=self._policy, operation=self._operation)
-        new = refused.__new__ if not issubclass(refused, OSError) else _with_args
-        first = self._first[message] = new, refused, made.args, made.__dict__
-        return first
+    def _new_template(self, kind: type, message: str) -> _Template:
+        rejected = self._kinds.get(kind, kind)
+        first = rejected(f"{self._operation}: {message}", policy=self._policy, operation=self._operation)
+        new = rejected.__new__ if not issubclass(rejected, OSError) else _new_os_error
+        template = self._templates[message] = new, rejected, first.args, first.__dict__
+        return template
 
 
-def _with_args(kind: type[RejectedError], *args: Any) -> RejectedError:
-    """Make an `OSError`, which leaves its arguments to the constructor."""
-    made = kind.__new__(kind, *args)
-    made.args = args
-    return made
+def _new_os_error(kind: type[RejectedError], *args: Any) -> RejectedError:
+    """Make an `OSError` (requests' base), whose `__new__` leaves `args` to `__init__` where a class overrides it."""
+    rejection = kind.__new__(kind, *args)
+    rejection.args = args
+    return rejection

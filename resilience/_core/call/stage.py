@@ -1,4 +1,4 @@
-"""A part of a pipeline that a user writes: asked before each attempt, told how it ended."""
+"""The base class of stages that a user writes: called before each attempt and after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Stage:
     """Takes part in every attempt. Shared by threads and tasks: keep no state of a call in it.
 
     Given as `Pipeline(..., stages=[...])`. A package offers its class by name to the `stages` of policy files: by an
-    entry point of the group `resilience.stages`; what the file says beside the name are keyword arguments.
+    entry point of the group `resilience.stages`. What the file says beside the name are keyword arguments.
 
     Example:
         >>> class Pause(Stage):
@@ -27,33 +27,33 @@ class Stage:
     """
 
     def before(self, call: CurrentCall) -> None:
-        """Say nothing to let the attempt through, or raise a `RejectedError`: then nothing is sent."""
+        """Return to let the attempt through, or raise a `RejectedError`: then nothing is sent."""
 
     def settle(self, call: CurrentCall, error: BaseException | None) -> None:
-        """Learn how an admitted attempt ended; None means well. Called exactly once for each `before` that passed.
+        """Take note of how an admitted attempt ended; None means well. Called once for each `before` that returned.
 
-        An error raised here is dropped: who is told does not change what happened.
+        An error raised here is dropped: it does not change what happened.
         """
 
 
 def run_before(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
-    """Ask every stage; when one refuses, those that had agreed are told before the refusal goes on."""
+    """Call `before` of every stage; when one rejects, those that had let the attempt through are settled first."""
     call = CurrentCall(CallContext(*CONTEXT.get()))
-    agreed: list[Stage] = []
+    passed: list[Stage] = []
     for stage in stages:
         try:
             stage.before(call)
-        except BaseException as error:
-            run_settle(call, agreed, error)
+        except BaseException as error:  # a Ctrl-C inside `before` as well: what passed must be settled
+            run_settle(call, passed, error)
             raise
-        agreed.append(stage)
-    return call, agreed
+        passed.append(stage)
+    return call, passed
 
 
-def run_settle(call: CurrentCall, agreed: list[Stage], error: BaseException | None) -> None:
-    """Tell the stages in reverse order how the attempt ended; one that raises hides that from nobody."""
-    for stage in reversed(agreed):
+def run_settle(call: CurrentCall, passed: list[Stage], error: BaseException | None) -> None:
+    """Call `settle` of these stages in reverse order; one that raises does not keep it from the others."""
+    for stage in reversed(passed):
         try:
             stage.settle(call, error)
         except Exception:
-            pass  # an order that was placed stays placed, whoever fails to hear of it
+            pass  # an order that was placed stays placed, whichever stage fails to take note of it

@@ -1,4 +1,4 @@
-"""Stages of other packages: an entry point of the group `resilience.stages` gives a name to a `Stage` class."""
+"""Finds the stages of other packages: an entry point of the group `resilience.stages` gives a `Stage` class a name."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ __all__ = ["missing_stage", "stages_of"]
 _GROUP = "resilience.stages"
 
 
+# Cached, because it reads the metadata of every installed package.
 @cache
-def _points() -> Mapping[str, Any]:
+def _entry_points() -> Mapping[str, Any]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=_GROUP)}
 
 
 def missing_stage(name: str) -> str:
-    """Say that no stage of this name is installed, and which are; empty for one that is."""
-    if name in _points():
+    """Return a message that no stage of this name is installed, and which are; empty for one that is."""
+    if name in _entry_points():
         return ""
-    return f"no stage {name!r} is installed; there are: {', '.join(sorted(_points())) or 'none'}"
+    return f"no stage {name!r} is installed; available: {', '.join(sorted(_entry_points())) or 'none'}"
 
 
 def stages_of(policy: Policy) -> tuple[Stage, ...]:
@@ -35,20 +36,20 @@ def stages_of(policy: Policy) -> tuple[Stage, ...]:
     Raises:
         PolicyError: one is not installed, cannot be made with its options, or is no `Stage`.
     """
-    return tuple(_made(policy.name, use) for use in policy.stages)
+    return tuple(_new_stage(policy.name, use) for use in policy.stages)
 
 
-def _made(policy: str, use: Any) -> Stage:
+def _new_stage(policy: str, use: Any) -> Stage:
     if isinstance(use, Stage):
         return use
     name, options = use if isinstance(use, tuple) else (use, {})
-    told = missing_stage(name)
-    if told:
-        raise PolicyError(f"policy {policy!r}: {told}")
+    message = missing_stage(name)
+    if message:
+        raise PolicyError(f"policy {policy!r}: {message}")
     try:
-        made = _points()[name].load()(**options)
-    except Exception as error:
+        stage = _entry_points()[name].load()(**options)
+    except Exception as error:  # the code of another package: whatever it raises is a mistake in the policy file
         raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
-    if not isinstance(made, Stage):
-        raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(made).__name__}, not a Stage")
-    return made
+    if not isinstance(stage, Stage):
+        raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(stage).__name__}, not a Stage")
+    return stage

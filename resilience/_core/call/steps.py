@@ -1,4 +1,4 @@
-"""What passes between a recovery and its driver: the call, and the next step."""
+"""What passes between a recovery or a gate and its driver: the next step, and the call as a reconciler sees it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Action", "Call", "Step"]
 class Action(Enum):
     """What the driver does next."""
 
-    WAIT = "sleep, then report `waited`"
-    PARK = "wait for at most these seconds to be woken, then ask the door again"
-    SEND = "ask `begin`, send, report `failed` or `recovered`"
-    LOOK_UP = "ask the reconciler, report `looked` or `missed`"
+    WAIT = "sleep for these seconds, then call `after_wait`, or `next_step` of a gate"
+    PARK = "wait to be woken, at most for these seconds, then call `next_step` of the gate again"
+    SEND = "call `begin_attempt`, send, then call `on_failure` or `on_success`"
+    LOOK_UP = "call the reconciler, then `on_lookup`"
     RETURN = "return the value"
     RAISE = "raise the error"
 
@@ -30,12 +30,12 @@ class Step(NamedTuple):
 
 
 class Call:
-    """What a reconciler is told of the call in doubt.
+    """The uncertain call, as a reconciler gets it.
 
     Attributes:
         operation: the operation's name.
         args: positional arguments of the call.
-        kwargs: keyword arguments, the key in its place.
+        kwargs: keyword arguments, with the key.
         key: the idempotency key, or None.
         attempt: number of attempts so far.
         failure: the last `Failure`.

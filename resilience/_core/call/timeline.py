@@ -1,8 +1,8 @@
-"""When the attempts of one call begin and end, at the earliest and at the latest, and where the deadline cuts.
+"""Computes when the attempts of one call begin and end, at the earliest and at the latest, and where the deadline cuts.
 
-Worked out from the settings alone: earliest means that every attempt fails at once and every wait is
-its shortest, latest that every attempt takes all of its time and every wait is its longest. Waits for
-a quota, a place or a breaker come on top; they stay inside the deadline as well.
+From the settings alone. Earliest means that every attempt fails at once and every wait is its shortest; latest that
+every attempt takes all of its time and every wait is its longest. Waits for a quota, a slot or a breaker come on top;
+they stay inside the deadline as well.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from ..policy.backoff import bounds
 from ..policy.policy import Policy
 from ..policy.sections import NO_VALUE, ReconcileSettings
-from ..stages.retry import bounds
 from .operation_info import OperationInfo, fence_of
 
-__all__ = ["MOST_SHOWN", "around", "attempts_of", "timeline", "waits_of"]
+__all__ = ["MAX_ROWS", "attempts_of", "describe_rules", "timeline", "waits_of"]
 
-MOST_SHOWN = 20
+MAX_ROWS = 20
 """Attempts that are listed; a policy may allow a thousand."""
 
 
@@ -28,11 +28,11 @@ def attempts_of(policy: Policy) -> int | None:
 
 
 def waits_of(policy: Policy) -> list[tuple[float, float]]:
-    """Return the shortest and the longest wait after each attempt but the last; none where an object decides."""
-    retry, most = policy.retry, attempts_of(policy)
-    if retry is None or most is None or retry.wait is not None:
+    """Return the shortest and the longest wait after each attempt but the last; empty where an object decides."""
+    retry, attempts = policy.retry, attempts_of(policy)
+    if retry is None or attempts is None or retry.wait is not None:
         return []
-    return [bounds(retry.backoff, attempt) for attempt in range(1, min(most, MOST_SHOWN + 1))]
+    return [bounds(retry.backoff, attempt) for attempt in range(1, min(attempts, MAX_ROWS + 1))]
 
 
 def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
@@ -46,29 +46,30 @@ def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
     limit = inf if policy.attempt_timeout is None else policy.attempt_timeout
     need = limit if whole and limit != inf else 0.0
     rows: list[dict[str, Any]] = []
-    soon = late = 0.0
-    for number, (least, most) in enumerate([(0.0, 0.0), *waits_of(policy)], 1):
-        soon, late = soon + least, late + most
-        if soon >= end or soon + need > end:
+    earliest = latest = 0.0
+    for number, (shortest, longest) in enumerate([(0.0, 0.0), *waits_of(policy)], 1):
+        earliest, latest = earliest + shortest, latest + longest
+        if earliest >= end or earliest + need > end:
             break
-        made = late < end and late + need <= end
-        until = min(late + limit, end) if made else end
+        # The latest begin may be after the deadline: then this attempt happens only where earlier ones were quick.
+        always_fits = latest < end and latest + need <= end
+        ends_by = min(latest + limit, end) if always_fits else end
         rows.append(
             {
                 "attempt": number,
-                "waits": {"least": least, "longest": most},
-                "begins": {"earliest": soon, "latest": _known(late if made else end - need)},
-                "ends_by": _known(until),
-                "always_fits": made,
-                "cut_by_deadline": late + limit > end,
+                "waits": {"least": shortest, "longest": longest},
+                "begins": {"earliest": earliest, "latest": _finite(latest if always_fits else end - need)},
+                "ends_by": _finite(ends_by),
+                "always_fits": always_fits,
+                "cut_by_deadline": latest + limit > end,
             }
         )
-        late = late + limit
+        latest = latest + limit
     return rows
 
 
-def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
-    """Return as plain data what stands around the attempts: looks, hedges, fallbacks, stages, unknown errors."""
+def describe_rules(policy: Policy, info: OperationInfo) -> dict[str, Any]:
+    """Return the sections around the attempts as plain data: lookups, hedges, fallbacks, stages, unknown errors."""
     rules, fence = policy.reconcile or ReconcileSettings(), fence_of(policy.reconcile or ReconcileSettings(), info)
     hedge, fallback = policy.hedge, policy.fallback
     return {
@@ -91,7 +92,7 @@ def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
             "call": fallback.call is not None,
             "value": fallback.value is not NO_VALUE,
         },
-        "stages": [_stage(one) for one in policy.stages],
+        "stages": [_stage_name(use) for use in policy.stages],
         "unknown_errors": {
             "category": str(policy.unknown_errors.category),
             "executed": policy.unknown_errors.executed,
@@ -101,9 +102,9 @@ def around(policy: Policy, info: OperationInfo) -> dict[str, Any]:
     }
 
 
-def _stage(use: Any) -> str:
+def _stage_name(use: Any) -> str:
     return str(use[0]) if isinstance(use, tuple) else type(use).__name__
 
 
-def _known(seconds: float) -> float | None:
+def _finite(seconds: float) -> float | None:
     return None if seconds == inf else round(seconds, 9)

@@ -1,1 +1,1 @@
-"""An error becomes a Failure."""
+"""Turns any error, or any returned value that is one, into a `Failure`."""

@@ -1,4 +1,4 @@
-"""A classified error: one frozen record that decisions, events, notes and callers read."""
+"""The frozen record of a classified error, which decisions, events, notes and callers read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Failure:
     """What an error means.
 
     Attributes:
-        category: what helps: retryable, fatal or user_fixable.
+        category: what helps: `retryable`, `fatal` or `user_fixable`.
         code: the API's code, else the HTTP status or the transport error's code, else None.
-        names: constants that stand for the code; more than one where the API reuses it.
+        names: the code's constants; more than one where the API reuses it.
         registry: name of the registry whose row was used, or None for an unknown code.
         http_status: status of the answer, or None when there was none.
         executed: whether the *call* may have taken effect: `no`, `maybe`, `n_a`.
@@ -27,10 +27,10 @@ class Failure:
         operation: name of the operation, or None outside a pipeline.
         key: the idempotency key, or None.
         sent_at: stamp of the first attempt, Unix seconds, or None when nothing was sent.
-        hint: the rule's word on how to try again.
-        duplicate: the code says that the idempotency key is taken.
-        known: the code stands in a table, or there was none and a status or a transport error explains it.
-        guessed: nothing explains it: the policy's `unknown_errors` rule, with its capped attempts, was taken.
+        hint: how to try again, in one word of the rule: `backoff`, `query_first`, `resync_clock`, …
+        duplicate: the code says that the idempotency key is in use already.
+        known: a table has the code, or there was none and a status or a transport error explains the failure.
+        guessed: nothing explains it: the policy's rule for unknown errors applies, with its limit of attempts.
         items: the failures of single items of a batch, each with its own code and key, where an
             otherwise successful answer lists some.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.

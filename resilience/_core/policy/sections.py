@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from ...errors import PolicyError, Problem
+from .backoff import BackoffKindName
 from .codes import Category, Executed
 from .old_spellings import OldSpelling
 from .section import Section, renamed
@@ -38,9 +39,7 @@ _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
 class BackoffSettings(Section):
     """How the delay grows from retry to retry, and its random part."""
 
-    kind: Annotated[
-        Literal["constant", "linear", "exponential", "decorrelated"], About("How the delay grows.", "exponential")
-    ] = "exponential"
+    kind: Annotated[BackoffKindName, About("How the delay grows.", "exponential")] = "exponential"
     initial: Annotated[float, Spec("duration", 0, _HOUR, "The delay before the first retry.", "200ms")] = 0.2
     factor: Annotated[float, Spec("factor", 1, 100, "The factor by which an exponential delay grows.", "2")] = 2.0
     max: Annotated[float, Spec("duration", 0, _DAY, "The longest delay, before jitter.", "5s")] = 5.0

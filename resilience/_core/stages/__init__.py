@@ -1,1 +1,1 @@
-"""State that attempts share: one file a stage."""
+"""What the attempts of many calls share: retry schedule, budget, breaker, quota, admission, hedge, fallback."""

@@ -1,8 +1,8 @@
 """A retry budget: retries may be a share of the calls, with a floor for quiet times.
 
-Over the last ten seconds at most `ratio` x calls retries are allowed, or `floor` x ten seconds
-where that is more. A share stops a retry storm where a limit per call cannot: when everything
-fails, attempts stay at 1 + ratio times the calls.
+Over the last ten seconds, `max(ratio x calls, floor x 10 s)` retries are allowed. A share stops a retry storm where a
+limit per call cannot: when everything fails, the load stays at (1 + ratio) times the calls. The model is `RetryBudget`
+of Twitter's Finagle (20 % over ten seconds plus a minimum per second), which adds the two; here the larger one counts.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from .outcome_window import OutcomeWindow
 
 __all__ = ["Budget"]
 
-_SPAN = 10.0
+_SPAN = 10.0  # seconds
 
 
 class Budget:
     """The retries that all calls of one policy share. Safe across threads and tasks.
 
-    A driver counts each call into `deposits`, inline.
+    Attributes:
+        settings: the share and the floor.
+        deposits: the window of calls (common) and retries (rare). A driver counts each call into it, inline.
     """
 
     __slots__ = ("_floor", "_lock", "_ratio", "deposits", "settings")
@@ -32,7 +34,7 @@ class Budget:
         self.deposits = OutcomeWindow(_SPAN, now)
 
     def retune(self, settings: BudgetSettings) -> None:
-        """Take another share; calls and retries that were counted stay."""
+        """Allow another share from now on; calls and retries that were counted stay."""
         with self._lock:
             self.settings = settings
             self._ratio, self._floor = settings.ratio, settings.floor * _SPAN

@@ -1,8 +1,4 @@
-"""How many things there were, counted without a lock: each takes a number and forgets it.
-
-Who reads takes a number too, and the tally knows how many were taken for reading. So nothing is
-written by who counts, and no count is lost between threads.
-"""
+"""A lock-free counter built on `itertools.count`: counting takes no lock, and no count is lost between threads."""
 
 from __future__ import annotations
 
@@ -17,9 +13,15 @@ class Counter:
     """A count that only grows. Safe across threads.
 
     Attributes:
-        numbers: `next` of it counts one thing; the same object for ever, so that a driver may hold it.
+        numbers: `next(numbers)` counts one thing. It is the same object for ever, so that a driver may hold it.
     """
 
+    # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL; a build
+    # without the GIL increments by compare-and-exchange (CPython 3.13, gh-117657). `self.total += 1` is not atomic: a
+    # thread switch between its read and its write loses a count.
+    #
+    # An `itertools.count` cannot be read without taking a number. So a reader takes one as well, under the lock, and
+    # `_read` says how many were taken like that: total = next number - numbers taken for reading.
     __slots__ = ("_lock", "_read", "numbers")
 
     def __init__(self) -> None:
@@ -27,18 +29,18 @@ class Counter:
         self._read = 0
         self.numbers = count()
 
-    def seen(self) -> int:
-        """Return how many there were."""
+    def total(self) -> int:
+        """Return how many things were counted."""
         with self._lock:
             self._read += 1
             return next(self.numbers) + 1 - self._read
 
-    def take(self) -> int:
+    def next_number(self) -> int:
         """Count one thing and return its number, from 1."""
         with self._lock:
             return next(self.numbers) + 1 - self._read
 
-    def skip(self, many: int) -> None:
-        """Go on as if there had been so many more."""
+    def add(self, things: int) -> None:
+        """Count so many things at once."""
         with self._lock:
-            self._read -= many
+            self._read -= things

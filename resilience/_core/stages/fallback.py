@@ -1,7 +1,6 @@
-"""What a caller gets in place of an error: the last good answer, what a function makes, or a value.
+"""Decides what a caller gets in place of an error: the last good answer, what a function returns, or a value.
 
-A write that may have happened is never covered up, unless sending it twice is harmless: unknown is told
-as unknown.
+A write that may have happened is never covered up, unless sending it twice is harmless: unknown stays unknown.
 """
 
 from __future__ import annotations
@@ -16,18 +15,22 @@ from ..policy.sections import NO_VALUE, FallbackSettings
 
 __all__ = ["StaleAnswers", "Substitute", "applies_to", "find_substitute"]
 
-_MOST = 1024  # answers kept for one operation
+_MAX_ANSWERS = 1024  # of one operation
 
 
 class Substitute(NamedTuple):
-    """What stands in: a value, or a function that is asked with the call."""
+    """What the caller gets: a value, or (`from_function`) what the settings' function returns for the call."""
 
     value: Any = None
-    asked: bool = False
+    from_function: bool = False
 
 
 class StaleAnswers:
-    """The last good answer for each set of arguments, while it is young enough. Safe across threads and tasks."""
+    """The last good answer for each set of arguments, while it is young enough. Safe across threads and tasks.
+
+    Attributes:
+        longest: seconds after which an answer is too old.
+    """
 
     __slots__ = ("_answers", "longest")
 
@@ -37,21 +40,21 @@ class StaleAnswers:
         self._answers: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
 
     def keep(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], answer: Any, now: float) -> None:
-        """Remember an answer; arguments that cannot be compared are left alone."""
+        """Remember an answer; one for arguments that cannot be hashed is not kept."""
         try:
             self._answers[_key(args, kwargs)] = (now, answer)
         except TypeError:
             return
-        while len(self._answers) > _MOST:
+        while len(self._answers) > _MAX_ANSWERS:
             self._answers.popitem(last=False)
 
     def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float) -> Substitute | None:
-        """Return the answer that these arguments had last, unless it is too old."""
+        """Return the last answer for these arguments, unless it is too old."""
         try:
-            at, answer = self._answers[_key(args, kwargs)]
+            kept_at, answer = self._answers[_key(args, kwargs)]
         except (KeyError, TypeError):
             return None
-        return Substitute(answer) if now - at <= self.longest else None
+        return Substitute(answer) if now - kept_at <= self.longest else None
 
 
 def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -59,20 +62,28 @@ def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, *, harmless: bool) -> bool:
-    """Tell whether the rules stand in for this error, or for this answer that is a failure."""
+    """Tell whether the rules cover this error, or this answer that is a failure.
+
+    Args:
+        rules: the settings.
+        error: the error or the answer.
+        failure: what it means; None where no pipeline has recorded it.
+        harmless: sending the call twice changes nothing.
+    """
+    # The class itself is asked, because a mock can claim to be an instance by its `__class__`.
     if issubclass(type(error), RejectedError):
         return "rejected" in rules.on
-    told = failure is not None and (harmless or failure.executed != "maybe")
-    return told and failure is not None and str(failure.category) in rules.on
+    certain = failure is not None and (harmless or failure.executed != "maybe")
+    return certain and failure is not None and str(failure.category) in rules.on
 
 
 def find_substitute(
-    rules: FallbackSettings, good: StaleAnswers | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float
+    rules: FallbackSettings, answers: StaleAnswers | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float
 ) -> Substitute | None:
-    """Return what stands in, the freshest first: the last good answer, the function, the value."""
-    found = None if good is None else good.find(args, kwargs, now)
-    if found is not None:
-        return found
+    """Return what the caller gets, the freshest first: the last good answer, the function, the value."""
+    last_good = None if answers is None else answers.find(args, kwargs, now)
+    if last_good is not None:
+        return last_good
     if rules.call is not None:
-        return Substitute(asked=True)
+        return Substitute(from_function=True)
     return None if rules.value is NO_VALUE else Substitute(rules.value)

@@ -1,9 +1,8 @@
 """Running counts over the last seconds, to within a tenth of the span, or over the last calls, exactly.
 
-Everything that is counted takes a number of a `Counter`, which needs no lock; the rare things and the
-slow ones are also counted apart, by the owner under the owner's lock. No work grows with the number
-of calls, and numbers never go back: a success that was on its way while the window was cleared
-brings no old count back.
+Everything that is counted takes a number of a `Counter`, which needs no lock. The rare and the slow things are also
+counted apart, by the owner under the owner's lock: common = all - rare. The work for one thing does not grow with the
+number of calls.
 """
 
 from __future__ import annotations
@@ -22,16 +21,24 @@ _SLICES = 10
 
 Counts = tuple[int, int, int]
 """(common, rare, slow): the slow ones are among the common."""
+_Mark = tuple[float, int, int, int]
+"""(instant, total, rare, slow): what had been counted before that instant since the window was made."""
 
 
 class OutcomeWindow:
-    """Counts the things of the last `span` seconds. Safe across threads as said above.
+    """Counts the things of the last `span` seconds. Safe across threads.
 
-    A driver does inline what `add_common` does: `end` and `numbers` are there for it. A checkpoint is
-    labelled with the end of the slice that it closes, because everything counted before it happened
-    before that instant.
+    Attributes:
+        span: seconds.
+        end: monotonic instant at which the present slice ends.
+        numbers: `next(numbers)` counts one common thing.
+        rare: rare things since the window was made.
+        slow: slow things since the window was made.
     """
 
+    # A driver does inline what `add_common` does: `end` and `numbers` are there for it. The totals never go back: a
+    # window is cleared by a new first mark, so a success that was on its way meanwhile cannot restore an old count.
+    # A mark has the label of the end of its slice, because all that it counts happened before that instant.
     __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "numbers", "rare", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:
@@ -44,25 +51,26 @@ class OutcomeWindow:
         self.clear(now)
 
     @property
-    def seen(self) -> int:
+    def total(self) -> int:
         """Return how many things were counted since it was made."""
-        return self._counter.seen()
+        return self._counter.total()
 
     def clear(self, now: float) -> None:
         """Forget everything."""
         self.end = now + self._slice
-        nought = (now - self.span, self.seen, self.rare, self.slow)
-        self._marks: deque[tuple[float, int, int, int]] = deque([nought], maxlen=_SLICES + 4)
+        start = (now - self.span, self.total, self.rare, self.slow)
+        # Eleven marks bound ten slices; a slice that ended late overlaps two, so a few more are kept.
+        self._marks: deque[_Mark] = deque([start], maxlen=_SLICES + 4)
 
     def retune(self, span: float, now: float) -> None:
-        """Look back another span from now on; what is remembered still counts."""
+        """Count over another span from now on; what is remembered still counts."""
         with self._lock:
             self.span, self._slice = span, span / _SLICES
-            kept = [self._marks[0]]
+            marks = [self._marks[0]]
             for mark in self._marks:
-                if mark[0] - kept[-1][0] >= self._slice:
-                    kept.append(mark)
-            self._marks = deque(kept, maxlen=_SLICES + 4)
+                if mark[0] - marks[-1][0] >= self._slice:
+                    marks.append(mark)
+            self._marks = deque(marks, maxlen=_SLICES + 4)
             self.end = min(self.end, now + self._slice)
 
     def add_common(self, now: float) -> None:
@@ -82,40 +90,40 @@ class OutcomeWindow:
         self.slow += 1
 
     def close_slice(self, now: float) -> None:
-        """Close the slice that has ended; ten times a span at most."""
+        """Close the slice that has ended; at most ten times per span."""
         with self._lock:
-            if now >= self.end:
-                self._marks.append((self.end, self.seen, self.rare, self.slow))
+            if now >= self.end:  # another thread may have closed it since the caller looked
+                self._marks.append((self.end, self.total, self.rare, self.slow))
                 self.end = now + self._slice
 
     def counts(self, now: float) -> Counts:
-        """Return what the last `span` seconds held."""
-        _, seen, rare, slow = self._since(now)[0]
-        bad = self.rare - rare
-        return self.seen - seen - bad, bad, self.slow - slow
+        """Return the counts of the last `span` seconds."""
+        _, total, rare, slow = self._marks_within(now)[0]
+        recent_rare = self.rare - rare
+        return self.total - total - recent_rare, recent_rare, self.slow - slow
 
     def export(self, now: float) -> dict[str, Any]:
         """Return the counts as plain data: a row `[seconds ago, common, rare, slow]` for each slice."""
-        marks = [*self._since(now), (now, self.seen, self.rare, self.slow)]
+        marks = [*self._marks_within(now), (now, self.total, self.rare, self.slow)]
         slices = []
-        for (_, seen, rare, slow), (end, seen_then, rare_then, slow_then) in pairwise(marks):
-            bad = rare_then - rare
-            if seen_then > seen:
-                slices.append([now - end, seen_then - seen - bad, bad, slow_then - slow])
+        for (_, total, rare, slow), (end, total_then, rare_then, slow_then) in pairwise(marks):
+            rare_inside = rare_then - rare
+            if total_then > total:
+                slices.append([now - end, total_then - total - rare_inside, rare_inside, slow_then - slow])
         return {"slices": slices}
 
     def load(self, saved: dict[str, Any], now: float) -> None:
-        """Take counts that `export` gave, the oldest slice first; those of another kind of window stay out."""
+        """Take counts that `export` gave, the oldest slice first; those of another kind of window are ignored."""
         self.clear(now)
-        for ago, common, rare, slow in saved.get("slices", ()):
-            if ago < self.span:
-                self._counter.skip(common + rare)
+        for age, common, rare, slow in saved.get("slices", ()):
+            if age < self.span:
+                self._counter.add(common + rare)
                 self.rare += rare
                 self.slow += slow
-                self._marks.append((now - ago, self.seen, self.rare, self.slow))
+                self._marks.append((now - age, self.total, self.rare, self.slow))
 
-    def _since(self, now: float) -> list[tuple[float, int, int, int]]:
-        """Return the last checkpoint before the span, and those that are inside it."""
+    def _marks_within(self, now: float) -> list[_Mark]:
+        """Return the last mark before the span began, and those that are inside it."""
         if now >= self.end:
             self.close_slice(now)
         since, marks = now - self.span, list(self._marks)
@@ -125,38 +133,41 @@ class OutcomeWindow:
 
 
 class CallCountWindow:
-    """Counts the last `size` things, whenever they happened. Used by drivers as a `OutcomeWindow` is.
+    """Counts the last `size` things, whenever they happened. Drivers use it as they use an `OutcomeWindow`.
 
-    The rare and the slow keep their numbers; what lies `size` numbers back is forgotten.
+    The numbers of the rare and the slow things are kept, and forgotten once they are `size` numbers back.
     """
 
-    __slots__ = ("_counter", "_nought", "_rare", "_slow", "end", "numbers", "size")
+    __slots__ = ("_counter", "_rare", "_slow", "_start", "end", "numbers", "size")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
-        self.end = inf  # no slice ever ends
+        self.end = inf  # no slice ever ends: a driver's check of `end` never calls `close_slice`
         self._counter = Counter()
         self.numbers = self._counter.numbers
         self.clear(now)
 
     @property
-    def seen(self) -> int:
+    def total(self) -> int:
         """Return how many things were counted since it was made."""
-        return self._counter.seen()
+        return self._counter.total()
 
     def clear(self, _now: float) -> None:
         """Forget everything."""
-        self._nought = self.seen
+        self._start = self.total
         self._rare: deque[int] = deque()
         self._slow: deque[int] = deque()
 
     def retune(self, size: int, _now: float) -> None:
-        """Count another number of things from now on; the rare ones of before it were not kept, so they stay out."""
-        self._nought = max(self._nought, self.seen - self.size)
+        """Count over another number of things from now on.
+
+        Rare things from before the old window were not kept, so a larger one begins where the old one began.
+        """
+        self._start = max(self._start, self.total - self.size)
         self.size = size
 
     def close_slice(self, _now: float) -> None:
-        """Nothing: a count of calls has no slices."""
+        """Do nothing: a window of calls has no slices."""
 
     def add_common(self, _now: float) -> None:
         """Count one common thing; takes no lock."""
@@ -171,35 +182,35 @@ class CallCountWindow:
         self._add(self._slow)
 
     def counts(self, _now: float) -> Counts:
-        """Return what the last `size` things were; the caller holds its own lock."""
-        last = self.seen
+        """Return the counts of the last `size` things; the caller holds its own lock."""
+        last = self.total
         since = self._forget(last)
         return last - since - len(self._rare), len(self._rare), len(self._slow)
 
     def export(self, _now: float) -> dict[str, Any]:
         """Return the counts as plain data: how many, and how many things ago each rare and each slow one was."""
-        last = self.seen
+        last = self.total
         since = self._forget(last)
-        rare, slow = ([last - number for number in kept] for kept in (self._rare, self._slow))
+        rare, slow = ([last - number for number in numbers] for numbers in (self._rare, self._slow))
         return {"calls": last - since, "failed": rare, "slow": slow}
 
     def load(self, saved: dict[str, Any], now: float) -> None:
-        """Take counts that `export` gave; those of another kind of window stay out."""
+        """Take counts that `export` gave; those of another kind of window are ignored."""
         self.clear(now)
-        self._counter.skip(saved.get("calls", 0))
-        last = self._nought + saved.get("calls", 0)
-        self._rare.extend(last - ago for ago in saved.get("failed", ()))
-        self._slow.extend(last - ago for ago in saved.get("slow", ()))
+        self._counter.add(saved.get("calls", 0))
+        last = self._start + saved.get("calls", 0)
+        self._rare.extend(last - age for age in saved.get("failed", ()))
+        self._slow.extend(last - age for age in saved.get("slow", ()))
 
-    def _add(self, kept: deque[int]) -> None:
-        number = self._counter.take()
-        kept.append(number)
+    def _add(self, numbers: deque[int]) -> None:
+        number = self._counter.next_number()
+        numbers.append(number)
         self._forget(number)
 
     def _forget(self, last: int) -> int:
-        """Drop what is too long ago; return the number from which on things count."""
-        since = max(self._nought, last - self.size)
-        for kept in (self._rare, self._slow):
-            while kept and kept[0] <= since:
-                kept.popleft()
+        """Drop the numbers that are too far back; return the last number that does not count any more."""
+        since = max(self._start, last - self.size)
+        for numbers in (self._rare, self._slow):
+            while numbers and numbers[0] <= since:
+                numbers.popleft()
         return since

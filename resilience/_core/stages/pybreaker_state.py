@@ -1,8 +1,8 @@
-"""pybreaker's part of a breaker: its states, its storage, and the listeners that people have already.
+"""Keeps a breaker's state in pybreaker's objects, and calls the pybreaker listeners that a program has already.
 
-It keeps the state and we decide: its `call` is never used. What it would tell is queued, and told
-when every lock is released. The only importer of pybreaker, which is imported when a breaker first
-leaves `closed`, fails, or is listened to.
+pybreaker keeps the state and `breaker_machine.py` decides. Its `call` is never used: it holds a lock while the function
+runs. What its listeners are to hear is queued, and sent after every lock is released. This is the only module that
+imports pybreaker, when a breaker first leaves `closed`, fails, or has a listener.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BreakerState", "ListenerAdapter", "QueuedNotice", "is_watcher"]
 
-_TOLD = {"open": "circuit_opened", "half-open": "circuit_half_opened", "closed": "circuit_closed"}
+_EVENTS = {"open": "circuit_opened", "half-open": "circuit_half_opened", "closed": "circuit_closed"}
 _METHODS = ("before_call", "failure", "success", "state_change")
 
 
 class QueuedNotice(NamedTuple):
-    """One thing to tell: the method of a pybreaker listener with its arguments, and our event where there is one."""
+    """A method of a pybreaker listener to call with these arguments, and the name of our event where there is one."""
 
     method: str
     args: tuple[Any, ...] = ()
@@ -31,58 +31,58 @@ class QueuedNotice(NamedTuple):
 
 
 class ListenerAdapter:
-    """A pybreaker listener. One that raises is reported once, and hears nothing any more.
+    """A pybreaker listener. One that raises is reported once and never called again.
 
     Attributes:
-        all_calls: it asks for every success or every call, so that no success of its breakers may go uncounted by it.
-        over: it hears nothing any more.
+        all_calls: it has a method for every call or every success, so drivers may not settle successes inline.
+        removed: it is not called any more.
     """
 
-    __slots__ = ("_dropped", "all_calls", "listener", "over")
+    __slots__ = ("_on_dropped", "all_calls", "listener", "removed")
 
-    def __init__(self, listener: Any, dropped: Callable[[Any, Exception], None]) -> None:
+    def __init__(self, listener: Any, on_dropped: Callable[[Any, Exception], None]) -> None:
         self.listener = listener
-        self._dropped = dropped
-        self.all_calls = any(_own(listener, name) for name in ("before_call", "success"))
-        self.over = False
+        self._on_dropped = on_dropped
+        self.all_calls = any(_overrides(listener, name) for name in ("before_call", "success"))
+        self.removed = False
 
     def emit(self, method: str, *args: Any) -> None:
-        """Call a method of the listener that it has."""
-        told = getattr(self.listener, method, None)
-        if told is None or self.over:
+        """Call a method of the listener, where it has it."""
+        call = getattr(self.listener, method, None)
+        if call is None or self.removed:
             return
         try:
-            told(*args)
+            call(*args)
         except Exception as error:
-            self.over = True
-            self._dropped(self.listener, error)
+            self.removed = True
+            self._on_dropped(self.listener, error)
 
 
 def is_watcher(listener: object) -> bool:
-    """Tell whether this is a listener of pybreaker's kind: an object with its methods that is no function."""
+    """Tell whether this is a listener of pybreaker's kind: an object with its methods, and not a function."""
     return not callable(listener) and any(callable(getattr(listener, name, None)) for name in _METHODS)
 
 
-def _own(listener: object, name: str) -> bool:
-    """Tell whether a listener does something of its own in this method."""
+def _overrides(listener: object, name: str) -> bool:
+    """Tell whether a listener has a method of its own, and not only the empty one of pybreaker's base class."""
     method = getattr(type(listener), name, None) or getattr(listener, name, None)
     return method is not None and not str(getattr(method, "__module__", "")).startswith("pybreaker")
 
 
 class BreakerState:
-    """The state of one breaker, and the queue of what is to be told. Its owner holds a lock around every change.
+    """The state of one breaker, and the queue of notices. Its owner holds a lock around every change.
 
     Args:
         name: what the breaker guards.
-        opened_for: seconds for which the breaker opens at first, for listeners that ask.
+        open_for: seconds for which the breaker opens at first, for listeners that ask.
         counts: returns (failures in a row, successes while half-open), for listeners that ask.
     """
 
-    __slots__ = ("_counts", "_lock", "_name", "_opened_for", "_real", "queue")
+    __slots__ = ("_counts", "_lock", "_name", "_open_for", "_real", "queue")
 
-    def __init__(self, name: str, opened_for: float, counts: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, name: str, open_for: float, counts: Callable[[], tuple[int, int]]) -> None:
         self._name = name
-        self._opened_for = opened_for
+        self._open_for = open_for
         self._counts = counts
         self._lock = new_lock()
         self._real: pybreaker.CircuitBreaker | None = None
@@ -94,31 +94,31 @@ class BreakerState:
         return "closed" if self._real is None else str(self._real.current_state)
 
     def load(self) -> pybreaker.CircuitBreaker:
-        """Return pybreaker's object; asked before the lock is taken, since an import may run."""
+        """Return pybreaker's object. Called before the lock is taken: the first call imports pybreaker."""
         if self._real is None:
-            made = _pybreaker(self._name, self._opened_for, self._counts, self._changed)
+            created = _pybreaker(self._name, self._open_for, self._counts, self._changed)
             with self._lock:
-                self._real = self._real or made
+                self._real = self._real or created
         return self._real
 
     def change_to(self, state: str) -> None:
-        """Go to this state; going nowhere tells nothing."""
+        """Go to this state; nothing is queued where it is the present one."""
         if state != self.current:
             real = self.load()
             {"open": real.open, "half-open": real.half_open, "closed": real.close}[state]()
 
     def _changed(self, old: Any, new: Any) -> None:
-        self.queue.append(QueuedNotice("state_change", (old, new), _TOLD[new.name]))
+        self.queue.append(QueuedNotice("state_change", (old, new), _EVENTS[new.name]))
 
 
 def _pybreaker(
-    name: str, opened_for: float, counts: Callable[[], tuple[int, int]], changed: Callable[[Any, Any], None]
+    name: str, open_for: float, counts: Callable[[], tuple[int, int]], changed: Callable[[Any, Any], None]
 ) -> pybreaker.CircuitBreaker:
-    """Make pybreaker's object on a storage whose time and counts are ours (it keeps none)."""
+    """Make pybreaker's object on a storage that keeps neither times nor counts: those are ours."""
     import pybreaker
 
     class Storage(pybreaker.CircuitMemoryStorage):
-        """Keeps the state; the time of opening is the breaker's own monotonic one, never a date."""
+        """Keeps the state. pybreaker notes a date of opening, which a step of the wall clock would falsify: dropped."""
 
         @property
         def counter(self) -> int:
@@ -137,14 +137,14 @@ def _pybreaker(
             pass
 
     class Queued(pybreaker.CircuitBreakerListener):
-        """Queues the change: listeners are told when every lock is released."""
+        """Queues the change: listeners are called after every lock is released."""
 
         def state_change(self, _breaker: Any, old: Any, new: Any) -> None:
             changed(old, new)
 
     return pybreaker.CircuitBreaker(
         name=name,
-        reset_timeout=opened_for,
+        reset_timeout=open_for,
         state_storage=Storage(pybreaker.STATE_CLOSED),
         listeners=[Queued()],
         throw_new_error_on_trip=False,

@@ -1,8 +1,8 @@
 """What an API allows us to send: the windows of one policy entry and key, and all that one operation pays.
 
-Every attempt pays, retries and looks too. An API's own words only tighten what we allow ourselves:
-a hold-off lasts until it says, and what others have used counts as used. A share may be reserved
-for urgent lanes; then an ordinary attempt sees a smaller window, and an urgent one takes from either.
+Every attempt pays, retries and lookups too. What an API says of its limits only tightens our own: a hold lasts for as
+long as it says, and what others have used counts as used. A share of the sends may be reserved for high-priority
+lanes. An ordinary attempt then sees a smaller window, and a high-priority one takes from either.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from .rate_window import QueueTicket, RateWindow
 __all__ = ["Cost", "Quota", "Quotas", "pay", "undo"]
 
 Cost = tuple[RateWindow, int]
-"""A window and how many of its sends an attempt is worth."""
+"""A window and how many of its sends an attempt counts for."""
 Weight = int | Callable[..., int] | None
 _DAY, _LARGE = 86400.0, 1e12
-_ALIKE = 0.01  # by what share two spans may differ and still be the same
+_SAME_SPAN = 0.01  # the share by which the span that an API names may differ from ours
 
 
 class Quota:
     """One entry of a policy for one key. Safe across threads and tasks; times are monotonic seconds.
 
     Attributes:
-        settings: what it was made from.
+        settings: the entry.
         key: what it counts for, for `describe`.
         span: seconds in which `burst` sends are allowed.
         common: the window of all lanes.
-        reserved: the window of urgent lanes, or None.
+        reserved: the window of high-priority lanes, or None.
     """
 
     __slots__ = ("common", "key", "reserved", "settings", "span")
@@ -39,35 +39,37 @@ class Quota:
         """Begin empty, or where a quota of other settings ends: a reload forgets no send."""
         self.settings = settings
         self.key = key
-        kept = _kept(settings)
+        reserve = _reserved_sends(settings)
         self.span = settings.burst / settings.rate
-        self.common = RateWindow(settings.burst - kept, self.span)
-        self.reserved = RateWindow(kept, self.span) if kept else None
+        self.common = RateWindow(settings.burst - reserve, self.span)
+        self.reserved = RateWindow(reserve, self.span) if reserve else None
         if before is not None:
-            sends = [at for rate_window in before._gauges for at in tuple(rate_window.sends)]
-            for rate_window in self._gauges:  # in both: who may have been which is not known any more
-                rate_window.follow(sends, before.held_until)
+            sends = [sent_at for window in before._windows for sent_at in tuple(window.sends)]
+            for window in self._windows:  # in both: which of them was paid is not known any more
+                window.follow(sends, before.held_until)
 
     def retune(self, settings: QuotaSettings) -> None:
-        """Take other settings in place: what was sent counts on, holds stay, and who waits keeps the place."""
-        kept, common, before = _kept(settings), self.common, self.reserved
+        """Follow other settings: what was sent still counts, holds stay, and the queue keeps its order."""
+        reserve, common, before = _reserved_sends(settings), self.common, self.reserved
         self.span = span = settings.burst / settings.rate
-        homeless = common.retune(settings.burst - kept, span, () if kept or before is None else tuple(before.sends))
-        if kept:
-            reserved = before or RateWindow(kept, span)
-            homeless = reserved.retune(kept, span, homeless)
+        # Sends that one window cannot hold any more go to the other, so that none is forgotten.
+        more = () if reserve or before is None else tuple(before.sends)
+        surplus = common.retune(settings.burst - reserve, span, more)
+        if reserve:
+            reserved = before or RateWindow(reserve, span)
+            surplus = reserved.retune(reserve, span, surplus)
             if before is None:
                 reserved.follow((), common.held_until)
-            common.retune(settings.burst - kept, span, homeless)  # what the reserve has no place for any more
+            common.retune(settings.burst - reserve, span, surplus)
             self.reserved = reserved
         else:
             self.reserved = None
         self.settings = settings
 
     def cost(self, now: float, weight: int, queue_ticket: QueueTicket | None, *, high_priority: bool) -> Cost:
-        """Return where an attempt pays: in the common window, or an urgent one where it may leave first."""
+        """Return the window that an attempt pays: the common one, or the reserved one where it may send earlier."""
         reserved = self.reserved
-        if reserved is None or not high_priority or weight > reserved.most:
+        if reserved is None or not high_priority or weight > reserved.max_sends:
             return self.common, weight
         if queue_ticket is not None and queue_ticket.rate_window in (self.common, reserved):
             return queue_ticket.rate_window, weight
@@ -75,68 +77,76 @@ class Quota:
         return (self.common if common <= now or common <= reserved.ready_at(now, weight) else reserved), weight
 
     def hold(self, now: float, until: float) -> None:
-        """Let nobody send before an instant."""
-        for rate_window in self._gauges:
-            rate_window.hold(now, until)
+        """Send nothing before an instant."""
+        for window in self._windows:
+            window.hold(now, until)
 
     def drain(self, now: float, left: int) -> None:
-        """Learn from the API how many sends are left; what we thought we had beyond that is used."""
-        kept = 0 if self.reserved is None else self.reserved.left(now)
-        self.common.drain(now, left - kept)
+        """Allow only so many sends from now on, as the API says; what we thought we had beyond that is used."""
+        reserve = 0 if self.reserved is None else self.reserved.left(now)
+        self.common.drain(now, left - reserve)
         if self.reserved is not None:
             self.reserved.drain(now, left)
 
     def left(self, now: float) -> int:
         """Return how many attempts could be sent at once."""
-        return sum(rate_window.left(now) for rate_window in self._gauges)
+        return sum(window.left(now) for window in self._windows)
 
     @property
     def held_until(self) -> float:
-        """The instant before which nobody sends; -inf when there never was one."""
-        return max(rate_window.held_until for rate_window in self._gauges)
+        """The instant before which nothing is sent; -inf when there never was a hold."""
+        return max(window.held_until for window in self._windows)
 
     @property
-    def _gauges(self) -> tuple[RateWindow, ...]:
+    def _windows(self) -> tuple[RateWindow, ...]:
         return (self.common,) if self.reserved is None else (self.common, self.reserved)
 
 
 class Quotas:
-    """All that the attempts of one operation pay, in the policy's order. Never changed."""
+    """All that the attempts of one operation pay, in the policy's order. Never changed.
 
-    __slots__ = ("_ones", "_weights", "entries", "plain")
+    Attributes:
+        entries: the quotas.
+        single_window: the one window of an operation that pays one send in one, which a driver checks inline; else
+            None.
+    """
+
+    __slots__ = ("_unit_windows", "_weights", "entries", "single_window")
 
     def __init__(self, entries: Sequence[tuple[Quota, Weight]]) -> None:
-        """Take each window with what an attempt is worth to it."""
-        self.entries = tuple(one for one, _ in entries)
+        """Take each quota with the weight of an attempt in it."""
+        self.entries = tuple(quota for quota, _ in entries)
         self._weights = tuple(weight for _, weight in entries)
-        ones = all(weight in (1, None) for weight in self._weights)
-        self._ones = [one.common for one in self.entries] if ones else None
-        self.plain = self.entries[0].common if ones and len(self.entries) == 1 else None
-        """The one window of an operation that pays one send in one: what a driver asks inline."""
+        are_units = all(weight in (1, None) for weight in self._weights)
+        self._unit_windows = [quota.common for quota in self.entries] if are_units else None
+        self.single_window = self.entries[0].common if are_units and len(self.entries) == 1 else None
 
     def pay_at_once(self, now: float) -> bool:
-        """Pay one send in each window if all of them have room, as a driver does inline; else nothing is taken."""
-        gauges = self._ones or ()
-        for place, rate_window in enumerate(gauges):
-            if rate_window.fast_path and rate_window.sends[0] + rate_window.span <= now:
-                rate_window.sends.append(now)
+        """Pay one send in each window if all allow one, as a driver does inline; else nothing is paid."""
+        windows = self._unit_windows or ()
+        for index, window in enumerate(windows):
+            # No lock: see `RateWindow`. Between two windows another thread may run, so a later one may be full.
+            if window.fast_path and window.sends[0] + window.span <= now:
+                window.sends.append(now)
             else:
-                undo(now, [(one, 1) for one in gauges[:place]])
+                undo(now, [(paid, 1) for paid in windows[:index]])
                 return False
-        return bool(gauges)
+        return bool(windows)
 
     def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
-        """Return what each window is paid for a call with these arguments."""
-        return tuple(_weight(one, args, kwargs) for one in self._weights)
+        """Return the weight in each quota of a call with these arguments."""
+        return tuple(_weight(weight, args, kwargs) for weight in self._weights)
 
     def costs(
         self, now: float, weights: tuple[int, ...], queue_ticket: QueueTicket | None, *, high_priority: bool
     ) -> list[Cost]:
-        """Return where an attempt pays; what weighs nothing pays nothing."""
-        both = zip(self.entries, weights, strict=True)
-        return [one.cost(now, weight, queue_ticket, high_priority=high_priority) for one, weight in both if weight]
+        """Return what an attempt pays; a quota in which it weighs nothing is left out."""
+        weighed = zip(self.entries, weights, strict=True)
+        return [
+            quota.cost(now, weight, queue_ticket, high_priority=high_priority) for quota, weight in weighed if weight
+        ]
 
-    def told(
+    def report_limits(
         self,
         now: float,
         *,
@@ -147,7 +157,7 @@ class Quotas:
         window: float | None = None,
         used: float | None = None,
     ) -> None:
-        """Learn what the API says of its limits; a value that makes no sense says nothing.
+        """Take what the API says of its limits; a value that makes no sense is ignored.
 
         Args:
             now: monotonic seconds.
@@ -158,70 +168,74 @@ class Quotas:
             window: its seconds.
             used: sends used in it.
         """
-        if _sane(hold):
+        if _is_sane(hold):
             self.hold(now, now + hold)
-        about = self._about(limit, window)
-        if about is not None and _sane(window) and _sane(used):
-            remaining = max(0.0, about.settings.burst - used)
-        if not _sane(remaining):
+        quota = self._quota_of(limit, window)
+        if quota is not None and _is_sane(window) and _is_sane(used):
+            remaining = max(0.0, quota.settings.burst - used)
+        if not _is_sane(remaining):
             return
-        if about is not None:
-            about.drain(now, int(min(remaining, about.settings.burst)))
-        if remaining < 1 and _sane(resets_in) and resets_in <= _DAY:
-            (about or self.entries[0]).hold(now, now + resets_in)
+        if quota is not None:
+            quota.drain(now, int(min(remaining, quota.settings.burst)))
+        if remaining < 1 and _is_sane(resets_in) and resets_in <= _DAY:
+            (quota or self.entries[0]).hold(now, now + resets_in)
 
     def hold(self, now: float, until: float | None) -> None:
-        """Let nobody send before an instant; None holds the first entry, the closest one, for its own span."""
+        """Send nothing before an instant; None holds the first entry, the strictest, for its own span."""
         if until is None:
             self.entries[0].hold(now, now + self.entries[0].span)
             return
-        for one in self.entries:
-            one.hold(now, until)
+        for quota in self.entries:
+            quota.hold(now, until)
 
-    def _about(self, limit: float | None, window: float | None) -> Quota | None:
-        """Return the entry that the API speaks of: of this window, of this limit, else the first."""
-        if _sane(window):
-            return next((one for one in self.entries if abs(one.span - window) <= _ALIKE * window), None)
-        return next((one for one in self.entries if one.settings.burst == limit), self.entries[0])
-
-
-def _kept(settings: QuotaSettings) -> int:
-    """Return how many sends of the window are for urgent lanes alone."""
-    return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
+    def _quota_of(self, limit: float | None, window: float | None) -> Quota | None:
+        """Return the entry that the API means: the one of this window, of this limit, else the first."""
+        if _is_sane(window):
+            return next((quota for quota in self.entries if abs(quota.span - window) <= _SAME_SPAN * window), None)
+        return next((quota for quota in self.entries if quota.settings.burst == limit), self.entries[0])
 
 
 def pay(now: float, costs: Sequence[Cost], queue_ticket: QueueTicket | None) -> tuple[float, RateWindow | None]:
-    """Take all costs at once, or none: returns (`now`, None), or the latest instant and the window that asks for it."""
-    latest, slow = now, None
-    for rate_window, weight in costs:
-        at = rate_window.ready_at(now, weight, _own(queue_ticket, rate_window))
-        if at > latest:
-            latest, slow = at, rate_window
-    if slow is not None:
-        return latest, slow
-    for place, (rate_window, weight) in enumerate(costs):
-        at = rate_window.take(now, weight, _own(queue_ticket, rate_window))
-        if at > now:  # somebody was faster
-            undo(now, costs[:place])
-            return at, rate_window
+    """Pay all costs at once, or none.
+
+    Returns:
+        (`now`, None) when all are paid; else the latest instant to ask again, and the window that needs it.
+    """
+    latest, slowest = now, None
+    for window, weight in costs:
+        ready_at = window.ready_at(now, weight, _ticket_of(queue_ticket, window))
+        if ready_at > latest:
+            latest, slowest = ready_at, window
+    if slowest is not None:
+        return latest, slowest
+    for index, (window, weight) in enumerate(costs):
+        ready_at = window.take(now, weight, _ticket_of(queue_ticket, window))
+        if ready_at > now:  # another thread was faster
+            undo(now, costs[:index])
+            return ready_at, window
     return now, None
 
 
-def undo(at: float, costs: Sequence[Cost]) -> None:
+def undo(when: float, costs: Sequence[Cost]) -> None:
     """Give back what was paid at an instant."""
-    for rate_window, weight in costs:
-        rate_window.undo(at, weight)
+    for window, weight in costs:
+        window.undo(when, weight)
 
 
-def _own(queue_ticket: QueueTicket | None, rate_window: RateWindow) -> QueueTicket | None:
-    return queue_ticket if queue_ticket is not None and queue_ticket.rate_window is rate_window else None
+def _reserved_sends(settings: QuotaSettings) -> int:
+    """Return how many sends are for high-priority lanes alone: the share of the burst rounded up, never all of it."""
+    return min(settings.burst - 1, round(settings.reserve * settings.burst + 0.499)) if settings.reserve else 0
 
 
-def _weight(given: Weight, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
-    weight = given(*args, **kwargs) if callable(given) else given
-    return 1 if weight is None else max(0, int(weight))
+def _ticket_of(queue_ticket: QueueTicket | None, window: RateWindow) -> QueueTicket | None:
+    return queue_ticket if queue_ticket is not None and queue_ticket.rate_window is window else None
 
 
-def _sane(value: object) -> TypeGuard[float]:
-    """Tell whether what an API says is a number that can be meant."""
+def _weight(weight: Weight, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+    number = weight(*args, **kwargs) if callable(weight) else weight
+    return 1 if number is None else max(0, int(number))
+
+
+def _is_sane(value: object) -> TypeGuard[float]:
+    """Tell whether a value that an API sent can be meant as a number of sends or seconds."""
     return isinstance(value, (int, float)) and 0 <= value <= _LARGE

@@ -1,9 +1,9 @@
-"""How many sends a span of time holds, exactly: never more than `most` in any `span` seconds.
+"""Counts the sends in a sliding span of time, exactly: never more than `max_sends` in any `span` seconds.
 
-The law of this file: `sends` holds the instants of the last `most` sends that really left, and one
-may leave at the instant when the oldest of them is a span ago. Who cannot leave stands in `line`,
-which plans when it is woken and holds nothing; it is checked again when its turn comes. So a
-waiter that is late, or gone, costs nobody more than its turn, and what is planned never counts as sent.
+`sends` holds the instants of the last `max_sends` sends that really happened, oldest first. The next send is allowed
+once the oldest of them is `span` seconds ago (a sliding-window log). A caller that cannot send yet takes a ticket,
+which says from when to ask again. A ticket holds no send: what it needs is checked again when its owner asks. So a
+waiter that is late, or gone, costs the others nothing but its turn, and a planned send never counts as sent.
 """
 
 from __future__ import annotations
@@ -17,184 +17,229 @@ from ..base.fork_safety import new_lock, register_for_fork
 
 __all__ = ["QueueTicket", "RateWindow"]
 
-_LOCKED = not getattr(sys, "_is_gil_enabled", lambda: True)()
-_LOST_AFTER = 60.0  # seconds after which a turn that nobody took is forgotten
+_NO_GIL = not getattr(sys, "_is_gil_enabled", lambda: True)()  # the function exists since CPython 3.13
+_LOST_AFTER = 60.0  # seconds after which a ticket that its owner did not use is dropped
 
 
 class QueueTicket:
-    """A place in the line: the instant from which its owner may ask again, and what it costs."""
+    """A turn in the queue of a window.
 
-    __slots__ = ("at", "rate_window", "weight")
+    Attributes:
+        rate_window: the window.
+        ready_at: monotonic instant from which its owner may ask again.
+        weight: how many sends the attempt counts for.
+    """
 
-    def __init__(self, rate_window: RateWindow, at: float, weight: int) -> None:
+    __slots__ = ("rate_window", "ready_at", "weight")
+
+    def __init__(self, rate_window: RateWindow, ready_at: float, weight: int) -> None:
         self.rate_window = rate_window
-        self.at = at
+        self.ready_at = ready_at
         self.weight = weight
 
     def cancel(self) -> None:
-        """Give the place up."""
+        """Leave the queue."""
         self.rate_window.cancel(self)
 
 
 class RateWindow:
     """The sends of one window. Safe across threads and tasks. Times are monotonic seconds.
 
-    A driver does inline what `take` does in the common case, without the lock: where `fast_path` is true and
-    `sends[0] + span` has passed it appends the present instant. Between these reads and the `append`
-    no other thread can run under the GIL, because the interpreter switches after calls and backward
-    jumps alone. Without a GIL `fast_path` is never true.
+    Attributes:
+        max_sends: sends allowed in `span`.
+        span: seconds.
+        sends: instants of the last sends, oldest first, always `max_sends` of them.
+        fast_path: a driver may send without the lock.
     """
 
-    __slots__ = ("__weakref__", "_held_until", "_line", "_lock", "fast_path", "most", "sends", "span")
+    # The fast path. Where `fast_path` is true, a driver does what `take` does, inline and without the lock:
+    #
+    #     if window.fast_path and window.sends[0] + window.span <= now: window.sends.append(now)
+    #
+    # It rests on these guarantees of CPython with a GIL (3.11 to 3.14, `CHECK_EVAL_BREAKER` in Python/ceval.c and
+    # bytecodes.c):
+    # - Another thread, or a signal handler, runs only when a function of Python is entered, at a backward jump, and
+    #   after a call has returned. The line above reads slots, indexes a deque, adds and compares floats and jumps
+    #   forward: no such point lies between its first read and the call of `append`.
+    # - `deque.append` is one call into C, which releases the GIL nowhere: with `maxlen` set it drops the oldest float
+    #   in the same call. The check for other threads comes after it.
+    # So no two threads can both see the same oldest send and both send. `fast_path` is false while somebody waits in
+    # the queue or a hold lasts: then order matters, and `take` decides under the lock. Every method that changes the
+    # sends of a window in use sets `fast_path` to False first, because the lock keeps no driver out.
+    # Without a GIL nothing of this holds, and `fast_path` is never true.
+    __slots__ = ("__weakref__", "_held_until", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span")
 
-    def __init__(self, most: int, span: float) -> None:
-        self.most = most
+    def __init__(self, max_sends: int, span: float) -> None:
+        self.max_sends = max_sends
         self.span = span
-        self.sends: deque[float] = deque([-inf] * most, maxlen=most)
-        self.fast_path = not _LOCKED
-        self._line: list[QueueTicket] = []
+        self.sends: deque[float] = deque([-inf] * max_sends, maxlen=max_sends)
+        self.fast_path = not _NO_GIL
+        self._tickets: list[QueueTicket] = []
         self._held_until = -inf
         self._lock = new_lock()
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
-        """Let nobody stand in line in a child: who waited has stayed in the parent."""
-        self._line = []
+        """Empty the queue in a child: the threads that wait exist in the parent alone."""
+        self._tickets = []
+
+    @property
+    def held_until(self) -> float:
+        """The instant before which nothing is sent; -inf when there never was a hold."""
+        return self._held_until
 
     def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
-        """Return the instant from which a newcomer, or the owner of a turn, may leave: `now`, later, or inf."""
+        """Return the instant from which an attempt may be sent: `now`, later, or never (inf).
+
+        Args:
+            now: the present instant.
+            weight: how many sends the attempt counts for.
+            queue_ticket: its ticket of this window, or None for one that comes after everybody in the queue.
+        """
         with self._lock:
-            return self._instant(now, weight, queue_ticket)
+            return self._ready_at(now, weight, queue_ticket)
 
     def take(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
-        """Leave if it is possible now; returns `now`, or the instant from which to ask again, and nothing is taken."""
+        """Count an attempt if it may be sent now, and return `now`.
+
+        Otherwise nothing is counted, and the instant is returned from which to ask again.
+        """
         with self._lock:
             self.fast_path = False
-            at = self._instant(now, weight, queue_ticket)
-            if at > now:
+            ready_at = self._ready_at(now, weight, queue_ticket)
+            if ready_at > now:
                 if queue_ticket is not None:
-                    queue_ticket.at = at  # it keeps its place
+                    queue_ticket.ready_at = ready_at  # it keeps its turn
             else:
                 self.sends.extend([now] * weight)
-                self._drop(queue_ticket)
-            self._ease(now)
-            return at
+                self._remove(queue_ticket)
+            self._update_fast_path(now)
+            return ready_at
 
     def queue(self, now: float, weight: int) -> QueueTicket:
-        """Stand in line; the turn says when to ask again."""
+        """Join the queue and return the ticket, which says when to ask."""
         with self._lock:
             self.fast_path = False
-            while self._line and self._line[0].at + _LOST_AFTER < now:
-                del self._line[0]
-            queue_ticket = QueueTicket(self, self._newcomer(now, weight), weight)
-            self._line.append(queue_ticket)
+            while self._tickets and self._tickets[0].ready_at + _LOST_AFTER < now:
+                del self._tickets[0]
+            queue_ticket = QueueTicket(self, self._ready_after_queue(now, weight), weight)
+            self._tickets.append(queue_ticket)
             return queue_ticket
 
     def cancel(self, queue_ticket: QueueTicket) -> None:
-        """Give a place in the line up; those behind it keep their instants, newcomers come earlier."""
+        """Drop a ticket; those behind it keep their instants, and later ones come earlier."""
         with self._lock:
-            self._drop(queue_ticket)
+            self._remove(queue_ticket)
 
-    def undo(self, at: float, weight: int) -> None:
-        """Take back what `take` took at this instant: nothing was sent.
+    def undo(self, when: float, weight: int) -> None:
+        """Take back what `take` counted at this instant, because nothing was sent.
 
         An older send that it had pushed out was a span ago by then, and limits nothing any more.
         """
         with self._lock:
             self.fast_path = False
             for _ in range(weight):
-                if self.sends[-1] == at:
+                if self.sends[-1] == when:
                     self.sends.pop()
-                elif at in self.sends:
-                    self.sends.remove(at)
+                elif when in self.sends:
+                    self.sends.remove(when)
                 else:
                     break
                 self.sends.appendleft(-inf)
-            self._ease(at)
+            self._update_fast_path(when)
 
     def hold(self, now: float, until: float) -> None:
-        """Let nobody leave before an instant; who stands in line keeps the order."""
+        """Send nothing before an instant; the queue keeps its order."""
         with self._lock:
             if until <= max(now, self._held_until):
                 return
             self.fast_path = False
             self._held_until = until
-            line, self._line = self._line, []
-            for queue_ticket in line:
-                queue_ticket.at = max(queue_ticket.at, self._newcomer(queue_ticket.at, queue_ticket.weight))
-                self._line.append(queue_ticket)
+            tickets, self._tickets = self._tickets, []
+            for ticket in tickets:
+                ticket.ready_at = max(ticket.ready_at, self._ready_after_queue(ticket.ready_at, ticket.weight))
+                self._tickets.append(ticket)
 
     def drain(self, now: float, left: int) -> None:
-        """Learn that only so many sends are left now, others having used the rest; it never makes room."""
+        """Allow only so many sends from now on, because others have used the rest; never allows more than before."""
         with self._lock:
             self.fast_path = False
             for _ in range(self._left(now) - max(0, left)):
                 self.sends.append(now)
-            self._ease(now)
+            self._update_fast_path(now)
 
     def left(self, now: float) -> int:
-        """Return how many sends could leave at once."""
+        """Return how many sends are allowed at this moment."""
         with self._lock:
             return 0 if self._held_until > now else self._left(now)
 
-    @property
-    def held_until(self) -> float:
-        """The instant before which nobody leaves; -inf when there never was one."""
-        return self._held_until
+    def retune(self, max_sends: int, span: float, more: Iterable[float] = ()) -> list[float]:
+        """Allow another number of sends in another span from now on.
 
-    def retune(self, most: int, span: float, more: Iterable[float] = ()) -> list[float]:
-        """Hold other sends in another span from now on; returns the sends that have no place any more, if any."""
+        Args:
+            max_sends: the new limit.
+            span: its seconds.
+            more: instants of sends that count here from now on.
+
+        Returns:
+            The oldest sends, as far as the new window cannot hold them.
+        """
         with self._lock:
-            self.fast_path = False  # before the sends are read: from here on nobody leaves but by `take`
-            known = sorted(at for at in (*self.sends, *more) if at > -inf)
-            self.sends = deque([-inf] * most, maxlen=most)
-            self.sends.extend(known)
-            self.most, self.span = most, span
-        return known[:-most]
+            self.fast_path = False  # before the sends are read: from here on only `take` sends
+            instants = sorted(instant for instant in (*self.sends, *more) if instant > -inf)
+            self.sends = deque([-inf] * max_sends, maxlen=max_sends)
+            self.sends.extend(instants)
+            self.max_sends, self.span = max_sends, span
+        return instants[:-max_sends]
 
     def follow(self, sends: Iterable[float], held_until: float) -> None:
-        """Go on where windows of other settings ended: their sends count, and so does their hold."""
+        """Continue where windows of other settings ended: their sends count, and so does their hold."""
         self.sends.extend(sorted(sends))
         self._held_until = held_until
-        self.fast_path = False  # the next one to ask finds out
+        self.fast_path = False  # the next `take` finds out
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _room(self, now: float, weight: int) -> float:
-        """Return the instant from which the sends alone leave room; each of the oldest that it pushes out counts.
+    def _ready_by_sends(self, now: float, weight: int) -> float:
+        """Return the instant from which the sends alone allow an attempt: a span after each that it pushes out.
 
-        They are read by their places: a driver may append meanwhile, and who iterates would break off.
+        They are read by index: a driver may append meanwhile, and an iterator over a changed deque raises.
         """
-        if weight > self.most:
+        if weight > self.max_sends:
             return inf
         if weight < 2:
             return max(now, self.sends[0] + self.span) if weight else now
-        return max(now, max([self.sends[place] for place in range(weight)]) + self.span)
+        return max(now, max([self.sends[index] for index in range(weight)]) + self.span)
 
-    def _instant(self, now: float, weight: int, queue_ticket: QueueTicket | None) -> float:
+    def _ready_at(self, now: float, weight: int, queue_ticket: QueueTicket | None) -> float:
         if queue_ticket is None:
-            return self._newcomer(now, weight)
-        return max(self._room(now, weight), self._held_until, queue_ticket.at)
+            return self._ready_after_queue(now, weight)
+        return max(self._ready_by_sends(now, weight), self._held_until, queue_ticket.ready_at)
 
-    def _newcomer(self, now: float, weight: int) -> float:
-        """Return the instant of a newcomer, after everybody in line."""
-        at = max(self._room(now, weight), self._held_until)
-        if not self._line or at == inf:
-            return at
-        at = max(at, self._line[-1].at)  # room that was given back is not for those who come last
-        back = self.most - weight + 1
-        for queue_ticket in reversed(self._line):
-            back -= queue_ticket.weight
+    def _ready_after_queue(self, now: float, weight: int) -> float:
+        """Return the instant of an attempt that comes after everybody in the queue.
+
+        Every ticket is taken to send at its instant. Counted from the last one back, the send that this attempt
+        pushes out is the one at which the weights reach `max_sends - weight + 1`; the attempt follows it by a span.
+        """
+        ready_at = max(self._ready_by_sends(now, weight), self._held_until)
+        if not self._tickets or ready_at == inf:
+            return ready_at
+        ready_at = max(ready_at, self._tickets[-1].ready_at)  # sends that were undone are not for the last to come
+        back = self.max_sends - weight + 1
+        for ticket in reversed(self._tickets):
+            back -= ticket.weight
             if back <= 0:
-                return max(at, queue_ticket.at + self.span)
-        return max(at, self.sends[-back] + self.span)
+                return max(ready_at, ticket.ready_at + self.span)
+        return max(ready_at, self.sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
-        return sum(at + self.span <= now for at in tuple(self.sends))
+        # `tuple` copies in one call into C, so a driver's append cannot change the deque under an iterator.
+        return sum(instant + self.span <= now for instant in tuple(self.sends))
 
-    def _drop(self, queue_ticket: QueueTicket | None) -> None:
-        if queue_ticket is not None and queue_ticket in self._line:
-            self._line.remove(queue_ticket)
+    def _remove(self, queue_ticket: QueueTicket | None) -> None:
+        if queue_ticket is not None and queue_ticket in self._tickets:
+            self._tickets.remove(queue_ticket)
 
-    def _ease(self, now: float) -> None:
-        self.fast_path = not (_LOCKED or self._line or self._held_until > now)
+    def _update_fast_path(self, now: float) -> None:
+        self.fast_path = not (_NO_GIL or self._tickets or self._held_until > now)

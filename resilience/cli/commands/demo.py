@@ -29,10 +29,10 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo and print its table; 1 when the wrapped client was not exact."""
     from ...sandbox import Sandbox
-    from ...sandbox.order_drill import CLIENTS, Count, drill
+    from ...sandbox.order_drill import CLIENTS, DrillCounts, drill
 
     with Sandbox(seed=args.seed, window=_WINDOW, faults="ordinary", limits=False) as exchange:
-        counts: dict[str, Count] = {}
+        counts: dict[str, DrillCounts] = {}
         for name in CLIENTS:
             with progress_bar(f"{name:>9}", args.orders) as tick:
                 counts[name] = drill(name, exchange, orders=args.orders, seed=args.seed, tick=tick)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         show_json({"orders": args.orders, "seed": args.seed, "clients": clients})
     else:
-        columns = ["client", *(field.name.replace("_", " ") for field in fields(Count))]
+        columns = ["client", *(field.name.replace("_", " ") for field in fields(DrillCounts))]
         title = f"{args.orders} orders each, under the same faults (seed {args.seed})"
         show_table(columns, [[name, *count.values()] for name, count in clients.items()], title=title)
         print("\nduplicates: executed more than once; lost: never executed; misreported: the client said otherwise.")

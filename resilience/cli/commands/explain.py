@@ -95,7 +95,7 @@ def schedule(policy: Policy, failure: Failure) -> list[dict[str, float]]:
     A wait is a range where there is jitter; the server's `retry_after` is a floor; what cannot fit
     the deadline is left out.
     """
-    from ..._core.stages.retry import bounds
+    from ..._core.policy.backoff import bounds
 
     retry, waits, spent = policy.retry, [], 0.0
     if retry is None or failure.category != "retryable":

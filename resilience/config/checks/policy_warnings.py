@@ -7,10 +7,10 @@ from itertools import accumulate
 from math import floor
 
 from ..._core.call.reconcile import Fence
+from ..._core.policy.backoff import bounds
 from ..._core.policy.policy import Policy
 from ..._core.policy.sections import BreakerSettings, QuotaSettings
 from ..._core.policy.units import Calls
-from ..._core.stages.retry import bounds
 
 __all__ = ["policy_warnings"]
 

@@ -1,1 +1,1 @@
-"""What the sandbox exchange knows: orders, rules, keys and faults. No sockets and no clock."""
+"""The sandbox exchange itself: its state, its clock, its checks and its faults, without any network."""

@@ -1,4 +1,4 @@
-"""What the exchange checks before it listens: key, passphrase, clock, signature, permission, limits."""
+"""Authenticates private requests: key, account mode, environment, clock, signature, passphrase, permission, limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 from .order_store import RefusedError
 
-__all__ = ["Gate"]
+__all__ = ["Authenticator"]
 
 _LIMITS = {
     "/api/v2/spot/trade/place-order": 10,
@@ -30,19 +30,19 @@ _LIMITS = {
     "/api/v3/trade/place-order": 10,
     "/api/v3/trade/cancel-order": 10,
 }
-_USUAL = 20  # requests a second and endpoint
+_DEFAULT_LIMIT = 20  # requests per second and endpoint
 
 
 @dataclass
-class Gate:
-    """The checks of one exchange. Safe across threads.
+class Authenticator:
+    """The checks that a private request must pass. Safe across threads.
 
     Attributes:
-        window: seconds for which a stamp is accepted.
-        limits: whether the real exchange's rate limits hold.
+        window: seconds for which a request's timestamp is accepted.
+        limits: whether the real exchange's rate limits apply.
         can_trade: whether the key may place orders.
         demo: whether the key is a demo key, which needs the header `paptrading: 1`.
-        unified: whether the account is a unified one, which V2 endpoints refuse.
+        unified: whether the account is a unified one, which V2 endpoints reject.
     """
 
     key: str
@@ -57,16 +57,17 @@ class Gate:
     _lock: Lock = field(default_factory=Lock)
 
     def check(self, method: str, path: str, query: str, body: str, headers: Mapping[str, str], now: float) -> None:
-        """Let a private request in.
+        """Check the headers of a private request in the order in which the real exchange does.
 
         Raises:
-            RefusedError: something is missing, wrong, too old or not allowed.
+            RefusedError: a header is missing or wrong, the timestamp is too old, or the request is not allowed.
         """
         key = headers.get("access-key", "")
         if not key:
             raise RefusedError("40006", "Invalid ACCESS_KEY")
         if not headers.get("access-passphrase"):
             raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
+        # compare_digest takes bytes, because it raises TypeError for a str with characters beyond ASCII.
         if not hmac.compare_digest(key.encode(), self.key.encode()):
             raise RefusedError("40037", "Apikey does not exist")
         self._check_account(path)
@@ -74,7 +75,7 @@ class Gate:
             raise RefusedError("40099", "exchange environment is incorrect")
         stamp = headers.get("access-timestamp", "")
         self._check_clock(stamp, now)
-        if not self._signed(stamp, method, path, query, body, headers.get("access-sign", "")):
+        if not self._signature_matches(stamp, method, path, query, body, headers.get("access-sign", "")):
             raise RefusedError("40009", "sign signature error")
         if not hmac.compare_digest(headers["access-passphrase"].encode(), self.passphrase.encode()):
             raise RefusedError("40012", "apikey/password is incorrect")
@@ -82,32 +83,34 @@ class Gate:
             raise RefusedError("40014", "Incorrect permissions")
 
     def _check_account(self, path: str) -> None:
-        """Keep classic accounts off V3 and unified ones off V2; the real exchange does so before it reads the rest."""
+        # The real exchange checks the account mode before the timestamp and the signature.
         if self.unified and not path.startswith("/api/v3/"):
             raise RefusedError("40085", "You are in Unified account mode, and the Classic Account API is not supported")
         if not self.unified and path.startswith("/api/v3/"):
             raise RefusedError("40084", "You are in Classic Account mode, and the Unified Account API is not supported")
 
     def _check_clock(self, stamp: str, now: float) -> None:
+        # Milliseconds since 1970 have 13 digits until the year 2286; a timestamp in seconds is an error.
         if not (stamp.isdecimal() and len(stamp) == 13):
             raise RefusedError("40005", "Invalid ACCESS_TIMESTAMP")
         if abs(now - int(stamp) / 1000) > self.window:
             raise RefusedError("40008", "Request timestamp expired")
 
-    def _signed(self, stamp: str, method: str, path: str, query: str, body: str, given: str) -> bool:
-        """Accept the query signed as sent, or signed with its raw values."""
-        for told in dict.fromkeys((query, unquote_plus(query))):
-            prehash = f"{stamp}{method}{path}{'?' + told if told else ''}{body}"
-            made = base64.b64encode(hmac.new(self.secret.encode(), prehash.encode(), sha256).digest()).decode()
-            if hmac.compare_digest(made, given):
+    def _signature_matches(self, stamp: str, method: str, path: str, query: str, body: str, signature: str) -> bool:
+        """Accept a query that was signed as it was sent, or with its values decoded."""
+        # A signature covers the query string; clients differ in whether they encode the values before they sign.
+        for signed_query in dict.fromkeys((query, unquote_plus(query))):
+            prehash = f"{stamp}{method}{path}{'?' + signed_query if signed_query else ''}{body}"
+            digest = hmac.new(self.secret.encode(), prehash.encode(), sha256).digest()
+            if hmac.compare_digest(base64.b64encode(digest).decode(), signature):
                 return True
         return False
 
-    def check_window(self, params: Mapping[str, Any], now: float) -> None:
-        """Hold a request to the receive window that it carries.
+    def check_receive_window(self, params: Mapping[str, Any], now: float) -> None:
+        """Check the receive window of a request that carries one.
 
         Raises:
-            RefusedError: the window has passed, or is none.
+            RefusedError: the window has passed, or is not valid.
         """
         if "receiveWindow" not in params or "requestTime" not in params:
             return
@@ -120,18 +123,19 @@ class Gate:
         if now - sent > window:
             raise RefusedError("40078", "The request is outside its receive window")
 
-    def spend(self, path: str, now: float) -> int:
-        """Count a request against its endpoint's limit and return how many this second has left.
+    def count_request(self, path: str, now: float) -> int:
+        """Count a request against its endpoint's limit and return how many more are allowed this second.
 
         Raises:
-            RefusedError: none is left.
+            RefusedError: the limit is exceeded.
         """
-        most = _LIMITS.get(path, _USUAL)
+        limit = _LIMITS.get(path, _DEFAULT_LIMIT)
         with self._lock:
+            # A fixed window of one second, so a burst across two seconds may be twice the limit.
             second = int(now)
-            if len(self._used) > 1000:
-                self._used = {slot: n for slot, n in self._used.items() if slot[1] == second}
+            if len(self._used) > 1000:  # counts of past seconds are of no use; this bounds the memory of a long run
+                self._used = {slot: count for slot, count in self._used.items() if slot[1] == second}
             used = self._used[path, second] = self._used.get((path, second), 0) + 1
-        if used > most and self.limits:
+        if used > limit and self.limits:
             raise RefusedError("429", "Too Many Requests", 429)
-        return max(0, most - used)
+        return max(0, limit - used)

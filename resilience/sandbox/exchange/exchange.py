@@ -1,97 +1,105 @@
-"""The exchange's truth: orders of every market and the ledger. No sockets and no clock: `now` comes as an argument."""
+"""The state of the exchange: the orders of every market and the ledger. It has no sockets and no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from .order_rules import checked_mix, checked_plain, checked_spot, texts
-from .order_store import MIX, PLAIN, Book, Market, Order, RefusedError
+from .order_rules import check_futures_order, check_generic_order, check_spot_order, clean_params
+from .order_store import FUTURES, GENERIC, Market, Order, OrderStore, RefusedError
 
 __all__ = ["Exchange"]
 
 
 class Exchange:
-    """What the exchange accepts and remembers. Safe across threads.
+    """Accepts and remembers orders. Safe across threads. `now` is always the exchange's Unix time in seconds.
 
     Attributes:
-        hedge: whether the futures account holds long and short positions apart.
-        book: the orders.
+        hedge: whether the futures account is in hedge mode.
+        orders: the orders of every market.
     """
 
     def __init__(self, seed: int = 0, *, hedge: bool = False) -> None:
         self.hedge = hedge
-        self.book = Book(seed)
+        self.orders = OrderStore(seed)
 
     def place(self, market: Market, params: Mapping[str, Any], now: float, lag: float = 0.0) -> Order:
-        """Accept an order.
+        """Accept an order, which becomes visible to queries after `lag` seconds.
 
         Raises:
             RefusedError: a parameter is missing or wrong, funds are missing, or the client id is pending.
         """
-        return self.book.add(market, self.checked(market, params), now, lag=lag)
+        return self.orders.add(market, self.check_order(market, params), now, lag=lag)
 
     def cancel(self, market: Market, params: Mapping[str, Any], now: float, lag: float = 0.0) -> Order:
         """Cancel a resting order.
 
         Raises:
-            RefusedError: there is none, or it is finished already.
+            RefusedError: the order does not exist, or is finished already.
         """
-        order = self.resting(market, params, now)
-        self.book.end(order, now, lag)
+        order = self.find_resting(market, params, now)
+        self.orders.cancel(order, now, lag)
         return order
 
     def replace(
         self, market: Market, params: Mapping[str, Any], change: Mapping[str, Any], now: float, lag: float = 0.0
     ) -> Order:
-        """Cancel a resting order and accept one like it with a change, or neither.
+        """Cancel a resting order and accept a changed copy of it; if either fails, nothing changes.
 
         Raises:
-            RefusedError: there is none, the new client id is taken, or the new order is refused.
+            RefusedError: the order does not exist, the new client id is taken, or the new order is refused.
         """
-        with self.book.held:
+        # One lock for all steps: no other request may see the old order cancelled and the new one missing.
+        with self.orders.lock:
             if change.get("clientOid"):
-                self.book.check_free(market, str(change["clientOid"]))
-            old = self.resting(market, params, now)
-            fresh = self.checked(market, {**old.params, "clientOid": None, **change})
-            self.book.end(old, now)
-            return self.book.add(market, fresh, now, lag=lag)
+                self.orders.check_client_id(market, str(change["clientOid"]))
+            old = self.find_resting(market, params, now)
+            # Checked before the cancel: an invalid change must leave the old order as it is.
+            fresh = self.check_order(market, {**old.params, "clientOid": None, **change})
+            self.orders.cancel(old, now)
+            return self.orders.add(market, fresh, now, lag=lag)
 
     def plant(self, market: Market, client_id: str, params: Mapping[str, Any], now: float) -> Order:
-        """Put somebody else's order under a client id; it is checked for nothing."""
-        told = texts(params)
-        created = now - float(told.pop("age", 0.0))
-        status = told.pop("status", "filled")
+        """Insert a foreign order under a client id, without checking it.
+
+        Raises:
+            ValueError: the status is none of pending, filled and cancelled.
+        """
+        fields = clean_params(params)
+        created = now - float(fields.pop("age", 0.0))
+        status = fields.pop("status", "filled")
+        # Accepts both spellings that Bitget uses, and the word of the documentation for a resting order.
         status = {"pending": "live", "canceled": "cancelled"}.get(status, status)
         if status not in ("live", "filled", "cancelled"):
             raise ValueError(f"status: expected pending, filled or cancelled, got {status!r}")
-        usual = {"orderType": "limit", "price": "100"} if status == "live" else {"orderType": "market"}
-        whole = {"symbol": "BTCUSDT", "side": "buy", "size": "50", **usual, **told}
-        return self.book.put(Order(market, "", client_id, whole, created, created, status, created, foreign=True))
+        # A resting order needs a price; a filled one is a market order.
+        defaults = {"orderType": "limit", "price": "100"} if status == "live" else {"orderType": "market"}
+        fields = {"symbol": "BTCUSDT", "side": "buy", "size": "50", **defaults, **fields}
+        return self.orders.insert(Order(market, "", client_id, fields, created, created, status, created, foreign=True))
 
     def ledger(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the truth: one row a client id, with how often it was accepted."""
-        return {"orders": self.book.rows()}
+        """Return the truth: one row per client id, with the number of its executions."""
+        return {"orders": self.orders.ledger_rows()}
 
-    def checked(self, market: Market, params: Mapping[str, Any]) -> dict[str, str]:
-        """Return an order's parameters as texts.
-
-        Raises:
-            RefusedError: one is missing or wrong, or funds are missing.
-        """
-        if market is MIX:
-            return checked_mix(params, hedge=self.hedge)
-        return checked_plain(params) if market is PLAIN else checked_spot(params)
-
-    def resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
-        """Return the order that is to be cancelled.
+    def check_order(self, market: Market, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return an order's parameters as strings.
 
         Raises:
-            RefusedError: there is none that can be seen, or it is finished.
+            RefusedError: a parameter is missing or wrong, or funds are missing.
         """
-        found = self.book.find(market, params, now)
-        if not found:
-            raise RefusedError(*market.gone)
-        if found[0].status != "live":
+        if market is FUTURES:
+            return check_futures_order(params, hedge=self.hedge)
+        return check_generic_order(params) if market is GENERIC else check_spot_order(params)
+
+    def find_resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
+        """Return the order that a cancel names.
+
+        Raises:
+            RefusedError: no such order is visible, or it is finished.
+        """
+        orders = self.orders.find(market, params, now)
+        if not orders:
+            raise RefusedError(*market.not_found)
+        if orders[0].status != "live":
             raise RefusedError("22001", "No order to cancel")
-        return found[0]
+        return orders[0]

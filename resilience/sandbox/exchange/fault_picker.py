@@ -1,4 +1,4 @@
-"""Which fault the next request meets: that of its script, else the one that is drawn."""
+"""Picks the fault of each request: from its script if there is one, otherwise by the configured rates."""
 
 from __future__ import annotations
 
@@ -6,30 +6,36 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple
 
-from .faults import QUERY, WRITE, Fault, FaultError, draw, fault_of, rates_of
+from .faults import QUERY_FAULTS, WRITE_FAULTS, Fault, FaultError, draw_fault, parse_fault, parse_rates
 
-__all__ = ["Chance", "Met"]
+__all__ = ["FaultPicker", "PickedFault"]
 
 _PREFIX = {"cancel": "cancel:", "query": "query:"}
-_NONE = Fault("")
+_NO_FAULT = Fault("")
 
 
-class Met(NamedTuple):
-    """The fault of one attempt; `name` and `attempt` are what it was drawn from."""
+class PickedFault(NamedTuple):
+    """The fault of one attempt; `name` and `attempt` are the keys of everything that is drawn for it."""
 
     fault: Fault
     name: str
     attempt: int
 
 
-class Chance:
-    """Seed, rates and scripts, and how often each id was tried. Safe across threads."""
+class FaultPicker:
+    """The seed, rates and scripts of faults, and the number of attempts of each id. Safe across threads.
+
+    Attributes:
+        seed: of the draws.
+        rates: the rate of each fault.
+        scripts: the faults of an id's attempts, in order; a scripted id is not subject to the rates.
+    """
 
     def __init__(self, seed: int, rates: str | Mapping[str, Any] | None) -> None:
         self.seed = seed
-        self.rates = rates_of(rates)
+        self.rates = parse_rates(rates)
         self.scripts: dict[str, tuple[Fault, ...]] = {}
-        self._tries: dict[tuple[str, str], int] = {}
+        self._attempts: dict[tuple[str, str], int] = {}
         self._lock = Lock()
 
     def change(
@@ -38,50 +44,53 @@ class Chance:
         rates: str | Mapping[str, Any] | None = None,
         scripts: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        """Change what is given; scripts alone leave the rates as they are.
+        """Change what is passed. Scripts without rates leave the rates as they are.
 
         Raises:
-            FaultError: the exchange has no such faults; nothing changes.
+            FaultError: a fault is unknown; nothing changes.
         """
-        fresh = rates_of(rates)
-        told = {name: script_of(name, script) for name, script in (scripts or {}).items()}
+        # Everything is parsed before anything changes, so that a mistake changes nothing.
+        parsed_rates = parse_rates(rates)
+        parsed_scripts = {name: _parse_script(name, script) for name, script in (scripts or {}).items()}
         with self._lock:
+            # A call without rates and scripts, such as `set_faults()`, switches all faults off.
             if rates is not None or scripts is None:
-                self.rates = fresh
-            self.scripts.update(told)
+                self.rates = parsed_rates
+            self.scripts.update(parsed_scripts)
             if seed is not None:
                 self.seed = seed
 
-    def forget_tries(self) -> None:
-        """Begin to count attempts anew."""
+    def reset_attempts(self) -> None:
+        """Count the attempts of every id from the start."""
         with self._lock:
-            self._tries.clear()
+            self._attempts.clear()
 
-    def tried(self, kind: str, key: str) -> int:
-        """Return how many attempts of a kind an id has had."""
+    def attempts(self, kind: str, key: str) -> int:
+        """Return how many attempts of a kind (`place`, `cancel`, `query`) an id has had."""
         with self._lock:
-            return self._tries.get((kind, key), 0)
+            return self._attempts.get((kind, key), 0)
 
-    def meet(self, kind: str, key: str) -> Met:
-        """Count an attempt and return the fault that it meets."""
+    def pick(self, kind: str, key: str) -> PickedFault:
+        """Count an attempt and return its fault."""
         with self._lock:
-            attempt = self._tries[kind, key] = self._tries.get((kind, key), 0) + 1
+            attempt = self._attempts[kind, key] = self._attempts.get((kind, key), 0) + 1
             script = self.scripts.get(_PREFIX.get(kind, "") + key)
             seed, rates = self.seed, self.rates
+        # An order and its cancel have the same id; the prefix makes their draws independent.
         name = f"cancel:{key}" if kind == "cancel" else key
         if script is not None:
-            return Met(script[attempt - 1] if attempt <= len(script) else _NONE, name, attempt)
-        drawn = draw(seed, QUERY if kind == "query" else WRITE, name, attempt, rates)
-        return Met(Fault(drawn or ""), name, attempt)
+            return PickedFault(script[attempt - 1] if attempt <= len(script) else _NO_FAULT, name, attempt)
+        fault = draw_fault(seed, QUERY_FAULTS if kind == "query" else WRITE_FAULTS, name, attempt, rates)
+        return PickedFault(Fault(fault or ""), name, attempt)
 
 
-def script_of(name: str, script: Iterable[str]) -> tuple[Fault, ...]:
-    """Return the faults of an id's attempts in order; an empty text is none.
+def _parse_script(name: str, script: Iterable[str]) -> tuple[Fault, ...]:
+    """Return the faults of an id's attempts in order; an empty string is no fault.
 
     Raises:
-        FaultError: the list is none, or one is no fault of such requests.
+        FaultError: the script is not a list, or an entry is not a fault of such requests.
     """
     if isinstance(script, str) or not isinstance(script, Iterable):
         raise FaultError(f"script of {name!r}: expected a list such as ['accept_late', 'lag:3.0', ''], got {script!r}")
-    kind = QUERY if name.startswith(_PREFIX["query"]) else WRITE
-    return tuple(fault_of(text, kind) for text in script)
+    faults = QUERY_FAULTS if name.startswith(_PREFIX["query"]) else WRITE_FAULTS
+    return tuple(parse_fault(text, faults) for text in script)

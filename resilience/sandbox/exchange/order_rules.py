@@ -1,4 +1,4 @@
-"""What an order must be before it is accepted, market by market."""
+"""Checks the parameters of orders, market by market."""
 
 from __future__ import annotations
 
@@ -10,110 +10,111 @@ from .order_store import RefusedError
 
 __all__ = [
     "BALANCE",
-    "LEAST_USDT",
+    "MIN_ORDER_USDT",
     "PRICES",
-    "checked_mix",
-    "checked_plain",
-    "checked_spot",
-    "needed",
-    "number",
-    "product",
-    "texts",
+    "check_futures_order",
+    "check_generic_order",
+    "check_product",
+    "check_spot_order",
+    "clean_params",
+    "positive_number",
+    "require",
 ]
 
 PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
-"""The prices, which never move."""
+"""The price of each symbol; prices never move."""
 BALANCE = Decimal(1_000_000_000)
-"""What the account holds of every coin."""
-LEAST_USDT = Decimal(1)
-"""What an order must be worth."""
+"""The balance of every coin."""
+MIN_ORDER_USDT = Decimal(1)
+"""The minimum value of an order."""
 
 
-def checked_spot(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return a spot order's parameters as texts.
+def check_spot_order(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return a spot order's parameters as strings.
 
     Raises:
-        RefusedError: one is missing or wrong, or funds are missing.
+        RefusedError: a parameter is missing or wrong, or funds are missing.
     """
-    clean = texts(params)
-    needed(clean, ("symbol", "side", "orderType", "size"))
+    clean = clean_params(params)
+    require(clean, ("symbol", "side", "orderType", "size"))
     if clean["orderType"] == "limit":
-        needed(clean, ("price", "force"))
-    _order(clean)
+        require(clean, ("price", "force"))
+    _check_order(clean)
+    # Bitget sizes a spot market buy in the quote coin, every other order in the base coin.
     in_quote = clean["orderType"] == "market" and clean["side"] == "buy"
-    _funds(clean, Decimal(1) if in_quote else None)
+    _check_funds(clean, Decimal(1) if in_quote else None)
     return clean
 
 
-def checked_mix(params: Mapping[str, Any], *, hedge: bool) -> dict[str, str]:
-    """Return a futures order's parameters as texts.
+def check_futures_order(params: Mapping[str, Any], *, hedge: bool) -> dict[str, str]:
+    """Return a futures order's parameters as strings.
 
     Raises:
-        RefusedError: one is missing or wrong, the position mode is the other one, or funds are missing.
+        RefusedError: a parameter is missing or wrong, the position mode differs, or funds are missing.
     """
-    clean = texts(params)
-    needed(clean, ("symbol", "productType", "marginMode", "marginCoin", "size", "side", "orderType"))
+    clean = clean_params(params)
+    require(clean, ("symbol", "productType", "marginMode", "marginCoin", "size", "side", "orderType"))
     if clean["orderType"] == "limit":
-        needed(clean, ("price",))
-    product(clean)
+        require(clean, ("price",))
+    check_product(clean)
     if clean["marginMode"] not in ("crossed", "isolated"):
         raise RefusedError("40017", "Parameter verification failed marginMode")
     if clean["marginCoin"].upper() != "USDT":
         raise RefusedError("40017", "Parameter verification failed marginCoin")
-    _order(clean)
+    _check_order(clean)
     if ("tradeSide" in clean) != hedge:
         raise RefusedError("40774", "The order type for unilateral position must also be the unilateral position type.")
     if clean.get("tradeSide", "open").lower() not in ("open", "close"):
         raise RefusedError("40017", "Parameter verification failed tradeSide")
-    _funds(clean, None)
+    _check_funds(clean, None)
     return clean
 
 
-def checked_plain(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters of an ordinary service's order as texts; it is carried out at once.
+def check_generic_order(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a generic HTTP API's order as strings; such orders are market orders.
 
     Raises:
-        RefusedError: one is missing or wrong, or funds are missing.
+        RefusedError: a parameter is missing or wrong, or funds are missing.
     """
-    clean = {**texts(params), "orderType": "market"}
-    needed(clean, ("symbol", "side", "size"))
-    _order(clean)
-    _funds(clean, None)
+    clean = {**clean_params(params), "orderType": "market"}
+    require(clean, ("symbol", "side", "size"))
+    _check_order(clean)
+    _check_funds(clean, None)
     return clean
 
 
-def product(clean: Mapping[str, Any]) -> None:
-    """Hold a futures request to the one product there is.
+def check_product(clean: Mapping[str, Any]) -> None:
+    """Check the product type of a futures request; only USDT-FUTURES exists here.
 
     Raises:
-        RefusedError: it names none, or another.
+        RefusedError: it is missing, or another one.
     """
-    needed(clean, ("productType",))
+    require(clean, ("productType",))
     if str(clean["productType"]).upper() != "USDT-FUTURES":
         raise RefusedError("40017", "Parameter verification failed productType")
 
 
-def texts(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters that were given, as texts."""
+def clean_params(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters as strings, without those that are None."""
     return {str(key): str(value) for key, value in params.items() if value is not None}
 
 
-def needed(clean: Mapping[str, Any], names: Iterable[str]) -> None:
+def require(clean: Mapping[str, Any], names: Iterable[str]) -> None:
     """Refuse a request that lacks a parameter.
 
     Raises:
-        RefusedError: the first that is missing.
+        RefusedError: names the first missing parameter.
     """
     for name in names:
         if not clean.get(name):
             raise RefusedError("400172", f"Parameter verification failed: {name}")
 
 
-def number(clean: Mapping[str, str], name: str) -> Decimal:
+def positive_number(clean: Mapping[str, str], name: str) -> Decimal:
     """Return a parameter as a number above 0.
 
     Raises:
-        RefusedError: it is none.
+        RefusedError: it is not a number, or not above 0.
     """
     try:
         value = Decimal(clean[name])
@@ -124,7 +125,7 @@ def number(clean: Mapping[str, str], name: str) -> Decimal:
     return value
 
 
-def _order(clean: Mapping[str, str]) -> None:
+def _check_order(clean: Mapping[str, str]) -> None:
     if clean["symbol"] not in PRICES:
         raise RefusedError("40034", f"Parameter {clean['symbol']} does not exist")
     if clean["side"] not in ("buy", "sell") or clean["orderType"] not in ("limit", "market"):
@@ -133,12 +134,15 @@ def _order(clean: Mapping[str, str]) -> None:
         raise RefusedError("40304", "clientOid is too long")
 
 
-def _funds(clean: Mapping[str, str], price: Decimal | None) -> None:
-    """Refuse an order that is worth too little, or more than the account holds; `price` is that of one `size`."""
-    size = number(clean, "size")
-    told = number(clean, "price") if clean.get("price") else PRICES[clean["symbol"]]
-    quote = size * (told if price is None else price)
-    if quote < LEAST_USDT:
-        raise RefusedError("45110", f"less than the minimum amount {LEAST_USDT} USDT")
+def _check_funds(clean: Mapping[str, str], price: Decimal | None) -> None:
+    """Refuse an order whose value is below the minimum or above the balance.
+
+    `price` is the value of one unit of `size`; None means the order's own price, or the market's.
+    """
+    size = positive_number(clean, "size")
+    order_price = positive_number(clean, "price") if clean.get("price") else PRICES[clean["symbol"]]
+    quote = size * (order_price if price is None else price)
+    if quote < MIN_ORDER_USDT:
+        raise RefusedError("45110", f"less than the minimum amount {MIN_ORDER_USDT} USDT")
     if quote > BALANCE:
         raise RefusedError("43012", "Insufficient balance")

@@ -1,37 +1,36 @@
-"""Routes about the account: what it holds, and of what kind it is."""
+"""Routes of the account: its balances and its settings."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..exchange.order_rules import BALANCE, product
-from .endpoint import Endpoint, Turn
+from ..exchange.order_rules import BALANCE, check_product
+from .endpoint import Endpoint, RequestContext
 
 __all__ = ["ROUTES"]
 
 
-def _assets(turn: Turn) -> Any:
-    """Return the balances, which are ample and never move."""
-    asked = turn.params.get("coin")
-    coins = [asked] if asked else ["BTC", "ETH", "SOL", "USDT"]
-    return [{"coin": one, "available": str(BALANCE), "frozen": "0", "locked": "0"} for one in coins]
+def _spot_assets(context: RequestContext) -> Any:
+    """Return the spot balances, which are large and never change."""
+    coin = context.params.get("coin")
+    coins = [coin] if coin else ["BTC", "ETH", "SOL", "USDT"]
+    return [{"coin": name, "available": str(BALANCE), "frozen": "0", "locked": "0"} for name in coins]
 
 
-def _futures(turn: Turn) -> Any:
-    """Return the futures account: one coin's margin, ample too."""
-    product(turn.params)
-    ample = str(BALANCE)
-    whole = {"available": ample, "maxTransferOut": ample, "accountEquity": ample, "usdtEquity": ample, "locked": "0"}
-    return [{"marginCoin": "USDT", **whole, "unrealizedPL": "0", "assetMode": "single"}]
+def _futures_account(context: RequestContext) -> Any:
+    """Return the futures account: the margin of one coin, which never changes either."""
+    check_product(context.params)
+    amounts = dict.fromkeys(("available", "maxTransferOut", "accountEquity", "usdtEquity"), str(BALANCE))
+    return [{"marginCoin": "USDT", **amounts, "locked": "0", "unrealizedPL": "0", "assetMode": "single"}]
 
 
-def _settings(turn: Turn) -> Any:
-    """Return a unified account's settings; the gate has turned a classic one away."""
-    return {"assetMode": "union", "holdMode": "hedge_mode" if turn.exchange.hedge else "one_way_mode"}
+def _unified_settings(context: RequestContext) -> Any:
+    """Return the settings of a unified account; authentication has rejected a classic one already."""
+    return {"assetMode": "union", "holdMode": "hedge_mode" if context.exchange.hedge else "one_way_mode"}
 
 
 ROUTES = {
-    ("GET", "/api/v2/spot/account/assets"): Endpoint(act=_assets),
-    ("GET", "/api/v2/mix/account/accounts"): Endpoint(act=_futures),
-    ("GET", "/api/v3/account/settings"): Endpoint(act=_settings),
+    ("GET", "/api/v2/spot/account/assets"): Endpoint(route=_spot_assets),
+    ("GET", "/api/v2/mix/account/accounts"): Endpoint(route=_futures_account),
+    ("GET", "/api/v3/account/settings"): Endpoint(route=_unified_settings),
 }

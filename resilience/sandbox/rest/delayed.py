@@ -1,56 +1,54 @@
-"""Requests that are delivered long after they were sent, when their client has given up."""
+"""Delivers requests long after they were sent, when their client has given up."""
 
 from __future__ import annotations
 
 import threading
-import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from ..exchange.faults import share
 from ..exchange.order_store import RefusedError
-from .endpoint import Endpoint, Request, Turn
 
-if TYPE_CHECKING:
-    from ..exchange.fault_picker import Met
-    from ..server import Sandbox
-
-__all__ = ["accept_late"]
+__all__ = ["DelayedDeliveries"]
 
 
-def accept_late(sandbox: Sandbox, endpoint: Endpoint, request: Request, met: Met) -> None:
-    """Deliver the request late in its window, and carry it out within P after the stamp was checked.
+class DelayedDeliveries:
+    """The requests that are still on their way. Safe across threads.
 
-    Without a stamp the window begins when the request comes.
+    Attributes:
+        epoch: how often the deliveries were discarded; a delivery checks whether it changed in the meantime.
     """
-    seed, received, epoch = sandbox.chance.seed, time.monotonic(), sandbox.epoch
-    part = met.fault.amount
-    if part is None:
-        part = 0.5 + 0.45 * share(seed, "late", met.name, met.attempt)
-    age = _age(sandbox, endpoint, request)
-    late = part * sandbox.window - age
-    work = 0.9 * sandbox.processing * share(seed, "work", met.name, met.attempt)
 
-    def deliver() -> None:
-        try:
-            time.sleep(max(0.0, late))
-            endpoint.enter(sandbox, request, sandbox.now())
-            time.sleep(work)
-            if age + time.monotonic() - received > sandbox.window + sandbox.processing or epoch != sandbox.epoch:
-                return  # a busy machine must not break the bound, nor the past a fresh ledger
-            endpoint.act(Turn(sandbox, request, sandbox.now()))
-        except RefusedError:
-            pass  # too late: nobody is there to be told
-        finally:
-            sandbox.under_way(-1)
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._pending = 0
+        self._changed = threading.Condition()
 
-    sandbox.under_way(+1)
-    threading.Thread(target=deliver, daemon=True).start()
+    def start(self, deliver: Callable[[], None]) -> None:
+        """Run a delivery in a thread of its own; a refusal is dropped, since no client waits for it."""
 
+        def run() -> None:
+            try:
+                deliver()
+            except RefusedError:
+                pass
+            finally:
+                self._count(-1)
 
-def _age(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> float:
-    """Return how long ago the request was stamped, by the exchange's clock; 0 where no good stamp is."""
-    stamp = request.headers.get("access-timestamp", "") if endpoint.signed else ""
-    if not (stamp.isdecimal() and len(stamp) == 13):
-        return 0.0
-    age = sandbox.now() - int(stamp) / 1000
-    return age if abs(age) <= sandbox.window else 0.0
+        # Counted here and not in the thread, so that a `wait` right after this call does not miss it.
+        self._count(+1)
+        # A daemon, so that a test that ends does not wait for deliveries.
+        threading.Thread(target=run, daemon=True).start()
+
+    def discard(self) -> None:
+        """Have every delivery that is under way end without an effect."""
+        with self._changed:
+            self.epoch += 1
+
+    def wait(self, timeout: float) -> None:
+        """Wait until no delivery is under way, for at most `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending == 0, timeout)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._pending += change
+            self._changed.notify_all()

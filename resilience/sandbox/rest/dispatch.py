@@ -1,77 +1,155 @@
-"""The desk that every request passes: it is checked, meets its fault, and is carried out.
+"""Dispatches every API request: authenticates it, applies its fault, and executes it.
 
-Routes say what an endpoint does; whether that happens, when, and what the client hears of it is
-decided here alone, so that every write of every market meets the same faults.
+Routes say what an endpoint does. Whether and when that happens, and which answer the client gets, is decided here
+alone, so that the writes of every market have the same faults.
 """
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..exchange.faults import share
-from .answers import DROP, HANG, Reply, broken, refusal
-from .delayed import accept_late
-from .endpoint import Endpoint, Request, Turn
+from ..exchange.faults import seeded_fraction
+from .answers import DROP, HANG, Reply, damage, rejection
+from .delayed import DelayedDeliveries
+from .endpoint import Endpoint, HttpRequest, RequestContext
 
 if TYPE_CHECKING:
-    from ..exchange.fault_picker import Met
-    from ..server import Sandbox
+    from ..exchange.auth import Authenticator
+    from ..exchange.clock import ExchangeClock
+    from ..exchange.exchange import Exchange
+    from ..exchange.fault_picker import FaultPicker, PickedFault
 
-__all__ = ["answer"]
+__all__ = ["Dispatcher", "Timing"]
 
 
-def answer(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
-    """Return what the client hears.
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The bounds that every fault respects, in seconds.
 
-    Raises:
-        RefusedError: the request is refused.
+    Attributes:
+        window: W, for which a timestamp is accepted.
+        processing: P, the longest time from the check of the timestamp to acceptance.
+        lag: L, the longest time from acceptance to visibility.
     """
-    if endpoint.kind == "open":
-        return endpoint.success(endpoint.act(Turn(sandbox, request, sandbox.now())), sandbox.now())
-    if endpoint.kind in ("read", "query"):
-        return _read(sandbox, endpoint, request)
-    return _write(sandbox, endpoint, request)
+
+    window: float
+    processing: float
+    lag: float
 
 
-def _read(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
-    stale = 0.0
-    if endpoint.kind == "query":
-        key = endpoint.key(request)
-        fault = sandbox.chance.meet("query", key).fault
-        if fault.name == "query_drop":
-            return DROP
-        if fault.name == "query_500":
-            return Reply(500, b"Internal Server Error", "text/plain")
-        blind = fault.name == "query_blind" and sandbox.chance.tried("place", key) < (fault.amount or inf)
-        stale = inf if blind else sandbox.lag if fault.name == "query_stale" else 0.0
-    now = sandbox.now()
-    left = endpoint.enter(sandbox, request, now)
-    return endpoint.success(endpoint.act(Turn(sandbox, request, now, stale=stale)), now, left)
+class Dispatcher:
+    """Executes API requests under faults. Safe across threads.
 
+    Attributes:
+        exchange: the state of the exchange.
+        clock: its clock.
+        authenticator: checks signed requests.
+        faults: picks the fault of each request.
+        timing: the bounds of the faults.
+        delayed: the deliveries that are under way.
+    """
 
-def _write(sandbox: Sandbox, endpoint: Endpoint, request: Request) -> Reply:
-    """Carry a write out, or let the fault happen that is due to it."""
-    met = sandbox.chance.meet(endpoint.kind, endpoint.key(request))
-    fault = met.fault.name
-    if fault == "accept_late":
-        accept_late(sandbox, endpoint, request, met)
-    if fault in ("accept_late", "lose"):
-        return HANG
-    now = sandbox.now()
-    left = endpoint.enter(sandbox, request, now)
-    refused = refusal(fault, now, endpoint.tell)
-    if refused is not None:
-        return refused
-    data = endpoint.act(Turn(sandbox, request, now, _lag(sandbox, met)))
-    good = endpoint.success(data, now, left)
-    return broken(fault, good, now, endpoint.tell) if fault else good
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        authenticator: Authenticator,
+        faults: FaultPicker,
+        timing: Timing,
+    ) -> None:
+        self.exchange, self.clock, self.authenticator = exchange, clock, authenticator
+        self.faults, self.timing = faults, timing
+        self.delayed = DelayedDeliveries()
 
+    def dispatch(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
+        """Return what the client gets.
 
-def _lag(sandbox: Sandbox, met: Met) -> float:
-    """Return for how long what is accepted stays unseen: at most L, unless a script says otherwise."""
-    if met.fault.name != "lag":
-        return 0.0
-    if met.fault.amount is not None:
-        return met.fault.amount
-    return sandbox.lag * share(sandbox.chance.seed, "lag", met.name, met.attempt)
+        Raises:
+            RefusedError: the request is refused.
+        """
+        if endpoint.kind == "open":
+            return endpoint.respond(RequestContext(self.exchange, request, self.clock.now()))
+        if endpoint.kind in ("read", "query"):
+            return self._read(endpoint, request)
+        return self._write(endpoint, request)
+
+    def _context(self, endpoint: Endpoint, request: HttpRequest) -> RequestContext:
+        now = self.clock.now()
+        remaining = endpoint.authenticate(self.authenticator, request, now)
+        return RequestContext(self.exchange, request, now, remaining)
+
+    def _read(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
+        stale = 0.0
+        if endpoint.kind == "query":
+            key = endpoint.key(request)
+            fault = self.faults.pick("query", key).fault
+            if fault.name == "query_drop":
+                return DROP
+            if fault.name == "query_500":
+                return Reply(500, b"Internal Server Error", "text/plain")
+            # An infinite staleness hides every order: none was created that long ago.
+            blind = fault.name == "query_blind" and self.faults.attempts("place", key) < (fault.amount or inf)
+            stale = inf if blind else self.timing.lag if fault.name == "query_stale" else 0.0
+        return endpoint.respond(self._context(endpoint, request)._replace(stale=stale))
+
+    def _write(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
+        """Execute a write, or apply the fault that was picked for it."""
+        # Picked before the authentication: a request that is lost never reaches it.
+        picked = self.faults.pick(endpoint.kind, endpoint.key(request))
+        fault = picked.fault.name
+        if fault == "accept_late":
+            self._deliver_late(endpoint, request, picked)
+        if fault in ("accept_late", "lose"):
+            return HANG
+        context = self._context(endpoint, request)
+        rejected = rejection(fault, context.now, endpoint.format_reply)
+        if rejected is not None:
+            return rejected
+        success = endpoint.respond(context._replace(lag=self._lag(picked)))
+        return damage(fault, success, context.now, endpoint.format_reply) if fault else success
+
+    def _lag(self, picked: PickedFault) -> float:
+        """Return for how long an accepted order stays invisible: at most L, unless a script says otherwise."""
+        if picked.fault.name != "lag":
+            return 0.0
+        if picked.fault.amount is not None:
+            return picked.fault.amount
+        return self.timing.lag * seeded_fraction(self.faults.seed, "lag", picked.name, picked.attempt)
+
+    def _deliver_late(self, endpoint: Endpoint, request: HttpRequest, picked: PickedFault) -> None:
+        """Deliver a request late in its window, and execute it within P after its timestamp was checked.
+
+        Without a timestamp the window begins when the request arrives.
+        """
+        seed, received, epoch = self.faults.seed, time.monotonic(), self.delayed.epoch
+        part = picked.fault.amount
+        if part is None:
+            # In the second half of the window, when the client has given up, but at most at 0.95 W.
+            part = 0.5 + 0.45 * seeded_fraction(seed, "late", picked.name, picked.attempt)
+        age = self._age(endpoint, request)
+        delay = part * self.timing.window - age
+        # At most 0.9 P, which leaves a tenth of P for a busy machine.
+        work = 0.9 * self.timing.processing * seeded_fraction(seed, "work", picked.name, picked.attempt)
+        latest = received + self.timing.window + self.timing.processing - age
+
+        def deliver() -> None:
+            time.sleep(max(0.0, delay))
+            endpoint.authenticate(self.authenticator, request, self.clock.now())
+            time.sleep(work)
+            # On a busy machine the sleeps take longer; an acceptance after W + P would break the promised bound.
+            if time.monotonic() > latest or epoch != self.delayed.epoch:
+                return
+            endpoint.route(RequestContext(self.exchange, request, self.clock.now()))
+
+        self.delayed.start(deliver)
+
+    def _age(self, endpoint: Endpoint, request: HttpRequest) -> float:
+        """Return how long ago the request was stamped, by the exchange's clock; 0 without a valid timestamp."""
+        stamp = request.headers.get("access-timestamp", "") if endpoint.signed else ""
+        if not (stamp.isdecimal() and len(stamp) == 13):
+            return 0.0
+        age = self.clock.now() - int(stamp) / 1000
+        return age if abs(age) <= self.timing.window else 0.0

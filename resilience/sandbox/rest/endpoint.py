@@ -1,4 +1,4 @@
-"""What an endpoint is: what it does, how it is let in, and what it gets to work with."""
+"""Defines an endpoint, and the context that its route gets for each request."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .answers import Reply, Tell, envelope
+from .answers import FormatReply, Reply, envelope
 
 if TYPE_CHECKING:
+    from ..exchange.auth import Authenticator
     from ..exchange.exchange import Exchange
-    from ..server import Sandbox
 
-__all__ = ["Endpoint", "Request", "Turn", "client_id_of", "key_of", "new_id_of"]
+__all__ = ["Endpoint", "HttpRequest", "RequestContext", "client_id_of", "new_id_of", "order_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it was read; the names of its headers are in lower case."""
+class HttpRequest:
+    """One parsed request; the names of its headers are in lower case."""
 
     method: str
     path: str
@@ -27,39 +27,28 @@ class Request:
     headers: Mapping[str, str]
 
 
-def client_id_of(request: Request) -> str:
-    """Return the client's own id of an order, or nothing."""
-    return str(request.params.get("clientOid") or "")
-
-
-def key_of(request: Request) -> str:
-    """Return the id by which an order is named: the client's, else the exchange's."""
-    return str(request.params.get("clientOid") or request.params.get("orderId") or "")
-
-
-class Turn(NamedTuple):
-    """What an endpoint has to carry a request out.
+class RequestContext(NamedTuple):
+    """What a route needs to execute one request. Routes know neither the server nor its faults.
 
     Attributes:
-        now: the exchange's time.
-        lag: seconds for which the change stays unseen.
+        exchange: the state of the exchange.
+        request: the request.
+        now: the exchange's Unix time.
+        remaining: requests that the endpoint's limit still allows this second; None without authentication.
+        lag: seconds until the change is visible to queries.
         stale: seconds by which the answer is behind.
     """
 
-    sandbox: Sandbox
-    request: Request
+    exchange: Exchange
+    request: HttpRequest
     now: float
+    remaining: int | None = None
     lag: float = 0.0
     stale: float = 0.0
 
     @property
-    def exchange(self) -> Exchange:
-        """The exchange's truth."""
-        return self.sandbox.exchange
-
-    @property
     def as_of(self) -> float:
-        """The time whose truth is told."""
+        """The Unix time whose state the answer shows."""
         return self.now - self.stale
 
     @property
@@ -68,44 +57,59 @@ class Turn(NamedTuple):
         return self.request.params
 
 
-def new_id_of(request: Request) -> str:
-    """Return the id by which a changed order is named: that of the new order, else of the old one."""
-    return str(request.params.get("newClientOid") or key_of(request))
+def client_id_of(request: HttpRequest) -> str:
+    """Return the client id of an order, or an empty string."""
+    return str(request.params.get("clientOid") or "")
+
+
+def order_id_of(request: HttpRequest) -> str:
+    """Return the id that names an existing order: the client id, or else the order id."""
+    return str(request.params.get("clientOid") or request.params.get("orderId") or "")
+
+
+def new_id_of(request: HttpRequest) -> str:
+    """Return the id that names a changed order: the client id of the new order, or else the id of the old one."""
+    return str(request.params.get("newClientOid") or order_id_of(request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What one endpoint does.
+    """One endpoint of an API.
 
     Attributes:
-        act: carries the request out and returns the data of the answer.
-        kind: what is counted and which faults it meets: `open` (public), `read`, `query` (of one order),
-            `place` or `cancel`.
-        key: the id by which its faults are drawn.
-        tell: how this API words its answers.
-        good: HTTP status of success.
-        signed: whether it checks key, stamp and limits.
+        route: executes the request and returns the data of the answer.
+        kind: decides which faults apply: `open` (public), `read`, `query` (of one order), `place` or `cancel`.
+        key: returns the id by which the faults are drawn.
+        format_reply: writes the answers of this API.
+        success_status: HTTP status of success.
+        signed: whether requests are authenticated and limited.
     """
 
-    act: Callable[[Turn], Any]
+    route: Callable[[RequestContext], Any]
     kind: str = "read"
-    key: Callable[[Request], str] = key_of
-    tell: Tell = envelope
-    good: int = 200
+    key: Callable[[HttpRequest], str] = order_id_of
+    format_reply: FormatReply = envelope
+    success_status: int = 200
     signed: bool = True
 
-    def enter(self, sandbox: Sandbox, request: Request, now: float) -> int | None:
-        """Let a request in and return how many more the endpoint's limit allows this second.
+    def authenticate(self, authenticator: Authenticator, request: HttpRequest, now: float) -> int | None:
+        """Check a request and return how many more the endpoint's limit allows this second; None if unsigned.
 
         Raises:
-            RefusedError: its key, stamp, signature or window is wrong, or the limit is reached.
+            RefusedError: the key, timestamp, signature or receive window is wrong, or the limit is exceeded.
         """
         if not self.signed:
             return None
-        sandbox.gate.check(request.method, request.path, request.query, request.body, request.headers, now)
-        sandbox.gate.check_window(request.params, now)
-        return sandbox.gate.spend(request.path, now)
+        authenticator.check(request.method, request.path, request.query, request.body, request.headers, now)
+        # The limit comes last: a request that is not authenticated does not use it up.
+        authenticator.check_receive_window(request.params, now)
+        return authenticator.count_request(request.path, now)
 
-    def success(self, data: Any, now: float, left: int | None = None) -> Reply:
-        """Word a success."""
-        return self.tell("00000", "success", data, now, self.good)._replace(left=left)
+    def respond(self, context: RequestContext) -> Reply:
+        """Execute a request and return the answer.
+
+        Raises:
+            RefusedError: the exchange refuses the request.
+        """
+        reply = self.format_reply("00000", "success", self.route(context), context.now, self.success_status)
+        return reply._replace(remaining=context.remaining)

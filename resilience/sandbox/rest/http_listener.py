@@ -1,4 +1,4 @@
-"""The exchange's HTTP: connections that are served, hang or break. A thread a connection."""
+"""Listens for HTTP and sends the answers: at once, slowly, cut, or never. One thread serves each connection."""
 
 from __future__ import annotations
 
@@ -12,29 +12,44 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from .answers import DROP, Reply, envelope
-from .routes import respond
 
 if TYPE_CHECKING:
-    from ..server import Sandbox
+    from ..exchange.clock import ExchangeClock
+    from .routes import Router
 
 __all__ = ["Listener"]
 
-_LONGEST_HANG = 60.0
-_MOST_BODY = 1_000_000
+_MAX_HANG = 60.0
+_MAX_BODY = 1_000_000
 
 
 class Listener:
     """The listening socket and its thread."""
 
-    def __init__(self, sandbox: Sandbox, host: str, port: int) -> None:
+    def __init__(self, router: Router, clock: ExchangeClock, host: str, port: int, *, trickle_delay: float) -> None:
+        """Bind the port.
+
+        Args:
+            router: answers the requests.
+            clock: the exchange's clock.
+            host: address to listen on.
+            port: TCP port; 0 takes any free one.
+            trickle_delay: seconds between two pieces of a body that is sent slowly.
+
+        Raises:
+            OSError: the port is taken or not allowed.
+        """
         self._closing = threading.Event()
-        handler = type("Handler", (_Handler,), {"sandbox": sandbox, "closing": self._closing})
+        # http.server creates a handler for each connection, so what handlers share is on their class.
+        shared = {"router": router, "clock": clock, "trickle_delay": trickle_delay, "closing": self._closing}
+        handler = type("Handler", (_Handler,), shared)
         self._server = _Server((host, port), handler)
         self.port = int(self._server.server_address[1])
+        # 0.05 s between two checks for a shutdown; the default of 0.5 s makes each test slower.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -46,18 +61,24 @@ class Listener:
 
 
 class _Server(ThreadingHTTPServer):
+    # A handler may hang for a minute; neither closing the server nor the end of the process waits for it.
     daemon_threads = True
     block_on_close = False
+    # The default backlog of 5 refuses connections when many clients start at once.
     request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to report."""
+        """Report nothing: clients disconnect all the time here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
+    # HTTP/1.0, the default, would close the connection after each answer.
     protocol_version = "HTTP/1.1"
+    # Nagle's algorithm would hold back the body until the client has acknowledged the headers.
     disable_nagle_algorithm = True
-    sandbox: Sandbox
+    router: Router
+    clock: ExchangeClock
+    trickle_delay: float
     closing: threading.Event
 
     def do_GET(self) -> None:
@@ -68,23 +89,24 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a POST."""
         length = self.headers.get("Content-Length", "0")
         size = int(length) if length.isdecimal() else 0
-        if size > _MOST_BODY:
+        if size > _MAX_BODY:
             self.close_connection = True
-            return self._send(envelope("40020", "Parameter body error", None, self.sandbox.now(), 413))
+            return self._send(envelope("40020", "Parameter body error", None, self.clock.now(), 413))
         return self._answer("POST", self.rfile.read(size).decode("utf-8", "replace"))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
-        """Stay quiet: the ledger tells what happened."""
+        """Log nothing: the ledger records what happened."""
 
     def _answer(self, method: str, body: str) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = respond(self.sandbox, method, self.path, body, headers)
-        self._send(self._hang() if reply.manner == "hang" else reply)
+        reply = self.router.respond(method, self.path, body, headers)
+        self._send(self._hang() if reply.delivery == "hang" else reply)
 
     def _hang(self) -> Reply:
-        """Answer nothing until the client goes away, the exchange closes, or a minute has passed."""
-        end = time.monotonic() + _LONGEST_HANG
+        """Send nothing until the client disconnects, the exchange closes, or a minute has passed."""
+        end = time.monotonic() + _MAX_HANG
         while time.monotonic() < end and not self.closing.is_set():
+            # MSG_PEEK returns nothing once the client has closed its side, and leaves any data in place.
             ready, _, _ = select.select([self.connection], [], [], 0.05)
             with contextlib.suppress(OSError):
                 if ready and not self.connection.recv(1, socket.MSG_PEEK):
@@ -102,28 +124,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
-        if reply.left is not None:
-            self.send_header("x-mbx-used-remain-limit", str(reply.left))
+        if reply.remaining is not None:
+            self.send_header("x-mbx-used-remain-limit", str(reply.remaining))
         self.end_headers()
         with contextlib.suppress(OSError):
             self._write(reply)
         return None
 
     def _write(self, reply: Reply) -> None:
-        if reply.manner == "cut":
+        if reply.delivery == "cut":
             self.wfile.write(reply.body[: len(reply.body) // 2])
             return self._reset()
-        if reply.manner != "trickle":
+        if reply.delivery != "trickle":
             self.wfile.write(reply.body)
             return None
-        for piece in range(0, len(reply.body), 8):
-            self.wfile.write(reply.body[piece : piece + 8])
-            time.sleep(self.sandbox.window / 50)
+        for start in range(0, len(reply.body), 8):
+            self.wfile.write(reply.body[start : start + 8])
+            time.sleep(self.trickle_delay)
         return None
 
     def _reset(self) -> None:
-        """Close the connection with a reset: what lingers is thrown away."""
+        """Close the connection with a TCP reset."""
         self.close_connection = True
+        # SO_LINGER with a timeout of 0 makes close() send RST and discard what is still buffered.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.rfile.close()  # it holds the socket open
+        self.rfile.close()  # the file object keeps the socket open otherwise
         self.connection.close()

@@ -1,58 +1,60 @@
-"""Lists of orders: the filters and the pages that every market has."""
+"""Filters and pages the lists of orders, in the same way for every market."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..exchange.order_rules import texts
+from ..exchange.order_rules import clean_params
 from ..exchange.order_store import Order, RefusedError
 
 __all__ = ["page"]
 
-_MOST = 100
+_MAX_PAGE = 100
 
 
 def page(orders: Sequence[Order], params: Mapping[str, Any], *, by_client: bool = False) -> list[Order]:
-    """Return a page of orders, which come newest first.
+    """Return a page of orders.
 
     Args:
-        orders: all there are.
-        params: `symbol` and `orderId` choose; `startTime` and `endTime` bound the creation in ms;
-            `idLessThan` goes on after the order with that id; `limit` is 100 at most.
-        by_client: whether `clientOid` chooses too, as it does for futures only.
+        orders: all of them, newest first.
+        params: `symbol` and `orderId` filter; `startTime` and `endTime` bound the creation in ms;
+            `idLessThan` continues after the order with that id; `limit` is at most 100.
+        by_client: whether `clientOid` filters too, as it does for futures only.
 
     Raises:
-        RefusedError: a time or the limit is no number, or too large.
+        RefusedError: a time or the limit is not a number, or the limit is too large.
     """
-    told = {name: text for name, text in texts(params).items() if text}
-    since, until, limit = (_whole(told, name) for name in ("startTime", "endTime", "limit"))
-    if limit is not None and not 0 < limit <= _MOST:
+    filters = {name: text for name, text in clean_params(params).items() if text}
+    since, until, limit = (_parse_integer(filters, name) for name in ("startTime", "endTime", "limit"))
+    if limit is not None and not 0 < limit <= _MAX_PAGE:
         raise RefusedError("40017", "Parameter verification failed limit")
-    older = _older(orders, told.get("idLessThan"))
-    found = [
+    matching = [
         order
-        for order in older
-        if told.get("symbol") in (None, order.params["symbol"])
-        and told.get("orderId") in (None, order.order_id)
-        and (not by_client or told.get("clientOid") in (None, order.client_id))
+        for order in _after(orders, filters.get("idLessThan"))
+        if filters.get("symbol") in (None, order.params["symbol"])
+        and filters.get("orderId") in (None, order.order_id)
+        and (not by_client or filters.get("clientOid") in (None, order.client_id))
         and (since is None or int(order.created * 1000) >= since)
         and (until is None or int(order.created * 1000) <= until)
     ]
-    return found[: limit or _MOST]
+    return matching[: limit or _MAX_PAGE]
 
 
-def _older(orders: Sequence[Order], order_id: str | None) -> Sequence[Order]:
-    """Return the orders after that one; our ids do not grow with time, so their place in the list counts."""
+def _after(orders: Sequence[Order], order_id: str | None) -> Sequence[Order]:
+    """Return the orders after the one with that id.
+
+    The real ids grow with time; the sandbox's do not, so the position in the list decides.
+    """
     if order_id is None:
         return orders
-    places = [place for place, order in enumerate(orders) if order.order_id == order_id]
-    return orders[places[0] + 1 :] if places else []
+    indexes = [index for index, order in enumerate(orders) if order.order_id == order_id]
+    return orders[indexes[0] + 1 :] if indexes else []
 
 
-def _whole(told: Mapping[str, str], name: str) -> int | None:
-    if name not in told:
+def _parse_integer(filters: Mapping[str, str], name: str) -> int | None:
+    if name not in filters:
         return None
-    if not told[name].isdecimal():
+    if not filters[name].isdecimal():
         raise RefusedError("40017", f"Parameter verification failed {name}")
-    return int(told[name])
+    return int(filters[name])

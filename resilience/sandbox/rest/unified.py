@@ -1,115 +1,120 @@
-"""Routes of a unified account's orders (V3): spot and futures by category, in V3's own names and codes."""
+"""Routes of a unified account's orders (V3), which has its own field names and error codes for spot and futures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..exchange.order_store import MIX, SPOT, Market, Order, RefusedError
-from .endpoint import Endpoint, Turn, client_id_of
+from ..exchange.order_store import FUTURES, SPOT, Market, Order, RefusedError
+from .endpoint import Endpoint, RequestContext, client_id_of
 from .order_lists import page
-from .spot import volumes
+from .spot import fill_volumes
 
-__all__ = ["CODES", "ROUTES", "asked", "shown"]
+__all__ = ["ROUTES", "V3_CODES", "order_row", "to_v2"]
 
-CODES = {"43118": "25212", "40786": "25212", "40768": "25204", "22001": "25204", "43012": "25202", "43001": "25204"}
-"""What V2 calls by other numbers."""
+V3_CODES = {"43118": "25212", "40786": "25212", "40768": "25204", "22001": "25204", "43012": "25202", "43001": "25204"}
+"""V3's error code for each error code of V2 that differs."""
 _TRADE = "/api/v3/trade"
-_NAMES = {"qty": "size", "timeInForce": "force"}
-_MARGIN = {"marginMode": "crossed", "marginCoin": "USDT"}
-_MARKETS = {"SPOT": SPOT, "USDT-FUTURES": MIX}
+_V2_NAMES = {"qty": "size", "timeInForce": "force"}
+_FUTURES_DEFAULTS = {"marginMode": "crossed", "marginCoin": "USDT"}
+_MARKETS = {"SPOT": SPOT, "USDT-FUTURES": FUTURES}
 
 
-def asked(category: Any, params: Mapping[str, Any]) -> tuple[Market, dict[str, Any]]:
-    """Return the market of a category, and the parameters in the names of V2.
+def to_v2(category: Any, params: Mapping[str, Any]) -> tuple[Market, dict[str, Any]]:
+    """Return the market of a category, and the parameters under V2's names.
 
     Raises:
-        RefusedError: there is no such category.
+        RefusedError: the category does not exist.
     """
     kind = str(category).upper()
     if kind not in _MARKETS:
         raise RefusedError("40017", "Parameter verification failed category")
-    told = {_NAMES.get(name, name): value for name, value in params.items() if name != "category"}
-    if told.get("orderType") == "limit":
-        told.setdefault("force", "gtc")
-    return _MARKETS[kind], told if kind == "SPOT" else {**_MARGIN, **told, "productType": kind}
+    renamed = {_V2_NAMES.get(name, name): value for name, value in params.items() if name != "category"}
+    # V2 requires `force` for a limit order; V3 has the default `gtc`.
+    if renamed.get("orderType") == "limit":
+        renamed.setdefault("force", "gtc")
+    return _MARKETS[kind], renamed if kind == "SPOT" else {**_FUTURES_DEFAULTS, **renamed, "productType": kind}
 
 
-def shown(order: Order, status: str) -> dict[str, Any]:
-    """Return an order as V3 shows it when it has that status: live, filled or cancelled."""
-    told = order.params
-    price, base, quote = volumes(order) if status == "filled" else ("0", "0", "0")
+def order_row(order: Order, status: str) -> dict[str, Any]:
+    """Return an order as V3 shows it in a status: live, filled or cancelled."""
+    params = order.params
+    price, base, quote = fill_volumes(order) if status == "filled" else ("0", "0", "0")
     created = str(int(order.created * 1000))
     row = {
         "orderId": order.order_id,
         "clientOid": order.client_id,
         "category": "SPOT" if order.market is SPOT else "USDT-FUTURES",
-        "symbol": told["symbol"],
-        "side": told["side"],
-        "orderType": told["orderType"],
-        "timeInForce": told.get("force", "gtc"),
-        "price": told.get("price", ""),
-        "qty": told["size"],
+        "symbol": params["symbol"],
+        "side": params["side"],
+        "orderType": params["orderType"],
+        "timeInForce": params.get("force", "gtc"),
+        "price": params.get("price", ""),
+        "qty": params["size"],
         "orderStatus": status,
         "cumExecQty": base,
         "cumExecValue": quote,
         "avgPrice": price,
         "createdTime": created,
-        "updatedTime": created if status == "live" else str(int(order.at * 1000)),
+        "updatedTime": created if status == "live" else str(int(order.status_since * 1000)),
     }
-    return order.shown(row)
+    return order.with_planted_fields(row)
 
 
-def _changed(order: Order) -> dict[str, str]:
+def _order_ids(order: Order) -> dict[str, str]:
     return {"orderId": order.order_id, "clientOid": order.client_id}
 
 
-def _place(turn: Turn) -> Any:
-    market, params = asked(turn.params.get("category"), turn.params)
-    return _changed(turn.exchange.place(market, params, turn.now, turn.lag))
+def _place(context: RequestContext) -> Any:
+    market, params = to_v2(context.params.get("category"), context.params)
+    return _order_ids(context.exchange.place(market, params, context.now, context.lag))
 
 
-def _cancel(turn: Turn) -> Any:
+def _cancel(context: RequestContext) -> Any:
+    # V3 names no category in a cancel, so each market is searched for the order.
     for market in _MARKETS.values():
-        if turn.exchange.book.find(market, turn.params, turn.now):
-            return _changed(turn.exchange.cancel(market, turn.params, turn.now, turn.lag))
+        if context.exchange.orders.find(market, context.params, context.now):
+            return _order_ids(context.exchange.cancel(market, context.params, context.now, context.lag))
     raise RefusedError("25204", "Order does not exist")
 
 
-def _info(turn: Turn) -> Any:
+def _info(context: RequestContext) -> Any:
     for market in _MARKETS.values():
-        for order in turn.exchange.book.find(market, turn.params, turn.now, turn.stale):
-            return shown(order, order.status_at(turn.as_of))
+        for order in context.exchange.orders.find(market, context.params, context.now, context.stale):
+            return order_row(order, order.status_at(context.as_of))
     raise RefusedError("25204", "Order does not exist")
 
 
-def _listed(turn: Turn, *, live: bool) -> Any:
-    category = turn.params.get("category")
-    markets = [asked(category, {})[0]] if category else list(_MARKETS.values())
-    seen = [order for market in markets for order in turn.exchange.book.listed(market, turn.now)]
-    chosen = [order for order in seen if (order.status_at(turn.now) == "live") == live]
-    params = {name: value for name, value in turn.params.items() if name in ("symbol", "startTime", "endTime", "limit")}
-    params["idLessThan"] = turn.params.get("cursor")
-    found = [shown(order, order.status_at(turn.now)) for order in page(chosen, params)]
-    return {"list": found, "cursor": found[-1]["orderId"] if found else None}
+def _list_orders(context: RequestContext, *, live: bool) -> Any:
+    category = context.params.get("category")
+    markets = [to_v2(category, {})[0]] if category else list(_MARKETS.values())
+    orders = [order for market in markets for order in context.exchange.orders.list_visible(market, context.now)]
+    chosen = [order for order in orders if (order.status_at(context.now) == "live") == live]
+    params = {
+        name: value for name, value in context.params.items() if name in ("symbol", "startTime", "endTime", "limit")
+    }
+    # V3's cursor is an order id, as V2's `idLessThan` is.
+    params["idLessThan"] = context.params.get("cursor")
+    rows = [order_row(order, order.status_at(context.now)) for order in page(chosen, params)]
+    return {"list": rows, "cursor": rows[-1]["orderId"] if rows else None}
 
 
-def _in_its_own_codes(act: Callable[[Turn], Any]) -> Callable[[Turn], Any]:
-    """Return an act whose refusals have V3's codes."""
+def _with_v3_codes(route: Callable[[RequestContext], Any]) -> Callable[[RequestContext], Any]:
+    """Return a route whose refusals have V3's codes."""
 
-    def acted(turn: Turn) -> Any:
+    def translated(context: RequestContext) -> Any:
         try:
-            return act(turn)
+            return route(context)
         except RefusedError as error:
-            raise RefusedError(CODES.get(error.code, error.code), error.message, error.status) from None
+            raise RefusedError(V3_CODES.get(error.code, error.code), error.message, error.status) from None
 
-    return acted
+    return translated
 
 
 ROUTES = {
-    ("POST", f"{_TRADE}/place-order"): Endpoint(act=_in_its_own_codes(_place), kind="place", key=client_id_of),
-    ("POST", f"{_TRADE}/cancel-order"): Endpoint(act=_in_its_own_codes(_cancel), kind="cancel"),
-    ("GET", f"{_TRADE}/order-info"): Endpoint(act=_in_its_own_codes(_info), kind="query"),
-    ("GET", f"{_TRADE}/unfilled-orders"): Endpoint(act=lambda turn: _listed(turn, live=True)),
-    ("GET", f"{_TRADE}/history-orders"): Endpoint(act=lambda turn: _listed(turn, live=False)),
+    ("POST", f"{_TRADE}/place-order"): Endpoint(route=_with_v3_codes(_place), kind="place", key=client_id_of),
+    ("POST", f"{_TRADE}/cancel-order"): Endpoint(route=_with_v3_codes(_cancel), kind="cancel"),
+    ("GET", f"{_TRADE}/order-info"): Endpoint(route=_with_v3_codes(_info), kind="query"),
+    ("GET", f"{_TRADE}/unfilled-orders"): Endpoint(route=lambda context: _list_orders(context, live=True)),
+    ("GET", f"{_TRADE}/history-orders"): Endpoint(route=lambda context: _list_orders(context, live=False)),
 }

@@ -1,8 +1,11 @@
-"""The exchange's WebSocket on loopback: what connections said and were told, its limits counted, faults on demand."""
+"""The exchange's WebSocket on loopback: connections, feeds, limits and faults.
+
+It needs the library `websockets` (extra `streams`); without it, nothing listens.
+"""
 
 from __future__ import annotations
 
-from .connection import Connection
+from .connection import SandboxConnection
 from .sockets import Sockets
 
-__all__ = ["Connection", "Sockets"]
+__all__ = ["SandboxConnection", "Sockets"]

@@ -1,4 +1,4 @@
-"""The loop behind the sockets: it accepts connections and beats the time of the feeds."""
+"""Accepts connections and pushes the updates of the feeds, in an event loop."""
 
 from __future__ import annotations
 
@@ -6,42 +6,44 @@ import asyncio
 import contextlib
 import socket
 
-from .connections import Venue
-from .wire import Wire
+from .hub import ConnectionHub
+from .websocket_protocol import WebsocketProtocol
 
 __all__ = ["serve"]
 
 
-async def serve(venue: Venue, listener: socket.socket, stop: asyncio.Event, changed: asyncio.Event) -> None:
+async def serve(hub: ConnectionHub, listener: socket.socket, stop: asyncio.Event, changed: asyncio.Event) -> None:
     """Serve until `stop` is set.
 
     Args:
-        venue: the connections and the feeds.
+        hub: the connections and the feeds.
         listener: a listening socket; it stays open.
-        stop: ends everything.
-        changed: set when a feed began.
+        stop: ends every connection and returns.
+        changed: set when a feed was started.
     """
     loop = asyncio.get_running_loop()
-    wires: set[Wire] = set()
-    server = await loop.create_server(lambda: Wire(venue, wires), sock=listener.dup(), backlog=256)
-    beating = asyncio.create_task(_beat(venue, changed))
+    protocols: set[WebsocketProtocol] = set()
+    # A duplicate of the socket: closing the server must leave the listener, which its owner closes.
+    server = await loop.create_server(lambda: WebsocketProtocol(hub, protocols), sock=listener.dup(), backlog=256)
+    pushing = asyncio.create_task(_push_feeds(hub, changed))
     try:
         await stop.wait()
     finally:
-        beating.cancel()
+        pushing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await beating
+            await pushing
         server.close()
-        for one in list(wires):
-            one.abort()
-        await asyncio.sleep(0)  # the wires hear of their end in the loop's next round
+        for protocol in list(protocols):
+            protocol.abort()
+        await asyncio.sleep(0)  # the loop calls connection_lost in its next iteration
 
 
-async def _beat(venue: Venue, changed: asyncio.Event) -> None:
-    """Push what is due, and sleep until more is, or until a feed begins."""
+async def _push_feeds(hub: ConnectionHub, changed: asyncio.Event) -> None:
+    """Push the updates that are due, and sleep until the next one is due or a feed is started."""
     while True:
         changed.clear()
-        due = venue.beat()
-        wait = None if due is None else max(0.0, (due - venue.now()) / venue.pace)
+        due = hub.push_due()
+        wait = None if due is None else max(0.0, (due - hub.now()) / hub.pace)
         with contextlib.suppress(asyncio.TimeoutError):
+            # The timeout is the normal case: it means that the next update is due.
             await asyncio.wait_for(changed.wait(), wait)

@@ -1,4 +1,4 @@
-"""What a frame asks for: login, subscribe, unsubscribe, trade."""
+"""Answers the frames of a client: login, subscribe, unsubscribe, trade."""
 
 from __future__ import annotations
 
@@ -6,131 +6,135 @@ from collections.abc import Callable
 from typing import Any
 
 from . import connection_limits as limits
-from . import frames
-from .connection import Connection, read
-from .frames import Act
-from .login import refusal_of
-from .topics import kind_of, takes_updates
-from .trading import answer, refused
+from . import frames, trading
+from .connection import SandboxConnection, parse_json
+from .frames import WireAction
+from .login import login_error
+from .topics import access_of, is_order_book
 
 __all__ = ["receive"]
 
 
-def receive(connection: Connection, text: str, now: float) -> list[Act]:
-    """Return the answer to a frame."""
+def receive(connection: SandboxConnection, text: str, now: float) -> list[WireAction]:
+    """Return the answer to a frame; `now` is sandbox time."""
     if connection.silent:
         connection.frames.append(text)
         return []
-    answered = connection.admit(text, now)
-    if answered is not None:
-        return answered
-    message = read(text)
+    answer = connection.admit(text, now)
+    if answer is not None:
+        return answer
+    message = parse_json(text)
     if message is None or message.get("op") == "ping":
         return [frames.error(30002)]
     operation = _OPERATIONS.get(str(message.get("op")))
     if operation is None:
         return [frames.error(30003)]
-    acts = connection.reach(str(message["op"]), now)
-    over = connection.silent or any(act.kind in ("reset", "leave", "close") for act in acts)
-    return acts if over else acts + operation(connection, message, now)
+    # A fault of this stage comes instead of the answer if it ends the connection, and before it otherwise.
+    actions = connection.reach_stage(str(message["op"]), now)
+    ended = connection.silent or any(action.kind in ("reset", "disconnect", "close") for action in actions)
+    return actions if ended else actions + operation(connection, message, now)
 
 
-def _login(connection: Connection, message: dict[str, Any], now: float) -> list[Act]:
+def _login(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:
     del now
     if not connection.private:
         return [frames.error(30003)]
-    fault = connection.take("reject_login")
+    fault = connection.take_fault("reject_login")
     if fault is not None:
-        ending = [frames.close(1008)] if "close" in fault.words else []
-        return [frames.error(fault.code, as_text="text" in fault.words), *ending]
-    sandbox = connection.shared.sandbox
-    code = refusal_of(sandbox.gate, message.get("args"), sandbox.now(), demo=connection.demo)
+        ending = [frames.close(1008)] if "close" in fault.options else []
+        return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
+    shared = connection.shared
+    code = login_error(shared.authenticator, message.get("args"), shared.clock.now(), demo=connection.demo)
     if code:
         return [frames.error(code)]
     connection.logged_in = True
-    as_text = connection.version == "v2"
-    if connection.take("ack_text"):
-        as_text = True
-    elif connection.take("ack_number"):
-        as_text = False
-    return [frames.login_ack(connection.id, as_text=as_text)]
+    # V2 and V3 were seen to send the code as a string and as a number.
+    code_as_text = connection.version == "v2"
+    if connection.take_fault("ack_text"):
+        code_as_text = True
+    elif connection.take_fault("ack_number"):
+        code_as_text = False
+    return [frames.login_ack(connection.id, code_as_text=code_as_text)]
 
 
-def _subscribe(connection: Connection, message: dict[str, Any], now: float) -> list[Act]:
-    if connection.subscribes.over(now) and connection.shared.limits:
-        connection.violate(f"more than {limits.SUBSCRIBES[0]} subscribe requests in an hour")
+def _subscribe(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:
+    if connection.subscribe_rate.exceeds(now) and connection.shared.limited:
+        connection.record_violation(f"more than {limits.SUBSCRIBE_RATE[0]} subscribe requests in an hour")
         return [frames.error(30006, op="subscribe")]
-    return [act for arg in _args(message) for act in _begin(connection, arg)] or [frames.error(30016, op="subscribe")]
+    actions = [action for arg in _parse_args(message) for action in _subscribe_arg(connection, arg)]
+    return actions or [frames.error(30016, op="subscribe")]
 
 
-def _begin(connection: Connection, arg: dict[str, Any]) -> list[Act]:
-    """Subscribe to one arg."""
-    fault = connection.take("reject_subscribe")
+def _subscribe_arg(connection: SandboxConnection, arg: dict[str, Any]) -> list[WireAction]:
+    fault = connection.take_fault("reject_subscribe")
     if fault is not None:
-        more: dict[str, Any] = {} if "bare" in fault.words else {"arg": arg, "op": "subscribe"}
-        return [frames.error(fault.code, as_text="text" in fault.words, **more)]
-    refusal = _refusal(connection, arg)
-    if refusal:
-        text = f"{','.join(f'{name}:{value}' for name, value in arg.items())} doesn't exist" if refusal == 30001 else ""
-        return [frames.error(refusal, text, arg=arg, op="subscribe")]
+        fields: dict[str, Any] = {} if "bare" in fault.options else {"arg": arg, "op": "subscribe"}
+        return [frames.error(fault.code, code_as_text="text" in fault.options, **fields)]
+    code = _subscribe_error(connection, arg)
+    if code:
+        text = f"{','.join(f'{name}:{value}' for name, value in arg.items())} doesn't exist" if code == 30001 else ""
+        return [frames.error(code, text, arg=arg, op="subscribe")]
     if arg in connection.subscriptions:
-        connection.violate(f"subscribed twice to {arg}")
+        connection.record_violation(f"subscribed twice to {arg}")
+    # Kept twice if it is a duplicate, so that the ledger of subscriptions shows the client's mistake.
     connection.subscriptions.append(arg)
     feed = connection.shared.feeds.of(arg)
-    acts = [frames.ack("subscribe", arg, connection.id if connection.version == "v3" else None)]
-    if connection.take("early_update"):
-        acts[:0] = connection.push("update", arg, [{"seq": feed.last}])
-    if takes_updates(arg):
-        acts += connection.push("snapshot", arg, feed.snapshot())
-    return acts
+    actions = [frames.ack("subscribe", arg, connection.id if connection.version == "v3" else None)]
+    # An update before the ack, as happens when the exchange pushes while it subscribes.
+    if connection.take_fault("early_update"):
+        actions[:0] = connection.push("update", arg, [{"seq": feed.last}])
+    if is_order_book(arg):
+        actions += connection.push("snapshot", arg, feed.snapshot())
+    return actions
 
 
-def _refusal(connection: Connection, arg: dict[str, Any]) -> int:
-    """Return the code that refuses a subscription, or 0."""
-    kind = kind_of(connection.version, arg)
-    if kind == "private" and not connection.logged_in:
-        connection.violate(f"subscribed to {arg} before the login")
+def _subscribe_error(connection: SandboxConnection, arg: dict[str, Any]) -> int:
+    """Return the code of the error that a subscription gets, or 0."""
+    access = access_of(connection.version, arg)
+    if access == "private" and not connection.logged_in:
+        connection.record_violation(f"subscribed to {arg} before the login")
         return 30004
-    if not kind or (kind == "public" and connection.private):
+    if not access or (access == "public" and connection.private):
         return 30001
-    if len(connection.subscriptions) >= limits.MOST_CHANNELS and connection.shared.limits:
-        connection.violate(f"more than {limits.MOST_CHANNELS} subscriptions")
+    if len(connection.subscriptions) >= limits.MAX_SUBSCRIPTIONS and connection.shared.limited:
+        connection.record_violation(f"more than {limits.MAX_SUBSCRIPTIONS} subscriptions")
         return 30006
     return 0
 
 
-def _unsubscribe(connection: Connection, message: dict[str, Any], now: float) -> list[Act]:
+def _unsubscribe(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:
     del now
-    acts = []
-    for arg in _args(message):
+    actions = []
+    for arg in _parse_args(message):
         if arg in connection.subscriptions:
             connection.subscriptions.remove(arg)
-        acts.append(frames.ack("unsubscribe", arg, connection.id if connection.version == "v3" else None))
-    return acts or [frames.error(30016, op="unsubscribe")]
+        actions.append(frames.ack("unsubscribe", arg, connection.id if connection.version == "v3" else None))
+    return actions or [frames.error(30016, op="unsubscribe")]
 
 
-def _trade(connection: Connection, message: dict[str, Any], now: float) -> list[Act]:
+def _trade(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:
     del now
-    sandbox, version = connection.shared.sandbox, connection.version
+    shared, version = connection.shared, connection.version
     if not connection.logged_in:
-        connection.violate("traded before the login")
+        connection.record_violation("traded before the login")
         return [frames.error(30004)]
-    if connection.take("trade_unseen"):
-        return [Act("reset")]
-    fault = connection.take("trade_error")
+    # Both faults look the same to the client: a reset in place of the answer. Only the ledger differs.
+    if connection.take_fault("trade_unseen"):
+        return [WireAction("reset")]
+    fault = connection.take_fault("trade_error")
     if fault is not None:
-        return [refused(sandbox, version, message, fault.code)]
-    told = answer(sandbox, version, message)
-    return [Act("reset")] if connection.take("trade_lost") else [told]
+        return [trading.refuse(shared, version, message, fault.code)]
+    answer = trading.execute(shared, version, message)
+    return [WireAction("reset")] if connection.take_fault("trade_lost") else [answer]
 
 
-def _args(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the args of a frame; nothing when one is none."""
+def _parse_args(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the args of a frame, or an empty list if they are not a list of objects."""
     args = message.get("args")
     return args if isinstance(args, list) and all(isinstance(arg, dict) for arg in args) else []
 
 
-_OPERATIONS: dict[str, Callable[[Connection, dict[str, Any], float], list[Act]]] = {
+_OPERATIONS: dict[str, Callable[[SandboxConnection, dict[str, Any], float], list[WireAction]]] = {
     "login": _login,
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,

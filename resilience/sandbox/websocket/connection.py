@@ -1,6 +1,6 @@
-"""One connection: what it said, what it is told. It waits for nothing and holds no socket; time comes as an argument.
+"""The state of one connection. It never waits and holds no socket; time is an argument.
 
-Every method returns the acts that the wire is to carry out, in order. `now` is sandbox time.
+Every method that returns a list returns the actions that the transport performs, in order. `now` is sandbox time.
 """
 
 from __future__ import annotations
@@ -14,31 +14,40 @@ from typing import TYPE_CHECKING, Any
 from . import connection_limits as limits
 from . import frames
 from .feeds import Feeds
-from .frames import Act
+from .frames import WireAction
 from .socket_faults import SocketFault
-from .topics import kind_of, takes_updates
+from .topics import access_of, is_order_book
 
 if TYPE_CHECKING:
-    from ..server import Sandbox
+    from ..exchange.auth import Authenticator
+    from ..exchange.clock import ExchangeClock
+    from ..exchange.exchange import Exchange
 
-__all__ = ["Connection", "Shared"]
+__all__ = ["SandboxConnection", "SharedState", "parse_json"]
 
 
 @dataclass
-class Shared:
+class SharedState:
     """What all connections share.
 
     Attributes:
-        limits: whether the limits on how much may be sent are held and counted.
+        exchange: the state of the exchange.
+        clock: the exchange's clock.
+        authenticator: checks logins and has the permissions of the key.
+        limited: whether the limits on the rate of frames and on subscriptions apply.
+        feeds: the feeds of all args.
+        violations: every limit that a client exceeded, as text.
     """
 
-    sandbox: Sandbox
-    limits: bool = True
+    exchange: Exchange
+    clock: ExchangeClock
+    authenticator: Authenticator
+    limited: bool = True
     feeds: Feeds = field(default_factory=Feeds)
     violations: list[str] = field(default_factory=list)
 
 
-class Connection:
+class SandboxConnection:
     """One connection of a client.
 
     Attributes:
@@ -47,25 +56,28 @@ class Connection:
         version: `v2` or `v3`.
         private: whether it is for private channels.
         logged_in: whether a login was accepted.
-        subscriptions: the args that it is subscribed to, duplicates kept.
-        frames: the texts that it sent.
-        open: whether it is open, as far as the exchange can tell.
-        demo: whether it came to the demo environment.
-        silent: whether it is half open: nothing is read, nothing is said.
+        subscriptions: the subscribed args, with duplicates.
+        frames: the texts that the client sent.
+        open: whether it is open from the exchange's point of view.
+        demo: whether it was made to the demo environment.
+        silent: whether it is half open: nothing is read and nothing is sent.
+        mute: whether updates are withheld.
+        no_pong: whether pings stay unanswered.
+        deferred: the faults that wait for their event or their stage.
     """
 
-    def __init__(self, number: int, path: str, shared: Shared, now: float, *, demo: bool = False) -> None:
+    def __init__(self, number: int, path: str, shared: SharedState, now: float, *, demo: bool = False) -> None:
         self.number, self.path, self.shared, self.demo = number, path, shared, demo
         self.version, self.private = path[1:3], path.endswith("private")
         self.logged_in, self.open = False, True
         self.silent = self.mute = self.no_pong = False
         self.subscriptions: list[dict[str, Any]] = []
         self.frames: list[str] = []
-        self.armed: list[SocketFault] = []
-        self._pinged = now
-        self._ends = now + limits.DAY
-        self._rate = limits.Tally(*limits.FRAMES)
-        self.subscribes = limits.Tally(*limits.SUBSCRIBES)
+        self.deferred: list[SocketFault] = []
+        self._last_ping = now
+        self._ends = now + limits.MAX_AGE
+        self._frame_rate = limits.RateCounter(*limits.FRAME_RATE)
+        self.subscribe_rate = limits.RateCounter(*limits.SUBSCRIBE_RATE)
 
     @property
     def id(self) -> str:
@@ -74,94 +86,100 @@ class Connection:
 
     @property
     def due(self) -> float:
-        """The sandbox time of the next thing that happens by itself; never, on a half-open connection."""
-        return inf if self.silent else min(self._pinged + limits.PATIENCE, self._ends)
+        """The sandbox time at which `tick` has something to do; infinite for a half-open connection."""
+        return inf if self.silent else min(self._last_ping + limits.PING_TIMEOUT, self._ends)
 
-    def tick(self, now: float) -> list[Act]:
-        """Return what time asks for: the end of a connection that never pings, or is a day old."""
+    def tick(self, now: float) -> list[WireAction]:
+        """Close a connection that has not pinged for too long, or is too old."""
         if now < self.due:
             return []
-        return [frames.close(4001 if now >= self._pinged + limits.PATIENCE else 1001)]
+        # 1001 is "going away" (RFC 6455, 7.4.1); codes from 4000 are for the application.
+        return [frames.close(4001 if now >= self._last_ping + limits.PING_TIMEOUT else 1001)]
 
-    def meet(self, faults: tuple[SocketFault, ...], now: float) -> list[Act]:
-        """Let faults happen, or lie in wait for what they spoil."""
-        acts: list[Act] = []
+    def apply_faults(self, faults: tuple[SocketFault, ...], now: float) -> list[WireAction]:
+        """Apply faults; a deferred one waits for the event that it affects."""
+        actions: list[WireAction] = []
         for fault in faults:
-            acts += self._happen(fault, now)
-        return acts
+            actions += self._apply(fault, now)
+        return actions
 
-    def wait_for(self, faults: tuple[SocketFault, ...], now: float) -> list[Act]:
-        """Meet the faults of a script, those of a later stage when it comes."""
-        self.armed += [fault for fault in faults if fault.at != "open"]
-        return self.meet(tuple(fault for fault in faults if fault.at == "open"), now)
+    def start_script(self, faults: tuple[SocketFault, ...], now: float) -> list[WireAction]:
+        """Apply the faults of a script; those of a later stage wait for it."""
+        self.deferred += [fault for fault in faults if fault.stage != "open"]
+        return self.apply_faults(tuple(fault for fault in faults if fault.stage == "open"), now)
 
-    def take(self, name: str) -> SocketFault | None:
-        """Return the fault of that name that lies in wait, and forget it."""
-        for fault in self.armed:
-            if fault.name == name and fault.at == "open":
-                self.armed.remove(fault)
+    def take_fault(self, name: str) -> SocketFault | None:
+        """Remove and return the deferred fault of that name, if there is one."""
+        for fault in self.deferred:
+            if fault.name == name and fault.stage == "open":
+                self.deferred.remove(fault)
                 return fault
         return None
 
-    def reach(self, stage: str, now: float) -> list[Act]:
-        """Let the faults happen that wait for this stage."""
-        due = tuple(fault for fault in self.armed if fault.at == stage)
-        self.armed = [fault for fault in self.armed if fault.at != stage]
-        return self.meet(due, now)
+    def reach_stage(self, stage: str, now: float) -> list[WireAction]:
+        """Apply the faults that wait for this stage."""
+        due = tuple(fault for fault in self.deferred if fault.stage == stage)
+        self.deferred = [fault for fault in self.deferred if fault.stage != stage]
+        return self.apply_faults(due, now)
 
-    def _happen(self, fault: SocketFault, now: float) -> list[Act]:
+    def _apply(self, fault: SocketFault, now: float) -> list[WireAction]:
         if fault.name in ("half_open", "mute", "no_pong"):
             setattr(self, "silent" if fault.name == "half_open" else fault.name, True)
             return []
         if fault.name == "upgrade":
-            self._ends = min(self._ends, now + limits.NOTICE)
+            # A second notice must not postpone the end.
+            self._ends = min(self._ends, now + limits.UPGRADE_NOTICE)
             return [frames.error(30033)]
         if fault.name == "error":
-            ending = [frames.close(1008)] if "close" in fault.words else []
-            return [frames.error(fault.code, as_text="text" in fault.words), *ending]
-        plain = {
-            "drop": Act("reset"),
+            # 1008 is "policy violation" (RFC 6455, 7.4.1).
+            ending = [frames.close(1008)] if "close" in fault.options else []
+            return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
+        actions = {
+            "drop": WireAction("reset"),
             "close": frames.close(fault.code),
             "expire": frames.close(1001),
-            "malformed": Act("say", '{"event":"upd'),
-            "binary": Act("binary", "\x00\x01\x02"),
+            # Cut in the middle of a string, as a frame that was truncated.
+            "malformed": WireAction("text", '{"event":"upd'),
+            "binary": WireAction("binary", "\x00\x01\x02"),
         }
-        if fault.name in plain:
-            return [plain[fault.name]]
-        self.armed.append(fault)
+        if fault.name in actions:
+            return [actions[fault.name]]
+        self.deferred.append(fault)
         return []
 
-    def violate(self, what: str) -> None:
-        """Remember that a limit was exceeded."""
+    def record_violation(self, what: str) -> None:
+        """Record that the client exceeded a limit."""
         self.shared.violations.append(f"connection {self.number} {self.path}: {what}")
 
-    def admit(self, text: str, now: float) -> list[Act] | None:
-        """Note a frame; None lets it in, acts answer it at once."""
+    def admit(self, text: str, now: float) -> list[WireAction] | None:
+        """Record a frame and check its limits; None means that it is a request, a list answers it completely."""
         self.frames.append(text)
-        size, counts = len(text.encode()), self.shared.limits
-        if self._rate.over(now) and counts:
-            self.violate(f"more than {limits.FRAMES[0]} frames in a second")
+        size, limited = len(text.encode()), self.shared.limited
+        if self._frame_rate.exceeds(now) and limited:
+            self.record_violation(f"more than {limits.FRAME_RATE[0]} frames in a second")
             return [frames.error(30007), frames.close(1008)]
-        if size > limits.MOST_BYTES:
-            self.violate(f"a message of {size} bytes")
+        if size > limits.MAX_MESSAGE_BYTES:
+            self.record_violation(f"a message of {size} bytes")
             return [frames.error(30002)]
+        # The client pings with a text frame; control frames are handled by the protocol.
         if text == "ping":
-            self._pinged = now
-            return [] if self.no_pong else [Act("say", "pong")]
+            self._last_ping = now
+            return [] if self.no_pong else [WireAction("text", "pong")]
         return None
 
-    def push(self, action: str, arg: Mapping[str, Any], rows: Any, **extra: Any) -> list[Act]:
-        """Tell a subscriber; what it misses by a fault is lost."""
+    def push(self, action: str, arg: Mapping[str, Any], rows: Any, **fields: Any) -> list[WireAction]:
+        """Send an update or a snapshot, unless a fault withholds it."""
+        # Each condition is checked only if the earlier ones did not lose the frame: a deferred fault is used up once.
         lost = self.silent or self.mute
-        if not lost and kind_of(self.version, arg) == "private":
-            lost = self.take("lose_push") is not None
-        if not lost and takes_updates(arg) and action == "update":
-            lost = self.take("skip_seq") is not None
-        return [] if lost else [frames.push(action, arg, rows, self.shared.sandbox.now(), **extra)]
+        if not lost and access_of(self.version, arg) == "private":
+            lost = self.take_fault("lose_push") is not None
+        if not lost and is_order_book(arg) and action == "update":
+            lost = self.take_fault("skip_seq") is not None
+        return [] if lost else [frames.push(action, arg, rows, self.shared.clock.now(), **fields)]
 
 
-def read(text: str) -> dict[str, Any] | None:
-    """Return a frame as JSON, or None."""
+def parse_json(text: str) -> dict[str, Any] | None:
+    """Return a frame as a JSON object, or None."""
     try:
         message = json.loads(text)
     except ValueError:

@@ -1,42 +1,59 @@
-"""The exchange's limits on sockets, counted in sandbox seconds; what a client exceeded is remembered as text."""
+"""Defines the exchange's limits on sockets, in sandbox seconds, and counts events against them."""
 
 from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["CONNECTS", "DAY", "FRAMES", "MOST_BYTES", "MOST_CHANNELS", "MOST_OPEN", "NOTICE", "PATIENCE", "SUBSCRIBES"]
-__all__ += ["Tally"]
+__all__ = [
+    "CONNECT_RATE",
+    "FRAME_RATE",
+    "MAX_AGE",
+    "MAX_CONNECTIONS",
+    "MAX_MESSAGE_BYTES",
+    "MAX_SUBSCRIPTIONS",
+    "PING_TIMEOUT",
+    "SUBSCRIBE_RATE",
+    "UPGRADE_NOTICE",
+    "RateCounter",
+]
 
-CONNECTS = (300, 300.0)
-"""Handshakes in 5 min."""
-SUBSCRIBES = (240, 3600.0)
-"""Subscribe requests an hour and connection."""
-FRAMES = (10, 1.0)
-"""Frames a second and connection, pings included."""
-MOST_BYTES = 4096
+# These limits are those of Bitget's documentation for V2 and V3.
+CONNECT_RATE = (300, 300.0)
+"""Handshakes, and the seconds in which so many are allowed."""
+SUBSCRIBE_RATE = (240, 3600.0)
+"""Subscribe requests per connection, and the seconds in which so many are allowed."""
+FRAME_RATE = (10, 1.0)
+"""Frames per connection, pings included, and the seconds in which so many are allowed."""
+MAX_MESSAGE_BYTES = 4096
 """Bytes of one message."""
-MOST_CHANNELS = 1000
+MAX_SUBSCRIPTIONS = 1000
 """Subscriptions of one connection."""
-MOST_OPEN = 100
-"""Connections at the same time."""
-PATIENCE = 120.0
-"""Seconds without a ping after which a connection is dropped."""
-DAY = 86_400.0
-"""Seconds after which a connection is ended."""
-NOTICE = 60.0
+MAX_CONNECTIONS = 100
+"""Connections that are open at the same time."""
+PING_TIMEOUT = 120.0
+"""Seconds without a ping after which a connection is closed."""
+MAX_AGE = 86_400.0
+"""Seconds after which a connection is closed."""
+UPGRADE_NOTICE = 60.0
 """Seconds between the notice of an upgrade and the disconnect."""
 
 
-class Tally:
-    """Counts what happened within the last so many seconds, of which so many are allowed."""
+class RateCounter:
+    """Counts events in a sliding window.
 
-    def __init__(self, most: int, seconds: float) -> None:
-        self._most, self._seconds = most, seconds
+    Args:
+        limit: how many events are allowed.
+        seconds: the length of the window.
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit, self._seconds = limit, seconds
         self._times: deque[float] = deque()
 
-    def over(self, now: float) -> bool:
-        """Count one more and return whether that is too many."""
+    def exceeds(self, now: float) -> bool:
+        """Count one more event and return whether the limit is exceeded."""
         self._times.append(now)
+        # The new event is in the deque, so it is never empty here.
         while self._times[0] <= now - self._seconds:
             self._times.popleft()
-        return len(self._times) > self._most
+        return len(self._times) > self._limit

@@ -1,4 +1,4 @@
-"""The frames that the exchange sends, as texts, and the acts that a connection asks of whoever holds the wire."""
+"""Builds the frames that the exchange sends, and the other actions that a connection asks of its transport."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Act", "ack", "close", "error", "login_ack", "push", "say"]
+__all__ = ["WireAction", "ack", "close", "error", "login_ack", "push", "text_frame"]
 
 _MESSAGES = {
     30001: "Channel does not exist",
@@ -27,12 +27,14 @@ _MESSAGES = {
 }
 
 
-class Act(NamedTuple):
-    """What is to be done on the wire.
+class WireAction(NamedTuple):
+    """One action on the transport.
 
     Attributes:
-        kind: `say` (a text frame), `binary` (a binary one), `close` (a close frame with a code), `reset`
-            (TCP reset) or `leave` (FIN without a close frame).
+        kind: `text` (a text frame), `binary` (a binary frame), `close` (a close frame with a code), `reset`
+            (TCP reset) or `disconnect` (FIN without a close frame).
+        text: of the frame.
+        code: of the close frame.
     """
 
     kind: str
@@ -40,34 +42,34 @@ class Act(NamedTuple):
     code: int = 0
 
 
-def say(**frame: Any) -> Act:
-    """Send a frame of JSON."""
-    return Act("say", json.dumps(frame, separators=(",", ":")))
+def text_frame(**fields: Any) -> WireAction:
+    """Send a text frame with JSON."""
+    return WireAction("text", json.dumps(fields, separators=(",", ":")))
 
 
-def close(code: int) -> Act:
-    """Close with a code; those that no close frame may carry (1006, 1015) leave without one."""
-    return Act("leave") if code in (1006, 1015) else Act("close", code=code)
+def close(code: int) -> WireAction:
+    """Close with a code; the codes that no close frame may carry (RFC 6455, 7.4.1) disconnect without one."""
+    return WireAction("disconnect") if code in (1006, 1015) else WireAction("close", code=code)
 
 
-def error(code: int, message: str = "", *, as_text: bool = False, **more: Any) -> Act:
-    """Send an error; `more` are the fields that go with it, such as `arg` and `op`."""
-    told = message or _MESSAGES.get(code, f"error {code}")
-    return say(event="error", **more, code=str(code) if as_text else code, msg=told)
+def error(code: int, message: str = "", *, code_as_text: bool = False, **fields: Any) -> WireAction:
+    """Send an error; `fields` are added to the frame, such as `arg` and `op`."""
+    text = message or _MESSAGES.get(code, f"error {code}")
+    return text_frame(event="error", **fields, code=str(code) if code_as_text else code, msg=text)
 
 
-def login_ack(connection_id: str, *, as_text: bool) -> Act:
-    """Acknowledge a login in one of the two spellings that were seen."""
-    if as_text:
-        return say(event="login", code="0", msg="")
-    return say(event="login", code=0, connId=connection_id)
+def login_ack(connection_id: str, *, code_as_text: bool) -> WireAction:
+    """Acknowledge a login in one of the two forms that the real exchange sends."""
+    if code_as_text:
+        return text_frame(event="login", code="0", msg="")
+    return text_frame(event="login", code=0, connId=connection_id)
 
 
-def ack(event: str, arg: Mapping[str, Any], connection_id: str | None) -> Act:
-    """Acknowledge a subscribe or an unsubscribe; V3 tells the connection too."""
-    return say(event=event, arg=arg, **({} if connection_id is None else {"connId": connection_id}))
+def ack(event: str, arg: Mapping[str, Any], connection_id: str | None) -> WireAction:
+    """Acknowledge a subscribe or an unsubscribe; V3 adds the id of the connection."""
+    return text_frame(event=event, arg=arg, **({} if connection_id is None else {"connId": connection_id}))
 
 
-def push(action: str, arg: Mapping[str, Any], rows: Any, now: float, **extra: Any) -> Act:
+def push(action: str, arg: Mapping[str, Any], rows: Any, now: float, **fields: Any) -> WireAction:
     """Send an update or a snapshot; `now` is the exchange's Unix time."""
-    return say(action=action, arg=arg, data=rows, ts=int(now * 1000), **extra)
+    return text_frame(action=action, arg=arg, data=rows, ts=int(now * 1000), **fields)

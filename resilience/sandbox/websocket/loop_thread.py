@@ -1,6 +1,6 @@
-"""A thread that owns the state of the sockets: it sleeps until somebody comes, then runs an event loop until the end.
+"""Runs the event loop of the sockets in a thread that sleeps until the first connection or command arrives.
 
-What is costly (asyncio, websockets) is loaded when the first connection or the first command comes.
+Until then neither asyncio nor `websockets` is imported, so a sandbox that is used over HTTP alone starts quickly.
 """
 
 from __future__ import annotations
@@ -9,28 +9,34 @@ import contextlib
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
 
-    from .connections import Venue
-
-__all__ = ["Sleeper"]
+__all__ = ["LoopThread", "Serve"]
 
 T = TypeVar("T")
-_PATIENCE = 10.0
+Serve = Callable[[socket.socket, "asyncio.Event", "asyncio.Event"], Coroutine[Any, Any, None]]
+"""Serves a listening socket: (listener, stop, changed) -> coroutine."""
+_TIMEOUT = 10.0  # seconds for the loop to start, to run a command, and to stop
 
 
-class Sleeper:
-    """The thread and its loop. Safe across threads."""
+class LoopThread:
+    """The thread and its event loop. Safe across threads."""
 
-    def __init__(self, venue: Venue, listener: socket.socket) -> None:
-        """Begin to sleep; the listening socket is closed in the end."""
-        self._venue, self._listener = venue, listener
-        self._bed, self._waker = socket.socketpair()
+    def __init__(self, listener: socket.socket, load_serve: Callable[[], Serve]) -> None:
+        """Start the thread.
+
+        Args:
+            listener: a listening socket; it is closed in the end.
+            load_serve: imports what serves it; called in the thread when it wakes up.
+        """
+        self._listener, self._load_serve = listener, load_serve
+        # A selector waits for sockets only, so a socket pair wakes the thread for commands.
+        self._wake_receiver, self._wake_sender = socket.socketpair()
         self._lock = threading.Lock()
         self._closing, self._started = False, threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -40,7 +46,7 @@ class Sleeper:
         self._thread.start()
 
     def call(self, command: Callable[[], T]) -> T:
-        """Carry a command out in the thread and return its result.
+        """Run a command in the thread and return its result.
 
         Raises:
             RuntimeError: the sandbox is closed.
@@ -53,23 +59,24 @@ class Sleeper:
             except Exception as error:
                 future.set_exception(error)
 
+        # `post` drops commands while no loop runs, so a command that needs a result starts it first.
         if self._loop is None and not self._closing:
-            self._waker.send(b".")
-            self._started.wait(_PATIENCE)
+            self._wake_sender.send(b".")
+            self._started.wait(_TIMEOUT)
         if not self.post(run):
             raise RuntimeError("the sandbox is closed")
-        return future.result(_PATIENCE)
+        return future.result(_TIMEOUT)
 
     def post(self, command: Callable[..., Any], *args: Any) -> bool:
-        """Have a command carried out without waiting; False where nobody is awake to do it."""
+        """Schedule a command without waiting for it; False if the loop does not run."""
         with self._lock:
             if self._loop is None or self._closing:
                 return False
             self._loop.call_soon_threadsafe(command, *args)
         return True
 
-    def changed(self) -> None:
-        """Look anew at what is due; inside the thread alone."""
+    def notify_changed(self) -> None:
+        """Set the event `changed`; call it in the thread only."""
         if self._changed is not None:
             self._changed.set()
 
@@ -80,25 +87,23 @@ class Sleeper:
             if self._loop is not None and self._stop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._stop.set)
         with contextlib.suppress(OSError):
-            self._waker.send(b".")
-        self._thread.join(_PATIENCE)
-        for one in (self._listener, self._bed, self._waker):
-            one.close()
+            self._wake_sender.send(b".")
+        self._thread.join(_TIMEOUT)
+        for each_socket in (self._listener, self._wake_receiver, self._wake_sender):
+            each_socket.close()
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(self._listener, selectors.EVENT_READ)
-            waiting.register(self._bed, selectors.EVENT_READ)
-            waiting.select()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._wake_receiver, selectors.EVENT_READ)
+            selector.select()
         if not self._closing:
             import asyncio
 
-            asyncio.run(self._serve())
+            asyncio.run(self._serve(self._load_serve()))
 
-    async def _serve(self) -> None:
+    async def _serve(self, serve: Serve) -> None:
         import asyncio
-
-        from .accept_loop import serve
 
         with self._lock:
             self._loop, self._stop, self._changed = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
@@ -106,7 +111,7 @@ class Sleeper:
                 return
         self._started.set()
         try:
-            await serve(self._venue, self._listener, self._stop, self._changed)
+            await serve(self._listener, self._stop, self._changed)
         finally:
             with self._lock:
                 self._closing = True

@@ -1,20 +1,24 @@
-"""The handle on the sandbox's sockets, for tests and drills; commands are carried out in the thread of the wires."""
+"""The handle on the sandbox's sockets, for tests and drills; its commands run in the loop's thread."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...integrations._websockets_extra import require_websockets, websockets_installed
-from .connection import Connection
-from .connections import PATHS, Venue, checked
-from .loop_thread import Sleeper
-from .socket_faults import now_of, script_of
+from .connection import SandboxConnection, SharedState
+from .hub import PATHS, ConnectionHub, check_arg
+from .loop_thread import LoopThread, Serve
+from .socket_faults import parse_open_connection_faults, parse_socket_faults
 
 if TYPE_CHECKING:
+    from ..exchange.auth import Authenticator
+    from ..exchange.clock import ExchangeClock
+    from ..exchange.exchange import Exchange
     from ..exchange.order_store import Order
-    from ..server import Sandbox
 
 __all__ = ["Sockets"]
 
@@ -22,7 +26,7 @@ _BACKLOG = 256
 
 
 class Sockets:
-    """What the sandbox's WebSocket saw, and what it is to do. Safe across threads.
+    """The connections of the sandbox's WebSocket, and the controls of their faults. Safe across threads.
 
     Without the library `websockets` (extra `streams`) nothing listens, and commands raise `ModuleNotFoundError`.
 
@@ -34,14 +38,34 @@ class Sockets:
         0
     """
 
-    def __init__(self, sandbox: Sandbox, host: str, pace: float, limited: bool) -> None:
-        self._venue = Venue(sandbox, pace, limited)
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        authenticator: Authenticator,
+        host: str,
+        *,
+        pace: float = 1.0,
+        limits: bool = True,
+    ) -> None:
+        """Listen on a free port, if `websockets` is installed.
+
+        Args:
+            exchange: the state of the exchange.
+            clock: the exchange's clock.
+            authenticator: checks logins.
+            host: address to listen on.
+            pace: sandbox seconds per real second.
+            limits: whether the limits on connections, frames and subscriptions apply.
+        """
+        self._hub = ConnectionHub(SharedState(exchange, clock, authenticator, limits), pace)
         self._port = 0
-        self._sleeper_or_none: Sleeper | None = None
+        self._thread_if_any: LoopThread | None = None
         if websockets_installed():
+            # Bound here, so that `port` is known before the loop runs; the backlog keeps clients that come earlier.
             listener = socket.create_server((host, 0), backlog=_BACKLOG)
             self._port = int(listener.getsockname()[1])
-            self._sleeper_or_none = Sleeper(self._venue, listener)
+            self._thread_if_any = LoopThread(listener, self._load_serve)
 
     @property
     def port(self) -> int:
@@ -54,34 +78,30 @@ class Sockets:
         return self._port
 
     @property
-    def _sleeper(self) -> Sleeper:
-        """The thread of the sockets.
-
-        Raises:
-            ModuleNotFoundError: `websockets` is not installed.
-        """
-        if self._sleeper_or_none is None:
+    def _thread(self) -> LoopThread:
+        if self._thread_if_any is None:
             require_websockets()
-        assert self._sleeper_or_none is not None
-        return self._sleeper_or_none
+        assert self._thread_if_any is not None
+        return self._thread_if_any
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[SandboxConnection]:
         """Every connection so far, in order, closed ones too."""
-        return list(self._venue.connections)
+        # A copy: the loop's thread appends while the caller iterates.
+        return list(self._hub.connections)
 
     @property
     def connects(self) -> int:
         """How many handshakes there were, refused ones too."""
-        return self._venue.connects
+        return self._hub.connects
 
     @property
     def violations(self) -> list[str]:
         """Every limit that a client exceeded, as text."""
-        return list(self._venue.shared.violations)
+        return list(self._hub.shared.violations)
 
     def push(self, arg: Mapping[str, Any], rows: Any, *, action: str = "update", **extra: Any) -> int:
-        """Tell every connection that is subscribed to an arg.
+        """Send a frame to every connection that is subscribed to an arg.
 
         Args:
             arg: as it was subscribed to.
@@ -92,80 +112,86 @@ class Sockets:
         Returns:
             how many connections are subscribed.
         """
-        return self._sleeper.call(lambda: self._venue.push(action, arg, rows, **extra))
+        return self._thread.call(lambda: self._hub.push(action, arg, rows, **extra))
 
     def feed(self, arg: Mapping[str, Any], *, every: float = 1.0) -> None:
-        """Begin numbered updates without a gap, whether anybody is subscribed or not.
+        """Start numbered updates without a gap, with or without subscribers.
 
         Args:
-            arg: what they are of.
-            every: seconds of sandbox time between two.
+            arg: the channel or topic of the updates.
+            every: seconds of sandbox time between two updates.
 
         Raises:
-            ValueError: there is no such arg, or the interval is none.
+            ValueError: the arg does not exist, or the interval is out of range.
         """
         if not 0 < every < float("inf"):
             raise ValueError(f"every: expected seconds above 0, got {every!r}")
-        known = checked(arg)
-        self._sleeper.call(lambda: self._begin(known, every))
+        # Checked in the caller's thread, where the error belongs, and not in the loop's.
+        checked_arg = check_arg(arg)
+
+        def start() -> None:
+            self._hub.set_feed(checked_arg, every)
+            self._thread.notify_changed()
+
+        self._thread.call(start)
 
     def stop_feed(self, arg: Mapping[str, Any]) -> None:
-        """End the updates of an arg; their numbers go on if they begin again."""
-        self._sleeper.call(lambda: self._venue.feed(arg, 0.0))
+        """Stop the updates of an arg; when they are started again, their numbers continue."""
+        self._thread.call(lambda: self._hub.set_feed(arg, 0.0))
 
     def last(self, arg: Mapping[str, Any]) -> int:
         """Return the number of an arg's last update; 0 before the first."""
-        return self._venue.shared.feeds.last(arg)
+        return self._hub.shared.feeds.last(arg)
 
     def script(self, *faults: str, path: str | None = None) -> None:
-        """Say which faults the next connections meet, one text each, in order; an empty one is none.
+        """Set the faults of the next connections, in order.
 
         Args:
-            faults: one text a connection.
+            faults: one string per connection; an empty one is no fault.
             path: count the connections of this path alone.
 
         Raises:
-            FaultError: one is no fault of sockets; nothing changes.
-            ValueError: there is no such path.
+            FaultError: an entry is not a fault of sockets; nothing changes.
+            ValueError: the path does not exist.
         """
-        told = [(_path(path), entry) for entry in script_of(faults)]
-        self._sleeper.call(lambda: self._venue.script.extend(told))
+        entries = [(_check_path(path), parse_socket_faults(text)) for text in faults]
+        self._thread.call(lambda: self._hub.script.extend(entries))
 
     def fault(self, name: str, *, path: str | None = None, number: int | None = None) -> int:
-        """Let a fault happen now on the open connections.
+        """Apply a fault to the open connections now.
 
         Args:
             name: of the fault.
-            path: those of one path alone.
-            number: the connection of that number alone.
+            path: only connections of this path.
+            number: only the connection with this number.
 
         Returns:
-            how many connections met it.
+            how many connections it was applied to.
 
         Raises:
-            FaultError: it is no fault of open connections.
-            ValueError: there is no such path.
+            FaultError: it is not a fault of open connections.
+            ValueError: the path does not exist.
         """
-        faults = now_of(name)
-        where = _path(path)
-        return self._sleeper.call(lambda: self._venue.fault(faults, where, number))
+        faults = parse_open_connection_faults(name)
+        checked_path = _check_path(path)
+        return self._thread.call(lambda: self._hub.apply_faults(faults, checked_path, number))
 
-    def tell_order(self, order: Order, status: str) -> None:
-        """Tell the private order channels what became of an order, without waiting."""
-        if self._sleeper_or_none is not None:
-            self._sleeper_or_none.post(self._venue.tell_order, order, status)
+    def publish_order(self, order: Order, status: str) -> None:
+        """Send the new status of an order to the private order channels, without waiting."""
+        if self._thread_if_any is not None:
+            self._thread_if_any.post(self._hub.publish_order, order, status)
 
     def close(self) -> None:
         """End every connection and the thread."""
-        if self._sleeper_or_none is not None:
-            self._sleeper_or_none.close()
+        if self._thread_if_any is not None:
+            self._thread_if_any.close()
 
-    def _begin(self, arg: dict[str, Any], every: float) -> None:
-        self._venue.feed(arg, every)
-        self._sleeper.changed()
+    def _load_serve(self) -> Serve:
+        # By name: an import statement would import `websockets`, an optional extra, with this module.
+        return partial(import_module(f"{__package__}.accept_loop").serve, self._hub)
 
 
-def _path(path: str | None) -> str | None:
+def _check_path(path: str | None) -> str | None:
     if path not in (None, *PATHS):
         raise ValueError(f"path: expected one of {', '.join(PATHS)}, got {path!r}")
     return path

@@ -1,4 +1,4 @@
-"""What can be subscribed to: the channels of V2 and the topics of V3."""
+"""Knows what can be subscribed to: the channels of V2 and the topics of V3."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from ..exchange.order_rules import PRICES
 
-__all__ = ["kind_of", "name_of", "takes_updates"]
+__all__ = ["access_of", "channel_of", "is_order_book"]
 
+# COIN and USDC futures can be subscribed to, although the sandbox trades none of them.
 _V2_TYPES = ("SPOT", "USDT-FUTURES", "COIN-FUTURES", "USDC-FUTURES")
 _PUBLIC = {
     "v2": ("ticker", "books", "books1", "books5", "books15", "trade"),
@@ -21,34 +22,34 @@ _PRIVATE = {
 }
 
 
-def name_of(arg: Mapping[str, Any]) -> str:
+def channel_of(arg: Mapping[str, Any]) -> str:
     """Return the channel (V2) or the topic (V3) of an arg."""
     return str(arg.get("channel") or arg.get("topic") or "")
 
 
-def takes_updates(arg: Mapping[str, Any]) -> bool:
-    """Return whether an arg is the full order book: a snapshot, then updates in sequence."""
-    return name_of(arg) == "books"
+def is_order_book(arg: Mapping[str, Any]) -> bool:
+    """Return whether an arg is the full order book, which sends a snapshot and then updates in sequence."""
+    return channel_of(arg) == "books"
 
 
-def kind_of(version: str, arg: Mapping[str, Any]) -> str:
-    """Return `public`, `private`, or nothing for what does not exist."""
+def access_of(version: str, arg: Mapping[str, Any]) -> str:
+    """Return `public` or `private`, or an empty string if the arg does not exist."""
     name = str(arg.get("channel" if version == "v2" else "topic") or "")
     if name in _PRIVATE[version]:
-        return "private" if _is_account(version, arg) else ""
+        return "private" if _is_account_arg(version, arg) else ""
     if name in _PUBLIC[version] or name.startswith(_CANDLES[version]):
-        return "public" if _is_market(version, arg) else ""
+        return "public" if _is_market_arg(version, arg) else ""
     return ""
 
 
-def _is_account(version: str, arg: Mapping[str, Any]) -> bool:
+def _is_account_arg(version: str, arg: Mapping[str, Any]) -> bool:
     if version == "v3":
         return str(arg.get("instType")).upper() == "UTA"
-    which = arg.get("coin") or arg.get("instId")
-    return arg.get("instType") in _V2_TYPES and isinstance(which, str) and which != ""
+    subject = arg.get("coin") or arg.get("instId")
+    return arg.get("instType") in _V2_TYPES and isinstance(subject, str) and subject != ""
 
 
-def _is_market(version: str, arg: Mapping[str, Any]) -> bool:
+def _is_market_arg(version: str, arg: Mapping[str, Any]) -> bool:
     if version == "v3":
         return str(arg.get("instType")).upper() in _V2_TYPES and str(arg.get("symbol")) in PRICES
     return arg.get("instType") in _V2_TYPES and str(arg.get("instId")) in PRICES

@@ -14,7 +14,7 @@ from typing import Any
 from ..._core.call.failure_report import caused_by
 from ..._core.call.plan import PermitOrGeneration, Plan
 from ..._core.classify.failure import Failure
-from ..._core.stages.retry import bounds
+from ..._core.policy.backoff import bounds
 from ...errors import ApiError
 
 __all__ = ["ConnectAttempts"]

@@ -1,4 +1,4 @@
-"""A breaker's state as plain data: what is taken for one, and what is said of everything else."""
+"""Tests of a breaker's exported state: what is accepted, and what the errors say of everything else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience._core.stages.breaker_snapshot import Snapshot, read
+from resilience._core.stages.breaker_snapshot import Snapshot, read_snapshot
 
 GOOD: dict[str, Any] = {
     "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3,
@@ -78,8 +78,8 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
 
 def test_the_examples_are_right() -> None:
     """What is read is what was saved."""
-    assert read(GOOD) == Snapshot(**GOOD)
-    assert read(GOOD | {"isolated": True}).isolated
+    assert read_snapshot(GOOD) == Snapshot(**GOOD)
+    assert read_snapshot(GOOD | {"isolated": True}).isolated
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_examples_are_right() -> None:
 def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
     """At the ends of its range as well."""
     saved = GOOD | {name: value}
-    assert getattr(read(saved), name) == value
+    assert getattr(read_snapshot(saved), name) == value
 
 
 @pytest.mark.parametrize(
@@ -100,23 +100,31 @@ def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
 )
 def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
     """With what would be right, and a part of what it is."""
-    with pytest.raises(ValueError, match="no breaker's state: ") as caught:
-        read(GOOD | {name: value})
-    told = str(caught.value).removeprefix("no breaker's state: ")
+    with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
+        read_snapshot(GOOD | {name: value})
+    told = str(caught.value).removeprefix("not a breaker's state: ")
     assert told == f"{name}: expected {WRONG[name][0]}, got {value!r}"[:200]
 
 
 def test_every_mistake_is_named_at_once() -> None:
     """What is missing, what is unknown, and what cannot be together."""
-    with pytest.raises(ValueError, match="no breaker's state") as caught:
-        read({"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"consecutive_failures": -1})
+    with pytest.raises(ValueError, match="not a breaker's state") as caught:
+        read_snapshot(
+            {"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"consecutive_failures": -1}
+        )
     assert str(caught.value) == (
-        "no breaker's state: unknown 'odd'; left: expected seconds, got -1; "
+        "not a breaker's state: unknown 'odd'; left: expected seconds, got -1; "
         "consecutive_failures: expected a count, got -1"
     )
-    with pytest.raises(ValueError, match=r"^no breaker's state: isolated: a breaker that is closed cannot be$"):
-        read(GOOD | {"state": "closed", "isolated": True})
-    with pytest.raises(ValueError, match=r"^no breaker's state: window is missing$"):
-        read({name: value for name, value in GOOD.items() if name != "window"})
-    with pytest.raises(ValueError, match=r"^a breaker's state is a mapping, not a list$"):
-        read([])
+    with pytest.raises(ValueError, match=r"^not a breaker's state: isolated: a closed breaker cannot be isolated$"):
+        read_snapshot(GOOD | {"state": "closed", "isolated": True})
+    with pytest.raises(ValueError, match=r"^not a breaker's state: window is missing$"):
+        read_snapshot({name: value for name, value in GOOD.items() if name != "window"})
+    with pytest.raises(ValueError, match=r"^a breaker's state must be a mapping, not a list$"):
+        read_snapshot([])
+
+
+def test_the_spelling_of_0_1_is_read() -> None:
+    """Its `streak` is the number of consecutive failures."""
+    old = {("streak" if name == "consecutive_failures" else name): value for name, value in GOOD.items()}
+    assert read_snapshot(old) == read_snapshot(GOOD)

@@ -1,4 +1,4 @@
-"""What is said to the sandbox's sockets in raw frames, and how a test waits for what they say."""
+"""Sends raw frames to the sandbox's sockets and waits for frames and conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection
 
 from resilience.sandbox import Sandbox
 
-Speak = Callable[..., ClientConnection]
+OpenSocket = Callable[..., ClientConnection]
 Login = Callable[..., dict[str, Any]]
 ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
 TICKER = {"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}
@@ -22,20 +22,20 @@ V3_TICKER = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
 
 
 def ask(connection: ClientConnection, op: str, *args: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Send an operation and return the frame that comes next."""
+    """Send an operation and return the next frame."""
     connection.send(json.dumps({"op": op, **more, "args": list(args)}))
-    return told(connection)
+    return next_frame(connection)
 
 
-def told(connection: ClientConnection) -> dict[str, Any]:
+def next_frame(connection: ClientConnection) -> dict[str, Any]:
     """Return the next frame."""
     frame = json.loads(connection.recv(timeout=10))
     assert isinstance(frame, dict)
     return frame
 
 
-def ended(connection: ClientConnection) -> int | None:
-    """Wait for the end and return the code of the close frame, if one came."""
+def close_code(connection: ClientConnection) -> int | None:
+    """Wait for the end of the connection and return the code of its close frame, or None without one."""
     for _ in range(1000):
         try:
             connection.recv(timeout=10)
@@ -44,7 +44,7 @@ def ended(connection: ClientConnection) -> int | None:
     raise AssertionError("the connection does not end")
 
 
-def until(true: Callable[[], object]) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     """Wait for a condition."""
     end = time.monotonic() + 10
     while not true():
@@ -52,14 +52,14 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def alive(connection: ClientConnection) -> None:
+def check_alive(connection: ClientConnection) -> None:
     """Check that a ping is answered."""
     connection.send("ping")
     assert connection.recv(timeout=10) == "pong"
 
 
-def entered(exchange: Sandbox, speak: Speak, login: Login) -> ClientConnection:
+def open_logged_in(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> ClientConnection:
     """Return a private connection that is logged in."""
-    connection = speak(exchange, "/v2/ws/private")
+    connection = open_socket(exchange, "/v2/ws/private")
     assert ask(connection, "login", login(exchange))["event"] == "login"
     return connection

@@ -10,7 +10,7 @@ from resilience._core.call.idempotency_key import KeySlot
 
 
 def order(symbol: str, client_id: str | None = None, *, params: Any = None) -> None:
-    """A function with a place, a keyword and a mapping."""
+    """A function with a positional, a keyword and a mapping parameter."""
 
 
 def anything(*args: Any, **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ def slot(path: str, fn: Any = order) -> KeySlot:
     ],
 )
 def test_a_key_is_found_or_put_in_its_place(path: str, args: Any, kwargs: Any, expected: Any) -> None:
-    """By place, by keyword or inside a mapping; None and an empty text are none."""
+    """By position, by keyword or inside a mapping; None and an empty string are no key."""
     assert slot(path).fill(args, kwargs) == expected
 
 
@@ -58,7 +58,7 @@ def test_nothing_handed_in_is_changed() -> None:
 
 
 def test_a_keyword_goes_by_keyword_where_the_function_takes_any() -> None:
-    """And where it tells no signature at all: what it takes is then its own affair."""
+    """And where it has no signature at all: what it takes is then unknown."""
     assert slot("id", anything).fill(("a", "b"), {}) == ("new", ("a", "b"), {"id": "new"})
     assert slot("id", max).fill((1,), {}) == ("new", (1,), {"id": "new"})
     assert slot("params", order).fill(("a", "b"), {}) == ("new", ("a", "b"), {"params": "new"})
@@ -76,7 +76,7 @@ class Silent:
 
 
 @pytest.mark.parametrize(
-    ("fn", "path", "told"),
+    ("fn", "path", "message"),
     [
         (order, "odd", r"order\(\) takes no keyword parameter 'odd' to carry the key"),
         (place_only, "symbol", r"place_only\(\) takes no keyword parameter 'symbol'"),
@@ -84,7 +84,7 @@ class Silent:
         (order, 3, "key names a parameter, got int"),
     ],
 )
-def test_a_parameter_that_is_not_there_is_a_mistake(fn: Any, path: Any, told: str) -> None:
-    """It is told when the function is wrapped, not at its first call."""
-    with pytest.raises(TypeError, match=told):
+def test_a_parameter_that_is_not_there_is_a_mistake(fn: Any, path: Any, message: str) -> None:
+    """It is reported when the function is wrapped, not at its first call."""
+    with pytest.raises(TypeError, match=message):
         slot(path, fn)

@@ -1,4 +1,4 @@
-"""What is told of an attempt and of a call."""
+"""Tests of the failure of an attempt, and of a call as its caller gets it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ UTC = 1_700_000_000.0
 SENT = "2023-11-14T22:13:20Z"
 
 
-class QueuedNotice(Exception):
+class TooManyRequests(Exception):
     """An error that says when to come back."""
 
     def __init__(self, **attributes: Any) -> None:
-        super().__init__("told")
+        super().__init__("too many requests")
         self.status_code = 429
         self.__dict__.update(attributes)
 
 
-class Stand:
-    """As much of a plan as a verdict reads."""
+class PlanStub:
+    """As much of a plan as the reports read."""
 
     def __init__(self, clock: FakeClock, **info: Any) -> None:
         pipeline = Pipeline(Policy(), clock=clock)
@@ -45,27 +45,27 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
 
 
 @pytest.mark.parametrize(
-    ("executed", "given", "told"),
+    ("executed", "given", "expected"),
     [
-        ("maybe", {"maybe_executed": True, "ruled_out": False}, "maybe"),
-        ("no", {"maybe_executed": True, "ruled_out": True}, "maybe"),
-        ("maybe", {"maybe_executed": False, "ruled_out": True}, "no"),
-        ("maybe", {"maybe_executed": False, "ruled_out": False}, "maybe"),
-        ("no", {"maybe_executed": False, "ruled_out": False}, "no"),
+        ("maybe", {"maybe_executed": True, "looked_up": False}, "maybe"),
+        ("no", {"maybe_executed": True, "looked_up": True}, "maybe"),
+        ("maybe", {"maybe_executed": False, "looked_up": True}, "no"),
+        ("maybe", {"maybe_executed": False, "looked_up": False}, "maybe"),
+        ("no", {"maybe_executed": False, "looked_up": False}, "no"),
     ],
 )
-def test_a_calls_doubt_is_the_whole_truth(executed: Any, given: Any, told: str) -> None:
-    """One doubt is a doubt of the call; what was looked up and did not happen is none; else the last answer tells."""
-    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), Stand(FakeClock()), **given)  # type: ignore[arg-type]
-    assert final.executed == told
+def test_a_call_is_as_uncertain_as_its_attempts(executed: Any, given: Any, expected: str) -> None:
+    """One uncertain attempt makes the call uncertain, unless it was looked up; else the last answer decides."""
+    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), PlanStub(FakeClock()), **given)  # type: ignore[arg-type]
+    assert final.executed == expected
     assert (final.attempts, final.operation, final.key, final.sent_at) == (2, "op", None, UTC)
 
 
 def test_a_read_changes_nothing() -> None:
-    """Whatever was in doubt."""
+    """Even where an attempt was uncertain."""
     failure = Failure(Category.RETRYABLE, executed="n_a")
     assert (
-        call_failure(failure, call(), Stand(FakeClock(), read=True), maybe_executed=True, ruled_out=True).executed
+        call_failure(failure, call(), PlanStub(FakeClock(), read=True), maybe_executed=True, looked_up=True).executed
         == "n_a"
     )  # type: ignore[arg-type]
 
@@ -86,12 +86,12 @@ LOOK_UP = "It may have happened: look for {} before sending it again"
     ],
 )
 def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: float | None, remedy: str) -> None:
-    """Where the call is in doubt: the key, and since when; else the rule's own remedy stands."""
-    told = Failure(Category.RETRYABLE, **failure)
-    maybe_executed = told.executed == "maybe"
+    """Where the call is uncertain: the key, and since when; else the rule's own remedy."""
+    last = Failure(Category.RETRYABLE, **failure)
+    maybe_executed = last.executed == "maybe"
     assert (
         call_failure(
-            told, call(key, sent_at), Stand(FakeClock()), maybe_executed=maybe_executed, ruled_out=False
+            last, call(key, sent_at), PlanStub(FakeClock()), maybe_executed=maybe_executed, looked_up=False
         ).remedy
         == remedy
     )  # type: ignore[arg-type]
@@ -100,17 +100,17 @@ def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: 
 def test_what_did_not_happen_may_be_sent_again() -> None:
     """And a harmless write needs no looking for."""
     failure = Failure(Category.RETRYABLE, executed="maybe", remedy="Wait")
-    stand: Any = Stand(FakeClock())
+    stand: Any = PlanStub(FakeClock())
     assert (
-        call_failure(failure, call(), stand, maybe_executed=False, ruled_out=True).remedy
+        call_failure(failure, call(), stand, maybe_executed=False, looked_up=True).remedy
         == "It did not happen; it may be sent again"
     )
-    harmless: Any = Stand(FakeClock(), idempotent=True)
-    assert call_failure(failure, call("k"), harmless, maybe_executed=True, ruled_out=False).remedy == "Wait"
+    harmless: Any = PlanStub(FakeClock(), idempotent=True)
+    assert call_failure(failure, call("k"), harmless, maybe_executed=True, looked_up=False).remedy == "Wait"
 
 
 @pytest.mark.parametrize(
-    ("told", "after", "at"),
+    ("hint", "after", "at"),
     [
         ({"retry_after": 3.0}, 3.0, UTC + 3),
         ({"headers": {"Retry-After": "Tue, 14 Nov 2023 22:13:27 GMT"}}, 7.0, UTC + 7),
@@ -118,16 +118,16 @@ def test_what_did_not_happen_may_be_sent_again() -> None:
         ({}, None, None),
     ],
 )
-def test_a_wait_is_told_in_both_ways(told: Any, after: float | None, at: float | None) -> None:
+def test_a_wait_is_given_in_seconds_and_as_a_time(hint: Any, after: float | None, at: float | None) -> None:
     """Seconds from now and an instant, by our clock; a past instant is no wait."""
-    found = attempt_failure(Stand(FakeClock()), QueuedNotice(**told))  # type: ignore[arg-type]
+    found = attempt_failure(PlanStub(FakeClock()), TooManyRequests(**hint))  # type: ignore[arg-type]
     assert (found.retry_after, found.retry_at) == (after, at)
 
 
-def test_a_read_has_no_effect_to_doubt() -> None:
-    """An attempt of one says so."""
-    reads: Any = Stand(FakeClock(), read=True)
-    writes: Any = Stand(FakeClock())
+def test_a_read_has_no_effect() -> None:
+    """One attempt is written in the singular."""
+    reads: Any = PlanStub(FakeClock(), read=True)
+    writes: Any = PlanStub(FakeClock())
     assert (attempt_failure(reads, TimeoutError()).executed, attempt_failure(writes, TimeoutError()).executed) == (
         "n_a",
         "maybe",
@@ -136,15 +136,15 @@ def test_a_read_has_no_effect_to_doubt() -> None:
 
 @pytest.mark.parametrize("executed", ["maybe", "no"])
 def test_of_a_call_inside(executed: Any) -> None:
-    """What it made of its error stands; in a group one doubt is a doubt of all."""
-    inner, stand = Failure(Category.USER_FIXABLE, executed=executed), Stand(FakeClock())
+    """Its failure is taken over; a group is uncertain if the inner call is."""
+    inner, stand = Failure(Category.USER_FIXABLE, executed=executed), PlanStub(FakeClock())
     assert failure_of_inner_call(stand, OSError(), inner) is inner  # type: ignore[arg-type]
     whole = failure_of_inner_call(stand, ExceptionGroup("g", [ConnectionRefusedError()]), inner)  # type: ignore[arg-type]
     assert (whole.category, whole.executed) == (Category.RETRYABLE, executed)
 
 
 class Nowhere(Exception):
-    """An error whose class tells no module."""
+    """An error whose class has no module."""
 
 
 Nowhere.__module__ = ""

@@ -1,4 +1,4 @@
-"""Refusals are copies of the first of their kind, and each caller's own."""
+"""Tests of rejections: copies of the first of their kind, and an object of its own for each caller."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class HostOpenError(CircuitOpenError, HostError):
 
 
 def refusals(clock: FakeClock, **kinds: type) -> RejectionFactory:
-    """Return those of one operation; `host` is the class that stands for an open breaker."""
+    """Return those of one operation; `host` is the class for an open breaker."""
     return RejectionFactory({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
 
 
 def test_each_has_its_own_times() -> None:
-    """Two refusals say the same words and different times, and what one is given the other has not."""
+    """Two rejections have the same message and different times, and share no attribute."""
     clock = FakeClock()
     made = refusals(clock)
     now, wall = clock.monotonic(), clock.time()
@@ -46,7 +46,7 @@ def test_each_has_its_own_times() -> None:
     assert vars(two) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
 
 
-def test_nobody_knows_when() -> None:
+def test_a_rejection_without_a_known_end() -> None:
     """A breaker that was isolated by hand names no time, and an instant that has passed is now."""
     clock = FakeClock()
     made = refusals(clock)
@@ -70,7 +70,7 @@ def test_as_the_clients_own_error() -> None:
 
 
 def test_an_open_breaker_is_asked_without_its_lock() -> None:
-    """While somebody holds the breaker's lock, calls are refused all the same, and told what they are."""
+    """While another thread holds the breaker's lock, calls are rejected all the same, with their events."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "5s"}), operation="place", clock=clock)  # type: ignore[arg-type]
     assert pipeline.breaker is not None
@@ -92,7 +92,7 @@ def test_an_open_breaker_is_asked_without_its_lock() -> None:
     assert CONTEXT.get() is None
 
 
-def test_a_shadow_refuses_nothing() -> None:
+def test_a_shadow_rejects_nothing() -> None:
     """A breaker that only measures lets calls through while it is open."""
     pipeline = Pipeline(Policy(breaker={"mode": "shadow"}), clock=FakeClock())  # type: ignore[arg-type]
     assert pipeline.breaker is not None
@@ -102,7 +102,7 @@ def test_a_shadow_refuses_nothing() -> None:
 
 
 def test_isolated_however_late() -> None:
-    """A breaker that was isolated by hand refuses for ever, until it is closed by hand."""
+    """A breaker that was isolated by hand rejects until it is closed by hand."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"open_for": "1s"}), clock=clock)  # type: ignore[arg-type]
     assert pipeline.breaker is not None

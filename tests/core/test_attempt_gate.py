@@ -1,4 +1,4 @@
-"""The door, step by step: what it takes, what it gives back, and what it asks again after a wait."""
+"""Tests of the gate, step by step: what it takes, what it gives back, and what it asks again after a wait."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class House:
         self.admission = self.plan.admission
 
     def gate(self, within: float = 60.0) -> AttemptGate:
-        """Stand before the door."""
+        """Begin before the first step."""
         return AttemptGate(self.plan, (), {}, self.clock.monotonic() + within)
 
     def state(self) -> tuple[int, int, int]:
@@ -50,7 +50,7 @@ def test_in_and_out() -> None:
     assert house.state() == (1, 0, 0)
 
 
-def test_who_waits_for_a_slot_has_paid_nothing() -> None:
+def test_a_call_waiting_for_a_slot_has_consumed_no_quota() -> None:
     """It parks for no longer than the queue or the deadline allows, and pays when it is let in."""
     house = House(quota=QUOTA, admission=SLOTS)
     first, second, hasty = house.gate(), house.gate(), house.gate(0.5)
@@ -67,7 +67,7 @@ def test_who_waits_for_a_slot_has_paid_nothing() -> None:
 
 
 def test_the_quota_is_asked_again_after_the_queue() -> None:
-    """Its sends were used while it stood in line: it gives the slot up and waits holding nothing."""
+    """The sends were used while it was in the queue: it gives the slot up and waits without holding anything."""
     house = House(quota=QUOTA, admission=SLOTS)
     first, second = house.gate(), house.gate()
     first.next_step()
@@ -86,17 +86,17 @@ def test_the_quota_is_asked_again_after_the_queue() -> None:
 def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
     """Tests skip waits: the call's own time goes on."""
     house = House(quota=QUOTA, admission=SLOTS)
-    doors = [house.gate() for _ in range(3)]
-    for gate in doors[:2]:
+    gates = [house.gate() for _ in range(3)]
+    for gate in gates[:2]:
         gate.next_step()
         gate.release_slot()
-    assert doors[2].next_step() == (Action.WAIT, 1.0)
-    assert doors[2].next_step() == (Action.SEND, None)
-    assert (doors[2].skipped, doors[2].now) == (1.0, 1.0)
+    assert gates[2].next_step() == (Action.WAIT, 1.0)
+    assert gates[2].next_step() == (Action.SEND, None)
+    assert (gates[2].time_ahead, gates[2].now) == (1.0, 1.0)
 
 
 def test_a_hold_off_during_the_wait() -> None:
-    """It is told to wait on, or refused where its deadline is nearer; its place in line is given up then."""
+    """It waits on, or is rejected where its deadline is nearer; its ticket is cancelled then."""
     house = House(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     quota = house.plan.quotas.entries[0]
@@ -112,8 +112,8 @@ def test_a_hold_off_during_the_wait() -> None:
     assert quota.common.ready_at(5.0) == 10.0
 
 
-def test_a_turn_moves_to_the_window_that_asks_for_more() -> None:
-    """Another window became the slow one while it waited: it leaves the first line and joins the other."""
+def test_a_ticket_moves_to_the_slower_window() -> None:
+    """Another window became the slowest while it waited: it leaves the first queue and joins the other."""
     house = House(quota=[*QUOTA, {"rate": 1, "burst": 3}], admission=SLOTS)
     assert house.plan.quotas is not None
     first, second = (one.common for one in house.plan.quotas.entries)
@@ -133,7 +133,7 @@ def test_a_turn_moves_to_the_window_that_asks_for_more() -> None:
 
 
 def test_an_open_breaker_takes_nothing_and_a_late_one_gives_back() -> None:
-    """Peeked first; the last permit may still be gone when it is asked in earnest."""
+    """Asked first without taking anything; the last permit may still be gone when it is to be taken."""
     house = House(quota=QUOTA, admission=SLOTS, breaker={"consecutive": 1, "open_for": "1s"})
     assert house.breaker is not None
     house.breaker.open()
@@ -168,8 +168,8 @@ def test_a_full_queue_and_a_queue_that_is_too_slow() -> None:
     assert house.state() == (1, 1, 0)
 
 
-def test_who_withdraws_gives_everything_back() -> None:
-    """In every state: waiting for the quota, in line, in line and granted, let in."""
+def test_withdrawing_gives_everything_back() -> None:
+    """In every state: waiting for the quota, in the queue, in the queue and granted, with a slot."""
     house = House(quota=QUOTA, admission=SLOTS, breaker={})
     runs, stands, granted = house.gate(), house.gate(), house.gate()
     runs.next_step()
@@ -194,8 +194,8 @@ def test_who_withdraws_gives_everything_back() -> None:
     assert house.state() == (2, 0, 0)
 
 
-def test_a_hold_off_while_it_joins_the_line() -> None:
-    """The instant it is told is later than the one it asked for, and past its deadline: refused, its place given up."""
+def test_a_hold_off_while_it_joins_the_tickets() -> None:
+    """The ticket is for a later instant than the forecast, past its deadline: rejected, the ticket cancelled."""
 
     class Raced(RateWindow):
         def queue(self, now: float, weight: int) -> QueueTicket:
@@ -209,11 +209,11 @@ def test_a_hold_off_while_it_joins_the_line() -> None:
     gate = house.gate()
     assert gate.next_step().action is Action.RAISE
     assert isinstance(gate.rejection, QuotaExceededError)
-    assert rate_window._line == []
+    assert rate_window._tickets == []
 
 
 def test_a_slot_that_comes_free_before_the_queue() -> None:
-    """Between asking and standing in line somebody left: it is let in without waiting."""
+    """Between asking and joining the queue another call left: it is let in without waiting."""
     house = House(quota=QUOTA, admission=SLOTS)
     first, second = house.gate(), house.gate()
     first.next_step()
@@ -223,8 +223,8 @@ def test_a_slot_that_comes_free_before_the_queue() -> None:
     assert second.next_step() == (Action.SEND, None)
 
 
-def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
-    """Its seconds, at whatever time; a turn that must wait on moves, and waits that are cut short add up."""
+def test_a_wait_is_emitted_and_later_ones_come_after_it() -> None:
+    """Its seconds, at any time; a ticket that must wait on moves, and waits that are cut short add up."""
     clock, events = FakeClock(start=50.0), list[Any]()
     policy = Policy(quota=[{"rate": 1, "burst": 1}])  # type: ignore[arg-type]
     call = Pipeline(policy, clock=clock, listeners=[events.append]).compile(lambda: 1)
@@ -238,6 +238,6 @@ def test_a_wait_is_told_and_later_ones_come_after_it() -> None:
     assert gate.next_step() == (Action.WAIT, 1.0)
     rate_window.drain(1.0, 0)
     assert gate.next_step() == (Action.WAIT, 1.0)
-    assert [close_slice.at for close_slice in rate_window._line] == [2.0]
+    assert [ticket.ready_at for ticket in rate_window._tickets] == [2.0]
     assert gate.next_step() == (Action.SEND, None)
-    assert (gate.skipped, gate.waited) == (2.0, 2.0)
+    assert (gate.time_ahead, gate.waited) == (2.0, 2.0)

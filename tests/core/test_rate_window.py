@@ -1,4 +1,4 @@
-"""A gauge: never more than so many sends in a span, and a line of those who wait. Four a second here."""
+"""Tests of a window: never more than so many sends in a span, and a queue. Four per second here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from resilience._core.stages.rate_window import QueueTicket, RateWindow
 
 
 def rate_window(*sends: float) -> RateWindow:
-    """Return a gauge that has sent at these instants."""
+    """Return a window that has sent at these instants."""
     one = RateWindow(4, 1.0)
     for at in sends:
         assert one.take(at) == at
     return one
 
 
-def test_who_finds_room_leaves_at_once() -> None:
+def test_an_attempt_that_is_allowed_is_sent_at_once() -> None:
     """Each of the oldest sends that it pushes out must be a span ago."""
     one = rate_window(0.0, 0.1, 0.2, 0.3)
     assert (one.take(0.5), one.take(0.5, 2), one.take(0.5, 4)) == (1.0, 1.1, 1.3)
@@ -30,7 +30,7 @@ def test_who_finds_room_leaves_at_once() -> None:
     assert list(one.sends) == [1.0, 1.1, 1.3, 1.3]
 
 
-def test_a_weight_of_nothing_leaves_always_and_one_beyond_all_never() -> None:
+def test_a_weight_of_0_is_always_sent_and_one_beyond_the_limit_never() -> None:
     """Neither changes what was sent."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     assert (one.take(0.0, 0), one.ready_at(0.0, 0), one.take(0.0, 5), one.ready_at(0.0, 5)) == (0.0, 0.0, inf, inf)
@@ -38,11 +38,11 @@ def test_a_weight_of_nothing_leaves_always_and_one_beyond_all_never() -> None:
     assert list(one.sends) == [0.0] * 4
 
 
-def test_those_who_wait_leave_in_their_order() -> None:
-    """A newcomer comes after everybody in line, even where there is room."""
+def test_waiters_are_sent_in_their_order() -> None:
+    """A newcomer comes after the whole queue, even where a send is allowed."""
     one = rate_window(0.0, 0.1, 0.2, 0.3)
     first, second = one.queue(0.5, 1), one.queue(0.5, 2)
-    assert (first.at, second.at) == (1.0, 1.2)
+    assert (first.ready_at, second.ready_at) == (1.0, 1.2)
     assert (first.weight, second.weight, first.rate_window) == (1, 2, one)
     assert one.ready_at(0.5) == 1.3
     assert one.ready_at(0.5, 2) == 2.0
@@ -55,52 +55,57 @@ def test_those_who_wait_leave_in_their_order() -> None:
     assert one.ready_at(1.3) == 1.3
 
 
-def test_a_turn_is_for_the_instant_that_it_says() -> None:
-    """Room that was given back in between is not for those who come last."""
+def test_a_ticket_is_for_the_instant_that_it_says() -> None:
+    """A send that was given back in between is not for the last to come."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     queue_ticket = one.queue(0.5, 1)
     one.undo(0.0, 2)
-    assert (queue_ticket.at, one.ready_at(0.5, 1, queue_ticket), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
+    assert (queue_ticket.ready_at, one.ready_at(0.5, 1, queue_ticket), one.ready_at(0.5)) == (1.0, 1.0, 1.0)
     queue_ticket.cancel()
     queue_ticket.cancel()
     assert (one.ready_at(0.5), one.take(0.5)) == (0.5, 0.5)
     other = rate_window(0.0, 0.1, 0.2, 0.3)
-    assert [other.queue(0.5, 1).at, other.queue(0.5, 1).at] == [1.0, 1.1]
+    assert [other.queue(0.5, 1).ready_at, other.queue(0.5, 1).ready_at] == [1.0, 1.1]
     for at in (0.1, 0.2, 0.3):
         other.undo(at, 1)
     assert other.ready_at(0.5) == 1.1
 
 
-def test_heavy_turns_push_newcomers_a_whole_span_behind() -> None:
-    """As many as the gauge holds are planned in a span."""
+def test_heavy_tickets_push_newcomers_a_whole_span_behind() -> None:
+    """As many as the window allows are planned in a span."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
-    assert [one.queue(0.5, 2).at, one.queue(0.5, 2).at, one.queue(0.5, 1).at, one.queue(0.5, 4).at] == [
+    assert [
+        one.queue(0.5, 2).ready_at,
+        one.queue(0.5, 2).ready_at,
+        one.queue(0.5, 1).ready_at,
+        one.queue(0.5, 4).ready_at,
+    ] == [
         1.0,
         1.0,
         2.0,
         3.0,
     ]
-    assert one.queue(0.5, 5).at == inf
+    assert one.queue(0.5, 5).ready_at == inf
     assert one.ready_at(0.5, 1) == inf
 
 
-def test_a_turn_that_nobody_takes_is_forgotten() -> None:
-    """A minute after its instant, when the next one stands in line."""
+def test_a_ticket_that_is_not_used_is_forgotten() -> None:
+    """A minute after its instant, when the next one joins the queue."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     lost = one.queue(0.5, 4)
     second = one.queue(61.0, 1)
-    assert one._line == [lost, second]
+    assert one._tickets == [lost, second]
     third = one.queue(61.1, 1)
-    assert one._line == [second, third]
+    assert one._tickets == [second, third]
 
 
-def test_a_refused_turn_keeps_its_place_for_later() -> None:
-    """Its instant moves when others used its room."""
+def test_a_ticket_that_is_too_early_keeps_its_turn() -> None:
+    """Its instant moves when others used its sends."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     queue_ticket = one.queue(0.5, 1)
     one.drain(1.0, 0)
     assert one.take(1.0, 1, queue_ticket) == 2.0
-    assert queue_ticket.at == 2.0
+    assert queue_ticket.ready_at == 2.0
 
 
 @pytest.mark.parametrize(
@@ -121,22 +126,22 @@ def test_what_was_not_sent_is_taken_back(at: float, weight: int, sends: list[flo
     assert list(one.sends) == sends
 
 
-def test_nobody_leaves_while_it_is_held() -> None:
-    """A shorter hold, or one in the past, changes nothing; who stands in line keeps the order."""
+def test_nothing_is_sent_during_a_hold() -> None:
+    """A shorter hold, or one in the past, changes nothing; the queue keeps its order."""
     one = rate_window(0.0, 0.0, 0.0, 0.0)
     turns = [one.queue(0.5, 2), one.queue(0.5, 3)]
-    assert [queue_ticket.at for queue_ticket in turns] == [1.0, 2.0]
+    assert [queue_ticket.ready_at for queue_ticket in turns] == [1.0, 2.0]
     one.hold(0.5, 0.5)
     one.hold(0.6, 0.4)
     assert one.held_until == -inf
     one.hold(0.5, 5.0)
     one.hold(0.5, 4.0)
-    assert (one.held_until, [queue_ticket.at for queue_ticket in turns]) == (5.0, [5.0, 6.0])
+    assert (one.held_until, [queue_ticket.ready_at for queue_ticket in turns]) == (5.0, [5.0, 6.0])
     assert (one.left(3.0), one.left(5.0), one.take(3.0, 2, turns[0])) == (0, 4, 5.0)
     assert (one.take(5.0, 2, turns[0]), one.take(6.0, 3, turns[1])) == (5.0, 6.0)
 
 
-def test_what_others_used_is_learned_and_makes_no_room() -> None:
+def test_what_others_used_counts_and_allows_no_more() -> None:
     """So many are left now; more than there are changes nothing."""
     one = rate_window(0.0)
     one.drain(0.5, 9)
@@ -148,7 +153,7 @@ def test_what_others_used_is_learned_and_makes_no_room() -> None:
 
 
 def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
-    """No line, no hold; whoever comes by after that opens it again."""
+    """No queue, no hold; the next method that is called after that opens it again."""
     one = rate_window()
     assert one.fast_path
     queue_ticket = one.queue(0.0, 1)
@@ -171,10 +176,10 @@ def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
 
 
 def test_other_settings_keep_what_was_sent() -> None:
-    """The latest sends have a place; those that have none are told; nobody leaves at once until somebody has asked."""
+    """The latest sends are kept and the others returned; the fast path is closed until `take` is called."""
     one = rate_window(0.0, 0.1, 0.2, 0.3)
     assert one.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
-    assert (one.most, one.span, list(one.sends), one.fast_path) == (2, 5.0, [0.25, 0.3], False)
+    assert (one.max_sends, one.span, list(one.sends), one.fast_path) == (2, 5.0, [0.25, 0.3], False)
     assert one.take(1.0) == 5.25
     assert rate_window(0.0).retune(2, 1.0) == []
     assert one.retune(3, 1.0) == []
@@ -188,19 +193,19 @@ def test_a_window_that_follows_another_goes_on() -> None:
     assert (list(one.sends), one.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
 
 
-def test_a_turn_of_its_own() -> None:
-    """It says which gauge it is for, when, and what it costs."""
+def test_a_ticket_has_its_window_instant_and_weight() -> None:
+    """It says which window it is for, when, and its weight."""
     one = RateWindow(1, 1.0)
     queue_ticket = QueueTicket(one, 2.0, 3)
-    assert (queue_ticket.rate_window, queue_ticket.at, queue_ticket.weight) == (one, 2.0, 3)
+    assert (queue_ticket.rate_window, queue_ticket.ready_at, queue_ticket.weight) == (one, 2.0, 3)
 
 
 @pytest.mark.parametrize("weight", [1, 2, 3])
-def test_who_leaves_by_the_quick_way_disturbs_nobody_who_asks(weight: int) -> None:
-    """A driver appends its send, without the lock, while somebody who holds it looks at the sends."""
+def test_the_fast_path_disturbs_no_reader(weight: int) -> None:
+    """A driver appends its send, without the lock, while a thread that holds the lock reads the sends."""
 
     class Busy(deque[float]):
-        """Sends of which another thread adds one as soon as somebody begins to go through them."""
+        """Sends to which another thread adds one as soon as an iteration begins."""
 
         def __iter__(self) -> Iterator[float]:
             begun = super().__iter__()

@@ -85,7 +85,7 @@ def test_every_row_through_every_shape(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", LONG_SHAPES)
-def test_codes_of_four_digits_or_more_stand_anywhere(shape: str) -> None:
+def test_codes_of_four_digits_or_more_may_be_anywhere(shape: str) -> None:
     """Outside a body only numbers of four to six digits are taken for codes."""
     for rule in ROWS:
         found = BITGET.classify(LONG_SHAPES[shape](rule.code))
@@ -130,13 +130,13 @@ def test_numbers_as_codes() -> None:
     ],
 )
 def test_transport_errors_by_their_class(error: Exception, code: str, category: str, executed: str) -> None:
-    """The class tells whether the request may have left."""
+    """The class decides whether the request may have been sent."""
     found = DEFAULT.classify(error)
     assert (found.code, found.category, found.executed) == (code, category, executed)
 
 
 def test_a_refused_connection_is_seen_through_requests() -> None:
-    """Requests wraps what urllib3 says: a connection that nobody took was never sent over."""
+    """Requests wraps the error of urllib3: over a refused connection nothing was sent."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -153,6 +153,12 @@ def test_bugs_of_the_program_are_fatal(bug: Exception) -> None:
     """A bare Python error is never taken for an API's, whatever its words."""
     found = BITGET.classify(bug)
     assert (found.category, found.code) == (Category.FATAL, "program_error")
+
+
+def test_a_bug_is_fatal_without_any_table() -> None:
+    """A classifier that has no row for bugs knows them all the same."""
+    found = Classifier([]).classify(TypeError("x"))
+    assert (found.category, found.code, found.executed) == (Category.FATAL, "program_error", "maybe")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_another_exchanges_code_is_not_bitgets() -> None:
     assert (found.known, found.registry) == (False, None)
 
 
-def test_unknown_codes_are_told_once() -> None:
+def test_unknown_codes_are_new_once() -> None:
     """An unknown code keeps its number, goes by its status, and is new once."""
     classifier = Classifier([CodeRegistry.builtin("bitget")], base=HTTP)
     found = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
@@ -206,7 +212,7 @@ def test_unknown_codes_are_told_once() -> None:
 
 
 def test_returned_bodies() -> None:
-    """A returned mapping is an error by its envelope alone; a table without one looks at no body."""
+    """A returned mapping is an error by its envelope alone; a table without an envelope reads no body."""
     error = BITGET.error_in({"code": "43012", "msg": "Insufficient balance", "data": None})
     assert isinstance(error, ApiError)
     assert (error.code, error.message) == ("43012", "Insufficient balance")
@@ -241,7 +247,7 @@ def test_retry_after() -> None:
 
 
 def test_groups() -> None:
-    """The hardest to help decides, and one doubt is a doubt of all."""
+    """The most severe member decides, and if one is uncertain, the group is."""
     found = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
     assert (found.category, found.code, found.executed) == (Category.USER_FIXABLE, "43012", "maybe")
 
@@ -253,8 +259,8 @@ def test_causes_in_a_circle() -> None:
     assert BITGET.classify(one).known is False
 
 
-def test_our_refusals_were_never_sent() -> None:
-    """A refusal says that nothing was sent."""
+def test_our_rejections_were_never_sent() -> None:
+    """A rejection says that nothing was sent."""
     found = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
     assert (found.category, found.executed, found.retry_after) == (Category.RETRYABLE, "no", 3.0)
 
@@ -283,12 +289,12 @@ def test_all_constants_classify() -> None:
 
 
 def test_a_table_with_an_envelope_judges_returned_bodies() -> None:
-    """Only then are they looked at."""
+    """Only then are they read."""
     assert (BITGET.enveloped, DEFAULT.enveloped) == (True, False)
 
 
 def test_a_package_speaks_the_codes_of_the_table_that_names_it() -> None:
-    """Its errors are looked up there first, wherever it stands in the list; what the error says itself goes before."""
+    """Its errors are looked up there first, at any position in the list; what the error says itself goes before."""
     first = CodeRegistry("first", [Rule("7777", ("FIRST",), Category.FATAL)])
     theirs = CodeRegistry("theirs", [Rule("7777", ("THEIRS",), Category.FATAL)], sources=[__name__.partition(".")[0]])
     classifier = Classifier([first, theirs])
@@ -329,7 +335,7 @@ def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | 
     "body",
     [{"msg": "Order does not exist: insufficient balance"}, {"msg": 3, "message": "insufficient balance"}, {"msg": 3}],
 )
-def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -> None:
+def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) -> None:
     """The body's own where it has some, else the error's."""
     texts = [("insufficient", "1")]
     table = CodeRegistry("ccxt", [Rule("1", ("FUNDS",), Category.USER_FIXABLE, "no")], texts=texts)
@@ -341,14 +347,14 @@ def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -
     )
     known = Classifier([listed], base=HTTP)
     assert known.classify(Shape(body={"code": "2", "msg": "words"})).category == "fatal"
-    told = classifier.classify(Shape(body={"code": "77777", "message": "insufficient"}), registry="ccxt")
-    assert told.category == "user_fixable"
+    failure = classifier.classify(Shape(body={"code": "77777", "message": "insufficient"}), registry="ccxt")
+    assert failure.category == "user_fixable"
     quiet = ccxt.ExchangeError("kraken " + json.dumps({"code": "77777", "msg": "no"}))
     assert classifier.classify(quiet).known is False
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "expected"),
     [
         (399, (False, "retryable", "maybe")),
         (400, (True, "fatal", "no")),
@@ -356,10 +362,10 @@ def test_an_exchanges_words_are_looked_up_where_its_code_is_unknown(body: Any) -
         (500, (True, "retryable", "maybe")),
     ],
 )
-def test_statuses_that_stand_in_no_table(status: int, told: tuple[bool, str, str]) -> None:
-    """From 500 on the request may have been carried out, from 400 on it was refused; less is no failure by itself."""
+def test_statuses_that_no_table_has(status: int, expected: tuple[bool, str, str]) -> None:
+    """From 500 on the request may have been executed, from 400 on it was rejected; less is no failure by itself."""
     found = Classifier([]).classify(Shape(status_code=status))
-    assert (found.known, found.category, found.executed) == told
+    assert (found.known, found.category, found.executed) == expected
 
 
 @pytest.mark.parametrize(
@@ -372,8 +378,8 @@ def test_statuses_that_stand_in_no_table(status: int, told: tuple[bool, str, str
         (requests.ReadTimeout(), ConnectionRefusedError(), "read_timeout"),
     ],
 )
-def test_a_vague_error_is_told_by_what_it_came_from(error: Exception, cause: Exception, code: str) -> None:
-    """But never with more doubt than it has itself."""
+def test_a_vague_error_is_explained_by_what_it_came_from(error: Exception, cause: Exception, code: str) -> None:
+    """But never with a less certain `executed`."""
     error.__cause__ = cause
     assert DEFAULT.classify(error).code == code
 
@@ -386,9 +392,9 @@ def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
     found = BITGET.classify(error)
     assert [(one.key, one.code, one.known) for one in found.items] == [("a", "43012", True), ("b", "99998", False)]
     assert (found.code, found.executed) == ("43012", "maybe")
-    told = BITGET.error_in(error.body)  # type: ignore[attr-defined]
-    assert told is not None
-    assert told.code == "43012"
+    returned = BITGET.error_in(error.body)  # type: ignore[attr-defined]
+    assert returned is not None
+    assert returned.code == "43012"
 
 
 def test_an_unknown_code_of_another_table_is_new_too() -> None:
@@ -399,7 +405,7 @@ def test_an_unknown_code_of_another_table_is_new_too() -> None:
 
 
 class Closed(ExceptionGroup[Exception]):
-    """A group that tells no members."""
+    """A group whose members cannot be read."""
 
     @property
     def exceptions(self) -> Any:
@@ -407,7 +413,7 @@ class Closed(ExceptionGroup[Exception]):
         raise RuntimeError("no")
 
 
-def test_whatever_a_foreign_object_does_it_is_an_error_that_nobody_knows() -> None:
+def test_whatever_a_foreign_object_does_it_is_an_unknown_error() -> None:
     """The unknown rule of the policy is taken."""
     found = DEFAULT.classify(Closed("g", [OSError()]))
     assert (found.known, found.guessed, found.category, found.executed, found.code) == (
@@ -420,7 +426,7 @@ def test_whatever_a_foreign_object_does_it_is_an_error_that_nobody_knows() -> No
 
 
 class Hostile(Exception):
-    """Everything that it is asked raises."""
+    """Every attribute of it raises."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -478,7 +484,7 @@ def test_hostile_objects(outcome: object) -> None:
 
 
 def test_a_raising_mapping() -> None:
-    """A mapping that raises when asked is no body."""
+    """A mapping whose `get` raises is no body."""
 
     class Raising(dict[str, Any]):
         def get(self, key: str, default: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""What a failed call leaves behind, step by step: what is told, what the breaker hears, what is given back."""
+"""Tests of a failed call, step by step: its events, what the breaker counts, what is given back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Failed:
         self.recovery = Recovery(self.plan, self.call, tuple(place), permit, 100.0, None)
 
     @property
-    def told(self) -> list[str]:
+    def event_names(self) -> list[str]:
         """Return the names of the events so far."""
         return [one.name for one in self.events]
 
@@ -52,8 +52,8 @@ def test_a_wait_that_took_longer_is_over_when_it_is_over() -> None:
     assert (one.recovery.now(), one.recovery.seconds_left()) == (110.0, 50.0)
 
 
-def test_a_door_stands_only_where_something_gates() -> None:
-    """What it refused is let go of in the end."""
+def test_a_gate_is_made_only_where_it_is_needed() -> None:
+    """Its rejection is dropped in the end."""
     assert Failed().recovery.new_gate() is None
     one = Failed({"quota": [{"rate": 1, "burst": 1}]})
     one.recovery.on_failure(ConnectionRefusedError())
@@ -68,8 +68,8 @@ def test_a_door_stands_only_where_something_gates() -> None:
     assert one.recovery._gate_rejection is None
 
 
-def test_a_quota_with_room_is_no_reason_to_give_up() -> None:
-    """The deadline is: nothing stands as the cause."""
+def test_a_quota_that_allows_it_is_no_reason_to_give_up() -> None:
+    """The deadline is: the error gets no cause."""
     one = Failed({"quota": [{"rate": 1, "burst": 1}]}, read=True)
     one.clock.advance(59)
     error = TimeoutError()
@@ -77,16 +77,16 @@ def test_a_quota_with_room_is_no_reason_to_give_up() -> None:
     assert error.__cause__ is None
 
 
-def test_a_harmless_write_that_was_refused_is_sent_again_without_a_look() -> None:
+def test_a_harmless_write_that_was_rejected_is_sent_again_without_a_lookup() -> None:
     """Its goal is looked up only when the API says that it is gone."""
     one = Failed(idempotent=True, reconcile=len)
     assert one.recovery.on_failure(ConnectionRefusedError()).action is Action.WAIT
-    assert one.recovery._then is Action.SEND
+    assert one.recovery._after_wait is Action.SEND
 
 
 @pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
-def test_the_last_look_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
-    """A twentieth of it, a second at most; nothing is looked up after that."""
+def test_the_last_lookup_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
+    """A twentieth of it, a second at most; there is no lookup after that."""
     clock, looks = FakeClock(), list[float]()
 
     def look(_call: Any) -> Any:
@@ -113,8 +113,8 @@ def _late() -> None:
         ([ConnectionRefusedError(), ConnectionRefusedError()], False, "no"),
     ],
 )
-def test_a_write_that_is_cancelled_is_told(errors: list[Any], begins: bool, executed: str) -> None:
-    """In doubt while an attempt is under way; else as far as its attempts went. Once, and not after its end."""
+def test_a_write_that_is_cancelled_is_emitted(errors: list[Any], begins: bool, executed: str) -> None:
+    """Uncertain while an attempt is under way; else as uncertain as its attempts. Once, and not after its end."""
     one = Failed()
     for number, error in enumerate(errors):
         if number:
@@ -124,32 +124,32 @@ def test_a_write_that_is_cancelled_is_told(errors: list[Any], begins: bool, exec
         one.again()
     one.recovery.abandon()
     one.recovery.abandon()
-    assert (one.told[-1], one.told.count("call_abandoned")) == ("call_abandoned", 1)
+    assert (one.event_names[-1], one.event_names.count("call_abandoned")) == ("call_abandoned", 1)
     assert one.events[-1].executed == executed
 
 
-def test_a_doubt_stays_when_the_call_is_cancelled() -> None:
-    """An attempt of a write that may have happened, and nothing to look with."""
+def test_a_cancelled_call_stays_uncertain() -> None:
+    """An attempt of a write that may have happened, and no reconciler."""
     one = Failed()
     assert one.recovery.on_failure(TimeoutError()).action is Action.RAISE
     one.recovery.abandon()
-    assert "call_abandoned" not in one.told
+    assert "call_abandoned" not in one.event_names
     looks = Failed({"reconcile": {}}, reconcile=len)
     assert looks.recovery.on_failure(TimeoutError()).action is Action.WAIT
     looks.recovery.abandon()
-    assert (looks.told[-1], looks.events[-1].executed) == ("call_abandoned", "maybe")
+    assert (looks.event_names[-1], looks.events[-1].executed) == ("call_abandoned", "maybe")
 
 
 @pytest.mark.parametrize("info", [{"read": True}, {"idempotent": True}])
 def test_what_is_harmless_is_cancelled_in_silence(info: Any) -> None:
-    """Nobody needs to look for it."""
+    """It needs no lookup."""
     one = Failed(**info)
     one.recovery.on_failure(TimeoutError())
     one.recovery.abandon()
-    assert "call_abandoned" not in one.told
+    assert "call_abandoned" not in one.event_names
 
 
-def test_what_is_told_of_a_call() -> None:
+def test_the_events_of_a_call() -> None:
     """The number of the attempt, what was waited, what the error means and its class."""
     one = Failed(read=True)
     one.recovery.on_failure(TimeoutError())
@@ -168,7 +168,7 @@ def test_what_is_told_of_a_call() -> None:
 
 
 class Unknown(Exception):
-    """An error that nobody knows, with a code or without."""
+    """An error that nothing explains, with a code or without."""
 
     def __init__(self, code: str | None = None) -> None:
         super().__init__("unknown")
@@ -176,17 +176,17 @@ class Unknown(Exception):
             self.body = {"code": code}
 
 
-def test_an_unknown_code_is_told_once() -> None:
-    """Not one that is known, nor an error without a code."""
+def test_an_unknown_code_is_emitted_once() -> None:
+    """Not a known code, nor an error without a code."""
     one = Failed(read=True)
     one.recovery.on_failure(Unknown("77777"))
     one.again()
     one.recovery.on_failure(Unknown("77777"))
-    assert one.told.count("code_unknown") == 1
+    assert one.event_names.count("code_unknown") == 1
     for error in (Unknown(), TimeoutError()):
         other = Failed(read=True)
         other.recovery.on_failure(error)
-        assert "code_unknown" not in other.told
+        assert "code_unknown" not in other.event_names
 
 
 def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
@@ -206,17 +206,17 @@ def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
     assert kept.recovery.take_discarded_answer() is None
 
 
-def test_the_breaker_hears_of_every_attempt_and_its_changes_are_told_at_once() -> None:
+def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() -> None:
     """A failure that opens it, a trial that succeeds, a trial that is cancelled."""
     rules = {"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}}
     one = Failed(rules, read=True)
     one.recovery.on_failure(TimeoutError())
-    assert one.told[:2] == ["circuit_opened", "attempt_failed"]
+    assert one.event_names[:2] == ["circuit_opened", "attempt_failed"]
     one.again()
-    assert one.told[-1] == "circuit_half_opened"
+    assert one.event_names[-1] == "circuit_half_opened"
     assert one.breaker.admit(102.0) is None
     one.recovery.on_success()
-    assert one.told[-2:] == ["circuit_closed", "call_recovered"]
+    assert one.event_names[-2:] == ["circuit_closed", "call_recovered"]
     other = Failed(rules, read=True)
     other.recovery.on_failure(TimeoutError())
     other.again()
@@ -239,7 +239,7 @@ def test_a_first_attempt_that_is_cancelled_gives_its_permit_back() -> None:
     assert one.breaker.admit(102.0) is None
 
 
-def test_a_refusal_inside_a_later_attempt_leaves_the_apis_error_to_the_caller() -> None:
+def test_a_rejection_inside_a_later_attempt_leaves_the_apis_error_to_the_caller() -> None:
     """It is the cause of that one, nothing of it was sent, and the permit goes back."""
     one = Failed({"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}})
     error, rejection = ConnectionRefusedError(), CircuitOpenError("inside")
@@ -259,14 +259,14 @@ def test_a_refusal_inside_a_later_attempt_leaves_the_apis_error_to_the_caller() 
     assert first.recovery.on_failure(rejection).action is Action.WAIT
 
 
-def test_a_refused_stamp_is_no_failure_of_the_service() -> None:
-    """Our clock is wrong: the breaker hears nothing of it."""
+def test_a_rejected_stamp_is_no_failure_of_the_service() -> None:
+    """Our clock is wrong: the breaker counts nothing."""
     one = Failed({"codes": ("bitget", "http"), "breaker": {"consecutive": 1, "failure_rate": None}}, read=True)
     one.recovery.on_failure(Unknown("40008"))
-    assert (one.breaker.state, one.told[0]) == ("closed", "attempt_failed")
+    assert (one.breaker.state, one.event_names[0]) == ("closed", "attempt_failed")
 
 
-def test_a_look_that_finds_the_write_is_told() -> None:
+def test_a_lookup_that_finds_the_write_is_emitted() -> None:
     """And a cancellation after it changes nothing."""
     one = Failed({"reconcile": {}}, reconcile=len)
     one.recovery.on_failure(TimeoutError())
@@ -274,7 +274,7 @@ def test_a_look_that_finds_the_write_is_told() -> None:
     assert one.recovery.after_wait().action is Action.LOOK_UP
     step = one.recovery.on_lookup(Found("done"), 101.0)
     one.recovery.abandon()
-    assert (step, one.told[-1]) == ((Action.RETURN, "done"), "call_reconciled")
+    assert (step, one.event_names[-1]) == ((Action.RETURN, "done"), "call_reconciled")
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_look_that_finds_the_write_is_told() -> None:
     ],
 )
 def test_the_stamp_of_an_attempt(stamps: Any, info: Any, executed: str, sent_at: float) -> None:
-    """A client that stamps what it sends and has told none has sent nothing; without a stamp our clock tells."""
+    """A client that stamps what it sends and reported no stamp has sent nothing; without one our clock is used."""
     one = Failed({"retry": None}, stamps, **info)
     one.clock.advance(3)
     one.recovery.on_failure(TimeoutError())
@@ -298,7 +298,7 @@ def test_the_stamp_of_an_attempt(stamps: Any, info: Any, executed: str, sent_at:
 
 
 def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
-    """The second attempt told none: nothing of it was sent, and the first one's doubt stays."""
+    """The second attempt reported no stamp: nothing of it was sent, and the first one stays uncertain."""
     stamps: list[float] = []
     one = Failed({"reconcile": {"fence": 1}}, stamps, signs=True, reconcile=len)
     one.recovery.on_failure(TimeoutError())
@@ -308,7 +308,7 @@ def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
     one.recovery.on_failure(TimeoutError())
     uncertain_write = one.recovery._history.uncertain_write
     assert uncertain_write is not None
-    assert (uncertain_write.open, uncertain_write._open) == (True, [9.0 + 35.0])
+    assert (uncertain_write.is_open, uncertain_write._limits) == (True, [9.0 + 35.0])
 
 
 @pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])
@@ -318,7 +318,7 @@ def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool,
     one.recovery.on_failure(TimeoutError())
     uncertain_write = one.recovery._history.uncertain_write
     assert uncertain_write is not None
-    assert uncertain_write._begun == begun
+    assert uncertain_write._began == begun
 
 
 def test_nothing_of_an_error_is_kept() -> None:
@@ -328,5 +328,5 @@ def test_nothing_of_an_error_is_kept() -> None:
     one.again()
     one.recovery.on_failure(CircuitOpenError("inside"))
     one.recovery.close()
-    trail = one.recovery._history
-    assert (trail.outcome, trail.rejection, one.call.failure) == (None, None, None)
+    history = one.recovery._history
+    assert (history.outcome, history.rejection, one.call.failure) == (None, None, None)

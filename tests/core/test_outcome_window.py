@@ -11,7 +11,7 @@ from resilience.testing import FakeClock
 
 
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
-    """What is counted at that very instant is in the new one, and is forgotten with it."""
+    """What is counted at that very instant is in the new slice, and is forgotten with it."""
     one = OutcomeWindow(10.0, 0.0)
     one.add_common(1.0)
     one.add_common(1.5)
@@ -22,7 +22,7 @@ def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
 
 
 def test_another_span_keeps_the_slices_of_before() -> None:
-    """A longer one counts them all, a shorter one those inside it to within one; later ones are counted in full."""
+    """A longer span counts them all, a shorter one those inside it to within one; later ones are counted in full."""
     for span, counted in ((20.0, 9), (5.0, 6)):
         one = OutcomeWindow(10.0, 0.0)
         for number in range(9):
@@ -130,7 +130,7 @@ def test_an_open_breaker_whose_time_is_over_is_ready() -> None:
 
 @pytest.mark.parametrize(("grown", "opens_for"), [(False, 1.0), (True, 4.0)])
 def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for: float) -> None:
-    """A closed one begins with the new time."""
+    """A closed breaker begins with the new time."""
     clock = FakeClock()
     one = breaker(clock, open_for=2, growth=2, open_max=60)
     if grown:
@@ -142,7 +142,7 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
 
 
 def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
-    """The quick way is closed then, and open again when nobody asks for it any more."""
+    """The fast path is closed then, and open again when no listener needs it any more."""
     one = breaker(FakeClock())
     assert one.generation
     one.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)

@@ -1,4 +1,4 @@
-"""The exchange that the order drills run against, what is ordered there, and the policies of our clients."""
+"""Describes the sandbox that order drills use: its address and keys, its orders, and the policies of our clients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 from resilience import Policies
 from resilience.config.loading.policy_file import from_mapping, load
 
-__all__ = ["Exchange", "order", "plain_policies", "policies"]
+__all__ = ["SandboxAddress", "order", "plain_policies", "policies"]
 
 
-class Exchange(NamedTuple):
-    """Where the sandbox is, how it is talked to, and its window in seconds."""
+class SandboxAddress(NamedTuple):
+    """The address, the keys and the policy file of a sandbox, and its window in seconds."""
 
     rest: str
     key: str
@@ -22,17 +22,17 @@ class Exchange(NamedTuple):
 
     @property
     def orders(self) -> str:
-        """Where the API without signatures takes orders."""
+        """The URL of orders in the API without signatures."""
         return f"{self.rest}/plain/orders"
 
     @property
     def timeout(self) -> float:
-        """Seconds for one attempt, as the sandbox's own policy has it."""
+        """The attempt timeout of the sandbox's own policy, in seconds."""
         return Policies(load(self.policy), log=False).policy("bitget").attempt_timeout or 10.0
 
 
 def order(market: str, client_id: str, kind: str = "market") -> dict[str, str]:
-    """Return one order in Bitget's words; a market order fills at once, so that its client id protects nothing."""
+    """Return the parameters of one order; a market order fills at once, so its client id is no protection."""
     price = {} if kind == "market" else {"price": "50000"}
     if market == "spot":
         size = {"size": "50" if kind == "market" else "0.01"}
@@ -52,26 +52,26 @@ def order(market: str, client_id: str, kind: str = "market") -> dict[str, str]:
     }
 
 
-def policies(exchange: Exchange) -> Policies:
-    """Return the sandbox's policy, without log lines."""
+def policies(exchange: SandboxAddress) -> Policies:
+    """Return the sandbox's policies, without log lines."""
     return Policies(load(exchange.policy), log=False)
 
 
-def plain_policies(exchange: Exchange) -> Policies:
-    """Return the same settings for an API without codes of its own, under the name `plain`."""
-    told = policies(exchange).policy("bitget")
-    assert told.reconcile is not None
-    assert told.retry is not None
+def plain_policies(exchange: SandboxAddress) -> Policies:
+    """Return the same settings for the API without codes of its own, as the policy `plain`."""
+    bitget = policies(exchange).policy("bitget")
+    assert bitget.reconcile is not None
+    assert bitget.retry is not None
     rules = {
         "extends": "http",
-        "deadline": told.deadline,
-        "attempt_timeout": told.attempt_timeout,
-        "retry": {"max_attempts": told.retry.max_attempts, "backoff": {"initial": 0.05, "max": exchange.window}},
+        "deadline": bitget.deadline,
+        "attempt_timeout": bitget.attempt_timeout,
+        "retry": {"max_attempts": bitget.retry.max_attempts, "backoff": {"initial": 0.05, "max": exchange.window}},
         "budget": {"ratio": 1.0, "floor": 10},
-        "breaker": {"when_open": "wait"},  # a refused order would be a lost one
+        "breaker": {"when_open": "wait"},  # a rejected order would count as lost
         "reconcile": {
             "early_checks": 2,
-            "wait": told.reconcile.wait,
+            "wait": bitget.reconcile.wait,
             "window": exchange.window,
             "processing": exchange.window / 10,
             "lag": exchange.window / 15,

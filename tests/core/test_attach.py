@@ -1,4 +1,4 @@
-"""What is kept with an error: its failure, where a pipeline gave up on it, and one note."""
+"""Tests of what is attached to an error: its failure, the attempt that it ended, and one note."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_kept_is_found() -> None:
     assert attached_failure(odd) is None
 
 
-def test_a_refusal_says_all_of_it_by_itself() -> None:
+def test_the_failure_of_a_rejection_is_made_from_the_error() -> None:
     """Its failure is made when somebody asks."""
     refusal = CircuitOpenError("open", policy="p", operation="op", retry_after=3.0, retry_at=5.0)
     found = attached_failure(refusal)
@@ -80,8 +80,8 @@ def _in_context(of: Exception) -> Exception:
 
 
 @pytest.mark.parametrize("order", [(FAILED, DOUBTFUL), (DOUBTFUL, FAILED)])
-def test_of_several_one_in_doubt_is_told(order: tuple[Failure, Failure]) -> None:
-    """In whichever order they stand."""
+def test_of_several_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
+    """In any order."""
     group = ExceptionGroup("g", [failed(one) for one in order])
     assert inner_failure(group, HERE) == DOUBTFUL
 
@@ -99,7 +99,7 @@ def test_a_circle_and_a_long_chain_end() -> None:
 
 
 class Closed(ExceptionGroup[Exception]):
-    """A group that tells no members."""
+    """A group whose members cannot be read."""
 
     @property
     def exceptions(self) -> Any:
@@ -107,7 +107,7 @@ class Closed(ExceptionGroup[Exception]):
         raise RuntimeError("no")
 
 
-def test_an_object_that_refuses_tells_nothing() -> None:
+def test_an_object_that_rejects_attributes_has_no_record() -> None:
     """And hides nothing else."""
     assert inner_failure(Closed("g", [failed()]), HERE) is None
 
@@ -120,7 +120,7 @@ class Frozen(Exception):
 
 
 def test_one_note_in_place_of_an_earlier_one() -> None:
-    """Notes of others stay where they are; an error that refuses is handed on as it is."""
+    """Notes of others stay; an error that rejects notes is left as it is."""
     error = OSError()
     error.add_note("mine")
     annotate(error, DOUBTFUL)
@@ -148,5 +148,5 @@ def test_one_note_in_place_of_an_earlier_one() -> None:
     ],
 )
 def test_a_failure_in_words(failure: Failure, said: str) -> None:
-    """Category, code, attempts, what is known of its effect, the key where it is in doubt, and the remedy."""
+    """Category, code, attempts, whether it was executed, the key where that is uncertain, and the remedy."""
     assert note_text(failure) == said

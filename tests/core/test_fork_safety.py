@@ -1,4 +1,4 @@
-"""What parts do in a forked child, asked in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
+"""Tests of the reset in a forked child, in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from weakref import WeakSet
 
 import pytest
 
-from resilience._core.base import fork_safety as forks
+from resilience._core.base import fork_safety
 from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker, Permit
@@ -16,17 +16,17 @@ from resilience.testing import FakeClock
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forks, "_LOCKS", WeakSet())
-    monkeypatch.setattr(forks, "_PARTS", WeakSet())
+    monkeypatch.setattr(fork_safety, "_LOCKS", WeakSet())
+    monkeypatch.setattr(fork_safety, "_PARTS", WeakSet())
 
 
 def test_slots_begin_anew() -> None:
-    """Who ran and who waited is gone; a slot from before that is given back counts nowhere."""
+    """What ran and what waited is gone; a slot from before that is given back counts nowhere."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1))
     slot = admission.try_enter("")
     assert slot is not None
     waiter = admission.join_queue("", lambda: None)
-    forks._forked()
+    fork_safety._reset_child()
     assert admission.counts()[""] == {"running": 0, "waiting": 0}
     assert admission.try_enter("") is not None
     admission.release(slot)
@@ -35,13 +35,13 @@ def test_slots_begin_anew() -> None:
     assert admission.try_enter("") is None
 
 
-def test_locks_are_free_and_lines_empty() -> None:
-    """A gauge whose lock was held lets the next one leave; who stood in line is gone, what was sent counts."""
+def test_locks_are_free_and_queues_empty() -> None:
+    """A window whose lock was held lets the next attempt pass; the queue is empty, what was sent counts."""
     rate_window = RateWindow(1, 1.0)
     assert rate_window.take(0.0) == 0.0
     rate_window.queue(0.0, 1)
     rate_window._lock.acquire()
-    forks._forked()
+    fork_safety._reset_child()
     assert rate_window.take(0.5) == 1.0
     assert rate_window.take(1.0) == 1.0
 
@@ -55,7 +55,7 @@ def test_permits_come_back() -> None:
     lost = breaker.admit(clock.monotonic())
     assert lost is not None
     assert breaker.admit(clock.monotonic()) is None
-    forks._forked()
+    fork_safety._reset_child()
     breaker.failed(lost, clock.monotonic())
     assert breaker.state == "half-open"
     assert isinstance(breaker.admit(clock.monotonic()), Permit)

@@ -1,4 +1,4 @@
-"""First attempts that an open breaker holds up."""
+"""Tests of first attempts that wait for an open breaker."""
 
 from __future__ import annotations
 

@@ -1,0 +1,43 @@
+"""Decides from when the breaker and the quotas let a retry be sent, and rejects one that they will not let through.
+
+No wait is begun that ends at a breaker or a quota which still rejects: the caller gets the API's error at once.
+"""
+
+from __future__ import annotations
+
+from ...errors import CircuitOpenError, QuotaExceededError
+from .attempt_gate import BREAKER_OPEN, QUOTA_FULL
+from .plan import Plan
+from .steps import Call
+
+__all__ = ["breaker_rejection", "ready_by_breaker", "ready_by_quotas", "waits_for_breaker"]
+
+
+def waits_for_breaker(plan: Plan) -> bool:
+    """Tell whether a retry waits for an open breaker."""
+    rules = plan.policy.breaker
+    return rules is not None and rules.when_open != "reject"
+
+
+def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tuple[Exception | None, float]:
+    """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
+    ready = now if plan.breaker is None else plan.breaker.ready_at(now)
+    if ready <= due:
+        return None, due
+    if waits_for_breaker(plan) and ready < deadline:
+        return None, ready
+    return breaker_rejection(plan, ready), due
+
+
+def ready_by_quotas(plan: Plan, call: Call, deadline: float, due: float) -> tuple[Exception | None, float]:
+    """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
+    # A forecast: nothing is paid yet, and the gate asks again when the retry is due.
+    ready = plan.quota_ready_at(due, call.args, call.kwargs)
+    if ready <= due or plan.fits_deadline(ready, deadline):
+        return None, max(due, ready)
+    return plan.new_rejection(QuotaExceededError, QUOTA_FULL, ready), due
+
+
+def breaker_rejection(plan: Plan, ready: float) -> Exception:
+    """Return the error of a breaker that is open until an instant."""
+    return plan.new_rejection(CircuitOpenError, BREAKER_OPEN, ready)

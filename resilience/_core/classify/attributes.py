@@ -1,0 +1,49 @@
+"""Reads attributes and texts of foreign objects without ever raising.
+
+An error of somebody's client may raise from a property, from `__getattr__` or from `__str__`. Such an attribute
+counts as absent: the rest of the object is still read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+__all__ = ["MAX_TEXT", "ReadAttribute", "attribute_reader", "get", "text_of"]
+
+MAX_TEXT = 65_536
+"""Characters of a text, or bytes of a body, that are looked at."""
+
+ReadAttribute = Callable[[str], Any]
+"""Returns an attribute of the object in question, or None."""
+
+
+def get(source: object, name: str) -> Any:
+    """Return an attribute, or None when there is none or it raises."""
+    try:
+        return getattr(source, name, None)
+    except Exception:
+        return None
+
+
+def attribute_reader(error: object, names: tuple[str, ...]) -> ReadAttribute:
+    """Return a function that gives the attributes of these names.
+
+    All are read at once, in one `try`: most are absent, and `get` would enter a `try` and a function for each.
+    Where one of them raises, each is read by itself.
+    """
+    try:
+        return {name: getattr(error, name, None) for name in names}.get
+    except Exception:
+        return partial(get, error)
+
+
+def text_of(error: object) -> str:
+    """Return an error's text, at most `MAX_TEXT` characters; empty where `str` raises."""
+    try:
+        text = str(error)
+        # A subclass of `str` may override slicing; `str.__str__` copies its characters into a plain `str`.
+        return text[:MAX_TEXT] if type(text) is str else str.__str__(text)[:MAX_TEXT]
+    except Exception:
+        return ""

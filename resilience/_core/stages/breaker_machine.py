@@ -1,0 +1,244 @@
+"""The state machine of a circuit breaker: what every attempt asks and reports.
+
+pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module decides. Its guarantees:
+
+- Every admitted attempt is settled exactly once, and a settlement counts only in the generation that admitted it.
+- User-fixable and fatal answers are neutral. They neither open the breaker nor dilute its rates, and while it is
+  half-open they give the permit back.
+- A closed breaker takes no lock for a success that is not slow.
+- Time is the pipeline's monotonic clock alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from math import inf
+
+from ..base.fork_safety import new_lock, register_for_fork
+from ..policy.sections import BreakerSettings
+from .breaker_rules import new_window, should_open
+from .breaker_trials import Permit, Trials
+from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
+
+__all__ = ["BreakerMachine"]
+
+_SHADOW_PERMIT = -1
+"""The permit of an attempt that a shadow breaker would have rejected. It is no generation, so it never counts."""
+
+
+class BreakerMachine:
+    """Admits attempts or rejects them. Safe across threads and tasks.
+
+    Attributes:
+        generation: number of the closed breaker's generation, or 0: one read decides the common case. It is 0 also
+            where a success needs more than a driver does inline: slow successes, a listener of every call.
+        open_until: monotonic instant before which everything is rejected, so that a driver need not ask.
+        consecutive_failures: failures since the last success.
+        outcomes: the window of settled attempts.
+        key: what the breaker guards.
+        shadow: it measures and never rejects.
+    """
+
+    # A driver does inline what `admit` and `succeeded` do while the breaker is closed: it reads `generation`, sends,
+    # compares `generation` with its permit again, sets `consecutive_failures` to 0 and counts into `outcomes`. Each
+    # step is one attribute access or one call into C, which CPython never interrupts. Under the GIL no other thread
+    # runs between the comparison and the count either: threads switch when a function is entered, at a backward jump
+    # and after a call. Without the GIL another thread may open the breaker in between. Then one success of an older
+    # generation is counted: it neither opens nor closes a breaker.
+    __slots__ = (
+        "__weakref__", "_clock", "_closed_generation", "_emit", "_generations", "_isolated", "_lock", "_lost_after",
+        "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
+        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "open_until", "outcomes",
+        "shadow",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        clock: Callable[[], float],
+        *,
+        key: str = "",
+        lost_after: float = 60.0,
+        emit: Callable[..., None] | None = None,
+    ) -> None:
+        """Begin closed.
+
+        Args:
+            settings: when it opens and for how long.
+            clock: monotonic seconds.
+            key: what it guards, for events and `describe`.
+            lost_after: seconds after which a half-open permit that nobody settled is given out again.
+            emit: sends an event, by name and fields, of a change that was made by hand.
+        """
+        self._clock = clock
+        self._emit = emit
+        self.key = key
+        self.outcomes = new_window(settings, clock())
+        self._lock = new_lock()
+        self._trials = Trials()
+        self._states = BreakerState(key, settings.open_for, lambda: (self.consecutive_failures, self._trials.succeeded))
+        self._watchers: tuple[ListenerAdapter, ...] = ()
+        self._notifies_each_call = self._isolated = False
+        self.consecutive_failures = self._shadow_permits = 0
+        self._trial_from = self.open_until = -inf
+        self._open_for = settings.open_for
+        self._generations = count(1)
+        self._take_settings(settings, lost_after)
+        self._begin_generation()
+        register_for_fork(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget all permits in a child: the threads that hold them exist in the parent alone."""
+        self._trials.permits = set()
+
+    # --- asked by every attempt -------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """Return `closed`, `open` or `half-open`; an open one turns half-open when the next attempt asks."""
+        return self._states.current
+
+    def admit(self, now: float, *, high_priority: bool = False) -> int | Permit | None:
+        """Return the generation while closed, a permit while half-open, and None to reject the attempt."""
+        permit: int | Permit | None = self._closed_generation
+        if not permit:
+            with self._lock:
+                permit = self._closed_generation or self._begin_trial(now, high_priority)
+                if permit is None and self.shadow:
+                    self._shadow_permits += 1
+                    permit = _SHADOW_PERMIT
+        if self._notifies_each_call and permit is not None:
+            self._states.queue.append(QueuedNotice("before_call"))
+        return permit
+
+    def succeeded(self, permit: int | Permit, began: float) -> None:
+        """Settle an attempt, begun at this instant, that the service answered well."""
+        now, slow = began, False
+        if self._slow_after is not None:
+            now = self._clock()
+            slow = now - began > self._slow_after
+        if slow:
+            counted = self._count_against(permit, now, slow=True)
+        elif permit == self._closed_generation:
+            self.consecutive_failures = 0
+            self.outcomes.add_common(now)
+            counted = True
+        else:
+            counted = self._count_good_trial(permit, now)
+        if counted and self._notifies_each_call:
+            self._states.queue.append(QueuedNotice("success"))
+
+    def failed(self, permit: int | Permit, now: float, error: object = None) -> None:
+        """Settle an attempt that the service failed."""
+        self._count_against(permit, now, error)
+
+    def released(self, permit: int | Permit) -> None:
+        """Settle an attempt that says nothing about the service (neutral), or that was abandoned."""
+        if isinstance(permit, Permit):
+            with self._lock:
+                self._trials.discard(permit)
+
+    def ready_at(self, now: float) -> float:
+        """Return the monotonic instant from which an attempt may be admitted: `now`, later, or never (inf).
+
+        While half-open it is `now`: a permit that is out may come back at any moment.
+        """
+        return max(now, self.open_until)
+
+    def emit(self, emit: Callable[..., None], fn: object = None) -> None:
+        """Send what is queued, by `emit` and to pybreaker's listeners. Called after every lock is released."""
+        queue = self._states.queue
+        if not queue:
+            return
+        while True:
+            with self._lock:
+                if not queue:
+                    return
+                method, args, event = queue.popleft()
+            if event is not None:
+                emit(event, breaker=self.key, shadow=self.shadow or None)
+            for watcher in self._watchers:
+                watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
+
+    # --- under the lock -----------------------------------------------------------------------
+
+    def _begin_trial(self, now: float, high_priority: bool) -> Permit | None:
+        """Return a permit, turning half-open when it is time; None rejects."""
+        if self._isolated or now < self._trial_from:
+            return None
+        self._states.change_to("half-open")
+        return self._trials.begin(now, self._lost_after, self._settings.half_open, high_priority=high_priority)
+
+    def _open(self, now: float) -> None:
+        self._set_trial_from(now + self._open_for)
+        self._closed_generation = self.generation = 0
+        self._reset_counts()
+        self._states.change_to("open")
+
+    def _close(self, now: float) -> None:
+        self._isolated = False
+        self._open_for = self._settings.open_for
+        self._set_trial_from(-inf)
+        self._reset_counts()
+        self.outcomes.clear(now)
+        self._states.change_to("closed")
+        self._begin_generation()
+
+    def _set_trial_from(self, instant: float) -> None:
+        """Begin trials at an instant. An isolated breaker never begins them, and a shadow one rejects nothing."""
+        self._trial_from = instant
+        self.open_until = -inf if self.shadow else inf if self._isolated else instant
+
+    def _begin_generation(self) -> None:
+        self._closed_generation = next(self._generations)
+        self._set_generation()
+
+    def _set_generation(self) -> None:
+        needs_methods = self._notifies_each_call or self._slow_after is not None
+        self.generation = 0 if needs_methods else self._closed_generation
+
+    def _take_settings(self, settings: BreakerSettings, lost_after: float) -> None:
+        self._settings, self._lost_after = settings, lost_after
+        self.shadow = settings.mode == "shadow"
+        self._slow_after = settings.slow_after if settings.slow_rate is not None else None
+
+    @property
+    def _longest_open(self) -> float:
+        return max(self._settings.open_max, self._settings.open_for)  # the open time grows and never shrinks
+
+    def _reset_counts(self) -> None:
+        self.consecutive_failures = 0
+        self._trials.reset()
+
+    # --- taking the lock ------------------------------------------------------------------------
+
+    def _count_against(self, permit: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
+        """Count a failure, or a slow success; False when its generation or its permit counts no more."""
+        self._states.load()  # before the lock: an import may run
+        with self._lock:
+            is_trial = permit in self._trials.permits
+            if not is_trial and permit != self._closed_generation:
+                return False
+            if self._watchers and not slow:
+                self._states.queue.append(QueuedNotice("failure", (error,)))
+            if is_trial:
+                # open_for x growth ** (failed trials in a row), at most open_max
+                self._open_for = min(self._open_for * self._settings.growth, self._longest_open)
+                self._open(now)
+                return True
+            self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
+            (self.outcomes.add_slow if slow else self.outcomes.add_rare)(now)
+            if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
+                self._open(now)
+            return True
+
+    def _count_good_trial(self, permit: int | Permit, now: float) -> bool:
+        """Count a trial that succeeded; False when its permit counts no more."""
+        with self._lock:
+            if not isinstance(permit, Permit) or permit not in self._trials.permits:
+                return False
+            self._trials.count_success(permit)
+            if self._trials.succeeded >= self._settings.half_open.successes:
+                self._close(now)
+            return True
