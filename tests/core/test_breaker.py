@@ -326,8 +326,8 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version: expected 1, got 2"),
-        ({"version": True}, "version: expected 1"),
+        ({"version": 3}, "version: expected 1 or 2, got 3"),
+        ({"version": True}, "version: expected 1 or 2"),
         ({"state": "ajar"}, "state: expected one of closed, open, half-open, got 'ajar'"),
         ({"state": ["open"]}, "state: expected one of"),
         ({"isolated": 1}, "isolated: expected true or false"),
