@@ -16,8 +16,8 @@ from resilience.simulate.policy_comparison import Comparison, Job, Run, run_job
 from resilience.simulate.verdict import judge
 
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
-BROWNOUT = Scenario(**SMALL, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
-OUTAGE = Scenario(**SMALL, troubles=(Incident(start=12, end=32),), lasts=45)
+BROWNOUT = Scenario(**SMALL, incidents=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
+OUTAGE = Scenario(**SMALL, incidents=(Incident(start=12, end=32),), lasts=45)
 RETRIES = Policy(name="retries", deadline="30s", retry={"max_attempts": 5})
 
 
@@ -39,7 +39,7 @@ def outage() -> Comparison:
 
 
 def test_the_same_requests_for_all(outage: Comparison) -> None:
-    """Every policy and the bare clients get the same load at the same instants."""
+    """Every policy and the baseline get the same load at the same instants."""
     assert outage.baseline is not None
     offered = {tuple(one.series.offered) for one in (*outage.runs, outage.baseline)}
     assert len(offered) == 1
@@ -51,7 +51,7 @@ def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
     one = outage.runs[0]
     series, step = one.series, one.series.step
     assert one.figures.opened >= 4
-    assert one.figures.refused > one.figures.exhausted > 0
+    assert one.figures.rejected > one.figures.exhausted > 0
     assert series.open is not None
     assert series.half_open is not None
     assert series.budget is not None
@@ -121,8 +121,8 @@ def test_plain_data(outage: Comparison) -> None:
     result = outage.plain()
     assert [one["policy"] for one in result["policies"]] == ["default", "retries"]
     assert result["policies"][1]["verdict"]["grade"] == "harmful"
-    assert result["scenario"]["troubles"][0]["kind"] == "hang"
-    assert result["bare"]["series"]["open"] is None
+    assert result["scenario"]["incidents"][0]["kind"] == "hang"
+    assert result["baseline"]["series"]["open"] is None
     lengths = {len(values) for values in result["policies"][0]["series"].values() if isinstance(values, list)}
     assert lengths == {int(OUTAGE.lasts / result["policies"][0]["series"]["step"])}
 
@@ -141,7 +141,7 @@ def test_nothing_to_judge() -> None:
     calm = Scenario(**SMALL, lasts=5)
     run: Run = run_job(Job("a", built_in(), calm))
     assert judge(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
-    assert run.figures.trouble is None
+    assert run.figures.incident is None
     assert not run.figures.recovers
 
 
