@@ -1,4 +1,4 @@
-"""The built-in policy in a small outage and in brownouts: what it is chosen for must stay so."""
+"""The built-in policy in a small outage and in brownouts keeps the values that it was chosen for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def built_in() -> Client:
 
 
 def test_an_outage(built_in: Client) -> None:
-    """Few attempts reach a dead service, callers learn it quickly, and all is well soon after its return."""
+    """Few attempts reach a dead service, calls fail quickly, and requests recover soon after the service does."""
     seen = outage(built_in)
     recovery = seen.recovery(END)
     assert seen.attempts_per_request(BEGIN, END) < 0.6  # half of it in an outage half as long as the benchmark's
@@ -49,7 +49,7 @@ def test_brownouts(built_in: Client) -> None:
 
 
 def test_retries_alone_make_an_overload_that_stays() -> None:
-    """A queueing service never recovers from retries without a budget; the run shows such things, too."""
+    """A service that queues never recovers from retries without a budget, and the run shows it."""
     alone = policy_client(Policy(deadline="30s", retry={"max_attempts": 3}))
     seen = outage(alone, overload="queue", clients=6)
     assert seen.attempts_per_request(BEGIN, END) > 2.5
@@ -57,7 +57,7 @@ def test_retries_alone_make_an_overload_that_stays() -> None:
 
 
 def test_the_same_seed_gives_the_same_run(built_in: Client) -> None:
-    """Everything random comes from the seed, jitter of the retries too."""
+    """All randomness comes from the seed, including the jitter of retries."""
 
     def trace(seed: int) -> list[Any]:
         seen = outage(built_in, clients=4, seed=seed)

@@ -46,8 +46,8 @@ def test_the_same_requests_for_all(outage: Comparison) -> None:
     assert outage.baseline.figures.attempts == outage.baseline.figures.offered
 
 
-def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
-    """The bands are full while the service hangs and empty before; the budget runs dry and comes back."""
+def test_series_of_breakers_and_budgets(outage: Comparison) -> None:
+    """All breakers are open while the service hangs and closed before; the budget is exhausted and refilled."""
     one = outage.runs[0]
     series, step = one.series, one.series.step
     assert one.figures.opened >= 4
@@ -63,8 +63,8 @@ def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
     assert min(left) < 1 < left[0] < max(left)
 
 
-def test_runs_without_breaker_and_budget_say_nothing_of_them(outage: Comparison) -> None:
-    """What a policy does not have is not drawn."""
+def test_runs_without_breaker_and_budget_have_no_series_of_them(outage: Comparison) -> None:
+    """A policy without a breaker and a budget has None in place of their series."""
     retries = outage.runs[1]
     assert (retries.series.open, retries.series.budget, retries.figures.opened) == (None, None, 0)
 
@@ -79,7 +79,7 @@ def test_verdicts(outage: Comparison) -> None:
 
 
 def test_a_brownout_is_judged_beside_no_policy() -> None:
-    """Who helps more requests than no policy does, at a small cost, is good."""
+    """A policy under which more requests succeed than without one, at a small cost, is good."""
     judged = compared(BROWNOUT, built_in())
     result = judged.verdict(judged.runs[0])
     assert result.grade == "good"
@@ -99,8 +99,8 @@ def test_errors_taken_for_successes() -> None:
     assert judged.verdict(knowing).grade == "good"
 
 
-def test_a_write_in_doubt_is_not_sent_again() -> None:
-    """The scenario says whether a request may be sent twice, and the pipeline keeps to it."""
+def test_an_uncertain_write_is_not_sent_again() -> None:
+    """The scenario sets whether a request may be sent twice, and the pipeline obeys."""
     read, write = (run_job(Job("a", RETRIES, replace(BROWNOUT, idempotent=one))).figures for one in (True, False))
     assert read.attempts > 1.3 * read.offered
     assert write.attempts == write.offered
@@ -127,7 +127,7 @@ def test_plain_data(outage: Comparison) -> None:
     assert lengths == {int(OUTAGE.lasts / result["policies"][0]["series"]["step"])}
 
 
-def test_a_return_that_is_not_seen() -> None:
+def test_a_recovery_after_the_end_of_the_run() -> None:
     """A service that queues does not recover under plain retries, and the verdict says so."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
@@ -146,17 +146,17 @@ def test_nothing_to_judge() -> None:
 
 
 def test_percentiles() -> None:
-    """The least value that the share does not exceed; none of nothing."""
+    """The value at the share's position; None of an empty list."""
     values = [float(one) for one in range(1, 101)]
     assert (percentile(values, 0.5), percentile(values, 0.99), percentile([7.0], 0.99)) == (51.0, 100.0, 7.0)
     assert percentile([], 0.5) is None
 
 
-def test_a_watch_without_budgets_has_no_levels() -> None:
-    """Nothing is sampled where nothing is there."""
-    watch = RunMonitor()
-    watch.sample(1.0)
-    assert watch.budget_levels == []
+def test_a_monitor_without_budgets_has_no_levels() -> None:
+    """Without a budget, sampling records nothing."""
+    monitor = RunMonitor()
+    monitor.sample(1.0)
+    assert monitor.budget_levels == []
 
 
 @pytest.mark.parametrize(
