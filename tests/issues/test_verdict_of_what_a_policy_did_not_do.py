@@ -4,7 +4,7 @@ from resilience import Policy
 from resilience.simulate import Incident, Scenario
 from resilience.simulate.policy_comparison import Comparison, Job, run_job
 
-SMALL = Scenario(clients=2, rate=10, capacity=20, troubles=(Incident(start=5, end=10, kind="refuse"),), lasts=25)
+SMALL = Scenario(clients=2, rate=10, capacity=20, incidents=(Incident(start=5, end=10, kind="refuse"),), lasts=25)
 
 
 def test_what_is_no_better_without_it_is_no_harm() -> None:

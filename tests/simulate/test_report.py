@@ -28,7 +28,7 @@ SCENARIO = Scenario(
     clients=3,
     rate=10,
     capacity=50,
-    troubles=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
+    incidents=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
     surges=(Surge(start=48, end=52, factor=2),),
     lasts=60,
 )
