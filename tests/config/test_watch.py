@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resilience import Policies
-from resilience._core.base.events import Event
+from resilience.config import load
 
 LONG = 60.0  # seconds; nobody waits that long unless something is broken
 
@@ -23,11 +24,11 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bot.yaml"
         self.write("20s")
-        self.policies = Policies.load(self.path)
-        self._told: list[Event] = []
-        self._news = threading.Condition()
-        self.policies._shared.events.listeners = ()  # no log lines
-        self.policies.subscribe(self._hear)
+        self.load = load
+        self.policies = Policies(load(self.path), load=lambda: self.load(self.path), log=False)
+        self._events: list[Any] = []
+        self._arrived = threading.Condition()
+        self.policies.subscribe(self._record)
 
     def write(self, deadline: str, path: Path | None = None) -> None:
         """Write a file in place."""
@@ -39,17 +40,17 @@ class Watched:
         self.write(deadline, other)
         os.replace(other, self.path)
 
-    def _hear(self, event: Event) -> None:
-        with self._news:
-            self._told.append(event)
-            self._news.notify_all()
+    def _record(self, event: Any) -> None:
+        with self._arrived:
+            self._events.append(event)
+            self._arrived.notify_all()
 
-    def next(self, name: str) -> Event:
+    def next(self, name: str) -> Any:
         """Wait for an event with this name and return it; earlier ones are skipped."""
-        with self._news:
+        with self._arrived:
             while True:
-                assert self._news.wait_for(lambda: self._told, LONG), f"{name} was never told"
-                event = self._told.pop(0)
+                assert self._arrived.wait_for(lambda: self._events, LONG), f"{name} was never emitted"
+                event = self._events.pop(0)
                 if event.name == name:
                     return event
 
@@ -138,11 +139,11 @@ def test_a_table_is_watched_too(watched: Watched) -> None:
 def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event has its class, and the watch continues."""
 
-    def broken() -> None:
+    def broken(_path: Path) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(watched.policies._active, "load", broken)
+        patched.setattr(watched, "load", broken)
         watch = watched.policies.watch()
         assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
     with watch:

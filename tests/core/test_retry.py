@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience import Pipeline, Policies, Policy, PolicyError
 from resilience._core.policy.backoff import bounds
@@ -218,3 +220,25 @@ def _delays(retry: RetrySettings, draws: list[float]) -> list[float]:
 
 def _down() -> None:
     raise ConnectionRefusedError
+
+
+BACKOFFS = st.builds(
+    BackoffSettings,
+    kind=st.sampled_from(["constant", "linear", "exponential", "decorrelated"]),
+    initial=st.floats(0, 3600),
+    factor=st.floats(1, 100),
+    max=st.floats(0, 86400),
+    jitter=st.sampled_from(["none", "full", "equal"]),
+)
+
+
+@given(BACKOFFS, st.integers(1, 10**9))
+def test_delays_of_any_attempt_are_between_zero_and_the_cap(backoff: BackoffSettings, attempt: int) -> None:
+    """For any backoff and any attempt number, the delay is a number between 0 and the cap."""
+    low, high = bounds(backoff, attempt)
+    assert 0 <= low <= high <= backoff.max
+    schedule = Schedule(RetrySettings(backoff=backoff), lambda: 0.999)
+    state = schedule.begin(0.0, (), {})
+    for number in (attempt, attempt + 1):
+        schedule.stops(state, number, 0.0, None)
+        assert 0 <= schedule.delay(state) <= backoff.max

@@ -14,6 +14,7 @@ import requests
 
 from resilience import cli
 from resilience.testing import no_waits
+from tests.entry.unconfigured import unconfigure
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,7 +57,7 @@ def quiet_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
-    monkeypatch.setattr("resilience._entry.configured._configured", None)
+    unconfigure(monkeypatch)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
 
 
