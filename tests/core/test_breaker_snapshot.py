@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from resilience._core.policy.sections import BreakerSettings
+from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.breaker_snapshot import Snapshot, read_snapshot
+from resilience.testing import FakeClock
 
 GOOD: dict[str, Any] = {
     "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3,
@@ -128,3 +132,108 @@ def test_the_spelling_of_0_1_is_read() -> None:
     """Its `streak` is the number of consecutive failures."""
     old = {("streak" if name == "consecutive_failures" else name): value for name, value in GOOD.items()}
     assert read_snapshot(old) == read_snapshot(GOOD)
+
+
+def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
+    """Return a breaker with these rules on this clock."""
+    return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
+
+
+def test_an_open_breaker_stays_open_for_what_was_left() -> None:
+    """Another process, another clock: it rejects for the rest of the time, and then makes a trial."""
+    clock, later = FakeClock(), FakeClock(start=9000.0)
+    ours = breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
+    ours.failed(ours.generation, 0.0)
+    clock.advance(2.0)
+    trial = ours.admit(clock.monotonic())
+    assert trial is not None
+    ours.failed(trial, clock.monotonic())
+    clock.advance(1.5)
+    theirs = breaker(later, consecutive=1, open_for=2.0, open_max=8.0)
+    theirs.restore(json.loads(json.dumps(ours.export())))
+    assert theirs.generation == 0
+    assert theirs.state == "open"
+    assert theirs.ready_at(9000.0) == 9002.5
+    assert theirs.describe()["opens_for"] == 4.0
+
+
+def test_counts_of_another_kind_of_window_are_left_out() -> None:
+    """The policy has changed since: the state stays, the counts begin anew."""
+    ours, theirs = breaker(window="5 calls"), breaker(window=10.0)
+    ours.failed(ours.generation, 0.0)
+    theirs.restore(ours.export())
+    assert theirs.describe()["settled"] == {"succeeded": 0, "failed": 0, "slow": 0}
+    ours.restore(theirs.export())
+    assert ours.describe()["consecutive_failures"] == 1
+
+
+def test_a_closed_state_closes_an_open_breaker() -> None:
+    """What is restored is what is so afterwards."""
+    clock = FakeClock()
+    ours = breaker(clock, consecutive=1)
+    saved = ours.export()
+    ours.isolate()
+    isolated = ours.export()
+    ours.restore(saved)
+    assert ours.state == "closed"
+    ours.restore(isolated)
+    assert (ours.state, ours.ready_at(0.0)) == ("open", float("inf"))
+    half_open = {**isolated, "isolated": False, "state": "half-open", "successes": 1}
+    ours.restore(half_open)
+    assert (ours.state, ours.describe()["trials_succeeded"]) == ("half-open", 1)
+
+
+WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "version: expected 1, got 2"),
+        ({"version": True}, "version: expected 1"),
+        ({"state": "ajar"}, "state: expected one of closed, open, half-open, got 'ajar'"),
+        ({"state": ["open"]}, "state: expected one of"),
+        ({"isolated": 1}, "isolated: expected true or false"),
+        ({"isolated": True, "state": "closed"}, "isolated: a closed breaker cannot be isolated"),
+        ({"left": -1}, "left: expected seconds"),
+        ({"left": float("nan")}, "left: expected seconds"),
+        ({"open_for": "1s"}, "open_for: expected seconds"),
+        ({"consecutive_failures": 1.5}, "consecutive_failures: expected a count"),
+        ({"successes": -1}, "successes: expected a count"),
+        ({"more": 1}, "unknown 'more'"),
+        ({"window": None}, "window: expected the counts of a window"),
+        ({"window": {}}, "window:"),
+        ({"window": {"slices": 3}}, "window:"),
+        ({"window": {"slices": [[1, 2, 3]]}}, "window:"),
+        ({"window": {"slices": [3]}}, "window:"),
+        ({"window": {"slices": [["x", 2, 3, 0]]}}, "window:"),
+        ({"window": {"slices": [[1, 2, 3, -1]]}}, "window:"),
+        ({"window": {"slices": [[1, 2, 3, 3]]}}, "window:"),
+        ({"window": {"slices": [[1, 2, 3, 0], [2, 2, 3, 0]]}}, "window:"),
+        ({"window": {**WINDOW, "calls": -1}}, "window:"),
+        ({"window": {**WINDOW, "calls": 10**9}}, "window:"),
+        ({"window": {**WINDOW, "failed": 1}}, "window:"),
+        ({"window": {**WINDOW, "failed": [3]}}, "window:"),
+        ({"window": {**WINDOW, "failed": [1, 2]}}, "window:"),
+        ({"window": {**WINDOW, "slow": [2]}}, "window:"),
+    ],
+)
+def test_a_wrong_state_is_rejected_and_changes_nothing(change: dict[str, Any], message: str) -> None:
+    """The message says which part is wrong."""
+    ours = breaker(window="5 calls", consecutive=3)
+    ours.failed(ours.generation, 0.0)
+    before = ours.export()
+    with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
+        ours.restore({**before, **change})
+    assert message in str(caught.value)
+    assert ours.export() == before
+    assert ours.generation
+
+
+def test_what_is_no_mapping_or_lacks_a_field_is_rejected() -> None:
+    """A list, or half a state."""
+    ours = breaker()
+    with pytest.raises(ValueError, match="a breaker's state must be a mapping, not a list"):
+        ours.restore([])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"version is missing; state is missing"):
+        ours.restore({})

@@ -34,3 +34,16 @@ def test_what_is_ten_seconds_old_counts_no_more() -> None:
     assert (one.withdraw(100.0), one.withdraw(100.0), one.withdraw(108.0)) == (True, True, False)
     assert one.left(111.5) == pytest.approx(1)
     assert one.withdraw(111.5)
+
+
+def test_a_budget_takes_another_share() -> None:
+    """The calls and the retries of before still count."""
+    one = Budget(BudgetSettings(ratio=0.2, floor=0), 100.0)
+    for _ in range(10):
+        one.deposits.add_common(100.0)
+    assert one.withdraw(100.0)
+    settings = BudgetSettings(ratio=0.5, floor=0.1)
+    one.retune(settings)
+    assert (one.settings, one.left(100.0)) == (settings, pytest.approx(4))
+    one.retune(BudgetSettings(ratio=0, floor=0.3))
+    assert one.left(100.0) == pytest.approx(2)

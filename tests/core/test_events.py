@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,3 +79,9 @@ def test_a_report_that_fails_or_is_not_there_hides_nothing() -> None:
     for events in (Events(broken), Events(broken, on_dropped=broken)):
         events.emit("x")
         assert events.listeners == ()
+
+
+def test_every_event_is_documented() -> None:
+    """The reference lists every event with its level."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
+    assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []

@@ -410,3 +410,30 @@ def test_hostile_words_never_raise(limits: dict[str, Any]) -> None:
     one = quotas(QuotaSettings(rate=10, burst=10))
     one.report_limits(0.0, **limits)
     assert 0 <= one.entries[0].left(0.0) <= 10
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.4), (0.4, 0.0), (0.0, 0.0)])
+def test_a_quota_forgets_no_send(before: float, after: float) -> None:
+    """Whatever share is reserved before and after: what was sent, and what is held, limits what may be sent."""
+    one = Quota(QuotaSettings(rate=10, burst=10, reserve=before))
+    for _ in range(4):
+        one.common.take(0.0)
+    if one.reserved is not None:
+        one.reserved.take(0.0)
+    one.hold(0.0, 0.5)
+    sent = 10 - one.left(0.6)
+    settings = QuotaSettings(rate=5, burst=10, reserve=after)
+    one.retune(settings)
+    assert (one.settings, one.span, one.held_until) == (settings, 2.0, 0.5)
+    assert (one.reserved is None) == (after == 0)
+    assert one.left(1.9) == 10 - sent
+    assert one.left(2.0) == 10
+
+
+def test_a_reserve_that_is_new_takes_the_sends_that_have_no_place_any_more() -> None:
+    """Ten were sent: none of them comes back."""
+    one = Quota(QuotaSettings(rate=10, burst=10))
+    for _ in range(10):
+        one.common.take(0.0)
+    one.retune(QuotaSettings(rate=10, burst=10, reserve=0.4))
+    assert (one.left(0.9), one.left(1.0)) == (0, 10)

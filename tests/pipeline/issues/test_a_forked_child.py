@@ -75,7 +75,7 @@ def test_a_slot_held_across_a_fork_is_released_once() -> None:
 
 def running_calls(policies: Policies) -> Any:
     """Return the calls that hold a slot, counted after a slot was taken and released."""
-    admission = policies._shared.limits.admission(policies.policy("p"))
+    admission = policies.pipeline("p").shared.limits.admission(policies.policy("p"))
     assert admission is not None
     slot = admission.try_enter("")
     assert slot is not None
