@@ -247,10 +247,10 @@ def test_a_thousand_threads_on_ten_slots() -> None:
         done.append(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(1000)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(done) == 1000
     assert max(seen) <= 10
     assert admission.counts()[""] == {"running": 0, "waiting": 0}

@@ -88,9 +88,9 @@ def test_of_several_an_uncertain_one_is_returned(order: tuple[Failure, Failure])
 
 def test_a_circle_and_a_long_chain_end() -> None:
     """After sixty-four errors."""
-    one = OSError()
-    one.__cause__ = one
-    assert inner_failure(one, HERE) is None
+    oserror = OSError()
+    oserror.__cause__ = oserror
+    assert inner_failure(oserror, HERE) is None
     for links, found in ((63, FAILED), (64, None)):
         error: Exception = failed()
         for _ in range(links):

@@ -116,7 +116,7 @@ def test_a_ticket_moves_to_the_slower_window() -> None:
     """Another window became the slowest while it waited: it leaves the first queue and joins the other."""
     house = House(quota=[*QUOTA, {"rate": 1, "burst": 3}], admission=SLOTS)
     assert house.plan.quotas is not None
-    first, second = (one.common for one in house.plan.quotas.entries)
+    first, second = (entry.common for entry in house.plan.quotas.entries)
     for _ in range(2):
         first.take(0.0)
     gate = house.gate()
@@ -229,7 +229,7 @@ def test_a_wait_is_emitted_and_later_ones_come_after_it() -> None:
     policy = Policy(quota=[{"rate": 1, "burst": 1}])  # type: ignore[arg-type]
     call = Pipeline(policy, clock=clock, listeners=[events.append]).compile(lambda: 1)
     assert [call(), call()] == [1, 1]
-    assert [(one.name, one.wait_for) for one in events] == [("quota_waited", 1.0)]
+    assert [(event.name, event.wait_for) for event in events] == [("quota_waited", 1.0)]
     house = House(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     rate_window = house.plan.quotas.entries[0].common

@@ -268,11 +268,11 @@ def test_a_breaker_for_each_answer_of_a_function() -> None:
 
 def counted_breaker(clock: FakeClock, **rules: Any) -> Breaker:
     """Return a breaker that has counted one failure of three calls."""
-    one = Breaker(BreakerSettings(**rules), clock.monotonic)
+    breaker = Breaker(BreakerSettings(**rules), clock.monotonic)
     for _ in range(3):
-        one.outcomes.add_common(clock.monotonic())
-    one.failed(one.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
-    return one
+        breaker.outcomes.add_common(clock.monotonic())
+    breaker.failed(breaker.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
+    return breaker
 
 
 def test_a_breaker_takes_other_limits() -> None:
@@ -301,10 +301,10 @@ def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> 
     """And for no longer than it was before."""
     for longest, ready in ((3.0, 3.0), (50.0, 8.0)):
         clock = FakeClock()
-        one = Breaker(BreakerSettings(open_for=8, open_max=9), clock.monotonic)
-        one.open()
-        one.retune(BreakerSettings(open_for=1, open_max=longest), 60.0)
-        assert (one.state, one.ready_at(0.0)) == ("open", ready)
+        breaker = Breaker(BreakerSettings(open_for=8, open_max=9), clock.monotonic)
+        breaker.open()
+        breaker.retune(BreakerSettings(open_for=1, open_max=longest), 60.0)
+        assert (breaker.state, breaker.ready_at(0.0)) == ("open", ready)
 
 
 def test_a_breaker_becomes_a_shadow_and_back() -> None:

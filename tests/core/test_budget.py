@@ -38,12 +38,12 @@ def test_what_is_ten_seconds_old_counts_no_more() -> None:
 
 def test_a_budget_takes_another_share() -> None:
     """The calls and the retries of before still count."""
-    one = Budget(BudgetSettings(ratio=0.2, floor=0), 100.0)
+    budget = Budget(BudgetSettings(ratio=0.2, floor=0), 100.0)
     for _ in range(10):
-        one.deposits.add_common(100.0)
-    assert one.withdraw(100.0)
+        budget.deposits.add_common(100.0)
+    assert budget.withdraw(100.0)
     settings = BudgetSettings(ratio=0.5, floor=0.1)
-    one.retune(settings)
-    assert (one.settings, one.left(100.0)) == (settings, pytest.approx(4))
-    one.retune(BudgetSettings(ratio=0, floor=0.3))
-    assert one.left(100.0) == pytest.approx(2)
+    budget.retune(settings)
+    assert (budget.settings, budget.left(100.0)) == (settings, pytest.approx(4))
+    budget.retune(BudgetSettings(ratio=0, floor=0.3))
+    assert budget.left(100.0) == pytest.approx(2)

@@ -390,7 +390,7 @@ def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
     error = Shape(body={"code": "00000", "msg": "success", "data": {"failureList": failed}})
     error.__cause__ = OSError()
     found = BITGET.classify(error)
-    assert [(one.key, one.code, one.known) for one in found.items] == [("a", "43012", True), ("b", "99998", False)]
+    assert [(item.key, item.code, item.known) for item in found.items] == [("a", "43012", True), ("b", "99998", False)]
     assert (found.code, found.executed) == ("43012", "maybe")
     returned = BITGET.error_in(error.body)  # type: ignore[attr-defined]
     assert returned is not None

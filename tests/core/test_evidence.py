@@ -323,14 +323,14 @@ def test_the_items_of_a_batch_that_failed() -> None:
 def test_where_an_error_came_from() -> None:
     """Its cause, its members, its reason and its arguments, nearest first, each once; contexts are apart."""
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
-    one = Shape(1, argument, cause, reason=reason)
-    one.__cause__, one.__context__ = cause, context
-    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [])
-    one.__suppress_context__ = False
-    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [context])
+    shape = Shape(1, argument, cause, reason=reason)
+    shape.__cause__, shape.__context__ = cause, context
+    assert (causes_of(shape), contexts_of(causes_of(shape))) == ([shape, cause, reason, argument], [])
+    shape.__suppress_context__ = False
+    assert (causes_of(shape), contexts_of(causes_of(shape))) == ([shape, cause, reason, argument], [context])
     older = Shape("older")
-    context.__context__, older.__context__ = older, one
-    assert contexts_of(causes_of(one)) == [context, older]
+    context.__context__, older.__context__ = older, shape
+    assert contexts_of(causes_of(shape)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert causes_of(group) == [group, member, cause]
     assert causes_of(Shape(1, 2, 3, 4, argument))[1:] == []

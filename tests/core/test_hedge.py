@@ -30,7 +30,7 @@ def test_without_a_percentile_the_delay_stays() -> None:
 @pytest.mark.parametrize(("percentile", "delay"), [(0.01, 0.0), (0.5, 16.0), (0.95, 30.0), (1.0, 31.0)])
 def test_the_delay_is_that_percentile(percentile: float, delay: float) -> None:
     """Of the calls that are remembered, in whichever order they came."""
-    assert paced([float(one) for one in reversed(range(32))], percentile).delay == delay
+    assert paced([float(number) for number in reversed(range(32))], percentile).delay == delay
 
 
 def test_it_is_worked_out_anew_after_every_sixteen() -> None:

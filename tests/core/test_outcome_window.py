@@ -12,10 +12,10 @@ from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindo
 
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
     """What is counted at that very instant is in the new slice, and is forgotten with it."""
-    one = OutcomeWindow(10.0, 0.0)
-    one.add_common(1.0)
-    one.add_common(1.5)
-    assert (one.counts(11.0), one.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
+    outcome_window = OutcomeWindow(10.0, 0.0)
+    outcome_window.add_common(1.0)
+    outcome_window.add_common(1.5)
+    assert (outcome_window.counts(11.0), outcome_window.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
     other = OutcomeWindow(10.0, 0.0)
     other.add_common(0.5)
     assert other.counts(20.0) == (0, 0, 0)
@@ -24,16 +24,16 @@ def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
 def test_another_span_keeps_the_slices_of_before() -> None:
     """A longer span counts them all, a shorter one those inside it to within one; later ones are counted in full."""
     for span, counted in ((20.0, 9), (5.0, 6)):
-        one = OutcomeWindow(10.0, 0.0)
+        outcome_window = OutcomeWindow(10.0, 0.0)
         for number in range(9):
-            one.add_common(number + 0.5)
-        one.retune(span, 9.0)
-        assert one.counts(9.0) == (counted, 0, 0)
-    one = OutcomeWindow(10.0, 0.0)
-    one.retune(20.0, 0.0)
+            outcome_window.add_common(number + 0.5)
+        outcome_window.retune(span, 9.0)
+        assert outcome_window.counts(9.0) == (counted, 0, 0)
+    outcome_window = OutcomeWindow(10.0, 0.0)
+    outcome_window.retune(20.0, 0.0)
     for number in range(10):
-        one.add_common(2.0 * number)
-    assert one.counts(19.9) == (10, 0, 0)
+        outcome_window.add_common(2.0 * number)
+    assert outcome_window.counts(19.9) == (10, 0, 0)
 
 
 def test_counts_of_another_kind_of_window_stay_out() -> None:
@@ -89,25 +89,25 @@ def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
 def test_a_window_of_time_takes_another_span() -> None:
     """A shorter one forgets sooner, a longer one remembers longer from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
-        one = OutcomeWindow(10.0, 0.0)
-        one.add_common(1.0)
-        one.add_common(1.0)
-        one.add_rare(1.0)
-        one.retune(span, 2.0)
-        assert one.counts(2.0) == (2, 1, 0)
-        assert one.counts(8.0) == counts
-        assert (one.span, one.end) == (span, pytest.approx(8.0 + span / 10, abs=span / 10))
+        outcome_window = OutcomeWindow(10.0, 0.0)
+        outcome_window.add_common(1.0)
+        outcome_window.add_common(1.0)
+        outcome_window.add_rare(1.0)
+        outcome_window.retune(span, 2.0)
+        assert outcome_window.counts(2.0) == (2, 1, 0)
+        assert outcome_window.counts(8.0) == counts
+        assert (outcome_window.span, outcome_window.end) == (span, pytest.approx(8.0 + span / 10, abs=span / 10))
 
 
 def test_a_window_of_calls_takes_another_number() -> None:
     """What a smaller one had forgotten does not come back."""
-    one = CallCountWindow(2, 0.0)
+    call_count_window = CallCountWindow(2, 0.0)
     for _ in range(4):
-        one.add_common(0.0)
-    assert one.counts(0.0) == (2, 0, 0)
-    one.retune(10, 0.0)
-    assert (one.size, one.counts(0.0)) == (10, (2, 0, 0))
-    one.add_rare(0.0)
-    assert one.counts(0.0) == (2, 1, 0)
-    one.retune(2, 0.0)
-    assert one.counts(0.0) == (1, 1, 0)
+        call_count_window.add_common(0.0)
+    assert call_count_window.counts(0.0) == (2, 0, 0)
+    call_count_window.retune(10, 0.0)
+    assert (call_count_window.size, call_count_window.counts(0.0)) == (10, (2, 0, 0))
+    call_count_window.add_rare(0.0)
+    assert call_count_window.counts(0.0) == (2, 1, 0)
+    call_count_window.retune(2, 0.0)
+    assert call_count_window.counts(0.0) == (1, 1, 0)

@@ -202,15 +202,15 @@ def test_reported_limits_reach_the_quotas() -> None:
 
 def test_a_call_begins_before_its_first_attempt() -> None:
     """Nothing was tried, nothing was sent."""
-    one = Call("op", (1,), {"two": 2}, "k")
-    assert (one.operation, one.args, one.kwargs, one.key) == ("op", (1,), {"two": 2}, "k")
-    assert (one.attempt, one.failure, one.sent_at) == (0, None, None)
+    call = Call("op", (1,), {"two": 2}, "k")
+    assert (call.operation, call.args, call.kwargs, call.key) == ("op", (1,), {"two": 2}, "k")
+    assert (call.attempt, call.failure, call.sent_at) == (0, None, None)
 
 
 def test_the_defaults_of_a_function() -> None:
     """It is a write of its own name, without key, lookup, host or table."""
-    one = OperationInfo(operation="op")
-    said = [getattr(one, name) for name in one.__dataclass_fields__]
+    operation_info = OperationInfo(operation="op")
+    said = [getattr(operation_info, name) for name in operation_info.__dataclass_fields__]
     assert said == [
         "op",
         None,
@@ -233,8 +233,8 @@ def test_the_defaults_of_a_function() -> None:
         False,
         list,
     ]
-    assert one == OperationInfo(operation="op")
+    assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):
-        one.read = True  # type: ignore[misc]
+        operation_info.read = True  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
         OperationInfo("op")  # type: ignore[misc]

@@ -108,12 +108,12 @@ def kinds() -> list[type[Section]]:
 def spec(hint: Any) -> Spec | None:
     """Return the range in an annotation."""
     found = about(hint, Spec)
-    return found or next((inner for one in get_args(hint) if (inner := spec(one)) is not None), None)
+    return found or next((inner for arg in get_args(hint) if (inner := spec(arg)) is not None), None)
 
 
 def in_words(section: type[Section]) -> Iterator[str]:
     """Yield a line for each setting of a section."""
-    given = {one.name: one.default for one in fields(section)}  # type: ignore[arg-type]
+    given = {field.name: field.default for field in fields(section)}  # type: ignore[arg-type]
     for name, hint in hints(section).items():
         default = "..." if given[name] is MISSING else repr(given[name])
         allowed = spec(hint)
@@ -148,11 +148,11 @@ def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
 
 def test_a_set_of_policies_is_frozen() -> None:
     """A reload makes a new one."""
-    one = PolicySet({})
-    assert (one.operations, one.source, one.tables, one.codes) == ((), "built-in", {}, ())
+    policy_set = PolicySet({})
+    assert (policy_set.operations, policy_set.source, policy_set.tables, policy_set.codes) == ((), "built-in", {}, ())
     with pytest.raises(FrozenInstanceError):
-        one.source = "other"  # type: ignore[misc]
-    assert one == PolicySet({})
+        policy_set.source = "other"  # type: ignore[misc]
+    assert policy_set == PolicySet({})
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_reserved_slots_leave_some_for_the_others(kept: int) -> None:
         return
     with pytest.raises(PolicyError) as caught:
         AdmissionSettings(max_concurrent=2, lanes=lanes)
-    assert [tuple(one) for one in caught.value.problems] == [
+    assert [tuple(problem) for problem in caught.value.problems] == [
         ("AdmissionSettings", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
     ]
 
@@ -213,7 +213,7 @@ def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
     assert callable(QuotaSettings(weight=len).weight)
     with pytest.raises(PolicyError) as caught:
         QuotaSettings(burst=2, weight=3)
-    assert [tuple(one) for one in caught.value.problems] == [
+    assert [tuple(problem) for problem in caught.value.problems] == [
         ("QuotaSettings", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
     ]
 
@@ -224,7 +224,7 @@ def test_a_fallback_needs_something_to_fall_back_to() -> None:
         FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:
         FallbackSettings()
-    assert [tuple(one) for one in caught.value.problems] == [
+    assert [tuple(problem) for problem in caught.value.problems] == [
         ("FallbackSettings", 0, 0, "", "expected stale_for, call or value")
     ]
     assert repr(NO_VALUE) == "NO_VALUE"

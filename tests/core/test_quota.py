@@ -224,10 +224,10 @@ def test_threads_on_the_fast_path() -> None:
                 sent.append(now)
 
     threads = [threading.Thread(target=work) for _ in range(16)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     sent.sort()
     assert all(sent[place + 20] - sent[place] >= 0.02 - 1e-9 for place in range(len(sent) - 20))
 
@@ -237,7 +237,7 @@ def test_threads_on_the_fast_path() -> None:
 
 def quotas(*entries: QuotaSettings) -> Quotas:
     """Return what an operation pays for these entries."""
-    return Quotas([(Quota(one), one.weight) for one in entries])
+    return Quotas([(Quota(entry), entry.weight) for entry in entries])
 
 
 def ask(quotas: Quotas, now: float, *, high_priority: bool = False) -> float:
@@ -258,9 +258,9 @@ def test_undo_gives_back_every_window() -> None:
     both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=3, weight=2))
     costs = both.costs(5.0, both.weights((), {}), None, high_priority=False)
     assert pay(5.0, costs, None) == (5.0, None)
-    assert [one.left(5.0) for one in both.entries] == [1, 1]
+    assert [entry.left(5.0) for entry in both.entries] == [1, 1]
     undo(5.0, costs)
-    assert [one.left(5.0) for one in both.entries] == [2, 3]
+    assert [entry.left(5.0) for entry in both.entries] == [2, 3]
 
 
 def test_somebody_else_is_faster() -> None:
@@ -282,7 +282,7 @@ def test_nothing_is_paid_inline_where_one_window_is_full() -> None:
     both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
     assert both.single_window is None
     assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
-    assert [one.left(5.0) for one in both.entries] == [1, 0]
+    assert [entry.left(5.0) for entry in both.entries] == [1, 0]
     assert not quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
     assert both.entries[0].common.fast_path
 
@@ -375,9 +375,9 @@ def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
     """The strictest where it is none of ours; and an attempt without a weight weighs one."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
     both.report_limits(0.0, remaining=0, resets_in=2, window=3600)
-    assert [one.held_until for one in both.entries] == [2.0, -inf]
+    assert [entry.held_until for entry in both.entries] == [2.0, -inf]
     both.report_limits(0.0, remaining=0, resets_in=3, window=60)
-    assert [one.held_until for one in both.entries] == [2.0, 3.0]
+    assert [entry.held_until for entry in both.entries] == [2.0, 3.0]
     assert both.weights((), {}) == (1, 1)
 
 
@@ -385,9 +385,9 @@ def test_a_hold_off_holds_every_window() -> None:
     """A ban holds every entry of this call; without a time the strictest is held for one span."""
     both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
-    assert [one.held_until for one in both.entries] == [1.0, -inf]
+    assert [entry.held_until for entry in both.entries] == [1.0, -inf]
     both.report_limits(0.0, hold=7.0)
-    assert [one.held_until for one in both.entries] == [7.0, 7.0]
+    assert [entry.held_until for entry in both.entries] == [7.0, 7.0]
 
 
 def test_a_reserve_is_drained_last() -> None:
@@ -415,25 +415,25 @@ def test_hostile_words_never_raise(limits: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.4), (0.4, 0.0), (0.0, 0.0)])
 def test_a_quota_forgets_no_send(before: float, after: float) -> None:
     """Whatever share is reserved before and after: what was sent, and what is held, limits what may be sent."""
-    one = Quota(QuotaSettings(rate=10, burst=10, reserve=before))
+    quota = Quota(QuotaSettings(rate=10, burst=10, reserve=before))
     for _ in range(4):
-        one.common.take(0.0)
-    if one.reserved is not None:
-        one.reserved.take(0.0)
-    one.hold(0.0, 0.5)
-    sent = 10 - one.left(0.6)
+        quota.common.take(0.0)
+    if quota.reserved is not None:
+        quota.reserved.take(0.0)
+    quota.hold(0.0, 0.5)
+    sent = 10 - quota.left(0.6)
     settings = QuotaSettings(rate=5, burst=10, reserve=after)
-    one.retune(settings)
-    assert (one.settings, one.span, one.held_until) == (settings, 2.0, 0.5)
-    assert (one.reserved is None) == (after == 0)
-    assert one.left(1.9) == 10 - sent
-    assert one.left(2.0) == 10
+    quota.retune(settings)
+    assert (quota.settings, quota.span, quota.held_until) == (settings, 2.0, 0.5)
+    assert (quota.reserved is None) == (after == 0)
+    assert quota.left(1.9) == 10 - sent
+    assert quota.left(2.0) == 10
 
 
 def test_a_reserve_that_is_new_takes_the_sends_that_have_no_place_any_more() -> None:
     """Ten were sent: none of them comes back."""
-    one = Quota(QuotaSettings(rate=10, burst=10))
+    quota = Quota(QuotaSettings(rate=10, burst=10))
     for _ in range(10):
-        one.common.take(0.0)
-    one.retune(QuotaSettings(rate=10, burst=10, reserve=0.4))
-    assert (one.left(0.9), one.left(1.0)) == (0, 10)
+        quota.common.take(0.0)
+    quota.retune(QuotaSettings(rate=10, burst=10, reserve=0.4))
+    assert (quota.left(0.9), quota.left(1.0)) == (0, 10)

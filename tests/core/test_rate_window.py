@@ -188,16 +188,16 @@ def test_other_settings_keep_what_was_sent() -> None:
 
 def test_a_window_that_follows_another_goes_on() -> None:
     """In the order of the instants."""
-    one = RateWindow(4, 1.0)
-    one.follow([0.3, 0.1], -inf)
-    assert (list(one.sends), one.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
+    rate_window = RateWindow(4, 1.0)
+    rate_window.follow([0.3, 0.1], -inf)
+    assert (list(rate_window.sends), rate_window.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
 
 
 def test_a_ticket_has_its_window_instant_and_weight() -> None:
     """It says which window it is for, when, and its weight."""
-    one = RateWindow(1, 1.0)
-    queue_ticket = QueueTicket(one, 2.0, 3)
-    assert (queue_ticket.rate_window, queue_ticket.ready_at, queue_ticket.weight) == (one, 2.0, 3)
+    rate_window = RateWindow(1, 1.0)
+    queue_ticket = QueueTicket(rate_window, 2.0, 3)
+    assert (queue_ticket.rate_window, queue_ticket.ready_at, queue_ticket.weight) == (rate_window, 2.0, 3)
 
 
 @pytest.mark.parametrize("weight", [1, 2, 3])
@@ -212,6 +212,6 @@ def test_the_fast_path_disturbs_no_reader(weight: int) -> None:
             self.append(0.3)
             return begun
 
-    one = RateWindow(3, 1.0)
-    one.sends = Busy([0.0, 0.1, 0.2], maxlen=3)
-    assert one.ready_at(0.3, weight) == pytest.approx(1.0 + 0.1 * (weight - 1))
+    rate_window = RateWindow(3, 1.0)
+    rate_window.sends = Busy([0.0, 0.1, 0.2], maxlen=3)
+    assert rate_window.ready_at(0.3, weight) == pytest.approx(1.0 + 0.1 * (weight - 1))

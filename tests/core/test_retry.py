@@ -130,9 +130,9 @@ def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None
     ours = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
     with pytest.raises(ConnectionRefusedError):
         ours.call(_down)
-    assert clock.sleeps == pytest.approx([one for one in delays if one])
+    assert clock.sleeps == pytest.approx([delay for delay in delays if delay])
     settings = BackoffSettings(**backoff)
-    assert [bounds(settings, number) for number in range(1, 6)] == [(one, one) for one in delays]
+    assert [bounds(settings, number) for number in range(1, 6)] == [(delay, delay) for delay in delays]
 
 
 @pytest.mark.parametrize(

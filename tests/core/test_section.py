@@ -87,12 +87,12 @@ def test_all_mistakes_are_reported_together() -> None:
     """So that they can be fixed in one go."""
     with pytest.raises(PolicyError) as caught:
         Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, classify_results="odd")  # type: ignore[arg-type]
-    assert [one.path for one in caught.value.problems] == [
+    assert [problem.path for problem in caught.value.problems] == [
         "deadline",
         "retry.max_attempts",
         "retry.backoff.factor",
         "classify_results",
-    ] or sorted(one.path for one in caught.value.problems) == [
+    ] or sorted(problem.path for problem in caught.value.problems) == [
         "deadline",
         "classify_results",
         "retry.backoff.factor",

@@ -13,8 +13,8 @@ def test_limits_where_time_runs_faster() -> None:
     """Times are divided by the pace, rates are multiplied by it; counts and words stay."""
     before = StreamSettings(frames=MessageRate(rate=8, burst=4), renew_after=None)
     after = before.scaled(4)
-    for one in fields(StreamSettings):
-        old, new = getattr(before, one.name), getattr(after, one.name)
+    for field in fields(StreamSettings):
+        old, new = getattr(before, field.name), getattr(after, field.name)
         if isinstance(old, MessageRate):
             assert new == MessageRate(rate=old.rate * 4, burst=old.burst)
         else:

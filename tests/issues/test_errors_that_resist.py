@@ -116,7 +116,7 @@ class Classless(Exception):
 def test_an_error_that_refuses_to_be_read(kind: type[Exception]) -> None:
     """The caller gets the very error that was raised, and not what it raised when it was looked at."""
     settings = {"retry": {"max_attempts": 2, "backoff": {"initial": 0}}, "breaker": {"consecutive": 1}}
-    made = Policies.from_mapping({"policies": {"p": settings}}, clock=FakeClock())
+    policies = Policies.from_mapping({"policies": {"p": settings}}, clock=FakeClock())
     sent = kind()
 
     def raising() -> None:
@@ -124,7 +124,7 @@ def test_an_error_that_refuses_to_be_read(kind: type[Exception]) -> None:
 
     caught: list[Exception] = []
     try:
-        made.pipeline("p").call(raising)
+        policies.pipeline("p").call(raising)
     except Exception as error:
         caught.append(error)
     assert caught[0] is sent

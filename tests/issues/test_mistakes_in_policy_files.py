@@ -15,7 +15,7 @@ def mistakes(path: Path, text: str) -> list[tuple[int, int, str]]:
     path.write_text(text)
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
-    return [(one.line, one.column, one.path) for one in caught.value.problems]
+    return [(problem.line, problem.column, problem.path) for problem in caught.value.problems]
 
 
 def test_a_key_repeated_in_a_policy_that_extends(tmp_path: Path) -> None:

@@ -23,4 +23,4 @@ def test_the_same_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (elsewhere / "bot.yaml").write_text("version: 1\n")
     monkeypatch.chdir(elsewhere)
     assert [str(one) for one in policies.reload()] == ["read.deadline: 20 → 25"]
-    assert all(Path(one).parent == tmp_path for one in policies.files)
+    assert all(Path(file).parent == tmp_path for file in policies.files)

@@ -39,7 +39,7 @@ def test_generators_are_refused_by_every_way_in() -> None:
 
 def test_a_function_may_return_a_generator_of_its_own() -> None:
     """An ordinary function that hands a generator over is no generator function."""
-    assert list(Pipeline(Policy()).call(lambda most: (one for one in range(most)), 2)) == [0, 1]
+    assert list(Pipeline(Policy()).call(lambda most: (number for number in range(most)), 2)) == [0, 1]
 
 
 def test_acall_of_a_plain_function() -> None:

@@ -74,8 +74,8 @@ def test_naive_pool() -> None:
     with ThreadPoolExecutor(4) as timeouts, ThreadPoolExecutor(16) as callers:
         calls = [callers.submit(lambda: timeouts.submit(order).result(5)) for _ in range(16)]
         go.set()
-        for one in calls:
-            one.result()
+        for call in calls:
+            call.result()
     assert most[0] <= 4
 
 

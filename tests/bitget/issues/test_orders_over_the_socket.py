@@ -218,6 +218,6 @@ def test_what_waits_in_line_waits_for_the_next_connection() -> None:
 
     with Sandbox(window=1.0, limits=False) as exchange:
         answers = run(story(exchange))
-    lost = [one for one in answers if isinstance(one, Exception)]
+    lost = [answer for answer in answers if isinstance(answer, Exception)]
     assert {type(one) for one in lost} <= {ConnectionResetError}
     assert len(lost) < 3
