@@ -16,7 +16,7 @@ from resilience.cli import main
 from resilience.testing import FakeClock, no_waits
 
 
-def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
+def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
     """Return a breaker with these rules on this clock."""
     return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
 
@@ -74,15 +74,15 @@ def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path, capsy
 def test_a_window_of_calls_forgets_by_calls() -> None:
     """However long it takes, the last few decide."""
     clock = FakeClock()
-    ours = breaker(clock, window="4 calls", failure_rate=0.75, min_calls=1000)
+    breaker = new_breaker(clock, window="4 calls", failure_rate=0.75, min_calls=1000)
     for outcome in ("failed", "failed", "succeeded", "succeeded", "failed"):
         clock.advance(3600)
-        getattr(ours, outcome)(ours.generation, clock.monotonic())
-        assert ours.state == "closed"
-    ours.failed(ours.generation, clock.monotonic())
-    assert ours.describe()["settled"] == {"succeeded": 2, "failed": 2, "slow": 0}
-    ours.failed(ours.generation, clock.monotonic())
-    assert ours.state == "open"
+        getattr(breaker, outcome)(breaker.generation, clock.monotonic())
+        assert breaker.state == "closed"
+    breaker.failed(breaker.generation, clock.monotonic())
+    assert breaker.describe()["settled"] == {"succeeded": 2, "failed": 2, "slow": 0}
+    breaker.failed(breaker.generation, clock.monotonic())
+    assert breaker.state == "open"
 
 
 def test_slow_successes_open_it_and_a_slow_trial_opens_it_again() -> None:
@@ -205,16 +205,16 @@ def test_no_wait_is_begun_towards_a_breaker_that_will_still_reject(driver: Any, 
 def test_an_urgent_attempt_has_a_spare_trial() -> None:
     """While all permits are out, one high-priority attempt at a time still gets one."""
     clock = FakeClock()
-    ours = breaker(clock, consecutive=1)
-    ours.open()
+    breaker = new_breaker(clock, consecutive=1)
+    breaker.open()
     clock.advance(1.0)
-    assert isinstance(ours.admit(1.0), Permit)
-    spare = ours.admit(1.0, high_priority=True)
+    assert isinstance(breaker.admit(1.0), Permit)
+    spare = breaker.admit(1.0, high_priority=True)
     assert isinstance(spare, Permit)
-    assert ours.admit(1.0, high_priority=True) is None
-    ours.released(spare)
-    assert ours.admit(1.0) is None
-    assert isinstance(ours.admit(1.0, high_priority=True), Permit)
+    assert breaker.admit(1.0, high_priority=True) is None
+    breaker.released(spare)
+    assert breaker.admit(1.0) is None
+    assert isinstance(breaker.admit(1.0, high_priority=True), Permit)
 
 
 def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
@@ -278,11 +278,11 @@ def counted_breaker(clock: FakeClock, **rules: Any) -> Breaker:
 def test_a_breaker_takes_other_limits() -> None:
     """The failures of before count towards them."""
     clock = FakeClock()
-    one = counted_breaker(clock, min_calls=20)
-    one.retune(BreakerSettings(min_calls=2, failure_rate=0.4), 60.0)
-    assert one.state == "closed"
-    one.failed(one.admit(0.0), 0.0)  # type: ignore[arg-type]
-    assert one.state == "open"
+    breaker = counted_breaker(clock, min_calls=20)
+    breaker.retune(BreakerSettings(min_calls=2, failure_rate=0.4), 60.0)
+    assert breaker.state == "closed"
+    breaker.failed(breaker.admit(0.0), 0.0)  # type: ignore[arg-type]
+    assert breaker.state == "open"
 
 
 @pytest.mark.parametrize(
@@ -291,10 +291,10 @@ def test_a_breaker_takes_other_limits() -> None:
 )
 def test_a_window_of_another_kind_begins_anew(before: str, after: str, counted: int) -> None:
     """A window of the same kind keeps its counts."""
-    one = counted_breaker(FakeClock(), window=before)
-    one.retune(BreakerSettings(window=after), 60.0)  # type: ignore[arg-type]
-    assert sum(one.outcomes.counts(0.0)[:2]) == counted
-    assert isinstance(one.outcomes, CallCountWindow if "calls" in after else OutcomeWindow)
+    breaker = counted_breaker(FakeClock(), window=before)
+    breaker.retune(BreakerSettings(window=after), 60.0)  # type: ignore[arg-type]
+    assert sum(breaker.outcomes.counts(0.0)[:2]) == counted
+    assert isinstance(breaker.outcomes, CallCountWindow if "calls" in after else OutcomeWindow)
 
 
 def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> None:
@@ -310,12 +310,12 @@ def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> 
 def test_a_breaker_becomes_a_shadow_and_back() -> None:
     """It measures, and rejects nothing meanwhile."""
     clock = FakeClock()
-    one = counted_breaker(clock)
-    one.open()
-    one.retune(BreakerSettings(mode="shadow"), 60.0)
-    assert one.admit(0.0) is not None
-    one.retune(BreakerSettings(), 60.0)
-    assert one.admit(0.0) is None
+    breaker = counted_breaker(clock)
+    breaker.open()
+    breaker.retune(BreakerSettings(mode="shadow"), 60.0)
+    assert breaker.admit(0.0) is not None
+    breaker.retune(BreakerSettings(), 60.0)
+    assert breaker.admit(0.0) is None
 
 
 def fails(one: Breaker, clock: FakeClock) -> None:
@@ -336,80 +336,80 @@ def succeeds(one: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
 def test_a_share_of_slow_successes_opens_it() -> None:
     """One in four is not a half; two in four are."""
     clock = FakeClock()
-    one = breaker(clock, failure_rate=None, slow_rate=0.5, slow_after=1, min_calls=4)
+    breaker = new_breaker(clock, failure_rate=None, slow_rate=0.5, slow_after=1, min_calls=4)
     for seconds in (2.0, 0.0, 0.0, 0.0):
-        succeeds(one, clock, seconds)
-    one.failed(one.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
-    assert one.state == "closed"
+        succeeds(breaker, clock, seconds)
+    breaker.failed(breaker.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
+    assert breaker.state == "closed"
     for _ in range(3):
-        succeeds(one, clock, 2.0)
-    assert one.state == "open"
+        succeeds(breaker, clock, 2.0)
+    assert breaker.state == "open"
 
 
 def test_a_slow_success_ends_a_streak() -> None:
     """It begins anew with the next failure."""
     clock = FakeClock()
-    one = breaker(clock, failure_rate=None, consecutive=2, slow_rate=1.0, slow_after=1)
-    fails(one, clock)
-    succeeds(one, clock, 2.0)
-    fails(one, clock)
-    assert one.state == "closed"
-    fails(one, clock)
-    assert one.state == "open"
+    breaker = new_breaker(clock, failure_rate=None, consecutive=2, slow_rate=1.0, slow_after=1)
+    fails(breaker, clock)
+    succeeds(breaker, clock, 2.0)
+    fails(breaker, clock)
+    assert breaker.state == "closed"
+    fails(breaker, clock)
+    assert breaker.state == "open"
 
 
 def test_as_many_good_trials_close_it_as_the_policy_says() -> None:
     """Two, one after the other."""
     clock = FakeClock()
-    one = breaker(clock, open_for=1, half_open={"permits": 1, "successes": 2})
-    one.open()
+    breaker = new_breaker(clock, open_for=1, half_open={"permits": 1, "successes": 2})
+    breaker.open()
     clock.advance(1)
-    succeeds(one, clock)
-    assert one.state == "half-open"
-    succeeds(one, clock)
-    assert one.state == "closed"
+    succeeds(breaker, clock)
+    assert breaker.state == "half-open"
+    succeeds(breaker, clock)
+    assert breaker.state == "closed"
 
 
 def test_a_permit_that_is_lost_is_given_again() -> None:
     """At the very instant at which it expires."""
     clock = FakeClock()
-    one = breaker(clock, open_for=1)
-    one.open()
-    permit = one.admit(1.0)
+    breaker = new_breaker(clock, open_for=1)
+    breaker.open()
+    permit = breaker.admit(1.0)
     assert permit is not None
     expires = permit.expires  # type: ignore[union-attr]
-    assert one.admit(expires - 0.1) is None
-    assert one.admit(expires) is not None
+    assert breaker.admit(expires - 0.1) is None
+    assert breaker.admit(expires) is not None
 
 
 def test_an_open_breaker_whose_time_is_over_is_ready() -> None:
     """It says so before anybody asks it."""
     clock = FakeClock()
-    one = breaker(clock, open_for=4)
-    one.open()
-    assert one.describe()["ready_in"] == 4.0
+    breaker = new_breaker(clock, open_for=4)
+    breaker.open()
+    assert breaker.describe()["ready_in"] == 4.0
     clock.advance(9)
-    assert (one.describe()["ready_in"], one.state) == (0.0, "open")
+    assert (breaker.describe()["ready_in"], breaker.state) == (0.0, "open")
 
 
 @pytest.mark.parametrize(("grown", "opens_for"), [(False, 1.0), (True, 4.0)])
 def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for: float) -> None:
     """A closed breaker begins with the new time."""
     clock = FakeClock()
-    one = breaker(clock, open_for=2, growth=2, open_max=60)
+    breaker = new_breaker(clock, open_for=2, growth=2, open_max=60)
     if grown:
-        one.open()
+        breaker.open()
         clock.advance(2)
-        fails(one, clock)
-    one.retune(BreakerSettings(open_for=1, growth=2, open_max=60), 60.0)
-    assert one.describe()["opens_for"] == opens_for
+        fails(breaker, clock)
+    breaker.retune(BreakerSettings(open_for=1, growth=2, open_max=60), 60.0)
+    assert breaker.describe()["opens_for"] == opens_for
 
 
 def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
     """The fast path is closed then, and open again when no listener needs it any more."""
-    one = breaker(FakeClock())
-    assert one.generation
-    one.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
-    assert not one.generation
-    one.retune(BreakerSettings(), 60.0)
-    assert one.generation
+    breaker = new_breaker(FakeClock())
+    assert breaker.generation
+    breaker.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
+    assert not breaker.generation
+    breaker.retune(BreakerSettings(), 60.0)
+    assert breaker.generation

@@ -134,7 +134,7 @@ def test_the_spelling_of_0_1_is_read() -> None:
     assert read_snapshot(old) == read_snapshot(GOOD)
 
 
-def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
+def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
     """Return a breaker with these rules on this clock."""
     return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
 
@@ -142,15 +142,15 @@ def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
 def test_an_open_breaker_stays_open_for_what_was_left() -> None:
     """Another process, another clock: it rejects for the rest of the time, and then makes a trial."""
     clock, later = FakeClock(), FakeClock(start=9000.0)
-    ours = breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
-    ours.failed(ours.generation, 0.0)
+    breaker = new_breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
+    breaker.failed(breaker.generation, 0.0)
     clock.advance(2.0)
-    trial = ours.admit(clock.monotonic())
+    trial = breaker.admit(clock.monotonic())
     assert trial is not None
-    ours.failed(trial, clock.monotonic())
+    breaker.failed(trial, clock.monotonic())
     clock.advance(1.5)
-    theirs = breaker(later, consecutive=1, open_for=2.0, open_max=8.0)
-    theirs.restore(json.loads(json.dumps(ours.export())))
+    theirs = new_breaker(later, consecutive=1, open_for=2.0, open_max=8.0)
+    theirs.restore(json.loads(json.dumps(breaker.export())))
     assert theirs.generation == 0
     assert theirs.state == "open"
     assert theirs.ready_at(9000.0) == 9002.5
@@ -159,7 +159,7 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
 
 def test_counts_of_another_kind_of_window_are_left_out() -> None:
     """The policy has changed since: the state stays, the counts begin anew."""
-    ours, theirs = breaker(window="5 calls"), breaker(window=10.0)
+    ours, theirs = new_breaker(window="5 calls"), new_breaker(window=10.0)
     ours.failed(ours.generation, 0.0)
     theirs.restore(ours.export())
     assert theirs.describe()["settled"] == {"succeeded": 0, "failed": 0, "slow": 0}
@@ -170,17 +170,17 @@ def test_counts_of_another_kind_of_window_are_left_out() -> None:
 def test_a_closed_state_closes_an_open_breaker() -> None:
     """What is restored is what is so afterwards."""
     clock = FakeClock()
-    ours = breaker(clock, consecutive=1)
-    saved = ours.export()
-    ours.isolate()
-    isolated = ours.export()
-    ours.restore(saved)
-    assert ours.state == "closed"
-    ours.restore(isolated)
-    assert (ours.state, ours.ready_at(0.0)) == ("open", float("inf"))
+    breaker = new_breaker(clock, consecutive=1)
+    saved = breaker.export()
+    breaker.isolate()
+    isolated = breaker.export()
+    breaker.restore(saved)
+    assert breaker.state == "closed"
+    breaker.restore(isolated)
+    assert (breaker.state, breaker.ready_at(0.0)) == ("open", float("inf"))
     half_open = {**isolated, "isolated": False, "state": "half-open", "successes": 1}
-    ours.restore(half_open)
-    assert (ours.state, ours.describe()["trials_succeeded"]) == ("half-open", 1)
+    breaker.restore(half_open)
+    assert (breaker.state, breaker.describe()["trials_succeeded"]) == ("half-open", 1)
 
 
 WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
@@ -220,20 +220,20 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
 )
 def test_a_wrong_state_is_rejected_and_changes_nothing(change: dict[str, Any], message: str) -> None:
     """The message says which part is wrong."""
-    ours = breaker(window="5 calls", consecutive=3)
-    ours.failed(ours.generation, 0.0)
-    before = ours.export()
+    breaker = new_breaker(window="5 calls", consecutive=3)
+    breaker.failed(breaker.generation, 0.0)
+    before = breaker.export()
     with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
-        ours.restore({**before, **change})
+        breaker.restore({**before, **change})
     assert message in str(caught.value)
-    assert ours.export() == before
-    assert ours.generation
+    assert breaker.export() == before
+    assert breaker.generation
 
 
 def test_what_is_no_mapping_or_lacks_a_field_is_rejected() -> None:
     """A list, or half a state."""
-    ours = breaker()
+    breaker = new_breaker()
     with pytest.raises(ValueError, match="a breaker's state must be a mapping, not a list"):
-        ours.restore([])  # type: ignore[arg-type]
+        breaker.restore([])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"version is missing; state is missing"):
-        ours.restore({})
+        breaker.restore({})

@@ -8,12 +8,12 @@ from resilience._core.policy.sections import BudgetSettings
 from resilience._core.stages.budget import Budget
 
 
-def budget(ratio: float, floor: float, calls: int = 0) -> Budget:
+def new_budget(ratio: float, floor: float, calls: int = 0) -> Budget:
     """Return a budget after this many calls at second 100."""
-    made = Budget(BudgetSettings(ratio=ratio, floor=floor), 100.0)
+    budget = Budget(BudgetSettings(ratio=ratio, floor=floor), 100.0)
     for _ in range(calls):
-        made.deposits.add_common(100.0)
-    return made
+        budget.deposits.add_common(100.0)
+    return budget
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ def budget(ratio: float, floor: float, calls: int = 0) -> Budget:
 )
 def test_retries_are_a_share_of_the_calls_or_the_floor(ratio: float, floor: float, calls: int, allowed: int) -> None:
     """Whichever is more, over ten seconds; `left` says how many there are still."""
-    one = budget(ratio, floor, calls)
-    assert one.left(100.0) == pytest.approx(allowed)
-    assert [one.withdraw(100.0) for _ in range(allowed + 1)] == [True] * allowed + [False]
-    assert one.left(100.0) == pytest.approx(0)
+    budget = new_budget(ratio, floor, calls)
+    assert budget.left(100.0) == pytest.approx(allowed)
+    assert [budget.withdraw(100.0) for _ in range(allowed + 1)] == [True] * allowed + [False]
+    assert budget.left(100.0) == pytest.approx(0)
 
 
 def test_what_is_ten_seconds_old_counts_no_more() -> None:
     """Neither calls nor retries."""
-    one = budget(0.2, 0.1, 10)
-    assert (one.withdraw(100.0), one.withdraw(100.0), one.withdraw(108.0)) == (True, True, False)
-    assert one.left(111.5) == pytest.approx(1)
-    assert one.withdraw(111.5)
+    budget = new_budget(0.2, 0.1, 10)
+    assert (budget.withdraw(100.0), budget.withdraw(100.0), budget.withdraw(108.0)) == (True, True, False)
+    assert budget.left(111.5) == pytest.approx(1)
+    assert budget.withdraw(111.5)
 
 
 def test_a_budget_takes_another_share() -> None:

@@ -9,7 +9,7 @@ from resilience._core.classify.failure import Failure
 from resilience._core.policy.codes import Envelope, ItemList
 
 
-def table(name: str = "api", **given: object) -> CodeRegistry:
+def new_table(name: str = "api", **given: object) -> CodeRegistry:
     """Return a table of two codes."""
     rules = [Rule("1", ("ONE", "X")), Rule("01", ("X",), Category.FATAL, "no")]
     return CodeRegistry(name, rules, texts=[("no funds", "01"), ("funds", "1")], **given)  # type: ignore[arg-type]
@@ -17,32 +17,32 @@ def table(name: str = "api", **given: object) -> CodeRegistry:
 
 def test_rows_are_found_by_code_name_and_words() -> None:
     """Leading zeros count; a name of two codes means the first; the first matching text applies."""
-    one = table()
-    assert (one.rule("1"), one.rule("01"), one.rule("001")) == (Rule("1", ("ONE", "X")), list(one)[1], None)
-    assert (one.named("ONE"), one.named("X"), one.named("1")) == (one.rule("1"), one.rule("1"), None)
-    assert (one.by_text("you have no funds"), one.by_text("funds"), one.by_text("")) == (
-        one.rule("01"),
-        one.rule("1"),
+    table = new_table()
+    assert (table.rule("1"), table.rule("01"), table.rule("001")) == (Rule("1", ("ONE", "X")), list(table)[1], None)
+    assert (table.named("ONE"), table.named("X"), table.named("1")) == (table.rule("1"), table.rule("1"), None)
+    assert (table.by_text("you have no funds"), table.by_text("funds"), table.by_text("")) == (
+        table.rule("01"),
+        table.rule("1"),
         None,
     )
-    assert one.texts == (("no funds", "01"), ("funds", "1"))
+    assert table.texts == (("no funds", "01"), ("funds", "1"))
 
 
 def test_the_content_of_a_table() -> None:
     """Its length, its codes and its repr."""
-    one = table()
-    assert ("1" in one, "2" in one, len(one), [rule.code for rule in one]) == (True, False, 2, ["1", "01"])
-    assert repr(one) == "<CodeRegistry api: 2 codes>"
+    table = new_table()
+    assert ("1" in table, "2" in table, len(table), [rule.code for rule in table]) == (True, False, 2, ["1", "01"])
+    assert repr(table) == "<CodeRegistry api: 2 codes>"
 
 
 def test_equal_tables() -> None:
     """So that a reload without changes reports none."""
-    assert table() == table()
-    assert hash(table()) == hash(table())
-    assert table() != table("other")
-    assert table() != table(sources=["ccxt"])
-    assert table() != table(envelope=Envelope("code"))
-    assert (table() == "api") is False
+    assert new_table() == new_table()
+    assert hash(new_table()) == hash(new_table())
+    assert new_table() != new_table("other")
+    assert new_table() != new_table(sources=["ccxt"])
+    assert new_table() != new_table(envelope=Envelope("code"))
+    assert (new_table() == "api") is False
 
 
 def test_of_two_rows_with_one_code_the_later_wins() -> None:

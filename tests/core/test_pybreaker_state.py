@@ -52,7 +52,7 @@ def down() -> str:
     raise ConnectionRefusedError
 
 
-def breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
+def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
     """Return a breaker with these rules on this clock."""
     return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
 
@@ -89,9 +89,9 @@ def test_a_pybreaker_listener_gets_what_pybreaker_would_send() -> None:
 
 def test_pybreaker_keeps_no_date() -> None:
     """The time of opening is ours: a listener that reads pybreaker's gets None."""
-    ours = breaker(consecutive=1)
-    ours.open()
-    assert ours._states.load()._state_storage.opened_at is None
+    breaker = new_breaker(consecutive=1)
+    breaker.open()
+    assert breaker._states.load()._state_storage.opened_at is None
 
 
 def test_only_a_listener_of_every_success_leaves_the_fast_path() -> None:

@@ -235,7 +235,7 @@ def test_threads_on_the_fast_path() -> None:
 # --- entries, lanes and several windows --------------------------------------------------------------
 
 
-def quotas(*entries: QuotaSettings) -> Quotas:
+def new_quotas(*entries: QuotaSettings) -> Quotas:
     """Return what an operation pays for these entries."""
     return Quotas([(Quota(entry), entry.weight) for entry in entries])
 
@@ -247,7 +247,7 @@ def ask(quotas: Quotas, now: float, *, high_priority: bool = False) -> float:
 
 def test_the_latest_of_several_windows_decides_and_a_rejection_takes_nothing() -> None:
     """Ten a second and fifteen a minute: the sixteenth waits for the minute, and the seconds stay whole."""
-    both = quotas(QuotaSettings(rate="10/s", burst=10), QuotaSettings(rate="15/m", burst=15))  # type: ignore[arg-type]
+    both = new_quotas(QuotaSettings(rate="10/s", burst=10), QuotaSettings(rate="15/m", burst=15))  # type: ignore[arg-type]
     assert [ask(both, 0.0) for _ in range(11)] == [0.0] * 10 + [1.0]
     assert [ask(both, 1.0) for _ in range(6)] == [1.0] * 5 + [60.0]
     assert both.entries[0].left(1.0) == 5
@@ -255,7 +255,7 @@ def test_the_latest_of_several_windows_decides_and_a_rejection_takes_nothing() -
 
 def test_undo_gives_back_every_window() -> None:
     """What was paid and not sent is there again."""
-    both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=3, weight=2))
+    both = new_quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=3, weight=2))
     costs = both.costs(5.0, both.weights((), {}), None, high_priority=False)
     assert pay(5.0, costs, None) == (5.0, None)
     assert [entry.left(5.0) for entry in both.entries] == [1, 1]
@@ -279,27 +279,27 @@ def test_somebody_else_is_faster() -> None:
 
 def test_nothing_is_paid_inline_where_one_window_is_full() -> None:
     """What a driver pays without the lock is all or nothing, and nothing where an attempt weighs more than one."""
-    both = quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
+    both = new_quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
     assert both.single_window is None
     assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
     assert [entry.left(5.0) for entry in both.entries] == [1, 0]
-    assert not quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
+    assert not new_quotas(QuotaSettings(burst=3, weight=2)).pay_at_once(5.0)
     assert both.entries[0].common.fast_path
 
 
 def test_a_reserve_is_for_urgent_lanes_alone() -> None:
     """Ordinary attempts see the smaller window; a high-priority one takes from either, never more than both."""
-    one = quotas(QuotaSettings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
-    assert [ask(one, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
-    assert [ask(one, 0.0, high_priority=True) for _ in range(3)] == [0.0, 0.0, 1.0]
-    assert one.entries[0].left(0.0) == 0
-    reserved = one.entries[0].reserved
+    quotas = new_quotas(QuotaSettings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
+    assert [ask(quotas, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
+    assert [ask(quotas, 0.0, high_priority=True) for _ in range(3)] == [0.0, 0.0, 1.0]
+    assert quotas.entries[0].left(0.0) == 0
+    reserved = quotas.entries[0].reserved
     assert reserved is not None
     queue_ticket = reserved.queue(0.0, 1)
-    assert one.entries[0].cost(5.0, 1, queue_ticket, high_priority=True) == (reserved, 1)  # it keeps its place
+    assert quotas.entries[0].cost(5.0, 1, queue_ticket, high_priority=True) == (reserved, 1)  # it keeps its place
     queue_ticket.cancel()
-    heavy = one.entries[0].cost(0.0, 3, None, high_priority=True)
-    assert heavy == (one.entries[0].common, 3)
+    heavy = quotas.entries[0].cost(0.0, 3, None, high_priority=True)
+    assert heavy == (quotas.entries[0].common, 3)
     small = Quota(QuotaSettings(burst=1, reserve=0.5))
     assert small.reserved is None
 
@@ -318,7 +318,7 @@ def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) ->
 
 def test_weights_may_depend_on_the_call() -> None:
     """A function of the arguments; what weighs nothing pays nothing, and more than the burst can never go."""
-    by = quotas(QuotaSettings(rate=10, burst=10, weight=lambda n: n))
+    by = new_quotas(QuotaSettings(rate=10, burst=10, weight=lambda n: n))
     for n, at in ((0, 0.0), (10, 0.0), (0, 0.0), (1, 1.0), (11, inf)):
         assert pay(0.0, by.costs(0.0, by.weights((n,), {}), None, high_priority=False), None)[0] == at
     with pytest.raises(PolicyError, match="weight: 3 can never be sent"):
@@ -344,22 +344,22 @@ def test_other_settings_forget_no_send() -> None:
 
 def test_remaining_only_tightens() -> None:
     """Others use the key too: what they have used is used, and a larger number is not believed."""
-    one = quotas(QuotaSettings(rate=10, burst=10))
-    one.report_limits(0.0, remaining=3)
-    assert one.entries[0].left(0.0) == 3
-    one.report_limits(0.0, remaining=8)
-    assert one.entries[0].left(0.0) == 3
+    quotas = new_quotas(QuotaSettings(rate=10, burst=10))
+    quotas.report_limits(0.0, remaining=3)
+    assert quotas.entries[0].left(0.0) == 3
+    quotas.report_limits(0.0, remaining=8)
+    assert quotas.entries[0].left(0.0) == 3
     rate_window = RateWindow(2, 1.0)
     rate_window.take(0.5)
     rate_window.drain(0.9, -5)
     assert rate_window.left(1.5) == 1
-    one.report_limits(0.5, remaining=0, resets_in=2.0)
-    assert (one.entries[0].left(2.4), one.entries[0].left(2.5)) == (0, 10)
+    quotas.report_limits(0.5, remaining=0, resets_in=2.0)
+    assert (quotas.entries[0].left(2.4), quotas.entries[0].left(2.5)) == (0, 10)
 
 
 def test_each_word_finds_its_window() -> None:
     """By the window's length, by its limit, else the first entry, which is the closest."""
-    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     second, minute = both.entries
     both.report_limits(0.0, used=590, window=60)
     assert (second.left(0.0), minute.left(0.0)) == (10, 10)
@@ -373,7 +373,7 @@ def test_each_word_finds_its_window() -> None:
 
 def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
     """The strictest where it is none of ours; and an attempt without a weight weighs one."""
-    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
+    both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
     both.report_limits(0.0, remaining=0, resets_in=2, window=3600)
     assert [entry.held_until for entry in both.entries] == [2.0, -inf]
     both.report_limits(0.0, remaining=0, resets_in=3, window=60)
@@ -383,7 +383,7 @@ def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
 
 def test_a_hold_off_holds_every_window() -> None:
     """A ban holds every entry of this call; without a time the strictest is held for one span."""
-    both = quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
+    both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
     assert [entry.held_until for entry in both.entries] == [1.0, -inf]
     both.report_limits(0.0, hold=7.0)
@@ -392,12 +392,12 @@ def test_a_hold_off_holds_every_window() -> None:
 
 def test_a_reserve_is_drained_last() -> None:
     """What the API has left goes to urgent lanes first."""
-    one = quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
-    one.report_limits(0.0, remaining=3)
-    quota = one.entries[0]
+    quotas = new_quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
+    quotas.report_limits(0.0, remaining=3)
+    quota = quotas.entries[0]
     assert quota.reserved is not None
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (1, 2)
-    one.report_limits(0.0, remaining=1)
+    quotas.report_limits(0.0, remaining=1)
     assert (quota.common.left(0.0), quota.reserved.left(0.0)) == (0, 1)
 
 
@@ -407,9 +407,9 @@ _NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5),
 @given(st.dictionaries(st.sampled_from(["remaining", "resets_in", "hold", "limit", "window", "used"]), _NUMBERS))
 def test_hostile_words_never_raise(limits: dict[str, Any]) -> None:
     """Whatever is reported, nothing raises, and the limit is never exceeded."""
-    one = quotas(QuotaSettings(rate=10, burst=10))
-    one.report_limits(0.0, **limits)
-    assert 0 <= one.entries[0].left(0.0) <= 10
+    quotas = new_quotas(QuotaSettings(rate=10, burst=10))
+    quotas.report_limits(0.0, **limits)
+    assert 0 <= quotas.entries[0].left(0.0) <= 10
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.4), (0.4, 0.0), (0.0, 0.0)])

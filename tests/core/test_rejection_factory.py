@@ -26,7 +26,7 @@ class HostOpenError(CircuitOpenError, HostError):
     """The breaker is open, as the client's users catch it."""
 
 
-def refusals(clock: FakeClock, **kinds: type) -> RejectionFactory:
+def new_factory(clock: FakeClock, **kinds: type) -> RejectionFactory:
     """Return those of one operation; `host` is the class for an open breaker."""
     return RejectionFactory({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
 
@@ -34,11 +34,11 @@ def refusals(clock: FakeClock, **kinds: type) -> RejectionFactory:
 def test_each_has_its_own_times() -> None:
     """Two rejections have the same message and different times, and share no attribute."""
     clock = FakeClock()
-    made = refusals(clock)
+    factory = new_factory(clock)
     now, wall = clock.monotonic(), clock.time()
-    one = made.make(CircuitOpenError, "open", now + 5)
+    one = factory.make(CircuitOpenError, "open", now + 5)
     clock.advance(2)
-    two = made.make(CircuitOpenError, "open", now + 5, clock.monotonic())
+    two = factory.make(CircuitOpenError, "open", now + 5, clock.monotonic())
     one.add_note("mine")
     one.seen = True  # type: ignore[attr-defined]
     assert (type(one), str(one), one.args) == (CircuitOpenError, "place: open", ("place: open",))
@@ -49,19 +49,19 @@ def test_each_has_its_own_times() -> None:
 def test_a_rejection_without_a_known_end() -> None:
     """A breaker that was isolated by hand names no time, and an instant that has passed is now."""
     clock = FakeClock()
-    made = refusals(clock)
-    never = made.make(CircuitOpenError, "open", inf)
+    factory = new_factory(clock)
+    never = factory.make(CircuitOpenError, "open", inf)
     assert (never.retry_after, never.retry_at) == (None, None)
-    late = made.make(CircuitOpenError, "open", clock.monotonic() - 1)
+    late = factory.make(CircuitOpenError, "open", clock.monotonic() - 1)
     assert (late.retry_after, late.retry_at) == (0.0, clock.time())
 
 
 def test_as_the_clients_own_error() -> None:
     """With the client's error base a copy has what the base's constructor gives, and is pickled whole."""
     clock = FakeClock()
-    made = refusals(clock, host=HostOpenError)
+    factory = new_factory(clock, host=HostOpenError)
     for _ in range(2):
-        one = made.make(CircuitOpenError, "open", clock.monotonic() + 1)
+        one = factory.make(CircuitOpenError, "open", clock.monotonic() + 1)
         again = pickle.loads(pickle.dumps(one))
         for each in (one, again):
             assert isinstance(each, HostError)

@@ -17,7 +17,7 @@ from resilience._core.stages.retry import Schedule
 from resilience.testing import FakeClock
 
 
-def pipeline(clock: FakeClock, **retry: Any) -> Pipeline:
+def new_pipeline(clock: FakeClock, **retry: Any) -> Pipeline:
     """Return a pipeline with these retries."""
     return Pipeline(Policy(retry=retry), clock=clock)  # type: ignore[arg-type]
 
@@ -28,12 +28,14 @@ DOWN = [ConnectionRefusedError() for _ in range(9)]
 def test_stop_and_wait_take_the_place_of_ours(driver: Any) -> None:
     """Six attempts where the default would make three, with the waits that tenacity's object says."""
     clock = FakeClock()
-    ours = pipeline(clock, stop=tenacity.stop_after_attempt(6), wait=tenacity.wait_incrementing(start=1, increment=2))
+    pipeline = new_pipeline(
+        clock, stop=tenacity.stop_after_attempt(6), wait=tenacity.wait_incrementing(start=1, increment=2)
+    )
     transport = driver.transport(DOWN)
     with pytest.raises(ConnectionRefusedError):
-        driver.call(ours.compile(transport))
+        driver.call(pipeline.compile(transport))
     assert clock.sleeps == [1.0, 3.0, 5.0, 7.0, 9.0]
-    assert (ours.describe()["max_attempts"], ours.describe()["waits"]) == (None, [])
+    assert (pipeline.describe()["max_attempts"], pipeline.describe()["waits"]) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,9 @@ def test_stop_and_wait_take_the_place_of_ours(driver: Any) -> None:
 def test_times_are_ours(stop: Any, waits: list[float]) -> None:
     """Its clock is the pipeline's, and the wait is known when the stop is asked, as with tenacity."""
     clock = FakeClock(start=1e6)
-    ours = pipeline(clock, stop=stop, wait=tenacity.wait_fixed(2))
+    pipeline = new_pipeline(clock, stop=stop, wait=tenacity.wait_fixed(2))
     with pytest.raises(ConnectionRefusedError):
-        ours.call(_down)
+        pipeline.call(_down)
     assert clock.sleeps == waits
 
 
@@ -77,20 +79,20 @@ def test_they_see_the_error_and_the_arguments() -> None:
 def test_one_that_fails_hides_nothing(wrong: Any) -> None:
     """The caller gets the API's own error, and why it was not tried again is its cause."""
     with pytest.raises(ConnectionRefusedError) as caught:
-        pipeline(FakeClock(), wait=wrong).call(_down)
+        new_pipeline(FakeClock(), wait=wrong).call(_down)
     assert isinstance(caught.value.__cause__, (ValueError, ZeroDivisionError))
 
 
 def test_no_object_stays_alive() -> None:
     """A state that kept the error would keep its traceback, and so itself."""
-    ours = pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
+    pipeline = new_pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
     gc.collect()
     gc.disable()
     try:
         for _ in range(2):
             before = len(gc.get_objects())
             try:
-                ours.call(_down)
+                pipeline.call(_down)
             except ConnectionRefusedError:
                 pass
             alive = len(gc.get_objects()) - before
@@ -127,9 +129,9 @@ EXPONENTIAL = {"kind": "exponential", "initial": 1, "factor": 3, "max": 20, "jit
 def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None:
     """As its kind says, never above the longest; `describe` says the same."""
     clock = FakeClock()
-    ours = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
+    pipeline = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
     with pytest.raises(ConnectionRefusedError):
-        ours.call(_down)
+        pipeline.call(_down)
     assert clock.sleeps == pytest.approx([delay for delay in delays if delay])
     settings = BackoffSettings(**backoff)
     assert [bounds(settings, number) for number in range(1, 6)] == [(delay, delay) for delay in delays]

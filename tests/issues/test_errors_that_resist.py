@@ -13,7 +13,7 @@ from resilience import Policies, failure_of
 from resilience.testing import FakeClock
 
 
-def policies() -> Policies:
+def new_policies() -> Policies:
     """Return policies with three attempts."""
     retry = {"max_attempts": 3, "backoff": {"initial": 0}}
     return Policies.from_mapping({"policies": {"p": {"retry": retry, "deadline": "60s"}}}, clock=FakeClock())
@@ -36,7 +36,7 @@ async def in_trio(*tasks: Any) -> None:
 @pytest.mark.parametrize(("run", "together"), [(lambda fn: asyncio.run(fn()), in_asyncio), (trio.run, in_trio)])
 def test_retries_do_not_multiply_through_a_group(run: Any, together: Any) -> None:
     """Calls inside a task group or a nursery that have given up are not made again by the call around them."""
-    made, sent = policies(), []
+    made, sent = new_policies(), []
 
     @made.resilient("p")
     async def inner() -> None:
@@ -55,13 +55,13 @@ def test_retries_do_not_multiply_through_a_group(run: Any, together: Any) -> Non
 
 def test_one_doubt_in_a_group_is_a_doubt_of_all() -> None:
     """A refusal that an inner call gave up on does not hide that another part of the group may have happened."""
-    made = policies()
+    policies = new_policies()
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def refused() -> None:
         raise ConnectionRefusedError
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def both() -> None:
         try:
             refused()
@@ -75,14 +75,14 @@ def test_one_doubt_in_a_group_is_a_doubt_of_all() -> None:
 
 def test_an_error_is_pickled_inside_an_outer_call() -> None:
     """What is recorded with an error does not make it unpicklable while the call around it still runs."""
-    made = policies()
+    policies = new_policies()
     copies: list[Any] = []
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def inner() -> None:
         raise ConnectionRefusedError("x")
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def outer() -> None:
         try:
             inner()
