@@ -32,8 +32,8 @@ class Model:
     def has_slot(self, lane: str) -> bool:
         """A lane may use what is free and not reserved for a higher one."""
         count = Counter(self.running)
-        kept = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
-        return MAX_RUNNING - len(self.running) > kept
+        reserved = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
+        return MAX_RUNNING - len(self.running) > reserved
 
     def ask(self, lane: str, number: int) -> tuple[str, int | None]:
         """Return (outcome, number of the waiter that was rejected for it)."""

@@ -106,8 +106,8 @@ def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
     """With what would be right, and a part of what it is."""
     with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
         read_snapshot(GOOD | {name: value})
-    told = str(caught.value).removeprefix("not a breaker's state: ")
-    assert told == f"{name}: expected {WRONG[name][0]}, got {value!r}"[:200]
+    message = str(caught.value).removeprefix("not a breaker's state: ")
+    assert message == f"{name}: expected {WRONG[name][0]}, got {value!r}"[:200]
 
 
 def test_every_mistake_is_named_at_once() -> None:

@@ -36,14 +36,14 @@ def test_an_event_has_only_the_fields_that_are_set() -> None:
 
 def test_a_listener_hears_until_it_is_taken_away() -> None:
     """The others still get events."""
-    heard: list[str] = []
-    events = Events(lambda event: heard.append("first"))
-    leave = events.subscribe(lambda event: heard.append("second"))
+    notices: list[str] = []
+    events = Events(lambda event: notices.append("first"))
+    leave = events.subscribe(lambda event: notices.append("second"))
     events.emit("x")
     leave()
     leave()
     events.emit("x")
-    assert heard == ["first", "second", "first"]
+    assert notices == ["first", "second", "first"]
 
 
 async def _later(event: Event) -> None:
@@ -59,15 +59,15 @@ def test_what_cannot_listen_is_rejected(wrong: Any) -> None:
 
 def test_one_that_raises_is_reported_once_and_dropped() -> None:
     """The other listeners of the same event are called all the same."""
-    heard: list[Any] = []
+    notices: list[Any] = []
 
     def broken(event: Event) -> None:
         raise RuntimeError("no")
 
-    events = Events(broken, heard.append, on_dropped=lambda one, error: heard.append((one, type(error))))
+    events = Events(broken, notices.append, on_dropped=lambda listener, error: notices.append((listener, type(error))))
     events.emit("x")
     events.emit("y")
-    assert heard == [(broken, RuntimeError), Event(name="x"), Event(name="y")]
+    assert notices == [(broken, RuntimeError), Event(name="x"), Event(name="y")]
 
 
 def test_a_report_that_fails_or_is_not_there_hides_nothing() -> None:

@@ -87,17 +87,17 @@ def test_a_harmless_write_that_was_rejected_is_sent_again_without_a_lookup() -> 
 @pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
 def test_the_last_lookup_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
     """A twentieth of it, a second at most; there is no lookup after that."""
-    clock, looks = FakeClock(), list[float]()
+    clock, lookups = FakeClock(), list[float]()
 
-    def look(_call: Any) -> Any:
-        looks.append(clock.monotonic())
+    def lookup(_call: Any) -> Any:
+        lookups.append(clock.monotonic())
         return NOT_FOUND
 
     rules: dict[str, Any] = {"deadline": deadline, "reconcile": {"early_checks": 1, "wait": 1, "fence": 3600}}
-    info = OperationInfo(operation="order", reconcile=look)
+    info = OperationInfo(operation="order", reconcile=lookup)
     with pytest.raises(TimeoutError):
         Pipeline(Policy(retry=RETRY, **rules), clock=clock).compile(_late, info)()
-    assert looks == [1.0, last]
+    assert lookups == [1.0, last]
 
 
 def _late() -> None:
@@ -134,10 +134,10 @@ def test_a_cancelled_call_stays_uncertain() -> None:
     assert failed.recovery.on_failure(TimeoutError()).action is Action.RAISE
     failed.recovery.abandon()
     assert "call_abandoned" not in failed.event_names
-    looks = Failed({"reconcile": {}}, reconcile=len)
-    assert looks.recovery.on_failure(TimeoutError()).action is Action.WAIT
-    looks.recovery.abandon()
-    assert (looks.event_names[-1], looks.events[-1].executed) == ("call_abandoned", "maybe")
+    reconciled = Failed({"reconcile": {}}, reconcile=len)
+    assert reconciled.recovery.on_failure(TimeoutError()).action is Action.WAIT
+    reconciled.recovery.abandon()
+    assert (reconciled.event_names[-1], reconciled.events[-1].executed) == ("call_abandoned", "maybe")
 
 
 @pytest.mark.parametrize("info", [{"read": True}, {"idempotent": True}])
@@ -201,9 +201,9 @@ def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
     failed.again()
     step = failed.recovery.on_failure(bad)
     assert (step.action, step.value, failed.recovery.take_discarded_answer()) == (Action.RETURN, bad, None)
-    kept = Failed(read=True, is_error_response=lambda answer: True)
-    kept.recovery.on_failure(bad)
-    assert kept.recovery.take_discarded_answer() is None
+    failed = Failed(read=True, is_error_response=lambda answer: True)
+    failed.recovery.on_failure(bad)
+    assert failed.recovery.take_discarded_answer() is None
 
 
 def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() -> None:

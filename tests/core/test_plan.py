@@ -90,8 +90,8 @@ def test_lanes() -> None:
         name: new_plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")
     }
     assert found == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
-    asked = new_plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
-    assert (asked.lane(("self", "entry"), {}), asked.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
+    plan = new_plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
+    assert (plan.lane(("self", "entry"), {}), plan.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
     assert new_plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
     assert new_plan(lane="cancel").high_priority((), {})
 
@@ -105,9 +105,9 @@ def test_what_the_quotas_would_let_go() -> None:
     assert (plan.quota_ready_at(0.5, (), {}), plan.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
     weighed = new_plan({"quota": [{"rate": 1, "burst": 5, "weight": lambda n, by=1: n * by}]}, skip=1)
     assert (weighed.weights(("self", 2), {"by": 2}), weighed.quota_ready_at(0.0, ("self", 6), {})) == ((4,), inf)
-    kept = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
+    reserving = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
     for lane, at in ((None, 2.0), ("cancel", 0.0)):
-        plan = new_plan(kept, lane=lane)
+        plan = new_plan(reserving, lane=lane)
         assert plan.quotas is not None
         plan.quotas.entries[0].common.take(0.0)
         assert plan.quota_ready_at(0.0, (), {}) == at

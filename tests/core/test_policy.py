@@ -193,11 +193,11 @@ def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
     Policy(**given)
 
 
-@pytest.mark.parametrize("kept", [1, 2])
-def test_reserved_slots_leave_some_for_the_others(kept: int) -> None:
+@pytest.mark.parametrize("reserved", [1, 2])
+def test_reserved_slots_leave_some_for_the_others(reserved: int) -> None:
     """At least one slot."""
-    lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=kept - 1)}
-    if kept == 1:
+    lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=reserved - 1)}
+    if reserved == 1:
         assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
         return
     with pytest.raises(PolicyError) as caught:

@@ -146,12 +146,12 @@ class Gone(Exception):
 def test_a_cancel_that_finds_nothing_looks_up_the_order(answer: Any, ends: Any) -> None:
     """What is wrong with the answer is the cause of the API's own error."""
 
-    def look(_call: Any) -> Any:
+    def lookup(_call: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    info = OperationInfo(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
+    info = OperationInfo(operation="cancel", idempotent=True, registry="bitget", reconcile=lookup)
     call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(answers(Gone()), info)
     if isinstance(ends, str):
         assert call() == ends
@@ -235,7 +235,7 @@ def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, 
     """The first attempt did not happen, the second was rejected; if the key is another order's, it is unknown."""
     seen: list[Any] = []
 
-    def look(call: Any) -> Any:
+    def lookup(call: Any) -> Any:
         seen.append(call.attempt)
         if call.attempt == 1:
             return NOT_FOUND
@@ -244,7 +244,7 @@ def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, 
         return last
 
     policy = Policy(codes=("bitget", "http"), deadline="300s", retry={"max_attempts": 3}, reconcile={"fence": "5s"})  # type: ignore[arg-type]
-    info = OperationInfo(operation="order", registry="bitget", reconcile=look)
+    info = OperationInfo(operation="order", registry="bitget", reconcile=lookup)
     call = Pipeline(policy, clock=FakeClock()).compile(answers(TimeoutError(), Poor()), info)
     if executed is None:
         assert call() == "ours"
@@ -257,14 +257,14 @@ def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, 
 
 def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
     """The deadline is too near for another attempt: it did not happen, and that is reported."""
-    clock, looks = FakeClock(), list[float]()
+    clock, lookups = FakeClock(), list[float]()
 
-    def look(_call: Any) -> Any:
-        looks.append(clock.monotonic())
-        return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
+    def lookup(_call: Any) -> Any:
+        lookups.append(clock.monotonic())
+        return NOT_FOUND if len(lookups) == 1 else NOT_FOUND(clock.time() - lookups[-1] + 36)
 
     rules: dict[str, Any] = {"deadline": 10, "reconcile": {"early_checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
-    info = OperationInfo(operation="order", reconcile=look, new_stamps=lambda: [clock.time()])
+    info = OperationInfo(operation="order", reconcile=lookup, new_stamps=lambda: [clock.time()])
     with pytest.raises(TimeoutError) as caught:
         Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()
-    assert (looks, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)
+    assert (lookups, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)

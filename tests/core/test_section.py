@@ -53,7 +53,7 @@ def test_good_values_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("settings", "message"),
     [
         ({"name": 3}, "name: expected a string, got a int"),
         ({"flag": 1}, "flag: expected a bool, got a int"),
@@ -74,12 +74,12 @@ def test_good_values_are_read() -> None:
         ({"named": {1: {}}}, "named: expected a string, got a int"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) -> None:
+def test_a_bad_value_is_refused_with_its_path(settings: dict[str, Any], message: str) -> None:
     """The message is one line with the path and the allowed values."""
     with pytest.raises(PolicyError) as caught:
-        Whole(**given)
+        Whole(**settings)
     (problem,) = caught.value.problems
-    assert f"{problem.path}: {problem.message}".startswith(told)
+    assert f"{problem.path}: {problem.message}".startswith(message)
     assert (problem.line, problem.column) == (0, 0)
 
 

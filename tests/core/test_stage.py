@@ -41,11 +41,11 @@ class Owner:
 
     def __init__(self, clock: FakeClock, window: float | None = None, quotas: Any = None) -> None:
         self.clock, self.window, self.quotas = clock, window, quotas
-        self.heard: dict[str, Any] = {}
+        self.limits: dict[str, Any] = {}
 
-    def report_limits(self, **heard: Any) -> None:
+    def report_limits(self, **limits: Any) -> None:
         """Note what the API says."""
-        self.heard = heard
+        self.limits = limits
 
 
 def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> CallContext:
@@ -112,7 +112,7 @@ def test_a_quota_learns_what_the_api_says() -> None:
     assert call is not None
     assert call.has_quota
     call.report_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
-    assert owner.heard == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
+    assert owner.limits == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
     exit_context(token)
 
 

@@ -91,7 +91,7 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("spec", "written", "told"),
+    ("spec", "written", "message"),
     [
         (Spec("count", 1, 10), 0, "0 is out of range (1 to 10)"),
         (Spec("count", 1, 10), 11, "11 is out of range (1 to 10)"),
@@ -118,11 +118,11 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
         (Spec("duration", 1, 60), 10**400, "expected a duration"),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, told: str) -> None:
+def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, message: str) -> None:
     """The message has the value and the range in the syntax of a policy file."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
         spec.read(written)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 60)])

@@ -47,7 +47,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
         assert ours is not None
         ours.succeeded(ours.generation, 0.0)
 
-    def kept() -> list[str]:
+    def recent_keys() -> list[str]:
         return [key for _, key in breakers._recent]
 
     first = breakers.get(policy, "open")
@@ -57,16 +57,16 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     use("busy")
     use("idle")
     use("new")  # nobody was looked at before: the oldest closed one goes
-    assert kept() == ["open", "idle", "new"]
+    assert recent_keys() == ["open", "idle", "new"]
     use("new")
     use("newer")  # unused since that look
-    assert kept() == ["open", "new", "newer"]
+    assert recent_keys() == ["open", "new", "newer"]
     assert (state("open"), state("idle")) == ("open", "closed")
     for key in ("x", "y", "z"):
         ours = breakers.get(policy, key)
         assert ours is not None
         ours.failed(ours.generation, 0.0)
-    assert len(kept()) == 4  # all open: more of them than there should be
+    assert len(recent_keys()) == 4  # all open: more of them than there should be
     assert {state(key) for key in ("open", "x", "y", "z")} == {"open"}
 
 

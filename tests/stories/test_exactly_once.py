@@ -103,12 +103,12 @@ LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
 
 
 def run(
-    behaviours: Any, looks: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
+    behaviours: Any, lookups: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
 ) -> tuple[Server, str]:
     """Place one order under the rule; return the server and what the caller got. `timeless` lookups have no time."""
     clock = FakeClock()
     server = Server(clock, offset)
-    script, down = iter(behaviours), iter(looks)
+    script, down = iter(behaviours), iter(lookups)
 
     def place(*, client_id: str) -> str:
         call = current_call()
@@ -147,10 +147,10 @@ def run(
 
 @given(BEHAVIOURS, LOOKS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
 def test_executed_at_most_once_and_reported_truthfully(
-    behaviours: Any, looks: Any, offset: float, deadline: float
+    behaviours: Any, lookups: Any, offset: float, deadline: float
 ) -> None:
     """Done means executed once, failed means never, and nothing is ever executed twice."""
-    server, outcome = run(behaviours, looks, offset, deadline)
+    server, outcome = run(behaviours, lookups, offset, deadline)
     assert len(server.executed) <= 1
     assert outcome != "done" or len(server.executed) == 1
     assert outcome != "failed" or len(server.executed) == 0
@@ -160,7 +160,7 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
 
 
 @pytest.mark.parametrize("timeless", [False, True])
-@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 10])
+@pytest.mark.parametrize("lookups", [[], ["fails"] * 4, ["fails"] * 10])
 @pytest.mark.parametrize("offset", [-SKEW, 0.0, SKEW])
 @pytest.mark.parametrize(
     "behaviours",
@@ -176,9 +176,9 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
         [("working 40725", 0, 1, 1), ("late", 1, 1, 1), FINE],
     ],
 )
-def test_each_bound_is_waited_for(behaviours: Any, looks: Any, offset: float, timeless: bool) -> None:
+def test_each_bound_is_waited_for(behaviours: Any, lookups: Any, offset: float, timeless: bool) -> None:
     """A server that takes all of W, P and L, at the first attempt or a later one, is waited for to the end."""
-    server, outcome = run(behaviours, looks, offset, 400.0, timeless)
+    server, outcome = run(behaviours, lookups, offset, 400.0, timeless)
     assert len(server.executed) == 1
     assert outcome == "done" or (timeless and outcome == "unknown")
 
@@ -219,12 +219,12 @@ def test_a_reconciler_without_server_time_waits_the_whole_fence() -> None:
 
 def test_one_more_lookup_before_a_later_no_is_reported() -> None:
     """A rejection after an uncertain attempt needs one more lookup: the first attempt may have used the funds."""
-    clock, looks = FakeClock(), []
+    clock, lookups = FakeClock(), []
     server_time = iter([clock.time() + 1, clock.time() + 2, clock.time() + 50])
 
     def look_up(call: Any) -> Any:
-        looks.append(call.attempt)
-        return Found("order") if len(looks) == 4 else NOT_FOUND(server_time=next(server_time))
+        lookups.append(call.attempt)
+        return Found("order") if len(lookups) == 4 else NOT_FOUND(server_time=next(server_time))
 
     script = iter([TimeoutError(), EnvelopeError("43012", clock.time())])
 
@@ -237,22 +237,22 @@ def test_one_more_lookup_before_a_later_no_is_reported() -> None:
     policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
     pipeline = Pipeline(policy, key="client_id", reconcile=look_up, clock=clock)
     assert pipeline.compile(place)() == "order"
-    assert looks == [1, 1, 1, 2]
+    assert lookups == [1, 1, 1, 2]
 
 
 def test_a_duplicate_id_on_the_first_send_is_the_callers_error() -> None:
     """Without an earlier uncertain attempt of ours, a taken key is never ours."""
-    looks: list[Any] = []
+    lookups: list[Any] = []
     policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
     clock = FakeClock()
-    pipeline = Pipeline(policy, key="client_id", reconcile=looks.append, clock=clock)
+    pipeline = Pipeline(policy, key="client_id", reconcile=lookups.append, clock=clock)
 
     def place(*, client_id: str) -> str:
         raise EnvelopeError("43118", clock.time())
 
     with pytest.raises(EnvelopeError) as caught:
         pipeline.compile(place)()
-    assert looks == []
+    assert lookups == []
     assert (failure_of(caught.value).executed, failure_of(caught.value).attempts) == ("no", 1)
 
 

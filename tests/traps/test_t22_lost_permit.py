@@ -31,7 +31,7 @@ def test_naive() -> None:
 
 
 def test_a_cancelled_trial_releases_its_permit() -> None:
-    """Cancelled while half-open: the next call is the trial, and the cancelled one counts nowhere."""
+    """A cancelled trial counts nowhere, and the next call is the trial."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "1s"}), clock=clock)
 

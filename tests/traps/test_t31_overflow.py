@@ -1,4 +1,4 @@
-"""After many attempts 2**n overflows, and noise on infinity is not a number."""
+"""After many attempts 2**n overflows, and jitter of infinity is not a number."""
 
 from __future__ import annotations
 

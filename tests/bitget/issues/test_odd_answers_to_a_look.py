@@ -15,12 +15,12 @@ WRITE = LookupRequest({"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "side
 NOW = 1_700_000_000_000
 
 
-@pytest.mark.parametrize("look", [spot_order, mix_order])
+@pytest.mark.parametrize("lookup", [spot_order, mix_order])
 @pytest.mark.parametrize("data", [[{"clientOid": "mine"}], [{"orderId": None, "clientOid": "mine"}], ["x"], [None], {}])
-def test_a_row_that_is_no_order_is_not_the_absence_of_one(look: Any, data: Any) -> None:
+def test_a_row_that_is_no_order_is_not_the_absence_of_one(lookup: Any, data: Any) -> None:
     """Something is there: the look tells nothing, and is made again."""
     with pytest.raises(LookupError):
-        run_lookup(look(WRITE), lambda _path, _params: {"code": "00000", "requestTime": NOW, "data": data})
+        run_lookup(lookup(WRITE), lambda _path, _params: {"code": "00000", "requestTime": NOW, "data": data})
 
 
 def test_an_empty_list_and_an_order_are_answers() -> None:

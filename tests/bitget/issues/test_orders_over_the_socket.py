@@ -76,10 +76,10 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
             await client.place_order(**ORDER)
             exchange.sockets.fault(f"trade_error:{code}")
             placed = asyncio.create_task(client.place_order(**ORDER))
-            told = await log.wait_for("exception")
+            failures = await log.wait_for("exception")
             await asyncio.wait([placed])
             placed.exception()
-            return told
+            return failures
 
     with Sandbox(window=1.0) as exchange:
         (failure,) = run(story(exchange))
@@ -108,17 +108,17 @@ def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
     """Its frame has the right id and somebody else's `clientOid`: the order is looked up, and placed anew."""
 
     async def story(exchange: Sandbox) -> tuple[Any, list[str]]:
-        told, frames = ["somebody-elses", "mine"], DialectV2()
+        client_ids, frames = ["somebody-elses", "mine"], DialectV2()
 
         async def request(frame_id: str, _text: str, leaving: Callable[[], None]) -> Message:
             leaving()
-            arg = {"id": frame_id, "params": {"orderId": "9", "clientOid": told.pop(0)}}
+            arg = {"id": frame_id, "params": {"orderId": "9", "clientOid": client_ids.pop(0)}}
             return Message(MessageKind.TRADE, {"event": "trade", "code": 0, "arg": [arg]})
 
         async with rest_of(exchange) as rest:
             pipeline = Policies.load(exchange.policy).pipeline("bitget")
             orders = SocketOrders(frames, request, rest, pipeline, rest.clock, OperationInfo(operation=""))
-            return await orders.place(**ORDER, clientOid="mine"), told
+            return await orders.place(**ORDER, clientOid="mine"), client_ids
 
     with Sandbox(window=0.5) as exchange:
         assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
@@ -140,14 +140,14 @@ def test_the_clock_is_measured_anew_after_a_sleep() -> None:
     """While the machine slept its monotonic clock stood still: a fence by the old measure would end too early."""
 
     async def story(exchange: Sandbox) -> list[int]:
-        asked: list[int] = []
+        requests: list[int] = []
         wall, monotonic = [exchange.now()], [1000.0]
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
             rest.clock = client._server_clock = ServerClock(lambda: wall[0], lambda: monotonic[0])
             measured = rest.server_time
 
             async def server_time() -> float:
-                asked.append(1)
+                requests.append(1)
                 return await measured()
 
             vars(rest)["server_time"] = server_time
@@ -155,8 +155,8 @@ def test_the_clock_is_measured_anew_after_a_sleep() -> None:
                 wall[0] += wall_s
                 monotonic[0] += monotonic_s
                 await client.place_order(**ORDER)
-                asked.append(0)
-        return asked
+                requests.append(0)
+        return requests
 
     with Sandbox(window=30.0) as exchange:
         assert run(story(exchange)) == [1, 0, 0, 1, 0, 0, 0, 1, 0]
@@ -208,13 +208,13 @@ def test_what_waits_in_line_waits_for_the_next_connection() -> None:
             await client.place_order(**ORDER)
             left = asyncio.Event()
             frames = [client._dialect.trade(str(number), "place-order", ORDER) for number in range(6)]
-            asked = [
+            requests = [
                 asyncio.create_task(client.request("private", str(number), frame, left.set))
                 for number, frame in enumerate(frames)
             ]
             await left.wait()
             exchange.sockets.fault("drop")
-            return await asyncio.gather(*asked, return_exceptions=True)
+            return await asyncio.gather(*requests, return_exceptions=True)
 
     with Sandbox(window=1.0, limits=False) as exchange:
         answers = run(story(exchange))
