@@ -22,7 +22,7 @@ def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
 
 
 def test_a_window_of_calls_is_written_as_one() -> None:
-    """`window` takes a time or a number of calls, in files and in Python, and says what it takes."""
+    """`window` is a duration or a number of calls, in files and in Python; the error lists both."""
     file = {"policies": {"p": {"breaker": {"window": "100 calls"}}}}
     rules = Policies.from_mapping(file).policy("p").breaker
     assert rules is not None
@@ -36,7 +36,7 @@ def test_a_window_of_calls_is_written_as_one() -> None:
         BreakerSettings(window="many calls")  # type: ignore[arg-type]
 
 
-def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
+def test_slow_rate_needs_slow_after() -> None:
     """The mistake is reported with its path."""
     with pytest.raises(PolicyError, match=r"breaker\.slow_rate: needs slow_after"):
         Policy(breaker={"slow_rate": "50%"})  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ def test_a_slow_rate_needs_to_know_what_is_slow() -> None:
     ("word", "value"),
     [("reject", "reject"), ("wait_retries", "wait_retries"), ("wait", "wait"), ("'wait'", "wait")],
 )
-def test_a_file_says_what_an_open_breaker_does(tmp_path: Path, word: str, value: str) -> None:
+def test_when_open_in_a_file(tmp_path: Path, word: str, value: str) -> None:
     """`when_open` is `reject`, `wait_retries` or `wait`, and nothing else."""
     file = tmp_path / "bot.yaml"
     file.write_text(f"version: 1\npolicies:\n  p: {{breaker: {{when_open: {word}, mode: shadow}}}}\n")
@@ -59,8 +59,8 @@ def test_a_file_says_what_an_open_breaker_does(tmp_path: Path, word: str, value:
             Policies.load(file)
 
 
-def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An attempt that is cut has failed; it is no slow success."""
+def test_slow_after_beyond_the_attempt_timeout_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An attempt that is cancelled at its timeout has failed, so it is never a slow success."""
     file = tmp_path / "bot.yaml"
     breaker = "{slow_rate: 50%, slow_after: 5s}"
     file.write_text(f"version: 1\npolicies:\n  p: {{attempt_timeout: 5s, breaker: {breaker}}}\n")
@@ -72,7 +72,7 @@ def test_a_slowness_that_no_attempt_can_reach_is_a_warning(tmp_path: Path, capsy
 
 
 def test_a_window_of_calls_forgets_by_calls() -> None:
-    """However long it takes, the last few decide."""
+    """The last calls decide, however long they take."""
     clock = FakeClock()
     breaker = new_breaker(clock, window="4 calls", failure_rate=0.75, min_calls=1000)
     for outcome in ("failed", "failed", "succeeded", "succeeded", "failed"):
@@ -86,7 +86,7 @@ def test_a_window_of_calls_forgets_by_calls() -> None:
 
 
 def test_slow_successes_open_it_and_a_slow_trial_opens_it_again() -> None:
-    """A service that crawls is given a rest, though no call of it fails."""
+    """The breaker opens for slow successes although no call fails."""
     clock = FakeClock()
     pipeline = Pipeline(
         Policy(breaker={"slow_rate": "50%", "slow_after": "2s", "min_calls": 4, "growth": 3, "open_max": "9s"}),  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ def test_slow_successes_open_it_and_a_slow_trial_opens_it_again() -> None:
 
 
 def test_a_slow_success_of_a_retry_is_measured_from_its_own_beginning(driver: Any) -> None:
-    """Neither the attempts before it nor the waits between them make it slow."""
+    """Earlier attempts and waits do not count as the duration of a retry."""
     clock = FakeClock()
     rules = {"slow_rate": "10%", "slow_after": "2s", "min_calls": 1, "failure_rate": None}
     retry = {"backoff": {"kind": "constant", "initial": "5s", "jitter": "none"}}
@@ -117,7 +117,7 @@ def test_a_slow_success_of_a_retry_is_measured_from_its_own_beginning(driver: An
 
 
 def test_shadow_measures_and_reports_and_rejects_nothing(driver: Any) -> None:
-    """It would have opened: that is reported and counted, and every call is sent."""
+    """In shadow mode an opening is emitted and counted, and every call is sent."""
     clock = FakeClock()
     file = {"policies": {"p": {"breaker": {"consecutive": 2, "open_for": "1s", "mode": "shadow"}}}}
     policies = Policies.from_mapping(file, clock=clock)
@@ -137,7 +137,7 @@ def test_shadow_measures_and_reports_and_rejects_nothing(driver: Any) -> None:
 
 @pytest.mark.parametrize(("when_open", "waits"), [("wait", [0.5, 1.0]), ("wait_retries", None), ("reject", None)])
 def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, when_open: str, waits: list[float] | None) -> None:
-    """`when_open: wait` waits until it closes; else the call is rejected."""
+    """With `when_open: wait` the call waits until the breaker closes; otherwise it is rejected."""
     clock = FakeClock()
     policy = Policy(deadline=30.0, breaker={"consecutive": 1, "open_for": "1s", "when_open": when_open})  # type: ignore[arg-type]
     pipeline = Pipeline(policy, clock=clock)
@@ -157,7 +157,7 @@ def test_a_first_attempt_waits_where_the_policy_says_so(driver: Any, when_open: 
 
 
 def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) -> None:
-    """The permit is out; it comes back while this call waits, which then goes on."""
+    """Another call has the trial permit; when it is released, the waiting call goes on."""
     rules = {"consecutive": 1, "open_for": "1s", "when_open": "wait"}
 
     class Clock(FakeClock):
@@ -179,7 +179,7 @@ def test_a_first_attempt_waits_for_a_trial_that_another_call_makes(driver: Any) 
 
 
 def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
-    """`no_waits` on the system's clock: the open time counts as waited, and nothing loops until it is over."""
+    """With `no_waits` on the system's clock the open time counts as waited, without a busy loop."""
     pipeline = Pipeline(Policy(breaker={"open_for": "1h", "open_max": "1h", "when_open": "wait"}))  # type: ignore[arg-type]
     assert pipeline.breaker is not None
     pipeline.breaker.open()
@@ -189,8 +189,8 @@ def test_a_wait_that_a_test_cuts_short_is_over(driver: Any) -> None:
 
 
 @pytest.mark.parametrize("by_hand", ["open", "isolate"])
-def test_no_wait_is_begun_towards_a_breaker_that_will_still_reject(driver: Any, by_hand: str) -> None:
-    """An open time that ends after the deadline, or never, rejects at once."""
+def test_no_wait_for_a_breaker_that_will_still_reject(driver: Any, by_hand: str) -> None:
+    """An open time that ends after the deadline, or never, rejects the call at once."""
     clock = FakeClock()
     rules = {"consecutive": 1, "open_for": "5s", "when_open": "wait"}
     pipeline = Pipeline(Policy(deadline=5.0, breaker=rules), clock=clock)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def test_no_wait_is_begun_towards_a_breaker_that_will_still_reject(driver: Any, 
 
 
 def test_an_urgent_attempt_has_a_spare_trial() -> None:
-    """While all permits are out, one high-priority attempt at a time still gets one."""
+    """While all permits are taken, one high-priority attempt at a time gets an extra one."""
     clock = FakeClock()
     breaker = new_breaker(clock, consecutive=1)
     breaker.open()
@@ -218,7 +218,7 @@ def test_an_urgent_attempt_has_a_spare_trial() -> None:
 
 
 def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
-    """No attempt has to come first."""
+    """Switching the breaker by hand emits its event without a call."""
     policies = Policies.from_mapping({"policies": {"p": {"breaker": {"key": "operation"}}}}, clock=FakeClock())
     notices: list[Any] = []
     policies.subscribe(lambda event: notices.append((event.name, event.policy, event.breaker)))
@@ -237,7 +237,7 @@ def down() -> str:
 
 
 def test_what_is_no_listener_is_rejected() -> None:
-    """Neither a function nor an object with pybreaker's methods; functions get events, whatever they are called."""
+    """An object with neither interface raises; functions get events, whatever their name."""
     with pytest.raises(TypeError, match="a listener is a plain function of one event"):
         Pipeline(Policy(), listeners=[object()])
     notices: list[Any] = []
@@ -247,8 +247,8 @@ def test_what_is_no_listener_is_rejected() -> None:
     assert [event.name for event in notices] == ["attempt_failed", "call_failed"]
 
 
-def test_a_breaker_for_each_answer_of_a_function() -> None:
-    """A callable key, from Python: the failures of one symbol do not count for another."""
+def test_a_breaker_for_each_key_of_a_function() -> None:
+    """With a callable key, the failures of one symbol do not count for another."""
     clock = FakeClock()
     policy = Policy(breaker={"consecutive": 1, "key": lambda symbol: symbol})  # type: ignore[arg-type]
     pipeline = Pipeline(policy, clock=clock)
@@ -275,8 +275,8 @@ def counted_breaker(clock: FakeClock, **rules: Any) -> Breaker:
     return breaker
 
 
-def test_a_breaker_takes_other_limits() -> None:
-    """The failures of before count towards them."""
+def test_retune_applies_other_limits() -> None:
+    """Failures from before the change count towards the new limits."""
     clock = FakeClock()
     breaker = counted_breaker(clock, min_calls=20)
     breaker.retune(BreakerSettings(min_calls=2, failure_rate=0.4), 60.0)
@@ -289,16 +289,16 @@ def test_a_breaker_takes_other_limits() -> None:
     ("before", "after", "counted"),
     [("10s", "20s", 4), ("10 calls", "20 calls", 4), ("10s", "10s", 4), ("10s", "10 calls", 0), ("10 calls", "10s", 0)],
 )
-def test_a_window_of_another_kind_begins_anew(before: str, after: str, counted: int) -> None:
-    """A window of the same kind keeps its counts."""
+def test_retune_to_another_kind_of_window(before: str, after: str, counted: int) -> None:
+    """A window of the same kind keeps its counts; one of another kind begins empty."""
     breaker = counted_breaker(FakeClock(), window=before)
     breaker.retune(BreakerSettings(window=after), 60.0)  # type: ignore[arg-type]
     assert sum(breaker.outcomes.counts(0.0)[:2]) == counted
     assert isinstance(breaker.outcomes, CallCountWindow if "calls" in after else OutcomeWindow)
 
 
-def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> None:
-    """And for no longer than it was before."""
+def test_retune_never_lengthens_an_open_time() -> None:
+    """The open time ends at the earlier of the old and the new limit."""
     for longest, ready in ((3.0, 3.0), (50.0, 8.0)):
         clock = FakeClock()
         breaker = Breaker(BreakerSettings(open_for=8, open_max=9), clock.monotonic)
@@ -307,8 +307,8 @@ def test_an_open_breaker_is_open_for_no_longer_than_the_new_settings_allow() -> 
         assert (breaker.state, breaker.ready_at(0.0)) == ("open", ready)
 
 
-def test_a_breaker_becomes_a_shadow_and_back() -> None:
-    """It measures, and rejects nothing meanwhile."""
+def test_retune_to_shadow_and_back() -> None:
+    """In shadow mode it counts and rejects nothing."""
     clock = FakeClock()
     breaker = counted_breaker(clock)
     breaker.open()
@@ -334,7 +334,7 @@ def succeeds(one: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
 
 
 def test_a_share_of_slow_successes_opens_it() -> None:
-    """One in four is not a half; two in four are."""
+    """One slow success of four is below a slow rate of 50 %; two are not."""
     clock = FakeClock()
     breaker = new_breaker(clock, failure_rate=None, slow_rate=0.5, slow_after=1, min_calls=4)
     for seconds in (2.0, 0.0, 0.0, 0.0):
@@ -346,8 +346,8 @@ def test_a_share_of_slow_successes_opens_it() -> None:
     assert breaker.state == "open"
 
 
-def test_a_slow_success_ends_a_streak() -> None:
-    """It begins anew with the next failure."""
+def test_a_slow_success_resets_the_consecutive_failures() -> None:
+    """The count of consecutive failures begins again with the next failure."""
     clock = FakeClock()
     breaker = new_breaker(clock, failure_rate=None, consecutive=2, slow_rate=1.0, slow_after=1)
     fails(breaker, clock)
@@ -359,7 +359,7 @@ def test_a_slow_success_ends_a_streak() -> None:
 
 
 def test_as_many_good_trials_close_it_as_the_policy_says() -> None:
-    """Two, one after the other."""
+    """With `successes: 2`, the second successful trial closes the breaker."""
     clock = FakeClock()
     breaker = new_breaker(clock, open_for=1, half_open={"permits": 1, "successes": 2})
     breaker.open()
@@ -370,8 +370,8 @@ def test_as_many_good_trials_close_it_as_the_policy_says() -> None:
     assert breaker.state == "closed"
 
 
-def test_a_permit_that_is_lost_is_given_again() -> None:
-    """At the very instant at which it expires."""
+def test_a_lost_permit_is_available_again() -> None:
+    """The permit is available at the instant at which it expires."""
     clock = FakeClock()
     breaker = new_breaker(clock, open_for=1)
     breaker.open()
@@ -383,7 +383,7 @@ def test_a_permit_that_is_lost_is_given_again() -> None:
 
 
 def test_an_open_breaker_whose_time_is_over_is_ready() -> None:
-    """It says so before anybody asks it."""
+    """`ready_in` is 0 after the open time, before any call asks."""
     clock = FakeClock()
     breaker = new_breaker(clock, open_for=4)
     breaker.open()
@@ -394,7 +394,7 @@ def test_an_open_breaker_whose_time_is_over_is_ready() -> None:
 
 @pytest.mark.parametrize(("grown", "opens_for"), [(False, 1.0), (True, 4.0)])
 def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for: float) -> None:
-    """A closed breaker begins with the new time."""
+    """An open breaker keeps its growth; a closed one begins with the new open time."""
     clock = FakeClock()
     breaker = new_breaker(clock, open_for=2, growth=2, open_max=60)
     if grown:
@@ -405,8 +405,8 @@ def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for:
     assert breaker.describe()["opens_for"] == opens_for
 
 
-def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
-    """The fast path is closed then, and open again when no listener needs it any more."""
+def test_a_slow_rate_closes_the_fast_path() -> None:
+    """With a slow rate every success is counted under the lock; without it the fast path is open again."""
     breaker = new_breaker(FakeClock())
     assert breaker.generation
     breaker.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)

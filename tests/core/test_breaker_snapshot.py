@@ -1,4 +1,4 @@
-"""Tests of a breaker's exported state: what is accepted, and what the errors say of everything else."""
+"""Tests of a breaker's exported state: what is accepted, and the errors about everything else."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
 
 
 def test_the_examples_are_right() -> None:
-    """What is read is what was saved."""
+    """A saved state is read back unchanged."""
     assert read_snapshot(GOOD) == Snapshot(**GOOD)
     assert read_snapshot(GOOD | {"isolated": True}).isolated
 
@@ -92,7 +92,7 @@ def test_the_examples_are_right() -> None:
     ids=lambda one: repr(one)[:40],
 )
 def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
-    """At the ends of its range as well."""
+    """Each field takes these values, including the ends of its range."""
     saved = GOOD | {name: value}
     assert getattr(read_snapshot(saved), name) == value
 
@@ -103,7 +103,7 @@ def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
     ids=lambda one: repr(one)[:40],
 )
 def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
-    """With what would be right, and a part of what it is."""
+    """The error names the wrong field, what was expected, and the beginning of its value."""
     with pytest.raises(ValueError, match="not a breaker's state: ") as caught:
         read_snapshot(GOOD | {name: value})
     message = str(caught.value).removeprefix("not a breaker's state: ")
@@ -111,7 +111,7 @@ def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
 
 
 def test_every_mistake_is_named_at_once() -> None:
-    """What is missing, what is unknown, and what cannot be together."""
+    """The error lists missing fields, unknown fields, and fields that contradict each other."""
     with pytest.raises(ValueError, match="not a breaker's state") as caught:
         read_snapshot(
             {"odd": 1, **GOOD, "left": -1} | {"state": "closed", "isolated": True} | {"consecutive_failures": -1}
@@ -139,8 +139,8 @@ def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
     return Breaker(BreakerSettings(**rules), (clock or FakeClock()).monotonic)
 
 
-def test_an_open_breaker_stays_open_for_what_was_left() -> None:
-    """Another process, another clock: it rejects for the rest of the time, and then makes a trial."""
+def test_an_open_breaker_stays_open_for_the_rest_of_its_time() -> None:
+    """In another process with another clock it rejects for the rest of the open time, and then makes a trial."""
     clock, later = FakeClock(), FakeClock(start=9000.0)
     breaker = new_breaker(clock, consecutive=1, open_for=2.0, open_max=8.0)
     breaker.failed(breaker.generation, 0.0)
@@ -158,7 +158,7 @@ def test_an_open_breaker_stays_open_for_what_was_left() -> None:
 
 
 def test_counts_of_another_kind_of_window_are_left_out() -> None:
-    """The policy has changed since: the state stays, the counts begin anew."""
+    """If the policy's window has changed, the state is restored and the counts begin empty."""
     ours, theirs = new_breaker(window="5 calls"), new_breaker(window=10.0)
     ours.failed(ours.generation, 0.0)
     theirs.restore(ours.export())
@@ -168,7 +168,7 @@ def test_counts_of_another_kind_of_window_are_left_out() -> None:
 
 
 def test_a_closed_state_closes_an_open_breaker() -> None:
-    """What is restored is what is so afterwards."""
+    """The breaker has the restored state, whatever its state was."""
     clock = FakeClock()
     breaker = new_breaker(clock, consecutive=1)
     saved = breaker.export()
@@ -219,7 +219,7 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
     ],
 )
 def test_a_wrong_state_is_rejected_and_changes_nothing(change: dict[str, Any], message: str) -> None:
-    """The message says which part is wrong."""
+    """The error names the wrong field, and the breaker is unchanged."""
     breaker = new_breaker(window="5 calls", consecutive=3)
     breaker.failed(breaker.generation, 0.0)
     before = breaker.export()
@@ -231,7 +231,7 @@ def test_a_wrong_state_is_rejected_and_changes_nothing(change: dict[str, Any], m
 
 
 def test_what_is_no_mapping_or_lacks_a_field_is_rejected() -> None:
-    """A list, or half a state."""
+    """A list and an incomplete mapping raise a ValueError."""
     breaker = new_breaker()
     with pytest.raises(ValueError, match="a breaker's state must be a mapping, not a list"):
         breaker.restore([])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A code table: its lookups, its equality and its texts."""
+"""Tests of code tables: lookups, equality and texts."""
 
 from __future__ import annotations
 

@@ -27,6 +27,6 @@ def test_a_signed_stamp_is_accepted_for_as_long_as_the_api_says(name: str) -> No
     assert window_of(name, stamp_window="1s") == 1.0
 
 
-def test_a_request_that_carries_its_window_is_held_to_it() -> None:
+def test_the_fence_of_a_request_that_carries_its_window() -> None:
     """A spot order is sent with the policy's window, and its fence uses it."""
     assert window_of("spot_place_order", window="5s") == 5.0

@@ -41,7 +41,7 @@ def run_in_child(work: Callable[[], Any]) -> str:
     return result
 
 
-def test_slots_of_other_threads_are_free_run_in_child() -> None:
+def test_slots_of_other_threads_are_free_in_a_child() -> None:
     """Two calls run in the parent when it forks: both slots are free in the child and taken in the parent."""
     inside, end = threading.Semaphore(0), threading.Event()
     rules = {"codes": ["http"], "admission": {"max_concurrent": 2, "max_queue": 0}}
@@ -83,7 +83,7 @@ def running_calls(policies: Policies) -> Any:
     return admission.counts()[""]["running"]
 
 
-def test_locks_of_other_threads_are_free_run_in_child() -> None:
+def test_locks_of_other_threads_are_free_in_a_child() -> None:
     """Another thread holds the locks of breaker, quota and budget at the fork; a call in the child succeeds."""
     policy = Policy(  # type: ignore[call-arg]
         retry={"max_attempts": 2, "backoff": {"kind": "constant", "initial": 0}}, budget={"ratio": 1},
