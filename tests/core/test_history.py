@@ -1,4 +1,4 @@
-"""Tests of a failed call, step by step: its events, what the breaker counts, what is given back."""
+"""Tests of a failed call, step by step: its events, what the breaker counts, and what is released."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "ini
 
 
 class Failed:
-    """A call whose first attempt is under way, driven by hand."""
+    """A call whose first attempt is running, driven by the test."""
 
     def __init__(self, policy: dict[str, Any] | None = None, stamps: list[float] | None = None, **info: Any) -> None:
         self.clock = FakeClock(start=100.0)
@@ -43,8 +43,8 @@ class Failed:
         assert self.recovery.begin_attempt(self.recovery.new_gate()) is not None
 
 
-def test_a_wait_that_took_longer_is_over_when_it_is_over() -> None:
-    """A call's time is never behind the clock."""
+def test_a_wait_that_took_longer() -> None:
+    """The call's time is never behind the clock."""
     failed = Failed(read=True)
     failed.recovery.on_failure(TimeoutError())
     failed.clock.advance(10)
@@ -53,7 +53,7 @@ def test_a_wait_that_took_longer_is_over_when_it_is_over() -> None:
 
 
 def test_a_gate_is_made_only_where_it_is_needed() -> None:
-    """Its rejection is dropped in the end."""
+    """Its rejection is dropped at the end."""
     assert Failed().recovery.new_gate() is None
     failed = Failed({"quota": [{"rate": 1, "burst": 1}]})
     failed.recovery.on_failure(ConnectionRefusedError())
@@ -69,7 +69,7 @@ def test_a_gate_is_made_only_where_it_is_needed() -> None:
 
 
 def test_a_quota_that_allows_it_is_no_reason_to_give_up() -> None:
-    """The deadline is: the error gets no cause."""
+    """The deadline is the reason: the error gets no cause."""
     failed = Failed({"quota": [{"rate": 1, "burst": 1}]}, read=True)
     failed.clock.advance(59)
     error = TimeoutError()
@@ -77,8 +77,8 @@ def test_a_quota_that_allows_it_is_no_reason_to_give_up() -> None:
     assert error.__cause__ is None
 
 
-def test_a_harmless_write_that_was_rejected_is_sent_again_without_a_lookup() -> None:
-    """Its goal is looked up only when the API says that it is gone."""
+def test_an_idempotent_write_is_sent_again_without_a_lookup() -> None:
+    """Its goal is looked up only if the API says that the object is gone."""
     failed = Failed(idempotent=True, reconcile=len)
     assert failed.recovery.on_failure(ConnectionRefusedError()).action is Action.WAIT
     assert failed.recovery._after_wait is Action.SEND
@@ -86,7 +86,7 @@ def test_a_harmless_write_that_was_rejected_is_sent_again_without_a_lookup() -> 
 
 @pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
 def test_the_last_lookup_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
-    """A twentieth of it, a second at most; there is no lookup after that."""
+    """The last lookup is a twentieth of the deadline, at most a second, before it."""
     clock, lookups = FakeClock(), list[float]()
 
     def lookup(_call: Any) -> Any:
@@ -114,7 +114,7 @@ def _late() -> None:
     ],
 )
 def test_a_write_that_is_cancelled_is_emitted(errors: list[Any], begins: bool, executed: str) -> None:
-    """Uncertain while an attempt is under way; else as uncertain as its attempts. Once, and not after its end."""
+    """`call_abandoned` is emitted once, uncertain while an attempt is running, else as uncertain as its attempts."""
     failed = Failed()
     for number, error in enumerate(errors):
         if number:
@@ -129,7 +129,7 @@ def test_a_write_that_is_cancelled_is_emitted(errors: list[Any], begins: bool, e
 
 
 def test_a_cancelled_call_stays_uncertain() -> None:
-    """An attempt of a write that may have happened, and no reconciler."""
+    """A write without a reconciler whose attempt may have been executed stays uncertain."""
     failed = Failed()
     assert failed.recovery.on_failure(TimeoutError()).action is Action.RAISE
     failed.recovery.abandon()
@@ -141,7 +141,7 @@ def test_a_cancelled_call_stays_uncertain() -> None:
 
 
 @pytest.mark.parametrize("info", [{"read": True}, {"idempotent": True}])
-def test_what_is_harmless_is_cancelled_in_silence(info: Any) -> None:
+def test_a_cancelled_idempotent_call_emits_nothing(info: Any) -> None:
     """It needs no lookup."""
     failed = Failed(**info)
     failed.recovery.on_failure(TimeoutError())
@@ -149,8 +149,8 @@ def test_what_is_harmless_is_cancelled_in_silence(info: Any) -> None:
     assert "call_abandoned" not in failed.event_names
 
 
-def test_the_events_of_a_call() -> None:
-    """The number of the attempt, what was waited, what the error means and its class."""
+def test_events_of_a_failed_call() -> None:
+    """They have the attempt's number, the seconds waited, the failure and the error's class."""
     failed = Failed(read=True)
     failed.recovery.on_failure(TimeoutError())
     failed.again()
@@ -168,7 +168,7 @@ def test_the_events_of_a_call() -> None:
 
 
 class Unknown(Exception):
-    """An error that nothing explains, with a code or without."""
+    """An error without a rule, with a code or without."""
 
     def __init__(self, code: str | None = None) -> None:
         super().__init__("unknown")
@@ -177,7 +177,7 @@ class Unknown(Exception):
 
 
 def test_an_unknown_code_is_emitted_once() -> None:
-    """Not a known code, nor an error without a code."""
+    """A known code and an error without a code emit no `code_unknown`."""
     failed = Failed(read=True)
     failed.recovery.on_failure(Unknown("77777"))
     failed.again()
@@ -189,8 +189,8 @@ def test_an_unknown_code_is_emitted_once() -> None:
         assert "code_unknown" not in other.event_names
 
 
-def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
-    """For the driver to close; neither an error nor the answer that the caller gets."""
+def test_a_discarded_answer_is_passed_to_the_driver_once() -> None:
+    """The driver closes it; errors and the answer that the caller gets are not discarded."""
     bad = object()
     failed = Failed(read=True, is_error_response=lambda answer: True, discard=lambda answer: None)
     failed.recovery.on_failure(bad)
@@ -207,7 +207,7 @@ def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
 
 
 def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() -> None:
-    """A failure that opens it, a trial that succeeds, a trial that is cancelled."""
+    """A failure opens the breaker, a trial succeeds, and a trial is cancelled."""
     rules = {"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}}
     failed = Failed(rules, read=True)
     failed.recovery.on_failure(TimeoutError())
@@ -224,8 +224,8 @@ def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() 
     assert other.breaker.admit(102.0) is not None
 
 
-def test_a_first_attempt_that_is_cancelled_gives_its_permit_back() -> None:
-    """Once."""
+def test_a_cancelled_first_attempt_releases_its_permit() -> None:
+    """The permit is released once."""
     failed = Failed({"breaker": {"open_for": 1}})
     failed.breaker.open()
     failed.clock.advance(2)
@@ -240,7 +240,7 @@ def test_a_first_attempt_that_is_cancelled_gives_its_permit_back() -> None:
 
 
 def test_a_rejection_inside_a_later_attempt_leaves_the_apis_error_to_the_caller() -> None:
-    """It is the cause of that one, nothing of it was sent, and the permit goes back."""
+    """The rejection is the cause of the API's error, nothing of it was sent, and the permit is released."""
     failed = Failed({"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}})
     error, rejection = ConnectionRefusedError(), CircuitOpenError("inside")
     failed.recovery.on_failure(error)
@@ -260,14 +260,14 @@ def test_a_rejection_inside_a_later_attempt_leaves_the_apis_error_to_the_caller(
 
 
 def test_a_rejected_stamp_is_no_failure_of_the_service() -> None:
-    """Our clock is wrong: the breaker counts nothing."""
+    """The client's clock is wrong, so the breaker counts nothing."""
     failed = Failed({"codes": ("bitget", "http"), "breaker": {"consecutive": 1, "failure_rate": None}}, read=True)
     failed.recovery.on_failure(Unknown("40008"))
     assert (failed.breaker.state, failed.event_names[0]) == ("closed", "attempt_failed")
 
 
 def test_a_lookup_that_finds_the_write_is_emitted() -> None:
-    """And a cancellation after it changes nothing."""
+    """`call_reconciled` is emitted, and a later cancellation changes nothing."""
     failed = Failed({"reconcile": {}}, reconcile=len)
     failed.recovery.on_failure(TimeoutError())
     failed.clock.advance(1)
@@ -289,7 +289,7 @@ def test_a_lookup_that_finds_the_write_is_emitted() -> None:
     ],
 )
 def test_the_stamp_of_an_attempt(stamps: Any, info: Any, executed: str, sent_at: float) -> None:
-    """A client that stamps what it sends and reported no stamp has sent nothing; without one our clock is used."""
+    """A signing client that reported no stamp has sent nothing; for other clients our clock is used."""
     failed = Failed({"retry": None}, stamps, **info)
     failed.clock.advance(3)
     failed.recovery.on_failure(TimeoutError())
@@ -298,7 +298,7 @@ def test_the_stamp_of_an_attempt(stamps: Any, info: Any, executed: str, sent_at:
 
 
 def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
-    """The second attempt reported no stamp: nothing of it was sent, and the first one stays uncertain."""
+    """The second attempt reported no stamp, so it was not sent; the first one stays uncertain."""
     stamps: list[float] = []
     failed = Failed({"reconcile": {"fence": 1}}, stamps, signs=True, reconcile=len)
     failed.recovery.on_failure(TimeoutError())
@@ -313,7 +313,7 @@ def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
 
 @pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])
 def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool, begun: float | None) -> None:
-    """Its clock was another: only the stamp is known."""
+    """Its clock was another one: only the stamp is known."""
     failed = Failed({"reconcile": {}}, reconcile=len, resumed=resumed)
     failed.recovery.on_failure(TimeoutError())
     uncertain_write = failed.recovery._history.uncertain_write
@@ -321,8 +321,8 @@ def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool,
     assert uncertain_write._began == begun
 
 
-def test_nothing_of_an_error_is_kept() -> None:
-    """So that no cycle keeps a traceback alive."""
+def test_no_error_stays_alive() -> None:
+    """No cycle keeps a traceback alive."""
     failed = Failed({"retry": {**RETRY, "max_attempts": 2}})
     failed.recovery.on_failure(ConnectionRefusedError())
     failed.again()

@@ -1,4 +1,4 @@
-"""Windows at their edges: what is inside, what is forgotten, what another kind of window saved."""
+"""Tests of the windows: what counts, what is forgotten, and what is exported and loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindo
 
 
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
-    """What is counted at that very instant is in the new slice, and is forgotten with it."""
+    """An outcome at that instant counts in the new slice and is forgotten with it."""
     outcome_window = OutcomeWindow(10.0, 0.0)
     outcome_window.add_common(1.0)
     outcome_window.add_common(1.5)
@@ -22,7 +22,7 @@ def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
 
 
 def test_another_span_keeps_the_slices_of_before() -> None:
-    """A longer span counts them all, a shorter one those inside it to within one; later ones are counted in full."""
+    """A longer span counts all slices, a shorter one those inside it, to within one."""
     for span, counted in ((20.0, 9), (5.0, 6)):
         outcome_window = OutcomeWindow(10.0, 0.0)
         for number in range(9):
@@ -37,7 +37,7 @@ def test_another_span_keeps_the_slices_of_before() -> None:
 
 
 def test_counts_of_another_kind_of_window_stay_out() -> None:
-    """A policy may have changed its window since they were saved."""
+    """Exported counts of another kind of window are ignored."""
     times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
     for one in (times, calls):
         one.add_rare(0.0)
@@ -50,8 +50,8 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
 
 
 @pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
-def test_windows_count_forget_and_travel(window: Any) -> None:
-    """Common, rare and slow things, and the same counts after a journey."""
+def test_windows_count_clear_export_and_load(window: Any) -> None:
+    """Common, rare and slow outcomes are counted, and exported counts are loaded unchanged."""
     for add in ("add_common", "add_rare", "add_slow", "add_common"):
         getattr(window, add)(0.5)
     window.close_slice(0.5)
@@ -65,8 +65,8 @@ def test_windows_count_forget_and_travel(window: Any) -> None:
     assert window.counts(101.0) == (4, 1, 1)
 
 
-def test_a_time_window_keeps_the_ages_of_what_it_took() -> None:
-    """What was nine seconds ago is forgotten a second later; what was longer ago than its span stays out."""
+def test_a_time_window_keeps_the_ages_of_loaded_outcomes() -> None:
+    """An outcome nine seconds old is forgotten a second later; one older than the span is not loaded."""
     window = OutcomeWindow(10.0, 0.0)
     window.load({"slices": [[10.0, 7, 7, 7], [9.0, 1, 2, 0], [1.0, 3, 4, 1]]}, 50.0)
     assert window.counts(50.0) == (4, 6, 1)
@@ -74,8 +74,8 @@ def test_a_time_window_keeps_the_ages_of_what_it_took() -> None:
     assert window.counts(70.0) == (0, 0, 0)
 
 
-def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
-    """A failure that was two calls ago is forgotten with the eighth call from then on, no earlier and no later."""
+def test_a_window_of_calls_keeps_the_positions_of_loaded_outcomes() -> None:
+    """A failure two calls old is forgotten with exactly the eighth call from then on."""
     for kind, place in (("failed", 1), ("slow", 2)):
         window = CallCountWindow(10, 0.0)
         window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
@@ -86,8 +86,8 @@ def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
         assert seen == [1] * 7 + [0]
 
 
-def test_a_window_of_time_takes_another_span() -> None:
-    """A shorter one forgets sooner, a longer one remembers longer from now on."""
+def test_retune_of_a_time_window() -> None:
+    """A shorter span forgets sooner; a longer one remembers longer from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
         outcome_window = OutcomeWindow(10.0, 0.0)
         outcome_window.add_common(1.0)
@@ -99,8 +99,8 @@ def test_a_window_of_time_takes_another_span() -> None:
         assert (outcome_window.span, outcome_window.end) == (span, pytest.approx(8.0 + span / 10, abs=span / 10))
 
 
-def test_a_window_of_calls_takes_another_number() -> None:
-    """What a smaller one had forgotten does not come back."""
+def test_retune_of_a_window_of_calls() -> None:
+    """Outcomes that a smaller window had forgotten do not come back."""
     call_count_window = CallCountWindow(2, 0.0)
     for _ in range(4):
         call_count_window.add_common(0.0)

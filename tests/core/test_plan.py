@@ -1,4 +1,4 @@
-"""Tests of a pipeline resolved for one operation."""
+"""Tests of the plan: a pipeline resolved for one operation."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ LOOK_UP: dict[str, Any] = {"reconcile": lambda call: None}
     ],
 )
 def test_what_can_be_looked_up(info: Any, idempotent: bool, reconcilable: bool, confirmable: bool) -> None:
-    """An uncertain write, and the goal of a harmless one; a read changes nothing."""
+    """A write can be looked up, and the goal of an idempotent one; a read changes nothing."""
     plan = new_plan(**info)
     assert (plan.idempotent, plan.reconcilable, plan.confirmable) == (idempotent, reconcilable, confirmable)
 
 
 def test_what_a_policy_leaves_out() -> None:
-    """Neither limits nor gates, and the API's own bounds."""
+    """A policy without sections has no limits and no gate, and the fence of the API."""
     plan = new_plan()
     assert (plan.deadline, plan.attempt_timeout, plan.needs_gate, plan.rate_window, plan.keys) == (
         inf,
@@ -76,14 +76,14 @@ def test_what_a_policy_leaves_out() -> None:
     ],
 )
 def test_a_write_that_is_looked_up_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
-    """Other attempts may begin until the deadline."""
+    """A write with lookups needs its whole timeout before the deadline; other attempts may begin until then."""
     assert new_plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
     assert new_plan(**info).fits_deadline(9.9, 10.0)
     assert not new_plan(**info).fits_deadline(10.0, 10.0)
 
 
 def test_lanes() -> None:
-    """By name or by a function of the arguments, ours left out; a lane above the default one has high priority."""
+    """A lane is a name or a function of the caller's arguments; lanes above the default have high priority."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
     assert (new_plan(lanes).lane((), {}), new_plan(lanes).high_priority((), {})) == ("", False)
     found = {
@@ -96,8 +96,8 @@ def test_lanes() -> None:
     assert new_plan(lane="cancel").high_priority((), {})
 
 
-def test_what_the_quotas_would_let_go() -> None:
-    """The latest of all windows, without taking anything; an urgent lane sees the reserve too."""
+def test_when_the_quotas_allow_a_send() -> None:
+    """The latest window decides, and nothing is consumed; a high-priority lane sees the reserve too."""
     plan = new_plan({"quota": [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2, "weight": None}]})
     assert plan.quota_ready_at(0.0, (), {}) == 0.0
     assert plan.quotas is not None
@@ -114,7 +114,7 @@ def test_what_the_quotas_would_let_go() -> None:
 
 
 def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
-    """And the breaker, if any, is closed; admission, a single window or a full one needs the gate."""
+    """The breaker must be closed; admission, a single window or a full one needs the gate."""
     two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
     plan = new_plan({"quota": two})
     assert (plan.needs_gate, plan.rate_window, plan.pay_at_once(0.0), plan.pay_at_once(0.0)) == (True, None, True, None)
@@ -144,25 +144,25 @@ def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> Non
         ({"window": 5}, {"signs": True, "sends_window": True}, Fence(5, 3, 2)),
     ],
 )
-def test_the_policy_sets_bounds_in_the_place_of_the_apis(rules: Any, info: Any, fence: Fence) -> None:
-    """A window that a signed request does not carry changes nothing about what the server accepts."""
+def test_the_policys_bounds_replace_those_of_the_api(rules: Any, info: Any, fence: Fence) -> None:
+    """A window that a signed request does not carry does not change what the server accepts."""
     assert new_plan({"reconcile": rules}, **info).fence == fence
 
 
 class Answer:
-    """An answer with a status."""
+    """A response with a status."""
 
     def __init__(self, status_code: int) -> None:
         self.status_code = status_code
 
 
 def failed(answer: Any) -> bool:
-    """Tell whether an answer is a failure."""
+    """Return whether a response is a failure."""
     return isinstance(answer, Answer) and answer.status_code >= 500
 
 
-def test_what_is_returned_is_inspected() -> None:
-    """None for a good answer; else the error in it, or the answer itself where the caller gets it back."""
+def test_results_are_inspected() -> None:
+    """A good result gives None; a bad one its error, or itself if the caller gets it back."""
     error = {"code": "43012", "msg": "m"}
     plan = new_plan({"codes": ("bitget", "http")}, is_error_response=failed)
     bad, good = Answer(503), Answer(200)
@@ -184,7 +184,7 @@ def test_what_is_returned_is_inspected() -> None:
 
 
 def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
-    """It is closed, and reported with the operation's name."""
+    """The coroutine is closed, and the error names the operation."""
 
     async def later() -> None:
         """Never run."""
@@ -195,7 +195,7 @@ def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
 
 
 def test_reported_limits_reach_the_quotas() -> None:
-    """By our clock."""
+    """Instants of reported limits are on our clock."""
     plan = new_plan({"quota": [{"rate": 1, "burst": 9}]})
     plan.clock.advance(5)  # type: ignore[attr-defined]
     plan.report_limits(remaining=2)
@@ -205,7 +205,7 @@ def test_reported_limits_reach_the_quotas() -> None:
 
 
 def test_a_call_begins_before_its_first_attempt() -> None:
-    """Nothing was tried, nothing was sent."""
+    """A new call has no attempt, and nothing was sent."""
     call = Call("op", (1,), {"two": 2}, "k")
     assert (call.operation, call.args, call.kwargs, call.key) == ("op", (1,), {"two": 2}, "k")
     assert (call.attempt, call.failure, call.sent_at) == (0, None, None)

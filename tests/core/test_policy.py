@@ -1,4 +1,4 @@
-"""The settings of a policy: defaults, ranges and contradictions."""
+"""Tests of a policy's settings: defaults, ranges and contradictions."""
 
 from __future__ import annotations
 
@@ -121,14 +121,14 @@ def in_words(section: type[Section]) -> Iterator[str]:
 
 
 def test_every_setting_has_its_default_and_its_range() -> None:
-    """As the table says."""
+    """Defaults and ranges are those of the table."""
     assert [line for section in kinds() for line in in_words(section)] == [
         line.strip() for line in SETTINGS.strip().splitlines()
     ]
 
 
 @pytest.mark.parametrize("section", kinds(), ids=lambda one: one.__name__)
-def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
+def test_settings_are_frozen_and_keyword_only(section: type[Section]) -> None:
     """A policy is shared by threads and by policies that extend it."""
     given = (
         {"match": "*"}
@@ -147,7 +147,7 @@ def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
 
 
 def test_a_set_of_policies_is_frozen() -> None:
-    """A reload makes a new one."""
+    """A reload makes a new set."""
     policy_set = PolicySet({})
     assert (policy_set.operations, policy_set.source, policy_set.tables, policy_set.codes) == ((), "built-in", {}, ())
     with pytest.raises(FrozenInstanceError):
@@ -189,13 +189,13 @@ def test_settings_that_contradict_each_other_are_mistakes(given: dict[str, Any],
     ],
 )
 def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
-    """At the boundary as well."""
+    """Values at the boundary are accepted."""
     Policy(**given)
 
 
 @pytest.mark.parametrize("reserved", [1, 2])
 def test_reserved_slots_leave_some_for_the_others(reserved: int) -> None:
-    """At least one slot."""
+    """At least one slot must not be reserved."""
     lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=reserved - 1)}
     if reserved == 1:
         assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
@@ -218,8 +218,8 @@ def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
     ]
 
 
-def test_a_fallback_needs_something_to_fall_back_to() -> None:
-    """Any one of the three; None is a value."""
+def test_a_fallback_needs_a_substitute() -> None:
+    """Any one of the three is enough; None is a value."""
     for given in ({"stale_for": 1}, {"call": len}, {"value": None}):
         FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:

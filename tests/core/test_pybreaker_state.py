@@ -14,7 +14,7 @@ from resilience.testing import FakeClock
 
 
 class Full(pybreaker.CircuitBreakerListener):
-    """Records every method that is called."""
+    """Records every call of the interface."""
 
     def __init__(self) -> None:
         self.notices: list[Any] = []
@@ -33,7 +33,7 @@ class Full(pybreaker.CircuitBreakerListener):
 
 
 class BreakerState(pybreaker.CircuitBreakerListener):
-    """Asks for changes alone."""
+    """Overrides the method for state changes only."""
 
     def __init__(self) -> None:
         self.notices: list[Any] = []
@@ -43,7 +43,7 @@ class BreakerState(pybreaker.CircuitBreakerListener):
 
 
 def work() -> str:
-    """Go well."""
+    """Return a result."""
     return "fine"
 
 
@@ -58,7 +58,7 @@ def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
 
 
 def test_a_pybreaker_listener_gets_what_pybreaker_would_send() -> None:
-    """Before each call, how it went, and each change of state, in this order."""
+    """It gets each call, its outcome, and each change of state, in this order."""
     clock, full, states = FakeClock(), Full(), BreakerState()
     rules = {"consecutive": 2, "open_for": "1s"}
     pipeline = Pipeline(Policy(name="p", breaker=rules), clock=clock, listeners=[full, states])  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_a_pybreaker_listener_gets_what_pybreaker_would_send() -> None:
 
 
 def test_pybreaker_keeps_no_date() -> None:
-    """The time of opening is ours: a listener that reads pybreaker's gets None."""
+    """pybreaker's storage has no time of opening, because the library uses its own clock."""
     breaker = new_breaker(consecutive=1)
     breaker.open()
     assert breaker._states.load()._state_storage.opened_at is None
