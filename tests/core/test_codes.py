@@ -15,8 +15,8 @@ def new_table(name: str = "api", **given: object) -> CodeRegistry:
     return CodeRegistry(name, rules, texts=[("no funds", "01"), ("funds", "1")], **given)  # type: ignore[arg-type]
 
 
-def test_rows_are_found_by_code_name_and_words() -> None:
-    """Leading zeros count; a name of two codes means the first; the first matching text applies."""
+def test_rows_are_found_by_code_name_and_text() -> None:
+    """Leading zeros count; a name of two codes means the first one; the first matching text applies."""
     table = new_table()
     assert (table.rule("1"), table.rule("01"), table.rule("001")) == (Rule("1", ("ONE", "X")), list(table)[1], None)
     assert (table.named("ONE"), table.named("X"), table.named("1")) == (table.rule("1"), table.rule("1"), None)
@@ -29,14 +29,14 @@ def test_rows_are_found_by_code_name_and_words() -> None:
 
 
 def test_the_content_of_a_table() -> None:
-    """Its length, its codes and its repr."""
+    """A table has a length, codes and a repr."""
     table = new_table()
     assert ("1" in table, "2" in table, len(table), [rule.code for rule in table]) == (True, False, 2, ["1", "01"])
     assert repr(table) == "<CodeRegistry api: 2 codes>"
 
 
 def test_equal_tables() -> None:
-    """So that a reload without changes reports none."""
+    """Tables of equal rows are equal, so a reload without changes reports none."""
     assert new_table() == new_table()
     assert hash(new_table()) == hash(new_table())
     assert new_table() != new_table("other")
@@ -46,7 +46,7 @@ def test_equal_tables() -> None:
 
 
 def test_of_two_rows_with_one_code_the_later_wins() -> None:
-    """So a file may replace a row."""
+    """A file may replace a row."""
     assert CodeRegistry("api", [Rule("1"), Rule("1", hint="backoff")]).rule("1") == Rule("1", hint="backoff")
 
 

@@ -88,7 +88,7 @@ def test_a_pybreaker_listener_gets_what_pybreaker_would_send() -> None:
 
 
 def test_pybreaker_keeps_no_date() -> None:
-    """pybreaker's storage has no time of opening, because the library uses its own clock."""
+    """Pybreaker's storage has no time of opening, because the library uses its own clock."""
     breaker = new_breaker(consecutive=1)
     breaker.open()
     assert breaker._states.load()._state_storage.opened_at is None

@@ -25,7 +25,7 @@ def most_in_a_span(sends: list[float], span: float) -> int:
 
 
 class Line(RuleBasedStateMachine):
-    """A window under any script of arrivals, weights, waits, withdrawals, refunds and holds."""
+    """A rate window under random arrivals, weights, waits, withdrawals, refunds and holds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ test_any_script = Line.TestCase
 
 
 def test_waiters_are_served_first_come_first_served() -> None:
-    """Each gets its instant at once, and a newcomer comes after all of them."""
+    """Each waiter gets its instant at once, and a newcomer comes after all of them."""
     rate_window = RateWindow(2, 1.0)
     assert [rate_window.take(0.0), rate_window.take(0.0)] == [0.0, 0.0]
     turns = [rate_window.queue(0.0, 1) for _ in range(5)]
@@ -126,7 +126,7 @@ def test_waiters_are_served_first_come_first_served() -> None:
 
 
 def test_a_newcomer_plans_behind_the_tickets() -> None:
-    """Its instant is after those before it, whatever they weigh."""
+    """Its instant is after those of the waiters before it, whatever their weights."""
     rate_window = RateWindow(4, 1.0)
     for at in (0.0, 0.2, 0.4, 0.6):
         rate_window.take(at)
@@ -138,7 +138,7 @@ def test_a_newcomer_plans_behind_the_tickets() -> None:
 
 
 def test_nothing_overtakes_the_queue() -> None:
-    """A send was given back: the newcomer's instant is still not before that of a waiter."""
+    """After a refund the newcomer's instant is still not before that of a waiter."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     queue_ticket = rate_window.queue(0.0, 1)
@@ -152,7 +152,7 @@ def test_nothing_overtakes_the_queue() -> None:
 
 
 def test_a_waiter_that_gives_up_costs_newcomers_nothing() -> None:
-    """A hundred calls that were cancelled while they waited cost the next one nothing."""
+    """A hundred calls that were cancelled while they waited do not delay the next one."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     turns = [rate_window.queue(0.0, 1) for _ in range(100)]
@@ -163,7 +163,7 @@ def test_a_waiter_that_gives_up_costs_newcomers_nothing() -> None:
 
 
 def test_late_waiters_are_not_sent_in_a_bunch() -> None:
-    """A stalled event loop wakes three at once: the record is of what was sent, so they are spread anew."""
+    """A stalled event loop wakes three waiters at once: they are spread again by what was really sent."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
     turns = [rate_window.queue(0.0, 1) for _ in range(3)]
@@ -173,7 +173,7 @@ def test_late_waiters_are_not_sent_in_a_bunch() -> None:
     assert rate_window.take(10.0, 1, turns[2]) == 11.0
 
 
-def test_a_waiter_that_is_never_heard_of_again_wedges_nothing() -> None:
+def test_an_unused_ticket_blocks_nothing() -> None:
     """A ticket that is not used is skipped, and forgotten after a minute."""
     rate_window = RateWindow(1, 1.0)
     rate_window.take(0.0)
@@ -199,7 +199,7 @@ def test_a_hold_moves_the_queue_and_keeps_its_order() -> None:
 
 
 def test_undo_finds_its_send() -> None:
-    """Others sent meanwhile: their sends stay; one that was pushed out long ago cannot be taken back."""
+    """Later sends of others stay; a send that was displaced long ago cannot be refunded."""
     rate_window = RateWindow(3, 1.0)
     for at in (1.0, 1.1, 1.2):
         rate_window.take(at)
@@ -210,7 +210,7 @@ def test_undo_finds_its_send() -> None:
 
 
 def test_threads_on_the_fast_path() -> None:
-    """Sixteen threads that take as a driver does, without a lock: never more than allowed in any span."""
+    """Sixteen threads take sends without a lock, as drivers do: no span has more than allowed."""
     rate_window, sent, started = RateWindow(20, 0.02), list[float](), threading.Barrier(16)
 
     def work() -> None:
@@ -236,25 +236,25 @@ def test_threads_on_the_fast_path() -> None:
 
 
 def new_quotas(*entries: QuotaSettings) -> Quotas:
-    """Return what an operation pays for these entries."""
+    """Return the quotas of an operation with these entries."""
     return Quotas([(Quota(entry), entry.weight) for entry in entries])
 
 
 def ask(quotas: Quotas, now: float, *, high_priority: bool = False) -> float:
-    """Pay if it is possible; return the instant."""
+    """Consume quota if possible; return the instant of the send."""
     return pay(now, quotas.costs(now, quotas.weights((), {}), None, high_priority=high_priority), None)[0]
 
 
 def test_the_latest_of_several_windows_decides_and_a_rejection_takes_nothing() -> None:
-    """Ten a second and fifteen a minute: the sixteenth waits for the minute, and the seconds stay whole."""
+    """With 10/s and 15/m the sixteenth send waits for the minute and consumes nothing of the second."""
     both = new_quotas(QuotaSettings(rate="10/s", burst=10), QuotaSettings(rate="15/m", burst=15))  # type: ignore[arg-type]
     assert [ask(both, 0.0) for _ in range(11)] == [0.0] * 10 + [1.0]
     assert [ask(both, 1.0) for _ in range(6)] == [1.0] * 5 + [60.0]
     assert both.entries[0].left(1.0) == 5
 
 
-def test_undo_gives_back_every_window() -> None:
-    """What was paid and not sent is there again."""
+def test_undo_refunds_every_window() -> None:
+    """All windows have the send again."""
     both = new_quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=3, weight=2))
     costs = both.costs(5.0, both.weights((), {}), None, high_priority=False)
     assert pay(5.0, costs, None) == (5.0, None)
@@ -263,8 +263,8 @@ def test_undo_gives_back_every_window() -> None:
     assert [entry.left(5.0) for entry in both.entries] == [2, 3]
 
 
-def test_somebody_else_is_faster() -> None:
-    """Both windows allowed it, and the second is used before it is paid: the first gets its send back."""
+def test_another_call_consumes_the_second_window_first() -> None:
+    """Both windows allowed the send; when the second one is exhausted, the first one is refunded."""
 
     class Raced(RateWindow):
         def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
@@ -277,8 +277,8 @@ def test_somebody_else_is_faster() -> None:
     assert first.left(0.0) == 1
 
 
-def test_nothing_is_paid_inline_where_one_window_is_full() -> None:
-    """What a driver pays without the lock is all or nothing, and nothing where an attempt weighs more than one."""
+def test_the_fast_path_consumes_all_windows_or_none() -> None:
+    """It consumes nothing if one window is exhausted or an attempt weighs more than one."""
     both = new_quotas(QuotaSettings(rate=1, burst=2), QuotaSettings(rate=1, burst=1))
     assert both.single_window is None
     assert [both.pay_at_once(5.0), both.pay_at_once(5.0)] == [True, False]
@@ -287,7 +287,7 @@ def test_nothing_is_paid_inline_where_one_window_is_full() -> None:
     assert both.entries[0].common.fast_path
 
 
-def test_a_reserve_is_for_urgent_lanes_alone() -> None:
+def test_a_reserve_is_for_high_priority_lanes_only() -> None:
     """Ordinary attempts see the smaller window; a high-priority one takes from either, never more than both."""
     quotas = new_quotas(QuotaSettings(rate=10, burst=10, reserve="20%"))  # type: ignore[arg-type]
     assert [ask(quotas, 0.0) for _ in range(9)] == [0.0] * 8 + [1.0]
@@ -306,7 +306,7 @@ def test_a_reserve_is_for_urgent_lanes_alone() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 0.6), st.booleans(), st.integers(1, 3)), max_size=60))
 def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) -> None:
-    """Whatever mix of urgent and ordinary attempts: never more than the burst in any span."""
+    """No span has more sends than the burst, whatever the mix of lanes."""
     quota, now, sent = Quota(QuotaSettings(rate=5, burst=5, reserve=0.4)), 0.0, list[float]()
     for wait, high_priority, weight in script:
         now += wait
@@ -317,7 +317,7 @@ def test_lanes_together_keep_the_limit(script: list[tuple[float, bool, int]]) ->
 
 
 def test_weights_may_depend_on_the_call() -> None:
-    """A function of the arguments; what weighs nothing pays nothing, and more than the burst can never go."""
+    """A weight of 0 consumes nothing, and one beyond the burst can never be sent."""
     by = new_quotas(QuotaSettings(rate=10, burst=10, weight=lambda n: n))
     for n, at in ((0, 0.0), (10, 0.0), (0, 0.0), (1, 1.0), (11, inf)):
         assert pay(0.0, by.costs(0.0, by.weights((n,), {}), None, high_priority=False), None)[0] == at
@@ -326,7 +326,7 @@ def test_weights_may_depend_on_the_call() -> None:
 
 
 def test_other_settings_forget_no_send() -> None:
-    """A reload that changes the rate goes on from what was sent and held."""
+    """A reload that changes the rate keeps sends and holds."""
     before = Quota(QuotaSettings(rate=10, burst=10))
     for _ in range(10):
         before.common.take(5.0)
@@ -343,7 +343,7 @@ def test_other_settings_forget_no_send() -> None:
 
 
 def test_remaining_only_tightens() -> None:
-    """Others use the key too: what they have used is used, and a larger number is not believed."""
+    """Sends by other users of the key are subtracted; a larger number of remaining sends is ignored."""
     quotas = new_quotas(QuotaSettings(rate=10, burst=10))
     quotas.report_limits(0.0, remaining=3)
     assert quotas.entries[0].left(0.0) == 3
@@ -357,8 +357,8 @@ def test_remaining_only_tightens() -> None:
     assert (quotas.entries[0].left(2.4), quotas.entries[0].left(2.5)) == (0, 10)
 
 
-def test_each_word_finds_its_window() -> None:
-    """By the window's length, by its limit, else the first entry, which is the closest."""
+def test_a_reported_limit_finds_its_window() -> None:
+    """It is found by the window's length, by its limit, else it is the first entry, which is the closest."""
     both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     second, minute = both.entries
     both.report_limits(0.0, used=590, window=60)
@@ -371,8 +371,8 @@ def test_each_word_finds_its_window() -> None:
     assert (second.left(0.0), minute.left(0.0)) == (9, 4)
 
 
-def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
-    """The strictest where it is none of ours; and an attempt without a weight weighs one."""
+def test_a_reset_holds_the_reported_window() -> None:
+    """If it is none of ours, the strictest one is held; an attempt without a weight weighs one."""
     both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600, weight=None))  # type: ignore[arg-type]
     both.report_limits(0.0, remaining=0, resets_in=2, window=3600)
     assert [entry.held_until for entry in both.entries] == [2.0, -inf]
@@ -382,7 +382,7 @@ def test_a_window_that_begins_anew_is_the_one_that_is_spoken_of() -> None:
 
 
 def test_a_hold_off_holds_every_window() -> None:
-    """A ban holds every entry of this call; without a time the strictest is held for one span."""
+    """A ban holds every entry of the call; without a time the strictest one is held for one span."""
     both = new_quotas(QuotaSettings(rate=10, burst=10), QuotaSettings(rate="600/m", burst=600))  # type: ignore[arg-type]
     both.hold(0.0, None)
     assert [entry.held_until for entry in both.entries] == [1.0, -inf]
@@ -391,7 +391,7 @@ def test_a_hold_off_holds_every_window() -> None:
 
 
 def test_a_reserve_is_drained_last() -> None:
-    """What the API has left goes to urgent lanes first."""
+    """The sends that the API has left go to high-priority lanes first."""
     quotas = new_quotas(QuotaSettings(rate=10, burst=10, reserve=0.2))
     quotas.report_limits(0.0, remaining=3)
     quota = quotas.entries[0]
@@ -405,16 +405,16 @@ _NUMBERS = st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=5),
 
 
 @given(st.dictionaries(st.sampled_from(["remaining", "resets_in", "hold", "limit", "window", "used"]), _NUMBERS))
-def test_hostile_words_never_raise(limits: dict[str, Any]) -> None:
-    """Whatever is reported, nothing raises, and the limit is never exceeded."""
+def test_hostile_limits_never_raise(limits: dict[str, Any]) -> None:
+    """Any reported values are accepted without an error, and the limit is never exceeded."""
     quotas = new_quotas(QuotaSettings(rate=10, burst=10))
     quotas.report_limits(0.0, **limits)
     assert 0 <= quotas.entries[0].left(0.0) <= 10
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.2), (0.2, 0.4), (0.4, 0.0), (0.0, 0.0)])
-def test_a_quota_forgets_no_send(before: float, after: float) -> None:
-    """Whatever share is reserved before and after: what was sent, and what is held, limits what may be sent."""
+def test_retune_of_a_quota_keeps_its_sends(before: float, after: float) -> None:
+    """Sends and holds limit further sends, whatever share is reserved before and after."""
     quota = Quota(QuotaSettings(rate=10, burst=10, reserve=before))
     for _ in range(4):
         quota.common.take(0.0)
@@ -430,8 +430,8 @@ def test_a_quota_forgets_no_send(before: float, after: float) -> None:
     assert quota.left(2.0) == 10
 
 
-def test_a_reserve_that_is_new_takes_the_sends_that_have_no_place_any_more() -> None:
-    """Ten were sent: none of them comes back."""
+def test_retune_to_a_reserve_keeps_all_sends() -> None:
+    """All ten sends still count when a part of the window becomes a reserve."""
     quota = Quota(QuotaSettings(rate=10, burst=10))
     for _ in range(10):
         quota.common.take(0.0)

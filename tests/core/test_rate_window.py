@@ -1,4 +1,4 @@
-"""Tests of a window: never more than so many sends in a span, and a queue. Four per second here."""
+"""Tests of a rate window, here of four sends per second, and of its queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new_rate_window(*sends: float) -> RateWindow:
 
 
 def test_an_attempt_that_is_allowed_is_sent_at_once() -> None:
-    """Each of the oldest sends that it pushes out must be a span ago."""
+    """Each of the oldest sends that it displaces must be a span ago."""
     rate_window = new_rate_window(0.0, 0.1, 0.2, 0.3)
     assert (rate_window.take(0.5), rate_window.take(0.5, 2), rate_window.take(0.5, 4)) == (1.0, 1.1, 1.3)
     assert list(rate_window.sends) == [0.0, 0.1, 0.2, 0.3]
@@ -31,7 +31,7 @@ def test_an_attempt_that_is_allowed_is_sent_at_once() -> None:
 
 
 def test_a_weight_of_0_is_always_sent_and_one_beyond_the_limit_never() -> None:
-    """Neither changes what was sent."""
+    """Neither is recorded as a send."""
     rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
     assert (
         rate_window.take(0.0, 0),
@@ -44,7 +44,7 @@ def test_a_weight_of_0_is_always_sent_and_one_beyond_the_limit_never() -> None:
 
 
 def test_waiters_are_sent_in_their_order() -> None:
-    """A newcomer comes after the whole queue, even where a send is allowed."""
+    """A newcomer comes after the whole queue, even if a send is allowed now."""
     rate_window = new_rate_window(0.0, 0.1, 0.2, 0.3)
     first, second = rate_window.queue(0.5, 1), rate_window.queue(0.5, 2)
     assert (first.ready_at, second.ready_at) == (1.0, 1.2)
@@ -61,7 +61,7 @@ def test_waiters_are_sent_in_their_order() -> None:
 
 
 def test_a_ticket_is_for_the_instant_that_it_says() -> None:
-    """A send that was given back in between is not for the last to come."""
+    """A send that was refunded in between does not go to the newest waiter."""
     rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
     queue_ticket = rate_window.queue(0.5, 1)
     rate_window.undo(0.0, 2)
@@ -81,7 +81,7 @@ def test_a_ticket_is_for_the_instant_that_it_says() -> None:
 
 
 def test_heavy_tickets_push_newcomers_a_whole_span_behind() -> None:
-    """As many as the window allows are planned in a span."""
+    """In each span as many sends are planned as the window allows."""
     rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
     assert [
         rate_window.queue(0.5, 2).ready_at,
@@ -99,7 +99,7 @@ def test_heavy_tickets_push_newcomers_a_whole_span_behind() -> None:
 
 
 def test_a_ticket_that_is_not_used_is_forgotten() -> None:
-    """A minute after its instant, when the next one joins the queue."""
+    """It is forgotten a minute after its instant, when the next waiter joins the queue."""
     rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
     lost = rate_window.queue(0.5, 4)
     second = rate_window.queue(61.0, 1)
@@ -108,8 +108,8 @@ def test_a_ticket_that_is_not_used_is_forgotten() -> None:
     assert rate_window._tickets == [second, third]
 
 
-def test_a_ticket_that_is_too_early_keeps_its_turn() -> None:
-    """Its instant moves when others used its sends."""
+def test_a_ticket_that_is_too_early_keeps_its_position() -> None:
+    """Its instant moves if others used its sends."""
     rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
     queue_ticket = rate_window.queue(0.5, 1)
     rate_window.drain(1.0, 0)
@@ -128,8 +128,8 @@ def test_a_ticket_that_is_too_early_keeps_its_turn() -> None:
         (0.3, 0, [0.0, 0.1, 0.2, 0.3]),
     ],
 )
-def test_what_was_not_sent_is_taken_back(at: float, weight: int, sends: list[float]) -> None:
-    """Only sends of that instant, and only as many as there are."""
+def test_sends_are_refunded(at: float, weight: int, sends: list[float]) -> None:
+    """Only sends of that instant are refunded, and only as many as there are."""
     rate_window = new_rate_window(0.0, 0.1, 0.2, 0.3)
     rate_window.undo(at, weight)
     assert list(rate_window.sends) == sends
@@ -150,8 +150,8 @@ def test_nothing_is_sent_during_a_hold() -> None:
     assert (rate_window.take(5.0, 2, turns[0]), rate_window.take(6.0, 3, turns[1])) == (5.0, 6.0)
 
 
-def test_what_others_used_counts_and_allows_no_more() -> None:
-    """So many are left now; more than there are changes nothing."""
+def test_remaining_sends_are_only_lowered() -> None:
+    """A smaller number of remaining sends applies; a larger one changes nothing."""
     rate_window = new_rate_window(0.0)
     rate_window.drain(0.5, 9)
     assert (rate_window.left(0.5), list(rate_window.sends)) == (3, [-inf, -inf, -inf, 0.0])
@@ -161,8 +161,8 @@ def test_what_others_used_counts_and_allows_no_more() -> None:
     assert (rate_window.left(0.5), rate_window.left(1.0), rate_window.left(1.5)) == (0, 1, 4)
 
 
-def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
-    """No queue, no hold; the next method that is called after that opens it again."""
+def test_the_fast_path_is_open_without_a_queue_and_a_hold() -> None:
+    """The next method that is called after both have ended opens it again."""
     rate_window = new_rate_window()
     assert rate_window.fast_path
     queue_ticket = rate_window.queue(0.0, 1)
@@ -184,7 +184,7 @@ def test_the_quick_way_is_open_when_nothing_is_in_it() -> None:
     assert (rate_window.fast_path, rate_window.held_until) == (False, 3.0)
 
 
-def test_other_settings_keep_what_was_sent() -> None:
+def test_retune_keeps_the_sends() -> None:
     """The latest sends are kept and the others returned; the fast path is closed until `take` is called."""
     rate_window = new_rate_window(0.0, 0.1, 0.2, 0.3)
     assert rate_window.retune(2, 5.0, [0.25]) == [0.0, 0.1, 0.2]
@@ -201,14 +201,14 @@ def test_other_settings_keep_what_was_sent() -> None:
 
 
 def test_a_window_that_follows_another_goes_on() -> None:
-    """In the order of the instants."""
+    """It takes over the sends of the other window in the order of their instants."""
     rate_window = RateWindow(4, 1.0)
     rate_window.follow([0.3, 0.1], -inf)
     assert (list(rate_window.sends), rate_window.take(0.4, 3)) == ([-inf, -inf, 0.1, 0.3], 1.1)
 
 
 def test_a_ticket_has_its_window_instant_and_weight() -> None:
-    """It says which window it is for, when, and its weight."""
+    """A ticket has a window, an instant and a weight."""
     rate_window = RateWindow(1, 1.0)
     queue_ticket = QueueTicket(rate_window, 2.0, 3)
     assert (queue_ticket.rate_window, queue_ticket.ready_at, queue_ticket.weight) == (rate_window, 2.0, 3)
@@ -216,7 +216,7 @@ def test_a_ticket_has_its_window_instant_and_weight() -> None:
 
 @pytest.mark.parametrize("weight", [1, 2, 3])
 def test_the_fast_path_disturbs_no_reader(weight: int) -> None:
-    """A driver appends its send, without the lock, while a thread that holds the lock reads the sends."""
+    """A driver appends a send without the lock while a thread that holds the lock reads the sends."""
 
     class Busy(deque[float]):
         """Sends to which another thread adds one as soon as an iteration begins."""

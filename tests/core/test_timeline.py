@@ -28,7 +28,7 @@ def new_policy(**given: Any) -> Policy:
     ],
 )
 def test_attempts_at_the_earliest_and_at_the_latest(whole: bool, rows: list[tuple[Any, ...]]) -> None:
-    """The deadline cuts them; one that needs all of its time begins that much before it."""
+    """The deadline cuts attempts; one that needs its whole timeout begins that long before the deadline."""
     found = timeline(new_policy(), whole=whole)
     assert [
         (
@@ -44,7 +44,7 @@ def test_attempts_at_the_earliest_and_at_the_latest(whole: bool, rows: list[tupl
 
 
 def test_an_attempt_that_cannot_begin_is_not_listed() -> None:
-    """Its earliest instant is the deadline, or its time does not fit."""
+    """Its earliest instant is the deadline, or its timeout does not fit before it."""
     four = {"max_attempts": 4, "backoff": BACKOFF}
     counts = [
         len(timeline(new_policy(deadline=end, retry=four), whole=one)) for end in (6, 6.1) for one in (False, True)
@@ -58,8 +58,8 @@ def test_an_attempt_that_cannot_begin_is_not_listed() -> None:
     ]  # fmt: skip
 
 
-def test_where_an_object_decides_nothing_is_known() -> None:
-    """Of how many, or of how long."""
+def test_a_user_object_makes_the_timeline_unknown() -> None:
+    """A stop object leaves the number of attempts unknown, a wait object the delays."""
     assert (attempts_of(new_policy()), attempts_of(new_policy(retry=None)), waits_of(new_policy(retry=None))) == (
         3,
         1,
@@ -72,7 +72,7 @@ def test_where_an_object_decides_nothing_is_known() -> None:
 
 
 def test_the_sections_around_the_attempts() -> None:
-    """Stages by their names, whoever made them."""
+    """Stages are listed by name, whether they come from a file or from Python."""
     described = describe_rules(new_policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
     assert (described["stages"], described["hedge"], described["fallback"], described["reconcile"]["fence"]) == (
         ["Stage", "pause"],

@@ -1,4 +1,4 @@
-"""Parsing of durations, rates, ratios and counts, and the messages about bad values."""
+"""Tests of durations, rates, ratios and counts: parsing, ranges and messages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_rates(written: Any, a_second: float | None) -> None:
     ("written", "share"), [("20%", 0.2), (" 5 % ", 0.05), (0.2, 0.2), (1, 1.0), ("20", None), (True, None)]
 )
 def test_ratios(written: Any, share: float | None) -> None:
-    """A share, or None for anything else."""
+    """A ratio, or None for anything else."""
     assert parse_ratio(written) == (None if share is None else pytest.approx(share))
 
 
@@ -118,7 +118,7 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
         (Spec("duration", 1, 60), 10**400, "expected a duration"),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, message: str) -> None:
+def test_a_value_out_of_range_is_rejected(spec: Spec, written: Any, message: str) -> None:
     """The message has the value and the range in the syntax of a policy file."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
         spec.read(written)
@@ -145,5 +145,5 @@ def test_a_written_number_is_read_back(kind: Kind) -> None:
 
 
 def test_a_number_of_calls_as_text() -> None:
-    """As a policy file writes it."""
+    """A number of calls is written as in a policy file."""
     assert str(Calls(3)) == "3 calls"

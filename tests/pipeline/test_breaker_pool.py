@@ -1,4 +1,4 @@
-"""Tests of the breakers that the pipelines of one `Policies` share: how many are kept, and who listens to them."""
+"""Tests of the breakers that the pipelines of one `Policies` share: their number, and their listeners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resilience.testing import FakeClock
 
 
 def test_a_listener_that_raises_is_dropped() -> None:
-    """It is reported once, and changes no outcome."""
+    """It is reported once and changes no outcome."""
 
     class Broken(pybreaker.CircuitBreakerListener):
         def failure(self, cb: Any, exc: BaseException) -> None:
@@ -33,7 +33,7 @@ def test_a_listener_that_raises_is_dropped() -> None:
 
 
 def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
-    """Of many keys, a closed breaker that was idle is forgotten; an open one never is."""
+    """Beyond the maximum, a closed breaker that was idle is dropped; an open one never is."""
     policy = Policy(name="p", breaker={"consecutive": 1})  # type: ignore[arg-type]
     breakers = BreakerPool(FakeClock(), Events(), max_breakers=3)
 
@@ -70,7 +70,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     assert {state(key) for key in ("open", "x", "y", "z")} == {"open"}
 
 
-def test_a_forgotten_breaker_that_is_still_used_is_the_one_of_its_key() -> None:
+def test_a_dropped_breaker_in_use_is_the_one_of_its_key() -> None:
     """There are never two breakers of one key."""
     policy = Policy(name="p", breaker={})  # type: ignore[arg-type]
     breakers = BreakerPool(FakeClock(), Events(), max_breakers=1)

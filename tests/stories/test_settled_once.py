@@ -35,7 +35,7 @@ def new_pipeline(half_open: bool, clock: FakeClock, **rules: Any) -> Pipeline:
 
 
 class Ledger:
-    """What the transport saw."""
+    """Counts how the attempts ended that the transport saw."""
 
     def __init__(self) -> None:
         self.sent = dict.fromkeys(HOWS, 0)
@@ -47,7 +47,7 @@ class Ledger:
         return how
 
     def check(self, pipeline: Pipeline, half_open: bool) -> None:
-        """Nothing is under way, and what counts was counted once."""
+        """No attempt is open, and each one that counts was counted once."""
         described = pipeline.describe()["breaker"]
         assert described["trials"] == 0
         if half_open:
@@ -88,7 +88,7 @@ STOPS = st.lists(st.integers(0, 6), min_size=12, max_size=12)
 
 
 async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_slice: Any, forever: Any) -> None:
-    """One attempt, which yields to the loop before it ends as the script says."""
+    """One attempt, which yields to the loop and then ends as the script says."""
     await close_slice()
     how = ledger.next(script, attempt[0])
     attempt[0] += 1
@@ -104,7 +104,7 @@ async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_sli
 @given(calls=CALLS, stops=STOPS)
 @settings(max_examples=60)
 def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None:
-    """Many tasks, each cancelled after some turns of the loop, wherever it is then."""
+    """Many tasks are each cancelled after some turns of the loop, at any await."""
     clock, ledger = FakeClock(), Ledger()
     pipeline = new_pipeline(half_open, clock)
 
@@ -139,7 +139,7 @@ def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> N
 @given(calls=CALLS, stops=STOPS)
 @settings(max_examples=40)
 def test_trio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None:
-    """The same in a nursery whose scopes are cancelled."""
+    """Many tasks of a nursery are cancelled by their scopes."""
     clock, ledger = FakeClock(), Ledger()
     pipeline = new_pipeline(half_open, clock)
 
