@@ -56,7 +56,7 @@ class Model:
         if self.isolated or now < self.until:
             return None
         self.state = "half-open"
-        self.trials = {one: (ends, spare) for one, (ends, spare) in self.trials.items() if ends > now}
+        self.trials = {permit: (ends, spare) for permit, (ends, spare) in self.trials.items() if ends > now}
         usual = sum(not spare for _, spare in self.trials.values())
         spare = usual >= self.rules["permits"]
         if spare and (not high_priority or usual < len(self.trials)):
@@ -92,8 +92,8 @@ class Model:
     def consecutive_failures(self) -> int:
         """Failures in a row."""
         consecutive_failures = 0
-        for one in reversed(self.settled):
-            if one.how != BAD:
+        for attempt in reversed(self.settled):
+            if attempt.how != BAD:
                 break
             consecutive_failures += 1
         return consecutive_failures
@@ -105,15 +105,17 @@ class Model:
         if self.rules["calls"] is not None:
             return {self._enough(self.settled[-self.rules["calls"] :])}
         span = self.rules["span"]
-        surely = next((i for i, one in enumerate(self.settled) if one.began > now - span), len(self.settled))
-        perhaps = next((i for i, one in enumerate(self.settled) if one.ended > now - 1.1 * span), len(self.settled))
+        surely = next((i for i, attempt in enumerate(self.settled) if attempt.began > now - span), len(self.settled))
+        perhaps = next(
+            (i for i, attempt in enumerate(self.settled) if attempt.ended > now - 1.1 * span), len(self.settled)
+        )
         return {self._enough(self.settled[first:]) for first in range(min(perhaps, surely), surely + 1)}
 
     def _enough(self, seen: list[Settled]) -> bool:
         least = min(self.rules["min_calls"], self.rules["calls"] or inf)
         if len(seen) < least:
             return False
-        share = {how: sum(one.how == how for one in seen) / len(seen) for how in (BAD, SLOW)}
+        share = {how: sum(attempt.how == how for attempt in seen) / len(seen) for how in (BAD, SLOW)}
         limits = {BAD: self.rules["failure_rate"], SLOW: self.rules["slow_rate"]}
         return any(limit is not None and share[how] >= limit for how, limit in limits.items())
 

@@ -32,7 +32,7 @@ class Model:
     def has_slot(self, lane: str) -> bool:
         """Whether a slot is free that is not reserved for a higher lane."""
         count = Counter(self.running)
-        reserved = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
+        reserved = sum(max(0, RESERVE[other] - count[other]) for other in PRIORITY if PRIORITY[other] > PRIORITY[lane])
         return MAX_RUNNING - len(self.running) > reserved
 
     def ask(self, lane: str, number: int) -> tuple[str, int | None]:
@@ -47,14 +47,14 @@ class Model:
             if lowest >= PRIORITY[lane]:
                 return "rejected", None
             away = max(number for number, other in self.waiting if PRIORITY[other] == lowest)
-            self.waiting = [one for one in self.waiting if one[0] != away]
+            self.waiting = [waiter for waiter in self.waiting if waiter[0] != away]
         self.waiting.append((number, lane))
         return "waiting", away
 
     def grant(self) -> list[int]:
         """Grant the free slots: by priority, then by age."""
         granted = []
-        for number, lane in sorted(self.waiting, key=lambda one: (-PRIORITY[one[1]], one[0])):
+        for number, lane in sorted(self.waiting, key=lambda waiter: (-PRIORITY[waiter[1]], waiter[0])):
             if self.has_slot(lane):
                 self.running.append(lane)
                 self.waiting.remove((number, lane))
@@ -135,10 +135,10 @@ class Slots(RuleBasedStateMachine):
     @invariant()
     def alike(self) -> None:
         counts = self.admission.counts()
-        assert {lane: one["running"] for lane, one in counts.items()} == {
+        assert {lane: count["running"] for lane, count in counts.items()} == {
             lane: self.model.running.count(lane) for lane in counts
         }
-        assert {lane: one["waiting"] for lane, one in counts.items()} == {
+        assert {lane: count["waiting"] for lane, count in counts.items()} == {
             lane: sum(other == lane for _, other in self.model.waiting) for lane in counts
         }
         assert len(self.slots) == len(self.model.running) <= MAX_RUNNING
@@ -166,13 +166,13 @@ def test_a_slot_granted_to_a_waiter_that_gives_up_goes_to_the_next() -> None:
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
     slot = admission.try_enter("")
     assert slot is not None
-    one, other = (admission.join_queue("", lambda: None) for _ in range(2))
+    first, second = (admission.join_queue("", lambda: None) for _ in range(2))
     admission.release(slot)
-    granted = admission.settle(one)
+    granted = admission.settle(first)
     assert granted is not None
-    assert other.state == "waiting"
+    assert second.state == "waiting"
     admission.release(granted)
-    assert other.state == "granted"
+    assert second.state == "granted"
 
 
 def test_many_waiters_of_an_ended_loop() -> None:
@@ -198,7 +198,7 @@ def test_new_settings_keep_running_and_waiting_calls() -> None:
     woken: list[str] = []
     waiting = [admission.join_queue("x", lambda: woken.append("x")) for _ in range(2)]
     admission.retune(AdmissionSettings(max_concurrent=2, max_queue=5))
-    assert ([one.state for one in waiting], woken) == (["granted", "waiting"], ["x"])
+    assert ([waiter.state for waiter in waiting], woken) == (["granted", "waiting"], ["x"])
     admission.retune(AdmissionSettings(max_concurrent=1, max_queue=5))
     assert slots[0] is not None
     admission.release(slots[0])

@@ -59,7 +59,7 @@ def test_a_record_survives_pickling_without_its_context() -> None:
 def test_an_inner_call_that_gave_up_is_found_along_the_error_chain() -> None:
     """It is found by cause, by context and in groups; that of another attempt is ignored."""
     inner = failed()
-    for build in (_caused, _in_context, lambda one: ExceptionGroup("g", [OSError(), one])):
+    for build in (_caused, _in_context, lambda error: ExceptionGroup("g", [OSError(), error])):
         assert inner_failure(build(inner), HERE) == FAILED
         assert inner_failure(build(inner), THERE) is None
     assert inner_failure(inner, HERE) == FAILED
@@ -82,7 +82,7 @@ def _in_context(of: Exception) -> Exception:
 @pytest.mark.parametrize("order", [(FAILED, DOUBTFUL), (DOUBTFUL, FAILED)])
 def test_of_several_inner_failures_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
     """An uncertain inner failure is returned, whatever the order of the failures."""
-    group = ExceptionGroup("g", [failed(one) for one in order])
+    group = ExceptionGroup("g", [failed(error) for error in order])
     assert inner_failure(group, HERE) == DOUBTFUL
 
 
@@ -135,7 +135,7 @@ def test_a_later_note_replaces_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "text"),
     [
         (Failure(Category.FATAL, attempts=2, executed="no"), "fatal after 2 attempts, executed: no"),
         (Failure(Category.FATAL, attempts=0, executed="no"), "fatal after 0 attempts, executed: no"),
@@ -147,6 +147,6 @@ def test_a_later_note_replaces_ours() -> None:
         (Failure(Category.RETRYABLE, "1", executed="maybe"), "retryable 1 after 1 attempt, executed: maybe"),
     ],
 )
-def test_a_failure_in_words(failure: Failure, said: str) -> None:
+def test_a_failure_in_words(failure: Failure, text: str) -> None:
     """Category, code, attempts, whether it was executed, the key where that is uncertain, and the remedy."""
-    assert note_text(failure) == said
+    assert note_text(failure) == text

@@ -318,19 +318,19 @@ def test_retune_to_shadow_and_back() -> None:
     assert breaker.admit(0.0) is None
 
 
-def fails(one: Breaker, clock: FakeClock) -> None:
+def fails(breaker: Breaker, clock: FakeClock) -> None:
     """Let an attempt fail."""
-    permit = one.admit(clock.monotonic())
+    permit = breaker.admit(clock.monotonic())
     assert permit is not None
-    one.failed(permit, clock.monotonic())
+    breaker.failed(permit, clock.monotonic())
 
 
-def succeeds(one: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
+def succeeds(breaker: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
     """Let an attempt take this long and succeed."""
-    permit, began = one.admit(clock.monotonic()), clock.monotonic()
+    permit, began = breaker.admit(clock.monotonic()), clock.monotonic()
     assert permit is not None
     clock.advance(seconds)
-    one.succeeded(permit, began)
+    breaker.succeeded(permit, began)
 
 
 def test_a_share_of_slow_successes_opens_it() -> None:

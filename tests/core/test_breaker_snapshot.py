@@ -89,7 +89,7 @@ def test_the_examples_are_right() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name, values in RIGHT.items() for value in values],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda value: repr(value)[:40],
 )
 def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
     """Each field takes these values, including the ends of its range."""
@@ -100,7 +100,7 @@ def test_each_part_may_be_any_of_these(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name, (_, values) in WRONG.items() for value in values],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda value: repr(value)[:40],
 )
 def test_a_part_that_is_wrong_is_named(name: str, value: Any) -> None:
     """The error names the wrong field, what was expected, and the beginning of its value."""

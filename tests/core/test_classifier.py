@@ -254,9 +254,9 @@ def test_groups() -> None:
 
 def test_causes_in_a_circle() -> None:
     """A cause that is its own cause ends the walk."""
-    one, two = Shape("one"), Shape("two")
-    one.__cause__, two.__cause__ = two, one
-    assert BITGET.classify(one).known is False
+    first, second = Shape("first"), Shape("second")
+    first.__cause__, second.__cause__ = second, first
+    assert BITGET.classify(first).known is False
 
 
 def test_our_rejections_were_never_sent() -> None:
@@ -401,7 +401,7 @@ def test_an_unknown_code_of_another_table_is_new_too() -> None:
     """A code is new once per table."""
     classifier = Classifier([])
     seen = [Failure(Category.FATAL, code, registry=name) for name in (None, "a") for code in ("1", "2", None)]
-    assert [classifier.is_new_code(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
+    assert [classifier.is_new_code(failure) for failure in (*seen, *seen)] == [True] * 6 + [False] * 6
 
 
 class Closed(ExceptionGroup[Exception]):

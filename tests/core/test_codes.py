@@ -51,7 +51,7 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "said"),
+    ("record", "values"),
     [
         (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "")),
         (ItemList(("data",), "code"), (("data",), "code", "", "", False)),
@@ -81,11 +81,11 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
             ),
         ),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=lambda record: type(record).__name__,
 )
-def test_defaults(one: object, said: tuple[object, ...]) -> None:
+def test_defaults(record: object, values: tuple[object, ...]) -> None:
     """Rows, envelopes and failures are frozen and have these defaults."""
-    assert tuple(getattr(one, name) for name in one.__dataclass_fields__) == said  # type: ignore[attr-defined]
-    assert one == type(one)(*said)
+    assert tuple(getattr(record, name) for name in record.__dataclass_fields__) == values  # type: ignore[attr-defined]
+    assert record == type(record)(*values)
     with pytest.raises(AttributeError):
-        setattr(one, next(iter(one.__dataclass_fields__)), "x")  # type: ignore[attr-defined]
+        setattr(record, next(iter(record.__dataclass_fields__)), "x")  # type: ignore[attr-defined]

@@ -48,7 +48,7 @@ RAW = json.dumps(BODY)
 
 
 @pytest.mark.parametrize(
-    "one",
+    "source",
     [
         BODY,
         Shape(body=BODY),
@@ -72,9 +72,9 @@ RAW = json.dumps(BODY)
     ],
     ids=repr,
 )
-def test_a_code_is_found_in_a_body(one: Any) -> None:
+def test_a_code_is_found_in_a_body(source: Any) -> None:
     """A body may be a mapping, a string or bytes, in the error, its response or its text."""
-    evidence = gather_evidence(one, ["code"])
+    evidence = gather_evidence(source, ["code"])
     assert (evidence.code, evidence.body) == ("43012", BODY)
 
 
@@ -94,7 +94,7 @@ def test_a_key_that_raises_hides_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "source",
     [
         Shape(1, 2, 3, 4, BODY),
         Shape(_content=3),
@@ -108,11 +108,11 @@ def test_a_key_that_raises_hides_no_other() -> None:
         None,
         7,
     ],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda source: repr(source)[:40],
 )
-def test_where_no_body_is_found(one: Any) -> None:
+def test_where_no_body_is_found(source: Any) -> None:
     """A body beyond the bounds, or one that is no mapping, is ignored."""
-    assert gather_evidence(one, ["code"]).body is None
+    assert gather_evidence(source, ["code"]).body is None
 
 
 def test_keys_are_read_in_their_order() -> None:
@@ -124,7 +124,7 @@ def test_keys_are_read_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "code"),
+    ("source", "code"),
     [
         (Shape(api_code=40010, body=BODY), "40010"),
         (Shape(api_code="", body=BODY), "43012"),
@@ -143,15 +143,15 @@ def test_keys_are_read_in_their_order() -> None:
         (Shape("failed code=4001000"), None),
         (Answer(code="40010"), None),
     ],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda source: repr(source)[:40],
 )
-def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | None) -> None:
+def test_a_code_outside_a_body_has_four_digits_or_more(source: Any, code: str | None) -> None:
     """A shorter number is a status; only an error of the API's own package has a code in letters."""
-    assert gather_evidence(one, ["code"]).code == code
+    assert gather_evidence(source, ["code"]).code == code
 
 
 @pytest.mark.parametrize(
-    ("one", "status"),
+    ("source", "status"),
     [
         (Shape(status_code=503), 503),
         (Shape(status="503"), 503),
@@ -181,11 +181,11 @@ def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | Non
         (Shape("GET https://a.b/c 403", status=500), 500),
         (Shape(""), None),
     ],
-    ids=lambda one: repr(one)[:50],
+    ids=lambda source: repr(source)[:50],
 )
-def test_a_status(one: Any, status: int | None) -> None:
+def test_a_status(source: Any, status: int | None) -> None:
     """The error's status is taken, else the response's, else the one in the text of an error without a code."""
-    assert gather_evidence(one, ["code"]).status == status
+    assert gather_evidence(source, ["code"]).status == status
 
 
 NOW, THEN = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:30 GMT"
@@ -193,7 +193,7 @@ AT = 1445412510.0
 
 
 @pytest.mark.parametrize(
-    ("one", "after", "at"),
+    ("source", "after", "at"),
     [
         (Shape(retry_after=2.5), 2.5, None),
         (Shape(retry_after=0), 0.0, None),
@@ -226,11 +226,11 @@ AT = 1445412510.0
         (Shape("until 1659146400", retry_after=3), 3.0, None),
         (Shape("until 1659146400", headers={"Retry-After": THEN}), None, AT),
     ],
-    ids=lambda one: repr(one)[:50],
+    ids=lambda source: repr(source)[:50],
 )
-def test_retry_after(one: Any, after: float | None, at: float | None) -> None:
+def test_retry_after(source: Any, after: float | None, at: float | None) -> None:
     """Seconds, an HTTP date and the end of a ban in the text are read and never clamped; nonsense is ignored."""
-    evidence = gather_evidence(one, ["code"])
+    evidence = gather_evidence(source, ["code"])
     assert (evidence.retry_after, evidence.retry_at) == (after, at)
 
 

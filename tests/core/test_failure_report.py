@@ -39,9 +39,9 @@ class PlanStub:
 
 def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
     """Return a call of two attempts."""
-    one = Call("op", (), {}, key)
-    one.attempt, one.sent_at = 2, sent_at
-    return one
+    call = Call("op", (), {}, key)
+    call.attempt, call.sent_at = 2, sent_at
+    return call
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ Nowhere.__module__ = ""
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "name"),
     [(None, None), (KeyError(), "KeyError"), (Nowhere(), "Nowhere"), (FakeClock(), "resilience.FakeClock")],
 )
-def test_the_class_of_an_error(outcome: object, said: str | None) -> None:
+def test_the_class_of_an_error(outcome: object, name: str | None) -> None:
     """An error is reported by its package and class, never by its text."""
-    assert caused_by(outcome) == said
+    assert caused_by(outcome) == name

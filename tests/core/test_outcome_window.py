@@ -39,8 +39,8 @@ def test_another_span_keeps_the_slices_of_before() -> None:
 def test_counts_of_another_kind_of_window_stay_out() -> None:
     """Exported counts of another kind of window are ignored."""
     times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
-    for one in (times, calls):
-        one.add_rare(0.0)
+    for window in (times, calls):
+        window.add_rare(0.0)
     saved = times.export(0.0), calls.export(0.0)
     times.load(saved[1], 0.0)
     calls.load(saved[0], 0.0)

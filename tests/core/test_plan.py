@@ -214,8 +214,8 @@ def test_a_call_begins_before_its_first_attempt() -> None:
 def test_the_defaults_of_a_function() -> None:
     """It is a write of its own name, without key, lookup, host or table."""
     operation_info = OperationInfo(operation="op")
-    said = [getattr(operation_info, name) for name in operation_info.__dataclass_fields__]
-    assert said == [
+    values = [getattr(operation_info, name) for name in operation_info.__dataclass_fields__]
+    assert values == [
         "op",
         None,
         False,

@@ -102,7 +102,7 @@ SETTINGS = """
 def kinds() -> list[type[Section]]:
     """Return every section of a policy."""
     found = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
-    return [one for one in found if isinstance(one, type) and issubclass(one, Section)]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def spec(hint: Any) -> Spec | None:
@@ -127,7 +127,7 @@ def test_every_setting_has_its_default_and_its_range() -> None:
     ]
 
 
-@pytest.mark.parametrize("section", kinds(), ids=lambda one: one.__name__)
+@pytest.mark.parametrize("section", kinds(), ids=lambda kind: kind.__name__)
 def test_settings_are_frozen_and_keyword_only(section: type[Section]) -> None:
     """A policy is shared by threads and by policies that extend it."""
     given = (
@@ -137,11 +137,11 @@ def test_settings_are_frozen_and_keyword_only(section: type[Section]) -> None:
         if section is FallbackSettings
         else {}
     )
-    one = section(**given)
+    settings = section(**given)
     name = fields(section)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
-        setattr(one, name, None)
-    assert one == section(**given)
+        setattr(settings, name, None)
+    assert settings == section(**given)
     with pytest.raises(TypeError, match="positional argument"):
         section(*[None])
 

@@ -48,7 +48,7 @@ class Line(RuleBasedStateMachine):
         elif waits:
             queue_ticket = self.rate_window.queue(self.now, weight)
             assert queue_ticket.ready_at >= at
-            assert all(queue_ticket.ready_at >= one.ready_at for one in self.waiting)
+            assert all(queue_ticket.ready_at >= ticket.ready_at for ticket in self.waiting)
             self.waiting.append(queue_ticket)
 
     @precondition(lambda self: self.rate_window.fast_path)

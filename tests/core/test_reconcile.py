@@ -243,6 +243,6 @@ def test_answers_are_frozen_and_compared_by_value() -> None:
     """`NOT_FOUND()` without a time is `NOT_FOUND` itself."""
     assert NOT_FOUND() == NotFound(None) == NOT_FOUND
     assert (NOT_FOUND(3.0), Found(1)) == (NotFound(3.0), Found(1, None, True, None))
-    for one, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
+    for answer, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
         with pytest.raises(AttributeError):
-            setattr(one, name, 1)
+            setattr(answer, name, 1)

@@ -43,10 +43,10 @@ def answers(*script: Any) -> Any:
     rest = list(script)
 
     def send() -> Any:
-        one = rest.pop(0)
-        if isinstance(one, BaseException):
-            raise one
-        return one
+        answer = rest.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     return send
 
@@ -195,7 +195,7 @@ def test_an_answer_that_is_a_failure_is_returned_at_the_end() -> None:
     assert pipeline.breaker is not None
     clock.then = pipeline.breaker.open
     bad = Bad()
-    info = OperationInfo(operation="read", read=True, is_error_response=lambda one: one.status_code == 503)
+    info = OperationInfo(operation="read", read=True, is_error_response=lambda answer: answer.status_code == 503)
     assert pipeline.compile(answers(bad), info)() is bad
     assert failure_of(bad).attempts == 1  # type: ignore[arg-type]
 

@@ -36,13 +36,18 @@ def test_each_has_its_own_times() -> None:
     clock = FakeClock()
     factory = new_factory(clock)
     now, wall = clock.monotonic(), clock.time()
-    one = factory.make(CircuitOpenError, "open", now + 5)
+    rejection = factory.make(CircuitOpenError, "open", now + 5)
     clock.advance(2)
     two = factory.make(CircuitOpenError, "open", now + 5, clock.monotonic())
-    one.add_note("mine")
-    one.seen = True  # type: ignore[attr-defined]
-    assert (type(one), str(one), one.args) == (CircuitOpenError, "place: open", ("place: open",))
-    assert (one.policy, one.operation, one.retry_after, one.retry_at) == ("trade", "place", 5.0, wall + 5)
+    rejection.add_note("mine")
+    rejection.seen = True  # type: ignore[attr-defined]
+    assert (type(rejection), str(rejection), rejection.args) == (CircuitOpenError, "place: open", ("place: open",))
+    assert (rejection.policy, rejection.operation, rejection.retry_after, rejection.retry_at) == (
+        "trade",
+        "place",
+        5.0,
+        wall + 5,
+    )
     assert vars(two) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
 
 
@@ -61,9 +66,9 @@ def test_as_the_clients_own_error() -> None:
     clock = FakeClock()
     factory = new_factory(clock, host=HostOpenError)
     for _ in range(2):
-        one = factory.make(CircuitOpenError, "open", clock.monotonic() + 1)
-        again = pickle.loads(pickle.dumps(one))
-        for each in (one, again):
+        rejection = factory.make(CircuitOpenError, "open", clock.monotonic() + 1)
+        again = pickle.loads(pickle.dumps(rejection))
+        for each in (rejection, again):
             assert isinstance(each, HostError)
             assert (each.request, str(each), each.args) == ("none yet", "place: open", ("place: open",))
             assert (each.retry_after, each.retry_at) == (1.0, clock.time() + 1)

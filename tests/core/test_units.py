@@ -140,8 +140,8 @@ def test_a_written_number_is_read_back(kind: Kind) -> None:
     """`read` returns the number that `write` wrote."""
     spec = Spec(kind, 0, 1_000_000)
     for number in (0, 0.5, 1) if kind == "ratio" else (0, 1, 2, 59, 60, 61, 3600, 86400):
-        said = spec.write(number)
-        assert spec.read(int(said) if kind in ("count", "factor") else said) == pytest.approx(number)
+        written = spec.write(number)
+        assert spec.read(int(written) if kind in ("count", "factor") else written) == pytest.approx(number)
 
 
 def test_a_number_of_calls_as_text() -> None:

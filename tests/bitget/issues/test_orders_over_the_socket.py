@@ -219,5 +219,5 @@ def test_queued_orders_wait_for_the_next_connection() -> None:
     with Sandbox(window=1.0, limits=False) as exchange:
         answers = run(story(exchange))
     lost = [answer for answer in answers if isinstance(answer, Exception)]
-    assert {type(one) for one in lost} <= {ConnectionResetError}
+    assert {type(error) for error in lost} <= {ConnectionResetError}
     assert len(lost) < 3
