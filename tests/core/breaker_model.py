@@ -105,10 +105,8 @@ class Model:
         if self.rules["calls"] is not None:
             return {self._enough(self.settled[-self.rules["calls"] :])}
         span = self.rules["span"]
-        surely = next((i for i, attempt in enumerate(self.settled) if attempt.began > now - span), len(self.settled))
-        perhaps = next(
-            (i for i, attempt in enumerate(self.settled) if attempt.ended > now - 1.1 * span), len(self.settled)
-        )
+        surely = next((i for i, end in enumerate(self.settled) if end.began > now - span), len(self.settled))
+        perhaps = next((i for i, end in enumerate(self.settled) if end.ended > now - 1.1 * span), len(self.settled))
         return {self._enough(self.settled[first:]) for first in range(min(perhaps, surely), surely + 1)}
 
     def _enough(self, seen: list[Settled]) -> bool:

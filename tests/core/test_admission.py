@@ -101,19 +101,19 @@ class Slots(RuleBasedStateMachine):
         self.woken.append(number)
 
     @precondition(lambda self: self.slots)
-    @rule(place=st.integers(0, 20))
-    def leave(self, place: int) -> None:
+    @rule(index=st.integers(0, 20))
+    def leave(self, index: int) -> None:
         """An attempt ends."""
-        lane, slot = self.slots.pop(place % len(self.slots))
+        lane, slot = self.slots.pop(index % len(self.slots))
         self.admission.release(slot)
         self.model.running.remove(lane)
         self.handed()
 
     @precondition(lambda self: self.waiters)
-    @rule(place=st.integers(0, 20))
-    def give_up(self, place: int) -> None:
+    @rule(index=st.integers(0, 20))
+    def give_up(self, index: int) -> None:
         """A waiter's time is over, or its call is cancelled."""
-        number = sorted(self.waiters)[place % len(self.waiters)]
+        number = sorted(self.waiters)[index % len(self.waiters)]
         lane, waiter = self.waiters.pop(number)
         assert self.admission.settle(waiter) is None
         self.model.waiting.remove((number, lane))

@@ -13,7 +13,7 @@ from resilience._core.classify.attach import annotate, attach_failure, attached_
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
-DOUBTFUL = Failure(Category.RETRYABLE, "40010", executed="maybe")
+UNCERTAIN = Failure(Category.RETRYABLE, "40010", executed="maybe")
 
 
 def failed(failure: Failure | None = FAILED, inside: object = HERE, *args: Any) -> Exception:
@@ -79,11 +79,11 @@ def _in_context(of: Exception) -> Exception:
     return error
 
 
-@pytest.mark.parametrize("order", [(FAILED, DOUBTFUL), (DOUBTFUL, FAILED)])
+@pytest.mark.parametrize("order", [(FAILED, UNCERTAIN), (UNCERTAIN, FAILED)])
 def test_of_several_inner_failures_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
     """An uncertain inner failure is returned, whatever the order of the failures."""
-    group = ExceptionGroup("g", [failed(error) for error in order])
-    assert inner_failure(group, HERE) == DOUBTFUL
+    group = ExceptionGroup("g", [failed(failure) for failure in order])
+    assert inner_failure(group, HERE) == UNCERTAIN
 
 
 def test_the_search_ends_in_a_cycle_and_in_a_long_chain() -> None:
@@ -123,7 +123,7 @@ def test_a_later_note_replaces_ours() -> None:
     """Notes of other libraries stay; an error that rejects notes is unchanged."""
     error = OSError()
     error.add_note("mine")
-    annotate(error, DOUBTFUL)
+    annotate(error, UNCERTAIN)
     error.__notes__.insert(0, 3)  # type: ignore[arg-type]
     annotate(error, FAILED)
     assert error.__notes__ == [3, "mine", "resilience: retryable 40010 after 1 attempt, executed: no"]

@@ -73,26 +73,26 @@ def raised_from(cause: Exception) -> Exception:
 def test_every_row_through_every_shape(shape: str) -> None:
     """Each code is found in each shape of error, and comes out as its row says."""
     for rule in ROWS:
-        found = BITGET.classify(SHAPES[shape](rule.code))
-        assert (found.code, found.category, found.executed, found.hint) == (
+        failure = BITGET.classify(SHAPES[shape](rule.code))
+        assert (failure.code, failure.category, failure.executed, failure.hint) == (
             rule.code,
             rule.category,
             rule.executed,
             rule.hint,
         )
-        assert found.remedy == rule.remedy
-        assert found.registry == "bitget"
+        assert failure.remedy == rule.remedy
+        assert failure.registry == "bitget"
 
 
 @pytest.mark.parametrize("shape", LONG_SHAPES)
 def test_codes_of_four_digits_or_more_may_be_anywhere(shape: str) -> None:
     """Outside a body only numbers of four to six digits are read as codes."""
     for rule in ROWS:
-        found = BITGET.classify(LONG_SHAPES[shape](rule.code))
+        failure = BITGET.classify(LONG_SHAPES[shape](rule.code))
         if 4 <= len(rule.code) <= 6:
-            assert (found.code, found.category) == (rule.code, rule.category)
+            assert (failure.code, failure.category) == (rule.code, rule.category)
         else:
-            assert found.registry != "bitget"
+            assert failure.registry != "bitget"
 
 
 def test_numbers_as_codes() -> None:
@@ -131,8 +131,8 @@ def test_numbers_as_codes() -> None:
 )
 def test_transport_errors_by_their_class(error: Exception, code: str, category: str, executed: str) -> None:
     """The class decides whether the request may have been executed."""
-    found = DEFAULT.classify(error)
-    assert (found.code, found.category, found.executed) == (code, category, executed)
+    failure = DEFAULT.classify(error)
+    assert (failure.code, failure.category, failure.executed) == (code, category, executed)
 
 
 def test_a_refused_connection_is_seen_through_requests() -> None:
@@ -151,14 +151,14 @@ def test_a_refused_connection_is_seen_through_requests() -> None:
 )
 def test_bugs_of_the_program_are_fatal(bug: Exception) -> None:
     """A bare Python error is never read as an API's error, whatever its text."""
-    found = BITGET.classify(bug)
-    assert (found.category, found.code) == (Category.FATAL, "program_error")
+    failure = BITGET.classify(bug)
+    assert (failure.category, failure.code) == (Category.FATAL, "program_error")
 
 
 def test_a_bug_is_fatal_without_any_table() -> None:
     """A classifier without a row for bugs classifies them all the same."""
-    found = Classifier([]).classify(TypeError("x"))
-    assert (found.category, found.code, found.executed) == (Category.FATAL, "program_error", "maybe")
+    failure = Classifier([]).classify(TypeError("x"))
+    assert (failure.category, failure.code, failure.executed) == (Category.FATAL, "program_error", "maybe")
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_a_bug_is_fatal_without_any_table() -> None:
 )
 def test_statuses(status: int, category: str, executed: str) -> None:
     """Without a known code the HTTP status decides."""
-    found = DEFAULT.classify(Shape(status_code=status))
-    assert (found.category, found.executed, found.http_status) == (category, executed, status)
+    failure = DEFAULT.classify(Shape(status_code=status))
+    assert (failure.category, failure.executed, failure.http_status) == (category, executed, status)
 
 
 def test_503_means_not_executed_only_from_the_api_itself() -> None:
@@ -192,23 +192,23 @@ def test_503_means_not_executed_only_from_the_api_itself() -> None:
 
 def test_a_bare_code_is_looked_up_only_where_the_policy_says() -> None:
     """The same number means other things elsewhere: a policy that lists no table of codes knows none."""
-    found = DEFAULT.classify(Shape("API Request Error(code=40725): m"))
-    assert (found.code, found.known, found.registry, found.guessed) == ("40725", False, None, True)
+    failure = DEFAULT.classify(Shape("API Request Error(code=40725): m"))
+    assert (failure.code, failure.known, failure.registry, failure.guessed) == ("40725", False, None, True)
     assert DEFAULT.classify(bitget_error("40725")).registry == "bitget"
 
 
 def test_another_exchanges_code_is_not_bitgets() -> None:
     """Ccxt names the exchange: its codes are never looked up in another one's table."""
-    found = BITGET.classify(ccxt.ExchangeError('kucoin {"code":"40010","msg":"x"}'))
-    assert (found.known, found.registry) == (False, None)
+    failure = BITGET.classify(ccxt.ExchangeError('kucoin {"code":"40010","msg":"x"}'))
+    assert (failure.known, failure.registry) == (False, None)
 
 
 def test_unknown_codes_are_new_once() -> None:
     """An unknown code keeps its number, is classified by its status, and is reported as new once."""
     classifier = Classifier([CodeRegistry.builtin("bitget")], base=HTTP)
-    found = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
-    assert (found.code, found.known, found.category, found.executed) == ("99999", False, "fatal", "no")
-    assert [classifier.is_new_code(found), classifier.is_new_code(found)] == [True, False]
+    failure = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
+    assert (failure.code, failure.known, failure.category, failure.executed) == ("99999", False, "fatal", "no")
+    assert [classifier.is_new_code(failure), classifier.is_new_code(failure)] == [True, False]
 
 
 def test_returned_bodies() -> None:
@@ -241,15 +241,15 @@ def test_retry_after() -> None:
     for nonsense in ("-1", "nan", "inf", "soon", "", None):
         assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": nonsense})).retry_after is None
     now, then = (email.utils.formatdate(at, usegmt=True) for at in (1_700_000_000, 1_700_000_120))
-    found = DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then, "Date": now}))
-    assert (found.retry_after, found.retry_at) == (120, 1_700_000_120)
+    failure = DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then, "Date": now}))
+    assert (failure.retry_after, failure.retry_at) == (120, 1_700_000_120)
     assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then})).retry_at == 1_700_000_120
 
 
 def test_groups() -> None:
     """The most severe member decides, and if one is uncertain, the group is."""
-    found = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
-    assert (found.category, found.code, found.executed) == (Category.USER_FIXABLE, "43012", "maybe")
+    failure = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
+    assert (failure.category, failure.code, failure.executed) == (Category.USER_FIXABLE, "43012", "maybe")
 
 
 def test_causes_in_a_circle() -> None:
@@ -261,8 +261,8 @@ def test_causes_in_a_circle() -> None:
 
 def test_our_rejections_were_never_sent() -> None:
     """A rejection says that nothing was sent."""
-    found = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
-    assert (found.category, found.executed, found.retry_after) == (Category.RETRYABLE, "no", 3.0)
+    failure = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
+    assert (failure.category, failure.executed, failure.retry_after) == (Category.RETRYABLE, "no", 3.0)
 
 
 def test_server_time_of_an_answer() -> None:
@@ -327,8 +327,8 @@ def test_a_status_of_the_clients_parser_is_ignored() -> None:
 )  # fmt: skip
 def test_a_server_time_out_of_range_is_ignored(time: Any, seconds: float | None) -> None:
     """The envelope has milliseconds, as a number or as a string."""
-    found = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
-    assert (found.code, found.answered_at) == ("40725", seconds)
+    failure = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
+    assert (failure.code, failure.answered_at) == ("40725", seconds)
 
 
 @pytest.mark.parametrize(
@@ -364,8 +364,8 @@ def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) 
 )
 def test_statuses_that_no_table_has(status: int, expected: tuple[bool, str, str]) -> None:
     """From 500 on the request may have been executed, from 400 on it was rejected; a lower one is no failure."""
-    found = Classifier([]).classify(Shape(status_code=status))
-    assert (found.known, found.category, found.executed) == expected
+    failure = Classifier([]).classify(Shape(status_code=status))
+    assert (failure.known, failure.category, failure.executed) == expected
 
 
 @pytest.mark.parametrize(
@@ -389,9 +389,12 @@ def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
     failed = [{"clientOid": "a", "errorCode": "43012", "errorMsg": "m"}, {"clientOid": "b", "errorCode": "99998"}]
     error = Shape(body={"code": "00000", "msg": "success", "data": {"failureList": failed}})
     error.__cause__ = OSError()
-    found = BITGET.classify(error)
-    assert [(item.key, item.code, item.known) for item in found.items] == [("a", "43012", True), ("b", "99998", False)]
-    assert (found.code, found.executed) == ("43012", "maybe")
+    failure = BITGET.classify(error)
+    assert [(item.key, item.code, item.known) for item in failure.items] == [
+        ("a", "43012", True),
+        ("b", "99998", False),
+    ]
+    assert (failure.code, failure.executed) == ("43012", "maybe")
     returned = BITGET.error_in(error.body)  # type: ignore[attr-defined]
     assert returned is not None
     assert returned.code == "43012"
@@ -415,8 +418,8 @@ class Closed(ExceptionGroup[Exception]):
 
 def test_an_object_whose_attributes_raise_is_an_unknown_error() -> None:
     """The policy's rule for unknown errors applies."""
-    found = DEFAULT.classify(Closed("g", [OSError()]))
-    assert (found.known, found.guessed, found.category, found.executed, found.code) == (
+    failure = DEFAULT.classify(Closed("g", [OSError()]))
+    assert (failure.known, failure.guessed, failure.category, failure.executed, failure.code) == (
         False,
         True,
         "retryable",
@@ -469,10 +472,10 @@ def test_classifying_never_raises(args: list[Any], attributes: dict[str, Any], p
             pass
     for outcome in (error, plain, ExceptionGroup("g", [error]), raised_from(error)):
         for classifier in (BITGET, DEFAULT):
-            found = classifier.classify(outcome)
-            assert isinstance(found, Failure)
-            assert found.category in Category
-            assert found.executed in ("no", "maybe", "n_a")
+            failure = classifier.classify(outcome)
+            assert isinstance(failure, Failure)
+            assert failure.category in Category
+            assert failure.executed in ("no", "maybe", "n_a")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from resilience._core.classify.failure import Failure
 from resilience._core.policy.codes import Envelope, ItemList
 
 
-def new_table(name: str = "api", **given: object) -> CodeRegistry:
+def new_table(name: str = "api", **fields: object) -> CodeRegistry:
     """Return a table of two codes."""
     rules = [Rule("1", ("ONE", "X")), Rule("01", ("X",), Category.FATAL, "no")]
-    return CodeRegistry(name, rules, texts=[("no funds", "01"), ("funds", "1")], **given)  # type: ignore[arg-type]
+    return CodeRegistry(name, rules, texts=[("no funds", "01"), ("funds", "1")], **fields)  # type: ignore[arg-type]
 
 
 def test_rows_are_found_by_code_name_and_text() -> None:

@@ -45,7 +45,7 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
 
 
 @pytest.mark.parametrize(
-    ("executed", "given", "expected"),
+    ("executed", "options", "expected"),
     [
         ("maybe", {"maybe_executed": True, "looked_up": False}, "maybe"),
         ("no", {"maybe_executed": True, "looked_up": True}, "maybe"),
@@ -54,9 +54,9 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
         ("no", {"maybe_executed": False, "looked_up": False}, "no"),
     ],
 )
-def test_a_call_is_as_uncertain_as_its_attempts(executed: Any, given: Any, expected: str) -> None:
+def test_a_call_is_as_uncertain_as_its_attempts(executed: Any, options: Any, expected: str) -> None:
     """One uncertain attempt makes the call uncertain unless it was looked up; else the last answer decides."""
-    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), PlanStub(FakeClock()), **given)  # type: ignore[arg-type]
+    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), PlanStub(FakeClock()), **options)  # type: ignore[arg-type]
     assert final.executed == expected
     assert (final.attempts, final.operation, final.key, final.sent_at) == (2, "op", None, UTC)
 
@@ -120,8 +120,8 @@ def test_the_remedy_of_a_call_that_was_not_executed() -> None:
 )
 def test_a_wait_is_given_in_seconds_and_as_a_time(hint: Any, after: float | None, at: float | None) -> None:
     """A wait is reported as seconds from now and as an instant; a past instant is no wait."""
-    found = attempt_failure(PlanStub(FakeClock()), TooManyRequests(**hint))  # type: ignore[arg-type]
-    assert (found.retry_after, found.retry_at) == (after, at)
+    failure = attempt_failure(PlanStub(FakeClock()), TooManyRequests(**hint))  # type: ignore[arg-type]
+    assert (failure.retry_after, failure.retry_at) == (after, at)
 
 
 def test_a_read_has_no_effect() -> None:

@@ -28,8 +28,8 @@ class Failed:
         self.call = Call("op", (), {}, None)
         self.breaker: Any = self.plan.breaker
         permit = None if self.breaker is None else self.breaker.admit(100.0)
-        place = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]
-        self.recovery = Recovery(self.plan, self.call, tuple(place), permit, 100.0, None)
+        context = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]
+        self.recovery = Recovery(self.plan, self.call, tuple(context), permit, 100.0, None)
 
     @property
     def event_names(self) -> list[str]:
@@ -230,8 +230,8 @@ def test_a_cancelled_first_attempt_releases_its_permit() -> None:
     failed.breaker.open()
     failed.clock.advance(2)
     permit = failed.breaker.admit(102.0)
-    place = CallContext(failed.plan, 160.0, 160.0, None, None)  # type: ignore[arg-type]
-    recovery = Recovery(failed.plan, failed.call, tuple(place), permit, 102.0, None)
+    context = CallContext(failed.plan, 160.0, 160.0, None, None)  # type: ignore[arg-type]
+    recovery = Recovery(failed.plan, failed.call, tuple(context), permit, 102.0, None)
     assert failed.breaker.admit(102.0) is None
     recovery.abandon()
     assert failed.breaker.admit(102.0) is not None

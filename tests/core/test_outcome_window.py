@@ -76,13 +76,13 @@ def test_a_time_window_keeps_the_ages_of_loaded_outcomes() -> None:
 
 def test_a_window_of_calls_keeps_the_positions_of_loaded_outcomes() -> None:
     """A failure two calls old is forgotten with exactly the eighth call from then on."""
-    for kind, place in (("failed", 1), ("slow", 2)):
+    for kind, index in (("failed", 1), ("slow", 2)):
         window = CallCountWindow(10, 0.0)
         window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
         seen = []
         for _ in range(8):
             window.add_common(0.0)
-            seen.append(window.counts(0.0)[place])
+            seen.append(window.counts(0.0)[index])
         assert seen == [1] * 7 + [0]
 
 

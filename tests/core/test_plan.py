@@ -86,10 +86,10 @@ def test_lanes() -> None:
     """A lane is a name or a function of the caller's arguments; lanes above the default have high priority."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
     assert (new_plan(lanes).lane((), {}), new_plan(lanes).high_priority((), {})) == ("", False)
-    found = {
+    answer = {
         name: new_plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")
     }
-    assert found == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
+    assert answer == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
     plan = new_plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
     assert (plan.lane(("self", "entry"), {}), plan.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
     assert new_plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
@@ -172,9 +172,9 @@ def test_results_are_inspected() -> None:
         plan.inspect_result(good),
         plan.inspect_result(bad),
     ) == (None, None, None, bad)
-    found = plan.inspect_result(error)
-    assert isinstance(found, ApiError)
-    assert found.code == "43012"
+    answer = plan.inspect_result(error)
+    assert isinstance(answer, ApiError)
+    assert answer.code == "43012"
     for silent in (
         new_plan({"codes": ("bitget",), "classify_results": False}, is_error_response=failed),
         new_plan({"codes": ("bitget",)}, is_error_response=failed, classify_results=False),
@@ -189,9 +189,9 @@ def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
     async def later() -> None:
         """Never run."""
 
-    found = new_plan().inspect_result(later())
-    assert isinstance(found, TypeError)
-    assert str(found) == "op returned a coroutine: wrap it as an async function"
+    answer = new_plan().inspect_result(later())
+    assert isinstance(answer, TypeError)
+    assert str(answer) == "op returned a coroutine: wrap it as an async function"
 
 
 def test_reported_limits_reach_the_quotas() -> None:

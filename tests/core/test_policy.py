@@ -101,14 +101,14 @@ SETTINGS = """
 
 def kinds() -> list[type[Section]]:
     """Return every section of a policy."""
-    found = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
-    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, Section)]
+    public = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
+    return [kind for kind in public if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def spec(hint: Any) -> Spec | None:
     """Return the range in an annotation."""
-    found = about(hint, Spec)
-    return found or next((inner for arg in get_args(hint) if (inner := spec(arg)) is not None), None)
+    public = about(hint, Spec)
+    return public or next((inner for arg in get_args(hint) if (inner := spec(arg)) is not None), None)
 
 
 def in_words(section: type[Section]) -> Iterator[str]:

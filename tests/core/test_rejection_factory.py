@@ -38,7 +38,7 @@ def test_each_has_its_own_times() -> None:
     now, wall = clock.monotonic(), clock.time()
     rejection = factory.make(CircuitOpenError, "open", now + 5)
     clock.advance(2)
-    two = factory.make(CircuitOpenError, "open", now + 5, clock.monotonic())
+    second = factory.make(CircuitOpenError, "open", now + 5, clock.monotonic())
     rejection.add_note("mine")
     rejection.seen = True  # type: ignore[attr-defined]
     assert (type(rejection), str(rejection), rejection.args) == (CircuitOpenError, "place: open", ("place: open",))
@@ -48,7 +48,7 @@ def test_each_has_its_own_times() -> None:
         5.0,
         wall + 5,
     )
-    assert vars(two) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
+    assert vars(second) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
 
 
 def test_a_rejection_without_a_known_end() -> None:

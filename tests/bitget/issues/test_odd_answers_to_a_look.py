@@ -31,5 +31,5 @@ def test_an_empty_list_and_an_order_are_answers() -> None:
         envelope = {"code": "00000", "requestTime": NOW, "data": data}
         return run_lookup(spot_order(WRITE), lambda _path, _params: envelope)
 
-    found = [answer([]), answer([row])]
-    assert found == [NOT_FOUND(server_time=NOW / 1000), Found(row, server_time=NOW / 1000)]
+    results = [answer([]), answer([row])]
+    assert results == [NOT_FOUND(server_time=NOW / 1000), Found(row, server_time=NOW / 1000)]

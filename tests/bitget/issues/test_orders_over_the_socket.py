@@ -66,8 +66,8 @@ def test_a_closed_client_rejects_at_once() -> None:
         assert exchange.ledger() == {"orders": []}
 
 
-@pytest.mark.parametrize(("code", "doing"), [("40009", "stops"), ("30007", "connects again")])
-def test_an_error_that_ends_the_socket_reaches_its_listeners(code: str, doing: str) -> None:
+@pytest.mark.parametrize(("code", "action"), [("40009", "stops"), ("30007", "connects again")])
+def test_an_error_that_ends_the_socket_reaches_its_listeners(code: str, action: str) -> None:
     """The caller gets the error, and listeners get one exception event that says why the stream stops."""
 
     async def story(exchange: Sandbox) -> Any:
@@ -83,7 +83,7 @@ def test_an_error_that_ends_the_socket_reaches_its_listeners(code: str, doing: s
 
     with Sandbox(window=1.0) as exchange:
         (failure,) = run(story(exchange))
-    assert (failure.code, failure.action_text.startswith(doing)) == (code, True)
+    assert (failure.code, failure.action_text.startswith(action)) == (code, True)
 
 
 def test_queued_requests_wait_for_a_new_login() -> None:
