@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import resilience
+from tests.test_house import VAGUE_WORDS
 
 TESTS, LIBRARY = Path(__file__).parent, Path(resilience.__file__).parent
 FILES = sorted(TESTS.rglob("*.py"))
@@ -165,3 +166,23 @@ def test_files_of_core_are_named_after_their_modules() -> None:
     modules |= {path.name for path in (LIBRARY / "_core").rglob("*") if path.is_dir()}
     names = {path.stem.removeprefix("test_") for path in (TESTS / "core").glob("test_*.py")}
     assert names - modules == set()
+
+
+def test_names_of_tests_say_what_they_name() -> None:
+    """No identifier in a test has one of the words that named things vaguely; `tests/test_house.py` lists them."""
+    vague = {}
+    for path in FILES:
+        words = {name: set(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")) for name in names_in(path)}
+        if found := {name for name, parts in words.items() if parts & VAGUE_WORDS and "looks_up" not in name}:
+            vague[path.relative_to(TESTS).as_posix()] = found
+    assert vague == {}
+
+
+def names_in(path: Path) -> set[str]:
+    """Return every identifier of a test's file."""
+    names = set()
+    for node in ast.walk(tree_of(path)):
+        for field in ("id", "attr", "arg", "name"):
+            name = getattr(node, field, None)
+            names |= {name} if isinstance(name, str) else set()
+    return names

@@ -93,9 +93,9 @@ def test_gone_for_a_while(watched: Watched) -> None:
     """A missing file is reported once, and loaded when it is back."""
     with watched.policies.watch():
         watched.path.unlink()
-        told = watched.next("policy_rejected").problems
-        assert told is not None
-        assert "cannot be read" in told[0]["message"]
+        problems = watched.next("policy_rejected").problems
+        assert problems is not None
+        assert "cannot be read" in problems[0]["message"]
         watched.write("24s")
         watched.next("policy_reloaded")
     assert watched.deadline() == 24.0
@@ -156,8 +156,8 @@ def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: py
 @pytest.mark.parametrize("files", [True, False])
 def test_sighup_reloads(watched: Watched, files: bool) -> None:
     """The signal reloads in the watch's thread; the previous handler is still called."""
-    heard: list[int] = []
-    former = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
+    signals: list[int] = []
+    former = signal.signal(signal.SIGHUP, lambda number, _frame: signals.append(number))
     try:
         with watched.policies.watch(files=files, signals=True):
             for _ in range(2):
@@ -167,23 +167,23 @@ def test_sighup_reloads(watched: Watched, files: bool) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, former)
-    assert heard == [signal.SIGHUP] * 3
+    assert signals == [signal.SIGHUP] * 3
 
 
 def test_signals_are_for_the_main_thread(watched: Watched) -> None:
     """In another thread the error says so, and no handler or thread remains."""
-    told: list[str] = []
+    errors: list[str] = []
 
     def ask() -> None:
         try:
             watched.policies.watch(signals=True)
         except RuntimeError as error:
-            told.append(str(error))
+            errors.append(str(error))
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert "main thread" in told[0]
+    assert "main thread" in errors[0]
 
 
 def test_without_watchfiles(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

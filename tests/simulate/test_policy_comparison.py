@@ -99,7 +99,7 @@ def test_errors_taken_for_successes() -> None:
     assert judged.verdict(knowing).grade == "good"
 
 
-def test_a_write_in_doubt_is_not_sent_again() -> None:
+def test_an_uncertain_write_is_not_sent_again() -> None:
     """The scenario says whether a request may be sent twice, and the pipeline keeps to it."""
     read, write = (run_job(Job("a", RETRIES, replace(BROWNOUT, idempotent=one))).figures for one in (True, False))
     assert read.attempts > 1.3 * read.offered

@@ -67,7 +67,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_told_where_it_stands(text: str, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_at_its_position(text: str, tmp_path: Path) -> None:
     """File, line, column, path, and what would be right."""
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")

@@ -99,7 +99,7 @@ KINDS = [
 ]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
-LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
+LOOKUPS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
 
 
 def run(
@@ -145,7 +145,7 @@ def run(
     return server, outcome
 
 
-@given(BEHAVIOURS, LOOKS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
+@given(BEHAVIOURS, LOOKUPS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
 def test_executed_at_most_once_and_reported_truthfully(
     behaviours: Any, lookups: Any, offset: float, deadline: float
 ) -> None:
