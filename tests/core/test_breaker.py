@@ -239,7 +239,7 @@ def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
 @pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
 def test_windows_count_forget_and_travel(window: Any) -> None:
     """Common, rare and slow things, and the same counts after a journey."""
-    for add in ("add_common", "add_rare", "add_slow", "add_common"):
+    for add in ("add_success", "add_failure", "add_slow_success", "add_success"):
         getattr(window, add)(0.5)
     window.close_slice(0.5)
     assert window.counts(1.0) == (3, 1, 1)
@@ -248,7 +248,7 @@ def test_windows_count_forget_and_travel(window: Any) -> None:
     assert window.counts(2.0) == (0, 0, 0)
     window.load(saved, 100.0)
     assert window.counts(100.0) == (3, 1, 1)
-    window.add_common(101.0)
+    window.add_success(101.0)
     assert window.counts(101.0) == (4, 1, 1)
 
 
@@ -268,7 +268,7 @@ def test_a_window_of_calls_keeps_the_places_of_what_it_took() -> None:
         window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
         seen = []
         for _ in range(8):
-            window.add_common(0.0)
+            window.add_success(0.0)
             seen.append(window.counts(0.0)[place])
         assert seen == [1] * 7 + [0]
 

@@ -12,7 +12,7 @@ def budget(ratio: float, floor: float, calls: int = 0) -> Budget:
     """Return a budget after this many calls at second 100."""
     made = Budget(BudgetSettings(ratio=ratio, floor=floor), 100.0)
     for _ in range(calls):
-        made.deposits.add_common(100.0)
+        made.deposits.add_success(100.0)
     return made
 
 

@@ -13,11 +13,11 @@ from resilience.testing import FakeClock
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
     """What is counted at that very instant is in the new slice, and is forgotten with it."""
     one = OutcomeWindow(10.0, 0.0)
-    one.add_common(1.0)
-    one.add_common(1.5)
+    one.add_success(1.0)
+    one.add_success(1.5)
     assert (one.counts(11.0), one.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
     other = OutcomeWindow(10.0, 0.0)
-    other.add_common(0.5)
+    other.add_success(0.5)
     assert other.counts(20.0) == (0, 0, 0)
 
 
@@ -26,13 +26,13 @@ def test_another_span_keeps_the_slices_of_before() -> None:
     for span, counted in ((20.0, 9), (5.0, 6)):
         one = OutcomeWindow(10.0, 0.0)
         for number in range(9):
-            one.add_common(number + 0.5)
+            one.add_success(number + 0.5)
         one.retune(span, 9.0)
         assert one.counts(9.0) == (counted, 0, 0)
     one = OutcomeWindow(10.0, 0.0)
     one.retune(20.0, 0.0)
     for number in range(10):
-        one.add_common(2.0 * number)
+        one.add_success(2.0 * number)
     assert one.counts(19.9) == (10, 0, 0)
 
 
@@ -40,7 +40,7 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
     """A policy may have changed its window since they were saved."""
     times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
     for one in (times, calls):
-        one.add_rare(0.0)
+        one.add_failure(0.0)
     saved = times.export(0.0), calls.export(0.0)
     times.load(saved[1], 0.0)
     calls.load(saved[0], 0.0)

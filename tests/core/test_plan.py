@@ -11,7 +11,7 @@ from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
-from resilience._core.call.steps import Call
+from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
 
@@ -202,7 +202,7 @@ def test_reported_limits_reach_the_quotas() -> None:
 
 def test_a_call_begins_before_its_first_attempt() -> None:
     """Nothing was tried, nothing was sent."""
-    one = Call("op", (1,), {"two": 2}, "k")
+    one = FailedCall("op", (1,), {"two": 2}, "k")
     assert (one.operation, one.args, one.kwargs, one.key) == ("op", (1,), {"two": 2}, "k")
     assert (one.attempt, one.failure, one.sent_at) == (0, None, None)
 

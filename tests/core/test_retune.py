@@ -18,7 +18,7 @@ def test_a_budget_takes_another_share() -> None:
     """The calls and the retries of before still count."""
     one = Budget(BudgetSettings(ratio=0.2, floor=0), 100.0)
     for _ in range(10):
-        one.deposits.add_common(100.0)
+        one.deposits.add_success(100.0)
     assert one.withdraw(100.0)
     settings = BudgetSettings(ratio=0.5, floor=0.1)
     one.retune(settings)
@@ -31,9 +31,9 @@ def test_a_window_of_time_takes_another_span() -> None:
     """A shorter one forgets sooner, a longer one remembers longer from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
         one = OutcomeWindow(10.0, 0.0)
-        one.add_common(1.0)
-        one.add_common(1.0)
-        one.add_rare(1.0)
+        one.add_success(1.0)
+        one.add_success(1.0)
+        one.add_failure(1.0)
         one.retune(span, 2.0)
         assert one.counts(2.0) == (2, 1, 0)
         assert one.counts(8.0) == counts
@@ -44,11 +44,11 @@ def test_a_window_of_calls_takes_another_number() -> None:
     """What a smaller one had forgotten does not come back."""
     one = CallCountWindow(2, 0.0)
     for _ in range(4):
-        one.add_common(0.0)
+        one.add_success(0.0)
     assert one.counts(0.0) == (2, 0, 0)
     one.retune(10, 0.0)
     assert (one.size, one.counts(0.0)) == (10, (2, 0, 0))
-    one.add_rare(0.0)
+    one.add_failure(0.0)
     assert one.counts(0.0) == (2, 1, 0)
     one.retune(2, 0.0)
     assert one.counts(0.0) == (1, 1, 0)
@@ -58,7 +58,7 @@ def breaker(clock: FakeClock, **rules: Any) -> Breaker:
     """Return a breaker that has counted one failure of three calls."""
     one = Breaker(BreakerSettings(**rules), clock.monotonic)
     for _ in range(3):
-        one.outcomes.add_common(clock.monotonic())
+        one.outcomes.add_success(clock.monotonic())
     one.failed(one.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
     return one
 

@@ -14,7 +14,7 @@ from ..classify.failure import Failure
 
 if TYPE_CHECKING:
     from .plan import Plan
-    from .steps import Call
+    from .steps import FailedCall
 
 __all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
 
@@ -40,7 +40,7 @@ def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failur
     return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
 
 
-def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
+def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
     """Return the failure that the caller gets.
 
     Args:
@@ -70,7 +70,7 @@ def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bo
     )
 
 
-def _how_to_find(call: Call) -> str:
+def _how_to_find(call: FailedCall) -> str:
     since = "" if call.sent_at is None else f" since {_utc(call.sent_at)}"
     what = f"key {call.key}" if call.key else "this request"
     return f"It may have happened: look for {what}{since} before sending it again"

@@ -16,7 +16,7 @@ from .context import CallContext
 from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
 from .reconcile import UncertainWrite
-from .steps import Call
+from .steps import FailedCall
 
 if TYPE_CHECKING:
     from .attempt_gate import AttemptGate
@@ -67,7 +67,7 @@ class CallHistory:
     def __init__(
         self,
         plan: Plan,
-        call: Call,
+        call: FailedCall,
         context: tuple[Any, ...],
         permit: PermitOrGeneration | None,
         started: float,

@@ -18,7 +18,7 @@ from .history import CallHistory
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_quotas, waits_for_breaker
 from .reconcile import Found, LookupVerdict, NotFound, answer_error
-from .steps import Action, Call, Step
+from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
 
@@ -49,7 +49,7 @@ class Recovery:
     def __init__(
         self,
         plan: Plan,
-        call: Call,
+        call: FailedCall,
         context: tuple[Any, ...],
         permit: PermitOrGeneration | None,
         started: float,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..classify.failure import Failure
 
-__all__ = ["Action", "Call", "Step"]
+__all__ = ["Action", "FailedCall", "Step"]
 
 
 class Action(Enum):
@@ -29,7 +29,7 @@ class Step(NamedTuple):
     value: Any = None
 
 
-class Call:
+class FailedCall:
     """The uncertain call, as a reconciler gets it.
 
     Attributes:

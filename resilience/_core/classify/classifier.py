@@ -28,7 +28,7 @@ from .rule_search import PROGRAM_ERROR, Match, RuleSearch
 __all__ = ["Classifier"]
 
 _SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
-_DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
+_UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
 
@@ -158,8 +158,8 @@ class Classifier:
         # By `classify` and not `_classify`, so that a member which raises while it is read spoils no other.
         members = [self.classify(member, registry=registry) for member in chain.members]
         worst = max(members, key=lambda failure: _SEVERITY[failure.category])
-        doubt = max(members, key=lambda failure: _DOUBT[failure.executed])
-        return replace(worst, executed=doubt.executed)
+        uncertain = max(members, key=lambda failure: _UNCERTAINTY[failure.executed])
+        return replace(worst, executed=uncertain.executed)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others succeeded."""

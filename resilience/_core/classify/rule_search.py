@@ -22,7 +22,7 @@ _VAGUE = frozenset(
 
 Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
 """
-_DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
+_UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
 
 
 class Match(NamedTuple):
@@ -102,8 +102,8 @@ class RuleSearch:
             match = self._of_class(evidence)
             if match is None or (index and match.rule.code == PROGRAM_ERROR):
                 continue  # a bug among the causes (a cache that missed, say) explains nothing
-            more_doubt = vague is not None and _DOUBT[match.rule.executed] > _DOUBT[vague.rule.executed]
-            if match.rule.code not in _VAGUE and not more_doubt:
+            more_uncertain = vague is not None and _UNCERTAINTY[match.rule.executed] > _UNCERTAINTY[vague.rule.executed]
+            if match.rule.code not in _VAGUE and not more_uncertain:
                 return match
             vague = vague or match
         return vague

@@ -259,7 +259,7 @@ class FallbackSettings(Section):
     """What the caller gets when a call fails finally. A write with an uncertain outcome always raises.
 
     Tried in this order: the last successful answer for the same arguments, if it is not older than `stale_for`; the
-    result of `call`, which gets the `Call` and may use another endpoint or client; `value`.
+    result of `call`, which gets the `FailedCall` and may use another endpoint or client; `value`.
     """
 
     on: Annotated[

@@ -122,7 +122,7 @@ class BreakerMachine:
             counted = self._count_against(permit, now, slow=True)
         elif permit == self._closed_generation:
             self.consecutive_failures = 0
-            self.outcomes.add_common(now)
+            self.outcomes.add_success(now)
             counted = True
         else:
             counted = self._count_good_trial(permit, now)
@@ -228,7 +228,7 @@ class BreakerMachine:
                 self._open(now)
                 return True
             self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
-            (self.outcomes.add_slow if slow else self.outcomes.add_rare)(now)
+            (self.outcomes.add_slow_success if slow else self.outcomes.add_failure)(now)
             if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
                 self._open(now)
             return True

@@ -91,8 +91,8 @@ def _are_slices(rows: object) -> bool:
 def _is_slice(row: object) -> bool:
     if not isinstance(row, (list, tuple)) or len(row) != 4:
         return False
-    age, common, rare, slow = row
-    return _is_seconds(age) and all(map(_is_count, (common, rare, slow))) and slow <= common
+    age, successes, failures, slow = row
+    return _is_seconds(age) and all(map(_is_count, (successes, failures, slow))) and slow <= successes
 
 
 def _are_calls(calls: object, *kinds: object) -> bool:

@@ -45,7 +45,7 @@ class Budget:
             calls, retries, _ = self.deposits.counts(now)
             if retries + 1 > max(self._ratio * calls, self._floor):
                 return False
-            self.deposits.add_rare(now)
+            self.deposits.add_failure(now)
             return True
 
     def left(self, now: float) -> float:

@@ -40,7 +40,7 @@ class Counter:
         with self._lock:
             return next(self.numbers) + 1 - self._read
 
-    def add(self, things: int) -> None:
+    def add(self, number: int) -> None:
         """Count so many things at once."""
         with self._lock:
-            self._read -= things
+            self._read -= number

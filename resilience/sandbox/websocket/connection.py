@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ..exchange.clock import ExchangeClock
     from ..exchange.exchange import Exchange
 
-__all__ = ["SandboxConnection", "SharedState", "parse_json"]
+__all__ = ["SandboxConnection", "ConnectionEnvironment", "parse_json"]
 
 
 @dataclass
-class SharedState:
+class ConnectionEnvironment:
     """What all connections share.
 
     Attributes:
@@ -66,7 +66,7 @@ class SandboxConnection:
         deferred: the faults that wait for their event or their stage.
     """
 
-    def __init__(self, number: int, path: str, shared: SharedState, now: float, *, demo: bool = False) -> None:
+    def __init__(self, number: int, path: str, shared: ConnectionEnvironment, now: float, *, demo: bool = False) -> None:
         self.number, self.path, self.shared, self.demo = number, path, shared, demo
         self.version, self.private = path[1:3], path.endswith("private")
         self.logged_in, self.open = False, True
