@@ -28,7 +28,7 @@ _INTEGRATIONS = {
 
 
 def check_client(client: object) -> None:
-    """Raise a `TypeError` for what is no client object: None, a class or a function."""
+    """Raise a `TypeError` for what is not a client object: None, a class or a function."""
     if client is None:
         raise TypeError("wrap takes a client object, got None")
     if isinstance(client, type) or inspect.isroutine(client):

@@ -10,9 +10,9 @@ from websockets.exceptions import InvalidStatus
 
 from resilience.sandbox import Sandbox
 from resilience.sandbox.websocket.client_frames import receive
-from resilience.sandbox.websocket.connection import SandboxConnection, ConnectionEnvironment
-from resilience.sandbox.websocket.frames import WireAction
+from resilience.sandbox.websocket.connection import ConnectionEnvironment, SandboxConnection
 from resilience.sandbox.websocket.connection_manager import ConnectionManager
+from resilience.sandbox.websocket.frames import WireAction
 from resilience.sandbox.websocket.socket_faults import parse_open_connection_faults
 from tests.sandbox.raw_frames import TICKER, OpenSocket, ask, check_alive, close_code, next_frame
 

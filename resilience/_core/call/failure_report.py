@@ -33,7 +33,7 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
 
 
 def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
-    """Return what an inner call made of this outcome; a group is uncertain if the inner call is."""
+    """Return the `Failure` that an inner call recorded; a group is uncertain if the inner call is."""
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)

@@ -1,4 +1,4 @@
-"""What passes between a recovery or a gate and its driver: the next step, and the call as a reconciler sees it."""
+"""Defines what a recovery or a gate passes to its driver: the next step, and the call as a reconciler gets it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 
 class FailedCall:
-    """The uncertain call, as a reconciler gets it.
+    """A call whose attempt failed, as a reconciler and the function of a fallback get it.
 
     Attributes:
         operation: the operation's name.

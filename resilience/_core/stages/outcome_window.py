@@ -1,8 +1,9 @@
-"""Running counts over the last seconds, to within a tenth of the span, or over the last calls, exactly.
+"""Counts outcomes over the last seconds, to within a tenth of the span, or over the last calls, exactly.
 
-Everything that is counted takes a number of a `Counter`, which needs no lock. The rare and the slow things are also
-counted apart, by the owner under the owner's lock: common = all - rare. The work for one thing does not grow with the
-number of calls.
+Every outcome takes a number of a `Counter`, which needs no lock. Failures and slow successes are also counted apart,
+by the owner under the owner's lock: successes = all - failures. The work for one outcome does not grow with the number
+of calls. A breaker that limits slow calls counts them as slow successes; a retry budget counts its calls as successes
+and its retries as failures.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ __all__ = ["CallCountWindow", "Counts", "OutcomeWindow"]
 _SLICES = 10
 
 Counts = tuple[int, int, int]
-"""(common, rare, slow): the slow ones are among the common."""
+"""(successes, failures, slow successes): the slow ones are among the successes."""
 _Mark = tuple[float, int, int, int]
-"""(instant, total, rare, slow): what had been counted before that instant since the window was made."""
+"""(instant, total, failures, slow successes): what had been counted before that instant since the window was made."""
 
 
 class OutcomeWindow:
-    """Counts the things of the last `span` seconds. Safe across threads.
+    """Counts the outcomes of the last `span` seconds. Safe across threads.
 
     Attributes:
         span: seconds.
         end: monotonic instant at which the present slice ends.
-        numbers: `next(numbers)` counts one common thing.
-        failures: rare things since the window was made.
-        slow: slow things since the window was made.
+        numbers: `next(numbers)` counts one success.
+        failures: failures since the window was made.
+        slow: slow successes since the window was made.
     """
 
     # A driver does inline what `add_success` does: `end` and `numbers` are there for it. The totals never go back: a
     # window is cleared by a new first mark, so a success that was on its way meanwhile cannot restore an old count.
     # A mark has the label of the end of its slice, because all that it counts happened before that instant.
-    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "numbers", "failures", "slow", "span")
+    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "failures", "numbers", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:
         self.span = span
@@ -52,7 +53,7 @@ class OutcomeWindow:
 
     @property
     def total(self) -> int:
-        """Return how many things were counted since it was made."""
+        """Return how many outcomes were counted since it was made."""
         return self._counter.total()
 
     def clear(self, now: float) -> None:
@@ -74,18 +75,18 @@ class OutcomeWindow:
             self.end = min(self.end, now + self._slice)
 
     def add_success(self, now: float) -> None:
-        """Count one common thing; takes no lock."""
+        """Count a success; takes no lock."""
         if now >= self.end:
             self.close_slice(now)
         next(self.numbers)
 
     def add_failure(self, now: float) -> None:
-        """Count one rare thing; the caller holds its own lock."""
+        """Count a failure; the caller holds its own lock."""
         self.add_success(now)
         self.failures += 1
 
     def add_slow_success(self, now: float) -> None:
-        """Count one common thing that was slow; the caller holds its own lock."""
+        """Count a slow success; the caller holds its own lock."""
         self.add_success(now)
         self.slow += 1
 
@@ -103,7 +104,7 @@ class OutcomeWindow:
         return self.total - total - recent_failures, recent_failures, self.slow - slow
 
     def export(self, now: float) -> dict[str, Any]:
-        """Return the counts as plain data: a row `[seconds ago, common, rare, slow]` for each slice."""
+        """Return the counts as plain data: `[seconds ago, successes, failures, slow successes]` for each slice."""
         marks = [*self._marks_within(now), (now, self.total, self.failures, self.slow)]
         slices = []
         for (_, total, failures, slow), (end, total_then, failures_then, slow_then) in pairwise(marks):
@@ -133,9 +134,9 @@ class OutcomeWindow:
 
 
 class CallCountWindow:
-    """Counts the last `size` things, whenever they happened. Drivers use it as they use an `OutcomeWindow`.
+    """Counts the last `size` outcomes, whenever they happened. Drivers use it as they use an `OutcomeWindow`.
 
-    The numbers of the rare and the slow things are kept, and forgotten once they are `size` numbers back.
+    The numbers of failures and slow successes are kept, and forgotten once they are `size` numbers back.
     """
 
     __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "numbers", "size")
@@ -149,7 +150,7 @@ class CallCountWindow:
 
     @property
     def total(self) -> int:
-        """Return how many things were counted since it was made."""
+        """Return how many outcomes were counted since it was made."""
         return self._counter.total()
 
     def clear(self, _now: float) -> None:
@@ -159,9 +160,9 @@ class CallCountWindow:
         self._slow_successes: deque[int] = deque()
 
     def retune(self, size: int, _now: float) -> None:
-        """Count over another number of things from now on.
+        """Change the window to the last `size` calls.
 
-        Rare things from before the old window were not kept, so a larger one begins where the old one began.
+        Failures from before the old window were not kept, so a larger one begins where the old one began.
         """
         self._start = max(self._start, self.total - self.size)
         self.size = size
@@ -170,25 +171,25 @@ class CallCountWindow:
         """Do nothing: a window of calls has no slices."""
 
     def add_success(self, _now: float) -> None:
-        """Count one common thing; takes no lock."""
+        """Count a success; takes no lock."""
         next(self.numbers)
 
     def add_failure(self, _now: float) -> None:
-        """Count one rare thing; the caller holds its own lock."""
+        """Count a failure; the caller holds its own lock."""
         self._add(self._failures)
 
     def add_slow_success(self, _now: float) -> None:
-        """Count one common thing that was slow; the caller holds its own lock."""
+        """Count a slow success; the caller holds its own lock."""
         self._add(self._slow_successes)
 
     def counts(self, _now: float) -> Counts:
-        """Return the counts of the last `size` things; the caller holds its own lock."""
+        """Return the counts of the last `size` outcomes; the caller holds its own lock."""
         last = self.total
         since = self._forget(last)
         return last - since - len(self._failures), len(self._failures), len(self._slow_successes)
 
     def export(self, _now: float) -> dict[str, Any]:
-        """Return the counts as plain data: how many, and how many things ago each rare and each slow one was."""
+        """Return the counts as plain data: how many calls, and how many calls ago each failure and slow success was."""
         last = self.total
         since = self._forget(last)
         failures, slow = ([last - number for number in numbers] for numbers in (self._failures, self._slow_successes))

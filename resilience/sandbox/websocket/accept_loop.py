@@ -12,7 +12,9 @@ from .websocket_protocol import WebsocketProtocol
 __all__ = ["serve"]
 
 
-async def serve(manager: ConnectionManager, listener: socket.socket, stop: asyncio.Event, changed: asyncio.Event) -> None:
+async def serve(
+    manager: ConnectionManager, listener: socket.socket, stop: asyncio.Event, changed: asyncio.Event
+) -> None:
     """Serve until `stop` is set.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import connection_limits as limits
 from . import order_updates
-from .connection import SandboxConnection, ConnectionEnvironment
+from .connection import ConnectionEnvironment, SandboxConnection
 from .feeds import Feed, key_of
 from .frames import WireAction
 from .socket_faults import SocketFault

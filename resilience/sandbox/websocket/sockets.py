@@ -1,4 +1,4 @@
-"""The handle on the sandbox's sockets, for tests and drills; its commands run in the loop's thread."""
+"""Provides the handle on the sandbox's sockets, for tests and drills; its commands run in the loop's thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...integrations._websockets_extra import require_websockets, websockets_installed
-from .connection import SandboxConnection, ConnectionEnvironment
+from .connection import ConnectionEnvironment, SandboxConnection
 from .connection_manager import PATHS, ConnectionManager, check_arg
 from .loop_thread import LoopThread, Serve
 from .socket_faults import parse_open_connection_faults, parse_socket_faults
@@ -147,7 +147,7 @@ class Sockets:
         """Set the faults of the next connections, in order.
 
         Args:
-            faults: one string per connection; an empty one is no fault.
+            faults: one string per connection; an empty one means no fault.
             path: count the connections of this path alone.
 
         Raises:

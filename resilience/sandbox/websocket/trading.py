@@ -43,7 +43,9 @@ def execute(shared: ConnectionEnvironment, version: str, message: Mapping[str, A
     return frames.text_frame(event="trade", arg=[{**item, "params": ids}], code=0, msg="Success", ts=stamp)
 
 
-def refuse(shared: ConnectionEnvironment, version: str, message: Mapping[str, Any], code: int, text: str = "") -> WireAction:
+def refuse(
+    shared: ConnectionEnvironment, version: str, message: Mapping[str, Any], code: int, text: str = ""
+) -> WireAction:
     """Refuse a trade frame; the answer carries the id of the frame."""
     stamp = int(shared.clock.now() * 1000)
     if version == "v3":

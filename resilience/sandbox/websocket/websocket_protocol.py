@@ -1,4 +1,4 @@
-"""Speaks WebSocket on a TCP connection, and breaks it on demand. The sandbox's only importer of `websockets`."""
+"""Speaks WebSocket on a TCP connection, and breaks it on demand. No other module here imports `websockets`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .client_frames import receive
 
 if TYPE_CHECKING:
     from .connection import SandboxConnection
-    from .frames import WireAction
     from .connection_manager import ConnectionManager
+    from .frames import WireAction
 
 __all__ = ["WebsocketProtocol"]
 

@@ -1,4 +1,4 @@
-"""Performs the steps of a session under asyncio. With `wire.py` the only code of the package that waits.
+"""Performs the steps of a session under asyncio.
 
 One task runs the timers, and each connection has a task that reads and one that writes. None of them raises: an
 error of a connection is reported to the session, and a bug becomes an exception event.
@@ -16,7 +16,7 @@ from ..._core.base.clock import Clock
 from ..._drivers.system_clock import SystemClock
 from ..dispatcher import Dispatcher
 from ..session.session import Session
-from ..session.steps import DeliverAnswer, Close, Emit, Fetch, Open, Prime, Resync, Send, Step
+from ..session.steps import Close, DeliverAnswer, Emit, Fetch, Open, Prime, Resync, Send, Step
 from ..session.stream_failure import Gap
 from .wire import Connect, Wire
 

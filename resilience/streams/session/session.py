@@ -16,7 +16,7 @@ from .connection import Connection
 from .dialect import Arg, Message, MessageKind
 from .request import SocketRequest
 from .state import State, stream_error
-from .steps import DeliverAnswer, Close, Emit, Step
+from .steps import Close, DeliverAnswer, Emit, Step
 from .stream_failure import StreamFailure, stream_failure
 from .venue_errors import VenueErrors
 

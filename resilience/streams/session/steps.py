@@ -10,7 +10,7 @@ from .dialect import Message
 from .request import SocketRequest
 from .stream_failure import Gap
 
-__all__ = ["DeliverAnswer", "Close", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
+__all__ = ["Close", "DeliverAnswer", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
