@@ -87,7 +87,7 @@ class RuleSearch:
         return None
 
     def by_status(self, evidence: Evidence) -> Match | None:
-        """Return the row of an error status, or one for all of its kind (4xx, 5xx) if no table has it. None below 400."""
+        """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400."""
         status = evidence.status
         if status is None or status < 400:
             return None

@@ -35,7 +35,7 @@ class Engines:
         """Return the request of a call without sending it; to be awaited if the exchange is async.
 
         Raises:
-            LookupError: the call sends nothing.
+            LookupError: the call made no request in the dry run.
         """
         method = getattr(self._dry_engine, call.operation)
         return _dry_run_async(method, call) if self.asynchronous else _dry_run(method, call)
