@@ -248,7 +248,13 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
                 "the setting is now when_open: reject, wait_retries, wait"
             ),
         ),
-        ("breaker: {wait: [all]}", "4:21: policies.p.breaker.wait: a list is not one of false, true, all"),
+        (
+            "breaker: {wait: [all]}",
+            (
+                "4:21: policies.p.breaker.wait: a list is not one of false, true, all; "
+                "the setting is now when_open: reject, wait_retries, wait"
+            ),
+        ),
         ("reconcile: {checks: 0}", "4:25: policies.p.reconcile.early_checks: 0 is out of range"),
     ],
 )
