@@ -37,7 +37,7 @@ def simulation_jobs(files: Sequence[str], policies: Sequence[str], scenario: Sce
 
     jobs: list[Job] = []
     for file, label in _labels(files).items():
-        loaded = load(file) if file else builtin()
+        loaded = load(file, report=None) if file else builtin()
         names = dict.fromkeys(policies or _default_policies(loaded, builtin(), scenario))
         jobs += [Job(label + name, find_policy(name, loaded), scenario, seed, file, loaded.tables) for name in names]
     if len(jobs) > _MAX_POLICIES:
