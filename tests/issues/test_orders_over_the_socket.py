@@ -40,7 +40,7 @@ def test_looks_by_another_account_are_refused(keys: tuple[str, str, str]) -> Non
             with pytest.raises(ValueError, match="same key as the socket"):
                 await client.place_order(**ORDER)
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         run(story(exchange))
         assert exchange.ledger() == {"orders": []}
 
@@ -59,7 +59,7 @@ def test_a_closed_client_refuses_at_once() -> None:
                 await waiting
             return failure_of(early.value), failure_of(late.value)
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         for failure in run(story(exchange)):
             assert (failure.code, failure.category, failure.executed) == ("client_closed", "fatal", "no")
             assert failure.attempts == 1
@@ -81,7 +81,7 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
             placed.exception()
             return told
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         (failure,) = run(story(exchange))
     assert (failure.code, failure.action_text.startswith(doing)) == (code, True)
 
@@ -120,7 +120,7 @@ def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
             orders = SocketOrders(frames, request, rest, pipeline, rest.clock, OperationInfo(operation=""))
             return await orders.place(**ORDER, clientOid="mine"), told
 
-    with Sandbox(window=0.5) as exchange:
+    with Sandbox(window=2.0) as exchange:
         assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
 
 
@@ -216,7 +216,7 @@ def test_what_waits_in_line_waits_for_the_next_connection() -> None:
             exchange.sockets.fault("drop")
             return await asyncio.gather(*asked, return_exceptions=True)
 
-    with Sandbox(window=1.0, limits=False) as exchange:
+    with Sandbox(limits=False) as exchange:
         answers = run(story(exchange))
     lost = [one for one in answers if isinstance(one, Exception)]
     assert {type(one) for one in lost} <= {ConnectionResetError}

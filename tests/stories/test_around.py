@@ -98,7 +98,7 @@ def test_an_empty_fallback_is_a_mistake_with_its_path() -> None:
 
 # --- hedging ----------------------------------------------------------------------------------------
 
-HEDGED = Policy(deadline="10s", hedge={"delay": "10ms", "max_hedges": 2})
+HEDGED = Policy(deadline="60s", hedge={"delay": "10ms", "max_hedges": 2})
 
 
 class Slow:
@@ -187,10 +187,10 @@ def test_a_sync_function_is_hedged_in_threads_where_the_policy_says_so() -> None
         number = len(started)
         started.append(number)
         if number == 0:
-            release.wait(10)
+            release.wait(60)
         return number
 
-    policy = Policy(deadline="10s", hedge={"delay": "10ms", "threads": True})
+    policy = Policy(deadline="60s", hedge={"delay": "10ms", "threads": True})
     try:
         assert Pipeline(policy).compile(send, READ)() == 1
     finally:
@@ -350,5 +350,5 @@ def test_an_attempt_in_a_thread_that_ends_the_program() -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert [str(error) for error in ends] == ["3"]

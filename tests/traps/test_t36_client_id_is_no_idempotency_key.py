@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from resilience import NOT_FOUND, Found, Policies, resilient, wrap
+from resilience import NOT_FOUND, Found, Policies, current_call, resilient, wrap
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
 
@@ -20,7 +20,7 @@ PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """An exchange that executes every order and drops the response."""
-    with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
+    with Sandbox(window=2.0, faults={"accept_drop": 1.0}) as running:
         yield running
 
 
@@ -31,8 +31,9 @@ def client(exchange: Sandbox) -> BitgetClient:
 
 def post(exchange: Sandbox, key: str) -> Any:
     """Place an order at an ordinary HTTP service, with an idempotency key that it ignores."""
-    headers = {"Idempotency-Key": key}
-    return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=1).json()
+    headers, call = {"Idempotency-Key": key}, current_call()
+    limit = 60.0 if call is None else call.timeout
+    return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=limit).json()
 
 
 NAIVE: dict[str, Callable[[Sandbox], Any]] = {
@@ -46,7 +47,7 @@ def plain_order(exchange: Sandbox, policies: Policies) -> Any:
     """Place an order at the ordinary service through a function that can be looked up by its key."""
 
     def look_up(call: Any) -> Any:
-        body = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=5).json()
+        body = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=60).json()
         orders = body["orders"]
         if orders:
             return Found(orders[0], created_at=orders[0]["created_at"])
