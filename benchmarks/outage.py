@@ -20,7 +20,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from resilience.simulate import Client, Outcome, Scenario, Trouble, governed, simulate
+from resilience.simulate import Client, Incident, Outcome, Scenario, policy_client, simulate
 
 from .outage_peers import PEERS, on_virtual_time
 from .outage_policies import alternatives, built_in
@@ -85,14 +85,14 @@ def _outage(clients: int, overload: Any) -> Scenario:
         clients=clients,
         capacity=15.0 * clients,
         overload=overload,
-        troubles=(Trouble(start=BEGIN, end=END),),
+        troubles=(Incident(start=BEGIN, end=END),),
         lasts=END + WATCHED,
         settled=7,
     )
 
 
 def _brownout(clients: int, share: float) -> Scenario:
-    trouble = Trouble(start=10, end=60, share=share, kind="error")
+    trouble = Incident(start=10, end=60, share=share, kind="error")
     return Scenario(clients=clients, capacity=15.0 * clients, troubles=(trouble,), lasts=50)
 
 
@@ -113,8 +113,8 @@ def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Ou
 
 def clients_by_name(tried: bool) -> dict[str, Client]:
     """Return the clients of the rows: the peers, or the policies that were tried, and the built-in policy."""
-    others = {name: governed(policy) for name, policy in alternatives()} if tried else PEERS
-    return {**others, BUILT_IN: governed(built_in())}
+    others = {name: policy_client(policy) for name, policy in alternatives()} if tried else PEERS
+    return {**others, BUILT_IN: policy_client(built_in())}
 
 
 def row(name: str, options: argparse.Namespace) -> Row:
@@ -171,7 +171,7 @@ def _report_parts(rows: dict[str, Row], clients: int, seed: int, *, tried: bool)
                     f"{outcome.seconds_to_fail(BEGIN, END):.2f}",
                     recovery_text(outcome.recovery(END)),
                 )
-                for name, outcome in other_outages(governed(built_in()), clients // 4, seed)
+                for name, outcome in other_outages(policy_client(built_in()), clients // 4, seed)
             ],
         )
 

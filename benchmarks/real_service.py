@@ -113,7 +113,7 @@ class HttpClient:
                 pipe[1].close()
                 raise
         self._idle.append(pipe)
-        return 200 if answer is GOOD else answer.given()
+        return 200 if answer is GOOD else answer.deliver()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
         writer.write(self._request)

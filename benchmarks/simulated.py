@@ -23,34 +23,34 @@ from resilience import Policies
 from resilience.simulate import (
     Client,
     Errors,
+    Incident,
     Job,
     Limit,
+    RunMonitor,
     Scenario,
-    Trouble,
-    Watch,
-    governed,
     load_scenario,
+    policy_client,
     run_job,
     simulate,
 )
-from resilience.simulate.figures import Figures, figures
+from resilience.simulate.figures import Figures, compute_figures
 
 from .real_service import run_in_real_time
 from .rounds import report, table
 
 COMMON: dict[str, Any] = {"clients": 16, "rate": 5.0, "capacity": 240.0, "latency": 0.2, "patience": 1.0}
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
-    "outage": ("default", Scenario(**COMMON, troubles=(Trouble(start=8, end=23),), lasts=33)),
+    "outage": ("default", Scenario(**COMMON, troubles=(Incident(start=8, end=23),), lasts=33)),
     "brownout": (
         "default",
-        Scenario(**COMMON, troubles=(Trouble(start=5, end=25, share=0.5, kind="error"),), lasts=30),
+        Scenario(**COMMON, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=30),
     ),
     "rate-limit squeeze": (
         "default",
         Scenario(
             **COMMON,
             limit=Limit(rate=8, retry_after=1),
-            troubles=(Trouble(start=5, end=25, kind="squeeze", limit=3),),
+            troubles=(Incident(start=5, end=25, kind="squeeze", limit=3),),
             lasts=32,
         ),
     ),
@@ -79,14 +79,14 @@ ROWS: tuple[Row, ...] = (
 MAX_LATENESS, MAX_RUNS = 0.0025, 3  # seconds by which the loop may be late on average
 
 
-def watched_client(policy: str) -> tuple[Client, Watch]:
-    watch = Watch()
-    return governed(Policies.builtin().pipeline(policy).policy, watch=watch), watch
+def watched_client(policy: str) -> tuple[Client, RunMonitor]:
+    monitor = RunMonitor()
+    return policy_client(Policies.builtin().pipeline(policy).policy, monitor=monitor), monitor
 
 
 def simulate_figures(policy: str, scenario: Scenario, seed: int) -> Figures:
-    client, watch = watched_client(policy)
-    return figures(simulate(scenario, client, seed=seed, each=watch.sample), watch)
+    client, monitor = watched_client(policy)
+    return compute_figures(simulate(scenario, client, seed=seed, on_sample=monitor.sample), monitor)
 
 
 def rows(virtual: list[Figures], real: Figures) -> Iterator[tuple[str, list[float], float]]:
@@ -107,9 +107,9 @@ def run_real(policy: str, scenario: Scenario) -> tuple[Figures, list[float]]:
     # The lateness is the machine's, not the policy's, so a run on a busy machine is repeated.
     runs: list[tuple[float, Figures, list[float]]] = []
     while len(runs) < MAX_RUNS and not any(late <= MAX_LATENESS for late, *_ in runs):
-        client, watch = watched_client(policy)
-        outcome, late = run_in_real_time(scenario, client, seed=1, each=watch.sample)
-        runs.append((statistics.fmean(late), figures(outcome, watch), sorted(late)))
+        client, monitor = watched_client(policy)
+        outcome, late = run_in_real_time(scenario, client, seed=1, each=monitor.sample)
+        runs.append((statistics.fmean(late), compute_figures(outcome, monitor), sorted(late)))
     _, best, late = min(runs, key=lambda run: run[0])
     return best, late
 

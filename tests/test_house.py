@@ -39,7 +39,7 @@ SAME_NAMES = {
 """Modules of one name in several top-level packages, and what they have in common."""
 VAGUE_WORDS = {"told", "heard", "door", "doubt", "goods", "streak", "looks"}
 VAGUE_PAIRS = {"turned_away", "shut_out"}
-NOT_RENAMED_YET = {"_core", "bitget", "cli", "replay", "simulate", "streams"}
+NOT_RENAMED_YET = {"_core", "bitget", "streams"}
 """Packages in which vague names remain."""
 
 

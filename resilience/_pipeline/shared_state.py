@@ -176,4 +176,4 @@ def _new_key() -> str:
 
 
 def _new_run_id() -> str:
-    return f"{_new_key()[:6]}-"
+    return f"{uuid4().hex[:6]}-"

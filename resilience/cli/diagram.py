@@ -1,4 +1,7 @@
-"""A pipeline as a Mermaid flowchart: what an attempt passes, and where a call can end."""
+"""Draws a pipeline as a Mermaid flowchart: the checks before an attempt, and where a call can end.
+
+The input is the plain data that `Pipeline.describe` returns.
+"""
 
 from __future__ import annotations
 
@@ -6,122 +9,136 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..telemetry.redaction import redact
-from .sentences import seconds
+from .sentences import format_duration
 
 __all__ = ["flowchart"]
 
-Edge = tuple[str, str, str]
-"""From, to, and what the arrow says."""
+_Arrow = tuple[str, str, str]  # from, to, label
+_BRACKETS = {"step": ("[", "]"), "question": ("{", "}"), "end": ("([", "])")}
+_MAX_WAITS = 4  # that are listed on the arrow of the retries
 
 
 class _Chart:
-    """Nodes in the order in which they are added, and the arrows between them."""
+    """The nodes of one chart, in the order in which they are added, and the arrows between them."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix  # of the nodes' names: several charts stand in one picture
+        self._prefix = prefix  # of the nodes' names: a picture may hold several charts
         self.nodes: dict[str, str] = {}
-        self.edges: list[Edge] = []
+        self.arrows: list[_Arrow] = []
 
-    def node(self, name: str, text: str, shape: str = "[]") -> str:
-        """Add a node once; `[]` is a step, `{}` a question, `()` an end."""
-        left, right = {"[]": ("[", "]"), "{}": ("{", "}"), "()": ("([", "])")}[shape]
-        self.nodes.setdefault(name, f'{self._prefix}{name}{left}"{_escaped(text)}"{right}')
+    def node(self, name: str, text: str, shape: str = "step") -> str:
+        """Add a node, unless it is there, and return its name. Shapes: step, question, end."""
+        left, right = _BRACKETS[shape]
+        self.nodes.setdefault(name, f'{self._prefix}{name}{left}"{_escape(text)}"{right}')
         return name
 
-    def edge(self, start: str, end: str, text: str = "") -> None:
+    def arrow(self, start: str, end: str, label: str = "") -> None:
         """Add an arrow."""
-        self.edges.append((start, end, text))
+        self.arrows.append((start, end, label))
 
     def lines(self) -> Iterator[str]:
-        """Give the chart's lines."""
+        """Yield the chart's lines."""
         yield from self.nodes.values()
-        for start, end, text in self.edges:
-            said = f'|"{_escaped(text)}"|' if text else ""
-            yield f"{self._prefix}{start} -->{said} {self._prefix}{end}"
+        for start, end, text in self.arrows:
+            label = f'|"{_escape(text)}"|' if text else ""
+            yield f"{self._prefix}{start} -->{label} {self._prefix}{end}"
 
 
-def flowchart(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return what `Pipeline.describe` tells of one pipeline, or of several, as the text of one Mermaid flowchart."""
-    if len(found) == 1:
-        return "\n    ".join(("flowchart TD", *_chart(found[0], "")))
+def flowchart(pipelines: Sequence[Mapping[str, Any]]) -> str:
+    """Return one or several described pipelines as the text of one Mermaid flowchart."""
+    if len(pipelines) == 1:
+        return "\n    ".join(("flowchart TD", *_chart(pipelines[0], "")))
     lines = ["flowchart TD"]
-    for number, told in enumerate(found, 1):
-        title = f"{told['operation']}: policy {told['policy']}" if told["operation"] else f"policy {told['policy']}"
-        lines.append(f'    subgraph part{number}["{_escaped(title)}"]')
-        lines += [f"        {line}" for line in _chart(told, f"p{number}_")]
+    for number, described in enumerate(pipelines, 1):
+        policy, operation = described["policy"], described["operation"]
+        title = f"{operation}: policy {policy}" if operation else f"policy {policy}"
+        lines.append(f'    subgraph part{number}["{_escape(title)}"]')
+        lines += [f"        {line}" for line in _chart(described, f"p{number}_")]
         lines.append("    end")
     return "\n".join(lines)
 
 
-def _chart(told: Mapping[str, Any], prefix: str) -> list[str]:
+def _chart(described: Mapping[str, Any], prefix: str) -> list[str]:
     chart = _Chart(prefix)
-    limit = "" if told["deadline"] is None else f", {seconds(told['deadline'])} in all"
-    start = chart.node("caller", f"{told['operation'] or told['policy']}: a call{limit}", "()")
-    first = _gates(chart, told, start)
-    attempt = "" if told["attempt_timeout"] is None else f", {seconds(told['attempt_timeout'])} at most"
-    send = chart.node("send", f"attempt{attempt}")
-    chart.edge(first[-1], send, first[0])
-    chart.node("answer", "the answer", "()")
-    chart.edge(send, "answer", "good")
-    _failures(chart, told, send)
+    deadline, limit = described["deadline"], described["attempt_timeout"]
+    in_all = "" if deadline is None else f", {format_duration(deadline)} in all"
+    start = chart.node("caller", f"{described['operation'] or described['policy']}: a call{in_all}", "end")
+    label, last = _add_checks(chart, described, start)
+    at_most = "" if limit is None else f", at most {format_duration(limit)}"
+    send = chart.node("send", f"attempt{at_most}")
+    chart.arrow(last, send, label)
+    chart.node("answer", "the answer", "end")
+    chart.arrow(send, "answer", "success")
+    _add_failures(chart, described, send)
     return list(chart.lines())
 
 
-def _gates(chart: _Chart, told: Mapping[str, Any], before: str) -> tuple[str, str]:
-    """Draw what an attempt passes; returns what the next arrow says and where it starts."""
-    said = ""
-    chart.node("again_here", "before each attempt")
-    chart.edge(before, "again_here")
-    before = "again_here"
-    if (breaker := told["breaker"]) is not None:
-        chart.edge(before, chart.node("breaker", f"breaker of {breaker['key']}: closed?", "{}"), said)
-        chart.edge("breaker", chart.node("refused", "refused: nothing was sent", "()"), "open")
-        before, said = "breaker", "closed"
-    for place, one in enumerate(told["quota"], 1):
-        name = chart.node(f"quota{place}", f"room among {one['burst']} in {seconds(one['span'])}?", "{}")
-        chart.edge(before, name, said)
-        chart.edge(name, chart.node("refused", "refused: nothing was sent", "()"), "none before the deadline")
-        before, said = name, "now or soon"
-    if (slots := told["admission"]) is not None:
-        chart.edge(before, chart.node("place", f"one of {slots['max_concurrent']} places free?", "{}"), said)
-        chart.edge(
-            "place", chart.node("refused", "refused: nothing was sent", "()"), f"{slots['max_queue']} wait already"
-        )
-        before, said = "place", "yes"
-    return said, before
+def _add_checks(chart: _Chart, described: Mapping[str, Any], before: str) -> tuple[str, str]:
+    """Draw the checks before an attempt; return the label of the next arrow and the node where it starts."""
+    chart.arrow(before, chart.node("again_here", "before each attempt"))
+    label, before = "", "again_here"
+    if (breaker := described["breaker"]) is not None:
+        chart.arrow(before, chart.node("breaker", f"breaker of {breaker['key']}: closed?", "question"), label)
+        chart.arrow("breaker", _rejected(chart), "open")
+        label, before = "closed", "breaker"
+    for number, quota in enumerate(described["quota"], 1):
+        text = f"fewer than {quota['burst']} attempts in {format_duration(quota['span'])}?"
+        name = chart.node(f"quota{number}", text, "question")
+        chart.arrow(before, name, label)
+        chart.arrow(name, _rejected(chart), "not before the deadline")
+        label, before = "yes, or after a wait", name
+    if (admission := described["admission"]) is not None:
+        text = f"one of {admission['max_concurrent']} slots free?"
+        chart.arrow(before, chart.node("slot", text, "question"), label)
+        chart.arrow("slot", _rejected(chart), f"{admission['max_queue']} wait already")
+        label, before = "yes, or after a wait", "slot"
+    return label, before
 
 
-def _failures(chart: _Chart, told: Mapping[str, Any], send: str) -> None:
+def _rejected(chart: _Chart) -> str:
+    return chart.node("rejected", "rejected: nothing was sent", "end")
+
+
+def _add_failures(chart: _Chart, described: Mapping[str, Any], send: str) -> None:
     """Draw what follows a failed attempt."""
-    chart.edge(send, chart.node("failure", "what helps?", "{}"), "failed")
-    end = chart.node("error", "the API's own error", "()")
-    if (fallback := told["fallback"]) is not None:
-        end = chart.node("fallback", f"is it {', '.join(fallback['on'])}, and is there something instead?", "{}")
-        chart.edge("fallback", chart.node("instead", "last good answer, function or value", "()"), "yes")
-        chart.edge("fallback", "error", "no")
-    chart.edge("failure", end, "nothing, or somebody must change something")
-    again = chart.node("again", f"attempts{_budget(told)} and time left?", "{}") if told["max_attempts"] != 1 else end
-    if told["idempotent"]:
-        chart.edge("failure", again, "trying again")
+    chart.arrow(send, chart.node("failure", "which category?", "question"), "failure")
+    end = chart.node("error", "the API's own error", "end")
+    if (fallback := described["fallback"]) is not None:
+        text = f"is it {', '.join(fallback['on'])}, and is there a fallback?"
+        end = chart.node("fallback", text, "question")
+        chart.arrow("fallback", chart.node("instead", "last good answer, function or value", "end"), "yes")
+        chart.arrow("fallback", "error", "no")
+    chart.arrow("failure", end, "fatal or user-fixable")
+    retries = described["max_attempts"] != 1
+    again = chart.node("again", f"attempts{_attempt_limits(described)} and time left?", "question") if retries else end
+    # A call that may be sent twice needs no lookup.
+    if described["idempotent"]:
+        chart.arrow("failure", again, "retryable")
     else:
-        rules = told["reconcile"]
-        chart.edge("failure", again, "trying again, and nothing happened")
-        chart.edge("failure", chart.node("look", "did it happen? looked up", "{}"), "it may have happened")
-        chart.edge("look", "answer", "found")
-        chart.edge("look", again, f"not there, proven within {seconds(rules['fence'])}")
-        chart.edge("look", chart.node("unknown", "told as unknown: executed is maybe", "()"), "cannot be known in time")
-    if again == "again":
-        chart.edge("again", end, "no")
-        waits = [one["longest"] for one in told["waits"]]
-        wait = f"after up to {', '.join(seconds(one) for one in waits[:4])}{', …' if len(waits) > 4 else ''}"
-        chart.edge("again", "again_here", wait if waits else "yes")
+        fence = format_duration(described["reconcile"]["fence"])
+        chart.arrow("failure", again, "retryable, and it was not executed")
+        chart.arrow("failure", chart.node("look", "look it up: was it executed?", "question"), "may have been executed")
+        chart.arrow("look", "answer", "found")
+        chart.arrow("look", again, f"proven not executed, within {fence}")
+        chart.arrow("look", chart.node("unknown", "reported as unknown: executed is maybe", "end"), "no proof in time")
+    if retries:
+        chart.arrow("again", end, "no")
+        chart.arrow("again", "again_here", _retry_label(described))
 
 
-def _budget(told: Mapping[str, Any]) -> str:
-    return f" of {told['max_attempts'] or 'as many as the program allows'}" + (", budget" if told["budget"] else "")
+def _retry_label(described: Mapping[str, Any]) -> str:
+    waits = [format_duration(wait["longest"]) for wait in described["waits"]]
+    more = ", …" if len(waits) > _MAX_WAITS else ""
+    return f"after up to {', '.join(waits[:_MAX_WAITS])}{more}" if waits else "yes"
 
 
-def _escaped(text: str) -> str:
-    """Write what would end a label as Mermaid's entities, on one line."""
-    shown = "".join(one if one.isprintable() else " " for one in redact(text))
-    return shown.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")
+def _attempt_limits(described: Mapping[str, Any]) -> str:
+    limit = f" of {described['max_attempts'] or 'as many as the program allows'}"
+    return limit + (", budget" if described["budget"] else "")
+
+
+def _escape(text: str) -> str:
+    """Write the characters that would end a label as Mermaid's entities, on one line, with secrets removed."""
+    # Mermaid ends a label at a quote and reads `<` as HTML; a line break would end the statement.
+    printable = "".join(letter if letter.isprintable() else " " for letter in redact(text))
+    return printable.replace("&", "#amp;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")

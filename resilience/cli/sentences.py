@@ -1,4 +1,7 @@
-"""What a pipeline does, in sentences. Seconds are written as a policy file writes them."""
+"""Says in sentences what a pipeline does. Times are written as in a policy file.
+
+The input is the plain data that `Pipeline.describe` returns.
+"""
 
 from __future__ import annotations
 
@@ -7,138 +10,156 @@ from typing import Any
 
 from .._core.policy.units import Spec
 
-__all__ = ["seconds", "sentences", "timeline_rows"]
+__all__ = ["format_duration", "sentences", "timeline_rows"]
 
-_SECONDS = Spec("duration", 0, 0)
-
-
-def seconds(number: float | None) -> str:
-    """Write seconds the way a policy file does."""
-    return "no limit" if number is None else _SECONDS.write(round(number, 6))
+_DURATION = Spec("duration", 0, 0)
 
 
-def sentences(told: Mapping[str, Any]) -> list[str]:
-    """Return what `Pipeline.describe` tells, a sentence each, in the order in which a call meets it."""
-    return [*_call(told), *_operation(told), *_gates(told), *_retries(told), *_doubt(told), *_ends(told)]
+def format_duration(seconds: float | None) -> str:
+    """Write a duration as a policy file does: 250ms, 5s, 2m. None is `no limit`."""
+    return "no limit" if seconds is None else _DURATION.write(round(seconds, 6))
 
 
-def timeline_rows(told: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return the rows of the timeline's table."""
-    return [_row(one) for one in told["timeline"]]
+def sentences(described: Mapping[str, Any]) -> list[str]:
+    """Return the sentences in the order in which a call meets what they describe."""
+    parts = (_call, _operation, _before_an_attempt, _retries, _uncertain_writes, _end)
+    return [sentence for part in parts for sentence in part(described)]
 
 
-def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
-    waits, begins = one["waits"], one["begins"]
-    ends = "no limit" if one["ends_by"] is None else seconds(one["ends_by"])
-    if not one["always_fits"]:
-        ends += " (only where earlier ones were quick)"
-    elif one["cut_by_deadline"]:
+def timeline_rows(described: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the rows of the timeline's table: attempt, waits before it, begins, ends by."""
+    return [_timeline_row(attempt) for attempt in described["timeline"]]
+
+
+def _timeline_row(attempt: Mapping[str, Any]) -> tuple[str, ...]:
+    waits, begins = attempt["waits"], attempt["begins"]
+    ends = format_duration(attempt["ends_by"])
+    if not attempt["always_fits"]:
+        ends += " (only if earlier attempts were quick)"
+    elif attempt["cut_by_deadline"]:
         ends += " (cut by the deadline)"
-    return str(one["attempt"]), _between(waits["least"], waits["longest"]), _between(*begins.values()), ends
+    return str(attempt["attempt"]), _range(waits["least"], waits["longest"]), _range(*begins.values()), ends
 
 
-def _between(least: float, most: float | None) -> str:
+def _range(least: float, most: float | None) -> str:
     if most is None:
-        return f"after {seconds(least)} or later"
-    return seconds(least) if least == most else f"{seconds(least)} to {seconds(most)}"
+        return f"after {format_duration(least)} or later"
+    return format_duration(least) if least == most else f"{format_duration(least)} to {format_duration(most)}"
 
 
-def _call(told: Mapping[str, Any]) -> Iterator[str]:
-    end, limit = told["deadline"], told["attempt_timeout"]
-    yield "A call may take as long as it likes." if end is None else f"A call has {seconds(end)}, waits included."
-    if limit is not None:
-        yield f"An attempt has {seconds(limit)}, and never more than what is left of the call."
-    yield f"Errors are looked up in {', then '.join(told['codes'])}."
-
-
-def _operation(told: Mapping[str, Any]) -> Iterator[str]:
-    if told["operation"] is None:
-        return
-    harmless = told["idempotent"]
-    if harmless is None:
-        yield "Whether sending it twice is harmless is for the client or the decorator to say; else it is a write."
+def _call(described: Mapping[str, Any]) -> Iterator[str]:
+    deadline, limit = described["deadline"], described["attempt_timeout"]
+    if deadline is None:
+        yield "A call has no time limit."
     else:
-        yield "Sending it twice is harmless." if harmless else "It is a write: it is never blindly sent twice."
-    if told["key"]:
-        yield f"Its idempotency key travels in {told['key']}; one is made where the caller gives none."
-    if told["lane"]:
-        yield f"It takes the lane {told['lane']}."
+        yield f"A call has {format_duration(deadline)}, waits included."
+    if limit is not None:
+        yield f"An attempt has {format_duration(limit)}, but no more than is left of the call."
+    yield f"Error codes are looked up in {', then '.join(described['codes'])}."
 
 
-def _gates(told: Mapping[str, Any]) -> Iterator[str]:
-    if (breaker := told["breaker"]) is not None:
+def _operation(described: Mapping[str, Any]) -> Iterator[str]:
+    if described["operation"] is None:
+        return
+    idempotent = described["idempotent"]
+    if idempotent is None:
+        yield "The client or the decorator says whether it may be sent twice; otherwise it is treated as a write."
+    elif idempotent:
+        yield "It is idempotent: it may be sent twice."
+    else:
+        yield "It is a write: it is sent again only if it provably did not happen."
+    if described["key"]:
+        yield f"Its idempotency key is sent in {described['key']}; a key is made if the caller gives none."
+    if described["lane"]:
+        yield f"It uses the lane {described['lane']}."
+
+
+def _before_an_attempt(described: Mapping[str, Any]) -> Iterator[str]:
+    if (breaker := described["breaker"]) is not None:
         yield from _breaker(breaker)
-    for one in told["quota"]:
-        span = seconds(one["span"])
-        yield f"At most {one['burst']} attempts leave in {span}; the others wait if the deadline allows."
-    if (slots := told["admission"]) is not None:
-        lanes = [f"{lane}" for lane in slots["lanes"] if lane != "default"]
+    for quota in described["quota"]:
+        span = format_duration(quota["span"])
+        yield f"At most {quota['burst']} attempts are sent per {span}; others wait if the deadline allows it."
+    if (admission := described["admission"]) is not None:
+        lanes = [f"{lane}" for lane in admission["lanes"] if lane != "default"]
         yield (
-            f"At most {slots['max_concurrent']} attempts run at once, and {slots['max_queue']} wait for a place; "
-            f"lanes of their own: {', '.join(lanes) or 'none'}."
+            f"At most {admission['max_concurrent']} attempts run at once and {admission['max_queue']} wait for a slot; "
+            f"separate lanes: {', '.join(lanes) or 'none'}."
         )
 
 
 def _breaker(breaker: Mapping[str, Any]) -> Iterator[str]:
-    span = breaker["window"]
-    reasons = []
-    if breaker["consecutive"] is not None:
-        reasons.append(f"{breaker['consecutive']} attempts failed in a row")
-    window = span if isinstance(span, str) else seconds(span)
-    counted = f"of at least {breaker['min_calls']} attempts"
-    if breaker["failure_rate"] is not None:
-        reasons.append(f"{100 * breaker['failure_rate']:g}% {counted} failed in {window}")
-    if breaker["slow_rate"] is not None:
-        slow = f"took longer than {seconds(breaker['slow_after'])} in {window}"
-        reasons.append(f"{100 * breaker['slow_rate']:g}% {counted} {slow}")
-    kind = breaker["keyed_by"] or "policy (and for each host that the client names)"
-    shadow = " It only measures, and refuses nothing." if breaker["mode"] == "shadow" else ""
-    when = f"when {' or when '.join(reasons)}" if reasons else "by hand alone"
-    yield f"A circuit breaker for each {kind} opens {when}.{shadow}"
-    longest = max(breaker["open_max"], breaker["open_for"])
-    grows = f", later for up to {seconds(longest)}" if breaker["growth"] > 1 and longest > breaker["open_for"] else ""
-    waits = {
-        "reject": "calls are refused at once",
-        "wait_retries": "retries wait for it, first attempts are refused at once",
+    kind = breaker["keyed_by"] or "policy (and per host, where the client names one)"
+    shadow = " It only measures and rejects nothing." if breaker["mode"] == "shadow" else ""
+    reasons = list(_breaker_reasons(breaker))
+    when = f"when {' or when '.join(reasons)}" if reasons else "by hand only"
+    yield f"A circuit breaker per {kind} opens {when}.{shadow}"
+    first, longest = breaker["open_for"], max(breaker["open_max"], breaker["open_for"])
+    growth = f", later for up to {format_duration(longest)}" if breaker["growth"] > 1 and longest > first else ""
+    effects = {
+        "reject": "calls are rejected at once",
+        "wait_retries": "retries wait for it and first attempts are rejected at once",
+        "wait": "attempts wait for it if the deadline allows it",
     }
-    what = waits.get(breaker["when_open"], "attempts wait for it if the deadline allows")
-    yield f"Open, it stays so for {seconds(breaker['open_for'])}{grows}; meanwhile {what}."
+    effect = effects[breaker["when_open"]]
+    yield f"It stays open for {format_duration(first)}{growth}; meanwhile {effect}."
 
 
-def _retries(told: Mapping[str, Any]) -> Iterator[str]:
-    most = told["max_attempts"]
-    if most is None:
-        yield "An object of the program decides how often it is tried again."
-    elif most < 2:
-        yield "It is not tried again."
+def _breaker_reasons(breaker: Mapping[str, Any]) -> Iterator[str]:
+    span = breaker["window"]
+    window = span if isinstance(span, str) else format_duration(span)
+    counted = f"of at least {breaker['min_calls']} attempts"
+    if breaker["consecutive"] is not None:
+        yield f"{breaker['consecutive']} attempts failed in a row"
+    if breaker["failure_rate"] is not None:
+        yield f"{100 * breaker['failure_rate']:g}% {counted} failed in {window}"
+    if breaker["slow_rate"] is not None:
+        slow_after = format_duration(breaker["slow_after"])
+        yield f"{100 * breaker['slow_rate']:g}% {counted} took longer than {slow_after} in {window}"
+
+
+def _retries(described: Mapping[str, Any]) -> Iterator[str]:
+    attempts = described["max_attempts"]
+    if attempts is None:
+        yield "An object of the program decides how often a call is tried again."
+    elif attempts < 2:
+        yield "A call is not tried again."
     else:
-        yield f"A retryable failure is tried again, {most} attempts in all; fatal and user-fixable ones are not."
-    if (budget := told["budget"]) is not None and most != 1:
-        floor = f"{budget['floor']:g} a second"
-        yield f"Retries may be {budget['ratio']:.0%} of the calls of this policy, or {floor} where that is more."
-    if (hedge := told["hedge"]) is not None:
-        yield f"A harmless call that is slow gets {hedge['max_hedges']} more beside it after {seconds(hedge['delay'])}."
+        yield f"A retryable failure is tried again, {attempts} attempts in all; a fatal or user-fixable one is not."
+    if (budget := described["budget"]) is not None and attempts != 1:
+        share, floor = f"{budget['ratio']:.0%}", f"{budget['floor']:g} per second"
+        yield f"Retries are limited to {share} of the policy's calls, or to {floor} if that is more."
+    if (hedge := described["hedge"]) is not None:
+        delay = format_duration(hedge["delay"])
+        times = "once more" if hedge["max_hedges"] == 1 else f"up to {hedge['max_hedges']} more times"
+        yield f"An idempotent call without an answer after {delay} is sent {times}."
 
 
-def _doubt(told: Mapping[str, Any]) -> Iterator[str]:
-    if told["idempotent"]:
+def _uncertain_writes(described: Mapping[str, Any]) -> Iterator[str]:
+    if described["idempotent"]:
         return
-    rules = told["reconcile"]
+    reconcile = described["reconcile"]
+    checks, wait = reconcile["early_checks"], format_duration(reconcile["wait"])
     yield (
-        "A write in doubt is looked up where there is a reconciler, and else told as unknown: "
-        f"{rules['early_checks']} early looks {seconds(rules['wait'])} apart, then one when 'not found' is proof, "
-        f"{seconds(rules['fence'])} after the last send at the latest."
+        f"If a write's outcome is uncertain and a reconciler is set, it is looked up {checks} times, {wait} apart, and "
+        f"once more at the fence, at most {format_duration(reconcile['fence'])} after the last send. Otherwise it is "
+        "reported as unknown."
     )
 
 
-def _ends(told: Mapping[str, Any]) -> Iterator[str]:
-    if (fallback := told["fallback"]) is not None:
-        last = f"the last good answer of the last {seconds(fallback['stale_for'])}" if fallback["stale_for"] else None
-        ways = [last, "what a function returns" if fallback["call"] else None, "a value" if fallback["value"] else None]
-        yield f"When it fails for good the caller gets {', else '.join(one for one in ways if one)}."
-    if told["stages"]:
-        yield f"Stages asked before each attempt: {', '.join(told['stages'])}."
-    rows = told["timeline"]
-    if rows and (ends := [one["ends_by"] for one in rows if one["always_fits"]]) and ends[-1] is not None:
-        last = seconds(ends[-1])
-        yield f"When every attempt takes all of its time, {len(ends)} are made and the last ends after {last}."
+def _end(described: Mapping[str, Any]) -> Iterator[str]:
+    if (fallback := described["fallback"]) is not None:
+        age = fallback["stale_for"]
+        sources = [
+            f"the last good answer, if it is not older than {format_duration(age)}" if age else None,
+            "the result of a function" if fallback["call"] else None,
+            "a fixed value" if fallback["value"] else None,
+        ]
+        yield f"If the call fails, the caller gets {', otherwise '.join(source for source in sources if source)}."
+    if described["stages"]:
+        yield f"Custom stages, run around each attempt: {', '.join(described['stages'])}."
+    # The timeline assumes that each attempt takes its limit and each wait its longest.
+    certain = [attempt["ends_by"] for attempt in described["timeline"] if attempt["always_fits"]]
+    if certain and certain[-1] is not None:
+        last = format_duration(certain[-1])
+        yield f"If every attempt takes all of its time, {len(certain)} are made and the last one ends after {last}."

@@ -1,7 +1,7 @@
-"""How commands show what they found: JSON for programs, a table for people.
+"""Prints results: JSON for programs, tables and progress bars for people.
 
-A table is drawn by rich where rich is installed and somebody watches; else it is aligned text that
-grep and awk can read. On a terminal that is too narrow for it, it lies on its side. The only importer of rich.
+On a terminal, rich draws the table if it is installed. In a pipe it is aligned text that grep and awk can read. A
+table that is too wide for the terminal is transposed. This is the only importer of rich.
 """
 
 from __future__ import annotations
@@ -16,46 +16,46 @@ from typing import Any, TextIO
 
 __all__ = ["plain_table", "progress_bar", "show_json", "show_table"]
 
-_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters move cursors
+_MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
+_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters, which could move the cursor
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
-    """Print `value` as JSON, ASCII only, so that every terminal and pipe takes it."""
+    """Print a value as JSON in ASCII, which every terminal and pipe can encode."""
     print(json.dumps(value, indent=2, default=str), file=out or sys.stdout)
 
 
 def show_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", out: TextIO | None = None
 ) -> None:
-    """Print rows under columns. None is shown as a dash."""
+    """Print a table. None is shown as a dash."""
     out = out or sys.stdout
     cells: Sequence[tuple[str, ...]] = [tuple(_cell(value) for value in row) for row in rows]
     if out.isatty():
         if _rich_table(columns, cells, title, out):
             return
-        columns, cells = _fitting(columns, cells)
+        columns, cells = _fit(columns, cells)
     for line in plain_table(columns, cells, title=title):
         print(line, file=out)
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> list[str]:
-    """Return the lines of an aligned table without colours."""
+    """Return the lines of an aligned table without colors."""
+    # One letter is taken as one column. East Asian letters are wider; our tables have none.
     widths = [max([len(name), *(len(row[i]) for row in rows)]) for i, name in enumerate(columns)]
     lines = [title] if title else []
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows))
     return [*lines, *("  ".join(row).rstrip() for row in padded)]
 
 
-def _fitting(
-    columns: Sequence[str], rows: Sequence[tuple[str, ...]]
-) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Return a table that is too wide for the terminal on its side, if it fits so: few rows of many columns do."""
+def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
+    """Transpose a table that is too wide for the terminal, if it fits then: few rows of many columns do."""
     width = get_terminal_size().columns
     if max(map(len, plain_table(columns, rows))) <= width:
         return columns, rows
-    first, *others = zip(columns, *rows, strict=True)
-    fits = max(map(len, plain_table(first, others))) <= width
-    return (first, others) if fits else (columns, rows)
+    new_columns, *new_rows = zip(columns, *rows, strict=True)
+    fits = max(map(len, plain_table(new_columns, new_rows))) <= width
+    return (new_columns, new_rows) if fits else (columns, rows)
 
 
 def _cell(value: object) -> str:
@@ -66,7 +66,7 @@ def _cell(value: object) -> str:
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
-    """Draw with rich; tell False where rich is not installed, or the terminal is too narrow for the columns."""
+    """Draw with rich. Return False if rich is not installed, or if the terminal is too narrow for the columns."""
     try:
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
@@ -74,18 +74,20 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
         from rich.text import Text
     except ImportError:
         return False
+    # No edge and no padding: the table is as wide as its plain form, so that more terminals fit it.
     table = Table(
         title=title or None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0
     )
-    console, least = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), len(columns) - 1
-    for place, name in enumerate(columns):
-        words = [*name.split(), *(row[place] for row in rows if len(row[place]) <= 12)]
-        width = max(map(len, words), default=1)
+    console, min_width = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), len(columns) - 1
+    for index, name in enumerate(columns):
+        unbroken = [*name.split(), *(row[index] for row in rows if len(row[index]) <= _MAX_UNBROKEN)]
+        width = max(map(len, unbroken), default=1)
         table.add_column(name, overflow="fold", min_width=width)
-        least += width
-    if least > console.width:
-        return False  # rich would cut the last columns off
+        min_width += width
+    if min_width > console.width:
+        return False  # rich would cut off the last columns
     for row in rows:
+        # Text, not str: rich reads `[bold]` in a str as markup, and cells hold foreign text.
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
     return True
@@ -93,7 +95,16 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 @contextmanager
 def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterator[Callable[[], None]]:
-    """Give a function to call once a step; somebody who watches a terminal sees how far it is."""
+    """Show a progress bar, if `out` is a terminal.
+
+    Args:
+        label: the text before the bar.
+        total: number of steps.
+        out: where the bar is shown; standard error by default.
+
+    Yields:
+        A function to call once per step.
+    """
     out = out or sys.stderr
     if not out.isatty():
         yield lambda: None
@@ -112,7 +123,7 @@ def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterat
 
 @contextmanager
 def _counter(label: str, total: int, out: TextIO) -> Iterator[Callable[[], None]]:
-    """Count on one line of the terminal, and wipe it at the end."""
+    """Count the steps on one line of the terminal, and clear the line at the end."""
     done = 0
 
     def step() -> None:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
@@ -114,8 +113,8 @@ class Outbox:
     def compile_recorded(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
         """Compile a write so that it is recorded before it is sent."""
         assert info.key is not None
-        # The key is made here and not in the pipeline, because the row needs it before the call begins.
-        keys, operation = KeySlot(info.key, fn, lambda: uuid4().hex), info.operation
+        # The key is filled in here and not in the pipeline, because the row needs it before the call begins.
+        keys, operation = KeySlot(info.key, fn, pipeline.shared.make_key), info.operation
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         compiled = pipeline.compile(fn, replace(info, new_stamps=new_stamps))
 

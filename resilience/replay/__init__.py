@@ -1,1 +1,1 @@
-"""A recorded log through changed policies: what would have been different, and what a log cannot tell."""
+"""Replays the calls of a recorded log under changed policies and compares the outcomes."""

@@ -1,4 +1,7 @@
-"""What differs between a recorded call and the same call under changed policies, call by call and summed."""
+"""Compares each recorded call with the same call under changed policies, and sums up the differences.
+
+The functions return plain data in the shape of `resilience replay --json`.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +9,58 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .log_reader import Log
-from .rerun import Replayed
+from .recorded_calls import Log
+from .recorded_transport import ReplayedCall
 
-__all__ = ["CANNOT_TELL", "compared", "row"]
+__all__ = ["CANNOT_TELL", "compare_call", "compare_calls"]
 
-_ALIKE = 0.002  # seconds; logs round
+_SAME_WAIT = 0.002  # seconds; logs round
 CANNOT_TELL = (
-    "Calls that succeeded at once: they are silent. Breakers and budgets go by all calls, so they are left out, and "  # noqa: ISC004
-    "refused calls are not judged, unless you say how many there were (--successes RATE).",
-    "What an attempt that was never made would have answered: such a call ends as 'not recorded'.",
-    "Whether an attempt that ran into its limit would have succeeded with more time, or at another moment.",
-    "When a look's 'not found' was believed: the whole fence of the changed policy is waited for.",
-    "Calls inside calls and hedged ones: each is replayed as a call of its own; fallbacks and stages are left out.",
+    "Calls that succeeded at the first attempt write no line. Breakers and budgets depend on all calls, so they are "  # noqa: ISC004
+    "switched off, and rejected calls are not judged, unless you give their rate with --successes RATE.",
+    "How an attempt that was never made would have ended: such a call ends as 'not recorded'.",
+    "Whether an attempt that timed out would have succeeded with more time, or at another moment.",
+    "When a lookup's 'not found' was accepted as proof: the replay waits for the whole fence of the changed policy.",
+    "Nested and hedged calls: each is replayed as a call of its own. Fallbacks and custom stages are switched off.",
 )
-"""What no log of ours says, and what is done about it."""
+"""What a log does not record, and what the replay does about it."""
 
 
-def row(one: Replayed) -> dict[str, Any]:
-    """Return a call as plain data: what was recorded, what would have been, and which of it differs."""
-    call = one.recorded
-    first = [(attempt.category, attempt.code, attempt.registry) for attempt in call.attempts]
+def compare_call(call: ReplayedCall) -> dict[str, Any]:
+    """Return a call as plain data: as recorded, as replayed, and the names of the fields that differ."""
+    recorded = call.recorded
+    executed = recorded.last.get("executed")
     before = {
+        "policy": recorded.policy,
+        "attempts": recorded.total_attempts,
+        "waited": round(recorded.waited, 6),
+        "outcome": recorded.outcome,
+        "failures": [_failure(attempt.category, attempt.code, attempt.registry) for attempt in recorded.attempts],
+        "executed": executed if isinstance(executed, str) else None,
+    }
+    identity = {
+        "call": recorded.name,
+        "operation": recorded.operation,
+        "at": round(recorded.began, 3),
+        "retry_safety": recorded.retry_safety,
+    }
+    if call.outcome == "not judged":
+        return {**identity, "recorded": before, "replayed": None, "different": []}
+    after = {
         "policy": call.policy,
-        "attempts": call.made,
+        "attempts": call.attempts,
         "waited": round(call.waited, 6),
         "outcome": call.outcome,
-        "failures": [_failure(told) for told in first],
-        "executed": executed if isinstance(executed := call.last.get("executed"), str) else None,
+        "failures": [_failure(*failure) for failure in call.failures],
+        "executed": call.executed,
     }
-    after = {
-        "policy": one.policy,
-        "attempts": one.attempts,
-        "waited": round(one.waited, 6),
-        "outcome": one.outcome,
-        "failures": [_failure(told) for told in one.failures],
-        "executed": one.executed,
-    }
-    if one.outcome == "not judged":
-        return {**_named(one), "recorded": before, "replayed": None, "different": []}
-    return {**_named(one), "recorded": before, "replayed": after, "different": list(_different(before, after))}
+    return {**identity, "recorded": before, "replayed": after, "different": list(_differences(before, after))}
 
 
-def compared(log: Log, found: Sequence[Replayed]) -> dict[str, Any]:
+def compare_calls(log: Log, calls: Sequence[ReplayedCall]) -> dict[str, Any]:
     """Return all calls and their sums as plain data."""
-    rows = [row(one) for one in found]
-    judged = [one for one in rows if one["replayed"] is not None]
+    rows = [compare_call(call) for call in calls]
+    judged = [row for row in rows if row["replayed"] is not None]
     return {
         "log": {
             "lines": log.lines, "events": log.events, "foreign": log.foreign, "not_json": log.broken,
@@ -60,77 +69,69 @@ def compared(log: Log, found: Sequence[Replayed]) -> dict[str, Any]:
         "summary": {
             "calls": len(rows),
             "judged": len(judged),
-            "different": sum(bool(one["different"]) for one in rows),
-            "attempts": _both(judged, "attempts"),
-            "waited": _both(judged, "waited"),
+            "different": sum(bool(row["different"]) for row in rows),
+            "attempts": _sums(judged, "attempts"),
+            "waited": _sums(judged, "waited"),
             "outcomes": {
-                "recorded": dict(Counter(one["recorded"]["outcome"] for one in judged)),
-                "replayed": dict(Counter(one["replayed"]["outcome"] for one in judged)),
+                "recorded": dict(Counter(row["recorded"]["outcome"] for row in judged)),
+                "replayed": dict(Counter(row["replayed"]["outcome"] for row in judged)),
             },
-            "categories": _moved(judged),
-            "newly_known": _newly_known(judged),
-            "no_such_policy": sorted({one.recorded.policy for one in found if one.policy is None}),
+            "categories": _changed_categories(judged),
+            "newly_known": _newly_known_codes(judged),
+            "no_such_policy": sorted({call.recorded.policy for call in calls if call.policy is None}),
         },
         "calls": rows,
         "cannot_tell": list(CANNOT_TELL),
     }  # fmt: skip
 
 
-def _named(one: Replayed) -> dict[str, Any]:
-    call = one.recorded
-    return {
-        "call": call.name,
-        "operation": call.operation,
-        "at": round(call.began, 3),
-        "retry_safety": call.retry_safety,
-    }
+def _failure(category: str | None, code: str | None, registry: str | None) -> dict[str, str | None]:
+    return {"category": category, "code": code, "registry": registry}
 
 
-def _failure(told: tuple[str | None, str | None, str | None]) -> dict[str, str | None]:
-    return dict(zip(("category", "code", "registry"), told, strict=True))
-
-
-def _different(before: dict[str, Any], after: dict[str, Any]) -> Iterable[str]:
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterable[str]:
     for name in ("policy", "attempts", "outcome"):
         if before[name] != after[name]:
             yield name
-    if abs(before["waited"] - after["waited"]) > _ALIKE:
+    if abs(before["waited"] - after["waited"]) > _SAME_WAIT:
         yield "waited"
-    both = list(zip(before["failures"], after["failures"], strict=False))
-    if any(was["category"] != now["category"] for was, now in both):
+    pairs = list(zip(before["failures"], after["failures"], strict=False))  # one of the two may have more attempts
+    if any(was["category"] != now["category"] for was, now in pairs):
         yield "category"
-    if any(was["registry"] != now["registry"] for was, now in both):
+    if any(was["registry"] != now["registry"] for was, now in pairs):
         yield "registry"
+    # Only a failure says whether it may have taken effect; after a success `executed` means nothing.
     if before["outcome"] == after["outcome"] == "failed" and before["executed"] != after["executed"]:
         yield "executed"
 
 
-def _both(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    return {when: round(sum(one[when][name] for one in rows), 6) for when in ("recorded", "replayed")}
+def _sums(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    return {when: round(sum(row[when][name] for row in rows), 6) for when in ("recorded", "replayed")}
 
 
-def _pairs(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
-    for one in rows:
-        yield from zip(one["recorded"]["failures"], one["replayed"]["failures"], strict=False)
+def _failure_pairs(rows: Sequence[dict[str, Any]]) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each failed attempt as recorded and as replayed."""
+    for row in rows:
+        yield from zip(row["recorded"]["failures"], row["replayed"]["failures"], strict=False)
 
 
-def _moved(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Count the attempts whose category is another one by the new tables."""
-    told = Counter(
+def _changed_categories(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Count the failed attempts that have another category by the changed tables."""
+    numbers = Counter(
         (now["registry"], now["code"], was["category"], now["category"])
-        for was, now in _pairs(rows)
+        for was, now in _failure_pairs(rows)
         if was["category"] != now["category"]
     )
     names = ("registry", "code", "recorded", "replayed")
-    return [{**dict(zip(names, key, strict=True)), "attempts": number} for key, number in told.most_common()]
+    return [{**dict(zip(names, key, strict=True)), "attempts": number} for key, number in numbers.most_common()]
 
 
-def _newly_known(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Count the attempts whose code stood in no table, and stands in one now."""
-    told = Counter(
+def _newly_known_codes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Count the failed attempts whose code was in no table and is in one of the changed tables."""
+    numbers = Counter(
         (now["code"], now["registry"], now["category"])
-        for was, now in _pairs(rows)
+        for was, now in _failure_pairs(rows)
         if was["registry"] is None and now["registry"] is not None
     )
     names = ("code", "registry", "category")
-    return [{**dict(zip(names, key, strict=True)), "attempts": number} for key, number in told.most_common()]
+    return [{**dict(zip(names, key, strict=True)), "attempts": number} for key, number in numbers.most_common()]

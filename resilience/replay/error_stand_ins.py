@@ -1,27 +1,30 @@
-"""Errors rebuilt from what a log or a traceback says of them: class name, code and status; no package is imported."""
+"""Rebuilds errors from their class name, code and status, as a log or a traceback shows them.
+
+The package of the original class is not imported: a class of the same name and module takes its place.
+"""
 
 from __future__ import annotations
 
 import builtins
 from typing import Any
 
-__all__ = ["likeness", "rebuilt"]
+__all__ = ["rebuild_error", "stand_in_for"]
 
 
-def rebuilt(qualified: str, message: str) -> Exception:
-    """Make an error of the same name; its package is not imported."""
-    package, _, name = qualified.rpartition(".")
-    known = getattr(builtins, name, None) if package in ("", "builtins") else None
-    if isinstance(known, type) and issubclass(known, Exception):
+def rebuild_error(qualified_name: str, message: str) -> Exception:
+    """Return an error whose class has this name and module, such as `requests.ReadTimeout`."""
+    package, _, name = qualified_name.rpartition(".")
+    builtin = getattr(builtins, name, None) if package in ("", "builtins") else None
+    if isinstance(builtin, type) and issubclass(builtin, Exception):
         try:
-            return known(message)
+            return builtin(message)
         except TypeError:
-            pass  # such as UnicodeDecodeError, which takes more than words
-    made: type[Exception] = type(name, (Exception,), {"__module__": package or "builtins"})
-    return made(message)
+            pass  # such as UnicodeDecodeError, which takes more than a message
+    stand_in: type[Exception] = type(name, (Exception,), {"__module__": package or "builtins"})
+    return stand_in(message)
 
 
-def likeness(
+def stand_in_for(
     *,
     kind: str | None,
     code: str | None,
@@ -30,17 +33,25 @@ def likeness(
     executed: str | None,
     retry_after: float | None,
 ) -> Exception:
-    """Return an error that a classifier takes for the one that a line of the log tells of.
+    """Return an error that a classifier sorts like the one that a log line describes.
 
-    An API's code is looked up anew, first in the table that knew it. Where there was none, the status and the
-    class decide again, but what happened on the wire stays: `executed` is as it was recorded.
+    An API's code is looked up again, first in the table that knew it. If no table did, status and class decide
+    again, but `executed` stays as recorded: what happened on the wire does not depend on a table.
+
+    Args:
+        kind: the error's class, such as `requests.ReadTimeout`.
+        code: the API's code, the HTTP status as a string, or one of our names such as `timeout`.
+        status: the HTTP status.
+        registry: the table in which the code was found.
+        executed: `no` or `maybe`.
+        retry_after: seconds.
     """
-    spoken = code is not None and (code != str(status) if registry is None else registry != "http")
-    named = kind or "Exception"
-    if spoken and named.partition(".")[0] in ("ccxt", "resilience", "builtins"):
-        named = "replay.ApiError"  # ccxt's errors are told apart by words that no log has; the code says more
-    error: Any = rebuilt(named, "as recorded")
-    if spoken:
+    is_api_code = code is not None and (code != str(status) if registry is None else registry != "http")
+    class_name = kind or "Exception"
+    if is_api_code and class_name.partition(".")[0] in ("ccxt", "resilience", "builtins"):
+        class_name = "replay.ApiError"  # ccxt's classes are sorted by their text, which no log has; the code says more
+    error: Any = rebuild_error(class_name, "as recorded")
+    if is_api_code:
         error.api_code = code
         if registry is not None:
             error.resilience_registry = registry
@@ -50,6 +61,6 @@ def likeness(
         error.status_code = status
     if retry_after is not None:
         error.retry_after = retry_after
-    if not spoken and executed in ("no", "maybe"):
+    if not is_api_code and executed in ("no", "maybe"):
         error.resilience_executed = executed
-    return error  # type: ignore[no-any-return]  # it is an Exception with a few attributes
+    return error  # type: ignore[no-any-return]  # an Exception with a few more attributes

@@ -1,4 +1,7 @@
-"""Who calls the service: clients of one kind, each with a state of its own, each a process in the real world."""
+"""Makes the clients of a run, with or without a policy, and monitors their pipelines.
+
+Each client has a breaker, a budget and a quota of its own, as a process of the real world has.
+"""
 
 from __future__ import annotations
 
@@ -15,88 +18,89 @@ from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 
-__all__ = ["Call", "Client", "Watch", "bare", "governed"]
+__all__ = ["Call", "Client", "RunMonitor", "baseline_client", "policy_client"]
 
 Call = Callable[[], Awaitable[Any]]
 Client = Callable[[Call, Any, Random], Call]
-"""Puts one client's way of calling around the transport: (send, clock, random) → call."""
+"""Wraps the transport of one client: (send, clock, random) → call."""
 
-_STATES = {"circuit_opened": "open", "circuit_half_opened": "half-open", "circuit_closed": "closed"}
+_BREAKER_STATES = {"circuit_opened": "open", "circuit_half_opened": "half-open", "circuit_closed": "closed"}
 
 
 @dataclass(slots=True)
-class Watch:
-    """What was seen of the pipelines of one run.
+class RunMonitor:
+    """Counts the events of one run and samples the retry budgets.
 
     Attributes:
-        events: how many there were of each name.
-        turns: each breaker's changes: the instant, the client's number, the new state.
-        levels: the retries that a client's budget has left, on average, at instants in order.
-        clients: how many clients were seen.
+        events: number of events by name.
+        breaker_changes: every change of a breaker: (instant, the client's number, the new state).
+        budget_levels: (instant, retries that the budget of a client has left on average), in order of time.
+        clients: number of clients that are monitored.
     """
 
     events: Counter[str] = field(default_factory=Counter)
-    turns: list[tuple[float, int, str]] = field(default_factory=list)
-    levels: list[tuple[float, float]] = field(default_factory=list)
+    breaker_changes: list[tuple[float, int, str]] = field(default_factory=list)
+    budget_levels: list[tuple[float, float]] = field(default_factory=list)
     clients: int = 0
     _budgets: list[Any] = field(default_factory=list)
 
     def listener(self, now: Callable[[], float]) -> Callable[[Event], None]:
-        """Return who hears the events of one more client."""
-        number, events, turns = self.clients, self.events, self.turns
+        """Return the listener for the events of one more client."""
+        number, events, breaker_changes = self.clients, self.events, self.breaker_changes
         self.clients += 1
 
-        def hear(event: Event) -> None:
+        def listen(event: Event) -> None:
             name = event.name
             events[name] += 1
-            if name in _STATES:
-                turns.append((now(), number, _STATES[name]))
+            if name in _BREAKER_STATES:
+                breaker_changes.append((now(), number, _BREAKER_STATES[name]))
 
-        return hear
+        return listen
 
     def sample(self, now: float) -> None:
-        """Look at every budget."""
+        """Note how many retries the budgets have left."""
         if self._budgets:
-            left = sum(max(0.0, one.left(now)) for one in self._budgets)
-            self.levels.append((now, left / len(self._budgets)))
+            left = sum(max(0.0, budget.left(now)) for budget in self._budgets)
+            self.budget_levels.append((now, left / len(self._budgets)))
 
-    def budget(self, one: Any) -> None:
-        """Look at this client's budget from now on; None is none."""
-        if one is not None:
-            self._budgets.append(one)
+    def add_budget(self, budget: Any) -> None:
+        """Sample this budget of a client too; None is no budget."""
+        if budget is not None:
+            self._budgets.append(budget)
 
 
-def bare(send: Call, _clock: Clock, _random: Random) -> Call:
-    """Call without any policy: one attempt, and what it gives."""
+def baseline_client(send: Call, _clock: Clock, _random: Random) -> Call:
+    """Call without a policy: one attempt, whose answer or error the caller gets."""
     return send
 
 
-def governed(
+def policy_client(
     policy: Policy,
     *,
     idempotent: bool = True,
     operation: str | None = None,
     tables: Mapping[str, CodeTable] | None = None,
-    watch: Watch | None = None,
+    monitor: RunMonitor | None = None,
 ) -> Client:
-    """Return clients whose calls go through the real pipeline under this policy.
+    """Return a client whose calls go through the real pipeline under this policy.
 
     Args:
         policy: the settings.
-        idempotent: whether the calls are harmless to repeat.
-        operation: what they are called.
-        tables: code tables that the policy names by their path.
-        watch: hears what happens; without it nobody listens.
+        idempotent: whether a request may be sent twice.
+        operation: name of the operation.
+        tables: the code tables that the policy names by path.
+        monitor: monitors the run; None monitors nothing.
     """
 
     def client(send: Call, clock: Clock, random: Random) -> Call:
-        listeners = () if watch is None else (watch.listener(clock.monotonic),)
+        listeners = () if monitor is None else (monitor.listener(clock.monotonic),)
         shared = SharedState(clock, *listeners, random=random.random)
+        # Code tables that a file names by path are known to the shared state only.
         if tables:
             shared.take(PolicySet({}), PolicySet({policy.name: policy}, tables=tables))
         call = Pipeline(policy, idempotent=idempotent, operation=operation, shared=shared).compile(send)
-        if watch is not None:
-            watch.budget(shared.budget(policy))
+        if monitor is not None:
+            monitor.add_budget(shared.budget(policy))
         return call
 
     return client

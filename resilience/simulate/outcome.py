@@ -1,7 +1,6 @@
-"""What became of the requests of a run, one by one, and the questions that are asked of them.
+"""Keeps what happened to each request of a run, and computes shares, latencies and the recovery from it.
 
-A request is *good* when its answer comes within `soon` of its beginning: what comes later is of no use
-to whoever waits for it.
+A request is *good* when its answer comes within `soon` seconds of its beginning.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ __all__ = ["Outcome", "Request"]
 
 @dataclass(slots=True)
 class Request:
-    """One request.
+    """One request of a caller. Times are seconds on the run's clock.
 
     Attributes:
         begun: when it began.
-        ended: when it ended; None: not yet.
-        answered: whether it got what it asked for.
-        deceived: whether its caller got an error, or a fallback, and no exception.
+        ended: when it ended; None if it has not ended yet.
+        answered: whether it got the answer that it asked for.
+        deceived: whether its caller got an error body or a fallback without an exception.
     """
 
     begun: float
@@ -30,9 +29,18 @@ class Request:
     answered: bool = False
     deceived: bool = False
 
+    @property
+    def duration(self) -> float:
+        """Seconds from beginning to end; 0 if it has not ended."""
+        return 0.0 if self.ended is None else self.ended - self.begun
+
+    def is_good(self, soon: float) -> bool:
+        """Return whether it was answered within `soon` seconds."""
+        return self.answered and self.ended is not None and self.ended - self.begun <= soon
+
 
 class Outcome:
-    """What became of all requests."""
+    """The requests and attempts of one run."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -43,44 +51,43 @@ class Outcome:
 
     def begun(self, start: float, end: float) -> list[Request]:
         """Return the requests that began between two instants."""
-        low = bisect_left(self.requests, start, key=_begun)
-        return self.requests[low : bisect_left(self.requests, end, key=_begun)]
+        low = bisect_left(self.requests, start, key=_begin_of)
+        return self.requests[low : bisect_left(self.requests, end, key=_begin_of)]
 
     def attempts_a_request(self, start: float, end: float) -> float:
-        """Return how many attempts reached the service between two instants, for each request begun then."""
+        """Return the attempts that reached the service between two instants, per request that began then."""
         sent = bisect_left(self.attempts, end) - bisect_left(self.attempts, start)
         return sent / max(1, len(self.begun(start, end)))
 
     def seconds_to_fail(self, start: float, end: float) -> float:
-        """Return the mean time after which the failed requests of a time had failed; NaN when none did."""
-        took = [one.ended - one.begun for one in self.begun(start, end) if one.ended is not None and not one.answered]
-        return sum(took) / len(took) if took else float("nan")
+        """Return the mean duration of the failed requests that began between two instants; NaN if none failed."""
+        requests = self.begun(start, end)
+        durations = [request.duration for request in requests if request.ended is not None and not request.answered]
+        return sum(durations) / len(durations) if durations else float("nan")
 
     def success(self, start: float, end: float) -> float:
-        """Return the share of a time's requests that were answered, of those that have ended."""
-        over = [one.answered for one in self.begun(start, end) if one.ended is not None]
-        return sum(over) / max(1, len(over))
+        """Return the share of answered requests among those that began between two instants and have ended."""
+        answered = [request.answered for request in self.begun(start, end) if request.ended is not None]
+        return sum(answered) / max(1, len(answered))
 
     def good(self, start: float, end: float) -> float:
-        """Return the share of a time's requests that got a good answer."""
-        return _share(self.begun(start, end), self.scenario.soon)
+        """Return the share of good requests among those that began between two instants."""
+        requests = self.begun(start, end)
+        return sum(request.is_good(self.scenario.soon) for request in requests) / max(1, len(requests))
 
     def recovery(self, since: float, share: float = 0.95, step: float = 0.5, held: float = 5.0) -> float | None:
-        """Return the seconds from `since` until this share of the requests is good, and stays so to the run's end.
+        """Return the seconds from `since` until at least `share` of the requests is good up to the end of the run.
 
-        None: not within the run, or so late that it was not seen to hold for `held` seconds.
+        The run is cut into steps of `step` seconds; recovery is the end of the last step whose share is lower.
+        Returns None if that is less than `held` seconds before the end, so that it cannot be said to hold.
         """
         over = self.requests[-1].begun - self.scenario.soon if self.requests else since
+        # Whole steps only: a step that is cut short would have too few requests for a share.
         steps = int((over - since) / step)
         bad = [n for n in range(steps) if self.good(since + n * step, since + (n + 1) * step) < share]
         after = (bad[-1] + 1) * step if bad else 0.0
         return after if since + after + held <= over + step else None
 
 
-def _begun(one: Request) -> float:
-    return one.begun
-
-
-def _share(requests: list[Request], soon: float) -> float:
-    good = sum(one.answered and one.ended is not None and one.ended - one.begun <= soon for one in requests)
-    return good / max(1, len(requests))
+def _begin_of(request: Request) -> float:
+    return request.begun

@@ -1,6 +1,6 @@
-"""One run: clients send requests at their own pace whatever becomes of them, and everything is noted.
+"""Runs a scenario: clients send requests at their own pace, whatever the answers are, and every request is recorded.
 
-All randomness comes from the seed. `run_scenario` runs on any loop: on a virtual one no real time passes.
+All randomness comes from the seed. `run_scenario` runs on any loop; on a virtual one no real time passes.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from .scenario import Scenario
 from .service import Service
 from .virtual_loop import VirtualClock, run_virtual
 
-__all__ = ["Transport", "run_scenario", "service_of", "simulate"]
+__all__ = ["TransportFactory", "run_scenario", "service_of", "simulate"]
 
-Transport = Callable[[int], Call]
-"""Gives the client of a number its way to the service."""
+TransportFactory = Callable[[int], Call]
+"""Returns the transport of the client with this number."""
 
 
 def simulate(
-    scenario: Scenario, client: Client, *, seed: int = 0, each: Callable[[float], None] | None = None
+    scenario: Scenario, client: Client, *, seed: int = 0, on_sample: Callable[[float], None] | None = None
 ) -> Outcome:
-    """Run a scenario with clients of one kind; the same seed gives the same outcome.
+    """Run a scenario with clients of one kind. The same seed gives the same outcome.
 
     Args:
-        scenario: what happens.
-        client: who calls.
-        seed: of everything that is drawn.
-        each: called each half second of the run, with its time.
+        scenario: the clients, the service, and what goes wrong.
+        client: wraps the transport of each client.
+        seed: of all randomness.
+        on_sample: called every half second of the run with its time.
     """
-    return run_virtual(_simulated(scenario, client, Random(seed), each))
+    return run_virtual(_simulate(scenario, client, Random(seed), on_sample))
 
 
-async def _simulated(
-    scenario: Scenario, client: Client, random: Random, each: Callable[[float], None] | None
+async def _simulate(
+    scenario: Scenario, client: Client, random: Random, on_sample: Callable[[float], None] | None
 ) -> Outcome:
     service = service_of(scenario, Random(random.random()))
-    to = partial(partial, service.send) if scenario.limit is not None else lambda _: service.send
+    # The client's number matters only for a rate limit per client; without it one bound method serves all.
+    transport = partial(partial, service.send) if scenario.limit is not None else lambda _: service.send
     clock = VirtualClock(asyncio.get_running_loop())
-    return await run_scenario(scenario, client, to, service.attempts, clock, random, each)
+    return await run_scenario(scenario, client, transport, service.attempts, clock, random, on_sample)
 
 
 def service_of(scenario: Scenario, random: Random) -> Service:
@@ -65,80 +66,86 @@ def service_of(scenario: Scenario, random: Random) -> Service:
 async def run_scenario(
     scenario: Scenario,
     client: Client,
-    to: Transport,
+    transport: TransportFactory,
     attempts: list[float],
     clock: Any,
     random: Random,
-    each: Callable[[float], None] | None = None,
+    on_sample: Callable[[float], None] | None = None,
 ) -> Outcome:
-    """Run the clients on the loop that runs this, virtual or real.
+    """Run the clients on the running loop, virtual or real.
 
     Args:
-        scenario: what happens.
-        client: who calls.
-        to: each client's way to the service.
-        attempts: where the service notes each attempt.
+        scenario: the clients and their requests.
+        client: wraps the transport of each client.
+        transport: returns each client's transport.
+        attempts: the list in which the service notes the time of each attempt.
         clock: the clients' clock.
-        random: draws all that is drawn.
-        each: called each half second, with the loop's time.
+        random: source of all randomness.
+        on_sample: called every half second with the loop's time.
     """
     loop, outcome = asyncio.get_running_loop(), Outcome(scenario)
     outcome.attempts = attempts
-    calls = [client(to(number), clock, Random(random.random())) for number in range(scenario.clients)]
-    tasks = [loop.create_task(_arrivals(calls, outcome, random, clock.asleep))]
-    if each is not None:
-        tasks.append(loop.create_task(_ticks(each)))
-    await _until_over(scenario, outcome)
+    calls = [client(transport(number), clock, Random(random.random())) for number in range(scenario.clients)]
+    tasks = [loop.create_task(_send_requests(calls, outcome, random, clock.asleep))]
+    if on_sample is not None:
+        tasks.append(loop.create_task(_sample(on_sample)))
+    await _wait_for_end(scenario, outcome)
     for task in tasks:
-        task.cancel()  # what is still under way is cancelled with the loop
+        task.cancel()  # requests under way are cancelled with the loop
     return outcome
 
 
-async def _ticks(each: Callable[[float], None], step: float = 0.5) -> None:
+async def _sample(on_sample: Callable[[float], None], step: float = 0.5) -> None:
     time = asyncio.get_running_loop().time
-    at = time()
+    due = time()
     while True:
-        each(time())
-        at += step
-        await asyncio.sleep(at - time())
+        on_sample(time())
+        due += step
+        await asyncio.sleep(due - time())
 
 
-async def _arrivals(calls: list[Call], outcome: Outcome, random: Random, asleep: Callable[[float], Any]) -> None:
-    """Begin requests for ever: each client's come at random instants, which all together do too."""
+async def _send_requests(calls: list[Call], outcome: Outcome, random: Random, asleep: Callable[[float], Any]) -> None:
+    """Begin requests until cancelled.
+
+    The arrivals of each client are a Poisson process. Their sum is one too, at the sum of the rates, so that one task
+    draws the arrivals of all clients: the gap is exponential, the client uniform.
+    """
     loop, tasks = asyncio.get_running_loop(), dict[float, asyncio.Task[None]]()
     rate, surges, number = outcome.scenario.rate * len(calls), outcome.scenario.surges, len(calls)
-    at, draw, uniform, time = loop.time(), random.expovariate, random.random, loop.time
+    due, draw, uniform, time = loop.time(), random.expovariate, random.random, loop.time
     while True:
-        at += draw(rate * _factor(surges, at) if surges else rate)
-        await asleep(at - time())  # by the plan: a loop that is late catches up
-        one = Request(time())
-        outcome.requests.append(one)
+        due += draw(rate * _factor(surges, due) if surges else rate)
+        await asleep(due - time())  # towards the planned instant: a loop that is late catches up
+        request = Request(time())
+        outcome.requests.append(request)
         call = calls[int(uniform() * number)]
-        tasks[at] = asyncio.Task(_request(one, call, time, tasks, at), loop=loop)  # the loop itself keeps none alive
+        # The loop keeps only weak references to tasks, so that the dict keeps this one alive.
+        tasks[due] = asyncio.Task(_make_request(request, call, time, tasks, due), loop=loop)
 
 
-def _factor(surges: tuple[Surge, ...], at: float) -> float:
-    for one in surges:
-        if one.start <= at < one.end:
-            return one.factor
+def _factor(surges: tuple[Surge, ...], now: float) -> float:
+    for surge in surges:
+        if surge.start <= now < surge.end:
+            return surge.factor
     return 1.0
 
 
-async def _request(
-    one: Request, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], at: float
+async def _make_request(
+    request: Request, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], key: float
 ) -> None:
     try:
-        one.answered = await call() == 200
-        one.deceived = not one.answered
+        # A model client returns 200 for a good answer; a body, or the value of a fallback, is something else.
+        request.answered = await call() == 200
+        request.deceived = not request.answered
     except Exception:
-        pass  # counted as not answered
-    one.ended = time()
-    tasks.pop(at, None)
+        pass  # counts as not answered
+    request.ended = time()
+    tasks.pop(key, None)
 
 
-async def _until_over(scenario: Scenario, outcome: Outcome) -> None:
-    """Wait for the end, or for the time after which everything has gone well long enough."""
-    last = max((one.end for one in scenario.troubles), default=0.0)
+async def _wait_for_end(scenario: Scenario, outcome: Outcome) -> None:
+    """Wait until the run ends, or until all was well for the time that `settled` sets."""
+    last = max((incident.end for incident in scenario.troubles), default=0.0)
     if scenario.settled is None:
         await asyncio.sleep(scenario.lasts)
         return
@@ -146,7 +153,9 @@ async def _until_over(scenario: Scenario, outcome: Outcome) -> None:
     time = asyncio.get_running_loop().time
     while time() < scenario.lasts:
         await asyncio.sleep(1.0)
-        seen = time() - scenario.soon
-        start = seen - scenario.settled
-        if start >= last and all(outcome.good(start + n, start + n + 1) >= 0.97 for n in range(int(scenario.settled))):
+        complete = time() - scenario.soon  # requests up to here have had their full time
+        start = complete - scenario.settled
+        seconds = range(int(scenario.settled))
+        # 97 %, not 100 %: a service near its capacity sheds a few requests at any time.
+        if start >= last and all(outcome.good(start + n, start + n + 1) >= 0.97 for n in seconds):
             return

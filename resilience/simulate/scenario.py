@@ -1,7 +1,7 @@
-"""What a scenario says: frozen settings that check themselves at birth, as those of a policy do.
+"""The settings of a scenario: frozen, and validated when they are made, as those of a policy are.
 
-A scenario file becomes these classes, and so does a scenario written in Python. All times are
-seconds on the run's own clock, which begins at 0. Nothing here runs; `service.py` does.
+A scenario file becomes these classes, and so does a scenario written in Python. All times are seconds on the run's
+clock, which begins at 0.
 """
 
 from __future__ import annotations
@@ -11,75 +11,79 @@ from typing import Annotated, Literal
 
 from .._core.policy.section import Section
 from .._core.policy.units import Spec
-from .incidents import Errors, Limit, Surge, Trouble, refused
+from .incidents import Errors, Incident, Limit, Surge, section_error
 
 __all__ = ["Scenario"]
 
-_HOUR, _MANY = 3600.0, 1_000_000
-_MOST_REQUESTS = 3_000_000
+_HOUR, _MAX_RATE = 3600.0, 1_000_000
+_MAX_REQUESTS = 3_000_000  # a few minutes of work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Section):
-    """What happens: the clients, the service, and what befalls it."""
+    """The clients, the service, and what goes wrong."""
 
     title: str = "Untitled"
     """One line that names it."""
     about: str = ""
-    """The story in a sentence or two, for the report."""
+    """What happens, in a sentence or two, for the report."""
     clients: Annotated[int, Spec("count", 1, 10_000, "Clients, each with a state of its own.", "200")] = 200
-    rate: Annotated[float, Spec("rate", 0, 10_000, "Requests of each, at random instants.", "10/s", above=True)] = 10.0
-    capacity: Annotated[float, Spec("rate", 0, _MANY, "Requests that it can serve.", "3000/s", above=True)] = 3000.0
-    latency: Annotated[float, Spec("duration", 0, _HOUR, "How long an answer takes without a queue.", "50ms")] = 0.05
+    rate: Annotated[float, Spec("rate", 0, 10_000, "Requests per client, at random instants.", "10/s", above=True)] = (
+        10.0
+    )
+    capacity: Annotated[float, Spec("rate", 0, _MAX_RATE, "Requests that it can serve.", "3000/s", above=True)] = 3000.0
+    latency: Annotated[float, Spec("duration", 0, _HOUR, "Time to an answer without a queue.", "50ms")] = 0.05
     patience: Annotated[float, Spec("duration", 0, _HOUR, "The clients' own timeout of an attempt.", "10s")] = 1.0
     overload: Literal["shed", "queue"] = "shed"
-    """What it does with more than it can serve: refuse it (503), or let it wait."""
+    """What the service does above its capacity: `shed` answers 503, `queue` lets requests wait."""
     longest_queue: Annotated[float, Spec("duration", 0, _HOUR, "The longest wait before it sheds.", "200ms")] = 0.2
     limit: Limit | None = None
     errors: Errors | None = None
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Incident, ...] = ()
     surges: tuple[Surge, ...] = ()
     idempotent: bool = True
-    """Whether a request may be sent twice: false makes it a write."""
+    """Whether a request may be sent twice; False makes it a write."""
     operation: str = "request"
-    """What the requests are called: a policy file's `operations` may name it."""
+    """Name of the operation, which `operations` of a policy file may match."""
     lasts: Annotated[float, Spec("duration", 0, _HOUR, "When the run ends.", "60s", above=True)] = 60.0
     soon: Annotated[float, Spec("duration", 0, _HOUR, "How quick an answer must be to be good.", "2s")] = 2.0
-    settled: Annotated[float, Spec("duration", 0, _HOUR, "Ends early when all was well for so long.", "7s")] | None = (
-        None
-    )
+    settled: (
+        Annotated[float, Spec("duration", 0, _HOUR, "End early after this time without a failure.", "7s")] | None
+    ) = None
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
-        for place, one in enumerate(self.troubles):
-            if one.start >= self.lasts:
-                raise refused(
-                    "Scenario", "lasts", f"{self.lasts:g}s: troubles[{place}] begins later, at {one.start:g}s"
-                )
-            if one.limit is not None and self.limit is None:
-                raise refused("Scenario", "troubles", f"troubles[{place}].limit: there is no limit to lower")
-        if self.requests > _MOST_REQUESTS:
-            told = f"{self.requests:.3g} requests in all: allowed is up to {_MOST_REQUESTS:,}, a few minutes' work"
-            raise refused("Scenario", "clients", told)
+        for index, incident in enumerate(self.troubles):
+            if incident.start >= self.lasts:
+                message = f"the run ends at {self.lasts:g}s, before troubles[{index}] begins at {incident.start:g}s"
+                raise section_error("Scenario", "lasts", message)
+            if incident.limit is not None and self.limit is None:
+                message = f"troubles[{index}].limit lowers the rate limit, but the scenario has no limit"
+                raise section_error("Scenario", "troubles", message)
+        # A typing error in `rate` would otherwise run for hours.
+        if self.requests > _MAX_REQUESTS:
+            message = f"{self.requests:,.0f} requests are too many (at most {_MAX_REQUESTS:,}: clients × rate × lasts)"
+            raise section_error("Scenario", "clients", message)
 
     @property
     def requests(self) -> float:
-        """How many requests are to be expected in all."""
-        more = sum((min(one.end, self.lasts) - one.start) * (one.factor - 1) for one in self.surges)
-        return self.clients * self.rate * max(0.0, self.lasts + more)
+        """The expected number of requests."""
+        surplus = sum((min(surge.end, self.lasts) - surge.start) * (surge.factor - 1) for surge in self.surges)
+        return self.clients * self.rate * max(0.0, self.lasts + surplus)
 
     @property
-    def last_trouble(self) -> float | None:
-        """When the last trouble is over; None where there is none, or none that ends within the run."""
-        ends = [end for one in self.troubles for _, end in one.spells()] + [one.end for one in self.surges]
+    def last_incident_end(self) -> float | None:
+        """When the last incident or surge ends; None if there is none, or if it outlasts the run."""
+        ends = [end for incident in self.troubles for _, end in incident.periods()]
+        ends += [surge.end for surge in self.surges]
         return max(ends) if ends and max(ends) < self.lasts else None
 
     @property
-    def troubled(self) -> list[tuple[float, float]]:
-        """The times in which something is wrong, joined where they overlap, within the run."""
-        spells = sorted(spell for one in self.troubles for spell in one.spells())
+    def incident_periods(self) -> list[tuple[float, float]]:
+        """The periods of all incidents, joined where they overlap and cut at the end of the run."""
+        periods = sorted(period for incident in self.troubles for period in incident.periods())
         joined: list[tuple[float, float]] = []
-        for start, end in spells:
+        for start, end in periods:
             if joined and start <= joined[-1][1]:
                 joined[-1] = joined[-1][0], max(end, joined[-1][1])
             else:
@@ -87,19 +91,21 @@ class Scenario(Section):
         return [(start, min(end, self.lasts)) for start, end in joined if start < self.lasts]
 
     def scaled(self, share: float) -> Scenario:
-        """Return the scenario with a share of its clients, and of what the service has for all of them."""
+        """Return the scenario with a share of its clients and of its service."""
+        # The share is what is left after rounding the clients, so that load and capacity keep their ratio.
         clients = max(1, round(self.clients * share))
-        by, limit = clients / self.clients, self.limit
-        for_all = limit is not None and limit.per == "all"
+        factor, limit = clients / self.clients, self.limit
+        shared_limit = limit is not None and limit.per == "all"
 
-        def less(one: Trouble) -> Trouble:
-            capacity = None if one.capacity is None else one.capacity * by
-            return replace(one, capacity=capacity, limit=one.limit * by if one.limit and for_all else one.limit)
+        def scale(incident: Incident) -> Incident:
+            capacity = None if incident.capacity is None else incident.capacity * factor
+            lower = incident.limit * factor if incident.limit and shared_limit else incident.limit
+            return replace(incident, capacity=capacity, limit=lower)
 
         return replace(
             self,
             clients=clients,
-            capacity=self.capacity * by,
-            limit=replace(limit, rate=limit.rate * by) if limit is not None and for_all else limit,
-            troubles=tuple(map(less, self.troubles)),
+            capacity=self.capacity * factor,
+            limit=replace(limit, rate=limit.rate * factor) if limit is not None and shared_limit else limit,
+            troubles=tuple(map(scale, self.troubles)),
         )

@@ -1,4 +1,4 @@
-"""Scenario files: the shipped ones by name, others by path; every mistake at once, with its place."""
+"""Loads scenario files: shipped ones by name, others by path. All mistakes of a file are reported at once."""
 
 from __future__ import annotations
 
@@ -24,49 +24,50 @@ def shipped_scenarios() -> tuple[str, ...]:
 
 
 def scenario_path(name: str) -> Path:
-    """Return where a scenario stands, by a shipped one's name or by a path.
+    """Return the path of a scenario, given a shipped one's name or a path.
 
     Raises:
-        PolicyError: no shipped one has that name, and it is no path either.
+        PolicyError: no shipped scenario has that name, and it does not look like a path.
     """
     if name in shipped_scenarios():
         return _SHIPPED / f"{name}.yaml"
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return Path(name)
     near = get_close_matches(name, shipped_scenarios(), 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shipped_scenarios())}"
-    raise PolicyError(f"no scenario {name!r}; {hint}, or the path of a YAML file")
+    hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(shipped_scenarios())}"
+    raise PolicyError(f"no scenario {name!r}, and not the path of a YAML file; {hint}")
 
 
 def load_scenario(source: str | os.PathLike[str]) -> Scenario:
-    """Read a scenario: a shipped one by its name, others by their path.
+    """Load a scenario, given a shipped one's name or a path.
 
     Raises:
-        PolicyError: it is not there, or is wrong: every mistake as `file:line:col: path: what is wrong and allowed`.
+        PolicyError: the file cannot be read or has mistakes, each as `file:line:col: path: message`.
     """
     path = scenario_path(source) if isinstance(source, str) else source
-    root, found = read_file(path), Mistakes(os.fspath(path))
+    root, mistakes = read_file(path), Mistakes(os.fspath(path))
     if root is None or root.kind != "mapping":
-        told = "the file is empty" if root is None else "expected a mapping with title, clients, rate, troubles, …"
-        found.add(root or Node("", 1, 1), "", f"{told}; a scenario file begins with version: 1")
-        found.end()
+        problem = "the file is empty" if root is None else "expected a mapping with title, clients, rate, troubles, …"
+        mistakes.add(root or Node("", 1, 1), "", f"{problem}; a scenario file begins with version: 1")
+        mistakes.end()
     assert root is not None
-    return _read(root, found)
+    return _read(root, mistakes)
 
 
-def _read(root: Node, found: Mistakes) -> Scenario:
+def _read(root: Node, mistakes: Mistakes) -> Scenario:
     versions = [value for key, value in root.value if key.value == "version"]
-    for extra in versions[1:]:
-        found.add(extra, "version", "stands here twice")
+    for duplicate in versions[1:]:
+        mistakes.add(duplicate, "version", "duplicate key")
     if versions and versions[0].plain != 1:
-        found.add(versions[0], "version", f"{versions[0].value!r} is no version that is known; allowed is 1")
+        mistakes.add(versions[0], "version", f"unknown version {versions[0].value!r} (known: 1)")
     pairs = [pair for pair in root.value if pair[0].value != "version"]
-    values = section(Scenario, Node(pairs, root.line, root.column, "mapping", False, root.file), "", found)
-    found.end()
+    values = section(Scenario, Node(pairs, root.line, root.column, "mapping", False, root.file), "", mistakes)
+    mistakes.end()
     try:
         return Scenario(**values)
     except PolicyError as error:
         for problem in error.problems:
-            found.add(node_at(root, problem.path), problem.path, problem.message)
-        found.end()
+            # The settings know the path of a mistake, the file its line and column.
+            mistakes.add(node_at(root, problem.path), problem.path, problem.message)
+        mistakes.end()
         raise

@@ -1,7 +1,7 @@
-"""A service as its clients see it: it answers after a while, up to a capacity, and at times it fails.
+"""A model of a service: it answers after a latency, serves up to a capacity, and fails during incidents.
 
-Everything is arithmetic on the loop's time: a request costs one timer, however long the queue is. `ask` decides
-and does not wait, so that a server on a real socket can answer by the same rules.
+Everything is arithmetic on the loop's time: a request costs one timer, however long the queue is. `ask` decides without
+waiting, so that a server on a real socket can answer by the same rules.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from math import inf
 from random import Random
 from typing import Any, Literal
 
-from .incidents import Errors, Limit, Trouble
-from .service_answers import FAILS, FULL, GOOD, REFUSED, SQUEEZED, Answer, answers_of
+from .incidents import Errors, Incident, Limit
+from .service_answers import FAILED, GOOD, NOT_LISTENING, OVERLOADED, RATE_LIMITED, Answer, answers_by_share
 
 __all__ = ["Service"]
 
 
 class Service:
-    """Serves `capacity` requests a second on one loop. Belongs to that loop.
+    """Serves `capacity` requests per second on one loop. Not safe across threads.
 
     Attributes:
         attempts: when each request reached it, in order.
@@ -34,7 +34,7 @@ class Service:
         patience: float = 1.0,
         overload: Literal["shed", "queue"] = "shed",
         longest_queue: float = 0.2,
-        troubles: Sequence[Trouble] = (),
+        troubles: Sequence[Incident] = (),
         limit: Limit | None = None,
         errors: Errors | None = None,
         random: Random,
@@ -42,54 +42,58 @@ class Service:
         """Begin idle.
 
         Args:
-            capacity: requests a second.
-            latency: seconds an answer takes without a queue.
-            patience: the client's own timeout, seconds. A request that is given up is served all the same.
-            overload: `shed` refuses what would wait longer than `longest_queue`; `queue` lets everything wait.
+            capacity: requests per second.
+            latency: seconds to an answer without a queue.
+            patience: the client's own timeout, seconds. A request that the client gave up is served all the same.
+            overload: `shed` rejects a request that would wait longer than `longest_queue`; `queue` lets all wait.
             longest_queue: seconds.
-            troubles: times in which something is wrong; the first that fits counts.
-            limit: the rate limit; None keeps none.
+            troubles: the incidents; the first active one counts.
+            limit: the rate limit; None means no limit.
             errors: codes that it answers at any time.
-            random: draws whom a trouble befalls.
+            random: decides which requests an incident affects.
         """
         self.attempts: list[float] = []
-        self._each = 1 / capacity
+        self._seconds_per_request = 1 / capacity
         self._latency = latency
         self._patience = patience
-        self._longest = longest_queue if overload == "shed" else inf
-        self._troubles = troubles
+        self._longest_queue = longest_queue if overload == "shed" else inf
+        self._incidents = troubles
         self._limit = limit
         self._random = random.random
         self._free_at = 0.0
-        self._taken: dict[int, deque[float]] = {}
-        self._mixes = {id(one): answers_of(one) for one in (errors, *(one.errors for one in troubles)) if one}
+        self._recent: dict[int, deque[float]] = {}  # by client: the requests of the last second
+        mixes = (errors, *(incident.errors for incident in troubles))
+        self._answers = {id(mix): answers_by_share(mix) for mix in mixes if mix}
         self._errors = errors
 
     def ask(self, now: float, client: int = 0) -> tuple[float, Answer]:
-        """Take a request of this client's; return the seconds until it is answered (inf: never) and the answer."""
+        """Take a request of this client; return the seconds until it is answered (inf: never) and the answer."""
         self.attempts.append(now)
-        trouble = self._trouble(now) if self._troubles else None
-        kind = trouble.kind if trouble is not None else ""
+        incident = self._incident(now) if self._incidents else None
+        kind = incident.kind if incident is not None else ""
         if kind == "hang":
-            return inf, FAILS
+            return inf, FAILED
         if kind == "refuse":
-            return 0.0, REFUSED
-        if self._limit is not None and not self._lets(client, now, trouble):
-            return 0.0, SQUEEZED if self._limit.retry_after is None else Answer(429, None, self._limit.retry_after)
+            return 0.0, NOT_LISTENING
+        if self._limit is not None and not self._is_within_limit(client, now, incident):
+            retry_after = self._limit.retry_after
+            return 0.0, RATE_LIMITED if retry_after is None else RATE_LIMITED._replace(retry_after=retry_after)
+        # The queue is one number: when the service will have served all that it has accepted.
         queued = max(0.0, self._free_at - now)
-        if queued > self._longest:
-            return 0.0, FULL
-        each = self._each
-        if trouble is not None and trouble.capacity is not None:
-            each = 1 / max(trouble.capacity, 1e-3)
-        self._free_at = now + queued + each
-        return queued + self._time(trouble, now), self._answer(trouble)
+        if queued > self._longest_queue:
+            return 0.0, OVERLOADED
+        busy = self._seconds_per_request
+        if incident is not None and incident.capacity is not None:
+            # A capacity of 0 means next to nothing: dividing by it is not possible.
+            busy = 1 / max(incident.capacity, 1e-3)
+        self._free_at = now + queued + busy
+        return queued + self._time_to_answer(incident, now), self._answer(incident)
 
     async def send(self, client: int = 0) -> Any:
         """Make one request on a virtual loop and return its answer.
 
         Raises:
-            AnswerError: it failed, or there was no room.
+            AnswerError: it failed, or the service was overloaded.
             TimeoutError: no answer within the client's patience.
         """
         loop: Any = asyncio.get_running_loop()
@@ -100,41 +104,44 @@ class Service:
             raise TimeoutError(f"no answer within {patience:g} s")
         if after:
             await loop.pause(after)
-        return 200 if answer is GOOD else answer.given()
+        return 200 if answer is GOOD else answer.deliver()
 
-    def _trouble(self, now: float) -> Trouble | None:
-        for one in self._troubles:
-            if one.acts(now):
-                return one if one.share >= 1 or self._random() < one.share else None
+    def _incident(self, now: float) -> Incident | None:
+        """Return the active incident, if it affects this request."""
+        for incident in self._incidents:
+            if incident.is_active(now):
+                # No number is drawn if the incident affects every request.
+                return incident if incident.share >= 1 or self._random() < incident.share else None
         return None
 
-    def _time(self, trouble: Trouble | None, now: float) -> float:
-        """Return how long an answer takes without a queue."""
-        if trouble is None or trouble.latency is None:
+    def _time_to_answer(self, incident: Incident | None, now: float) -> float:
+        """Return the seconds to an answer without a queue."""
+        if incident is None or incident.latency is None:
             return self._latency
-        if not trouble.ramp:
-            return trouble.latency
-        done = (now - trouble.start) / (trouble.end - trouble.start)
-        return self._latency + done * (trouble.latency - self._latency)
+        if not incident.ramp:
+            return incident.latency
+        done = (now - incident.start) / (incident.end - incident.start)
+        return self._latency + done * (incident.latency - self._latency)
 
-    def _answer(self, trouble: Trouble | None) -> Answer:
-        """Return what a request that was worked on is answered."""
-        mix = self._errors if trouble is None or trouble.errors is None else trouble.errors
+    def _answer(self, incident: Incident | None) -> Answer:
+        """Return the answer of a request that was served."""
+        mix = self._errors if incident is None or incident.errors is None else incident.errors
         if mix is not None:
-            drawn = self._random()
-            for share, answer in self._mixes[id(mix)]:
-                if drawn < share:
+            number = self._random()
+            for bound, answer in self._answers[id(mix)]:
+                if number < bound:
                     return answer
-        return FAILS if trouble is not None and trouble.kind == "error" and trouble.errors is None else GOOD
+        return FAILED if incident is not None and incident.kind == "error" and incident.errors is None else GOOD
 
-    def _lets(self, client: int, now: float, trouble: Trouble | None) -> bool:
-        """Count a request against the last second's limit; False when there is no room."""
+    def _is_within_limit(self, client: int, now: float, incident: Incident | None) -> bool:
+        """Count a request against the rate limit of the last second; False if it is above the limit."""
         assert self._limit is not None
-        rate = self._limit.rate if trouble is None or trouble.limit is None else trouble.limit
-        taken = self._taken.setdefault(client if self._limit.per == "client" else -1, deque())
-        while taken and taken[0] <= now - 1.0:
-            taken.popleft()
-        if len(taken) + 1 > rate:
+        rate = self._limit.rate if incident is None or incident.limit is None else incident.limit
+        recent = self._recent.setdefault(client if self._limit.per == "client" else -1, deque())
+        # A sliding window of one second, exact for every request.
+        while recent and recent[0] <= now - 1.0:
+            recent.popleft()
+        if len(recent) + 1 > rate:
             return False
-        taken.append(now)
+        recent.append(now)
         return True

@@ -1,7 +1,7 @@
-"""What the service answers, and how an HTTP client hands it to its caller: a value, or an error.
+"""The answers of the modelled service, and how an HTTP client delivers them: as a value or as an error.
 
-An API with an envelope answers 200 and says in the body what is wrong; whoever does not know the envelope takes
-that for a success, here as in the world.
+An API with an envelope answers 200 and says in the body what is wrong. A policy that does not know the envelope takes
+that for a success, as it would with the real API.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Any, NamedTuple
 from .incidents import Errors
 
 __all__ = [
-    "FAILS",
-    "FULL",
+    "FAILED",
     "GOOD",
-    "REFUSED",
-    "SQUEEZED",
+    "NOT_LISTENING",
+    "OVERLOADED",
+    "RATE_LIMITED",
     "Answer",
     "AnswerError",
     "UnavailableError",
-    "answers_of",
+    "answers_by_share",
 ]
 
-_WORDS = {429: "Too Many Requests", 503: "Service Unavailable"}
+_STATUS_TEXTS = {429: "Too Many Requests", 503: "Service Unavailable"}
 
 
 class AnswerError(Exception):
-    """The service answered with an error status, as an HTTP client tells it."""
+    """The service answered with an error status; attributes as HTTP clients have them."""
 
     def __init__(self, status: int, reason: str, retry_after: float | None = None) -> None:
-        words = _WORDS.get(status)
-        super().__init__(f"{status} {words}: {reason}" if words else f"{status}: {reason}")
+        text = _STATUS_TEXTS.get(status)
+        super().__init__(f"{status} {text}: {reason}" if text else f"{status}: {reason}")
         self.status_code = status
         self.retry_after = retry_after
 
@@ -44,7 +44,7 @@ class UnavailableError(AnswerError):
 
 
 class CodedError(Exception):
-    """The service answered a code of a registry whose APIs have no envelope that is known."""
+    """The service answered with a code of a registry that has no envelope."""
 
     def __init__(self, code: str, registry: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -53,23 +53,24 @@ class CodedError(Exception):
 
 
 class Answer(NamedTuple):
-    """One answer: its status, the body where it is an envelope, the wish, and the words.
+    """One answer: its status, the body if it is an envelope, the Retry-After in seconds, and the reason in words.
 
-    `registry` and `code` are those of an error without an envelope and without a status.
+    `registry` and `code` are set for an error that has neither an envelope nor a status.
     """
 
     status: int
     body: dict[str, str] | None = None
     retry_after: float | None = None
-    reason: str = "it says so"
+    reason: str = "no reason given"
     registry: str = ""
     code: str = ""
 
-    def given(self) -> Any:
-        """Return what a client returns for it.
+    def deliver(self) -> Any:
+        """Return the value that a client returns for it: the body, or the status.
 
         Raises:
-            AnswerError: a client raises for its status.
+            AnswerError: the status is an error.
+            CodedError: the answer is a code without a status.
         """
         if self.registry:
             raise CodedError(self.code, self.registry, self.reason)
@@ -78,31 +79,33 @@ class Answer(NamedTuple):
         return self.body if self.body is not None else self.status
 
     def error(self) -> AnswerError:
-        """Return the error of a status that is one."""
+        """Return the error of an error status."""
         return AnswerError(self.status, self.reason, self.retry_after)
 
 
 GOOD = Answer(200)
-FAILS = Answer(503, reason="it fails")
-FULL = Answer(503, reason="it is full")
-REFUSED = Answer(503, reason="nobody listens")
-SQUEEZED = Answer(429, reason="over the limit")
+FAILED = Answer(503, reason="failing")
+OVERLOADED = Answer(503, reason="overloaded")
+NOT_LISTENING = Answer(503, reason="no server is listening")
+RATE_LIMITED = Answer(429, reason="above the rate limit")
 
 
-def answers_of(mix: Errors) -> list[tuple[float, Answer]]:
-    """Return each code's answer with the share up to which a draw means it."""
-    return list(zip(accumulate(mix.codes.values()), (_answer(mix, code) for code in mix.codes), strict=True))
+def answers_by_share(errors: Errors) -> list[tuple[float, Answer]]:
+    """Return (upper bound, answer) for each code: a random number below the bound gives that answer."""
+    bounds = accumulate(errors.codes.values())
+    return list(zip(bounds, (_answer(errors, code) for code in errors.codes), strict=True))
 
 
-def _answer(mix: Errors, code: str) -> Answer:
-    table = mix.table
+def _answer(errors: Errors, code: str) -> Answer:
+    table = errors.table
     rule = table.rule(code)
-    words = rule.names[0].replace("_", " ").lower() if rule is not None and rule.names else "an error"
+    reason = rule.names[0].replace("_", " ").lower() if rule is not None and rule.names else "an error"
+    # An API with an envelope says 200 and puts its code into the body.
     if table.envelope is not None:
         body = {table.envelope.code: code}
         if table.envelope.message:
-            body[table.envelope.message] = words
-        return Answer(200, body, reason=words)
+            body[table.envelope.message] = reason
+        return Answer(200, body, reason=reason)
     if code.isdecimal() and 400 <= int(code) <= 599:
-        return Answer(int(code), reason=words)
-    return Answer(200, reason=words, registry=mix.registry, code=code)
+        return Answer(int(code), reason=reason)
+    return Answer(200, reason=reason, registry=errors.registry, code=code)

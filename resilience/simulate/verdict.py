@@ -1,4 +1,8 @@
-"""A run's figures in one sentence, and how good that is: what a person reads first."""
+"""Judges the figures of a run and says why, in sentences for people.
+
+The thresholds are our own choice: at 2 attempts per request during an incident the policy doubles the load on a
+service that cannot serve the load it has.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,17 @@ from typing import Literal, NamedTuple
 from .figures import Figures
 from .scenario import Scenario
 
-__all__ = ["Grade", "Verdict", "verdict"]
+__all__ = ["Grade", "Verdict", "judge"]
 
 Grade = Literal["good", "mixed", "harmful"]
 
-_STORM, _HEAVY = 2.0, 1.35  # attempts a request while the service is in trouble
-_SOON_ENOUGH = 0.6  # share of the answers that must have come soon
-_QUICK, _SLOW = 3.0, 15.0  # seconds from the end of the trouble
+_STORM, _HEAVY, _SPARING = 2.0, 1.35, 0.6  # attempts per request during an incident
+_MIN_GOOD = 0.6  # share of the answers that must come within `soon`
+_QUICK, _SLOW = 3.0, 15.0  # seconds of recovery
 
 
 class Verdict(NamedTuple):
-    """How good it is, and why: each reason with a grade of its own. The whole is as good as its worst part."""
+    """A grade and its reasons, each with a grade of its own. The whole is as good as its worst reason."""
 
     grade: Grade
     reasons: tuple[tuple[Grade, str], ...]
@@ -25,69 +29,80 @@ class Verdict(NamedTuple):
     @property
     def text(self) -> str:
         """The reasons as sentences."""
-        return " ".join(f"{words}." for _, words in self.reasons)
+        return " ".join(f"{reason}." for _, reason in self.reasons)
 
 
-def verdict(found: Figures, bare: Figures | None, scenario: Scenario) -> Verdict:
-    """Judge a policy's figures against those of clients without any policy, where there are some."""
-    parts = [_deceived(found), _helped(found, bare, scenario), _load(found), _back(found, bare, scenario)]
-    told = [part for part in parts if part is not None]
-    if not told:
-        told = [("good" if found.good >= 0.99 else "mixed", f"{found.good:.1%} of the requests got a good answer")]
-    grades = [grade for grade, _ in told]
+def judge(figures: Figures, baseline: Figures | None, scenario: Scenario) -> Verdict:
+    """Judge a policy's figures, against those of clients without a policy where they are given."""
+    parts = [
+        _judge_deceived(figures),
+        _judge_success(figures, baseline, scenario),
+        _judge_load(figures),
+        _judge_recovery(figures, baseline, scenario),
+    ]
+    reasons = [part for part in parts if part is not None]
+    if not reasons:
+        grade: Grade = "good" if figures.good >= 0.99 else "mixed"
+        reasons = [(grade, f"{figures.good:.1%} of the requests got a good answer")]
+    grades = [grade for grade, _ in reasons]
     worst: Grade = "harmful" if "harmful" in grades else "mixed" if "mixed" in grades else "good"
-    return Verdict(worst, tuple((grade, words[0].upper() + words[1:]) for grade, words in told))
+    return Verdict(worst, tuple((grade, reason[0].upper() + reason[1:]) for grade, reason in reasons))
 
 
-def _deceived(found: Figures) -> tuple[Grade, str] | None:
-    if not found.deceived:
+def _judge_deceived(figures: Figures) -> tuple[Grade, str] | None:
+    if not figures.deceived:
         return None
-    share = found.deceived / max(1, found.offered)
-    return "harmful", f"{share:.1%} of the callers took an error for a success: the policy's codes lack its registry"
+    share = figures.deceived / max(1, figures.offered)
+    return (
+        "harmful",
+        f"{share:.1%} of the callers took an error for a success: `codes` of the policy lacks the registry",
+    )
 
 
-def _load(found: Figures) -> tuple[Grade, str] | None:
-    """Say what the trouble makes of the load."""
-    if found.trouble is None:
+def _judge_load(figures: Figures) -> tuple[Grade, str] | None:
+    """Judge the load on the service during the incidents."""
+    if figures.trouble is None:
         return None
-    sent = found.trouble["attempts_a_request"]
-    if sent >= _STORM:
-        return "harmful", f"multiplies the load on the troubled service by {sent:.1f}"
-    if sent >= _HEAVY:
-        return "mixed", f"adds {sent - 1:.0%} to the load on the troubled service"
-    if sent < 0.6:
-        return "good", f"spares the troubled service: {sent:.2f} attempts for each request"
-    return "good", f"sends the troubled service {sent:.2f} attempts for each request"
+    attempts = figures.trouble["attempts_a_request"]
+    if attempts >= _STORM:
+        return "harmful", f"retries multiply the load on the failing service by {attempts:.1f}"
+    if attempts >= _HEAVY:
+        return "mixed", f"retries add {attempts - 1:.0%} to the load on the failing service"
+    if attempts < _SPARING:
+        return "good", f"the failing service is spared: it gets {attempts:.2f} attempts per request"
+    return "good", f"the failing service gets {attempts:.2f} attempts per request"
 
 
-def _back(found: Figures, bare: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
-    """Say how soon it is well again; what without a policy does not become well either is not the policy's doing."""
-    if not found.recovers:
+def _judge_recovery(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Judge the recovery. A policy is not blamed if the service does not recover without a policy either."""
+    if not figures.recovers:
         return None
-    since = scenario.last_trouble
+    since = scenario.last_incident_end
     left = scenario.lasts - (0.0 if since is None else since)
-    if found.recovery is None:
-        told = f"was not well again within {left:g} s of the end of the trouble"
-        if bare is not None and bare.recovery is None:
-            return "mixed", f"{told}, nor was it without a policy"
-        return "harmful", told
-    grade: Grade = "good" if found.recovery <= _QUICK else "mixed" if found.recovery <= _SLOW else "harmful"
-    when = "at once" if found.recovery == 0 else f"{found.recovery:.1f} s after the trouble ended"
-    return grade, f"was well again {when}"
+    if figures.recovery is None:
+        reason = f"requests had not recovered when the run ended, {left:g} s after the incident"
+        if baseline is not None and baseline.recovery is None:
+            return "mixed", f"{reason}; without a policy they had not either"
+        return "harmful", reason
+    grade: Grade = "good" if figures.recovery <= _QUICK else "mixed" if figures.recovery <= _SLOW else "harmful"
+    when = "at once" if figures.recovery == 0 else f"{figures.recovery:.1f} s after the incident"
+    return grade, f"requests recovered {when}"
 
 
-def _helped(found: Figures, bare: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
-    """Say what became of the requests, beside what would have become of them with no policy at all."""
-    if bare is None:
+def _judge_success(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
+    """Judge the share of successful requests against the share without a policy."""
+    if baseline is None:
         return None
-    where = found.trouble is not None and bare.trouble is not None
-    ours = found.trouble["success"] if where and found.trouble else found.success
-    plain = bare.trouble["success"] if where and bare.trouble else bare.success
-    place = "in the trouble" if where else "in all"
-    if plain < 0.02 and ours < 0.02:
-        return None  # nothing could be won
-    words = f"{ours:.0%} of the requests succeeded {place}, {plain:.0%} without a policy"
-    good = found.trouble["good"] if found.trouble is not None else found.good
-    if good < _SOON_ENOUGH * ours:
-        return "mixed", f"{words}, but only {good:.0%} got their answer within {scenario.soon:g} s"
-    return ("good" if ours >= plain - 0.02 else "mixed" if ours >= plain - 0.10 else "harmful"), words
+    if figures.trouble is not None and baseline.trouble is not None:
+        with_policy, without, when = figures.trouble["success"], baseline.trouble["success"], "during the incident"
+    else:
+        with_policy, without, when = figures.success, baseline.success, "over the whole run"
+    # A service that answers nobody cannot be helped by any policy.
+    if without < 0.02 and with_policy < 0.02:
+        return None  # no policy could have helped
+    reason = f"{with_policy:.0%} of the requests succeeded {when}, {without:.0%} without a policy"
+    good = figures.trouble["good"] if figures.trouble is not None else figures.good
+    if good < _MIN_GOOD * with_policy:
+        return "mixed", f"{reason}, but only {good:.0%} were answered within {scenario.soon:g} s"
+    grade: Grade = "good" if with_policy >= without - 0.02 else "mixed" if with_policy >= without - 0.10 else "harmful"
+    return grade, reason

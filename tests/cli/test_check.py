@@ -13,7 +13,7 @@ BAD = 'version: 1\npolicies:\n  read: {deadlin: 20s, "a\\nb:,%": 1}\n'
 UNWISE = "version: 1\npolicies:\n  read: {extends: default, deadline: 10s}\n"
 
 
-def written(folder: Path, text: str, name: str = "bot.yaml") -> str:
+def write_policy(folder: Path, text: str, name: str = "bot.yaml") -> str:
     """Write a policy file and return its path."""
     path = folder / name
     path.write_text(text)
@@ -21,22 +21,22 @@ def written(folder: Path, text: str, name: str = "bot.yaml") -> str:
 
 
 def test_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line a problem, files in the order given, and exit code 1; silence is told as such with 0."""
-    bad, unwise = written(tmp_path, BAD), written(tmp_path, UNWISE, "unwise.yaml")
+    """Prints one line per problem, files in the order given, with exit code 1; without problems it says so, with 0."""
+    bad, unwise = write_policy(tmp_path, BAD), write_policy(tmp_path, UNWISE, "unwise.yaml")
     assert main(["check", bad, unwise]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{bad}:3:10: policies.read.deadlin: unknown key; did you mean deadline?"
     assert lines[1].startswith(f"{bad}:3:24: policies.read.a\\nb:,%: unknown key; ")
     assert lines[2].startswith(f"{unwise}:3:38: policies.read.deadline: warning: ")
     assert len(lines) == 3
-    assert main(["check", written(tmp_path, "version: 1\n")]) == 0
-    assert capsys.readouterr().out == "1 file checked: no problem\n"
+    assert main(["check", write_policy(tmp_path, "version: 1\n")]) == 0
+    assert capsys.readouterr().out == "1 file checked, no problems found\n"
 
 
 @pytest.mark.parametrize("words", [["--json"], ["--format", "json"]])
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """A list of objects that say where, what and how bad."""
-    path = written(tmp_path, UNWISE)
+    path = write_policy(tmp_path, UNWISE)
     assert main(["check", *words, path]) == 1
     (one,) = json.loads(capsys.readouterr().out)
     assert {**one, "message": ""} == {
@@ -47,14 +47,14 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[st
         "message": "",
         "severity": "warning",
     }
-    assert main(["check", *words, written(tmp_path, "version: 1\n")]) == 0
+    assert main(["check", *words, write_policy(tmp_path, "version: 1\n")]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
 def test_github(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Workflow commands, in which no name or message ends the command early."""
-    bad, unwise = written(tmp_path, BAD, "a,b:c%.yaml"), written(tmp_path, UNWISE)
-    assert main(["check", "--format", "github", bad, unwise, written(tmp_path, "", "empty.yaml")]) == 1
+    bad, unwise = write_policy(tmp_path, BAD, "a,b:c%.yaml"), write_policy(tmp_path, UNWISE)
+    assert main(["check", "--format", "github", bad, unwise, write_policy(tmp_path, "", "empty.yaml")]) == 1
     lines = capsys.readouterr().out.splitlines()
     place = f"file={tmp_path}/a%2Cb%3Ac%25.yaml,line=3,col=10"
     assert lines[0] == f"::error {place}::policies.read.deadlin: unknown key; did you mean deadline?"

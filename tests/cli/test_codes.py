@@ -1,4 +1,4 @@
-"""The list of codes: what is in it, and its two forms."""
+"""`resilience codes`: the rows it lists, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resilience.cli import main
 from resilience.cli.terminal import plain_table, show_table
 
 
-def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+def list_codes(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     """Run `codes --json` and return what it printed."""
     assert main(["codes", "--json", *words]) == 0
     return json.loads(capsys.readouterr().out)
@@ -21,38 +21,38 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 def test_current_codes(capsys: pytest.CaptureFixture[str]) -> None:
     """Bitget's current codes, those that mean success among them."""
-    rows = listed(capsys)
+    rows = list_codes(capsys)
     assert len(rows) >= 1040
     assert {"00000", "49021"} <= {row["code"] for row in rows if row["category"] is None}
     assert all(list(row) == ["code", "names", "category", "executed", "hint", "remedy"] for row in rows)
 
 
 def test_legacy_adds_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    """Old tables' codes are listed only when asked for."""
-    assert len(listed(capsys, "--legacy")) >= max(1465, len(listed(capsys)) + 1)
+    """Codes of old tables are listed with --legacy only."""
+    assert len(list_codes(capsys, "--legacy")) >= max(1465, len(list_codes(capsys)) + 1)
 
 
 def test_category(capsys: pytest.CaptureFixture[str]) -> None:
-    """A category leaves only its rows, and every one that a human can fix has a remedy."""
-    rows = listed(capsys, "--category", "user_fixable")
+    """A category selects its rows, and every user-fixable row has a remedy."""
+    rows = list_codes(capsys, "--category", "user_fixable")
     assert {row["category"] for row in rows} == {"user_fixable"}
     assert all(row["remedy"] for row in rows)
 
 
 def test_one_row(capsys: pytest.CaptureFixture[str]) -> None:
-    """40017 stands for two constants."""
-    row = next(row for row in listed(capsys) if row["code"] == "40017")
+    """The code 40017 has two constants."""
+    row = next(row for row in list_codes(capsys) if row["code"] == "40017")
     assert sorted(row["names"]) == ["ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY"]
 
 
 @pytest.mark.parametrize("registry", ["http", "bitget-ws", "ccxt"])
 def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every built-in registry can be listed."""
-    assert listed(capsys, "--registry", registry)
+    assert list_codes(capsys, "--registry", registry)
 
 
 def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
-    """Piped output is aligned text, one line a code, with the columns' names on top."""
+    """Piped output is aligned text, one line per code below the column names."""
     assert main(["codes", "--category", "fatal"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["code", "names", "category", "executed", "hint", "remedy"]

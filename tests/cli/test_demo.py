@@ -15,9 +15,9 @@ from resilience.sandbox.order_drill import compare, drill
 def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Under the same faults the plain client duplicates orders and ours does not."""
     assert main(["demo", "--orders", "80", "--seed", "7", "--json"]) == 0
-    told: dict[str, Any] = json.loads(capsys.readouterr().out)
-    ours, plain = told["clients"]["resilient"], told["clients"]["plain"]
-    assert (told["orders"], told["seed"]) == (80, 7)
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    ours, plain = result["clients"]["resilient"], result["clients"]["plain"]
+    assert (result["orders"], result["seed"]) == (80, 7)
     assert (ours["duplicates"], ours["lost"], ours["misreported"], ours["exactly_once"]) == (0, 0, 0, 80)
     assert plain["duplicates"] > 0
     assert set(ours) == {"duplicates", "lost", "misreported", "unknown", "exactly_once", "requests", "seconds"}
@@ -54,6 +54,6 @@ def test_an_interrupted_run_begins_no_other_order() -> None:
 
 @pytest.mark.parametrize("words", [["--orders", "0"], ["--orders", "many"], ["--seed", "x"]])
 def test_wrong_use(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake is one line and exit code 2."""
+    """Wrong arguments print one line and give exit code 2."""
     assert main(["demo", *words]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience._core.call.timeline import timeline
-from resilience._core.policy.policy import Policy
 from resilience.cli import main
 
 FILE = """
@@ -45,7 +43,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
+def describe_json(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, Any]]:
     """Run `describe --json` and return what it describes."""
     assert main(["describe", "--json", *map(str, words)]) == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["described"]
@@ -54,46 +52,30 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> list[dict[str, A
 
 def test_everything_of_a_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its own policies first, then its operations; the built-in ones alone where there is no file."""
-    names = [(one["policy"], one["operation"]) for one in told(capsys, file)]
+    names = [(one["policy"], one["operation"]) for one in describe_json(capsys, file)]
     assert names == [("read", None), ("trade", None), ("read", "fetch_*"), ("trade", "create_order")]
-    assert {one["policy"] for one in told(capsys)} >= {"default", "http", "bitget", "ccxt"}
+    assert {one["policy"] for one in describe_json(capsys)} >= {"default", "http", "bitget", "ccxt"}
 
 
 def test_an_operation_gets_what_its_entry_says(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Policy, key, lane, whether it is harmless, breaker key, quotas and looks."""
-    (read,) = told(capsys, file, "--operation", "fetch_ticker")
+    """An operation has the policy, key, lane, idempotency, breaker key, quotas and fence of its entry."""
+    (read,) = describe_json(capsys, file, "--operation", "fetch_ticker")
     assert (read["policy"], read["matched"], read["idempotent"], read["lane"]) == ("read", "fetch_*", True, "quick")
     assert read["breaker"]["keyed_by"] == "host"
     assert read["quota"][0]["burst"] == 10
-    (write,) = told(capsys, file, "--operation", "create_order")
+    (write,) = describe_json(capsys, file, "--operation", "create_order")
     assert (write["policy"], write["key"], write["reconcile"]["fence"]) == ("trade", "clientOrderId", 65.0)
-    (other,) = told(capsys, file, "--operation", "nobody")
+    (other,) = describe_json(capsys, file, "--operation", "nobody")
     assert (other["policy"], other["matched"]) == ("default", None)
 
 
 def test_the_timeline_ends_at_the_deadline(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Attempts of 5 s and waits of 1, 2, 4 s in 20 s: three fit at their longest, more only where they were quick."""
-    (read,) = told(capsys, file, "--policy", "read", "--operation", "x")
+    (read,) = describe_json(capsys, file, "--policy", "read", "--operation", "x")
     rows = [(one["begins"]["earliest"], one["begins"]["latest"], one["ends_by"]) for one in read["timeline"]]
     assert rows[:4] == [(0.0, 0.0, 5.0), (1.0, 6.0, 11.0), (3.0, 13.0, 18.0), (7.0, 20.0, 20.0)]
     assert [one["always_fits"] for one in read["timeline"][:4]] == [True, True, True, False]
     assert len(read["timeline"]) == 7  # the eighth would begin after 23 s even if all others failed at once
-
-
-def test_a_write_that_is_looked_up_needs_all_of_an_attempt() -> None:
-    """Its last attempt begins early enough for all of it."""
-    policy = Policy(
-        deadline=10, attempt_timeout=4, retry={"max_attempts": 3, "backoff": {"initial": 3, "jitter": "none"}}
-    )  # type: ignore[arg-type]
-    assert [one["always_fits"] for one in timeline(policy)] == [True, True, False]
-    assert [one["cut_by_deadline"] for one in timeline(policy)] == [False, True, True]
-    assert [one["always_fits"] for one in timeline(policy, whole=True)] == [True, False]
-
-
-def test_without_limits() -> None:
-    """No deadline, no attempt limit: nothing is known of the ends."""
-    (row,) = timeline(Policy())
-    assert (row["ends_by"], row["always_fits"], row["cut_by_deadline"]) == (None, True, False)
 
 
 def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,14 +85,14 @@ def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for words in (
         'Operation fetch_ticker: policy read, matched by "fetch_*"',
         "A call has 20s, waits included.",
-        "Sending it twice is harmless.",
-        "A circuit breaker for each host opens when 5 attempts failed in a row or when 80% of at least 20",
+        "It is idempotent: it may be sent twice.",
+        "A circuit breaker per host opens when 5 attempts failed in a row or when 80% of at least 20",
         "longer than 2s",
-        "At most 10 attempts leave in 1s",
+        "At most 10 attempts are sent per 1s",
         "8 attempts in all",
-        "the last good answer of the last 30s",
-        "3 are made and the last ends after 18s",
-        "20s (only where earlier ones were quick)",
+        "the last good answer, if it is not older than 30s",
+        "3 are made and the last one ends after 18s",
+        "20s (only if earlier attempts were quick)",
     ):
         assert words in shown
 
@@ -143,7 +125,7 @@ def test_the_diagram_is_a_flowchart(words: list[str], file: Path, capsys: pytest
 
 
 def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Quotes, brackets and control characters of an operation's name do not end a label; no secret is shown."""
+    """Quotes, brackets and control characters of an operation's name do not end a label; no secret is printed."""
     odd = 'x"]; click a "javascript:alert()"\n<b>&'
     assert main(["describe", str(file), "--operation", odd, "--format", "mermaid"]) == 0
     node = capsys.readouterr().out.splitlines()[1].strip()
@@ -155,7 +137,7 @@ def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["bot.yaml", "--policy", "raed"], 2, "no policy 'raed'; did you mean read?"),
         (["none.yaml"], 2, "none.yaml: cannot be read"),
@@ -165,14 +147,14 @@ def test_hostile_names_stay_labels(file: Path, capsys: pytest.CaptureFixture[str
         (["."], 2, "cannot be read"),
     ],
 )
-def test_wrong_input(file: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says what is wrong, with the exit code of its kind."""
+def test_wrong_input(file: Path, words: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is wrong, with the right exit code."""
     Path("bad.yaml").write_text("policies: {p: {dead: 1}}")
     Path("empty.yaml").write_text("")
     assert main(["describe", *words]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_method_has_the_same(file: Path) -> None:
-    """`Pipeline.describe` tells the timeline too."""
+    """`Pipeline.describe` returns the timeline too."""
     assert Policies.load(file).pipeline("read").describe()["timeline"][0]["ends_by"] == 5.0

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from resilience._core.classify.failure import Failure
-from resilience._core.policy.codes import Category
-from resilience._core.policy.policy import Policy
+from resilience import Category, Failure, Policy
 from resilience.cli import main
-from resilience.cli.commands.explain import schedule
-from resilience.cli.explained_error import read_subject
+from resilience.cli.error_input import parse_error_input
+from resilience.cli.explanation import retry_waits
 
 
-def explained(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+def explain_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     """Run `explain --json` and return what it printed."""
     assert main(["explain", "--json", *words]) == 0
     return json.loads(capsys.readouterr().out)
@@ -31,7 +29,7 @@ ccxt.base.errors.InsufficientFunds: bitget {BODY}
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
         "43012",
         "INSUFFICIENT_BALANCE",
@@ -43,45 +41,47 @@ ccxt.base.errors.InsufficientFunds: bitget {BODY}
     ],
     ids=["code", "constant", "code and words", "json", "dict", "ccxt text", "traceback"],
 )
-def test_one_error_in_many_shapes(given: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """However it is told, it is the same error."""
-    answer = explained(capsys, given)
+def test_one_error_in_many_shapes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every shape of the same error is explained alike."""
+    answer = explain_json(capsys, text)
     assert (answer["code"], answer["category"], answer["executed"]) == ("43012", "user_fixable", "no")
     assert answer["registry"] == "bitget"
     assert answer["remedy"]
     assert answer["schedule"] == []
 
 
-@pytest.mark.parametrize("given", ["00000", "SUCCESS", '{"code": "00000", "msg": "success", "data": {}}'])
-def test_success_is_no_error(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("text", ["00000", "SUCCESS", '{"code": "00000", "msg": "success", "data": {}}'])
+def test_success_is_no_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A success has no category and nothing is done."""
-    answer = explained(capsys, given)
+    answer = explain_json(capsys, text)
     assert (answer["category"], answer["schedule"]) == (None, [])
 
 
 def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
-    """40725 may have executed: the schedule is told, and that a write is looked up first."""
-    answer = explained(capsys, "40725")
+    """40725 may have executed: the waits are listed, and a write is looked up before it is sent again."""
+    answer = explain_json(capsys, "40725")
     assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")
-    assert "looked up first" in answer["action"]
+    assert "looked up before it is sent again" in answer["action"]
     assert [one["attempt"] for one in answer["schedule"]] == list(range(2, len(answer["schedule"]) + 2))
     assert answer["schedule"]
 
 
 def test_a_transport_error_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of a traceback is enough; the package need not be there."""
-    answer = explained(capsys, "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.bitget.com', port=443)")
+    answer = explain_json(
+        capsys, "requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.bitget.com', port=443)"
+    )
     assert (answer["category"], answer["executed"]) == ("retryable", "maybe")
 
 
 def test_a_bug_is_fatal(capsys: pytest.CaptureFixture[str]) -> None:
     """Bare Python errors are never retried."""
-    assert explained(capsys, "TypeError: unsupported operand")["category"] == "fatal"
+    assert explain_json(capsys, "TypeError: unsupported operand")["category"] == "fatal"
 
 
 def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
-    """A code of no table is told as unknown, and at most one retry follows."""
-    answer = explained(capsys, "99887766", "--policy", "bitget")
+    """A code of no table is unknown, and at most one retry follows."""
+    answer = explain_json(capsys, "99887766", "--policy", "bitget")
     assert answer["known"] is False
     assert len(answer["schedule"]) <= 1
 
@@ -89,19 +89,19 @@ def test_an_unknown_code_is_capped(capsys: pytest.CaptureFixture[str]) -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A dash reads a pipe."""
     monkeypatch.setattr("sys.stdin", io.StringIO(TRACEBACK))
-    assert explained(capsys, "-")["code"] == "43012"
+    assert explain_json(capsys, "-")["code"] == "43012"
 
 
 def test_nothing_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """What was given may hold secrets; what is shown does not."""
-    given = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
-    for words in (["explain", given], ["explain", given, "--json"]):
+    """The input may hold secrets; the output does not."""
+    text = "requests.exceptions.ConnectionError: GET https://x/?signature=S3cr3tValue ACCESS-KEY: S3cr3tValue"
+    for words in (["explain", text], ["explain", text, "--json"]):
         assert main(words) == 0
         assert "S3cr3tValue" not in capsys.readouterr().out
 
 
 def test_table_form(capsys: pytest.CaptureFixture[str]) -> None:
-    """People get a table of what is known and of the waits."""
+    """The table has the facts and the waits."""
     assert main(["explain", "429"]) == 0
     shown = capsys.readouterr().out
     assert "retryable" in shown
@@ -109,19 +109,19 @@ def test_table_form(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["{", "{" * 100_000, '{"a": ' * 5000, "[1]", "null", "\x00", "}{", '{"code": {"a": 1}}']
+    "text", ["{", "{" * 100_000, '{"a": ' * 5000, "[1]", "null", "\x00", "}{", '{"code": {"a": 1}}']
 )
-def test_odd_input_is_explained_too(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_odd_input_is_explained_too(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is pasted, an answer comes and no traceback."""
-    assert explained(capsys, given)["category"] in {"retryable", "fatal", "user_fixable", None}
+    assert explain_json(capsys, text)["category"] in {"retryable", "fatal", "user_fixable", None}
 
 
 def test_rebuilt_errors() -> None:
     """Builtins are themselves; other classes keep module and name; odd builtins do not fail."""
-    assert type(read_subject("TimeoutError: slow").outcome) is TimeoutError
-    rebuilt = type(read_subject("ccxt.base.errors.RequestTimeout: x").outcome)
+    assert type(parse_error_input("TimeoutError: slow").outcome) is TimeoutError
+    rebuilt = type(parse_error_input("ccxt.base.errors.RequestTimeout: x").outcome)
     assert (rebuilt.__module__, rebuilt.__name__) == ("ccxt.base.errors", "RequestTimeout")
-    assert type(read_subject("UnicodeDecodeError: x").outcome).__name__ == "UnicodeDecodeError"
+    assert type(parse_error_input("UnicodeDecodeError: x").outcome).__name__ == "UnicodeDecodeError"
 
 
 def failure(**known: Any) -> Failure:
@@ -134,17 +134,17 @@ def test_schedule() -> None:
     policy = Policy(
         deadline="3s", retry={"max_attempts": 9, "backoff": {"initial": "1s", "jitter": "none", "max": "9s"}}
     )
-    assert schedule(policy, failure()) == [{"attempt": 2, "at_least": 1.0, "at_most": 1.0}]
-    assert schedule(policy, failure(retry_after=4.0)) == []
+    assert retry_waits(policy, failure()) == [{"attempt": 2, "at_least": 1.0, "at_most": 1.0}]
+    assert retry_waits(policy, failure(retry_after=4.0)) == []
     full = Policy(retry={"max_attempts": 3})
-    assert schedule(full, failure()) == [
+    assert retry_waits(full, failure()) == [
         {"attempt": 2, "at_least": 0.0, "at_most": 0.2},
         {"attempt": 3, "at_least": 0.0, "at_most": 0.4},
     ]
-    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False, guessed=True))) == 1
-    assert len(schedule(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
-    assert schedule(Policy(), failure()) == []
-    assert schedule(full, Failure(category=Category.FATAL)) == []
+    assert len(retry_waits(Policy(retry={"max_attempts": 9}), failure(known=False, guessed=True))) == 1
+    assert len(retry_waits(Policy(retry={"max_attempts": 9}), failure(known=False))) == 8  # explained otherwise
+    assert retry_waits(Policy(), failure()) == []
+    assert retry_waits(full, Failure(category=Category.FATAL)) == []
 
 
 GROUP = """  + Exception Group Traceback (most recent call last):
@@ -189,24 +189,24 @@ CONSOLE = (
 
 
 @pytest.mark.parametrize(
-    "given", [GROUP, CHAINED, LOGGED, OURS, CONSOLE], ids=["group", "chained", "logged", "our line", "console line"]
+    "text", [GROUP, CHAINED, LOGGED, OURS, CONSOLE], ids=["group", "chained", "logged", "our line", "console line"]
 )
-def test_tracebacks_and_log_lines(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tracebacks_and_log_lines(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The last error of a traceback counts, notes and drawings left out; a line is read as JSON or from the console."""
-    answer = explained(capsys, given)
+    answer = explain_json(capsys, text)
     assert (answer["code"], answer["category"], answer["registry"]) == ("43012", "user_fixable", "bitget")
 
 
 def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
-    """What would be done is told by the policy that the line names, where it is there."""
+    """The policy that the line names decides, if it exists."""
     line = {"event": "resilience.call_failed", "code": "429", "http_status": 429, "registry": "http", "policy": "http"}
-    assert explained(capsys, json.dumps(line))["policy"] == "http"
-    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
-    assert explained(capsys, json.dumps({**line, "policy": "nobody's"}), "--policy", "bitget")["policy"] == "bitget"
+    assert explain_json(capsys, json.dumps(line))["policy"] == "http"
+    assert explain_json(capsys, json.dumps({**line, "policy": "nobody's"}))["policy"] == "http"
+    assert explain_json(capsys, json.dumps({**line, "policy": "nobody's"}), "--policy", "bitget")["policy"] == "bitget"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     [
         '{"event": "resilience.policy_reloaded", "changes": []}',
         '{"event": "resilience.attempt_failed", "code": 7, "http_status": "x", "caused_by": ["a"], "category": true}',
@@ -215,6 +215,6 @@ def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
         "Traceback (most recent call last):\n\n\n",
     ],
 )
-def test_odd_lines_and_tracebacks(given: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever it is, it is explained as an error that nobody knows."""
-    assert explained(capsys, given)["category"] in ("retryable", "fatal")
+def test_odd_lines_and_tracebacks(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Odd input is explained as an unknown error."""
+    assert explain_json(capsys, text)["category"] in ("retryable", "fatal")

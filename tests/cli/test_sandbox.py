@@ -34,15 +34,27 @@ def test_a_fault_file_brings_its_seed(tmp_path: Path) -> None:
         rest = json.loads(process.stdout.readline())["rest"]
         request = urllib.request.Request(f"{rest}/sandbox/faults", b'{"rates": {"lose": 0.5}}', method="POST")
         with urllib.request.urlopen(request, timeout=10) as answer:  # loopback
-            told = json.load(answer)
+            result = json.load(answer)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-    assert told == {"seed": 5, "rates": {"lose": 0.5}}
+    assert result == {"seed": 5, "rates": {"lose": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["--faults", "no.json"], "no.json: No such file"), (["--host", "192.0.2.1"], "192.0.2.1:0: ")],
+)
+def test_what_cannot_be_opened_is_named(words: list[str], message: str) -> None:
+    """The error names the missing file, or the address that is not of this machine."""
+    command = [sys.executable, "-m", "resilience", "sandbox", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"resilience sandbox: {message}")
 
 
 def test_a_pace_is_a_number_above_0() -> None:
-    """A pace that is none is one line too."""
+    """A pace that is not a positive number is one line too."""
     command = [sys.executable, "-m", "resilience", "sandbox", "--pace", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert "expected a number above 0 up to 10000, got '0'" in done.stderr
+    assert "expected a number above 0, up to 10000, got '0'" in done.stderr

@@ -1,4 +1,4 @@
-"""`resilience simulate`: what it prints and writes, and how it tells a mistake."""
+"""`resilience simulate`: its output, its report, and its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience.cli import main
-from resilience.simulate.file_comparison import run_jobs
+from resilience.simulate.parallel_runs import run_jobs
 
 TINY = """\
 title: Five seconds of failures
@@ -37,7 +37,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def printed(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
+def run_simulate(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0) -> str:
     """Run the command and return what it printed, after a look at its exit code."""
     assert main(["simulate", *words]) == code
     return capsys.readouterr().out
@@ -46,35 +46,46 @@ def printed(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 0)
 @pytest.mark.usefixtures("files")
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     """All policies of the file and none at all, a line each; then a verdict for each policy."""
-    lines = printed(["bot.yaml", "--scenario", "tiny.yaml"], capsys).splitlines()
+    lines = run_simulate(["bot.yaml", "--scenario", "tiny.yaml"], capsys).splitlines()
     assert lines[0] == "Five seconds of failures (seed 1)"
     assert [line.split("  ")[0] for line in lines[2:5]] == ["careful", "eager", "no policy"]
     assert [line.split(":")[0] for line in lines[6:]] == ["careful", "eager"]
-    assert "% of the requests succeeded in the trouble" in lines[6]
+    assert "% of the requests succeeded during the incident" in lines[6]
 
 
 @pytest.mark.usefixtures("files")
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The figures and what happened over time, for programs; the same seed gives the same."""
     words = ["bot.yaml", "--scenario", "tiny.yaml", "--policy", "eager", "--policy", "http", "--seed", "7", "--json"]
-    told: dict[str, Any] = json.loads(printed(words, capsys))
-    assert [one["policy"] for one in told["policies"]] == ["eager", "http"]
-    assert (told["seed"], told["scenario"]["clients"], told["bare"]["policy"]) == (7, 2, "no policy")
-    assert told["policies"][0]["attempts_a_request"] > 1.2
-    assert json.loads(printed(words, capsys)) == told
+    result: dict[str, Any] = json.loads(run_simulate(words, capsys))
+    assert [one["policy"] for one in result["policies"]] == ["eager", "http"]
+    assert (result["seed"], result["scenario"]["clients"], result["bare"]["policy"]) == (7, 2, "no policy")
+    assert result["policies"][0]["attempts_a_request"] > 1.2
+    assert json.loads(run_simulate(words, capsys)) == result
 
 
 @pytest.mark.usefixtures("files")
 def test_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
-    """Policies of several files are told apart by the file's name; `--no-bare` leaves the bare clients out."""
+    """Policies of several files get its name as a prefix; `--no-baseline` leaves out the run without a policy."""
     Path("other.yaml").write_text("policies: {careful: {extends: default}}\n", encoding="utf-8")
-    words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-bare", "--json"]
-    told = json.loads(printed(words, capsys))
-    assert [(one["policy"], one["file"]) for one in told["policies"]] == [
+    words = ["bot.yaml", "other.yaml", "--policy", "careful", "--scenario", "tiny.yaml", "--no-baseline", "--json"]
+    result = json.loads(run_simulate(words, capsys))
+    assert [(one["policy"], one["file"]) for one in result["policies"]] == [
         ("bot: careful", "bot.yaml"),
         ("other: careful", "other.yaml"),
     ]
-    assert told["bare"] is None
+    assert result["bare"] is None
+
+
+@pytest.mark.usefixtures("files")
+def test_the_old_name_of_no_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--no-bare` of version 0.1 does the same, is hidden from the help, and names the new option on standard error."""
+    assert main(["simulate", "--scenario", "tiny.yaml", "--no-bare", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["bare"] is None
+    assert shown.err == "resilience simulate: --no-bare is now called --no-baseline\n"
+    assert main(["simulate", "--help"]) == 0
+    assert "--no-bare" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("files")
@@ -84,14 +95,14 @@ def test_the_operation_chooses_the_policy(capsys: pytest.CaptureFixture[str]) ->
         file.write('operations: [{match: "fetch_*", policy: eager}]\n')
     with Path("tiny.yaml").open("a", encoding="utf-8") as file:
         file.write("operation: fetch_ticker\n")
-    told = json.loads(printed(["bot.yaml", "--scenario", "tiny.yaml", "--json"], capsys))
-    assert [one["policy"] for one in told["policies"]] == ["eager"]
+    result = json.loads(run_simulate(["bot.yaml", "--scenario", "tiny.yaml", "--json"], capsys))
+    assert [one["policy"] for one in result["policies"]] == ["eager"]
 
 
 @pytest.mark.usefixtures("files")
 def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     """One file, which asks nothing of any other."""
-    assert "report: out.html" in printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    assert "report: out.html" in run_simulate(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
     page = Path("out.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert "<title>Five seconds of failures – resilience simulate</title>" in page
@@ -101,10 +112,10 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    """What a user writes is shown as it is, in the page and in a terminal."""
+    """Text of the user is escaped in the page."""
     text = TINY.replace("Five seconds of failures", "\"<img src=x onerror=alert(1)> & 'co'\"")
     Path("tiny.yaml").write_text(text, encoding="utf-8")
-    printed(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
+    run_simulate(["--scenario", "tiny.yaml", "--report", "out.html"], capsys)
     page = Path("out.html").read_text(encoding="utf-8")
     assert "<img" not in page
     assert "&lt;img src=x" in page
@@ -113,23 +124,23 @@ def test_a_title_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("files")
 def test_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     """A share of the clients meets the same share of the service."""
-    words = ["--scenario", "brownout", "--scale", "5%", "--no-bare", "--json"]
-    told = json.loads(printed(words, capsys))["scenario"]
-    assert (told["clients"], told["capacity"]) == (2, 30.0)
+    words = ["--scenario", "brownout", "--scale", "5%", "--no-baseline", "--json"]
+    result = json.loads(run_simulate(words, capsys))["scenario"]
+    assert (result["clients"], result["capacity"]) == (2, 30.0)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped scenarios, a line each."""
-    lines = printed(["--list"], capsys).splitlines()
+    lines = run_simulate(["--list"], capsys).splitlines()
     assert lines[0].split() == ["scenario", "what", "happens"]
     assert any(line.startswith("outage ") for line in lines)
-    told = json.loads(printed(["--list", "--json"], capsys))
-    assert {"name": "outage", "title": "A minute of outage"} in told
+    result = json.loads(run_simulate(["--list", "--json"], capsys))
+    assert {"name": "outage", "title": "A minute of outage"} in result
 
 
 @pytest.mark.usefixtures("files")
 def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
-    """They are told with their place, in a scenario as in a policy file, and the exit code is 1."""
+    """Mistakes of scenarios and policy files are reported with their place, and exit code 1."""
     Path("bad.yaml").write_text("clints: 3\nrate: x\n", encoding="utf-8")
     assert main(["simulate", "bot.yaml", "--scenario", "bad.yaml"]) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -144,24 +155,24 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "result"),
     [
-        (["--scenario", "outge"], "no scenario 'outge'; did you mean outage?"),
+        (["--scenario", "outge"], "no scenario 'outge', and not the path of a YAML file; did you mean outage?"),
         (["--scenario", "there/is/none.yaml"], "cannot be read: No such file"),
         (["none.yaml"], "cannot be read: No such file"),
-        (["bot.yaml", "--policy", "carefl"], "did you mean 'careful'?"),
+        (["bot.yaml", "--policy", "carefl"], "bot.yaml: no policy 'carefl'; did you mean careful?"),
         (["--seed", "x"], "invalid int value"),
         (["--scale", "0"], "expected a share"),
         (["--scale", "x"], "expected a share"),
-        (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "there is no folder no/such"),
-        (["--scenario", "tiny.yaml", "--report", "."], "that is a folder"),
+        (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "no such folder: no/such"),
+        (["--scenario", "tiny.yaml", "--report", "."], "is a folder"),
     ],
 )
-def test_wrong_use(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_use(words: list[str], result: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and exit code 2, before anything is run."""
     assert main(["simulate", *words]) == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert result in error
     assert len(error.splitlines()) == 1
 
 
@@ -184,7 +195,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
         run_jobs(jobs, press, processes=1)
 
-    monkeypatch.setattr("resilience.simulate.file_comparison.run_jobs", interrupted)
+    monkeypatch.setattr("resilience.simulate.parallel_runs.run_jobs", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     try:
         assert main(["simulate", "--scenario", "tiny.yaml", "--report", "out.html"]) == 130

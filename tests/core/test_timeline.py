@@ -74,3 +74,18 @@ def test_the_sections_around_the_attempts() -> None:
         None,
         65.0,
     )
+
+
+def test_a_write_that_is_looked_up_needs_all_of_an_attempt() -> None:
+    """The last attempt of a write that is looked up begins early enough for its whole timeout."""
+    retry = {"max_attempts": 3, "backoff": {"initial": 3, "jitter": "none"}}
+    settings = policy(deadline=10, attempt_timeout=4, retry=retry)
+    assert [row["always_fits"] for row in timeline(settings)] == [True, True, False]
+    assert [row["cut_by_deadline"] for row in timeline(settings)] == [False, True, True]
+    assert [row["always_fits"] for row in timeline(settings, whole=True)] == [True, False]
+
+
+def test_a_policy_without_limits() -> None:
+    """Without a deadline and an attempt timeout the ends are unknown."""
+    (row,) = timeline(Policy())
+    assert (row["ends_by"], row["always_fits"], row["cut_by_deadline"]) == (None, True, False)

@@ -1,4 +1,4 @@
-"""The built site: strict, complete, and silent towards every other host."""
+"""The site builds without warnings, is complete, and loads nothing from another host."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PICTURES = sorted((ROOT / "docs" / "images").glob("*.svg"))
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the docs as CI does, once."""
+    """Build the docs once, strictly. Without `--quiet`, which hides the warnings that `--strict` counts."""
     pytest.importorskip("material")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--config-file", ".ci/mkdocs.yml"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", ".ci/mkdocs.yml"]
     done = subprocess.run(
         [*command, "--site-dir", str(folder)],
         cwd=ROOT,
@@ -40,32 +40,32 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Loads(HTMLParser):
-    """Collects what a page loads by itself; a link that a reader may follow is none of it."""
+    """Collects the addresses that a page loads by itself, without the links that a reader may follow."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         if tag in ("script", "img", "iframe", "source", "link"):
-            self.found.append(told.get("src") or told.get("href") or "")
+            self.addresses.append(attributes.get("src") or attributes.get("href") or "")
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     """Scripts, styles, fonts and pictures are all the site's own; so are those that its styles name."""
-    away = []
+    foreign = []
     for page in site.rglob("*.html"):
         loads = Loads()
         loads.feed(page.read_text("utf-8"))
-        away += [f"{page.relative_to(site)}: {one}" for one in loads.found if re.match(r"(https?:)?//", one)]
+        foreign += [f"{page.relative_to(site)}: {url}" for url in loads.addresses if re.match(r"(https?:)?//", url)]
     for style in site.rglob("*.css"):
-        away += re.findall(r"url\(['\"]?(?:https?:)?//[^)]*|@import[^;]*", style.read_text("utf-8"))
-    assert away == []
+        foreign += re.findall(r"url\(['\"]?(?:https?:)?//[^)]*|@import[^;]*", style.read_text("utf-8"))
+    assert foreign == []
 
 
 def test_every_picture_follows_the_scheme(site: Path) -> None:
-    """Each picture stands in a page itself, with a title for who cannot see it, and knows both schemes."""
+    """Each picture is part of a page, has a title for readers who cannot see it, and has colours for both schemes."""
     pages = "".join(page.read_text("utf-8") for page in site.rglob("*.html"))
     for picture in PICTURES:
         text = picture.read_text("utf-8")
@@ -73,11 +73,11 @@ def test_every_picture_follows_the_scheme(site: Path) -> None:
         assert "prefers-color-scheme:dark" in text
         title = re.search(r'<title id="([\w-]+)">[^<]{20,}</title>', text)
         assert title, picture.name
-        assert f'aria-labelledby="{title[1]}"' in pages, f"{picture.name} stands in no page"
+        assert f'aria-labelledby="{title[1]}"' in pages, f"{picture.name} is on no page"
 
 
-def test_names_are_told_by_their_docstrings(site: Path) -> None:
-    """The reference is made of the docstrings: what a parameter means stands there word for word, examples as code."""
+def test_the_reference_contains_the_docstrings(site: Path) -> None:
+    """The reference is generated from docstrings: the words on parameters are on the page, and examples are code."""
     page = (site / "reference" / "python.html").read_text("utf-8")
     assert '<details class="example"' not in page
     text = re.sub(r"<[^>]+>", "", page)
@@ -91,7 +91,7 @@ def test_names_are_told_by_their_docstrings(site: Path) -> None:
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -108,34 +108,34 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_in_a_browser(site: Path, served: str) -> None:
-    """On a phone and on a desk, light and dark: nothing sticks out, nothing is complained of, the search finds."""
+    """On a phone and on a desktop, light and dark: no page is too wide, no error is logged, and the search works."""
     sync = pytest.importorskip("playwright.sync_api")
-    wrong: list[str] = []
+    problems: list[str] = []
     ours = (served, "file:", "data:", "blob:")
     with sync.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for scheme, width in (("light", 390), ("dark", 1366)):
             page = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme).new_page()
-            page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda sent: None if sent.url.startswith(ours) else wrong.append(sent.url))
+            page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("request", lambda sent: None if sent.url.startswith(ours) else problems.append(sent.url))
             for path in ("", "explanation/fences.html", "reference/python.html"):
                 page.goto(served + path)
                 if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                    wrong.append(f"{path} is wider than {width}")
+                    problems.append(f"{path} is wider than {width}")
             assert page.evaluate("document.body.dataset.mdColorScheme") == ("default" if scheme == "light" else "slate")
             for start in (served, f"file://{site}/index.html"):
                 page.goto(start)
-                assert "resilience" in found_by(page, "idempotent")
+                assert "resilience" in search_results(page, "idempotent")
         browser.close()
-    assert wrong == []
+    assert problems == []
 
 
-def found_by(page: Any, words: str) -> str:
-    """Search for words and return what is shown."""
-    glass = page.locator("label.md-header__button[for=__search]")
-    if glass.is_visible():
-        glass.click()
+def search_results(page: Any, words: str) -> str:
+    """Search for words and return the text of the results."""
+    button = page.locator("label.md-header__button[for=__search]")
+    if button.is_visible():
+        button.click()
     page.locator("input.md-search__input").press_sequentially(words)
     page.locator(".md-search-result__item").first.wait_for()
     return str(page.locator(".md-search-result__list").inner_text())

@@ -15,7 +15,7 @@ from resilience.cli.sentences import sentences
             {"failure_rate": None, "slow_rate": 0.075, "slow_after": 2.0},
             "opens when 7.5% of at least 20 attempts took longer than 2s in 10s.",
         ),
-        ({"failure_rate": None}, "opens by hand alone."),
+        ({"failure_rate": None}, "opens by hand only."),
         ({"failure_rate": 0.005}, "opens when 0.5% of at least 20 attempts failed in 10s."),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 BEGIN = """
 import os, signal, sys
-from resilience.simulate.file_comparison import _interrupts_held
+from resilience.simulate.parallel_runs import _interrupts_held
 from multiprocessing import get_context
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def test_both_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     for attempts, folder in enumerate(("old", "new"), 2):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "bot.yaml").write_text(BOT % attempts)
-    assert main(["simulate", "old/bot.yaml", "new/bot.yaml", "--scenario", "tiny.yaml", "--no-bare", "--json"]) == 0
+    assert main(["simulate", "old/bot.yaml", "new/bot.yaml", "--scenario", "tiny.yaml", "--no-baseline", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["policies"]
     assert [one["policy"] for one in told] == ["old/bot.yaml: read", "new/bot.yaml: read"]
     assert [one["file"] for one in told] == ["old/bot.yaml", "new/bot.yaml"]

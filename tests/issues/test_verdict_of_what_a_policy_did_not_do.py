@@ -1,10 +1,10 @@
 """A policy under which calls went exactly as without one was called harmful: the service is too small to get well."""
 
 from resilience import Policy
-from resilience.simulate import Scenario, Trouble
-from resilience.simulate.real_run_comparison import Comparison, Job, run_job
+from resilience.simulate import Incident, Scenario
+from resilience.simulate.policy_comparison import Comparison, Job, run_job
 
-SMALL = Scenario(clients=2, rate=10, capacity=20, troubles=(Trouble(start=5, end=10, kind="refuse"),), lasts=25)
+SMALL = Scenario(clients=2, rate=10, capacity=20, troubles=(Incident(start=5, end=10, kind="refuse"),), lasts=25)
 
 
 def test_what_is_no_better_without_it_is_no_harm() -> None:
@@ -13,4 +13,4 @@ def test_what_is_no_better_without_it_is_no_harm() -> None:
     judged = Comparison(SMALL, 1, (ours,), plain).verdict(ours)
     assert (ours.figures.success, ours.figures.recovery) == (plain.figures.success, None)
     assert judged.grade == "mixed"
-    assert "of the end of the trouble, nor was it without a policy." in judged.text
+    assert "after the incident; without a policy they had not either." in judged.text

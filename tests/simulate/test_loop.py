@@ -29,7 +29,7 @@ def test_years_pass_at_once() -> None:
 
 
 def test_timers_fire_in_order() -> None:
-    """By instant, and at one instant in the order in which they were set; a past one fires at once."""
+    """Timers fire by instant, then in the order in which they were set; one of the past fires at once."""
     seen: list[Any] = []
 
     async def main() -> None:
@@ -43,7 +43,7 @@ def test_timers_fire_in_order() -> None:
 
 
 def test_what_is_ready_comes_before_time_moves() -> None:
-    """A chain of steps at one instant runs to its end before the clock goes on."""
+    """A chain of steps at the same instant ends before the time advances."""
     seen: list[float] = []
 
     async def main() -> None:
@@ -100,12 +100,12 @@ def test_timeouts_and_cancellation_of_asyncio() -> None:
 
 
 def test_nothing_left_to_happen() -> None:
-    """A program that waits for nothing is told so instead of hanging."""
+    """A program that waits for nothing raises instead of hanging."""
 
     async def main() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(RuntimeError, match="nothing is left to happen"):
+    with pytest.raises(RuntimeError, match="no timer is left that could wake it"):
         run_and_clean(main())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies, Policy
-from resilience.simulate import Client, Outcome, Scenario, Trouble, governed, simulate
+from resilience.simulate import Client, Incident, Outcome, Scenario, policy_client, simulate
 
 BEGIN, END = 12.0, 42.0
 
@@ -16,19 +16,19 @@ BEGIN, END = 12.0, 42.0
 def outage(client: Client, *, clients: int = 10, seed: int = 1, **changes: Any) -> Outcome:
     """Run an outage of 30 seconds."""
     settings = {"clients": clients, "capacity": 15.0 * clients, "lasts": END + 12, **changes}
-    return simulate(Scenario(troubles=(Trouble(start=BEGIN, end=END),), **settings), client, seed=seed)
+    return simulate(Scenario(troubles=(Incident(start=BEGIN, end=END),), **settings), client, seed=seed)
 
 
 def brownout(client: Client, share: float, *, clients: int = 10) -> Outcome:
     """Run a brownout from second 10 on."""
-    trouble = Trouble(start=10, end=50, share=share, kind="error")
+    trouble = Incident(start=10, end=50, share=share, kind="error")
     return simulate(Scenario(clients=clients, capacity=15.0 * clients, troubles=(trouble,), lasts=40), client)
 
 
 @pytest.fixture(scope="module")
 def built_in() -> Client:
-    """Clients under the policy that everybody gets who says nothing."""
-    return governed(Policies.builtin().pipeline("default").policy)
+    """Clients under the policy that is used by default."""
+    return policy_client(Policies.builtin().pipeline("default").policy)
 
 
 def test_an_outage(built_in: Client) -> None:
@@ -43,14 +43,14 @@ def test_an_outage(built_in: Client) -> None:
 
 
 def test_brownouts(built_in: Client) -> None:
-    """A service that fails half of the time, or a quarter, is used and helped by retries, not given up."""
+    """Retries help while a service fails half of the requests, or a quarter; the policy does not stop calling it."""
     assert brownout(built_in, 0.5).success(20, 38) >= 0.58
     assert brownout(built_in, 0.25).success(20, 38) >= 0.85
 
 
 def test_retries_alone_make_an_overload_that_stays() -> None:
     """A queueing service never recovers from retries without a budget; the run shows such things, too."""
-    alone = governed(Policy(deadline="30s", retry={"max_attempts": 3}))
+    alone = policy_client(Policy(deadline="30s", retry={"max_attempts": 3}))
     seen = outage(alone, overload="queue", clients=6)
     assert seen.attempts_a_request(BEGIN, END) > 2.5
     assert seen.recovery(END) is None
@@ -68,7 +68,7 @@ def test_the_same_seed_gives_the_same_run(built_in: Client) -> None:
 
 
 def test_a_run_ends_early_when_all_is_well() -> None:
-    """With `settled` nothing is simulated that nobody needs."""
+    """With `settled` the run ends soon after the recovery."""
     seen = outage(_plain, clients=4, lasts=500.0, settled=3.0)
     assert END < seen.requests[-1].begun < END + 15
 

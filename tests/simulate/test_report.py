@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from resilience import Policies, Policy
-from resilience.simulate import Scenario, Surge, Trouble
-from resilience.simulate.real_run_comparison import Comparison, Job, run_job
-from resilience.simulate.report import page
+from resilience.simulate import Incident, Scenario, Surge
+from resilience.simulate.policy_comparison import Comparison, Job, run_job
+from resilience.simulate.report import render_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -28,7 +28,7 @@ SCENARIO = Scenario(
     clients=3,
     rate=10,
     capacity=50,
-    troubles=(Trouble(start=12, end=30), Trouble(start=36, end=44, share=0.5, kind="error")),
+    troubles=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
     surges=(Surge(start=48, end=52, factor=2),),
     lasts=60,
 )
@@ -59,7 +59,7 @@ CONTRAST = """
 
 
 def comparison() -> Comparison:
-    """Three policies of different fates, one with a long name, and none."""
+    """Three policies with different verdicts, one with a long name, and the baseline."""
     built_in = Policies.builtin().policy("default")
     eager = Policy(name="eager_retries_of_an_anxious_bot", deadline="30s", retry={"max_attempts": 5})
     shy = Policy(name="shy", breaker={"failure_rate": None, "consecutive": 3, "open_for": "20s", "open_max": "20s"})
@@ -71,7 +71,7 @@ def comparison() -> Comparison:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on disk, as a user has it."""
     path = tmp_path_factory.mktemp("report") / "out.html"
-    path.write_text(page(comparison()), encoding="utf-8")
+    path.write_text(render_page(comparison()), encoding="utf-8")
     return path
 
 
@@ -87,29 +87,29 @@ def browser(report: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
 def seen(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:
-    """The report as it is seen: its page, and all that it said and asked for."""
+    """The page in a browser, with its console messages and its requests."""
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     view = context.new_page()
-    view.said, view.asked, view.width, view.scheme = [], [], width, scheme
-    view.on("console", lambda message: view.said.append(message.text))
-    view.on("pageerror", lambda error: view.said.append(str(error)))
-    view.on("request", lambda asked: view.asked.append(asked.url))
+    view.messages, view.requested, view.width, view.scheme = [], [], width, scheme
+    view.on("console", lambda message: view.messages.append(message.text))
+    view.on("pageerror", lambda error: view.messages.append(str(error)))
+    view.on("request", lambda sent: view.requested.append(sent.url))
     view.goto(report.as_uri())
     yield view
     context.close()
 
 
 def boxes(view: Any, selector: str) -> list[dict[str, float]]:
-    """Return where the elements are that can be seen."""
+    """Return the boxes of the visible elements."""
     found: list[dict[str, float]] = view.locator(selector).evaluate_all(BOXES)
     return [box for box in found if box["width"] > 0]
 
 
 def test_it_asks_for_nothing_and_complains_of_nothing(seen: Any, report: Path) -> None:
     """No console message, no request but for the file itself."""
-    assert seen.said == []
-    assert [url for url in seen.asked if not url.startswith("data:")] == [report.as_uri()]
+    assert seen.messages == []
+    assert [url for url in seen.requested if not url.startswith("data:")] == [report.as_uri()]
 
 
 def test_its_parts_are_there(seen: Any) -> None:
@@ -119,7 +119,7 @@ def test_its_parts_are_there(seen: Any) -> None:
     assert len(boxes(seen, ".card")) == len(boxes(seen, ".lane")) == 4
     assert len(boxes(seen, ".lane figure")) == 16
     assert len(boxes(seen, "figure svg")) == 11  # eager has neither breaker nor budget, shy no budget, none has none
-    assert [one.lower() for one in seen.locator(".badge").all_inner_texts()[-1:]] == ["for comparison"]
+    assert [one.lower() for one in seen.locator(".badge").all_inner_texts()[-1:]] == ["baseline"]
     assert len(boxes(seen, "section > .scroll tbody tr")) == 15
     assert seen.locator(".names em").all_inner_texts()[:3] == ["hangs", "50% fail", "2 times the load"]
 
@@ -147,7 +147,7 @@ def test_nothing_is_cut_off(seen: Any) -> None:
 
 
 def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
-    """The words of one chart keep apart: those of its scales, and the names of its troubles."""
+    """Labels of a chart do not overlap: those of its axes, and the names of its incidents."""
     for chart in seen.locator(".plot").all()[:4]:
         for axis, start, size in ((".ys b", "y", "height"), (".xs b", "x", "width")):
             spans = sorted((box[start], box[start] + box[size]) for box in boxes(chart, axis))
@@ -158,7 +158,7 @@ def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
 
 
 def test_colours_can_be_told_apart(seen: Any) -> None:
-    """Words stand out from what is behind them by 4.5 at least, lines by 3; and the scheme is the one asked for."""
+    """The contrast of text is at least 4.5, of lines 3; the color scheme is the one asked for."""
     red, *_ = seen.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert red > 200 if seen.scheme == "light" else red < 60
     for selectors, least in ((TEXTS, 4.5), (LINES, 3.0)):

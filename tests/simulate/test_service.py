@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from resilience import Policies, failure_of
-from resilience.simulate import Errors, Limit, Service, Trouble, UnavailableError, run_virtual
+from resilience.simulate import Errors, Incident, Limit, Service, UnavailableError, run_virtual
 
 
 def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
-    """Send requests at one instant; return what each got, and when."""
+    """Send requests at the same instant; return the answer and the time of each."""
 
     async def main() -> list[tuple[Any, float]]:
         time = asyncio.get_running_loop().time
@@ -31,13 +31,13 @@ def burst(requests: int, **settings: Any) -> list[tuple[Any, float]]:
 
 
 def test_it_queues() -> None:
-    """What cannot be served at once waits its turn, and who has no patience gets nothing."""
+    """Requests above the capacity queue, and a client without patience gets no answer."""
     assert burst(4, overload="queue") == [(200, 0.1), (200, 0.2), (200, 0.3), (200, 0.4)]
     assert burst(3, overload="queue", patience=0.25)[2] == (TimeoutError, 0.25)
 
 
 def test_it_sheds() -> None:
-    """What would wait too long is refused at once and takes no one's place."""
+    """A request that would wait too long is rejected at once and uses no capacity."""
     assert burst(5, longest_queue=0.25) == [
         (200, 0.1), (200, 0.2), (200, 0.3), (UnavailableError, 0.0), (UnavailableError, 0.0)
     ]  # fmt: skip
@@ -49,12 +49,12 @@ def test_it_sheds() -> None:
 )
 def test_trouble(kind: Any, expected: Any) -> None:
     """While it lasts a request hangs for all the client's patience, or fails, or is refused."""
-    assert burst(1, troubles=(Trouble(start=0, end=5, kind=kind),)) == [expected]
+    assert burst(1, troubles=(Incident(start=0, end=5, kind=kind),)) == [expected]
 
 
 def test_trouble_of_a_share() -> None:
     """A share of the requests is befallen, the same ones for the same seed."""
-    trouble = Trouble(start=0, end=5, share=0.3, kind="refuse")
+    trouble = Incident(start=0, end=5, share=0.3, kind="refuse")
     settings: dict[str, Any] = {"capacity": 1e6, "latency": 0, "troubles": (trouble,)}
     first = burst(1000, **settings)
     assert 250 < sum(kind is UnavailableError for kind, _ in first) < 350
@@ -67,10 +67,10 @@ def test_its_errors_are_those_of_an_http_client() -> None:
     assert (failure.category, failure.code, failure.executed) == ("retryable", "503", "maybe")
 
 
-def told(answer: Any) -> Any:
-    """Return what a client makes of one."""
+def result(answer: Any) -> Any:
+    """Return what a client delivers for an answer."""
     try:
-        return answer.given()
+        return answer.deliver()
     except Exception as error:
         return error
 
@@ -78,7 +78,7 @@ def told(answer: Any) -> Any:
 def answers(at: list[float], **settings: Any) -> list[tuple[float, Any]]:
     """Ask at these instants; return after how long each is answered, and what a client makes of it."""
     service = Service(**{"capacity": 100, "latency": 0.1, "random": Random(1), **settings})
-    return [(round(after, 6), told(answer)) for after, answer in (service.ask(now) for now in at)]
+    return [(round(after, 6), result(answer)) for after, answer in (service.ask(now) for now in at)]
 
 
 def test_a_rate_limit() -> None:
@@ -86,30 +86,30 @@ def test_a_rate_limit() -> None:
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, retry_after=3))
     kinds = [service.ask(now, client)[1].status for now, client in ((0, 0), (0.5, 0), (0.9, 0), (0.9, 1), (1.0, 0))]
     assert kinds == [200, 200, 429, 200, 200]
-    failure = failure_of(told(service.ask(1.1, 0)[1]))
+    failure = failure_of(result(service.ask(1.1, 0)[1]))
     assert (failure.category, failure.code, failure.retry_after, failure.executed) == ("retryable", "429", 3.0, "no")
 
 
 def test_a_limit_for_all_and_its_squeeze() -> None:
-    """A limit may be everybody's, and a trouble lowers it for a while."""
-    squeeze = Trouble(start=10, end=20, kind="squeeze", limit=1)
+    """A limit may be shared by all clients, and an incident lowers it for a while."""
+    squeeze = Incident(start=10, end=20, kind="squeeze", limit=1)
     service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
-    asked = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
-    kinds = [service.ask(now, client)[1].status for now, client in asked]
+    requests = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
+    kinds = [service.ask(now, client)[1].status for now, client in requests]
     assert kinds == [200, 200, 429, 200, 429, 200]
 
 
 def test_slow_answers() -> None:
     """They take longer at once, or ever longer up to the end."""
-    slow = Trouble(start=10, end=20, kind="slow", latency=2.1)
+    slow = Incident(start=10, end=20, kind="slow", latency=2.1)
     assert [after for after, _ in answers([5, 10, 15, 20], troubles=(slow,))] == [0.1, 2.1, 2.1, 0.1]
-    ramp = Trouble(start=10, end=20, kind="slow", latency=2.1, ramp=True)
+    ramp = Incident(start=10, end=20, kind="slow", latency=2.1, ramp=True)
     assert [after for after, _ in answers([5, 10, 15, 20], troubles=(ramp,))] == [0.1, 0.1, 1.1, 0.1]
 
 
 def test_a_squeezed_capacity() -> None:
     """While it lasts each request keeps the service busy for longer."""
-    squeeze = Trouble(start=10, end=20, kind="squeeze", capacity=2)
+    squeeze = Incident(start=10, end=20, kind="squeeze", capacity=2)
     assert [after for after, _ in answers([10, 10], troubles=(squeeze,), overload="queue")] == [0.1, 0.6]
 
 
@@ -134,7 +134,7 @@ def test_codes_without_an_envelope() -> None:
 
 
 def test_errors_of_a_trouble_have_their_time() -> None:
-    """A trouble's own codes come only while it lasts, and those of the whole run at all other times."""
-    trouble = Trouble(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
+    """An incident's own codes are answered while it lasts, those of the scenario at all other times."""
+    trouble = Incident(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
     found = answers([0, 10, 20], troubles=(trouble,), errors=Errors(codes={"409": 1}))
     assert [error.status_code for _, error in found] == [409, 404, 409]

@@ -1,1 +1,1 @@
-"""One module per command of the command line."""
+"""The commands, one module each. `cli/command_list.py` says what a module must have."""

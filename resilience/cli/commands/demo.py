@@ -1,33 +1,32 @@
-"""`resilience demo`: orders on a loopback exchange that misbehaves, with plain retries and with this library."""
+"""Places orders on a loopback exchange with and without this library.
+
+The same orders go through a client with plain retries and through a wrapped client, under the same faults. The
+exchange's own ledger counts the results. Exit code 1 if the wrapped client duplicated, lost or misreported an order.
+"""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict, fields
-from typing import Any
 
 from ..terminal import progress_bar, show_json, show_table
 
-__all__ = ["register", "run"]
+__all__ = ["add_arguments", "run"]
 
-_WINDOW = 1.0  # seconds for which the exchange accepts a stamp; a real one's 30 would make the demo long
+_WINDOW = 1.0  # seconds for which the exchange accepts a timestamp; with a real one's 30 the demo would take minutes
 
 
-def register(subparsers: Any) -> None:
-    """Add the command's parser."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="place orders on a loopback exchange with and without this library",
-        description="Places the same orders through a client with plain retries and through a wrapped one, under the "
-        "same faults, and counts what the exchange's own ledger says.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--orders", type=_order_count, default=200, metavar="N", help="orders per client; default: 200")
+    parser.add_argument(
+        "--seed", type=int, default=7, metavar="S", help="seed of the client ids and the faults; default: 7"
     )
-    parser.add_argument("--orders", type=_count, default=200, metavar="N", help="orders for each client (200)")
-    parser.add_argument("--seed", type=int, default=7, metavar="S", help="seed of the client ids and the faults (7)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the demo and print its table; 1 when the wrapped client was not exact."""
+    """Run the demo and print its table."""
     from ...sandbox import Sandbox
     from ...sandbox.order_drill import CLIENTS, DrillCounts, drill
 
@@ -41,14 +40,17 @@ def run(args: argparse.Namespace) -> int:
         show_json({"orders": args.orders, "seed": args.seed, "clients": clients})
     else:
         columns = ["client", *(field.name.replace("_", " ") for field in fields(DrillCounts))]
-        title = f"{args.orders} orders each, under the same faults (seed {args.seed})"
+        title = f"{args.orders} orders per client, under the same faults (seed {args.seed})"
         show_table(columns, [[name, *count.values()] for name, count in clients.items()], title=title)
-        print("\nduplicates: executed more than once; lost: never executed; misreported: the client said otherwise.")
-    wrong = counts["resilient"]
-    return 1 if wrong.duplicates or wrong.lost or wrong.misreported else 0
+        print(
+            "\nduplicates: executed more than once. lost: never executed. misreported: the client reported another "
+            "outcome than the ledger has. unknown: reported as unknown."
+        )
+    resilient = counts["resilient"]
+    return 1 if resilient.duplicates or resilient.lost or resilient.misreported else 0
 
 
-def _count(text: str) -> int:
+def _order_count(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 100_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 100000, got {text!r}")

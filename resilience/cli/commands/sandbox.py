@@ -1,4 +1,8 @@
-"""`resilience sandbox`: run the loopback exchange until it is told to stop."""
+"""Runs the loopback exchange.
+
+A stand-in for Bitget's REST API and WebSocket, with faults and a ledger of what really happened. It listens on
+loopback until Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -8,80 +12,113 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..._core.policy.units import parse_duration
-from ...integrations._websockets_extra import MISSING_WEBSOCKETS, websockets_installed
+from ...telemetry.redaction import redact
 
-__all__ = ["register", "run"]
+if TYPE_CHECKING:
+    from ...sandbox import Sandbox
+
+__all__ = ["add_arguments", "run"]
 
 
-def register(subparsers: Any) -> None:
-    """Add the command's parser."""
-    parser = subparsers.add_parser(
-        "sandbox",
-        help="run the loopback exchange",
-        description="Runs a stand-in for Bitget's REST API and WebSocket on loopback until Ctrl-C.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port; default: a free one")
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults; default: the fault file's, or 0")
+    parser.add_argument(
+        "--window", type=_seconds, default=30.0, metavar="TIME", help="how long a timestamp is accepted; default: 30s"
     )
-    parser.add_argument("--port", type=_port, default=0, metavar="N", help="port (any free one)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults (the file's, else 0)")
-    parser.add_argument("--window", type=_seconds, default=30.0, metavar="TIME", help="how long a stamp counts (30s)")
-    parser.add_argument("--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file")
-    parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits (real)")
-    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode (one-way)")
-    parser.add_argument("--pace", type=_pace, default=1.0, metavar="N", help="sockets' seconds in a real one (1)")
+    parser.add_argument(
+        "--faults", default="calm", metavar="NAME|FILE", help="calm, ordinary, harsh, or a JSON file; default: calm"
+    )
+    parser.add_argument("--limits", choices=("real", "off"), default="real", help="rate limits; default: real")
+    parser.add_argument("--hedge", action="store_true", help="futures in hedge mode; default: one-way mode")
+    parser.add_argument(
+        "--pace", type=_pace, default=1.0, metavar="N", help="WebSocket seconds per real second; default: 1"
+    )
     parser.add_argument("--json", action="store_true", help="print the first line as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the exchange; 0 after Ctrl-C or SIGTERM, 2 when it cannot begin."""
-    from ...sandbox import Sandbox
-
+    """Run the exchange; 0 after Ctrl-C or SIGTERM, 2 if it cannot start."""
     stop = threading.Event()
+    # SIGTERM is how a test or a container stops it. An event, so that the exchange is closed in this thread.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        faults, seed = _faults(args.faults)
-        exchange = Sandbox(
-            args.port,
-            host=args.host,
-            seed=seed if args.seed is None else args.seed,
-            window=args.window,
-            faults=faults,
-            limits=args.limits == "real",
-            hedge=args.hedge,
-            pace=args.pace,
-        )
-    except (OSError, ValueError, OverflowError, RecursionError) as error:
-        print(f"resilience sandbox: {error}", file=sys.stderr)
-        return 2
-    with exchange:
-        told = {name: getattr(exchange, name) for name in ("rest", "key", "secret", "passphrase", "policy")}
-        told = {"rest": told.pop("rest"), "ws": exchange.ws if websockets_installed() else None, **told}
-        if args.json:
-            print(json.dumps(told), flush=True)
-        else:
-            for name, value in told.items():
-                print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
-        stop.wait()
-    return 0
+        exchange = _start(args)
+    except OSError as error:
+        reason = f"{error.filename or f'{args.host}:{args.port}'}: {error.strerror}"
+    except (ValueError, OverflowError, RecursionError) as error:
+        reason = str(error)
+    else:
+        with exchange:
+            _print_access(exchange, json_line=args.json)
+            stop.wait()
+        return 0
+    print(redact(f"resilience sandbox: {reason}"), file=sys.stderr)
+    return 2
 
 
-def _faults(given: str) -> tuple[Any, int]:
-    """Return a mix's name, or the rates of a JSON file, which may bring a seed as `POST /sandbox/faults` does."""
-    if not given.endswith(".json") and not Path(given).is_file():
-        return given, 0
+def _start(args: argparse.Namespace) -> Sandbox:
+    """Start the exchange.
+
+    Raises:
+        OSError: the fault file cannot be read, or the address is not free.
+        ValueError: the faults are wrong.
+    """
+    from ...sandbox import Sandbox
+
+    faults, seed = _read_faults(args.faults)
+    return Sandbox(
+        args.port,
+        host=args.host,
+        seed=seed if args.seed is None else args.seed,
+        window=args.window,
+        faults=faults,
+        limits=args.limits == "real",
+        hedge=args.hedge,
+        pace=args.pace,
+    )
+
+
+def _print_access(exchange: Sandbox, *, json_line: bool) -> None:
+    """Print the addresses and the credentials, which are made up for this exchange."""
+    from ...integrations._websockets_extra import MISSING_WEBSOCKETS, websockets_installed
+
+    access = {
+        "rest": exchange.rest,
+        "ws": exchange.ws if websockets_installed() else None,
+        **{name: getattr(exchange, name) for name in ("key", "secret", "passphrase", "policy")},
+    }
+    if json_line:
+        print(json.dumps(access), flush=True)
+    else:
+        for name, value in access.items():
+            print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
+
+
+def _read_faults(source: str) -> tuple[Any, int]:
+    """Return (faults, seed): the name of a mix, or the rates of a JSON file, as `POST /sandbox/faults` takes them.
+
+    Raises:
+        ValueError: the file is not JSON or has another shape.
+    """
+    # A name that is neither a file nor looks like one is a mix; the exchange checks it.
+    if not source.endswith(".json") and not Path(source).is_file():
+        return source, 0
     try:
-        told = json.loads(Path(given).read_text(encoding="utf-8"))
+        content = json.loads(Path(source).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{given}: not JSON: {error}") from error
-    if not isinstance(told, dict) or "rates" not in told:
-        return told, 0
-    seed = told.get("seed", 0)
-    if set(told) - {"seed", "rates"} or not isinstance(seed, int) or not isinstance(told["rates"], dict):
-        raise ValueError(f'{given}: expected {{"seed": 7, "rates": {{"lose": 0.05}}}}')
-    return told["rates"], seed
+        raise ValueError(f"{source}: not JSON: {error}") from error
+    if not isinstance(content, dict) or "rates" not in content:
+        return content, 0
+    seed = content.get("seed", 0)
+    if set(content) - {"seed", "rates"} or not isinstance(seed, int) or not isinstance(content["rates"], dict):
+        raise ValueError(f'{source}: expected a mapping such as {{"seed": 7, "rates": {{"lose": 0.05}}}}')
+    return content["rates"], seed
 
 
 def _port(text: str) -> int:
@@ -97,12 +134,14 @@ def _pace(text: str) -> float:
     except ValueError:
         pace = 0.0
     if not 0 < pace <= 10_000:
-        raise argparse.ArgumentTypeError(f"expected a number above 0 up to 10000, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, up to 10000, got {text!r}")
     return pace
 
 
 def _seconds(text: str) -> float:
+    from ..._core.policy.units import parse_duration
+
     seconds = parse_duration(text)
     if seconds is None or not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"expected a duration such as 500ms, 1s or 30s up to 1h, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a duration such as 500ms, 1s or 30s, up to 1h, got {text!r}")
     return seconds

@@ -1,27 +1,22 @@
-"""`resilience schema`: what a policy file may hold, for editors, other programs and the reference."""
+"""Prints the JSON schema of policy files.
+
+The schema is of draft 2020-12. Saved beside a policy file as policy.schema.json, it gives completion and checks in an
+editor that reads the line '# yaml-language-server: $schema=policy.schema.json'.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-__all__ = ["register", "run"]
+__all__ = ["add_arguments", "run"]
 
 
-def register(subparsers: Any) -> None:
-    """Add the command's parser."""
-    parser = subparsers.add_parser(
-        "schema",
-        help="print the JSON schema of policy files",
-        description=(
-            "Prints the JSON schema (draft 2020-12) of policy files. Kept beside a policy file as policy.schema.json, "
-            "it helps an editor that reads the line '# yaml-language-server: $schema=policy.schema.json'."
-        ),
-    )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--codes", action="store_true", help="print the schema of code tables instead")
-    what.add_argument("--markdown", action="store_true", help="print the keys of policy files as tables for people")
-    what.add_argument("--json", action="store_true", help="print JSON, as it does anyway")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    content = parser.add_mutually_exclusive_group()
+    content.add_argument("--codes", action="store_true", help="print the schema of code tables instead")
+    content.add_argument("--markdown", action="store_true", help="print the keys of policy files as Markdown tables")
+    content.add_argument("--json", action="store_true", help="print JSON, which is the default")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
-"""One self-contained HTML file about a comparison: no request leaves it, and nothing in it runs."""
+"""Renders a comparison as one self-contained HTML file, without scripts and without requests to any server."""
 
-from .page import page
+from .page import render_page
 
-__all__ = ["page"]
+__all__ = ["render_page"]

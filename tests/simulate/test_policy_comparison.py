@@ -1,4 +1,4 @@
-"""Policies side by side: what is counted, how it is judged, and that it does not matter where a run is made."""
+"""Comparing policies: the figures, the verdicts, and runs in other processes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from resilience import Policies, Policy
-from resilience.simulate import Errors, Scenario, Trouble, Watch
+from resilience import Policies, Policy, simulate
+from resilience.simulate import Errors, Incident, RunMonitor, Scenario
 from resilience.simulate.figures import percentile
-from resilience.simulate.file_comparison import run_jobs
-from resilience.simulate.real_run_comparison import Comparison, Job, Run, run_job
-from resilience.simulate.verdict import verdict
+from resilience.simulate.parallel_runs import run_jobs
+from resilience.simulate.policy_comparison import Comparison, Job, Run, run_job
+from resilience.simulate.verdict import judge
 
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
-BROWNOUT = Scenario(**SMALL, troubles=(Trouble(start=5, end=25, share=0.5, kind="error"),), lasts=35)
-OUTAGE = Scenario(**SMALL, troubles=(Trouble(start=12, end=32),), lasts=45)
+BROWNOUT = Scenario(**SMALL, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
+OUTAGE = Scenario(**SMALL, troubles=(Incident(start=12, end=32),), lasts=45)
 RETRIES = Policy(name="retries", deadline="30s", retry={"max_attempts": 5})
 
 
@@ -27,7 +27,7 @@ def built_in(name: str = "default") -> Policy:
 
 
 def compared(scenario: Scenario, *policies: Policy) -> Comparison:
-    """Run policies, and clients without one."""
+    """Run policies, and the baseline."""
     runs = run_jobs([Job(one.name, one, scenario, 3) for one in policies] + [Job("none", None, scenario, 3)])
     return Comparison(scenario, 3, tuple(runs[:-1]), runs[-1])
 
@@ -40,10 +40,10 @@ def outage() -> Comparison:
 
 def test_the_same_requests_for_all(outage: Comparison) -> None:
     """Every policy and the bare clients get the same load at the same instants."""
-    assert outage.bare is not None
-    offered = {tuple(one.series.offered) for one in (*outage.runs, outage.bare)}
+    assert outage.baseline is not None
+    offered = {tuple(one.series.offered) for one in (*outage.runs, outage.baseline)}
     assert len(offered) == 1
-    assert outage.bare.figures.attempts == outage.bare.figures.offered
+    assert outage.baseline.figures.attempts == outage.baseline.figures.offered
 
 
 def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
@@ -70,30 +70,30 @@ def test_runs_without_breaker_and_budget_say_nothing_of_them(outage: Comparison)
 
 
 def test_verdicts(outage: Comparison) -> None:
-    """The built-in policy spares a dead service and is back soon; retries alone are told for what they are."""
+    """The built-in policy spares a failing service and recovers soon; plain retries multiply its load."""
     ours, retries = (outage.verdict(one) for one in outage.runs)
     assert ours.grade == "good"
-    assert ours.text.startswith("Spares the troubled service: 0.")
+    assert ours.text.startswith("The failing service is spared: it gets 0.")
     assert retries.grade == "harmful"
-    assert "Multiplies the load on the troubled service by 4" in retries.text
+    assert "Retries multiply the load on the failing service by 4" in retries.text
 
 
 def test_a_brownout_is_judged_beside_no_policy() -> None:
     """Who helps more requests than no policy does, at a small cost, is good."""
     judged = compared(BROWNOUT, built_in())
-    told = judged.verdict(judged.runs[0])
-    assert told.grade == "good"
-    assert told.reasons[0][1].endswith("% without a policy")
+    result = judged.verdict(judged.runs[0])
+    assert result.grade == "good"
+    assert result.reasons[0][1].endswith("% without a policy")
 
 
 def test_errors_taken_for_successes() -> None:
-    """A policy that does not know the codes of the API is told so; one that knows them retries."""
+    """A policy that does not know the codes of the API is harmful; one that knows them retries."""
     mix = Scenario(**SMALL, errors=Errors(registry="bitget", codes={"40725": 0.1, "43012": 0.05}), lasts=20)
     judged = compared(mix, built_in("default"), built_in("bitget"))
     blind, knowing = judged.runs
     assert blind.figures.deceived > 0.1 * blind.figures.offered
     assert judged.verdict(blind).grade == "harmful"
-    assert "the policy's codes lack its registry" in judged.verdict(blind).text
+    assert "`codes` of the policy lacks the registry" in judged.verdict(blind).text
     assert knowing.figures.deceived == 0
     assert knowing.figures.success > blind.figures.success + 0.05
     assert judged.verdict(knowing).grade == "good"
@@ -107,7 +107,7 @@ def test_a_write_in_doubt_is_not_sent_again() -> None:
 
 
 def test_processes_change_nothing() -> None:
-    """Runs of other processes are those that would have been made here, and each second is told once."""
+    """Runs in other processes have the same results, and each second ticks once."""
     jobs = [Job("a", built_in(), replace(BROWNOUT, clients=2), seed) for seed in (1, 2)]
     seconds: Counter[str] = Counter()
     here = run_jobs(jobs, lambda: seconds.update(["here"]), processes=1)
@@ -117,28 +117,30 @@ def test_processes_change_nothing() -> None:
 
 
 def test_plain_data(outage: Comparison) -> None:
-    """Everything is told as data, with a verdict for each policy."""
-    told = outage.plain()
-    assert [one["policy"] for one in told["policies"]] == ["default", "retries"]
-    assert told["policies"][1]["verdict"]["grade"] == "harmful"
-    assert told["scenario"]["troubles"][0]["kind"] == "hang"
-    assert told["bare"]["series"]["open"] is None
-    lengths = {len(values) for values in told["policies"][0]["series"].values() if isinstance(values, list)}
-    assert lengths == {int(OUTAGE.lasts / told["policies"][0]["series"]["step"])}
+    """Everything is returned as plain data, with a verdict for each policy."""
+    result = outage.plain()
+    assert [one["policy"] for one in result["policies"]] == ["default", "retries"]
+    assert result["policies"][1]["verdict"]["grade"] == "harmful"
+    assert result["scenario"]["troubles"][0]["kind"] == "hang"
+    assert result["bare"]["series"]["open"] is None
+    lengths = {len(values) for values in result["policies"][0]["series"].values() if isinstance(values, list)}
+    assert lengths == {int(OUTAGE.lasts / result["policies"][0]["series"]["step"])}
 
 
 def test_a_return_that_is_not_seen() -> None:
-    """A service that queues never gets well from retries alone, and that is what is said."""
+    """A service that queues does not recover under plain retries, and the verdict says so."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
-    assert "Was not well again within 13 s" in judged.verdict(judged.runs[0]).text
+    assert (
+        "Requests had not recovered when the run ended, 13 s after the incident" in judged.verdict(judged.runs[0]).text
+    )
 
 
 def test_nothing_to_judge() -> None:
     """A calm run without a comparison is judged by its answers alone."""
     calm = Scenario(**SMALL, lasts=5)
     run: Run = run_job(Job("a", built_in(), calm))
-    assert verdict(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
+    assert judge(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
     assert run.figures.trouble is None
     assert not run.figures.recovers
 
@@ -152,6 +154,17 @@ def test_percentiles() -> None:
 
 def test_a_watch_without_budgets_has_no_levels() -> None:
     """Nothing is sampled where nothing is there."""
-    watch = Watch()
+    watch = RunMonitor()
     watch.sample(1.0)
-    assert watch.levels == []
+    assert watch.budget_levels == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("Trouble", "Incident"), ("Watch", "RunMonitor"), ("governed", "policy_client")]
+)
+def test_names_of_0_1(old: str, new: str) -> None:
+    """Names of 0.1 still work, and a warning names the new one."""
+    with pytest.warns(DeprecationWarning, match=f"resilience.simulate.{old} is now {new}"):
+        assert getattr(simulate, old) is getattr(simulate, new)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = simulate.Nothing

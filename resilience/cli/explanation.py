@@ -1,0 +1,170 @@
+"""Explains an error: what it means, and what a policy would do about it. Nothing is sent.
+
+The error is classified as a pipeline classifies it. The text that is shown is redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..telemetry.redaction import redact
+from .error_input import ErrorInput
+from .policy_files import find_policy
+from .registries import load_registry
+
+if TYPE_CHECKING:
+    from .._core.classify.failure import Failure
+    from .._core.policy.codes import CodeTable, Rule
+    from .._core.policy.policy import Policy, PolicySet
+
+__all__ = ["explain", "retry_waits"]
+
+_FIRST_REGISTRIES = ("bitget", "bitget-ws", "ccxt", "http")
+
+
+def explain(
+    error: ErrorInput, policies: PolicySet, *, policy: str | None = None, registry: str | None = None
+) -> dict[str, Any]:
+    """Return the explanation as plain data, in the shape of `resilience explain --json`.
+
+    Args:
+        error: the error.
+        policies: the policies that may decide.
+        policy: the policy that decides; None takes the log line's, the registry's own, or `default`.
+        registry: name or path of the registry whose code it is; None takes the policy's, or all built-in ones.
+
+    Raises:
+        PolicyError: there is no policy or registry of that name.
+    """
+    name = policy or (error.policy if error.policy in policies.policies else None)
+    named = find_policy(name, policies) if name else None
+    tables = _registries(named, registry)
+    success = _find_success(error, tables)
+    if success is not None:
+        table, rule = success
+        decides = named or policies.policies.get(table.name) or find_policy("default", policies)
+        return _explain_success(error, table, rule, decides)
+    failure = _classify(error, tables, named or find_policy("default", policies))
+    decides = named or policies.policies.get(failure.registry or "") or find_policy("default", policies)
+    return {
+        "code": failure.code,
+        "names": list(failure.names),
+        "registry": failure.registry,
+        "known": failure.known,
+        "category": str(failure.category),
+        "executed": failure.executed,
+        "hint": failure.hint,
+        "remedy": failure.remedy,
+        "retry_after": failure.retry_after,
+        "text": redact(error.text),
+        "policy": decides.name,
+        "action": _action(decides, failure),
+        "schedule": retry_waits(decides, failure),
+    }
+
+
+def retry_waits(policy: Policy, failure: Failure) -> list[dict[str, float]]:
+    """Return the wait before each further attempt, in seconds; empty if there is none.
+
+    With jitter a wait is a range. The server's `retry_after` is its floor. Attempts that cannot begin before the
+    deadline are left out.
+    """
+    from .._core.policy.backoff import bounds
+
+    retry, waits, spent = policy.retry, [], 0.0
+    if retry is None or failure.category != "retryable":
+        return []
+    # The shortest waits decide whether an attempt may happen at all; attempts' own durations are not known here.
+    for attempt in range(1, _max_attempts(policy, failure)):
+        least, most = (max(wait, failure.retry_after or 0.0) for wait in bounds(retry.backoff, attempt))
+        spent += least
+        if policy.deadline is not None and spent >= policy.deadline:
+            break
+        waits.append({"attempt": attempt + 1, "at_least": round(least, 6), "at_most": round(most, 6)})
+    return waits
+
+
+def _max_attempts(policy: Policy, failure: Failure) -> int:
+    attempts = policy.retry.max_attempts if policy.retry else 1
+    return min(attempts, policy.unknown_errors.max_attempts) if failure.guessed else attempts
+
+
+def _registries(policy: Policy | None, registry: str | None) -> list[CodeTable]:
+    """Return the registries to look in, in order: the one that is named, else the policy's, else all built-in ones."""
+    if registry:
+        return [load_registry(registry)]
+    if policy is not None:
+        return [load_registry(name) for name in policy.codes]
+    from ..config.codes.code_tables import builtin_names
+
+    names = builtin_names()
+    others = sorted(set(names) - set(_FIRST_REGISTRIES))
+    return [load_registry(name) for name in (*_FIRST_REGISTRIES, *others) if name in names]
+
+
+def _find_success(error: ErrorInput, tables: Sequence[CodeTable]) -> tuple[CodeTable, Rule] | None:
+    """Return the registry and the rule that call this a success; None if the first match calls it an error."""
+    for table in tables:
+        code, envelope = error.code, table.envelope
+        if isinstance(error.outcome, Mapping) and envelope is not None:
+            code = str(error.outcome.get(envelope.code, ""))
+        # A user may give a constant of the API, such as INSUFFICIENT_BALANCE, in place of its code.
+        rule = (table.rule(code) or table.named(code)) if code else None
+        if rule is not None:
+            return (table, rule) if rule.category is None else None
+    return None
+
+
+def _classify(error: ErrorInput, tables: Sequence[CodeTable], policy: Policy) -> Failure:
+    from .._core.classify.classifier import Classifier
+    from ..errors import ApiError
+
+    classifier = Classifier(tables, base=load_registry("http"), lookup=_builtin_registry, unknown=policy.unknown_errors)
+    if error.code is not None:
+        named = next((rule for rule in (table.named(error.code) for table in tables) if rule), None)
+        return classifier.classify(ApiError(named.code) if named else error.outcome)
+    # A body is an error only if an envelope says so; other values are classified as they are.
+    return classifier.classify(classifier.error_in(error.outcome) or error.outcome)
+
+
+def _builtin_registry(name: str) -> CodeTable | None:
+    from ..config.codes.code_tables import builtin_names
+
+    return load_registry(name) if name in builtin_names() else None
+
+
+def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Policy) -> dict[str, Any]:
+    return {
+        "code": rule.code,
+        "names": list(rule.names),
+        "registry": table.name,
+        "known": True,
+        "category": None,
+        "executed": rule.executed,
+        "hint": rule.hint,
+        "remedy": rule.remedy,
+        "retry_after": None,
+        "text": redact(error.text),
+        "policy": policy.name,
+        "action": "This is a success: nothing is done.",
+        "schedule": [],
+    }
+
+
+def _action(policy: Policy, failure: Failure) -> str:
+    """Say in one or two sentences what a pipeline with this policy does."""
+    if failure.category == "user_fixable":
+        return "No retry: the caller gets the error at once, with the remedy. The breaker does not count it."
+    if failure.category == "fatal":
+        return "No retry: the caller gets the error at once. The breaker does not count it."
+    attempts = _max_attempts(policy, failure)
+    if policy.retry is None or attempts < 2:
+        return "It could be tried again, but this policy makes only one attempt."
+    action = f"Tried again, {attempts} attempts in all" + (
+        ", because the error is unknown." if failure.guessed else "."
+    )
+    if failure.executed != "maybe":
+        return action
+    lookup = "A write is looked up before it is sent again; without a reconciler it is reported as unknown instead."
+    return f"{action} {lookup}"

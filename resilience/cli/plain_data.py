@@ -1,0 +1,18 @@
+"""Removes secrets from plain data before it is printed as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..telemetry.redaction import redact
+
+__all__ = ["redact_all"]
+
+
+def redact_all(value: Any) -> Any:
+    """Return plain data whose strings are redacted. Keys are kept: they are ours, such as `key`, and name no secret."""
+    if isinstance(value, dict):
+        return {name: redact_all(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_all(item) for item in value]
+    return redact(value) if isinstance(value, str) else value

@@ -1,0 +1,138 @@
+"""Runs one command and returns its exit code: 0 fine, 1 findings, 2 wrong use.
+
+A user's mistake is one line on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import NoReturn
+
+from ..errors import PolicyError, ResilienceError
+from ..telemetry.redaction import redact
+from .command_list import command_names, load_command, purpose_of
+
+__all__ = ["main", "parser_of"]
+
+_INTERRUPTED, _PIPE_CLOSED = 130, 141  # as a shell reports a program that SIGINT or SIGPIPE ended
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line; argparse prints the whole usage first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of this process.
+    """
+    try:
+        code = _run(sys.argv[1:] if argv is None else list(argv))
+        # A closed pipe raises here; the flush of the ending interpreter would print a traceback.
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse raises it after help and after an error
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        return _pipe_closed()
+    except PolicyError as error:
+        return _report_policy_error(error)
+    except OSError as error:
+        return _report(f"resilience: {error.filename}: {error.strerror}" if error.filename else f"resilience: {error}")
+    except ResilienceError as error:
+        return _report(f"resilience: {error}")
+    return code
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Return the parser of a command's arguments, those after its name."""
+    command = load_command(name)
+    parser = _Parser(prog=f"resilience {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    return parser
+
+
+def _run(arguments: list[str]) -> int:
+    _tolerate_odd_streams()
+    names = command_names()
+    name = arguments[0] if arguments else ""
+    # The fast path: one command is imported, and no parser is built for the others.
+    if name in names:
+        return int(load_command(name).run(parser_of(name).parse_args(arguments[1:])))
+    if name and not name.startswith("-"):
+        near = get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
+        return _report(f"resilience: unknown command {name!r}; {hint}")
+    parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    subparsers = parser.add_subparsers(metavar="command")
+    # These parsers have a name and a purpose only: enough for the help, and no command is imported.
+    for command in names:
+        subparsers.add_parser(command, help=purpose_of(command).replace("%", "%%"))
+    # Ends the program for --help, --version and unknown options; without arguments it returns.
+    parser.parse_args(arguments)
+    parser.print_help(sys.stderr)
+    return 2
+
+
+class _Version(argparse.Action):
+    """Reads the version only when it is asked for, because importlib.metadata is slow to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("resilience-middleware")
+        except PackageNotFoundError:
+            number = "unknown (not installed)"
+        print(f"resilience {number}")
+        parser.exit()
+
+
+def _tolerate_odd_streams() -> None:
+    """Let no character fail for its encoding, and no print for a closed stream."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as `>&-` does; this one stays open until the process ends
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdin else "backslashreplace")
+
+
+def _report_policy_error(error: PolicyError) -> int:
+    """Report mistakes in a file (`FILE:LINE:COL: …`, exit code 1), or a file or a name that does not exist (2)."""
+    if not error.problems:
+        return _report(f"resilience: {error}")
+    has_mistakes = any(problem.line for problem in error.problems)  # a file that cannot be read has no line
+    return _report(str(error), 1 if has_mistakes else 2)
+
+
+def _report(message: str, code: int = 2) -> int:
+    """Print a message on standard error, with secrets removed, and return the exit code."""
+    try:
+        print(redact(message), file=sys.stderr)
+    except BrokenPipeError:
+        return _pipe_closed()
+    return code
+
+
+def _pipe_closed() -> int:
+    """Return the exit code of a closed pipe. Standard output is redirected: the interpreter flushes it when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # a stdout without a file has nothing left to flush
+    finally:
+        os.close(null)
+    return _PIPE_CLOSED

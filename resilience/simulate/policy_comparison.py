@@ -1,0 +1,112 @@
+"""Runs one policy under a scenario, and compares the runs of several policies: the data of the table and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .._core.policy.codes import CodeTable
+from .._core.policy.policy import Policy
+from .clients import Client, RunMonitor, baseline_client, policy_client
+from .figures import Figures, compute_figures
+from .run import simulate
+from .scenario import Scenario
+from .time_series import TimeSeries, compute_series
+from .verdict import Verdict, judge
+
+__all__ = ["Comparison", "Job", "Run", "run_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run to make: a policy under a scenario. A policy of None means clients without a policy."""
+
+    name: str
+    policy: Policy | None
+    scenario: Scenario
+    seed: int = 0
+    file: str = ""
+    tables: Mapping[str, CodeTable] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The result of a job. `breaker` and `budget` say whether its policy has one."""
+
+    name: str
+    file: str
+    figures: Figures
+    series: TimeSeries
+    breaker: bool
+    budget: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The runs of several policies, and the baseline: the same requests without a policy."""
+
+    scenario: Scenario
+    seed: int
+    runs: tuple[Run, ...]
+    baseline: Run | None = None
+
+    @property
+    def all_runs(self) -> tuple[Run, ...]:
+        """The runs of the policies, then the baseline if there is one."""
+        return self.runs if self.baseline is None else (*self.runs, self.baseline)
+
+    def verdict(self, run: Run) -> Verdict:
+        """Judge one run against the baseline."""
+        return judge(run.figures, None if self.baseline is None else self.baseline.figures, self.scenario)
+
+    def plain(self) -> dict[str, Any]:
+        """Return everything as plain data, in the shape of `resilience simulate --json`.
+
+        The key of the baseline is `bare`, as version 0.1 wrote it: programs read it.
+        """
+        # `settled` ends a run early and is for benchmarks; it says nothing about the service.
+        scenario = {name: value for name, value in asdict(self.scenario).items() if name != "settled"}
+        rows = []
+        for run in self.runs:
+            judged = self.verdict(run)
+            rows.append({**_plain_run(run), "verdict": {"grade": judged.grade, "text": judged.text}})
+        return {
+            "scenario": scenario,
+            "seed": self.seed,
+            "policies": rows,
+            "bare": None if self.baseline is None else _plain_run(self.baseline),
+        }
+
+
+def _plain_run(run: Run) -> dict[str, Any]:
+    return {"policy": run.name, "file": run.file or None, **asdict(run.figures), "series": asdict(run.series)}
+
+
+def run_job(job: Job, tick: Callable[[], None] = lambda: None) -> Run:
+    """Make one run; `tick` is called once per virtual second."""
+    monitor, scenario, policy = RunMonitor(), job.scenario, job.policy
+    client: Client = baseline_client
+    if policy is not None:
+        client = policy_client(
+            policy, idempotent=scenario.idempotent, operation=scenario.operation, tables=job.tables, monitor=monitor
+        )
+    ticks = 0
+
+    def sample(now: float) -> None:
+        nonlocal ticks
+        monitor.sample(now)
+        while ticks < int(now + 1e-9):  # instants are sums of floats and may be a little too low
+            ticks += 1
+            tick()
+
+    outcome = simulate(scenario, client, seed=job.seed, on_sample=sample)
+    breaker = policy is not None and policy.breaker is not None
+    return Run(
+        job.name,
+        job.file,
+        compute_figures(outcome, monitor),
+        compute_series(outcome, monitor, breaker=breaker),
+        breaker,
+        policy is not None and policy.budget is not None,
+    )
