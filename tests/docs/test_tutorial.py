@@ -94,7 +94,7 @@ class Newcomer:
         """End the commands that still run."""
         for process in self._background:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.fixture
