@@ -59,7 +59,16 @@ async def place_first_order(client: Any, version: int) -> None:
     await client.place_order(**HEAD[version], **SIZE[version], **MARKET, clientOid="first")
 
 
-@pytest.mark.parametrize("fault", ["trade_lost", "trade_unseen", "half_open", "trade_error:40725", "error:30007"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "trade_lost",
+        pytest.param("trade_unseen", marks=pytest.mark.slow),
+        pytest.param("half_open", marks=pytest.mark.slow),
+        "trade_error:40725",
+        "error:30007",
+    ],
+)
 def test_an_uncertain_order_is_executed_once(exchange: Sandbox, version: int, fault: str) -> None:
     """If the frame or its answer is lost, the order is looked up by REST, and sent again only if not executed."""
 

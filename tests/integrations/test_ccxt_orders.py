@@ -40,7 +40,9 @@ def executions(exchange: Sandbox) -> list[int]:
     return [row["executions"] for row in exchange.ledger()["orders"]]
 
 
-@pytest.mark.parametrize("fault", ["accept_drop", "accept_500", "accept_40725", "accept_late", "lag"])
+@pytest.mark.parametrize(
+    "fault", ["accept_drop", "accept_500", "accept_40725", pytest.param("accept_late", marks=pytest.mark.slow), "lag"]
+)
 def test_an_order_whose_response_is_lost_is_found(bots: Any, exchange: Sandbox, fault: str) -> None:
     """It was executed: the caller gets it in ccxt's own shape, and nothing is sent twice."""
     exchange.set_faults(rates={fault: 1.0})
@@ -51,7 +53,10 @@ def test_an_order_whose_response_is_lost_is_found(bots: Any, exchange: Sandbox, 
     assert executions(exchange) == [1]
 
 
-@pytest.mark.parametrize("fault", ["lose", "refuse_40725", "refuse_503", "refuse_429"])
+@pytest.mark.parametrize(
+    "fault",
+    ["lose", *(pytest.param(name, marks=pytest.mark.slow) for name in ("refuse_40725", "refuse_503")), "refuse_429"],
+)
 def test_an_order_that_was_not_executed_is_sent_again(bots: Any, exchange: Sandbox, fault: str) -> None:
     """After the fence, with the same key."""
     policies = Policies.load(exchange.policy)

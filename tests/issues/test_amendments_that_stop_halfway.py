@@ -17,7 +17,7 @@ SHORT = {
     "extends": "bitget",
     "deadline": "60s",
     "attempt_timeout": "10s",
-    "reconcile": {"wait": "1s", "window": "10s", "processing": "2s", "lag": "2s"},
+    "reconcile": {"wait": "5s", "window": "10s", "processing": "2s", "lag": "2s"},
 }
 CHANGES = {
     "spot": ("spot_replace_order", {"symbol": "BTCUSDT", "orderId": "7", "price": "90", "size": "1"}),

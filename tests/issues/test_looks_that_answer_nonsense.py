@@ -16,7 +16,7 @@ WORDS = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"
 FUTURES = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
 POLICIES = {
     "version": 1,
-    "policies": {"trade": {"extends": "bitget", "deadline": "60s", "reconcile": {"wait": "1s"}}},
+    "policies": {"trade": {"extends": "bitget", "deadline": "60s", "reconcile": {"wait": "5s"}}},
 }
 
 

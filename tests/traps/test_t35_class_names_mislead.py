@@ -30,7 +30,7 @@ def placed(bots: Any, api: Any, response: tuple[int, str | None], wrapped: bool)
     """Place an order once, with this response, and return the error."""
     status, code = response
     api.on(PLACE, (status, "no json" if code is None else {"code": code, "msg": "m", "requestTime": 1, "data": None}))
-    rules = {"extends": "bitget", "retry": None, "deadline": "60s"}
+    rules = {"extends": "bitget", "retry": None, "deadline": "60s", "reconcile": {"wait": "10s"}}
     policies = Policies.from_mapping({"policies": {"once": rules}}, clock=FakeClock())
     plain = bots.plain(api)
     bot = wrap(plain, "once", policies=policies) if wrapped else plain

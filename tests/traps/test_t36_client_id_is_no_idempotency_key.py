@@ -12,6 +12,7 @@ from resilience import NOT_FOUND, Found, Policies, current_call, resilient, wrap
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
 
+SLOW = pytest.mark.slow
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 MIX = {**ORDER, "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "size": "0.01"}
 PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
@@ -87,7 +88,7 @@ def test_ours(exchange: Sandbox, market: str) -> None:
     assert exchange.ledger()["orders"][0]["executions"] == 1
 
 
-@pytest.mark.parametrize("market", OURS)
+@pytest.mark.parametrize("market", [pytest.param(name, marks=SLOW if name != "spot" else ()) for name in OURS])
 def test_ours_when_the_first_attempt_comes_late(exchange: Sandbox, market: str) -> None:
     """Rejected, then delivered after its timeout: it is looked up after the fence, found, and executed once."""
     exchange.script("mine", ["refuse_503", "accept_late", "accept_500"])

@@ -23,7 +23,7 @@ def enable_retries(plain: Any, where: str) -> dict[str, Any]:
     return COST if where == "options" else {**COST, "maxRetriesOnFailure": 2}
 
 
-@RETRIES_SET_IN
+@pytest.mark.parametrize("where", ["options", pytest.param("params", marks=pytest.mark.slow)])
 def test_naive(bots: Any, api: Any, where: str) -> None:
     """`maxRetriesOnFailure=2`: a read timeout POSTs place-order three times."""
     api.on(PLACE, "hang")
@@ -38,7 +38,8 @@ def test_ours(bots: Any, api: Any, where: str) -> None:
     """Switched off, with a warning; the order is looked up instead of sent again."""
     api.on(PLACE, "hang")
     policies = Policies.from_mapping(
-        {"policies": {"short": {"extends": "bitget", "deadline": "60s"}}}, clock=FakeClock()
+        {"policies": {"short": {"extends": "bitget", "deadline": "60s", "reconcile": {"wait": "10s"}}}},
+        clock=FakeClock(),
     )
     plain = bots.plain(api, timeout=1000)
     bot = wrap(plain, "short", policies=policies)
