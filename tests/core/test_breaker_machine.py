@@ -156,8 +156,17 @@ class BreakerMachine(RuleBasedStateMachine):
                 assert described["consecutive_failures"] == model.consecutive_failures
 
 
-TestBreakerMachine = BreakerMachine.TestCase
-TestBreakerMachine.settings = settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)
+class TestBreakerMachine(BreakerMachine.TestCase):  # type: ignore[misc,name-defined]  # made at run time
+    """A few long lives of a breaker."""
+
+    settings = settings(max_examples=30, stateful_step_count=40, deadline=None, derandomize=True)
+
+
+@pytest.mark.slow
+class TestBreakerMachineForLong(BreakerMachine.TestCase):  # type: ignore[misc,name-defined]  # made at run time
+    """Many of them."""
+
+    settings = settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)
 
 
 def opened(clock: FakeClock, permits: int) -> Pipeline:

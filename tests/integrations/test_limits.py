@@ -62,10 +62,14 @@ def test_a_hold_is_per_host(client: HttpClient) -> None:
 # --- Bitget ------------------------------------------------------------------------------------------
 
 
-def test_bitgets_limits_are_kept() -> None:
+def test_bitgets_limits_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fourteen balances at once: the exchange allows ten per second and rejects none of them."""
+    clock = FakeClock()
     with Sandbox(window=30) as exchange:
-        rules = Policies.load(exchange.policy)
+        moment = exchange.now() - clock.monotonic()
+        # One clock for both sides: a busy machine delays requests, and then more of them arrive in one second.
+        monkeypatch.setattr(type(exchange.clock), "now", lambda _clock: moment + clock.monotonic())
+        rules = Policies.load(exchange.policy, clock=clock)
         failed: list[Any] = []
         rules.subscribe(lambda event: failed.append(event) if event.name == "attempt_failed" else None)
         client = wrap(_client(exchange.rest), "bitget", policies=rules)
@@ -73,6 +77,7 @@ def test_bitgets_limits_are_kept() -> None:
             assert client.mix_balance(productType="USDT-FUTURES") is not None
         assert exchange.requests == 14
     assert failed == []
+    assert clock.sleeps != []
 
 
 def test_named_and_generic_calls_share_a_window() -> None:

@@ -10,13 +10,14 @@ import pytest
 from resilience import Policies, failure_of, wrap
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
+from resilience.testing import FakeClock
 
 SPOT, MIX = "/api/v2/spot/trade", "/api/v2/mix/order"
 SHORT = {
     "extends": "bitget",
-    "deadline": "1s",
-    "attempt_timeout": "100ms",
-    "reconcile": {"wait": "20ms", "window": "100ms", "processing": "20ms", "lag": "20ms"},
+    "deadline": "60s",
+    "attempt_timeout": "10s",
+    "reconcile": {"wait": "5s", "window": "10s", "processing": "2s", "lag": "2s"},
 }
 CHANGES = {
     "spot": ("spot_replace_order", {"symbol": "BTCUSDT", "orderId": "7", "price": "90", "size": "1"}),
@@ -49,7 +50,9 @@ def test_the_old_order_is_cancelled_and_there_is_no_new_one(api: Any, market: st
         answers[0] = (400, {**answers[0], "code": "40109"})
     api.on(query, *answers * 200)
     raw = BitgetClient("key-a", "secret-of-amends", "pass-of-amends", base_url=api.rest)
-    bot = wrap(raw, "trade", policies=Policies.from_mapping({"version": 1, "policies": {"trade": SHORT}}))
+    bot = wrap(
+        raw, "trade", policies=Policies.from_mapping({"version": 1, "policies": {"trade": SHORT}}, clock=FakeClock())
+    )
     name, params = CHANGES[market]
     with pytest.raises(Exception) as caught:  # noqa: PT011  # the client's own
         getattr(bot, name)(**params, newClientOid="new")
@@ -59,7 +62,7 @@ def test_the_old_order_is_cancelled_and_there_is_no_new_one(api: Any, market: st
 
 def test_the_old_order_lives() -> None:
     """The amendment never arrived: past the fence it is sent again, once."""
-    with Sandbox(window=0.5) as exchange:
+    with Sandbox(window=2.0) as exchange:
         raw = BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=exchange.rest)
         bot = wrap(raw, "bitget", policies=Policies.load(exchange.policy))
         order = {"symbol": "BTCUSDT", "side": "buy", "orderType": "limit", "force": "gtc", "price": "100", "size": "1"}

@@ -9,22 +9,21 @@ import pytest
 
 from resilience import Policies, failure_of, wrap
 from resilience.bitget import BitgetClient
+from resilience.testing import FakeClock
 
 SPOT, MIX = "/api/v2/spot/trade", "/api/v2/mix/order"
 WORDS = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 FUTURES = {"productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
 POLICIES = {
     "version": 1,
-    "policies": {
-        "trade": {"extends": "bitget", "deadline": "1s", "attempt_timeout": "100ms", "reconcile": {"wait": "20ms"}}
-    },
+    "policies": {"trade": {"extends": "bitget", "deadline": "60s", "reconcile": {"wait": "5s"}}},
 }
 
 
 def bot(api: Any) -> Any:
     """Return a wrapped client of the scripted server."""
     raw = BitgetClient("key-n", "secret-of-nonsense", "pass-of-nonsense", base_url=api.rest)
-    return wrap(raw, "trade", policies=Policies.from_mapping(POLICIES))
+    return wrap(raw, "trade", policies=Policies.from_mapping(POLICIES, clock=FakeClock()))
 
 
 def response(data: Any) -> dict[str, Any]:

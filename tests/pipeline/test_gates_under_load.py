@@ -235,8 +235,8 @@ def test_ctrl_c_in_a_wait_for_the_quota() -> None:
 def test_a_wait_in_the_queue_is_limited(driver: Any, limit: str) -> None:
     """A call waits in the queue no longer than the queue's timeout or its deadline."""
     rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
-    policies = new_policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
-                    deadline="10ms" if limit == "deadline" else "60s")  # fmt: skip
+    policies = new_policies(admission={**rules, "queue_timeout": "1s"} if limit == "queue_timeout" else rules,
+                    deadline="1s" if limit == "deadline" else "60s")  # fmt: skip
     admission = policies.pipeline("p").shared.limits
     work = policies.resilient("p")(driver.function(lambda: "fine"))
     assert driver.call(work) == "fine"

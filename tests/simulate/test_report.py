@@ -85,7 +85,11 @@ def browser(report: Path) -> Iterator[Any]:
         made.close()
 
 
-@pytest.fixture(scope="module", params=VIEWS, ids=lambda view: f"{view[0]}-{view[1]}")
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(view, marks=pytest.mark.slow if view != VIEWS[0] else ()) for view in VIEWS],
+    ids=lambda view: f"{view[0]}-{view[1]}",
+)
 def seen(request: pytest.FixtureRequest, browser: Any, report: Path) -> Iterator[Any]:
     """The page in a browser, with its console messages and its requests."""
     width, scheme = request.param

@@ -96,7 +96,8 @@ def test_an_empty_fallback_is_a_mistake_with_its_path() -> None:
 
 # --- hedging ----------------------------------------------------------------------------------------
 
-HEDGED = Policy(deadline="10s", hedge={"delay": "10ms", "max_hedges": 2})
+HEDGED = Policy(deadline="60s", hedge={"delay": "10ms", "max_hedges": 2})
+PATIENT = Policy(deadline="60s", hedge={"delay": "30s", "max_hedges": 2})
 
 
 class Slow:
@@ -151,7 +152,7 @@ def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
 def test_a_fast_answer_is_not_hedged(run: Any) -> None:
     """An attempt that answers within the delay has no hedge."""
     send = Slow(0)
-    assert run(Pipeline(HEDGED, idempotent=True).compile(send)()) == (0, "answer")
+    assert run(Pipeline(PATIENT, idempotent=True).compile(send)()) == (0, "answer")
     assert send.started == [0]
 
 
@@ -160,7 +161,7 @@ def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
     """It is the API's own object, and an outer call does not retry it."""
     error = ConnectionRefusedError()
     send = Slow(0, error)
-    inner = Pipeline(HEDGED, idempotent=True).compile(send)
+    inner = Pipeline(PATIENT, idempotent=True).compile(send)
     outer = Pipeline(Policy(retry={"max_attempts": 3}), idempotent=True, clock=FakeClock()).compile(inner)
     with pytest.raises(ConnectionRefusedError) as caught:
         run(outer())
@@ -185,10 +186,10 @@ def test_a_sync_function_is_hedged_in_threads_where_the_policy_says_so() -> None
         number = len(started)
         started.append(number)
         if number == 0:
-            release.wait(10)
+            release.wait(60)
         return number
 
-    policy = Policy(deadline="10s", hedge={"delay": "10ms", "threads": True})
+    policy = Policy(deadline="60s", hedge={"delay": "10ms", "threads": True})
     try:
         assert Pipeline(policy, idempotent=True).compile(send)() == 1
     finally:
@@ -197,7 +198,7 @@ def test_a_sync_function_is_hedged_in_threads_where_the_policy_says_so() -> None
 
 def test_a_hedge_consumes_the_retry_budget() -> None:
     """Without budget there is no second attempt; the call waits for the first one."""
-    policy = Policy(deadline="1s", hedge={"delay": "10ms"}, budget={"ratio": 0, "floor": 0})
+    policy = Policy(deadline="2s", hedge={"delay": "10ms"}, budget={"ratio": 0, "floor": 0})
     send = Slow(1)
 
     async def story() -> Any:
@@ -323,5 +324,5 @@ def test_an_attempt_in_a_thread_that_ends_the_program() -> None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert [str(error) for error in ends] == ["3"]

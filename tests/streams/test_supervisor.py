@@ -113,6 +113,7 @@ def names(events: list[Any]) -> list[str]:
     return [name for name, _ in events if name != "response"]
 
 
+@pytest.mark.slow
 def test_a_day_of_drops_and_silence() -> None:
     """Cut, silent and refused connections for a virtual day: it becomes live again each time."""
 

@@ -232,6 +232,7 @@ def run_in_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, so
     outcome.assert_outcomes(passed=source.count("def test_"))
 
 
+@pytest.mark.slow
 def test_plugin_fixtures(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fixtures come with the package."""
     run_in_pytest(

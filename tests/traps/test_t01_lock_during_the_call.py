@@ -16,7 +16,7 @@ THREADS = 8
 def meeting() -> tuple[threading.Barrier, object]:
     """Return a function that returns only when all threads are inside it at the same time."""
     barrier = threading.Barrier(THREADS)
-    return barrier, lambda: barrier.wait(5)
+    return barrier, lambda: barrier.wait(60)
 
 
 def run(fn: object) -> None:

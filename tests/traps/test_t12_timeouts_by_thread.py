@@ -18,7 +18,7 @@ def test_naive() -> None:
     go, sent = threading.Event(), []
 
     def order() -> None:
-        go.wait(5)
+        go.wait(60)
         sent.append("order")
 
     with ThreadPoolExecutor(1) as pool:
@@ -67,12 +67,12 @@ def test_naive_pool() -> None:
         with lock:
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-        go.wait(5)
+        go.wait(60)
         with lock:
             inside[0] -= 1
 
     with ThreadPoolExecutor(4) as timeouts, ThreadPoolExecutor(16) as callers:
-        calls = [callers.submit(lambda: timeouts.submit(order).result(5)) for _ in range(16)]
+        calls = [callers.submit(lambda: timeouts.submit(order).result(60)) for _ in range(16)]
         go.set()
         for call in calls:
             call.result()
@@ -83,7 +83,7 @@ def test_ours_pool() -> None:
     """As many calls run as there are callers, each with a timeout, quota and a slot."""
     met = threading.Barrier(64)
     rules: dict[str, object] = {"quota": [{"rate": 64, "burst": 64}], "admission": {"max_concurrent": 64}}
-    guarded = Pipeline(Policy(attempt_timeout="5s", **rules)).compile(lambda: met.wait(5))  # type: ignore[arg-type]
+    guarded = Pipeline(Policy(attempt_timeout="60s", **rules)).compile(lambda: met.wait(60))  # type: ignore[arg-type]
     with ThreadPoolExecutor(64) as callers:
         places = list(callers.map(lambda _: guarded(), range(64)))
     assert sorted(places) == list(range(64))

@@ -20,7 +20,7 @@ BATCH = {"symbol": "BTCUSDT", "orderList": [{**GOOD, "clientOid": "a"}, {**SMALL
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange."""
-    with Sandbox(window=1.0) as running:
+    with Sandbox(window=30.0) as running:
         yield running
 
 

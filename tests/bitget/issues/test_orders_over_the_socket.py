@@ -40,7 +40,7 @@ def test_lookups_by_another_account_are_rejected(keys: tuple[str, str, str]) -> 
             with pytest.raises(ValueError, match="same key as the socket"):
                 await client.place_order(**ORDER)
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         run(story(exchange))
         assert exchange.ledger() == {"orders": []}
 
@@ -59,7 +59,7 @@ def test_a_closed_client_rejects_at_once() -> None:
                 await waiting
             return failure_of(early.value), failure_of(late.value)
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         for failure in run(story(exchange)):
             assert (failure.code, failure.category, failure.executed) == ("client_closed", "fatal", "no")
             assert failure.attempts == 1
@@ -81,7 +81,7 @@ def test_an_error_that_ends_the_socket_reaches_its_listeners(code: str, action: 
             placed.exception()
             return failures
 
-    with Sandbox(window=1.0) as exchange:
+    with Sandbox() as exchange:
         (failure,) = run(story(exchange))
     assert (failure.code, failure.action_text.startswith(action)) == (code, True)
 
@@ -120,7 +120,7 @@ def test_an_answer_with_another_client_id_is_not_believed() -> None:
             orders = SocketOrders(frames, request, rest, pipeline, rest.clock, OperationInfo(operation=""))
             return await orders.place(**ORDER, clientOid="mine"), client_ids
 
-    with Sandbox(window=0.5) as exchange:
+    with Sandbox(window=2.0) as exchange:
         assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
 
 
@@ -216,7 +216,7 @@ def test_queued_orders_wait_for_the_next_connection() -> None:
             exchange.sockets.fault("drop")
             return await asyncio.gather(*requests, return_exceptions=True)
 
-    with Sandbox(window=1.0, limits=False) as exchange:
+    with Sandbox(limits=False) as exchange:
         answers = run(story(exchange))
     lost = [answer for answer in answers if isinstance(answer, Exception)]
     assert {type(error) for error in lost} <= {ConnectionResetError}
