@@ -1,7 +1,7 @@
 """Runs sync functions under a plan: the driver for threads.
 
 This file and `async_.py` are the only places that wait for a call. Every decision is made in `_core`. The two files
-are alike on purpose, line by line, and `tests/test_driver_twins.py` lists the lines in which they differ.
+are alike on purpose, line by line, and `tests/drivers/test_driver_twins.py` lists the lines in which they differ.
 
 `compile_sync` is the hot path: on success it reads the clock once, sets one context variable and touches only the
 parts that the plan has. It avoids function calls, because a call costs about 50 ns and the whole path about 400
@@ -19,7 +19,7 @@ from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import BreakerWait, acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
-from .._core.call.steps import Action, Call
+from .._core.call.steps import Action, FailedCall
 
 __all__ = ["compile_sync"]
 
@@ -81,7 +81,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             failed = error
         except BaseException:
-            Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+            Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
             raise
         finally:
             reset_context(token)
@@ -99,7 +99,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     breaker.succeeded(permit, started)
                     plan.emit_breaker_events()
             return result
-        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer)
+        recovery = Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer)
         try:
             return recover(recovery, fn, failed)
         finally:

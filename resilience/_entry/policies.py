@@ -1,4 +1,4 @@
-"""The `Policies` of one policy file: its pipelines, wrapped clients, events and reloads.
+"""Provides `Policies`: the pipelines, wrapped clients, events and reloads of one policy file.
 
 A wrong file is rejected as a whole: every mistake is reported at once, and the policies before it stay in force.
 Breakers, budgets, quotas and slots are kept by name, so that a reload changes their settings and not their state.
@@ -117,7 +117,7 @@ class Policies:
         return Pipeline.from_compiler(ReloadingCompiler(lambda: self.current_pipeline(policy, operation).compiler))
 
     def current_pipeline(self, policy: str | Policy, operation: str | None) -> Pipeline:
-        """Return the pipeline that is in force; the caller asks again after each change (see `EPOCH`)."""
+        """Return the pipeline that is in force; the caller reads it again after each change (see `EPOCH`)."""
         if isinstance(policy, Policy):
             return Pipeline(policy, operation=operation, shared=self._shared)
         return self._active.pipeline(policy, operation)

@@ -64,7 +64,7 @@ def _labels(files: Sequence[str]) -> dict[str, str]:
 
 def _default_policies(loaded: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]:
     """Return the policy that `operations` names for the scenario's operation, else all that the file itself defines."""
-    if scenario.operation != "request":  # the default, which is no operation's name
+    if scenario.operation != "request":  # the default, which is not an operation's name
         for rule in loaded.operations:
             if rule.policy is not None and fnmatchcase(scenario.operation, rule.match):
                 return [rule.policy]

@@ -18,7 +18,7 @@ BOOKS = {"instType": "SPOT", "channel": "books", "instId": "BTCUSDT"}
 ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
 TICKER3 = {"instType": "spot", "topic": "ticker", "symbol": "BTCUSDT"}
 ORDERS3 = {"instType": "UTA", "topic": "order"}
-TIMEOUT = 20.0  # seconds after which a condition that is not met fails the test
+TIMEOUT = 60.0  # seconds after which a condition that is not met fails the test
 
 
 class EventLog:

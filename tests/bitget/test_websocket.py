@@ -116,7 +116,7 @@ def test_a_half_open_connection_is_detected() -> None:
     """A half-open connection sends nothing, not even FIN; the missing pong ends it."""
 
     async def story(exchange: Sandbox) -> None:
-        limits = StreamSettings(ping="100ms", pong_within="2s")
+        limits = StreamSettings(ping="100ms", pong_within="4s")
         async with client_of(exchange, limits=limits) as client:
             log = EventLog(client)
             client.subscribe(TICKER)
@@ -135,7 +135,7 @@ def test_a_quiet_market_is_not_stale() -> None:
     """A connection that delivers only pongs is kept."""
 
     async def story(exchange: Sandbox) -> None:
-        limits = StreamSettings(ping="50ms", stale_after="50ms", pong_within="15s")
+        limits = StreamSettings(ping="50ms", stale_after="50ms", pong_within="60s")
         async with client_of(exchange, limits=limits) as client:
             log = EventLog(client)
             client.subscribe(TICKER)
@@ -345,9 +345,15 @@ def test_a_handler_that_raises(exchange: Sandbox, capsys: pytest.CaptureFixture[
                 ("handler", "fatal", "KeyError")
             ] * 2
             assert len(log.of("update")) == 2
+            await log.until(lambda: bool(handler_lines()))
 
+    def handler_lines() -> list[str]:
+        written.append(capsys.readouterr().err)
+        return [line for line in "".join(written).splitlines(keepends=True) if "handler_raised" in line]
+
+    written: list[str] = []
     run(story())
-    lines = [line for line in capsys.readouterr().err.splitlines() if "handler_raised" in line]
+    lines = handler_lines()
     assert len(lines) == 1
     assert "secret-of-the-handler" not in lines[0]
 

@@ -27,7 +27,7 @@ def test_a_loop_without_asyncio(exchange: Sandbox) -> None:
     updates = []
     with client_of(exchange).blocking() as stream:
         stream.subscribe(TICKER)
-        stream.ready(timeout=20)
+        stream.ready(timeout=60)
         assert stream.states == {"public": "live"}
         for update in stream:
             updates.append(update["data"][0]["seq"])
@@ -50,8 +50,8 @@ def test_handlers_and_wrong_use(exchange: Sandbox) -> None:
 
         stream.on("authenticated", on_login)
         stream.subscribe(ORDERS)
-        assert logged_in.wait(20)
-        stream.ready(timeout=20)
+        assert logged_in.wait(60)
+        stream.ready(timeout=60)
         assert stream.states == {"private": "live", "public": "live"}
         assert threads == ["resilience-stream"]
         with pytest.raises(ValueError, match="needs instType"):
@@ -67,7 +67,7 @@ def test_closing_from_a_handler_ends_a_loop(exchange: Sandbox) -> None:
     with client_of(exchange).blocking() as stream:
         stream.on("update", lambda _update: stream.close())
         stream.subscribe(TICKER)
-        stream.ready(timeout=20)
+        stream.ready(timeout=60)
         exchange.sockets.feed(TICKER, every=0.01)
         assert all(update["arg"] == TICKER for update in stream)
     assert stream.states == {"public": "closed"}
@@ -78,6 +78,6 @@ def test_closing_from_several_threads_at_once(exchange: Sandbox) -> None:
     for _ in range(3):
         stream = client_of(exchange).blocking()
         stream.subscribe(TICKER)
-        stream.ready(timeout=20)
+        stream.ready(timeout=60)
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(lambda _, stream=stream: stream.close(), range(8))) == [None] * 8

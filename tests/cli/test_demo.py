@@ -23,11 +23,12 @@ def test_every_order_exactly_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(ours) == {"duplicates", "lost", "misreported", "unknown", "exactly_once", "requests", "seconds"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_ledger() -> None:
     """Faults hang on seed, client id and attempt: two runs leave the same truth."""
     ledgers = []
     for workers in (8, 16):
-        with Sandbox(seed=3, window=1.0, faults="ordinary", limits=False) as exchange:
+        with Sandbox(seed=3, window=2.0, faults="ordinary", limits=False) as exchange:
             drill("resilient", exchange, orders=40, seed=3, workers=workers)
             ledgers.append(exchange.ledger())
     assert ledgers[0] == ledgers[1]

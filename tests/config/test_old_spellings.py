@@ -362,7 +362,7 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         (
             "breaker: {when_open: wait, wait: all}",
@@ -396,15 +396,21 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
                 "the setting is now when_open: reject, wait_retries, wait"
             ),
         ),
-        ("breaker: {wait: [all]}", "4:21: policies.p.breaker.wait: a list is not one of false, true, all"),
+        (
+            "breaker: {wait: [all]}",
+            (
+                "4:21: policies.p.breaker.wait: a list is not one of false, true, all; "
+                "the setting is now when_open: reject, wait_retries, wait"
+            ),
+        ),
         ("reconcile: {checks: 0}", "4:25: policies.p.reconcile.early_checks: 0 is out of range"),
     ],
 )
-def test_mistakes_with_line_and_column(tmp_path: Path, settings: str, told: str) -> None:
+def test_mistakes_with_line_and_column(tmp_path: Path, settings: str, expected: str) -> None:
     """Both spellings together, a value that the old key never took, and one that the new key does not take."""
     path = written(tmp_path, f"version: 1\npolicies:\n  p:\n    {settings}\n")
     (problem,) = lint(path)
-    assert str(problem).startswith(f"{path}:{told}")
+    assert str(problem).startswith(f"{path}:{expected}")
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
     assert list(caught.value.problems) == [problem]
@@ -417,7 +423,7 @@ def test_an_old_key_twice_is_a_duplicate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "path", "told"),
+    ("settings", "path", "expected"),
     [
         ({"breaker": {"wait": True, "when_open": "wait"}}, "breaker.wait", "wait is the old spelling of when_open"),
         ({"results": "classify", "classify_results": False}, "results", "results is the old spelling of"),
@@ -430,12 +436,12 @@ def test_an_old_key_twice_is_a_duplicate(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_in_python(settings: dict[str, Any], path: str, told: str) -> None:
+def test_mistakes_in_python(settings: dict[str, Any], path: str, expected: str) -> None:
     """A `PolicyError` that names the path, from `Policy` and from a mapping."""
     with pytest.raises(PolicyError) as caught:
         Policy(**settings)
     (problem,) = caught.value.problems
-    assert (problem.path, problem.message[: len(told)]) == (path, told)
+    assert (problem.path, problem.message[: len(expected)]) == (path, expected)
     if "classify_results" not in settings and settings != {"results": 1}:
         with pytest.raises(PolicyError, match=path.replace(".", r"\.")):
             Policies.from_mapping({"policies": {"p": settings}})

@@ -106,6 +106,7 @@ def served(site: Path) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no browser here")
 def test_in_a_browser(site: Path, served: str) -> None:
     """On a phone and on a desktop, light and dark: no page is too wide, no error is logged, and the search works."""

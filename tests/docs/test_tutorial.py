@@ -94,7 +94,7 @@ class Newcomer:
         """End the commands that still run."""
         for process in self._background:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -108,6 +108,7 @@ def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Newcom
     person.stop()
 
 
+@pytest.mark.slow
 def test_each_command_does_what_the_page_says(newcomer: Newcomer) -> None:
     """Files are written, commands run in order, and they print what the page shows."""
     for block in blocks(PAGE):

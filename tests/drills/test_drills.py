@@ -8,7 +8,14 @@ from benchmarks.clients import OURS, Client
 from benchmarks.drills import DRILLS, find_problems
 from benchmarks.mutations import MUTATIONS, problems_under
 
-ROWS = [pytest.param(client, market, id=f"{client.name}, {market}") for client in OURS for market in client.markets]
+SLOW = pytest.mark.slow
+ROWS = [
+    pytest.param(
+        client, market, id=f"{client.name}, {market}", marks=SLOW if (client, market) != (OURS[0], "spot") else ()
+    )
+    for client in OURS
+    for market in client.markets
+]
 
 
 @pytest.mark.parametrize(("client", "market"), ROWS)
@@ -17,7 +24,9 @@ def test_every_script_ends_right(client: Client, market: str) -> None:
     assert find_problems(client, market, DRILLS) == {}
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize(
+    "mutation", [pytest.param(name, marks=SLOW if name != "no fence" else ()) for name in MUTATIONS]
+)
 def test_a_drill_protects_every_clause(mutation: str) -> None:
     """Without one clause of the rule at least one drill fails."""
     assert problems_under(mutation)

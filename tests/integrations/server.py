@@ -113,7 +113,7 @@ class Server:
                 pass
             sock.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
     def _accept(self) -> None:
         while True:

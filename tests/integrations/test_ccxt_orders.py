@@ -11,16 +11,21 @@ import pytest
 from resilience import NOT_FOUND, Found, Policies, failure_of, wrap
 from resilience.outbox import Outbox
 from resilience.sandbox import Sandbox
+from resilience.testing import FakeClock
 
 SPOT = "BTC/USDT"
 COST = {"cost": 50, "clientOrderId": "mine"}
-SHORT = {"extends": "bitget", "deadline": "4s", "attempt_timeout": "1s", "reconcile": {"wait": "20ms"}}
+
+
+def without_proof() -> Policies:
+    """Return policies whose clock is fake, so that the deadline passes at once while no lookup succeeds."""
+    return Policies.from_mapping({"policies": {"short": {"extends": "bitget", "deadline": "60s"}}}, clock=FakeClock())
 
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange with a short stamp window."""
-    with Sandbox(window=0.5, limits=False) as running:
+    with Sandbox(window=2.0, limits=False) as running:
         yield running
 
 
@@ -35,7 +40,9 @@ def executions(exchange: Sandbox) -> list[int]:
     return [row["executions"] for row in exchange.ledger()["orders"]]
 
 
-@pytest.mark.parametrize("fault", ["accept_drop", "accept_500", "accept_40725", "accept_late", "lag"])
+@pytest.mark.parametrize(
+    "fault", ["accept_drop", "accept_500", "accept_40725", pytest.param("accept_late", marks=pytest.mark.slow), "lag"]
+)
 def test_an_order_whose_response_is_lost_is_found(bots: Any, exchange: Sandbox, fault: str) -> None:
     """It was executed: the caller gets it in ccxt's own shape, and nothing is sent twice."""
     exchange.set_faults(rates={fault: 1.0})
@@ -46,7 +53,10 @@ def test_an_order_whose_response_is_lost_is_found(bots: Any, exchange: Sandbox, 
     assert executions(exchange) == [1]
 
 
-@pytest.mark.parametrize("fault", ["lose", "refuse_40725", "refuse_503", "refuse_429"])
+@pytest.mark.parametrize(
+    "fault",
+    ["lose", *(pytest.param(name, marks=pytest.mark.slow) for name in ("refuse_40725", "refuse_503")), "refuse_429"],
+)
 def test_an_order_that_was_not_executed_is_sent_again(bots: Any, exchange: Sandbox, fault: str) -> None:
     """After the fence, with the same key."""
     policies = Policies.load(exchange.policy)
@@ -61,7 +71,7 @@ def test_an_order_that_was_not_executed_is_sent_again(bots: Any, exchange: Sandb
 def test_what_cannot_be_looked_up_is_unknown(bots: Any, exchange: Sandbox) -> None:
     """The error is ccxt's own; its failure carries the key and says maybe."""
     exchange.set_faults(rates={"accept_drop": 1.0, "query_drop": 1.0})
-    bot = wrap(bots.plain(exchange), "short", policies=Policies.from_mapping({"policies": {"short": SHORT}}))
+    bot = wrap(bots.plain(exchange), "short", policies=without_proof())
     with pytest.raises(ccxt.NetworkError) as caught:
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, COST)
     failure = failure_of(caught.value)
@@ -149,8 +159,7 @@ def test_an_outbox_finds_the_order_of_an_earlier_process(bots: Any, exchange: Sa
     """The lookup uses the stored arguments: nothing of the first process is needed."""
     exchange.set_faults(rates={"accept_drop": 1.0, "query_drop": 1.0})
     outbox = Outbox(tmp_path / "bot.db")
-    short = Policies.from_mapping({"policies": {"short": SHORT}})
-    bot = wrap(bots.plain(exchange), "short", policies=short, outbox=outbox)
+    bot = wrap(bots.plain(exchange), "short", policies=without_proof(), outbox=outbox)
     with pytest.raises(ccxt.NetworkError):
         bots.call(bot.create_order, SPOT, "market", "buy", 1, None, COST)
     exchange.set_faults()
@@ -180,8 +189,8 @@ def test_an_exchange_without_support(bots: Any, api: Any) -> None:
     with pytest.raises(ccxt.NetworkError) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
     failure = failure_of(caught.value)
-    assert (failure.executed, failure.attempts, len(api.asked("/order"))) == ("maybe", 1, 1)
-    assert api.asked("/order")[0]["newClientOrderId"] == failure.key
+    assert (failure.executed, failure.attempts, len(api.sent_to("/order"))) == ("maybe", 1, 1)
+    assert api.sent_to("/order")[0]["newClientOrderId"] == failure.key
 
 
 def test_a_custom_reconciler(bots: Any, api: Any) -> None:

@@ -83,22 +83,22 @@ def test_the_callers_shorter_timeout_stays(limits: list[Any]) -> None:
     rules = policies(FakeClock())
     with Server(answer()) as server:
         with wrap(requests.Session(), "p", policies=rules) as session:
-            session.get(server.url, timeout=(1, None))
-            session.get(server.url, timeout=Timeout(total=2))
+            session.get(server.url, timeout=(3, None))
+            session.get(server.url, timeout=Timeout(total=4))
         with wrap(httpx.Client(), "p", policies=rules) as client:
-            client.get(server.url, timeout=httpx.Timeout(None, connect=1))
+            client.get(server.url, timeout=httpx.Timeout(None, connect=3))
             client.send(httpx.Request("GET", server.url))
 
         async def main() -> None:
             async with wrap(aiohttp.ClientSession(), "p", policies=rules) as session:
-                await session.get(server.url, timeout=aiohttp.ClientTimeout(total=1))
+                await session.get(server.url, timeout=aiohttp.ClientTimeout(total=3))
                 await session.get(server.url, timeout=aiohttp.ClientTimeout(total=None, connect=9))
 
         asyncio.run(main())
-    assert limits[0] == {"all": (1, 5.0)}
-    assert limits[1]["all"].total == 2
-    assert limits[2:4] == [{"connect": 1, "read": 5.0, "write": 5.0, "pool": 5.0}, dict.fromkeys(limits[3], 5.0)]
-    assert limits[4:] == [{"total": 1, "connect": 4.0}, {"total": 4.75, "connect": 4.0}]
+    assert limits[0] == {"all": (3, 5.0)}
+    assert limits[1]["all"].total == 4
+    assert limits[2:4] == [{"connect": 3, "read": 5.0, "write": 5.0, "pool": 5.0}, dict.fromkeys(limits[3], 5.0)]
+    assert limits[4:] == [{"total": 3, "connect": 4.0}, {"total": 4.75, "connect": 4.0}]
 
 
 @every_wrapped_client
@@ -259,11 +259,11 @@ def test_a_cancelled_request_is_not_tried_again(client: Any) -> None:
             if client.loop == "trio":
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(ask)
-                    await trio.to_thread.run_sync(server.received.wait, 5)
+                    await trio.to_thread.run_sync(server.received.wait, 60)
                     nursery.cancel_scope.cancel()
                 return
             task = asyncio.create_task(ask())
-            await asyncio.to_thread(server.received.wait, 5)
+            await asyncio.to_thread(server.received.wait, 60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -295,14 +295,14 @@ def test_a_call_that_is_cancelled_while_it_waits_holds_no_connection(client: Any
                     nursery.start_soon(ask)
                     await waits.wait()
                     nursery.cancel_scope.cancel()
-                assert await trio.to_thread.run_sync(ended.wait, 5)
+                assert await trio.to_thread.run_sync(ended.wait, 60)
                 return
             task = asyncio.create_task(ask())
             await waits.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await asyncio.to_thread(ended.wait, 5)
+            assert await asyncio.to_thread(ended.wait, 60)
 
     with Server(busy) as server:
         client.main(main)
@@ -328,7 +328,7 @@ def test_both_ways_to_use_an_aiohttp_request() -> None:
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_single_requests(loop: str) -> None:
     """`send` and `send_async` send once, follow no redirect, and return status, reason, headers and body."""
-    arguments: dict[str, Any] = {"headers": {"X-A": "1"}, "data": b"x", "timeout": 5}
+    arguments: dict[str, Any] = {"headers": {"X-A": "1"}, "data": b"x", "timeout": 60}
 
     async def main() -> Any:
         async with ours.new_async_client() as client:

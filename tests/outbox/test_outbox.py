@@ -23,14 +23,22 @@ from resilience import NOT_FOUND, Found, Policies, RejectedError, current_call, 
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
 from resilience.outbox import Outbox, ResumedWrite, Row
 from resilience.sandbox import Sandbox
+from resilience.testing import FakeClock
 
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "force": "gtc", "size": "50"}
 
 
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
-    """A calm exchange with a short window."""
-    with Sandbox(window=1.0) as running:
+    """A calm exchange."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def quick() -> Iterator[Sandbox]:
+    """A calm exchange whose fence can be waited for."""
+    with Sandbox(window=2.0) as running:
         yield running
 
 
@@ -47,9 +55,7 @@ SHORT = {
     "policies": {
         "trade": {
             "extends": "default",
-            "deadline": "500ms",
-            "attempt_timeout": "100ms",
-            "reconcile": {"wait": "10ms"},
+            "deadline": "20s",
         }
     },
 }
@@ -73,20 +79,19 @@ def executions(exchange: Sandbox) -> dict[str, int]:
 
 
 def test_a_row_and_its_stamp_are_on_disk_before_the_order_leaves(
-    exchange: Sandbox, outbox: Outbox, tmp_path: Path
+    exchange: Sandbox, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second connection sees both while the request is being made."""
     seen = []
     bot = client(exchange, outbox)
-    session = vars(bot)["_resilience_client"]._session
-    real = session.request
+    real = requests.Session.request
 
     def request(*args: Any, **kwargs: Any) -> Any:
         with closing(sqlite3.connect(tmp_path / "bot.db")) as other:
             seen.append(other.execute("SELECT key, state, stamps FROM writes").fetchone())
         return real(*args, **kwargs)
 
-    session.request = request
+    monkeypatch.setattr(requests.Session, "request", request)
     bot.spot_place_order(**ORDER, clientOid="a")
     assert seen[0][:2] == ("a", "open")
     assert len(seen[0][2]) > len("[]")
@@ -113,20 +118,20 @@ def test_a_write_that_was_executed_is_found_and_not_sent_again(exchange: Sandbox
 
 @pytest.mark.parametrize(("resend", "outcome", "times"), [(False, "failed", 0), (True, "done", 1)])
 def test_a_write_that_never_arrived_is_sent_again_only_with_resend(
-    exchange: Sandbox, outbox: Outbox, resend: bool, outcome: str, times: int
+    quick: Sandbox, outbox: Outbox, resend: bool, outcome: str, times: int
 ) -> None:
     """After the fence it provably was not executed: it is reported as failed, or sent with the same key."""
 
     def stamp_and_die(**_params: Any) -> Any:
         call = current_call()
         assert call is not None
-        call.stamp(exchange.now())
+        call.stamp(quick.now())
         raise Killed
 
     with pytest.raises(Killed):
-        client(exchange, outbox, spot_place_order=stamp_and_die).spot_place_order(**ORDER, clientOid="a")
-    (found,) = outbox.resume(client(exchange, outbox), resend=resend)
-    assert (found.outcome, executions(exchange).get("a", 0)) == (outcome, times)
+        client(quick, outbox, spot_place_order=stamp_and_die).spot_place_order(**ORDER, clientOid="a")
+    (found,) = outbox.resume(client(quick, outbox), resend=resend)
+    assert (found.outcome, executions(quick).get("a", 0)) == (outcome, times)
     assert outbox.open == []
 
 
@@ -168,7 +173,7 @@ def test_an_uncertain_write_stays_open(exchange: Sandbox, outbox: Outbox) -> Non
     def lookup(_call: Any) -> Any:
         raise ConnectionError
 
-    policies = Policies.from_mapping(SHORT)
+    policies = Policies.from_mapping(SHORT, clock=FakeClock())
     rules = {"place": {"key": "client_id", "reconcile": lookup}}
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(TimeoutError):
@@ -248,7 +253,7 @@ def test_a_file_that_is_not_an_outbox_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("these are no rows, but a text that is long enough to be taken for a header" * 20)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is no outbox"):
+    with pytest.raises(ValueError, match="is not an outbox"):
         Outbox(path)
     assert path.read_bytes() == before
 
@@ -278,7 +283,7 @@ def test_not_found_before_the_fence_keeps_the_write_open(outbox: Outbox) -> None
         def place(self, *, client_id: str) -> str:
             raise Killed
 
-    policies = Policies.from_mapping(SHORT)
+    policies = Policies.from_mapping(SHORT, clock=FakeClock())
     rules = {"place": {"key": "client_id", "reconcile": lambda _call: NOT_FOUND}}
     bot = wrap(Bot(), "trade", operations=rules, policies=policies, outbox=outbox)
     with pytest.raises(Killed):
@@ -293,7 +298,7 @@ def test_a_resume_leaves_a_write_that_was_settled_meanwhile_alone(exchange: Sand
 
     def first(**params: Any) -> Any:
         begun.set()
-        may_send.wait(5)
+        may_send.wait(60)
         return BitgetClient.spot_place_order(raw, **params)
 
     def die(**_params: Any) -> Any:
@@ -304,7 +309,7 @@ def test_a_resume_leaves_a_write_that_was_settled_meanwhile_alone(exchange: Sand
     vars(raw)["spot_place_order"] = first
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(bot.spot_place_order, **ORDER, clientOid="a")
-        begun.wait(5)
+        begun.wait(60)
         interrupted = outbox._interrupted(client(exchange, outbox), resend=True)
         assert next(interrupted)[0].key == "old"
         may_send.set()
@@ -385,7 +390,7 @@ def test_another_database_is_rejected(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as notes:
         notes.execute("CREATE TABLE notes (text)")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is no outbox: it holds other tables"):
+    with pytest.raises(ValueError, match="is not an outbox: the file is an SQLite database of another program"):
         Outbox(path)
     assert path.read_bytes() == before
     with pytest.raises(OSError, match="unable to open"):

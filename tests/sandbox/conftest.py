@@ -18,7 +18,7 @@ from resilience.sandbox import Sandbox
 
 
 def _send(exchange: Sandbox, method: str, path: str, params: Any = None, **change: Any) -> requests.Response:
-    timeout = change.pop("timeout", 5)
+    timeout = change.pop("timeout", 60)
     query = "&".join(f"{key}={params[key]}" for key in sorted(params)) if method == "GET" and params else ""
     body = json.dumps(params) if method == "POST" else ""
     stamp = str(int((time.time() + change.pop("ahead", 0.0)) * 1000))

@@ -12,6 +12,8 @@ from websockets.sync.client import ClientConnection
 
 from resilience.sandbox import Sandbox
 
+GIVE_UP_SOON = (60, 0.1)
+"""The timeouts of a request that is not answered: a minute to connect, a tenth of a second to wait for the answer."""
 OpenSocket = Callable[..., ClientConnection]
 Login = Callable[..., dict[str, Any]]
 ORDERS = {"instType": "SPOT", "channel": "orders", "instId": "default"}
@@ -29,7 +31,7 @@ def ask(connection: ClientConnection, op: str, *args: dict[str, Any], **more: An
 
 def next_frame(connection: ClientConnection) -> dict[str, Any]:
     """Return the next frame."""
-    frame = json.loads(connection.recv(timeout=10))
+    frame = json.loads(connection.recv(timeout=60))
     assert isinstance(frame, dict)
     return frame
 
@@ -38,7 +40,7 @@ def close_code(connection: ClientConnection) -> int | None:
     """Wait for the end of the connection and return the code of its close frame, or None without one."""
     for _ in range(1000):
         try:
-            connection.recv(timeout=10)
+            connection.recv(timeout=60)
         except ConnectionClosed as error:
             return error.rcvd.code if error.rcvd else None
     raise AssertionError("the connection does not end")
@@ -46,7 +48,7 @@ def close_code(connection: ClientConnection) -> int | None:
 
 def wait_until(true: Callable[[], object]) -> None:
     """Wait for a condition."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -55,7 +57,7 @@ def wait_until(true: Callable[[], object]) -> None:
 def check_alive(connection: ClientConnection) -> None:
     """Check that a ping is answered."""
     connection.send("ping")
-    assert connection.recv(timeout=10) == "pong"
+    assert connection.recv(timeout=60) == "pong"
 
 
 def open_logged_in(exchange: Sandbox, open_socket: OpenSocket, login: Login) -> ClientConnection:

@@ -28,7 +28,7 @@ AT = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES"}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange with a one-way futures account."""
-    with Sandbox(window=0.5) as running:
+    with Sandbox() as running:
         yield running
 
 
@@ -80,14 +80,14 @@ def test_an_unknown_order(exchange: Sandbox, send: Send) -> None:
 def test_what_an_order_must_be(hedge: bool, change: dict[str, Any], code: str, send: Send) -> None:
     """The position mode, the product type and the margin are checked; a refused order is not executed."""
     params = {key: value for key, value in {**MARKET, **change, "clientOid": "a"}.items() if value is not None}
-    with Sandbox(window=0.5, hedge=hedge) as exchange:
+    with Sandbox(hedge=hedge) as exchange:
         assert send(exchange, "POST", f"{ORDER}/place-order", params).json()["code"] == code
         assert executions(exchange) == ({"a": 1} if code == "00000" else {})
 
 
 def test_hedge_positions_are_shown(send: Send) -> None:
     """In hedge mode an order opens or closes a side."""
-    with Sandbox(window=0.5, hedge=True) as exchange:
+    with Sandbox(hedge=True) as exchange:
         closing = {**MARKET, "side": "sell", "tradeSide": "close", "clientOid": "a"}
         send(exchange, "POST", f"{ORDER}/place-order", closing)
         seen = send(exchange, "GET", f"{ORDER}/detail", {**AT, "clientOid": "a"}).json()["data"]
@@ -130,7 +130,7 @@ def test_modify(exchange: Sandbox, send: Send) -> None:
 
 def test_prices_and_account(exchange: Sandbox, send: Send) -> None:
     """The ticker needs no key; the account needs one."""
-    ticker = requests.get(exchange.rest + "/api/v2/mix/market/ticker", params=AT, timeout=5).json()["data"]
+    ticker = requests.get(exchange.rest + "/api/v2/mix/market/ticker", params=AT, timeout=60).json()["data"]
     assert [row["lastPr"] for row in ticker] == ["60000"]
     account = send(exchange, "GET", "/api/v2/mix/account/accounts", {"productType": "USDT-FUTURES"}).json()["data"]
     assert [row["marginCoin"] for row in account] == ["USDT"]

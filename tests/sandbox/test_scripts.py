@@ -10,6 +10,7 @@ import requests
 
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.faults import FaultError
+from tests.sandbox.raw_frames import GIVE_UP_SOON, wait_until
 
 Send = Callable[..., requests.Response]
 TRADE, MIX = "/api/v2/spot/trade", "/api/v2/mix/order"
@@ -23,7 +24,7 @@ MIX_LIMIT = {**AT, **LIMIT, "marginMode": "crossed", "marginCoin": "USDT"}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange with a short window."""
-    with Sandbox(window=0.5) as running:
+    with Sandbox(window=2.0) as running:
         yield running
 
 
@@ -56,7 +57,7 @@ def test_scripts_over_http(exchange: Sandbox, send: Send) -> None:
     """Another process can set scripts too; the rates stay unless they are passed."""
     exchange.set_faults(rates={"lag": 0.5})
     change = {"scripts": {"a": ["code_400", ""]}}
-    answer = requests.post(exchange.rest + "/sandbox/faults", json=change, timeout=5)
+    answer = requests.post(exchange.rest + "/sandbox/faults", json=change, timeout=60)
     assert answer.json() == {"seed": 0, "rates": {"lag": 0.5}}
     assert [send(exchange, "POST", PLACE, MARKET).status_code for _ in range(2)] == [400, 200]
 
@@ -69,7 +70,7 @@ def test_bad_scripts_are_refused(exchange: Sandbox, script: Any) -> None:
     """An unknown fault, an invalid amount, or a string instead of a list is an error."""
     with pytest.raises(FaultError):
         exchange.script("a", script)
-    answer = requests.post(exchange.rest + "/sandbox/faults", json={"scripts": {"a": script}}, timeout=5)
+    answer = requests.post(exchange.rest + "/sandbox/faults", json={"scripts": {"a": script}}, timeout=60)
     assert answer.status_code == 400
 
 
@@ -89,7 +90,8 @@ def test_a_late_delivery_at_its_own_time(exchange: Sandbox, send: Send, fault: s
     """A late delivery is accepted within the window and refused after it, when the timestamp has expired."""
     exchange.script("a", [fault])
     with pytest.raises(requests.ReadTimeout):
-        send(exchange, "POST", PLACE, MARKET, timeout=0.01)
+        send(exchange, "POST", PLACE, MARKET, timeout=GIVE_UP_SOON)
+    wait_until(lambda: exchange.requests)
     exchange.settle()
     assert executions(exchange) == ({"a": 1} if times else {})
 
@@ -98,7 +100,8 @@ def test_a_reset_forgets_what_is_under_way(exchange: Sandbox, send: Send) -> Non
     """A delayed order from before a reset is not accepted after it."""
     exchange.script("a", ["accept_late"])
     with pytest.raises(requests.ReadTimeout):
-        send(exchange, "POST", PLACE, MARKET, timeout=0.01)
+        send(exchange, "POST", PLACE, MARKET, timeout=GIVE_UP_SOON)
+    wait_until(lambda: exchange.requests)
     exchange.reset()
     exchange.settle()
     assert executions(exchange) == {}
@@ -138,26 +141,28 @@ def test_a_query_that_is_behind(send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "status"), [("lose", "live"), ("accept_late", "cancelled"), ("accept_drop", "cancelled")]
+    ("fault", "status"), [("lose", "live"), ("accept_late:0.3", "cancelled"), ("accept_drop", "cancelled")]
 )
 def test_cancels_meet_faults(exchange: Sandbox, send: Send, fault: str, status: str) -> None:
     """A cancel is lost, delivered late, or executed with its answer dropped."""
     send(exchange, "POST", PLACE, LIMIT)
     exchange.script("cancel:a", [fault])
     with pytest.raises((requests.ReadTimeout, requests.ConnectionError)):
-        send(exchange, "POST", f"{TRADE}/cancel-order", {"symbol": "BTCUSDT", "clientOid": "a"}, timeout=0.2)
+        send(exchange, "POST", f"{TRADE}/cancel-order", {"symbol": "BTCUSDT", "clientOid": "a"}, timeout=GIVE_UP_SOON)
+    wait_until(lambda: exchange.requests == 2)
     exchange.settle()
     assert send(exchange, "GET", INFO, {"clientOid": "a"}).json()["data"][0]["status"] == status
 
 
-@pytest.mark.parametrize(("fault", "found"), [("lose", []), ("accept_late", ["49000"])])
+@pytest.mark.parametrize(("fault", "found"), [("lose", []), ("accept_late:0.3", ["49000"])])
 def test_changes_meet_faults(exchange: Sandbox, send: Send, fault: str, found: list[str]) -> None:
     """The fault of a modification is drawn by its new client id; it is lost or delivered late."""
     send(exchange, "POST", f"{MIX}/place-order", {**MIX_LIMIT, "price": "50000"})
     exchange.script("b", [fault])
     change = {**AT, "clientOid": "a", "newClientOid": "b", "newPrice": "49000"}
     with pytest.raises(requests.ReadTimeout):
-        send(exchange, "POST", f"{MIX}/modify-order", change, timeout=0.05)
+        send(exchange, "POST", f"{MIX}/modify-order", change, timeout=GIVE_UP_SOON)
+    wait_until(lambda: exchange.requests == 2)
     exchange.settle()
     answer = send(exchange, "GET", f"{MIX}/detail", {**AT, "clientOid": "b"}).json()
     assert ([answer["data"]["price"]] if answer["data"] else []) == found
@@ -173,7 +178,7 @@ def test_somebody_elses_orders(exchange: Sandbox, send: Send) -> None:
     exchange.plant("a", "mix", status="pending", age=60)
     assert send(exchange, "GET", f"{MIX}/detail", {**AT, "clientOid": "a"}).json()["data"]["state"] == "live"
     exchange.plant("a", "plain")
-    plain = requests.get(exchange.rest + "/plain/orders", params={"key": "a"}, timeout=5).json()["orders"]
+    plain = requests.get(exchange.rest + "/plain/orders", params={"key": "a"}, timeout=60).json()["orders"]
     assert [row["status"] for row in plain] == ["filled"]
     assert executions(exchange) == {}
     assert send(exchange, "POST", f"{MIX}/place-order", MIX_LIMIT).json()["code"] == "40786"
@@ -187,7 +192,7 @@ def test_status(exchange: Sandbox, send: Send) -> None:
     """The status has seed, window, rates and the requests since the last reset; controls do not count."""
     exchange.set_faults(seed=5, rates={"lag": 0.5})
     send(exchange, "GET", INFO, {"clientOid": "a"})
-    seen = [requests.get(exchange.rest + "/sandbox/status", timeout=5).json() for _ in range(2)]
-    assert seen == [{"requests": 1, "seed": 5, "window": 0.5, "rates": {"lag": 0.5}}] * 2
+    seen = [requests.get(exchange.rest + "/sandbox/status", timeout=60).json() for _ in range(2)]
+    assert seen == [{"requests": 1, "seed": 5, "window": exchange.window, "rates": {"lag": 0.5}}] * 2
     exchange.reset()
-    assert requests.get(exchange.rest + "/sandbox/status", timeout=5).json()["requests"] == 0
+    assert requests.get(exchange.rest + "/sandbox/status", timeout=60).json()["requests"] == 0

@@ -156,7 +156,7 @@ def test_frames_that_mean_nothing(text: str, code: int, exchange: Sandbox, open_
     connection.send(text)
     assert next_frame(connection)["code"] == code
     connection.send("ping")
-    assert connection.recv(timeout=10) == "pong"
+    assert connection.recv(timeout=60) == "pong"
 
 
 def test_a_feed_has_no_gap(fast: Sandbox, open_socket: OpenSocket) -> None:
@@ -233,15 +233,15 @@ def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
 def test_the_controls_over_http(exchange: Sandbox, open_socket: OpenSocket) -> None:
     """Another process can script, apply faults, and read what the sockets saw."""
     control = exchange.rest + "/sandbox/sockets"
-    assert requests.post(control, json={"script": ["refuse"]}, timeout=5).json() == {}
+    assert requests.post(control, json={"script": ["refuse"]}, timeout=60).json() == {}
     with pytest.raises(InvalidStatus):
         open_socket(exchange, "/v2/ws/public")
     connection = open_socket(exchange, "/v2/ws/public")
     ask(connection, "subscribe", TICKER)
-    seen = requests.get(control, timeout=5).json()
+    seen = requests.get(control, timeout=60).json()
     row = {"number": 1, "path": "/v2/ws/public", "open": True, "logged_in": False, "subscriptions": [TICKER]}
     assert seen == {"connects": 2, "violations": [], "connections": [{**row, "frames": 1}]}
-    answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=5)
+    answer = requests.post(control, json={"fault": "close:1012", "path": "/v2/ws/public"}, timeout=60)
     assert answer.json() == {"met": 1}
     assert close_code(connection) == 1012
     for wrong in (
@@ -252,7 +252,7 @@ def test_the_controls_over_http(exchange: Sandbox, open_socket: OpenSocket) -> N
         {"more": 1},
         [],
     ):
-        refused = requests.post(control, json=wrong, timeout=5)
+        refused = requests.post(control, json=wrong, timeout=60)
         assert (refused.status_code, list(refused.json())) == (400, ["error"])
 
 
@@ -279,7 +279,7 @@ sys.modules["websockets"] = None
 from resilience.sandbox import Sandbox
 
 with Sandbox() as exchange:
-    assert urlopen(exchange.rest + "/api/v2/public/time", timeout=5).status == 200
+    assert urlopen(exchange.rest + "/api/v2/public/time", timeout=60).status == 200
     assert exchange.sockets.connects == 0
     try:
         exchange.sockets.script("drop")

@@ -19,7 +19,7 @@ LIMIT = {**MARKET, "orderType": "limit", "force": "gtc", "price": "100", "size":
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange without limits."""
-    with Sandbox(window=2, limits=False) as running:
+    with Sandbox(limits=False) as running:
         yield running
 
 

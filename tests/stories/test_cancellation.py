@@ -13,9 +13,9 @@ from resilience.testing import FakeClock
 
 RULES: dict[str, Any] = {
     "codes": ["http"],
-    "retry": {"max_attempts": 3},
+    "retry": {"max_attempts": 3, "backoff": {"initial": "2s", "jitter": "none"}},
     "breaker": {"consecutive": 1, "open_for": "1s"},
-    "reconcile": {},
+    "reconcile": {"wait": "2s"},
 }
 
 
@@ -74,8 +74,10 @@ def test_asyncio_while_waiting_for_a_retry_or_a_lookup(first: type[Exception]) -
 
     async def run() -> None:
         call = policies.resilient("p", key="client_id", reconcile=reconcile)(order)
+        waits = asyncio.Event()
+        policies.subscribe(lambda event: waits.set() if event.name == "attempt_failed" else None)
         task = asyncio.create_task(call(client_id="mine"))
-        await asyncio.sleep(0.01)
+        await waits.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -144,14 +146,17 @@ def test_an_attempt_that_reaches_its_limit_is_a_timeout() -> None:
 
 def test_a_cancellation_from_outside_is_not_mistaken_for_the_limit() -> None:
     """A task that its owner cancels before the limit ends as cancelled."""
-    policies = Policies.from_mapping({"policies": {"p": {"attempt_timeout": "5s", "deadline": "10s", "retry": {}}}})
+    policies = Policies.from_mapping({"policies": {"p": {"attempt_timeout": "60s", "deadline": "90s", "retry": {}}}})
 
     async def slow() -> None:
-        await asyncio.sleep(5)
+        begun.set()
+        await asyncio.sleep(60)
+
+    begun = asyncio.Event()
 
     async def run() -> bool:
         task = asyncio.create_task(policies.resilient("p", idempotent=True)(slow)())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
         await asyncio.wait([task])
         return task.cancelled()

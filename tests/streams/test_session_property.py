@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,10 +121,23 @@ def within(send_times: list[float], most: int, span: float) -> bool:
     return all(b - a >= span - 1e-9 for a, b in zip(send_times, send_times[most:], strict=False))
 
 
-@settings(max_examples=200)
+@settings(max_examples=20)
 @given(st.lists(step, max_size=40), st.booleans(), st.booleans())
 def test_any_script(script: list[Any], private: bool, begun: bool) -> None:
     """It never raises or requests twice, keeps the limits, and becomes live with a working venue."""
+    play(script, private, begun)
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(st.lists(step, max_size=40), st.booleans(), st.booleans())
+def test_any_of_many_scripts(script: list[Any], private: bool, begun: bool) -> None:
+    """The same with ten times as many scripts."""
+    play(script, private, begun)
+
+
+def play(script: list[Any], private: bool, begun: bool) -> None:
+    """Run a script, then let the venue work, and check what came of it."""
     rig = StrictVenue(private=private)
     rig.policies.subscribe(lambda _event: None)
     rig.subscribe(*NAMES)

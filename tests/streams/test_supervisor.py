@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience.simulate.virtual_loop import VirtualClock, run_virtual
+from resilience.simulate import VirtualClock, run_virtual
 from resilience.streams import StreamClient, StreamSettings, StreamVenue
 from resilience.streams.connection_windows import connect_window
 from resilience.streams.session.stream_failure import EVENTS, Gap
@@ -113,6 +113,7 @@ def names(events: list[Any]) -> list[str]:
     return [name for name, _ in events if name != "response"]
 
 
+@pytest.mark.slow
 def test_a_day_of_drops_and_silence() -> None:
     """Cut, silent and refused connections for a virtual day: it becomes live again each time."""
 

@@ -158,10 +158,19 @@ def test_redacting_twice_changes_nothing_more() -> None:
     assert redact(once) == once
 
 
-def test_huge_text_takes_linear_time() -> None:
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '"secret":"',
+        *(
+            pytest.param(piece, marks=pytest.mark.slow)
+            for piece in ("secret=\\", "eyJ-", "://", "secret=['", "x-", '"', "-----BEGIN A-----", "basic ")
+        ),
+    ],
+)
+def test_huge_text_takes_linear_time(piece: str) -> None:
     """Text that is made for backtracking is processed in linear time."""
-    for piece in ('"secret":"', "secret=\\", "eyJ-", "://", "secret=['", "x-", '"', "-----BEGIN A-----", "basic "):
-        assert len(redact(piece * 30_000)) <= 30_001 * (len(piece) + len(REDACTED))
+    assert len(redact(piece * 30_000)) <= 30_001 * (len(piece) + len(REDACTED))
 
 
 def test_fields() -> None:

@@ -8,6 +8,7 @@ import ccxt
 import pytest
 
 from resilience import Policies, failure_of, wrap
+from resilience.testing import FakeClock
 
 PLACE = "/api/v2/spot/trade/place-order"
 ROWS = pytest.mark.parametrize(
@@ -29,8 +30,8 @@ def placed(bots: Any, api: Any, response: tuple[int, str | None], wrapped: bool)
     """Place an order once, with this response, and return the error."""
     status, code = response
     api.on(PLACE, (status, "no json" if code is None else {"code": code, "msg": "m", "requestTime": 1, "data": None}))
-    policies = Policies.from_mapping({"policies": {"once": {"extends": "bitget", "retry": None, "deadline": "1s",
-                                                            "attempt_timeout": "500ms"}}})  # fmt: skip
+    rules = {"extends": "bitget", "retry": None, "deadline": "60s", "reconcile": {"wait": "10s"}}
+    policies = Policies.from_mapping({"policies": {"once": rules}}, clock=FakeClock())
     plain = bots.plain(api)
     bot = wrap(plain, "once", policies=policies) if wrapped else plain
     with pytest.raises(ccxt.BaseError) as caught:

@@ -17,7 +17,7 @@ ORDER = ("BTC/USDT", "market", "buy", 1, None, {"cost": 50, "clientOrderId": "mi
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """An exchange that executes every order and drops the response."""
-    with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
+    with Sandbox(window=30.0, faults={"accept_drop": 1.0}) as running:
         yield running
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import requests
 
-from resilience import NOT_FOUND, Found, Policies, resilient, wrap
+from resilience import NOT_FOUND, Found, Policies, current_call, resilient, wrap
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
 
+SLOW = pytest.mark.slow
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 MIX = {**ORDER, "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "size": "0.01"}
 PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
@@ -20,7 +21,7 @@ PLAIN = {"symbol": "BTCUSDT", "side": "buy", "size": "1"}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """An exchange that executes every order and drops the response."""
-    with Sandbox(window=0.5, faults={"accept_drop": 1.0}) as running:
+    with Sandbox(window=2.0, faults={"accept_drop": 1.0}) as running:
         yield running
 
 
@@ -31,8 +32,9 @@ def client(exchange: Sandbox) -> BitgetClient:
 
 def post(exchange: Sandbox, key: str) -> Any:
     """Place an order at an ordinary HTTP service, with an idempotency key that it ignores."""
-    headers = {"Idempotency-Key": key}
-    return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=1).json()
+    headers, call = {"Idempotency-Key": key}, current_call()
+    limit = 60.0 if call is None else call.timeout
+    return requests.post(exchange.rest + "/plain/orders", json=PLAIN, headers=headers, timeout=limit).json()
 
 
 NAIVE: dict[str, Callable[[Sandbox], Any]] = {
@@ -46,7 +48,7 @@ def plain_order(exchange: Sandbox, policies: Policies) -> Any:
     """Place an order at the ordinary service through a function that can be looked up by its key."""
 
     def look_up(call: Any) -> Any:
-        body = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=5).json()
+        body = requests.get(exchange.rest + "/plain/orders", params={"key": call.key}, timeout=60).json()
         orders = body["orders"]
         if orders:
             return Found(orders[0], created_at=orders[0]["created_at"])
@@ -86,7 +88,7 @@ def test_ours(exchange: Sandbox, market: str) -> None:
     assert exchange.ledger()["orders"][0]["executions"] == 1
 
 
-@pytest.mark.parametrize("market", OURS)
+@pytest.mark.parametrize("market", [pytest.param(name, marks=SLOW if name != "spot" else ()) for name in OURS])
 def test_ours_when_the_first_attempt_comes_late(exchange: Sandbox, market: str) -> None:
     """Rejected, then delivered after its timeout: it is looked up after the fence, found, and executed once."""
     exchange.script("mine", ["refuse_503", "accept_late", "accept_500"])

@@ -24,7 +24,7 @@ SMALL = {**GOOD, "params": {"cost": 0.1, "clientOrderId": "b"}}
 @pytest.fixture
 def exchange() -> Iterator[Sandbox]:
     """A calm exchange."""
-    with Sandbox(window=5.0) as running:
+    with Sandbox(window=30.0) as running:
         yield running
 
 

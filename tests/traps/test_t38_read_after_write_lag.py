@@ -35,6 +35,7 @@ def executions(exchange: Sandbox) -> list[int]:
 def test_naive(exchange: Sandbox) -> None:
     """One lookup, taken as proof, and a resend: the order is executed twice."""
     plain = client(exchange)
+    exchange.script("a", ["lag:3600"])
     with pytest.raises(requests.ConnectionError):
         plain.spot_place_order(**ORDER)
     assert plain.spot_order(clientOid="a") is None

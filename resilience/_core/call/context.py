@@ -1,4 +1,4 @@
-"""The context of an attempt: what the calls inside it inherit (its deadline, never its key) and a transport may read.
+"""Holds the context of an attempt: what inner calls inherit (never the key), and what a transport may read.
 
 The context variable holds a plain tuple, because setting and resetting it is part of every success: about 90 ns.
 """
@@ -117,7 +117,7 @@ class CurrentCall:
 
     @property
     def has_quota(self) -> bool:
-        """Tell whether there is a quota that `report_limits` would change."""
+        """Return whether there is a quota that `report_limits` would change."""
         return self._context.owner.quotas is not None
 
     def report_limits(
@@ -134,7 +134,7 @@ class CurrentCall:
 
         Args:
             remaining: requests that are left in the window.
-            resets_in: seconds until the window begins anew.
+            resets_in: seconds until the window begins again.
             hold: seconds in which nothing may be sent, by any call that this quota counts.
             limit: requests that the window allows.
             window: its seconds.

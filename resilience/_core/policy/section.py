@@ -38,7 +38,7 @@ class Section:
                 # The classes are frozen, so assignment raises; dataclasses use the same call in __init__.
                 object.__setattr__(self, name, _read(hint, getattr(self, name)))
             except PolicyError as error:
-                problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
+                problems += [p._replace(path=f"{name}.{p.path}" if p.path else name) for p in error.problems]
             except ValueError as error:
                 problems.append(Problem(section_name(type(self)), 0, 0, name, str(error)))
         if problems:
@@ -179,7 +179,8 @@ def _read_section(kind: type[Section], value: Any) -> Section:
     if isinstance(value, kind):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError(f"expected a {kind.__name__} or a mapping, got a {type(value).__name__}")
+        expected = f"a mapping with {', '.join(hints(kind))} (or {kind.__name__})"
+        raise ValueError(f"expected {expected}, got {type(value).__name__}")
     unknown = [str(key) for key in value if key not in hints(kind) and key not in kind.OLD_SPELLINGS]
     if unknown:
         raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(hints(kind))}")

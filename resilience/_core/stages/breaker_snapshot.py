@@ -45,7 +45,7 @@ def read_snapshot(saved: object) -> Snapshot:
     """Return the state that `Breaker.export` gave, in this version or in 0.1, in the format of this version.
 
     Raises:
-        ValueError: it is no such state; the message names every field that is wrong.
+        ValueError: it is not such a state; the message names every field that is wrong.
     """
     if not isinstance(saved, Mapping):
         raise ValueError(f"a breaker's state must be a mapping, not a {type(saved).__name__}")
@@ -82,7 +82,7 @@ def _is_window(value: object) -> bool:
 
 
 def _are_slices(rows: object) -> bool:
-    """Tell whether these are rows of [seconds ago, common, rare, slow], the oldest first."""
+    """Return whether these are rows of [seconds ago, successes, failures, slow successes], the oldest first."""
     if not isinstance(rows, (list, tuple)) or len(rows) > _MAX_ROWS:
         return False
     ages = [row[0] for row in rows if _is_slice(row)]
@@ -92,12 +92,12 @@ def _are_slices(rows: object) -> bool:
 def _is_slice(row: object) -> bool:
     if not isinstance(row, (list, tuple)) or len(row) != 4:
         return False
-    age, common, rare, slow = row
-    return _is_seconds(age) and all(map(_is_count, (common, rare, slow))) and slow <= common
+    age, successes, failures, slow = row
+    return _is_seconds(age) and all(map(_is_count, (successes, failures, slow))) and slow <= successes
 
 
 def _are_calls(calls: object, *kinds: object) -> bool:
-    """Tell whether this is a number of calls, and for each kind how many calls ago each was, the oldest first."""
+    """Return whether this is the exported state of a call-count window."""
     if not _is_count(calls) or calls > _MAX_ROWS:  # type: ignore[operator]  # it is a count
         return False
     for ages in kinds:

@@ -43,7 +43,7 @@ class WrappedExchange(Protocol):
         It is the first request of the call: load the markets before, else it is the one that loads them.
 
         Raises:
-            LookupError: the call sends nothing.
+            LookupError: the call made no request in the dry run.
         """
 
 
