@@ -67,7 +67,7 @@ def measure(client: Client, clients: int, seed: int) -> Row:
     queueing = run(_outage(clients // 4, "queue"))
     brown = [run(_brownout(clients // 4, share)) for share in BROWNOUTS]
     return Row(
-        shedding.attempts_a_request(BEGIN, END),
+        shedding.attempts_per_request(BEGIN, END),
         shedding.seconds_to_fail(BEGIN, END),
         shedding.recovery(END),
         queueing.recovery(END),
@@ -85,7 +85,7 @@ def _outage(clients: int, overload: Any) -> Scenario:
         clients=clients,
         capacity=15.0 * clients,
         overload=overload,
-        troubles=(Incident(start=BEGIN, end=END),),
+        incidents=(Incident(start=BEGIN, end=END),),
         lasts=END + WATCHED,
         settled=7,
     )
@@ -93,7 +93,7 @@ def _outage(clients: int, overload: Any) -> Scenario:
 
 def _brownout(clients: int, share: float) -> Scenario:
     trouble = Incident(start=10, end=60, share=share, kind="error")
-    return Scenario(clients=clients, capacity=15.0 * clients, troubles=(trouble,), lasts=50)
+    return Scenario(clients=clients, capacity=15.0 * clients, incidents=(trouble,), lasts=50)
 
 
 def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Outcome]]:
@@ -106,7 +106,10 @@ def other_outages(client: Client, clients: int, seed: int) -> list[tuple[str, Ou
     )
     plain = replace(_outage(clients, "shed"), lasts=END + 25)
     return [
-        (name, _run(replace(plain, patience=patience, troubles=(replace(plain.troubles[0], kind=kind),)), client, seed))
+        (
+            name,
+            _run(replace(plain, patience=patience, incidents=(replace(plain.incidents[0], kind=kind),)), client, seed),
+        )
         for name, kind, patience in kinds
     ]
 
@@ -167,7 +170,7 @@ def _report_parts(rows: dict[str, Row], clients: int, seed: int, *, tried: bool)
             [
                 (
                     name,
-                    f"{outcome.attempts_a_request(BEGIN, END):.2f}",
+                    f"{outcome.attempts_per_request(BEGIN, END):.2f}",
                     f"{outcome.seconds_to_fail(BEGIN, END):.2f}",
                     recovery_text(outcome.recovery(END)),
                 )

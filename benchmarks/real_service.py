@@ -15,7 +15,7 @@ from typing import Any
 
 from resilience.simulate import Client, Outcome, Scenario, Service
 from resilience.simulate.run import run_scenario, service_of
-from resilience.simulate.service_answers import GOOD, Answer
+from resilience.simulate.service_answers import GOOD, ServiceAnswer
 
 REASONS = {200: "OK", 429: "Too Many Requests", 503: "Service Unavailable"}
 
@@ -115,7 +115,7 @@ class HttpClient:
         self._idle.append(pipe)
         return 200 if answer is GOOD else answer.deliver()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> ServiceAnswer:
         writer.write(self._request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = dict(line.split(": ", 1) for line in head[1:] if line)
@@ -123,7 +123,7 @@ class HttpClient:
         body = json.loads(await reader.readexactly(length)) if length else None
         status = int(head[0].split(" ")[1])
         wish = float(headers["Retry-After"]) if "Retry-After" in headers else None
-        return GOOD if status == 200 and body is None else Answer(status, body, wish)
+        return GOOD if status == 200 and body is None else ServiceAnswer(status, body, wish)
 
     def close(self) -> None:
         for _, writer in self._idle:

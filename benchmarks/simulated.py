@@ -40,17 +40,17 @@ from .rounds import report, table
 
 COMMON: dict[str, Any] = {"clients": 16, "rate": 5.0, "capacity": 240.0, "latency": 0.2, "patience": 1.0}
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
-    "outage": ("default", Scenario(**COMMON, troubles=(Incident(start=8, end=23),), lasts=33)),
+    "outage": ("default", Scenario(**COMMON, incidents=(Incident(start=8, end=23),), lasts=33)),
     "brownout": (
         "default",
-        Scenario(**COMMON, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=30),
+        Scenario(**COMMON, incidents=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=30),
     ),
     "rate-limit squeeze": (
         "default",
         Scenario(
             **COMMON,
             limit=Limit(rate=8, retry_after=1),
-            troubles=(Incident(start=5, end=25, kind="squeeze", limit=3),),
+            incidents=(Incident(start=5, end=25, kind="squeeze", limit=3),),
             lasts=32,
         ),
     ),
@@ -63,10 +63,10 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
 }
 Row = tuple[str, Callable[[Figures], float | None]]
 ROWS: tuple[Row, ...] = (
-    ("attempts per request", lambda run: run.attempts_a_request),
-    ("… in the trouble", lambda run: None if run.trouble is None else run.trouble["attempts_a_request"]),
+    ("attempts per request", lambda run: run.attempts_per_request),
+    ("… in the trouble", lambda run: None if run.incident is None else run.incident["attempts_per_request"]),
     ("succeeded, %", lambda run: 100 * run.success),
-    ("… in the trouble, %", lambda run: None if run.trouble is None else 100 * run.trouble["success"] or None),
+    ("… in the trouble, %", lambda run: None if run.incident is None else 100 * run.incident["success"] or None),
     ("good, %", lambda run: 100 * run.good),
     ("50 % answered within, ms", lambda run: None if run.p50 is None else 1000 * run.p50),
     ("95 % answered within, ms", lambda run: None if run.p95 is None else 1000 * run.p95),
@@ -74,7 +74,7 @@ ROWS: tuple[Row, ...] = (
     ("recovered after, s", lambda run: run.recovery if run.recovers else None),
     ("breaker opened", lambda run: run.opened or None),
     ("budget exhausted", lambda run: run.exhausted or None),
-    ("rejected", lambda run: run.refused or None),
+    ("rejected", lambda run: run.rejected or None),
 )
 MAX_LATENESS, MAX_RUNS = 0.0025, 3  # seconds by which the loop may be late on average
 

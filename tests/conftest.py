@@ -83,7 +83,7 @@ class ScriptedApi:
         """Set the answers to requests of a path, in order."""
         self._answers[path] = list(answers)
 
-    def asked(self, path: str) -> list[Any]:
+    def sent_to(self, path: str) -> list[Any]:
         """Return what was sent to a path: bodies of writes, queries of reads."""
         return [sent for _, requested, sent in self.seen if requested == path]
 

@@ -45,14 +45,6 @@ def test_testing_is_documented(name: str) -> None:
     assert f"`{name}" in (ROOT / "docs" / "reference" / "testing.md").read_text(encoding="utf-8")
 
 
-def test_every_event_is_documented() -> None:
-    """The reference lists every event with its level."""
-    from resilience._core.base.events import EVENTS, Event
-
-    page = (ROOT / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
-    assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []
-
-
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """An unknown name raises the error that Python raises for modules."""
     with pytest.raises(AttributeError, match="no attribute 'resilent'"):

@@ -106,7 +106,7 @@ def test_a_window_of_calls_takes_another_size(file: File) -> None:
 
 
 def test_a_window_of_another_kind_is_reset(file: File) -> None:
-    """A window of seconds cannot become one of calls; the breaker's state is kept."""
+    """A window of seconds cannot become one of calls; the breaker's state stays."""
     file.load("breaker: {window: 20s}")
     breaker = file.policies.pipeline("p").breaker
     assert breaker is not None

@@ -20,7 +20,16 @@ from .patching import changed_functions
 
 __all__ = ["MODES", "TESTS", "Ends", "run_mutants"]
 
-TESTS = ("tests/core", "tests/config", "tests/stories", "tests/issues", "tests/traps")
+TESTS = (
+    "tests/core",
+    "tests/entry",
+    "tests/pipeline",
+    "tests/drivers",
+    "tests/config",
+    "tests/stories",
+    "tests/issues",
+    "tests/traps",
+)
 MODES = ("in_place", "reimport")
 COPIED = ("benchmarks", "docs", "policies", "resilience", "tests", "pyproject.toml", "README.md", "CHANGELOG.md")
 Ends = dict[int, dict[str, Any]]

@@ -1,7 +1,7 @@
 """Runs sync functions under a plan: the driver for threads.
 
 This file and `async_.py` are the only places that wait for a call. Every decision is made in `_core`. The two files
-are alike on purpose, line by line, and `tests/test_driver_twins.py` lists the lines in which they differ.
+are alike on purpose, line by line, and `tests/drivers/test_driver_twins.py` lists the lines in which they differ.
 
 `compile_sync` is the hot path: on success it reads the clock once, sets one context variable and touches only the
 parts that the plan has. It avoids function calls, because a call costs about 50 ns and the whole path about 400

@@ -1,4 +1,10 @@
+<<<<<<< HEAD
 """Chooses how a client is wrapped: by the integration for its class, or by the proxy. Each public method has a policy.
+=======
+"""Chooses how a client is wrapped: by the integration for its class, or by the proxy.
+
+Every public method runs under a policy.
+>>>>>>> main
 
 The wrapped client passes for the original: `isinstance`, attributes and context managers work as before. A method is
 compiled on its first use. What a client says of its own methods (`resilience_operation_info`) comes first, then the

@@ -3,9 +3,9 @@
 No real time passes, and the same seed gives the same run.
 
     >>> from resilience import Policies
-    >>> scenario = Scenario(clients=2, troubles=(Incident(start=2, end=4, kind="error"),), lasts=10)
+    >>> scenario = Scenario(clients=2, incidents=(Incident(start=2, end=4, kind="error"),), lasts=10)
     >>> run = run_job(Job("default", Policies.builtin().policy("default"), scenario))
-    >>> run.figures.trouble["success"] < run.figures.success < 1
+    >>> run.figures.incident["success"] < run.figures.success < 1
     True
 """
 

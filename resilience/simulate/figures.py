@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .clients import RunMonitor
-from .outcome import Outcome, Request
+from .old_names import renamed_attribute
+from .outcome import Outcome, SimulatedRequest
 
 __all__ = ["Figures", "compute_figures", "percentile"]
 
@@ -25,7 +26,7 @@ class Figures:
     Attributes:
         offered: requests that the callers made.
         attempts: attempts that reached the service.
-        attempts_a_request: attempts per request.
+        attempts_per_request: attempts per request.
         success: share of the requests that were answered as they should be.
         good: share that were answered so within the scenario's `soon`.
         p50: median latency of the answers.
@@ -35,15 +36,15 @@ class Figures:
         recovers: whether the last incident ends within the run, so that a recovery can be measured.
         opened: how often a breaker opened.
         exhausted: how often a budget had no retry left.
-        refused: calls that were rejected before anything was sent.
+        rejected: calls that were rejected before anything was sent.
         to_fail: mean duration of the requests that failed.
         deceived: requests whose caller took an error for a success, or got a fallback.
-        trouble: `attempts_a_request`, `success` and `good` during the incidents alone.
+        incident: `attempts_per_request`, `success` and `good` during the incidents alone.
     """
 
     offered: int
     attempts: int
-    attempts_a_request: float
+    attempts_per_request: float
     success: float
     good: float
     p50: float | None
@@ -53,10 +54,19 @@ class Figures:
     recovers: bool
     opened: int
     exhausted: int
-    refused: int
+    rejected: int
     to_fail: float | None
     deceived: int
-    trouble: dict[str, float] | None
+    incident: dict[str, float] | None
+
+    attempts_a_request = renamed_attribute("Figures", "attempts_a_request", "attempts_per_request")
+    refused = renamed_attribute("Figures", "refused", "rejected")
+    # The keys of this mapping have been renamed too, so the old attribute has the old keys.
+    trouble = renamed_attribute("Figures", "trouble", "incident", lambda figures: figures and _with_old_keys(figures))
+
+
+def _with_old_keys(figures: dict[str, float]) -> dict[str, float]:
+    return {"attempts_a_request" if name == "attempts_per_request" else name: n for name, n in figures.items()}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -76,7 +86,7 @@ def compute_figures(outcome: Outcome, monitor: RunMonitor) -> Figures:
     return Figures(
         offered=len(outcome.requests),
         attempts=len(outcome.attempts),
-        attempts_a_request=len(outcome.attempts) / max(1, len(outcome.requests)),
+        attempts_per_request=len(outcome.attempts) / max(1, len(outcome.requests)),
         success=_success([request for request in requests if request.ended is not None]),
         good=outcome.good(0.0, end),
         p50=percentile(latencies, 0.5),
@@ -86,14 +96,14 @@ def compute_figures(outcome: Outcome, monitor: RunMonitor) -> Figures:
         recovers=since is not None,
         opened=monitor.events["circuit_opened"],
         exhausted=monitor.events["budget_exhausted"],
-        refused=monitor.events["call_rejected"],
+        rejected=monitor.events["call_rejected"],
         to_fail=sum(failed) / len(failed) if failed else None,
         deceived=sum(request.deceived for request in outcome.requests),
-        trouble=_during_incidents(outcome, end),
+        incident=_during_incidents(outcome, end),
     )
 
 
-def _success(requests: list[Request]) -> float:
+def _success(requests: list[SimulatedRequest]) -> float:
     return sum(request.answered for request in requests) / max(1, len(requests))
 
 
@@ -108,7 +118,7 @@ def _during_incidents(outcome: Outcome, end: float) -> dict[str, float] | None:
     # Attempts are in order of time, so that two bisections count them.
     sent = sum(bisect_left(outcome.attempts, stop) - bisect_left(outcome.attempts, start) for start, stop in periods)
     return {
-        "attempts_a_request": sent / len(requests),
+        "attempts_per_request": sent / len(requests),
         "success": _success([request for request in requests if request.ended is not None]),
         "good": sum(request.is_good(scenario.soon) for request in requests) / len(requests),
     }

@@ -1,4 +1,4 @@
-"""The parts of a scenario: incidents, error codes, rate limits and surges. Each validates its own values.
+"""Defines the parts of a scenario: incidents, error codes, rate limits and surges. Each validates its own values.
 
 All times are seconds on the run's clock, which begins at 0.
 """

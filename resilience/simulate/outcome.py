@@ -8,13 +8,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from .._core.policy.old_spellings import warn
 from .scenario import Scenario
 
-__all__ = ["Outcome", "Request"]
+__all__ = ["Outcome", "SimulatedRequest"]
 
 
 @dataclass(slots=True)
-class Request:
+class SimulatedRequest:
     """One request of a caller. Times are seconds on the run's clock.
 
     Attributes:
@@ -44,20 +45,25 @@ class Outcome:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.requests: list[Request] = []
+        self.requests: list[SimulatedRequest] = []
         """In the order in which they began."""
         self.attempts: list[float] = []
         """When each attempt reached the service."""
 
-    def begun(self, start: float, end: float) -> list[Request]:
+    def begun(self, start: float, end: float) -> list[SimulatedRequest]:
         """Return the requests that began between two instants."""
         low = bisect_left(self.requests, start, key=_begin_of)
         return self.requests[low : bisect_left(self.requests, end, key=_begin_of)]
 
-    def attempts_a_request(self, start: float, end: float) -> float:
+    def attempts_per_request(self, start: float, end: float) -> float:
         """Return the attempts that reached the service between two instants, per request that began then."""
         sent = bisect_left(self.attempts, end) - bisect_left(self.attempts, start)
         return sent / max(1, len(self.begun(start, end)))
+
+    def attempts_a_request(self, start: float, end: float) -> float:
+        """Deprecated name of `attempts_per_request`."""
+        warn("Outcome.attempts_a_request is deprecated: use .attempts_per_request")
+        return self.attempts_per_request(start, end)
 
     def seconds_to_fail(self, start: float, end: float) -> float:
         """Return the mean duration of the failed requests that began between two instants; NaN if none failed."""
@@ -89,5 +95,5 @@ class Outcome:
         return after if since + after + held <= over + step else None
 
 
-def _begin_of(request: Request) -> float:
+def _begin_of(request: SimulatedRequest) -> float:
     return request.begun

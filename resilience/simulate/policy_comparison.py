@@ -10,6 +10,7 @@ from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy
 from .clients import Client, RunMonitor, baseline_client, policy_client
 from .figures import Figures, compute_figures
+from .old_names import renamed_attribute, renamed_keyword
 from .run import simulate
 from .scenario import Scenario
 from .time_series import TimeSeries, compute_series
@@ -51,6 +52,8 @@ class Comparison:
     runs: tuple[Run, ...]
     baseline: Run | None = None
 
+    bare = renamed_attribute("Comparison", "bare", "baseline")
+
     @property
     def all_runs(self) -> tuple[Run, ...]:
         """The runs of the policies, then the baseline if there is one."""
@@ -61,10 +64,7 @@ class Comparison:
         return judge(run.figures, None if self.baseline is None else self.baseline.figures, self.scenario)
 
     def plain(self) -> dict[str, Any]:
-        """Return everything as plain data, in the shape of `resilience simulate --json`.
-
-        The key of the baseline is `bare`, as version 0.1 wrote it: programs read it.
-        """
+        """Return everything as plain data, in the shape of `resilience simulate --json`."""
         # `settled` ends a run early and is for benchmarks; it says nothing about the service.
         scenario = {name: value for name, value in asdict(self.scenario).items() if name != "settled"}
         rows = []
@@ -75,8 +75,12 @@ class Comparison:
             "scenario": scenario,
             "seed": self.seed,
             "policies": rows,
-            "bare": None if self.baseline is None else _plain_run(self.baseline),
+            "baseline": None if self.baseline is None else _plain_run(self.baseline),
         }
+
+
+# The dataclass generates __init__, so it is wrapped after the class is made.
+Comparison.__init__ = renamed_keyword("Comparison", "bare", "baseline")(Comparison.__init__)  # type: ignore[method-assign]
 
 
 def _plain_run(run: Run) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs a scenario: clients send requests at their own pace, whatever the answers are, and every request is recorded.
+"""Runs a scenario: clients send requests at their own rate, whatever the answers are, and every request is recorded.
 
 All randomness comes from the seed. `run_scenario` runs on any loop; on a virtual one no real time passes.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 from .clients import Call, Client
 from .incidents import Surge
-from .outcome import Outcome, Request
+from .old_names import renamed_keyword
+from .outcome import Outcome, SimulatedRequest
 from .scenario import Scenario
 from .service import Service
 from .virtual_loop import VirtualClock, run_virtual
@@ -24,6 +25,7 @@ TransportFactory = Callable[[int], Call]
 """Returns the transport of the client with this number."""
 
 
+@renamed_keyword("simulate", "each", "on_sample")
 def simulate(
     scenario: Scenario, client: Client, *, seed: int = 0, on_sample: Callable[[float], None] | None = None
 ) -> Outcome:
@@ -56,7 +58,7 @@ def service_of(scenario: Scenario, random: Random) -> Service:
         patience=scenario.patience,
         overload=scenario.overload,
         longest_queue=scenario.longest_queue,
-        troubles=scenario.troubles,
+        incidents=scenario.incidents,
         limit=scenario.limit,
         errors=scenario.errors,
         random=random,
@@ -116,7 +118,7 @@ async def _send_requests(calls: list[Call], outcome: Outcome, random: Random, as
     while True:
         due += draw(rate * _factor(surges, due) if surges else rate)
         await asleep(due - time())  # towards the planned instant: a loop that is late catches up
-        request = Request(time())
+        request = SimulatedRequest(time())
         outcome.requests.append(request)
         call = calls[int(uniform() * number)]
         # The loop keeps only weak references to tasks, so that the dict keeps this one alive.
@@ -131,7 +133,7 @@ def _factor(surges: tuple[Surge, ...], now: float) -> float:
 
 
 async def _make_request(
-    request: Request, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], key: float
+    request: SimulatedRequest, call: Call, time: Callable[[], float], tasks: dict[float, asyncio.Task[None]], key: float
 ) -> None:
     try:
         # A model client returns 200 for a good answer; a body, or the value of a fallback, is something else.
@@ -145,7 +147,7 @@ async def _make_request(
 
 async def _wait_for_end(scenario: Scenario, outcome: Outcome) -> None:
     """Wait until the run ends, or until all was well for the time that `settled` sets."""
-    last = max((incident.end for incident in scenario.troubles), default=0.0)
+    last = max((incident.end for incident in scenario.incidents), default=0.0)
     if scenario.settled is None:
         await asyncio.sleep(scenario.lasts)
         return

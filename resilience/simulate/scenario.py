@@ -1,4 +1,4 @@
-"""The settings of a scenario: frozen, and validated when they are made, as those of a policy are.
+"""Defines the settings of a scenario, which are frozen and validated when they are created, as a policy's are.
 
 A scenario file becomes these classes, and so does a scenario written in Python. All times are seconds on the run's
 clock, which begins at 0.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from .._core.policy.section import Section
+from .._core.policy.old_spellings import OldSpelling
+from .._core.policy.section import Section, renamed
 from .._core.policy.units import Spec
 from .incidents import Errors, Incident, Limit, Surge, section_error
+from .old_names import renamed_attribute
 
 __all__ = ["Scenario"]
 
@@ -19,6 +21,7 @@ _HOUR, _MAX_RATE = 3600.0, 1_000_000
 _MAX_REQUESTS = 3_000_000  # a few minutes of work
 
 
+@renamed(OldSpelling("troubles", "incidents"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Section):
     """The clients, the service, and what goes wrong."""
@@ -39,7 +42,7 @@ class Scenario(Section):
     longest_queue: Annotated[float, Spec("duration", 0, _HOUR, "The longest wait before it sheds.", "200ms")] = 0.2
     limit: Limit | None = None
     errors: Errors | None = None
-    troubles: tuple[Incident, ...] = ()
+    incidents: tuple[Incident, ...] = ()
     surges: tuple[Surge, ...] = ()
     idempotent: bool = True
     """Whether a request may be sent twice; False makes it a write."""
@@ -53,13 +56,13 @@ class Scenario(Section):
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
-        for index, incident in enumerate(self.troubles):
+        for index, incident in enumerate(self.incidents):
             if incident.start >= self.lasts:
-                message = f"the run ends at {self.lasts:g}s, before troubles[{index}] begins at {incident.start:g}s"
+                message = f"the run ends at {self.lasts:g}s, before incidents[{index}] begins at {incident.start:g}s"
                 raise section_error("Scenario", "lasts", message)
             if incident.limit is not None and self.limit is None:
-                message = f"troubles[{index}].limit lowers the rate limit, but the scenario has no limit"
-                raise section_error("Scenario", "troubles", message)
+                message = f"incidents[{index}].limit lowers the rate limit, but the scenario has no limit"
+                raise section_error("Scenario", "incidents", message)
         # A typing error in `rate` would otherwise run for hours.
         if self.requests > _MAX_REQUESTS:
             message = f"{self.requests:,.0f} requests are too many (at most {_MAX_REQUESTS:,}: clients × rate × lasts)"
@@ -74,14 +77,14 @@ class Scenario(Section):
     @property
     def last_incident_end(self) -> float | None:
         """When the last incident or surge ends; None if there is none, or if it outlasts the run."""
-        ends = [end for incident in self.troubles for _, end in incident.periods()]
+        ends = [end for incident in self.incidents for _, end in incident.periods()]
         ends += [surge.end for surge in self.surges]
         return max(ends) if ends and max(ends) < self.lasts else None
 
     @property
     def incident_periods(self) -> list[tuple[float, float]]:
         """The periods of all incidents, joined where they overlap and cut at the end of the run."""
-        periods = sorted(period for incident in self.troubles for period in incident.periods())
+        periods = sorted(period for incident in self.incidents for period in incident.periods())
         joined: list[tuple[float, float]] = []
         for start, end in periods:
             if joined and start <= joined[-1][1]:
@@ -89,6 +92,10 @@ class Scenario(Section):
             else:
                 joined.append((start, end))
         return [(start, min(end, self.lasts)) for start, end in joined if start < self.lasts]
+
+    troubles = renamed_attribute("Scenario", "troubles", "incidents")
+    troubled = renamed_attribute("Scenario", "troubled", "incident_periods")
+    last_trouble = renamed_attribute("Scenario", "last_trouble", "last_incident_end")
 
     def scaled(self, share: float) -> Scenario:
         """Return the scenario with a share of its clients and of its service."""
@@ -107,5 +114,5 @@ class Scenario(Section):
             clients=clients,
             capacity=self.capacity * factor,
             limit=replace(limit, rate=limit.rate * factor) if limit is not None and shared_limit else limit,
-            troubles=tuple(map(scale, self.troubles)),
+            incidents=tuple(map(scale, self.incidents)),
         )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from .._core.policy.old_spellings import warn
 from ..config.loading.mistakes import Mistakes
 from ..config.loading.nodes import Node, node_at
 from ..config.loading.section_nodes import section
 from ..config.loading.yaml_reader import read_file
-from ..errors import PolicyError
+from ..errors import PolicyError, Problem
 from .scenario import Scenario
 
-__all__ = ["load_scenario", "scenario_path", "shipped_scenarios"]
+__all__ = ["load_scenario", "read_scenario", "scenario_path", "shipped_scenarios"]
 
 _SHIPPED = Path(__file__).parent / "scenarios"
 
@@ -39,19 +41,50 @@ def scenario_path(name: str) -> Path:
 
 
 def load_scenario(source: str | os.PathLike[str]) -> Scenario:
-    """Load a scenario, given a shipped one's name or a path.
+    """Load a scenario, given a shipped one's name or a path. A key of version 0.1 is a `DeprecationWarning`.
 
     Raises:
         PolicyError: the file cannot be read or has mistakes, each as `file:line:col: path: message`.
     """
+    scenario, old_keys = read_scenario(source)
+    for problem in old_keys:
+        warn(str(problem))
+    return scenario
+
+
+def read_scenario(source: str | os.PathLike[str]) -> tuple[Scenario, list[Problem]]:
+    """Load a scenario as `load_scenario` does; return it and the warnings about keys of version 0.1.
+
+    Raises:
+        PolicyError: as `load_scenario`.
+    """
     path = scenario_path(source) if isinstance(source, str) else source
     root, mistakes = read_file(path), Mistakes(os.fspath(path))
     if root is None or root.kind != "mapping":
-        problem = "the file is empty" if root is None else "expected a mapping with title, clients, rate, troubles, …"
+        problem = "the file is empty" if root is None else "expected a mapping with title, clients, rate, incidents, …"
         mistakes.add(root or Node("", 1, 1), "", f"{problem}; a scenario file begins with version: 1")
         mistakes.end()
     assert root is not None
-    return _read(root, mistakes)
+    root, old_keys = _rewrite_old_keys(root, mistakes)
+    return _read(root, mistakes), old_keys
+
+
+def _rewrite_old_keys(root: Node, mistakes: Mistakes) -> tuple[Node, list[Problem]]:
+    """Return the file's node with new keys only, and a warning for each old key that was in it."""
+    # Only the top level has renamed keys. A key that is given twice is reported when the new keys are read.
+    keys = {key.value for key, _ in root.value}
+    pairs, warnings = [], []
+    for key, value in root.value:
+        spelling = Scenario.OLD_SPELLINGS.get(key.value)
+        if spelling is None:
+            pairs.append((key, value))
+        elif spelling.new in keys:
+            mistakes.add(key, key.value, spelling.conflict())
+        else:
+            pairs.append((replace(key, value=spelling.new), value))
+            message = f"warning: {spelling.deprecation(None)}"
+            warnings.append(Problem(mistakes.file, key.line, key.column, key.value, message))
+    return replace(root, value=pairs), warnings
 
 
 def _read(root: Node, mistakes: Mistakes) -> Scenario:

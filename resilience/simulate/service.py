@@ -1,4 +1,4 @@
-"""A model of a service: it answers after a latency, serves up to a capacity, and fails during incidents.
+"""Models a service: it answers after a latency, serves up to a capacity, and fails during incidents.
 
 Everything is arithmetic on the loop's time: a request costs one timer, however long the queue is. `ask` decides without
 waiting, so that a server on a real socket can answer by the same rules.
@@ -14,7 +14,8 @@ from random import Random
 from typing import Any, Literal
 
 from .incidents import Errors, Incident, Limit
-from .service_answers import FAILED, GOOD, NOT_LISTENING, OVERLOADED, RATE_LIMITED, Answer, answers_by_share
+from .old_names import renamed_keyword
+from .service_answers import FAILED, GOOD, NOT_LISTENING, OVERLOADED, RATE_LIMITED, ServiceAnswer, answers_by_share
 
 __all__ = ["Service"]
 
@@ -26,6 +27,7 @@ class Service:
         attempts: when each request reached it, in order.
     """
 
+    @renamed_keyword("Service", "troubles", "incidents")
     def __init__(
         self,
         *,
@@ -34,7 +36,7 @@ class Service:
         patience: float = 1.0,
         overload: Literal["shed", "queue"] = "shed",
         longest_queue: float = 0.2,
-        troubles: Sequence[Incident] = (),
+        incidents: Sequence[Incident] = (),
         limit: Limit | None = None,
         errors: Errors | None = None,
         random: Random,
@@ -47,7 +49,7 @@ class Service:
             patience: the client's own timeout, seconds. A request that the client gave up is served all the same.
             overload: `shed` rejects a request that would wait longer than `longest_queue`; `queue` lets all wait.
             longest_queue: seconds.
-            troubles: the incidents; the first active one counts.
+            incidents: the incidents; the first active one counts.
             limit: the rate limit; None means no limit.
             errors: codes that it answers at any time.
             random: decides which requests an incident affects.
@@ -57,16 +59,16 @@ class Service:
         self._latency = latency
         self._patience = patience
         self._longest_queue = longest_queue if overload == "shed" else inf
-        self._incidents = troubles
+        self._incidents = incidents
         self._limit = limit
         self._random = random.random
         self._free_at = 0.0
         self._recent: dict[int, deque[float]] = {}  # by client: the requests of the last second
-        mixes = (errors, *(incident.errors for incident in troubles))
+        mixes = (errors, *(incident.errors for incident in incidents))
         self._answers = {id(mix): answers_by_share(mix) for mix in mixes if mix}
         self._errors = errors
 
-    def ask(self, now: float, client: int = 0) -> tuple[float, Answer]:
+    def ask(self, now: float, client: int = 0) -> tuple[float, ServiceAnswer]:
         """Take a request of this client; return the seconds until it is answered (inf: never) and the answer."""
         self.attempts.append(now)
         incident = self._incident(now) if self._incidents else None
@@ -123,7 +125,7 @@ class Service:
         done = (now - incident.start) / (incident.end - incident.start)
         return self._latency + done * (incident.latency - self._latency)
 
-    def _answer(self, incident: Incident | None) -> Answer:
+    def _answer(self, incident: Incident | None) -> ServiceAnswer:
         """Return the answer of a request that was served."""
         mix = self._errors if incident is None or incident.errors is None else incident.errors
         if mix is not None:

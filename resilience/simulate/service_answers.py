@@ -1,4 +1,4 @@
-"""The answers of the modelled service, and how an HTTP client delivers them: as a value or as an error.
+"""Defines the answers of the modelled service, and how an HTTP client delivers them: as a value or as an error.
 
 An API with an envelope answers 200 and says in the body what is wrong. A policy that does not know the envelope takes
 that for a success, as it would with the real API.
@@ -17,8 +17,8 @@ __all__ = [
     "NOT_LISTENING",
     "OVERLOADED",
     "RATE_LIMITED",
-    "Answer",
     "AnswerError",
+    "ServiceAnswer",
     "UnavailableError",
     "answers_by_share",
 ]
@@ -52,7 +52,7 @@ class CodedError(Exception):
         self.resilience_registry = registry
 
 
-class Answer(NamedTuple):
+class ServiceAnswer(NamedTuple):
     """One answer: its status, the body if it is an envelope, the Retry-After in seconds, and the reason in words.
 
     `registry` and `code` are set for an error that has neither an envelope nor a status.
@@ -83,20 +83,20 @@ class Answer(NamedTuple):
         return AnswerError(self.status, self.reason, self.retry_after)
 
 
-GOOD = Answer(200)
-FAILED = Answer(503, reason="failing")
-OVERLOADED = Answer(503, reason="overloaded")
-NOT_LISTENING = Answer(503, reason="no server is listening")
-RATE_LIMITED = Answer(429, reason="above the rate limit")
+GOOD = ServiceAnswer(200)
+FAILED = ServiceAnswer(503, reason="failing")
+OVERLOADED = ServiceAnswer(503, reason="overloaded")
+NOT_LISTENING = ServiceAnswer(503, reason="no server is listening")
+RATE_LIMITED = ServiceAnswer(429, reason="above the rate limit")
 
 
-def answers_by_share(errors: Errors) -> list[tuple[float, Answer]]:
+def answers_by_share(errors: Errors) -> list[tuple[float, ServiceAnswer]]:
     """Return (upper bound, answer) for each code: a random number below the bound gives that answer."""
     bounds = accumulate(errors.codes.values())
     return list(zip(bounds, (_answer(errors, code) for code in errors.codes), strict=True))
 
 
-def _answer(errors: Errors, code: str) -> Answer:
+def _answer(errors: Errors, code: str) -> ServiceAnswer:
     table = errors.table
     rule = table.rule(code)
     reason = rule.names[0].replace("_", " ").lower() if rule is not None and rule.names else "an error"
@@ -105,7 +105,7 @@ def _answer(errors: Errors, code: str) -> Answer:
         body = {table.envelope.code: code}
         if table.envelope.message:
             body[table.envelope.message] = reason
-        return Answer(200, body, reason=reason)
+        return ServiceAnswer(200, body, reason=reason)
     if code.isdecimal() and 400 <= int(code) <= 599:
-        return Answer(int(code), reason=reason)
-    return Answer(200, reason=reason, registry=errors.registry, code=code)
+        return ServiceAnswer(int(code), reason=reason)
+    return ServiceAnswer(200, reason=reason, registry=errors.registry, code=code)

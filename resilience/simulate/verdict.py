@@ -61,9 +61,9 @@ def _judge_deceived(figures: Figures) -> tuple[Grade, str] | None:
 
 def _judge_load(figures: Figures) -> tuple[Grade, str] | None:
     """Judge the load on the service during the incidents."""
-    if figures.trouble is None:
+    if figures.incident is None:
         return None
-    attempts = figures.trouble["attempts_a_request"]
+    attempts = figures.incident["attempts_per_request"]
     if attempts >= _STORM:
         return "harmful", f"retries multiply the load on the failing service by {attempts:.1f}"
     if attempts >= _HEAVY:
@@ -93,15 +93,15 @@ def _judge_success(figures: Figures, baseline: Figures | None, scenario: Scenari
     """Judge the share of successful requests against the share without a policy."""
     if baseline is None:
         return None
-    if figures.trouble is not None and baseline.trouble is not None:
-        with_policy, without, when = figures.trouble["success"], baseline.trouble["success"], "during the incident"
+    if figures.incident is not None and baseline.incident is not None:
+        with_policy, without, when = figures.incident["success"], baseline.incident["success"], "during the incident"
     else:
         with_policy, without, when = figures.success, baseline.success, "over the whole run"
     # A service that answers nobody cannot be helped by any policy.
     if without < 0.02 and with_policy < 0.02:
         return None  # no policy could have helped
     reason = f"{with_policy:.0%} of the requests succeeded {when}, {without:.0%} without a policy"
-    good = figures.trouble["good"] if figures.trouble is not None else figures.good
+    good = figures.incident["good"] if figures.incident is not None else figures.good
     if good < _MIN_GOOD * with_policy:
         return "mixed", f"{reason}, but only {good:.0%} were answered within {scenario.soon:g} s"
     grade: Grade = "good" if with_policy >= without - 0.02 else "mixed" if with_policy >= without - 0.10 else "harmful"

@@ -1,4 +1,4 @@
-"""An asyncio event loop whose time jumps to the next timer, so that no real time passes.
+"""Provides an asyncio event loop whose time jumps to the next timer, so that no real time passes.
 
 Where asyncio would wait for a timer, the loop sets its time forward instead. An hour of sleeping tasks takes as long
 as their own work. Timers of the same instant fire in the order in which they were set, so that the same program runs

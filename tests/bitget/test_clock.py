@@ -52,7 +52,7 @@ def test_the_time_in_the_rejection(api: Any, placed: Any, code: str, text: bool)
     error, offset = placed()
     assert error.api_code == code
     assert offset == pytest.approx(AHEAD, abs=5)
-    assert api.asked(TIME) == []
+    assert api.sent_to(TIME) == []
 
 
 @pytest.mark.parametrize("fields", [{}, {"requestTime": None}, {"requestTime": "soon"}, {"requestTime": 0}])

@@ -57,7 +57,7 @@ def test_success_is_no_error(text: str, capsys: pytest.CaptureFixture[str]) -> N
     assert (answer["category"], answer["schedule"]) == (None, [])
 
 
-def test_a_write_in_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uncertain_write(capsys: pytest.CaptureFixture[str]) -> None:
     """40725 may have executed: the waits are listed, and a write is looked up before it is sent again."""
     answer = explain_json(capsys, "40725")
     assert (answer["category"], answer["executed"], answer["policy"]) == ("retryable", "maybe", "bitget")

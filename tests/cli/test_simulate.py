@@ -17,7 +17,7 @@ title: Five seconds of failures
 clients: 2
 rate: 10/s
 capacity: 40/s
-troubles: [{start: 2s, end: 7s, kind: error, share: 50%}]
+incidents: [{start: 2s, end: 7s, kind: error, share: 50%}]
 lasts: 15s
 """
 POLICIES = """\
@@ -59,8 +59,14 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bot.yaml", "--scenario", "tiny.yaml", "--policy", "eager", "--policy", "http", "--seed", "7", "--json"]
     result: dict[str, Any] = json.loads(run_simulate(words, capsys))
     assert [one["policy"] for one in result["policies"]] == ["eager", "http"]
-    assert (result["seed"], result["scenario"]["clients"], result["bare"]["policy"]) == (7, 2, "no policy")
-    assert result["policies"][0]["attempts_a_request"] > 1.2
+    assert (result["seed"], result["scenario"]["clients"], result["baseline"]["policy"]) == (7, 2, "no policy")
+    figures = result["policies"][0]
+    assert figures["attempts_per_request"] > 1.2
+    assert set(figures["incident"]) == {"attempts_per_request", "success", "good"}
+    assert [incident["kind"] for incident in result["scenario"]["incidents"]] == ["error"]
+    assert {"bare", "trouble", "troubles", "attempts_a_request", "refused"}.isdisjoint(
+        [*result, *result["scenario"], *figures]
+    )
     assert json.loads(run_simulate(words, capsys)) == result
 
 
@@ -74,7 +80,7 @@ def test_files_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
         ("bot: careful", "bot.yaml"),
         ("other: careful", "other.yaml"),
     ]
-    assert result["bare"] is None
+    assert result["baseline"] is None
 
 
 @pytest.mark.usefixtures("files")
@@ -82,10 +88,24 @@ def test_the_old_name_of_no_baseline(capsys: pytest.CaptureFixture[str]) -> None
     """`--no-bare` of version 0.1 does the same, is hidden from the help, and names the new option on standard error."""
     assert main(["simulate", "--scenario", "tiny.yaml", "--no-bare", "--json"]) == 0
     shown = capsys.readouterr()
-    assert json.loads(shown.out)["bare"] is None
+    assert json.loads(shown.out)["baseline"] is None
     assert shown.err == "resilience simulate: --no-bare is now called --no-baseline\n"
     assert main(["simulate", "--help"]) == 0
     assert "--no-bare" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("files")
+def test_the_old_key_of_incidents(capsys: pytest.CaptureFixture[str]) -> None:
+    """A scenario file with `troubles` gives the same figures, and a warning with its position on standard error."""
+    words = ["--scenario", "tiny.yaml", "--no-baseline", "--json"]
+    assert main(["simulate", *words]) == 0
+    new = capsys.readouterr()
+    Path("tiny.yaml").write_text(TINY.replace("incidents", "troubles"), encoding="utf-8")
+    assert main(["simulate", *words]) == 0
+    old = capsys.readouterr()
+    assert json.loads(old.out) == json.loads(new.out)
+    assert new.err == ""
+    assert old.err == "tiny.yaml:5:1: troubles: warning: troubles is the old spelling of incidents\n"
 
 
 @pytest.mark.usefixtures("files")
@@ -178,7 +198,7 @@ def test_wrong_use(words: list[str], result: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.usefixtures("files")
 def test_too_many(capsys: pytest.CaptureFixture[str]) -> None:
-    """More policies than a page can hold are refused at once."""
+    """More policies than a page can hold are rejected before anything runs."""
     names = "\n".join(f"  p{number}: {{extends: default}}" for number in range(13))
     Path("many.yaml").write_text(f"policies:\n{names}\n", encoding="utf-8")
     assert main(["simulate", "many.yaml", "--scenario", "tiny.yaml"]) == 2

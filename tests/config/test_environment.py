@@ -94,16 +94,16 @@ def test_aliases_are_filled_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["${UNSET}", "${EMPTY}", "x${UNSET}y"])
 def test_a_missing_variable_is_named_once(text: str) -> None:
     """A missing or empty variable without a default is one mistake at its position."""
-    (told,) = problems({"policies": {"a": {"retry": {"max_attempts": text}}}})
-    assert told[0] == "policies.a.retry.max_attempts"
-    assert "is not set" in told[1]
+    (problem,) = problems({"policies": {"a": {"retry": {"max_attempts": text}}}})
+    assert problem[0] == "policies.a.retry.max_attempts"
+    assert "is not set" in problem[1]
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${5}", "${A B}", "${A", "${A:7}"])
 def test_a_variable_written_wrong(text: str) -> None:
     """The message about a malformed variable shows the syntax."""
-    (told,) = problems({"policies": {"a": {"deadline": text}}})
-    assert "${NAME}" in told[1]
+    (problem,) = problems({"policies": {"a": {"deadline": text}}})
+    assert "${NAME}" in problem[1]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_a_variable_written_wrong(text: str) -> None:
 )
 def test_no_message_shows_what_a_variable_holds(mapping: dict[str, Any]) -> None:
     """The value may be a secret, so messages show the variable's name."""
-    told = str(problems(mapping))
-    assert "hunter2" not in told
-    assert "a lot" not in told
+    problem = str(problems(mapping))
+    assert "hunter2" not in problem
+    assert "a lot" not in problem
 
 
 def test_warnings_do_not_show_it_either(tmp_path: Path) -> None:
@@ -140,10 +140,10 @@ def test_warnings_do_not_show_it_either(tmp_path: Path) -> None:
     path.write_text(
         'version: 1\noperations:\n  - {match: "${HELD}*", policy: default, lane: "${HELD}"}\n  - {match: "${HELD}x"}\n'
     )
-    told = "".join(map(str, lint(path)))
-    assert told.count("warning: ") == 2
-    assert "${HELD}" in told
-    assert "hunter2" not in told
+    problem = "".join(map(str, lint(path)))
+    assert problem.count("warning: ") == 2
+    assert "${HELD}" in problem
+    assert "hunter2" not in problem
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=8, max_size=200))

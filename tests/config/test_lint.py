@@ -110,15 +110,15 @@ def test_no_warning(name: str, tmp_path: Path) -> None:
 )
 def test_the_boundary(tmp_path: Path, settings: str, says: str) -> None:
     """A wait that needs the whole deadline does not fit."""
-    (told,) = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
-    assert says in told
+    (warning,) = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
+    assert says in warning
 
 
 def test_a_warning_is_at_a_setting_of_the_file(tmp_path: Path) -> None:
     """It is not at a setting of a shipped file, and an inherited problem is reported once."""
-    told = "one attempt of 8s leaves 2s of the deadline of 10s: the 3 attempts cannot all fit, not even 2"
+    expected = "one attempt of 8s leaves 2s of the deadline of 10s: the 3 attempts cannot all fit, not even 2"
     text = "policies:\n  a:\n    extends: default\n    deadline: 10s\n  b: {extends: a}\n"
-    assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {told}"]
+    assert warnings(tmp_path, text) == [f"4: policies.a.deadline: {expected}"]
 
 
 def test_a_shipped_window_with_another_rate(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ policies:
   plain:
     extends: bitget
 """
-    (told,) = warnings(tmp_path, text)
-    assert told.startswith("4: policies.plain.quota[0].rate: the window 'bitget-spot-place' has another rate")
+    (warning,) = warnings(tmp_path, text)
+    assert warning.startswith("4: policies.plain.quota[0].rate: the window 'bitget-spot-place' has another rate")
 
 
 def test_a_window_that_no_request_counts_in(tmp_path: Path) -> None:

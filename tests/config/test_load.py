@@ -92,8 +92,8 @@ def test_eight_mistakes_give_eight_lines(tmp_path: Path) -> None:
     path = written(tmp_path, EIGHT)
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
-    told = [(p.line, p.column, p.path, p.message) for p in caught.value.problems]
-    assert told == [
+    found = [(problem.line, problem.column, problem.path, problem.message) for problem in caught.value.problems]
+    assert found == [
         (4, 14, "policies.read.extends", "no policy 'defalt'; did you mean default?"),
         (5, 5, "policies.read.deadlin", "unknown key; did you mean deadline?"),
         (6, 22, "policies.read.attempt_timeout", "expected a duration such as 250ms, 5s, 2m or 1h, got 'soon'"),
@@ -192,12 +192,12 @@ def test_a_policy_may_replace_a_built_in_one(tmp_path: Path) -> None:
 def test_warnings(tmp_path: Path) -> None:
     """Settings that have no effect give warnings."""
     path = written(tmp_path, "policies: {a: {deadline: 5s, attempt_timeout: 4s, retry: {}, reconcile: {fence: 10s}}}")
-    told = [problem.message for problem in lint(path)]
-    assert len(told) == 3
-    assert all(message.startswith("warning: ") for message in told)
-    assert "cannot all fit" in told[0]
-    assert "is reported as unknown" in told[1]
-    assert "could be sent twice" in told[2]
+    found = [problem.message for problem in lint(path)]
+    assert len(found) == 3
+    assert all(message.startswith("warning: ") for message in found)
+    assert "cannot all fit" in found[0]
+    assert "is reported as unknown" in found[1]
+    assert "could be sent twice" in found[2]
 
 
 def test_a_bad_policy_in_python_names_every_mistake() -> None:
@@ -259,8 +259,8 @@ def test_round_trip(values: dict[str, float]) -> None:
         policy = Policy(name="a", **values)  # type: ignore[arg-type]
     except PolicyError:
         return
-    told = {name: getattr(policy, name) for name in values}
-    assert from_mapping({"policies": {"a": told}}).policies["a"] == policy
+    settings = {name: getattr(policy, name) for name in values}
+    assert from_mapping({"policies": {"a": settings}}).policies["a"] == policy
 
 
 def test_many_policies(tmp_path: Path) -> None:

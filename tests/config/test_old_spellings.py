@@ -214,7 +214,7 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         (
             "breaker: {when_open: wait, wait: all}",
@@ -258,11 +258,11 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
         ("reconcile: {checks: 0}", "4:25: policies.p.reconcile.early_checks: 0 is out of range"),
     ],
 )
-def test_mistakes_with_line_and_column(tmp_path: Path, settings: str, told: str) -> None:
+def test_mistakes_with_line_and_column(tmp_path: Path, settings: str, expected: str) -> None:
     """Both spellings together, a value that the old key never took, and one that the new key does not take."""
     path = written(tmp_path, f"version: 1\npolicies:\n  p:\n    {settings}\n")
     (problem,) = lint(path)
-    assert str(problem).startswith(f"{path}:{told}")
+    assert str(problem).startswith(f"{path}:{expected}")
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
     assert list(caught.value.problems) == [problem]
@@ -275,7 +275,7 @@ def test_an_old_key_twice_is_a_duplicate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "path", "told"),
+    ("settings", "path", "expected"),
     [
         ({"breaker": {"wait": "all", "when_open": "wait"}}, "breaker.wait", "wait is the old spelling of when_open"),
         ({"results": "ignore", "classify_results": False}, "results", "results is the old spelling of"),
@@ -287,12 +287,12 @@ def test_an_old_key_twice_is_a_duplicate(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_in_python(settings: dict[str, Any], path: str, told: str) -> None:
+def test_mistakes_in_python(settings: dict[str, Any], path: str, expected: str) -> None:
     """A `PolicyError` that names the path, from `Policy` and from a mapping."""
     with pytest.raises(PolicyError) as caught:
         Policy(**settings)
     (problem,) = caught.value.problems
-    assert (problem.path, problem.message[: len(told)]) == (path, told)
+    assert (problem.path, problem.message[: len(expected)]) == (path, expected)
     if "classify_results" not in settings and settings != {"results": 1}:
         with pytest.raises(PolicyError, match=path.replace(".", r"\.")):
             Policies.from_mapping({"policies": {"p": settings}})

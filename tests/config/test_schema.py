@@ -120,8 +120,8 @@ def refusals(mapping: dict[str, Any]) -> list[str]:
     try:
         from_mapping(mapping)
     except PolicyError as error:
-        told = [str(one) for one in error.problems]
-        return [one for one in told if not any(words in one for words in BETWEEN_KEYS)]
+        mistakes = [str(one) for one in error.problems]
+        return [one for one in mistakes if not any(words in one for words in BETWEEN_KEYS)]
     return []
 
 

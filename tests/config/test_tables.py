@@ -77,10 +77,10 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
     path.write_text(MISTAKES, encoding="utf-8")
     with pytest.raises(PolicyError) as caught:
         CodeRegistry.load(path)
-    told = [(problem.line, problem.message) for problem in caught.value.problems]
-    assert [line for line, _ in told] == [1, 3, 4, 4, 5, 6, 6, 7, 9]
-    assert "did you mean envelope?" in told[0][1]
-    assert "'retriable' is not one of retryable, fatal, user_fixable" in told[1][1]
+    problems = [(problem.line, problem.message) for problem in caught.value.problems]
+    assert [line for line, _ in problems] == [1, 3, 4, 4, 5, 6, 6, 7, 9]
+    assert "did you mean envelope?" in problems[0][1]
+    assert "'retriable' is not one of retryable, fatal, user_fixable" in problems[1][1]
 
 
 @pytest.mark.parametrize(

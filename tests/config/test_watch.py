@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resilience import Policies
-from resilience._core.base.events import Event
+from resilience.config import load
 
 LONG = 60.0  # seconds; nobody waits that long unless something is broken
 
@@ -23,11 +24,11 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bot.yaml"
         self.write("20s")
-        self.policies = Policies.load(self.path)
-        self._told: list[Event] = []
-        self._news = threading.Condition()
-        self.policies._shared.events.listeners = ()  # no log lines
-        self.policies.subscribe(self._hear)
+        self.load = load
+        self.policies = Policies(load(self.path), load=lambda: self.load(self.path), log=False)
+        self._events: list[Any] = []
+        self._arrived = threading.Condition()
+        self.policies.subscribe(self._record)
 
     def write(self, deadline: str, path: Path | None = None) -> None:
         """Write a file in place."""
@@ -39,17 +40,17 @@ class Watched:
         self.write(deadline, other)
         os.replace(other, self.path)
 
-    def _hear(self, event: Event) -> None:
-        with self._news:
-            self._told.append(event)
-            self._news.notify_all()
+    def _record(self, event: Any) -> None:
+        with self._arrived:
+            self._events.append(event)
+            self._arrived.notify_all()
 
-    def next(self, name: str) -> Event:
+    def next(self, name: str) -> Any:
         """Wait for an event with this name and return it; earlier ones are skipped."""
-        with self._news:
+        with self._arrived:
             while True:
-                assert self._news.wait_for(lambda: self._told, LONG), f"{name} was never told"
-                event = self._told.pop(0)
+                assert self._arrived.wait_for(lambda: self._events, LONG), f"{name} was never emitted"
+                event = self._events.pop(0)
                 if event.name == name:
                     return event
 
@@ -92,9 +93,9 @@ def test_gone_for_a_while(watched: Watched) -> None:
     """A missing file is reported once, and loaded when it is back."""
     with watched.policies.watch():
         watched.path.unlink()
-        told = watched.next("policy_rejected").problems
-        assert told is not None
-        assert "cannot be read" in told[0]["message"]
+        problems = watched.next("policy_rejected").problems
+        assert problems is not None
+        assert "cannot be read" in problems[0]["message"]
         watched.write("24s")
         watched.next("policy_reloaded")
     assert watched.deadline() == 24.0
@@ -138,11 +139,11 @@ def test_a_table_is_watched_too(watched: Watched) -> None:
 def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The event has its class, and the watch continues."""
 
-    def broken() -> None:
+    def broken(_path: Path) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(watched.policies._active, "load", broken)
+        patched.setattr(watched, "load", broken)
         watch = watched.policies.watch()
         assert watched.next("policy_rejected").caused_by == "ZeroDivisionError"
     with watch:
@@ -155,8 +156,8 @@ def test_an_error_that_is_no_mistake_of_a_file(watched: Watched, monkeypatch: py
 @pytest.mark.parametrize("files", [True, False])
 def test_sighup_reloads(watched: Watched, files: bool) -> None:
     """The signal reloads in the watch's thread; the previous handler is still called."""
-    heard: list[int] = []
-    former = signal.signal(signal.SIGHUP, lambda number, _frame: heard.append(number))
+    signals: list[int] = []
+    former = signal.signal(signal.SIGHUP, lambda number, _frame: signals.append(number))
     try:
         with watched.policies.watch(files=files, signals=True):
             for _ in range(2):
@@ -166,23 +167,23 @@ def test_sighup_reloads(watched: Watched, files: bool) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, former)
-    assert heard == [signal.SIGHUP] * 3
+    assert signals == [signal.SIGHUP] * 3
 
 
 def test_signals_are_for_the_main_thread(watched: Watched) -> None:
     """In another thread the error says so, and no handler or thread remains."""
-    told: list[str] = []
+    errors: list[str] = []
 
     def ask() -> None:
         try:
             watched.policies.watch(signals=True)
         except RuntimeError as error:
-            told.append(str(error))
+            errors.append(str(error))
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert "main thread" in told[0]
+    assert "main thread" in errors[0]
 
 
 def test_without_watchfiles(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

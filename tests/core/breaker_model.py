@@ -1,4 +1,4 @@
-"""A second implementation of the circuit breaker, without regard to speed: every event is kept and counted again.
+"""A second, slow implementation of the circuit breaker: it stores every event and counts them anew.
 
 It imports nothing of the breaker. Rates over a time are exact to a tenth of it, so that the model may
 allow two answers; it then follows what the breaker did.
@@ -13,7 +13,7 @@ GOOD, SLOW, BAD = "good", "slow", "bad"
 
 
 class Settled(NamedTuple):
-    """One attempt that counts: when it began, when it was settled, and how."""
+    """An attempt that counts: when it began, when it was settled, and how."""
 
     began: float
     ended: float
@@ -56,7 +56,7 @@ class Model:
         if self.isolated or now < self.until:
             return None
         self.state = "half-open"
-        self.trials = {one: (ends, spare) for one, (ends, spare) in self.trials.items() if ends > now}
+        self.trials = {permit: (ends, spare) for permit, (ends, spare) in self.trials.items() if ends > now}
         usual = sum(not spare for _, spare in self.trials.values())
         spare = usual >= self.rules["permits"]
         if spare and (not high_priority or usual < len(self.trials)):
@@ -66,7 +66,7 @@ class Model:
         return ("trial", self.permits_given)
 
     def settle(self, permit: Any, how: str, began: float, now: float, state: str) -> None:
-        """Close an attempt; `state` is what the breaker says afterwards, which decides where both are right."""
+        """Settle an attempt; where two results are right, `state` is the breaker's own afterwards."""
         kind, number = permit
         if how == GOOD and self.rules["slow_rate"] is not None and now - began > self.rules["slow_after"]:
             how = SLOW
@@ -92,28 +92,28 @@ class Model:
     def consecutive_failures(self) -> int:
         """Failures in a row."""
         consecutive_failures = 0
-        for one in reversed(self.settled):
-            if one.how != BAD:
+        for attempt in reversed(self.settled):
+            if attempt.how != BAD:
                 break
             consecutive_failures += 1
         return consecutive_failures
 
     def trips(self, now: float) -> set[bool]:
-        """Return what is right: to open, not to open, or either."""
+        """Return whether the breaker must open, must not open, or may do either."""
         if self.rules["consecutive"] is not None and self.consecutive_failures >= self.rules["consecutive"]:
             return {True}
         if self.rules["calls"] is not None:
             return {self._enough(self.settled[-self.rules["calls"] :])}
         span = self.rules["span"]
-        surely = next((i for i, one in enumerate(self.settled) if one.began > now - span), len(self.settled))
-        perhaps = next((i for i, one in enumerate(self.settled) if one.ended > now - 1.1 * span), len(self.settled))
+        surely = next((i for i, end in enumerate(self.settled) if end.began > now - span), len(self.settled))
+        perhaps = next((i for i, end in enumerate(self.settled) if end.ended > now - 1.1 * span), len(self.settled))
         return {self._enough(self.settled[first:]) for first in range(min(perhaps, surely), surely + 1)}
 
     def _enough(self, seen: list[Settled]) -> bool:
         least = min(self.rules["min_calls"], self.rules["calls"] or inf)
         if len(seen) < least:
             return False
-        share = {how: sum(one.how == how for one in seen) / len(seen) for how in (BAD, SLOW)}
+        share = {how: sum(attempt.how == how for attempt in seen) / len(seen) for how in (BAD, SLOW)}
         limits = {BAD: self.rules["failure_rate"], SLOW: self.rules["slow_rate"]}
         return any(limit is not None and share[how] >= limit for how, limit in limits.items())
 
@@ -124,18 +124,18 @@ class Model:
     # --- changes ------------------------------------------------------------------------------
 
     def trip(self, now: float, open_for: float) -> None:
-        """Open for this long."""
+        """Open for this many seconds."""
         self.state, self.open_for, self.until = "open", open_for, now + open_for
         self.trials, self.good_trials = {}, 0
 
     def close(self) -> None:
-        """Close, forget, and begin the open time anew."""
+        """Close, forget all counts, and reset the open time."""
         self.state, self.open_for, self.isolated = "closed", self.rules["open_for"], False
         self.settled, self.trials, self.good_trials = [], {}, 0
         self.generation += 1
 
     def moved(self) -> None:
-        """It went to another process: attempts and trials that were under way count nowhere."""
+        """Continue in another process: attempts and trials that were running count nowhere."""
         self.generation += 1
         self.trials = {}
 

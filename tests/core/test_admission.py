@@ -1,4 +1,4 @@
-"""Admission against a model written from the words of the design, by random operations."""
+"""Compares admission with a model of its specification under random operations."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ RULES = AdmissionSettings(max_concurrent=MAX_RUNNING, max_queue=QUEUE, lanes=LAN
 
 
 class Model:
-    """A model of what runs and what waits, without regard to speed."""
+    """A slow model of the calls that run and wait."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
         self.waiting: list[tuple[int, str]] = []
 
     def has_slot(self, lane: str) -> bool:
-        """A lane may use what is free and not reserved for a higher one."""
+        """Whether a slot is free that is not reserved for a higher lane."""
         count = Counter(self.running)
-        kept = sum(max(0, RESERVE[one] - count[one]) for one in PRIORITY if PRIORITY[one] > PRIORITY[lane])
-        return MAX_RUNNING - len(self.running) > kept
+        reserved = sum(max(0, RESERVE[other] - count[other]) for other in PRIORITY if PRIORITY[other] > PRIORITY[lane])
+        return MAX_RUNNING - len(self.running) > reserved
 
     def ask(self, lane: str, number: int) -> tuple[str, int | None]:
-        """Return (outcome, number of the waiter that was rejected for it)."""
+        """Return the outcome, and the number of the waiter that was rejected in favour of this one."""
         before = any(PRIORITY[other] >= PRIORITY[lane] for _, other in self.waiting)
         if not before and self.has_slot(lane):
             self.running.append(lane)
@@ -47,14 +47,14 @@ class Model:
             if lowest >= PRIORITY[lane]:
                 return "rejected", None
             away = max(number for number, other in self.waiting if PRIORITY[other] == lowest)
-            self.waiting = [one for one in self.waiting if one[0] != away]
+            self.waiting = [waiter for waiter in self.waiting if waiter[0] != away]
         self.waiting.append((number, lane))
         return "waiting", away
 
     def grant(self) -> list[int]:
-        """Hand out what is free: by priority, then by age."""
+        """Grant the free slots: by priority, then by age."""
         granted = []
-        for number, lane in sorted(self.waiting, key=lambda one: (-PRIORITY[one[1]], one[0])):
+        for number, lane in sorted(self.waiting, key=lambda waiter: (-PRIORITY[waiter[1]], waiter[0])):
             if self.has_slot(lane):
                 self.running.append(lane)
                 self.waiting.remove((number, lane))
@@ -101,19 +101,19 @@ class Slots(RuleBasedStateMachine):
         self.woken.append(number)
 
     @precondition(lambda self: self.slots)
-    @rule(place=st.integers(0, 20))
-    def leave(self, place: int) -> None:
+    @rule(index=st.integers(0, 20))
+    def leave(self, index: int) -> None:
         """An attempt ends."""
-        lane, slot = self.slots.pop(place % len(self.slots))
+        lane, slot = self.slots.pop(index % len(self.slots))
         self.admission.release(slot)
         self.model.running.remove(lane)
         self.handed()
 
     @precondition(lambda self: self.waiters)
-    @rule(place=st.integers(0, 20))
-    def give_up(self, place: int) -> None:
+    @rule(index=st.integers(0, 20))
+    def give_up(self, index: int) -> None:
         """A waiter's time is over, or its call is cancelled."""
-        number = sorted(self.waiters)[place % len(self.waiters)]
+        number = sorted(self.waiters)[index % len(self.waiters)]
         lane, waiter = self.waiters.pop(number)
         assert self.admission.settle(waiter) is None
         self.model.waiting.remove((number, lane))
@@ -135,10 +135,10 @@ class Slots(RuleBasedStateMachine):
     @invariant()
     def alike(self) -> None:
         counts = self.admission.counts()
-        assert {lane: one["running"] for lane, one in counts.items()} == {
+        assert {lane: count["running"] for lane, count in counts.items()} == {
             lane: self.model.running.count(lane) for lane in counts
         }
-        assert {lane: one["waiting"] for lane, one in counts.items()} == {
+        assert {lane: count["waiting"] for lane, count in counts.items()} == {
             lane: sum(other == lane for _, other in self.model.waiting) for lane in counts
         }
         assert len(self.slots) == len(self.model.running) <= MAX_RUNNING
@@ -162,21 +162,21 @@ def test_entries_are_shed_first() -> None:
 
 
 def test_a_slot_granted_to_a_waiter_that_gives_up_goes_to_the_next() -> None:
-    """The grant came first: giving up returns the slot, which its owner hands back."""
+    """A waiter that gives up after its grant returns the slot."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
     slot = admission.try_enter("")
     assert slot is not None
-    one, other = (admission.join_queue("", lambda: None) for _ in range(2))
+    first, second = (admission.join_queue("", lambda: None) for _ in range(2))
     admission.release(slot)
-    granted = admission.settle(one)
+    granted = admission.settle(first)
     assert granted is not None
-    assert other.state == "waiting"
+    assert second.state == "waiting"
     admission.release(granted)
-    assert other.state == "granted"
+    assert second.state == "granted"
 
 
 def test_many_waiters_of_an_ended_loop() -> None:
-    """A thousand waiters that cannot be woken: the slot reaches the last one."""
+    """Of a thousand waiters that cannot be woken, none blocks the slot: it reaches the last one."""
 
     def gone() -> None:
         raise RuntimeError("closed")
@@ -191,14 +191,14 @@ def test_many_waiters_of_an_ended_loop() -> None:
     assert last.state == "granted"
 
 
-def test_other_settings_keep_what_runs_and_what_waits() -> None:
-    """More slots after a reload: waiters get them. Fewer: nothing that runs is stopped, and nothing is let in."""
+def test_new_settings_keep_running_and_waiting_calls() -> None:
+    """More slots go to waiters at once; with fewer slots running calls go on, and no new one is admitted."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
     slots = [admission.try_enter("")]
     woken: list[str] = []
     waiting = [admission.join_queue("x", lambda: woken.append("x")) for _ in range(2)]
     admission.retune(AdmissionSettings(max_concurrent=2, max_queue=5))
-    assert ([one.state for one in waiting], woken) == (["granted", "waiting"], ["x"])
+    assert ([waiter.state for waiter in waiting], woken) == (["granted", "waiting"], ["x"])
     admission.retune(AdmissionSettings(max_concurrent=1, max_queue=5))
     assert slots[0] is not None
     admission.release(slots[0])
@@ -209,8 +209,8 @@ def test_other_settings_keep_what_runs_and_what_waits() -> None:
     assert waiting[1].state == "granted"
 
 
-def test_a_reserve_that_is_in_use_is_not_kept_twice() -> None:
-    """Of two reserved slots one is used by its own lane: only the other one is reserved."""
+def test_a_reserve_in_use_is_not_reserved_twice() -> None:
+    """Of two reserved slots one is used by its own lane: only the other one stays reserved."""
     admission = Admission(AdmissionSettings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
     assert admission.try_enter("cancel") is not None
     assert admission.try_enter("") is not None
@@ -225,7 +225,7 @@ def test_reserved_slots_cannot_be_all() -> None:
 
 
 def test_a_thousand_threads_on_ten_slots() -> None:
-    """Never more than ten run, every call gets through, and in the end no slot is taken."""
+    """At most ten run at a time, every call gets through, and at the end no slot is taken."""
     admission = Admission(AdmissionSettings(max_concurrent=10, max_queue=1000))
     running, seen, done = [0], list[int](), list[int]()
     lock = threading.Lock()
@@ -247,10 +247,10 @@ def test_a_thousand_threads_on_ten_slots() -> None:
         done.append(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(1000)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert len(done) == 1000
     assert max(seen) <= 10
     assert admission.counts()[""] == {"running": 0, "waiting": 0}

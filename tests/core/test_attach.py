@@ -13,18 +13,18 @@ from resilience._core.classify.attach import annotate, attach_failure, attached_
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
-DOUBTFUL = Failure(Category.RETRYABLE, "40010", executed="maybe")
+UNCERTAIN = Failure(Category.RETRYABLE, "40010", executed="maybe")
 
 
 def failed(failure: Failure | None = FAILED, inside: object = HERE, *args: Any) -> Exception:
-    """Return an error on which a call inside `inside` has given up."""
+    """Return an error on which an inner call in `inside` has given up."""
     error = OSError(*args)
     attach_failure(error, failure, inside)
     return error
 
 
-def test_what_is_kept_is_found() -> None:
-    """With the error itself; an object that bears no attribute is left alone."""
+def test_an_attached_failure_is_found() -> None:
+    """The failure is attached to the error itself; an object that takes no attributes is left alone."""
     assert attached_failure(failed()) == FAILED
     assert attached_failure(OSError()) is None
     for plain in (3, "text", None, (), {}, OSError):
@@ -36,7 +36,7 @@ def test_what_is_kept_is_found() -> None:
 
 
 def test_the_failure_of_a_rejection_is_made_from_the_error() -> None:
-    """Its failure is made when somebody asks."""
+    """The failure of a rejection is made when it is read."""
     refusal = CircuitOpenError("open", policy="p", operation="op", retry_after=3.0, retry_at=5.0)
     found = attached_failure(refusal)
     assert found == Failure(
@@ -49,17 +49,17 @@ def test_the_failure_of_a_rejection_is_made_from_the_error() -> None:
     assert attached_failure(failed(None)) is None
 
 
-def test_a_record_survives_pickling_without_its_place() -> None:
-    """Another process has no such attempt."""
+def test_a_record_survives_pickling_without_its_context() -> None:
+    """In another process the record has no attempt."""
     error = pickle.loads(pickle.dumps(failed()))
     assert attached_failure(error) == FAILED
     assert inner_failure(error, HERE) is None
 
 
-def test_a_call_inside_that_gave_up_is_found_through_what_was_raised_from_it() -> None:
-    """By cause, by context and in groups; that of another attempt is not ours."""
+def test_an_inner_call_that_gave_up_is_found_along_the_error_chain() -> None:
+    """It is found by cause, by context and in groups; that of another attempt is ignored."""
     inner = failed()
-    for build in (_caused, _in_context, lambda one: ExceptionGroup("g", [OSError(), one])):
+    for build in (_caused, _in_context, lambda error: ExceptionGroup("g", [OSError(), error])):
         assert inner_failure(build(inner), HERE) == FAILED
         assert inner_failure(build(inner), THERE) is None
     assert inner_failure(inner, HERE) == FAILED
@@ -79,18 +79,18 @@ def _in_context(of: Exception) -> Exception:
     return error
 
 
-@pytest.mark.parametrize("order", [(FAILED, DOUBTFUL), (DOUBTFUL, FAILED)])
-def test_of_several_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
-    """In any order."""
-    group = ExceptionGroup("g", [failed(one) for one in order])
-    assert inner_failure(group, HERE) == DOUBTFUL
+@pytest.mark.parametrize("order", [(FAILED, UNCERTAIN), (UNCERTAIN, FAILED)])
+def test_of_several_inner_failures_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
+    """An uncertain inner failure is returned, whatever the order of the failures."""
+    group = ExceptionGroup("g", [failed(failure) for failure in order])
+    assert inner_failure(group, HERE) == UNCERTAIN
 
 
-def test_a_circle_and_a_long_chain_end() -> None:
-    """After sixty-four errors."""
-    one = OSError()
-    one.__cause__ = one
-    assert inner_failure(one, HERE) is None
+def test_the_search_ends_in_a_cycle_and_in_a_long_chain() -> None:
+    """The search ends after sixty-four errors."""
+    oserror = OSError()
+    oserror.__cause__ = oserror
+    assert inner_failure(oserror, HERE) is None
     for links, found in ((63, FAILED), (64, None)):
         error: Exception = failed()
         for _ in range(links):
@@ -108,22 +108,22 @@ class Closed(ExceptionGroup[Exception]):
 
 
 def test_an_object_that_rejects_attributes_has_no_record() -> None:
-    """And hides nothing else."""
+    """Its attributes cannot be set, and no other error is hidden."""
     assert inner_failure(Closed("g", [failed()]), HERE) is None
 
 
 @dataclass(frozen=True)
 class Frozen(Exception):
-    """An error that bears no note."""
+    """An error that takes no note."""
 
     code: int = 1
 
 
-def test_one_note_in_place_of_an_earlier_one() -> None:
-    """Notes of others stay; an error that rejects notes is left as it is."""
+def test_a_later_note_replaces_ours() -> None:
+    """Notes of other libraries stay; an error that rejects notes is unchanged."""
     error = OSError()
     error.add_note("mine")
-    annotate(error, DOUBTFUL)
+    annotate(error, UNCERTAIN)
     error.__notes__.insert(0, 3)  # type: ignore[arg-type]
     annotate(error, FAILED)
     assert error.__notes__ == [3, "mine", "resilience: retryable 40010 after 1 attempt, executed: no"]
@@ -135,7 +135,7 @@ def test_one_note_in_place_of_an_earlier_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "said"),
+    ("failure", "text"),
     [
         (Failure(Category.FATAL, attempts=2, executed="no"), "fatal after 2 attempts, executed: no"),
         (Failure(Category.FATAL, attempts=0, executed="no"), "fatal after 0 attempts, executed: no"),
@@ -147,6 +147,6 @@ def test_one_note_in_place_of_an_earlier_one() -> None:
         (Failure(Category.RETRYABLE, "1", executed="maybe"), "retryable 1 after 1 attempt, executed: maybe"),
     ],
 )
-def test_a_failure_in_words(failure: Failure, said: str) -> None:
+def test_a_failure_in_words(failure: Failure, text: str) -> None:
     """Category, code, attempts, whether it was executed, the key where that is uncertain, and the remedy."""
-    assert note_text(failure) == said
+    assert note_text(failure) == text

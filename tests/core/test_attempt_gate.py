@@ -1,4 +1,4 @@
-"""Tests of the gate, step by step: what it takes, what it gives back, and what it asks again after a wait."""
+"""Tests of the attempt gate, step by step: what it takes, what it releases, and what it checks after a wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience._core.stages.rate_window import QueueTicket, RateWindow
 from resilience.testing import FakeClock
 
 
-class House:
+class Parts:
     """A policy and its parts on a fake clock."""
 
     def __init__(self, **policy: Any) -> None:
@@ -39,9 +39,9 @@ QUOTA: Any = [{"rate": 2, "burst": 2}]  # two in any second
 SLOTS: Any = {"max_concurrent": 1, "max_queue": 5, "queue_timeout": 2}
 
 
-def test_in_and_out() -> None:
-    """It pays, holds a slot while the attempt runs, and gives the slot back once."""
-    house = House(quota=QUOTA, admission=SLOTS)
+def test_an_attempt_takes_and_releases() -> None:
+    """An attempt consumes quota, holds a slot while it runs, and releases the slot once."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     gate = house.gate()
     assert gate.next_step() == (Action.SEND, None)
     assert house.state() == (1, 1, 0)
@@ -51,8 +51,8 @@ def test_in_and_out() -> None:
 
 
 def test_a_call_waiting_for_a_slot_has_consumed_no_quota() -> None:
-    """It parks for no longer than the queue or the deadline allows, and pays when it is let in."""
-    house = House(quota=QUOTA, admission=SLOTS)
+    """It waits no longer than the queue or the deadline allows, and consumes quota when it is admitted."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     first, second, hasty = house.gate(), house.gate(), house.gate(0.5)
     first.next_step()
     woken: list[str] = []
@@ -66,9 +66,9 @@ def test_a_call_waiting_for_a_slot_has_consumed_no_quota() -> None:
     assert house.state() == (0, 1, 0)
 
 
-def test_the_quota_is_asked_again_after_the_queue() -> None:
-    """The sends were used while it was in the queue: it gives the slot up and waits without holding anything."""
-    house = House(quota=QUOTA, admission=SLOTS)
+def test_the_quota_is_checked_again_after_the_queue() -> None:
+    """Quota consumed by others meanwhile: it releases the slot and waits without one."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     first, second = house.gate(), house.gate()
     first.next_step()
     second.next_step()
@@ -84,8 +84,8 @@ def test_the_quota_is_asked_again_after_the_queue() -> None:
 
 
 def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
-    """Tests skip waits: the call's own time goes on."""
-    house = House(quota=QUOTA, admission=SLOTS)
+    """In tests that skip waits, the time of the call goes on."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     gates = [house.gate() for _ in range(3)]
     for gate in gates[:2]:
         gate.next_step()
@@ -96,8 +96,8 @@ def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
 
 
 def test_a_hold_off_during_the_wait() -> None:
-    """It waits on, or is rejected where its deadline is nearer; its ticket is cancelled then."""
-    house = House(quota=QUOTA, admission=SLOTS)
+    """It waits longer, or is rejected if its deadline is nearer; its ticket is cancelled then."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     quota = house.plan.quotas.entries[0]
     house.gate().next_step()
@@ -113,10 +113,10 @@ def test_a_hold_off_during_the_wait() -> None:
 
 
 def test_a_ticket_moves_to_the_slower_window() -> None:
-    """Another window became the slowest while it waited: it leaves the first queue and joins the other."""
-    house = House(quota=[*QUOTA, {"rate": 1, "burst": 3}], admission=SLOTS)
+    """If another window becomes the slowest, the ticket moves to the queue of that window."""
+    house = Parts(quota=[*QUOTA, {"rate": 1, "burst": 3}], admission=SLOTS)
     assert house.plan.quotas is not None
-    first, second = (one.common for one in house.plan.quotas.entries)
+    first, second = (entry.common for entry in house.plan.quotas.entries)
     for _ in range(2):
         first.take(0.0)
     gate = house.gate()
@@ -132,9 +132,9 @@ def test_a_ticket_moves_to_the_slower_window() -> None:
     assert gate.next_step() == (Action.SEND, None)
 
 
-def test_an_open_breaker_takes_nothing_and_a_late_one_gives_back() -> None:
-    """Asked first without taking anything; the last permit may still be gone when it is to be taken."""
-    house = House(quota=QUOTA, admission=SLOTS, breaker={"consecutive": 1, "open_for": "1s"})
+def test_an_open_breaker_consumes_nothing() -> None:
+    """The breaker is checked first; if the last permit is gone later, everything taken is released."""
+    house = Parts(quota=QUOTA, admission=SLOTS, breaker={"consecutive": 1, "open_for": "1s"})
     assert house.breaker is not None
     house.breaker.open()
     shut = house.gate()
@@ -154,8 +154,8 @@ def test_an_open_breaker_takes_nothing_and_a_late_one_gives_back() -> None:
 
 
 def test_a_full_queue_and_a_queue_that_is_too_slow() -> None:
-    """Turned away at once, or when its time is over; nothing of it stays."""
-    house = House(quota=QUOTA, admission={**SLOTS, "max_queue": 1})
+    """A call is rejected at once, or at the end of its time in the queue; nothing of it stays."""
+    house = Parts(quota=QUOTA, admission={**SLOTS, "max_queue": 1})
     house.gate().next_step()
     slow, late = house.gate(), house.gate()
     slow.next_step()
@@ -168,9 +168,9 @@ def test_a_full_queue_and_a_queue_that_is_too_slow() -> None:
     assert house.state() == (1, 1, 0)
 
 
-def test_withdrawing_gives_everything_back() -> None:
-    """In every state: waiting for the quota, in the queue, in the queue and granted, with a slot."""
-    house = House(quota=QUOTA, admission=SLOTS, breaker={})
+def test_withdrawing_releases_everything() -> None:
+    """Withdrawal works in every state: waiting for quota, queued, granted in the queue, with a slot."""
+    house = Parts(quota=QUOTA, admission=SLOTS, breaker={})
     runs, stands, granted = house.gate(), house.gate(), house.gate()
     runs.next_step()
     for gate in (granted, stands):
@@ -195,14 +195,14 @@ def test_withdrawing_gives_everything_back() -> None:
 
 
 def test_a_hold_off_while_it_joins_the_tickets() -> None:
-    """The ticket is for a later instant than the forecast, past its deadline: rejected, the ticket cancelled."""
+    """If its ticket's instant is past the deadline, the call is rejected and the ticket cancelled."""
 
     class Raced(RateWindow):
         def queue(self, now: float, weight: int) -> QueueTicket:
             self.hold(now, now + 100)
             return super().queue(now, weight)
 
-    house = House(quota=QUOTA, admission=SLOTS)
+    house = Parts(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     rate_window = house.plan.quotas.entries[0].common = Raced(1, 1.0)
     house.gate().next_step()
@@ -213,8 +213,8 @@ def test_a_hold_off_while_it_joins_the_tickets() -> None:
 
 
 def test_a_slot_that_comes_free_before_the_queue() -> None:
-    """Between asking and joining the queue another call left: it is let in without waiting."""
-    house = House(quota=QUOTA, admission=SLOTS)
+    """If a slot becomes free between check and queue, the call is admitted without waiting."""
+    house = Parts(quota=QUOTA, admission=SLOTS)
     first, second = house.gate(), house.gate()
     first.next_step()
     assert second.next_step().action is Action.PARK
@@ -224,13 +224,13 @@ def test_a_slot_that_comes_free_before_the_queue() -> None:
 
 
 def test_a_wait_is_emitted_and_later_ones_come_after_it() -> None:
-    """Its seconds, at any time; a ticket that must wait on moves, and waits that are cut short add up."""
+    """The event has the seconds waited; waits that are cut short add up."""
     clock, events = FakeClock(start=50.0), list[Any]()
     policy = Policy(quota=[{"rate": 1, "burst": 1}])  # type: ignore[arg-type]
     call = Pipeline(policy, clock=clock, listeners=[events.append]).compile(lambda: 1)
     assert [call(), call()] == [1, 1]
-    assert [(one.name, one.wait_for) for one in events] == [("quota_waited", 1.0)]
-    house = House(quota=QUOTA, admission=SLOTS)
+    assert [(event.name, event.wait_for) for event in events] == [("quota_waited", 1.0)]
+    house = Parts(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None
     rate_window = house.plan.quotas.entries[0].common
     rate_window.take(0.0, 2)

@@ -42,7 +42,7 @@ WAITS = st.sampled_from([0.0, 0.5, 0.5, 1.125, 2.5, 4.0, 5.125, 9.5, 70.0])
 OUTCOMES = st.sampled_from(["good", "good", "bad", "bad", "bad", "neutral", "abandoned"])
 
 
-def made(rules: dict[str, Any], clock: FakeClock) -> Breaker:
+def new_breaker(rules: dict[str, Any], clock: FakeClock) -> Breaker:
     """Return a breaker with these rules."""
     chosen = BreakerSettings(
         failure_rate=rules["failure_rate"],
@@ -70,7 +70,7 @@ class BreakerMachine(RuleBasedStateMachine):
         """Make both."""
         self.clock = FakeClock()
         self.chosen = rules
-        self.breaker = made(rules, self.clock)
+        self.breaker = new_breaker(rules, self.clock)
         self.model = Model(**rules, span=SPAN, slow_after=SLOW_AFTER, lost_after=LOST_AFTER)
 
     @rule(target=tickets, high_priority=st.sampled_from([False, False, False, True]))
@@ -138,7 +138,7 @@ class BreakerMachine(RuleBasedStateMachine):
         if times:
             return
         saved = json.loads(json.dumps(self.breaker.export()))
-        self.breaker = made(self.chosen, self.clock)
+        self.breaker = new_breaker(self.chosen, self.clock)
         self.breaker.restore(saved)
         self.model.moved()
         self.model.let_through = 0

@@ -1,4 +1,4 @@
-"""The classifier: any object in, a `Failure` out."""
+"""Tests of the classifier: any object in, a `Failure` out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROWS = [rule for rule in CodeRegistry.builtin("bitget") if rule.category is not 
 
 
 class Shape(Exception):
-    """An error of somebody's client: whatever attributes it has."""
+    """An error of a user's client with these attributes."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args)
@@ -73,26 +73,26 @@ def raised_from(cause: Exception) -> Exception:
 def test_every_row_through_every_shape(shape: str) -> None:
     """Each code is found in each shape of error, and comes out as its row says."""
     for rule in ROWS:
-        found = BITGET.classify(SHAPES[shape](rule.code))
-        assert (found.code, found.category, found.executed, found.hint) == (
+        failure = BITGET.classify(SHAPES[shape](rule.code))
+        assert (failure.code, failure.category, failure.executed, failure.hint) == (
             rule.code,
             rule.category,
             rule.executed,
             rule.hint,
         )
-        assert found.remedy == rule.remedy
-        assert found.registry == "bitget"
+        assert failure.remedy == rule.remedy
+        assert failure.registry == "bitget"
 
 
 @pytest.mark.parametrize("shape", LONG_SHAPES)
 def test_codes_of_four_digits_or_more_may_be_anywhere(shape: str) -> None:
-    """Outside a body only numbers of four to six digits are taken for codes."""
+    """Outside a body only numbers of four to six digits are read as codes."""
     for rule in ROWS:
-        found = BITGET.classify(LONG_SHAPES[shape](rule.code))
+        failure = BITGET.classify(LONG_SHAPES[shape](rule.code))
         if 4 <= len(rule.code) <= 6:
-            assert (found.code, found.category) == (rule.code, rule.category)
+            assert (failure.code, failure.category) == (rule.code, rule.category)
         else:
-            assert found.registry != "bitget"
+            assert failure.registry != "bitget"
 
 
 def test_numbers_as_codes() -> None:
@@ -130,9 +130,9 @@ def test_numbers_as_codes() -> None:
     ],
 )
 def test_transport_errors_by_their_class(error: Exception, code: str, category: str, executed: str) -> None:
-    """The class decides whether the request may have been sent."""
-    found = DEFAULT.classify(error)
-    assert (found.code, found.category, found.executed) == (code, category, executed)
+    """The class decides whether the request may have been executed."""
+    failure = DEFAULT.classify(error)
+    assert (failure.code, failure.category, failure.executed) == (code, category, executed)
 
 
 def test_a_refused_connection_is_seen_through_requests() -> None:
@@ -150,15 +150,15 @@ def test_a_refused_connection_is_seen_through_requests() -> None:
     "bug", [TypeError("x"), KeyError("43012"), AttributeError(), ValueError("40010"), ZeroDivisionError()]
 )
 def test_bugs_of_the_program_are_fatal(bug: Exception) -> None:
-    """A bare Python error is never taken for an API's, whatever its words."""
-    found = BITGET.classify(bug)
-    assert (found.category, found.code) == (Category.FATAL, "program_error")
+    """A bare Python error is never read as an API's error, whatever its text."""
+    failure = BITGET.classify(bug)
+    assert (failure.category, failure.code) == (Category.FATAL, "program_error")
 
 
 def test_a_bug_is_fatal_without_any_table() -> None:
-    """A classifier that has no row for bugs knows them all the same."""
-    found = Classifier([]).classify(TypeError("x"))
-    assert (found.category, found.code, found.executed) == (Category.FATAL, "program_error", "maybe")
+    """A classifier without a row for bugs classifies them all the same."""
+    failure = Classifier([]).classify(TypeError("x"))
+    assert (failure.category, failure.code, failure.executed) == (Category.FATAL, "program_error", "maybe")
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_a_bug_is_fatal_without_any_table() -> None:
 )
 def test_statuses(status: int, category: str, executed: str) -> None:
     """Without a known code the HTTP status decides."""
-    found = DEFAULT.classify(Shape(status_code=status))
-    assert (found.category, found.executed, found.http_status) == (category, executed, status)
+    failure = DEFAULT.classify(Shape(status_code=status))
+    assert (failure.category, failure.executed, failure.http_status) == (category, executed, status)
 
 
-def test_503_is_no_only_from_the_api_itself() -> None:
-    """A proxy says 503 after forwarding; the API's own envelope or a Retry-After says that it did not."""
+def test_503_means_not_executed_only_from_the_api_itself() -> None:
+    """A proxy may send 503 after forwarding; the API's envelope or a Retry-After says that it did not."""
     assert BITGET.classify(Shape(status_code=503)).executed == "maybe"
     assert BITGET.classify(Shape(status_code=503, headers={"Retry-After": "3"})).executed == "no"
     assert BITGET.classify(Shape(status_code=503, body={"code": "99999", "msg": "busy"})).executed == "no"
@@ -192,23 +192,23 @@ def test_503_is_no_only_from_the_api_itself() -> None:
 
 def test_a_bare_code_is_looked_up_only_where_the_policy_says() -> None:
     """The same number means other things elsewhere: a policy that lists no table of codes knows none."""
-    found = DEFAULT.classify(Shape("API Request Error(code=40725): m"))
-    assert (found.code, found.known, found.registry, found.guessed) == ("40725", False, None, True)
+    failure = DEFAULT.classify(Shape("API Request Error(code=40725): m"))
+    assert (failure.code, failure.known, failure.registry, failure.guessed) == ("40725", False, None, True)
     assert DEFAULT.classify(bitget_error("40725")).registry == "bitget"
 
 
 def test_another_exchanges_code_is_not_bitgets() -> None:
     """Ccxt names the exchange: its codes are never looked up in another one's table."""
-    found = BITGET.classify(ccxt.ExchangeError('kucoin {"code":"40010","msg":"x"}'))
-    assert (found.known, found.registry) == (False, None)
+    failure = BITGET.classify(ccxt.ExchangeError('kucoin {"code":"40010","msg":"x"}'))
+    assert (failure.known, failure.registry) == (False, None)
 
 
 def test_unknown_codes_are_new_once() -> None:
-    """An unknown code keeps its number, goes by its status, and is new once."""
+    """An unknown code keeps its number, is classified by its status, and is reported as new once."""
     classifier = Classifier([CodeRegistry.builtin("bitget")], base=HTTP)
-    found = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
-    assert (found.code, found.known, found.category, found.executed) == ("99999", False, "fatal", "no")
-    assert [classifier.is_new_code(found), classifier.is_new_code(found)] == [True, False]
+    failure = classifier.classify(Shape(status_code=400, body={"code": "99999", "msg": "new"}))
+    assert (failure.code, failure.known, failure.category, failure.executed) == ("99999", False, "fatal", "no")
+    assert [classifier.is_new_code(failure), classifier.is_new_code(failure)] == [True, False]
 
 
 def test_returned_bodies() -> None:
@@ -236,42 +236,42 @@ def test_returned_bodies() -> None:
 
 
 def test_retry_after() -> None:
-    """Seconds and dates are read and never clamped; nonsense is none."""
+    """Seconds and dates are read and never clamped; nonsense is ignored."""
     assert DEFAULT.classify(Shape(status_code=429, headers={"retry-after": "7200"})).retry_after == 7200
     for nonsense in ("-1", "nan", "inf", "soon", "", None):
         assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": nonsense})).retry_after is None
     now, then = (email.utils.formatdate(at, usegmt=True) for at in (1_700_000_000, 1_700_000_120))
-    found = DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then, "Date": now}))
-    assert (found.retry_after, found.retry_at) == (120, 1_700_000_120)
+    failure = DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then, "Date": now}))
+    assert (failure.retry_after, failure.retry_at) == (120, 1_700_000_120)
     assert DEFAULT.classify(Shape(status_code=429, headers={"Retry-After": then})).retry_at == 1_700_000_120
 
 
 def test_groups() -> None:
     """The most severe member decides, and if one is uncertain, the group is."""
-    found = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
-    assert (found.category, found.code, found.executed) == (Category.USER_FIXABLE, "43012", "maybe")
+    failure = BITGET.classify(ExceptionGroup("several", [TimeoutError(), bitget_error("43012")]))
+    assert (failure.category, failure.code, failure.executed) == (Category.USER_FIXABLE, "43012", "maybe")
 
 
 def test_causes_in_a_circle() -> None:
     """A cause that is its own cause ends the walk."""
-    one, two = Shape("one"), Shape("two")
-    one.__cause__, two.__cause__ = two, one
-    assert BITGET.classify(one).known is False
+    first, second = Shape("first"), Shape("second")
+    first.__cause__, second.__cause__ = second, first
+    assert BITGET.classify(first).known is False
 
 
 def test_our_rejections_were_never_sent() -> None:
     """A rejection says that nothing was sent."""
-    found = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
-    assert (found.category, found.executed, found.retry_after) == (Category.RETRYABLE, "no", 3.0)
+    failure = BITGET.classify(CircuitOpenError("open", retry_after=3.0))
+    assert (failure.category, failure.executed, failure.retry_after) == (Category.RETRYABLE, "no", 3.0)
 
 
 def test_server_time_of_an_answer() -> None:
-    """The envelope's time is kept in seconds: the request had arrived by then."""
+    """The envelope's time is read as seconds: the request had arrived by then."""
     assert BITGET.classify(bitget_error("40725")).answered_at == 1695808949.356
 
 
-def test_what_the_error_says_of_itself() -> None:
-    """An answer that cannot be read may have been carried out; so may a part of a batch."""
+def test_errors_that_set_executed_themselves() -> None:
+    """An unreadable answer may have been executed, and so may a part of a batch."""
     truncated = BitgetApiError(200, "OK", "{", {}, {}, resilience_code="decode_error")
     assert (BITGET.classify(truncated).category, BITGET.classify(truncated).executed) == ("retryable", "maybe")
     assert BITGET.classify(truncated).code == "decode_error"
@@ -280,7 +280,7 @@ def test_what_the_error_says_of_itself() -> None:
 
 
 def test_all_constants_classify() -> None:
-    """Each of the 30 names stands for a code that the table explains."""
+    """Each of the 30 names is a code that the table explains."""
     assert len(API_ERROR_CODE.__members__) == 30
     for name, code in API_ERROR_CODE.__members__.items():
         rule = CodeRegistry.builtin("bitget").rule(code)
@@ -288,13 +288,13 @@ def test_all_constants_classify() -> None:
         assert name in rule.names
 
 
-def test_a_table_with_an_envelope_judges_returned_bodies() -> None:
-    """Only then are they read."""
+def test_only_a_table_with_an_envelope_classifies_returned_bodies() -> None:
+    """Without an envelope returned bodies are not read."""
     assert (BITGET.enveloped, DEFAULT.enveloped) == (True, False)
 
 
-def test_a_package_speaks_the_codes_of_the_table_that_names_it() -> None:
-    """Its errors are looked up there first, at any position in the list; what the error says itself goes before."""
+def test_errors_of_a_package_use_the_table_that_names_it() -> None:
+    """They are looked up there first, wherever it is in the list; what the error sets itself comes before."""
     first = CodeRegistry("first", [Rule("7777", ("FIRST",), Category.FATAL)])
     theirs = CodeRegistry("theirs", [Rule("7777", ("THEIRS",), Category.FATAL)], sources=[__name__.partition(".")[0]])
     classifier = Classifier([first, theirs])
@@ -306,7 +306,7 @@ def test_a_package_speaks_the_codes_of_the_table_that_names_it() -> None:
     assert classifier.classify(requests.RequestException({"code": "7777"}), registry="theirs").registry == "theirs"
 
 
-def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
+def test_a_status_of_the_clients_parser_is_ignored() -> None:
     """No server has sent it; the error is one of the connection."""
     broken = aiohttp.http_exceptions.HttpProcessingError(code=400, message="Bad status line")
     assert DEFAULT.classify(broken).http_status is None
@@ -325,10 +325,10 @@ def test_a_status_that_the_clients_own_parser_says_is_none() -> None:
         (0, None), (-1, None), (None, None), (10**400, None),
     ],
 )  # fmt: skip
-def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | None) -> None:
-    """Milliseconds in the envelope, as a number or as text."""
-    found = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
-    assert (found.code, found.answered_at) == ("40725", seconds)
+def test_a_server_time_out_of_range_is_ignored(time: Any, seconds: float | None) -> None:
+    """The envelope has milliseconds, as a number or as a string."""
+    failure = BITGET.classify(Shape(body={"code": "40725", "msg": "m", "requestTime": time}))
+    assert (failure.code, failure.answered_at) == ("40725", seconds)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_a_servers_time_that_makes_no_sense_is_none(time: Any, seconds: float | 
     [{"msg": "Order does not exist: insufficient balance"}, {"msg": 3, "message": "insufficient balance"}, {"msg": 3}],
 )
 def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) -> None:
-    """The body's own where it has some, else the error's."""
+    """The body's message is looked up, else the error's."""
     texts = [("insufficient", "1")]
     table = CodeRegistry("ccxt", [Rule("1", ("FUNDS",), Category.USER_FIXABLE, "no")], texts=texts)
     classifier = Classifier([], base=HTTP, lookup=lambda name: table if name == "ccxt" else None)
@@ -363,9 +363,9 @@ def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) 
     ],
 )
 def test_statuses_that_no_table_has(status: int, expected: tuple[bool, str, str]) -> None:
-    """From 500 on the request may have been executed, from 400 on it was rejected; less is no failure by itself."""
-    found = Classifier([]).classify(Shape(status_code=status))
-    assert (found.known, found.category, found.executed) == expected
+    """From 500 on the request may have been executed, from 400 on it was rejected; a lower one is no failure."""
+    failure = Classifier([]).classify(Shape(status_code=status))
+    assert (failure.known, failure.category, failure.executed) == expected
 
 
 @pytest.mark.parametrize(
@@ -378,30 +378,33 @@ def test_statuses_that_no_table_has(status: int, expected: tuple[bool, str, str]
         (requests.ReadTimeout(), ConnectionRefusedError(), "read_timeout"),
     ],
 )
-def test_a_vague_error_is_explained_by_what_it_came_from(error: Exception, cause: Exception, code: str) -> None:
-    """But never with a less certain `executed`."""
+def test_a_vague_error_is_explained_by_its_cause(error: Exception, cause: Exception, code: str) -> None:
+    """Its `executed` never becomes less cautious by that."""
     error.__cause__ = cause
     assert DEFAULT.classify(error).code == code
 
 
 def test_the_items_of_a_batch_are_those_of_the_error_itself() -> None:
-    """Whatever it was raised from; each has its own code and key, and the others were done."""
+    """Each item has its own code and key, whatever the error was raised from; the others were executed."""
     failed = [{"clientOid": "a", "errorCode": "43012", "errorMsg": "m"}, {"clientOid": "b", "errorCode": "99998"}]
     error = Shape(body={"code": "00000", "msg": "success", "data": {"failureList": failed}})
     error.__cause__ = OSError()
-    found = BITGET.classify(error)
-    assert [(one.key, one.code, one.known) for one in found.items] == [("a", "43012", True), ("b", "99998", False)]
-    assert (found.code, found.executed) == ("43012", "maybe")
+    failure = BITGET.classify(error)
+    assert [(item.key, item.code, item.known) for item in failure.items] == [
+        ("a", "43012", True),
+        ("b", "99998", False),
+    ]
+    assert (failure.code, failure.executed) == ("43012", "maybe")
     returned = BITGET.error_in(error.body)  # type: ignore[attr-defined]
     assert returned is not None
     assert returned.code == "43012"
 
 
 def test_an_unknown_code_of_another_table_is_new_too() -> None:
-    """Once for each table and code."""
+    """A code is new once per table."""
     classifier = Classifier([])
     seen = [Failure(Category.FATAL, code, registry=name) for name in (None, "a") for code in ("1", "2", None)]
-    assert [classifier.is_new_code(one) for one in (*seen, *seen)] == [True] * 6 + [False] * 6
+    assert [classifier.is_new_code(failure) for failure in (*seen, *seen)] == [True] * 6 + [False] * 6
 
 
 class Closed(ExceptionGroup[Exception]):
@@ -413,10 +416,10 @@ class Closed(ExceptionGroup[Exception]):
         raise RuntimeError("no")
 
 
-def test_whatever_a_foreign_object_does_it_is_an_unknown_error() -> None:
-    """The unknown rule of the policy is taken."""
-    found = DEFAULT.classify(Closed("g", [OSError()]))
-    assert (found.known, found.guessed, found.category, found.executed, found.code) == (
+def test_an_object_whose_attributes_raise_is_an_unknown_error() -> None:
+    """The policy's rule for unknown errors applies."""
+    failure = DEFAULT.classify(Closed("g", [OSError()]))
+    assert (failure.known, failure.guessed, failure.category, failure.executed, failure.code) == (
         False,
         True,
         "retryable",
@@ -426,7 +429,7 @@ def test_whatever_a_foreign_object_does_it_is_an_unknown_error() -> None:
 
 
 class Hostile(Exception):
-    """Every attribute of it raises."""
+    """An object whose attributes all raise."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -459,8 +462,8 @@ NAMES = st.sampled_from(
 
 
 @given(st.lists(VALUES, max_size=3), st.dictionaries(NAMES, VALUES, max_size=5), VALUES)
-def test_it_always_answers(args: list[Any], attributes: dict[str, Any], plain: Any) -> None:
-    """Whatever an object is made of, classifying it answers and never raises."""
+def test_classifying_never_raises(args: list[Any], attributes: dict[str, Any], plain: Any) -> None:
+    """Any object is classified without an error."""
     error = Shape(*args)
     for name, value in attributes.items():
         try:
@@ -469,17 +472,17 @@ def test_it_always_answers(args: list[Any], attributes: dict[str, Any], plain: A
             pass
     for outcome in (error, plain, ExceptionGroup("g", [error]), raised_from(error)):
         for classifier in (BITGET, DEFAULT):
-            found = classifier.classify(outcome)
-            assert isinstance(found, Failure)
-            assert found.category in Category
-            assert found.executed in ("no", "maybe", "n_a")
+            failure = classifier.classify(outcome)
+            assert isinstance(failure, Failure)
+            assert failure.category in Category
+            assert failure.executed in ("no", "maybe", "n_a")
 
 
 @pytest.mark.parametrize(
     "outcome", [Hostile(), object(), object, b"\xff", Shape("{" * 100_000), Shape("x" * 10_000_000)]
 )
 def test_hostile_objects(outcome: object) -> None:
-    """Raising attributes, huge texts and deep nesting are answered too."""
+    """Raising attributes, huge texts and deep nesting are classified too."""
     assert isinstance(BITGET.classify(outcome), Failure)
 
 

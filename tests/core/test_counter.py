@@ -38,10 +38,10 @@ def test_many_threads_count_while_others_read() -> None:
         while seen[-1] < each * threads:
             seen.append(counter.total())
 
-    running = [Thread(target=one) for one in (*[count] * threads, read)]
-    for one in running:
-        one.start()
-    for one in running:
-        one.join()
+    running = [Thread(target=function) for function in (*[count] * threads, read)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
     assert counter.total() == each * threads
     assert seen == sorted(seen)

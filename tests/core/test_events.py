@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +20,13 @@ LEVELS = {
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_each_event_has_its_level(name: str) -> None:
-    """Only a call's final failure and a rejected policy are errors; recoveries are informations."""
+    """A call's final failure and a rejected policy are errors; recoveries are of level info."""
     level = next((level for level, names in LEVELS.items() if name in names), "warning")
     assert Event(name=name).level == level
 
 
 def test_an_event_has_only_the_fields_that_are_set() -> None:
-    """Neither its name nor what is None or empty; zero and False say something."""
+    """Fields that are None or empty are left out, and so is the name; zero and False stay."""
     assert Event(name="x", attempt=0, remedy="", shadow=False, wait_for=1.5, key=None).fields() == {
         "attempt": 0, "wait_for": 1.5, "shadow": False,
     }  # fmt: skip
@@ -33,44 +34,44 @@ def test_an_event_has_only_the_fields_that_are_set() -> None:
         Event(name="x").name = "y"  # type: ignore[misc]
 
 
-def test_a_listener_hears_until_it_is_taken_away() -> None:
-    """The others still get events."""
-    heard: list[str] = []
-    events = Events(lambda event: heard.append("first"))
-    leave = events.subscribe(lambda event: heard.append("second"))
+def test_a_listener_gets_events_until_it_is_removed() -> None:
+    """The other listeners still get events."""
+    notices: list[str] = []
+    events = Events(lambda event: notices.append("first"))
+    leave = events.subscribe(lambda event: notices.append("second"))
     events.emit("x")
     leave()
     leave()
     events.emit("x")
-    assert heard == ["first", "second", "first"]
+    assert notices == ["first", "second", "first"]
 
 
 async def _later(event: Event) -> None:
-    """A listener that nothing would await."""
+    """An async listener, which nothing would await."""
 
 
 @pytest.mark.parametrize("wrong", [3, None, _later])
-def test_what_cannot_listen_is_rejected(wrong: Any) -> None:
-    """At once, and not when the first event is lost."""
+def test_an_object_that_is_no_listener_is_rejected(wrong: Any) -> None:
+    """It is rejected when it subscribes, not when the first event is lost."""
     with pytest.raises(TypeError, match="a listener is a plain function of one event, not"):
         Events().subscribe(wrong)
 
 
-def test_one_that_raises_is_reported_once_and_dropped() -> None:
-    """The other listeners of the same event are called all the same."""
-    heard: list[Any] = []
+def test_a_listener_that_raises_is_reported_once_and_dropped() -> None:
+    """The other listeners still get the same event."""
+    notices: list[Any] = []
 
     def broken(event: Event) -> None:
         raise RuntimeError("no")
 
-    events = Events(broken, heard.append, on_dropped=lambda one, error: heard.append((one, type(error))))
+    events = Events(broken, notices.append, on_dropped=lambda listener, error: notices.append((listener, type(error))))
     events.emit("x")
     events.emit("y")
-    assert heard == [(broken, RuntimeError), Event(name="x"), Event(name="y")]
+    assert notices == [(broken, RuntimeError), Event(name="x"), Event(name="y")]
 
 
-def test_a_report_that_fails_or_is_not_there_hides_nothing() -> None:
-    """The log may have been the listener that failed."""
+def test_a_failed_report_of_a_dropped_listener_raises_nothing() -> None:
+    """The listener that failed may have been the log itself."""
 
     def broken(*_: Any) -> None:
         raise RuntimeError("no")
@@ -78,3 +79,9 @@ def test_a_report_that_fails_or_is_not_there_hides_nothing() -> None:
     for events in (Events(broken), Events(broken, on_dropped=broken)):
         events.emit("x")
         assert events.listeners == ()
+
+
+def test_every_event_is_documented() -> None:
+    """The reference lists every event with its level."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
+    assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []

@@ -1,4 +1,4 @@
-"""Tests of the evidence that is gathered from an object, before any table is asked."""
+"""Tests of the evidence that is gathered from an object before a code table is used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from resilience._core.policy.codes import Envelope, ItemList
 
 
 class Shape(Exception):
-    """An error with whatever attributes it is given."""
+    """An error with these attributes."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args)
@@ -26,7 +26,7 @@ class Shape(Exception):
 
 
 class Answer:
-    """A response with whatever attributes it is given."""
+    """A response with these attributes."""
 
     def __init__(self, **attributes: Any) -> None:
         self.__dict__.update(attributes)
@@ -48,7 +48,7 @@ RAW = json.dumps(BODY)
 
 
 @pytest.mark.parametrize(
-    "one",
+    "source",
     [
         BODY,
         Shape(body=BODY),
@@ -72,9 +72,9 @@ RAW = json.dumps(BODY)
     ],
     ids=repr,
 )
-def test_a_code_is_found_in_a_body(one: Any) -> None:
-    """Wherever clients keep bodies: as mappings, as text, as bytes, in the response or in the words."""
-    evidence = gather_evidence(one, ["code"])
+def test_a_code_is_found_in_a_body(source: Any) -> None:
+    """A body may be a mapping, a string or bytes, in the error, its response or its text."""
+    evidence = gather_evidence(source, ["code"])
     assert (evidence.code, evidence.body) == ("43012", BODY)
 
 
@@ -89,12 +89,12 @@ class Picky(dict[str, Any]):
 
 
 def test_a_key_that_raises_hides_no_other() -> None:
-    """The next key is asked."""
+    """The next key is read."""
     assert gather_evidence(Shape(body=Picky(BODY)), ["retCode", "code"]).code == "43012"
 
 
 @pytest.mark.parametrize(
-    "one",
+    "source",
     [
         Shape(1, 2, 3, 4, BODY),
         Shape(_content=3),
@@ -108,15 +108,15 @@ def test_a_key_that_raises_hides_no_other() -> None:
         None,
         7,
     ],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda source: repr(source)[:40],
 )
-def test_where_no_body_is_found(one: Any) -> None:
-    """Past the bounds, and in what is no mapping."""
-    assert gather_evidence(one, ["code"]).body is None
+def test_where_no_body_is_found(source: Any) -> None:
+    """A body beyond the bounds, or one that is no mapping, is ignored."""
+    assert gather_evidence(source, ["code"]).body is None
 
 
-def test_keys_are_asked_in_their_order() -> None:
-    """Of a body that has two of them the first is taken."""
+def test_keys_are_read_in_their_order() -> None:
+    """The first of two keys in a body is taken."""
     body = {"code": "1", "retCode": "2"}
     assert gather_evidence(body, ["retCode", "code"]).code == "2"
     assert gather_evidence(body, ["code", "retCode"]).code == "1"
@@ -124,7 +124,7 @@ def test_keys_are_asked_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "code"),
+    ("source", "code"),
     [
         (Shape(api_code=40010, body=BODY), "40010"),
         (Shape(api_code="", body=BODY), "43012"),
@@ -143,15 +143,15 @@ def test_keys_are_asked_in_their_order() -> None:
         (Shape("failed code=4001000"), None),
         (Answer(code="40010"), None),
     ],
-    ids=lambda one: repr(one)[:40],
+    ids=lambda source: repr(source)[:40],
 )
-def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | None) -> None:
-    """A shorter number is a status; only an error of the API's own says its code in letters."""
-    assert gather_evidence(one, ["code"]).code == code
+def test_a_code_outside_a_body_has_four_digits_or_more(source: Any, code: str | None) -> None:
+    """A shorter number is a status; only an error of the API's own package has a code in letters."""
+    assert gather_evidence(source, ["code"]).code == code
 
 
 @pytest.mark.parametrize(
-    ("one", "status"),
+    ("source", "status"),
     [
         (Shape(status_code=503), 503),
         (Shape(status="503"), 503),
@@ -181,11 +181,11 @@ def test_a_code_outside_a_body_has_four_digits_or_more(one: Any, code: str | Non
         (Shape("GET https://a.b/c 403", status=500), 500),
         (Shape(""), None),
     ],
-    ids=lambda one: repr(one)[:50],
+    ids=lambda source: repr(source)[:50],
 )
-def test_a_status(one: Any, status: int | None) -> None:
-    """The error's own, then the response's, then the one in its text where it has no code."""
-    assert gather_evidence(one, ["code"]).status == status
+def test_a_status(source: Any, status: int | None) -> None:
+    """The error's status is taken, else the response's, else the one in the text of an error without a code."""
+    assert gather_evidence(source, ["code"]).status == status
 
 
 NOW, THEN = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:30 GMT"
@@ -193,7 +193,7 @@ AT = 1445412510.0
 
 
 @pytest.mark.parametrize(
-    ("one", "after", "at"),
+    ("source", "after", "at"),
     [
         (Shape(retry_after=2.5), 2.5, None),
         (Shape(retry_after=0), 0.0, None),
@@ -226,11 +226,11 @@ AT = 1445412510.0
         (Shape("until 1659146400", retry_after=3), 3.0, None),
         (Shape("until 1659146400", headers={"Retry-After": THEN}), None, AT),
     ],
-    ids=lambda one: repr(one)[:50],
+    ids=lambda source: repr(source)[:50],
 )
-def test_how_long_the_server_asks_to_wait(one: Any, after: float | None, at: float | None) -> None:
-    """Seconds, an HTTP date, or the end of a ban in words; never clamped, and nonsense is none."""
-    evidence = gather_evidence(one, ["code"])
+def test_retry_after(source: Any, after: float | None, at: float | None) -> None:
+    """Seconds, an HTTP date and the end of a ban in the text are read and never clamped; nonsense is ignored."""
+    evidence = gather_evidence(source, ["code"])
     assert (evidence.retry_after, evidence.retry_at) == (after, at)
 
 
@@ -252,7 +252,7 @@ class Hostile(Exception):
 
 
 class Loud(str):
-    """A text whose words are its own."""
+    """A string subclass whose `__str__` raises."""
 
     __slots__ = ()
 
@@ -264,29 +264,29 @@ class Loud(str):
 
 
 class Quiet(Exception):
-    """An error that has no words."""
+    """An error without a text."""
 
     def __str__(self) -> str:
         raise RuntimeError("no")
 
 
 class Worded(Exception):
-    """An error whose words are a text of another class."""
+    """An error whose text is of a string subclass."""
 
     def __str__(self) -> str:
         return Loud("words")
 
 
-def test_what_raises_counts_as_absent() -> None:
-    """The rest of the object is read all the same."""
+def test_an_attribute_that_raises_counts_as_absent() -> None:
+    """The rest of the object is still read."""
     evidence = gather_evidence(Shape(headers=Broken(), status=500), ["code"])
     assert evidence._replace(class_names=()) == Evidence(status=500)
     assert gather_evidence(Hostile("40010"), ["code"]).code == "40010"
     assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
 
 
-def test_words_are_bounded() -> None:
-    """However many an error has."""
+def test_the_text_is_bounded() -> None:
+    """A long text is cut."""
     assert len(text_of(Shape("x" * 70_000))) == 65_536
     assert gather_evidence(Answer(), ["code"]).text == ""
     assert gather_evidence(Shape("words"), ["code"]).text == "words"
@@ -299,13 +299,13 @@ def test_words_are_bounded() -> None:
         (-7, "-7"), (10**18 - 1, "9" * 18), (10**18, None), (-(10**18), None), (True, None), (1.5, None), (None, None),
     ],
 )  # fmt: skip
-def test_codes_are_texts(value: Any, code: str | None) -> None:
-    """Leading zeros are kept; what is too long, or no code at all, is None."""
+def test_codes_are_strings(value: Any, code: str | None) -> None:
+    """Leading zeros stay; a value that is too long or no code is None."""
     assert code_of(value) == code
 
 
 def test_the_items_of_a_batch_that_failed() -> None:
-    """Only mappings in a list under a path that the table names; the first path that has some counts."""
+    """Only mappings in a list under a path of the table count; the first path that has some is taken."""
     apart, mixed = (
         ItemList(at=("data", "failed"), code="code"),
         ItemList(at=("data",), code="c", message="m", mixed=True),
@@ -321,16 +321,16 @@ def test_the_items_of_a_batch_that_failed() -> None:
 
 
 def test_where_an_error_came_from() -> None:
-    """Its cause, its members, its reason and its arguments, nearest first, each once; contexts are apart."""
+    """Cause, group members, reason and arguments, nearest first, each once; contexts are separate."""
     cause, context, reason, argument, member = (Shape(name) for name in ("cause", "context", "reason", "arg", "member"))
-    one = Shape(1, argument, cause, reason=reason)
-    one.__cause__, one.__context__ = cause, context
-    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [])
-    one.__suppress_context__ = False
-    assert (causes_of(one), contexts_of(causes_of(one))) == ([one, cause, reason, argument], [context])
+    shape = Shape(1, argument, cause, reason=reason)
+    shape.__cause__, shape.__context__ = cause, context
+    assert (causes_of(shape), contexts_of(causes_of(shape))) == ([shape, cause, reason, argument], [])
+    shape.__suppress_context__ = False
+    assert (causes_of(shape), contexts_of(causes_of(shape))) == ([shape, cause, reason, argument], [context])
     older = Shape("older")
-    context.__context__, older.__context__ = older, one
-    assert contexts_of(causes_of(one)) == [context, older]
+    context.__context__, older.__context__ = older, shape
+    assert contexts_of(causes_of(shape)) == [context, older]
     group = ExceptionGroup("several", [member, cause])
     assert causes_of(group) == [group, member, cause]
     assert causes_of(Shape(1, 2, 3, 4, argument))[1:] == []
@@ -338,7 +338,7 @@ def test_where_an_error_came_from() -> None:
 
 
 def test_a_long_chain_is_cut() -> None:
-    """After 32 errors, and in a cycle after one round."""
+    """The walk ends after 32 errors, and in a cycle after one round."""
     first = last = Shape("0")
     for number in range(40):
         last.__cause__ = Shape(str(number))

@@ -1,4 +1,4 @@
-"""Tests of the failure of an attempt, and of a call as its caller gets it."""
+"""Tests of the failures of an attempt and of a call, as the caller gets them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENT = "2023-11-14T22:13:20Z"
 
 
 class TooManyRequests(Exception):
-    """An error that says when to come back."""
+    """An error with a Retry-After."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__("too many requests")
@@ -26,7 +26,7 @@ class TooManyRequests(Exception):
 
 
 class PlanStub:
-    """As much of a plan as the reports read."""
+    """The attributes of a plan that the reports read."""
 
     def __init__(self, clock: FakeClock, **info: Any) -> None:
         pipeline = Pipeline(Policy(), clock=clock)
@@ -39,13 +39,19 @@ class PlanStub:
 
 def call(key: str | None = None, sent_at: float | None = UTC) -> FailedCall:
     """Return a call of two attempts."""
+<<<<<<< HEAD
     one = FailedCall("op", (), {}, key)
     one.attempt, one.sent_at = 2, sent_at
     return one
+=======
+    call = FailedCall("op", (), {}, key)
+    call.attempt, call.sent_at = 2, sent_at
+    return call
+>>>>>>> main
 
 
 @pytest.mark.parametrize(
-    ("executed", "given", "expected"),
+    ("executed", "options", "expected"),
     [
         ("maybe", {"maybe_executed": True, "looked_up": False}, "maybe"),
         ("no", {"maybe_executed": True, "looked_up": True}, "maybe"),
@@ -54,15 +60,15 @@ def call(key: str | None = None, sent_at: float | None = UTC) -> FailedCall:
         ("no", {"maybe_executed": False, "looked_up": False}, "no"),
     ],
 )
-def test_a_call_is_as_uncertain_as_its_attempts(executed: Any, given: Any, expected: str) -> None:
-    """One uncertain attempt makes the call uncertain, unless it was looked up; else the last answer decides."""
-    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), PlanStub(FakeClock()), **given)  # type: ignore[arg-type]
+def test_a_call_is_as_uncertain_as_its_attempts(executed: Any, options: Any, expected: str) -> None:
+    """One uncertain attempt makes the call uncertain unless it was looked up; else the last answer decides."""
+    final = call_failure(Failure(Category.RETRYABLE, executed=executed), call(), PlanStub(FakeClock()), **options)  # type: ignore[arg-type]
     assert final.executed == expected
     assert (final.attempts, final.operation, final.key, final.sent_at) == (2, "op", None, UTC)
 
 
 def test_a_read_changes_nothing() -> None:
-    """Even where an attempt was uncertain."""
+    """A read is never uncertain, whatever its attempts were."""
     failure = Failure(Category.RETRYABLE, executed="n_a")
     assert (
         call_failure(failure, call(), PlanStub(FakeClock(), read=True), maybe_executed=True, looked_up=True).executed
@@ -86,7 +92,7 @@ LOOK_UP = "It may have happened: look for {} before sending it again"
     ],
 )
 def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: float | None, remedy: str) -> None:
-    """Where the call is uncertain: the key, and since when; else the rule's own remedy."""
+    """An uncertain call's remedy has the key and the time of sending; otherwise it is the rule's remedy."""
     last = Failure(Category.RETRYABLE, **failure)
     maybe_executed = last.executed == "maybe"
     assert (
@@ -97,8 +103,8 @@ def test_a_remedy_says_what_to_look_for(failure: Any, key: str | None, sent_at: 
     )  # type: ignore[arg-type]
 
 
-def test_what_did_not_happen_may_be_sent_again() -> None:
-    """And a harmless write needs no looking for."""
+def test_the_remedy_of_a_call_that_was_not_executed() -> None:
+    """It may be sent again, and so may an idempotent write."""
     failure = Failure(Category.RETRYABLE, executed="maybe", remedy="Wait")
     stand: Any = PlanStub(FakeClock())
     assert (
@@ -119,9 +125,9 @@ def test_what_did_not_happen_may_be_sent_again() -> None:
     ],
 )
 def test_a_wait_is_given_in_seconds_and_as_a_time(hint: Any, after: float | None, at: float | None) -> None:
-    """Seconds from now and an instant, by our clock; a past instant is no wait."""
-    found = attempt_failure(PlanStub(FakeClock()), TooManyRequests(**hint))  # type: ignore[arg-type]
-    assert (found.retry_after, found.retry_at) == (after, at)
+    """A wait is reported as seconds from now and as an instant; a past instant is no wait."""
+    failure = attempt_failure(PlanStub(FakeClock()), TooManyRequests(**hint))  # type: ignore[arg-type]
+    assert (failure.retry_after, failure.retry_at) == (after, at)
 
 
 def test_a_read_has_no_effect() -> None:
@@ -135,8 +141,8 @@ def test_a_read_has_no_effect() -> None:
 
 
 @pytest.mark.parametrize("executed", ["maybe", "no"])
-def test_of_a_call_inside(executed: Any) -> None:
-    """Its failure is taken over; a group is uncertain if the inner call is."""
+def test_the_failure_of_an_inner_call(executed: Any) -> None:
+    """It is taken over; a group is uncertain if one of its calls is."""
     inner, stand = Failure(Category.USER_FIXABLE, executed=executed), PlanStub(FakeClock())
     assert failure_of_inner_call(stand, OSError(), inner) is inner  # type: ignore[arg-type]
     whole = failure_of_inner_call(stand, ExceptionGroup("g", [ConnectionRefusedError()]), inner)  # type: ignore[arg-type]
@@ -151,9 +157,9 @@ Nowhere.__module__ = ""
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "name"),
     [(None, None), (KeyError(), "KeyError"), (Nowhere(), "Nowhere"), (FakeClock(), "resilience.FakeClock")],
 )
-def test_the_class_of_an_error(outcome: object, said: str | None) -> None:
-    """By its package, never its text."""
-    assert caused_by(outcome) == said
+def test_the_class_of_an_error(outcome: object, name: str | None) -> None:
+    """An error is reported by its package and class, never by its text."""
+    assert caused_by(outcome) == name

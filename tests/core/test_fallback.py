@@ -1,4 +1,4 @@
-"""Tests of what a caller gets in place of an error, and for which errors."""
+"""Tests of the substitute that a caller gets for an error, and of the errors that have one."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ FATAL = Failure(Category.FATAL, executed="no")
         (None, False, False),
     ],
 )
-def test_what_may_have_happened_is_not_covered_up(failure: Failure | None, harmless: bool, covered: bool) -> None:
-    """Unless sending it twice is harmless; and only categories that the rules name are covered at all."""
+def test_an_uncertain_write_has_no_substitute(failure: Failure | None, harmless: bool, covered: bool) -> None:
+    """Only errors of the named categories have a substitute, and uncertain ones only if the call is idempotent."""
     assert applies_to(FallbackSettings(value=1), OSError(), failure, harmless=harmless) is covered
 
 
 @pytest.mark.parametrize(("on", "covered"), [(("rejected",), True), (("retryable",), False)])
-def test_a_rejection_goes_by_its_own_word(on: Any, covered: bool) -> None:
-    """Nothing was sent: what its failure says does not matter."""
+def test_a_rejection_has_a_word_of_its_own(on: Any, covered: bool) -> None:
+    """A rejection is covered by `rejected` alone, whatever the category of its failure."""
     assert applies_to(FallbackSettings(value=1, on=on), CircuitOpenError("open"), DOUBTFUL, harmless=False) is covered
 
 
 def test_the_freshest_answer_is_taken() -> None:
-    """The last good answer, then the function, then the value; None is a value where it is given."""
+    """The last good answer comes first, then the function, then the value; None is a value if it is set."""
     good = StaleAnswers(10)
     good.keep((1,), {}, "kept", 100.0)
     rules = FallbackSettings(stale_for=10, call=len, value=None)
@@ -51,7 +51,7 @@ def test_the_freshest_answer_is_taken() -> None:
 
 
 def test_answers_are_kept_for_the_same_arguments() -> None:
-    """Keywords in any order; a later answer replaces an earlier one."""
+    """The order of keywords does not matter; a later answer replaces an earlier one."""
     good = StaleAnswers(10)
     good.keep((1,), {"a": 1, "b": 2}, "old", 0.0)
     assert good.find((1,), {"b": 2, "a": 1}, 1.0) == Substitute("old")
@@ -60,8 +60,8 @@ def test_answers_are_kept_for_the_same_arguments() -> None:
     assert good.find((1,), {"b": 2, "a": 1}, 19.0) == Substitute("new")
 
 
-def test_arguments_that_cannot_be_compared_are_left_alone() -> None:
-    """Neither kept nor found, and no error of the library's own."""
+def test_unhashable_arguments_have_no_last_answer() -> None:
+    """Their answers are not stored, and no error is raised."""
     good = StaleAnswers(10)
     good.keep(([1],), {}, "x", 0.0)
     good.keep((), {"a": {}}, "x", 0.0)
@@ -69,7 +69,7 @@ def test_arguments_that_cannot_be_compared_are_left_alone() -> None:
 
 
 def test_answers_are_bounded() -> None:
-    """The oldest of more than a thousand goes."""
+    """Beyond a thousand answers the oldest is dropped."""
     good = StaleAnswers(10)
     for number in range(1026):
         good.keep((number,), {}, number, 0.0)

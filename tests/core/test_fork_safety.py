@@ -1,4 +1,4 @@
-"""Tests of the reset in a forked child, in one process; real forks are in `tests/issues/test_a_forked_child.py`."""
+"""Tests of the reset in a forked child, in one process; `tests/pipeline/issues/test_a_forked_child.py` forks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slots_begin_anew() -> None:
-    """What ran and what waited is gone; a slot from before that is given back counts nowhere."""
+    """Running and waiting calls of the parent are gone; releasing a slot from before counts nowhere."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1))
     slot = admission.try_enter("")
     assert slot is not None
@@ -36,7 +36,7 @@ def test_slots_begin_anew() -> None:
 
 
 def test_locks_are_free_and_queues_empty() -> None:
-    """A window whose lock was held lets the next attempt pass; the queue is empty, what was sent counts."""
+    """A window whose lock was held admits the next attempt; the queue is empty, and earlier sends count."""
     rate_window = RateWindow(1, 1.0)
     assert rate_window.take(0.0) == 0.0
     rate_window.queue(0.0, 1)
@@ -47,7 +47,7 @@ def test_locks_are_free_and_queues_empty() -> None:
 
 
 def test_permits_come_back() -> None:
-    """The trials of other threads are taken back, and how they end changes nothing."""
+    """The trials of other threads are released, and their ends change nothing."""
     clock = FakeClock()
     breaker = Breaker(BreakerSettings(), clock.monotonic)
     breaker.open()

@@ -1,4 +1,4 @@
-"""Tests of when a second attempt is started: after the fixed delay, or the learned one."""
+"""Tests of the delay after which a hedge starts: the fixed one or the learned one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resilience._core.stages.hedge import HedgeDelay
 
 
 def paced(times: list[float], percentile: float | None = 0.5) -> HedgeDelay:
-    """Return a pace that has learned from these calls."""
+    """Return a delay that has learned from these calls."""
     pace = HedgeDelay(HedgeSettings(delay=9, percentile=percentile))
     for seconds in times:
         pace.add(seconds)
@@ -17,8 +17,8 @@ def paced(times: list[float], percentile: float | None = 0.5) -> HedgeDelay:
 
 
 @pytest.mark.parametrize(("calls", "delay"), [(0, 9.0), (16, 9.0), (20, 9.0), (31, 9.0), (32, 1.0)])
-def test_few_calls_say_nothing_of_a_percentile(calls: int, delay: float) -> None:
-    """The fixed delay is used until twenty calls are known and the next sort, one per sixteen calls, is due."""
+def test_the_fixed_delay_is_used_for_few_calls(calls: int, delay: float) -> None:
+    """The fixed delay applies until twenty calls are known and the next sort, one per sixteen calls, is due."""
     assert paced([1.0] * calls).delay == delay
 
 
@@ -29,12 +29,12 @@ def test_without_a_percentile_the_delay_stays() -> None:
 
 @pytest.mark.parametrize(("percentile", "delay"), [(0.01, 0.0), (0.5, 16.0), (0.95, 30.0), (1.0, 31.0)])
 def test_the_delay_is_that_percentile(percentile: float, delay: float) -> None:
-    """Of the calls that are remembered, in whichever order they came."""
-    assert paced([float(one) for one in reversed(range(32))], percentile).delay == delay
+    """The order of the calls does not matter."""
+    assert paced([float(number) for number in reversed(range(32))], percentile).delay == delay
 
 
-def test_it_is_worked_out_anew_after_every_sixteen() -> None:
-    """Not at each call: between two sorts the old one is used."""
+def test_the_percentile_is_computed_every_sixteen_calls() -> None:
+    """Between two sorts the old delay is used."""
     pace = paced([1.0] * 32)
     for _ in range(15):
         pace.add(5.0)
@@ -46,7 +46,7 @@ def test_it_is_worked_out_anew_after_every_sixteen() -> None:
 
 @pytest.mark.parametrize(("newer", "longest"), [(112, 8.0), (128, 1.0)])
 def test_old_calls_are_forgotten(newer: int, longest: float) -> None:
-    """The last 128 count; each new one replaces the oldest."""
+    """The last 128 calls count; each new one replaces the oldest."""
     pace = paced([8.0] * 128, 1.0)
     for _ in range(newer):
         pace.add(1.0)

@@ -1,4 +1,4 @@
-"""Tests of a failed call, step by step: its events, what the breaker counts, what is given back."""
+"""Tests of a failed call, step by step: its events, what the breaker counts, and what is released."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "ini
 
 
 class Failed:
-    """A call whose first attempt is under way, driven by hand."""
+    """A call whose first attempt is running, driven by the test."""
 
     def __init__(self, policy: dict[str, Any] | None = None, stamps: list[float] | None = None, **info: Any) -> None:
         self.clock = FakeClock(start=100.0)
@@ -28,13 +28,13 @@ class Failed:
         self.call = FailedCall("op", (), {}, None)
         self.breaker: Any = self.plan.breaker
         permit = None if self.breaker is None else self.breaker.admit(100.0)
-        place = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]
-        self.recovery = Recovery(self.plan, self.call, tuple(place), permit, 100.0, None)
+        context = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]
+        self.recovery = Recovery(self.plan, self.call, tuple(context), permit, 100.0, None)
 
     @property
     def event_names(self) -> list[str]:
         """Return the names of the events so far."""
-        return [one.name for one in self.events]
+        return [event.name for event in self.events]
 
     def again(self) -> None:
         """Wait and begin the next attempt."""
@@ -43,61 +43,61 @@ class Failed:
         assert self.recovery.begin_attempt(self.recovery.new_gate()) is not None
 
 
-def test_a_wait_that_took_longer_is_over_when_it_is_over() -> None:
-    """A call's time is never behind the clock."""
-    one = Failed(read=True)
-    one.recovery.on_failure(TimeoutError())
-    one.clock.advance(10)
-    one.recovery.after_wait()
-    assert (one.recovery.now(), one.recovery.seconds_left()) == (110.0, 50.0)
+def test_a_wait_that_took_longer() -> None:
+    """The call's time is never behind the clock."""
+    failed = Failed(read=True)
+    failed.recovery.on_failure(TimeoutError())
+    failed.clock.advance(10)
+    failed.recovery.after_wait()
+    assert (failed.recovery.now(), failed.recovery.seconds_left()) == (110.0, 50.0)
 
 
 def test_a_gate_is_made_only_where_it_is_needed() -> None:
-    """Its rejection is dropped in the end."""
+    """Its rejection is dropped at the end."""
     assert Failed().recovery.new_gate() is None
-    one = Failed({"quota": [{"rate": 1, "burst": 1}]})
-    one.recovery.on_failure(ConnectionRefusedError())
-    one.clock.advance(2)
-    one.recovery.after_wait()
-    new_gate = one.recovery.new_gate()
+    failed = Failed({"quota": [{"rate": 1, "burst": 1}]})
+    failed.recovery.on_failure(ConnectionRefusedError())
+    failed.clock.advance(2)
+    failed.recovery.after_wait()
+    new_gate = failed.recovery.new_gate()
     assert new_gate is not None
     new_gate.rejection = CircuitOpenError("open")
-    assert one.recovery.begin_attempt(new_gate) is None
-    assert one.recovery._gate_rejection is new_gate.rejection
-    one.recovery.close()
-    assert one.recovery._gate_rejection is None
+    assert failed.recovery.begin_attempt(new_gate) is None
+    assert failed.recovery._gate_rejection is new_gate.rejection
+    failed.recovery.close()
+    assert failed.recovery._gate_rejection is None
 
 
 def test_a_quota_that_allows_it_is_no_reason_to_give_up() -> None:
-    """The deadline is: the error gets no cause."""
-    one = Failed({"quota": [{"rate": 1, "burst": 1}]}, read=True)
-    one.clock.advance(59)
+    """The deadline is the reason: the error gets no cause."""
+    failed = Failed({"quota": [{"rate": 1, "burst": 1}]}, read=True)
+    failed.clock.advance(59)
     error = TimeoutError()
-    assert one.recovery.on_failure(error) == (Action.RAISE, error)
+    assert failed.recovery.on_failure(error) == (Action.RAISE, error)
     assert error.__cause__ is None
 
 
-def test_a_harmless_write_that_was_rejected_is_sent_again_without_a_lookup() -> None:
-    """Its goal is looked up only when the API says that it is gone."""
-    one = Failed(idempotent=True, reconcile=len)
-    assert one.recovery.on_failure(ConnectionRefusedError()).action is Action.WAIT
-    assert one.recovery._after_wait is Action.SEND
+def test_an_idempotent_write_is_sent_again_without_a_lookup() -> None:
+    """Its goal is looked up only if the API says that the object is gone."""
+    failed = Failed(idempotent=True, reconcile=len)
+    assert failed.recovery.on_failure(ConnectionRefusedError()).action is Action.WAIT
+    assert failed.recovery._after_wait is Action.SEND
 
 
 @pytest.mark.parametrize(("deadline", "last"), [(10, 9.5), (100, 99.0)])
 def test_the_last_lookup_comes_shortly_before_the_deadline(deadline: float, last: float) -> None:
-    """A twentieth of it, a second at most; there is no lookup after that."""
-    clock, looks = FakeClock(), list[float]()
+    """The last lookup is a twentieth of the deadline, at most a second, before it."""
+    clock, lookups = FakeClock(), list[float]()
 
-    def look(_call: Any) -> Any:
-        looks.append(clock.monotonic())
+    def lookup(_call: Any) -> Any:
+        lookups.append(clock.monotonic())
         return NOT_FOUND
 
     rules: dict[str, Any] = {"deadline": deadline, "reconcile": {"early_checks": 1, "wait": 1, "fence": 3600}}
-    info = OperationInfo(operation="order", reconcile=look)
+    info = OperationInfo(operation="order", reconcile=lookup)
     with pytest.raises(TimeoutError):
         Pipeline(Policy(retry=RETRY, **rules), clock=clock).compile(_late, info)()
-    assert looks == [1.0, last]
+    assert lookups == [1.0, last]
 
 
 def _late() -> None:
@@ -114,61 +114,61 @@ def _late() -> None:
     ],
 )
 def test_a_write_that_is_cancelled_is_emitted(errors: list[Any], begins: bool, executed: str) -> None:
-    """Uncertain while an attempt is under way; else as uncertain as its attempts. Once, and not after its end."""
-    one = Failed()
+    """`call_abandoned` is emitted once, uncertain while an attempt is running, else as uncertain as its attempts."""
+    failed = Failed()
     for number, error in enumerate(errors):
         if number:
-            one.again()
-        assert one.recovery.on_failure(error).action is Action.WAIT
+            failed.again()
+        assert failed.recovery.on_failure(error).action is Action.WAIT
     if begins:
-        one.again()
-    one.recovery.abandon()
-    one.recovery.abandon()
-    assert (one.event_names[-1], one.event_names.count("call_abandoned")) == ("call_abandoned", 1)
-    assert one.events[-1].executed == executed
+        failed.again()
+    failed.recovery.abandon()
+    failed.recovery.abandon()
+    assert (failed.event_names[-1], failed.event_names.count("call_abandoned")) == ("call_abandoned", 1)
+    assert failed.events[-1].executed == executed
 
 
 def test_a_cancelled_call_stays_uncertain() -> None:
-    """An attempt of a write that may have happened, and no reconciler."""
-    one = Failed()
-    assert one.recovery.on_failure(TimeoutError()).action is Action.RAISE
-    one.recovery.abandon()
-    assert "call_abandoned" not in one.event_names
-    looks = Failed({"reconcile": {}}, reconcile=len)
-    assert looks.recovery.on_failure(TimeoutError()).action is Action.WAIT
-    looks.recovery.abandon()
-    assert (looks.event_names[-1], looks.events[-1].executed) == ("call_abandoned", "maybe")
+    """A write without a reconciler whose attempt may have been executed stays uncertain."""
+    failed = Failed()
+    assert failed.recovery.on_failure(TimeoutError()).action is Action.RAISE
+    failed.recovery.abandon()
+    assert "call_abandoned" not in failed.event_names
+    reconciled = Failed({"reconcile": {}}, reconcile=len)
+    assert reconciled.recovery.on_failure(TimeoutError()).action is Action.WAIT
+    reconciled.recovery.abandon()
+    assert (reconciled.event_names[-1], reconciled.events[-1].executed) == ("call_abandoned", "maybe")
 
 
 @pytest.mark.parametrize("info", [{"read": True}, {"idempotent": True}])
-def test_what_is_harmless_is_cancelled_in_silence(info: Any) -> None:
+def test_a_cancelled_idempotent_call_emits_nothing(info: Any) -> None:
     """It needs no lookup."""
-    one = Failed(**info)
-    one.recovery.on_failure(TimeoutError())
-    one.recovery.abandon()
-    assert "call_abandoned" not in one.event_names
+    failed = Failed(**info)
+    failed.recovery.on_failure(TimeoutError())
+    failed.recovery.abandon()
+    assert "call_abandoned" not in failed.event_names
 
 
-def test_the_events_of_a_call() -> None:
-    """The number of the attempt, what was waited, what the error means and its class."""
-    one = Failed(read=True)
-    one.recovery.on_failure(TimeoutError())
-    one.again()
-    one.recovery.on_failure(OSError())
-    one.again()
-    one.recovery.on_success()
-    one.recovery.abandon()
-    assert [(event.name, event.attempt, event.waited_so_far, event.wait_for) for event in one.events] == [
+def test_events_of_a_failed_call() -> None:
+    """They have the attempt's number, the seconds waited, the failure and the error's class."""
+    failed = Failed(read=True)
+    failed.recovery.on_failure(TimeoutError())
+    failed.again()
+    failed.recovery.on_failure(OSError())
+    failed.again()
+    failed.recovery.on_success()
+    failed.recovery.abandon()
+    assert [(event.name, event.attempt, event.waited_so_far, event.wait_for) for event in failed.events] == [
         ("attempt_failed", 1, 0.0, 2.0), ("attempt_failed", 2, 2.0, 2.0), ("call_recovered", 3, 4.0, None),
     ]  # fmt: skip
-    first = one.events[0]
+    first = failed.events[0]
     assert (first.category, first.code, first.executed, first.caused_by, first.policy) == (
         "retryable", "timeout", "n_a", "TimeoutError", "p",
     )  # fmt: skip
 
 
 class Unknown(Exception):
-    """An error that nothing explains, with a code or without."""
+    """An error without a rule, with a code or without."""
 
     def __init__(self, code: str | None = None) -> None:
         super().__init__("unknown")
@@ -177,46 +177,46 @@ class Unknown(Exception):
 
 
 def test_an_unknown_code_is_emitted_once() -> None:
-    """Not a known code, nor an error without a code."""
-    one = Failed(read=True)
-    one.recovery.on_failure(Unknown("77777"))
-    one.again()
-    one.recovery.on_failure(Unknown("77777"))
-    assert one.event_names.count("code_unknown") == 1
+    """A known code and an error without a code emit no `code_unknown`."""
+    failed = Failed(read=True)
+    failed.recovery.on_failure(Unknown("77777"))
+    failed.again()
+    failed.recovery.on_failure(Unknown("77777"))
+    assert failed.event_names.count("code_unknown") == 1
     for error in (Unknown(), TimeoutError()):
         other = Failed(read=True)
         other.recovery.on_failure(error)
         assert "code_unknown" not in other.event_names
 
 
-def test_an_answer_that_is_thrown_away_is_handed_over_once() -> None:
-    """For the driver to close; neither an error nor the answer that the caller gets."""
+def test_a_discarded_answer_is_passed_to_the_driver_once() -> None:
+    """The driver closes it; errors and the answer that the caller gets are not discarded."""
     bad = object()
-    one = Failed(read=True, is_error_response=lambda answer: True, discard=lambda answer: None)
-    one.recovery.on_failure(bad)
-    assert (one.recovery.take_discarded_answer(), one.recovery.take_discarded_answer()) == (bad, None)
-    one.again()
-    one.recovery.on_failure(TimeoutError())
-    assert one.recovery.take_discarded_answer() is None
-    one.again()
-    step = one.recovery.on_failure(bad)
-    assert (step.action, step.value, one.recovery.take_discarded_answer()) == (Action.RETURN, bad, None)
-    kept = Failed(read=True, is_error_response=lambda answer: True)
-    kept.recovery.on_failure(bad)
-    assert kept.recovery.take_discarded_answer() is None
+    failed = Failed(read=True, is_error_response=lambda answer: True, discard=lambda answer: None)
+    failed.recovery.on_failure(bad)
+    assert (failed.recovery.take_discarded_answer(), failed.recovery.take_discarded_answer()) == (bad, None)
+    failed.again()
+    failed.recovery.on_failure(TimeoutError())
+    assert failed.recovery.take_discarded_answer() is None
+    failed.again()
+    step = failed.recovery.on_failure(bad)
+    assert (step.action, step.value, failed.recovery.take_discarded_answer()) == (Action.RETURN, bad, None)
+    failed = Failed(read=True, is_error_response=lambda answer: True)
+    failed.recovery.on_failure(bad)
+    assert failed.recovery.take_discarded_answer() is None
 
 
 def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() -> None:
-    """A failure that opens it, a trial that succeeds, a trial that is cancelled."""
+    """A failure opens the breaker, a trial succeeds, and a trial is cancelled."""
     rules = {"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}}
-    one = Failed(rules, read=True)
-    one.recovery.on_failure(TimeoutError())
-    assert one.event_names[:2] == ["circuit_opened", "attempt_failed"]
-    one.again()
-    assert one.event_names[-1] == "circuit_half_opened"
-    assert one.breaker.admit(102.0) is None
-    one.recovery.on_success()
-    assert one.event_names[-2:] == ["circuit_closed", "call_recovered"]
+    failed = Failed(rules, read=True)
+    failed.recovery.on_failure(TimeoutError())
+    assert failed.event_names[:2] == ["circuit_opened", "attempt_failed"]
+    failed.again()
+    assert failed.event_names[-1] == "circuit_half_opened"
+    assert failed.breaker.admit(102.0) is None
+    failed.recovery.on_success()
+    assert failed.event_names[-2:] == ["circuit_closed", "call_recovered"]
     other = Failed(rules, read=True)
     other.recovery.on_failure(TimeoutError())
     other.again()
@@ -224,32 +224,32 @@ def test_every_attempt_is_settled_and_the_breakers_events_are_emitted_at_once() 
     assert other.breaker.admit(102.0) is not None
 
 
-def test_a_first_attempt_that_is_cancelled_gives_its_permit_back() -> None:
-    """Once."""
-    one = Failed({"breaker": {"open_for": 1}})
-    one.breaker.open()
-    one.clock.advance(2)
-    permit = one.breaker.admit(102.0)
-    place = CallContext(one.plan, 160.0, 160.0, None, None)  # type: ignore[arg-type]
-    recovery = Recovery(one.plan, one.call, tuple(place), permit, 102.0, None)
-    assert one.breaker.admit(102.0) is None
+def test_a_cancelled_first_attempt_releases_its_permit() -> None:
+    """The permit is released once."""
+    failed = Failed({"breaker": {"open_for": 1}})
+    failed.breaker.open()
+    failed.clock.advance(2)
+    permit = failed.breaker.admit(102.0)
+    context = CallContext(failed.plan, 160.0, 160.0, None, None)  # type: ignore[arg-type]
+    recovery = Recovery(failed.plan, failed.call, tuple(context), permit, 102.0, None)
+    assert failed.breaker.admit(102.0) is None
     recovery.abandon()
-    assert one.breaker.admit(102.0) is not None
+    assert failed.breaker.admit(102.0) is not None
     recovery.abandon()
-    assert one.breaker.admit(102.0) is None
+    assert failed.breaker.admit(102.0) is None
 
 
 def test_a_rejection_inside_a_later_attempt_leaves_the_apis_error_to_the_caller() -> None:
-    """It is the cause of that one, nothing of it was sent, and the permit goes back."""
-    one = Failed({"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}})
+    """The rejection is the cause of the API's error, nothing of it was sent, and the permit is released."""
+    failed = Failed({"breaker": {"consecutive": 1, "failure_rate": None, "open_for": 1}})
     error, rejection = ConnectionRefusedError(), CircuitOpenError("inside")
-    one.recovery.on_failure(error)
-    one.again()
-    step = one.recovery.on_failure(rejection)
+    failed.recovery.on_failure(error)
+    failed.again()
+    step = failed.recovery.on_failure(rejection)
     assert step.action is Action.WAIT
-    assert one.breaker.admit(102.0) is not None
-    one.recovery.abandon()
-    assert one.events[-1].executed == "no"
+    assert failed.breaker.admit(102.0) is not None
+    failed.recovery.abandon()
+    assert failed.events[-1].executed == "no"
     two = Failed({"retry": {**RETRY, "max_attempts": 2}})
     two.recovery.on_failure(error)
     two.again()
@@ -260,21 +260,21 @@ def test_a_rejection_inside_a_later_attempt_leaves_the_apis_error_to_the_caller(
 
 
 def test_a_rejected_stamp_is_no_failure_of_the_service() -> None:
-    """Our clock is wrong: the breaker counts nothing."""
-    one = Failed({"codes": ("bitget", "http"), "breaker": {"consecutive": 1, "failure_rate": None}}, read=True)
-    one.recovery.on_failure(Unknown("40008"))
-    assert (one.breaker.state, one.event_names[0]) == ("closed", "attempt_failed")
+    """The client's clock is wrong, so the breaker counts nothing."""
+    failed = Failed({"codes": ("bitget", "http"), "breaker": {"consecutive": 1, "failure_rate": None}}, read=True)
+    failed.recovery.on_failure(Unknown("40008"))
+    assert (failed.breaker.state, failed.event_names[0]) == ("closed", "attempt_failed")
 
 
 def test_a_lookup_that_finds_the_write_is_emitted() -> None:
-    """And a cancellation after it changes nothing."""
-    one = Failed({"reconcile": {}}, reconcile=len)
-    one.recovery.on_failure(TimeoutError())
-    one.clock.advance(1)
-    assert one.recovery.after_wait().action is Action.LOOK_UP
-    step = one.recovery.on_lookup(Found("done"), 101.0)
-    one.recovery.abandon()
-    assert (step, one.event_names[-1]) == ((Action.RETURN, "done"), "call_reconciled")
+    """`call_reconciled` is emitted, and a later cancellation changes nothing."""
+    failed = Failed({"reconcile": {}}, reconcile=len)
+    failed.recovery.on_failure(TimeoutError())
+    failed.clock.advance(1)
+    assert failed.recovery.after_wait().action is Action.LOOK_UP
+    step = failed.recovery.on_lookup(Found("done"), 101.0)
+    failed.recovery.abandon()
+    assert (step, failed.event_names[-1]) == ((Action.RETURN, "done"), "call_reconciled")
 
 
 @pytest.mark.parametrize(
@@ -289,44 +289,44 @@ def test_a_lookup_that_finds_the_write_is_emitted() -> None:
     ],
 )
 def test_the_stamp_of_an_attempt(stamps: Any, info: Any, executed: str, sent_at: float) -> None:
-    """A client that stamps what it sends and reported no stamp has sent nothing; without one our clock is used."""
-    one = Failed({"retry": None}, stamps, **info)
-    one.clock.advance(3)
-    one.recovery.on_failure(TimeoutError())
-    assert one.call.failure is not None
-    assert (one.call.failure.executed, one.call.sent_at) == (executed, sent_at)
+    """A signing client that reported no stamp has sent nothing; for other clients our clock is used."""
+    failed = Failed({"retry": None}, stamps, **info)
+    failed.clock.advance(3)
+    failed.recovery.on_failure(TimeoutError())
+    assert failed.call.failure is not None
+    assert (failed.call.failure.executed, failed.call.sent_at) == (executed, sent_at)
 
 
 def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
-    """The second attempt reported no stamp: nothing of it was sent, and the first one stays uncertain."""
+    """The second attempt reported no stamp, so it was not sent; the first one stays uncertain."""
     stamps: list[float] = []
-    one = Failed({"reconcile": {"fence": 1}}, stamps, signs=True, reconcile=len)
-    one.recovery.on_failure(TimeoutError())
-    assert one.recovery._history.uncertain_write is None
-    one.again()
+    failed = Failed({"reconcile": {"fence": 1}}, stamps, signs=True, reconcile=len)
+    failed.recovery.on_failure(TimeoutError())
+    assert failed.recovery._history.uncertain_write is None
+    failed.again()
     stamps.append(9.0)
-    one.recovery.on_failure(TimeoutError())
-    uncertain_write = one.recovery._history.uncertain_write
+    failed.recovery.on_failure(TimeoutError())
+    uncertain_write = failed.recovery._history.uncertain_write
     assert uncertain_write is not None
     assert (uncertain_write.is_open, uncertain_write._limits) == (True, [9.0 + 35.0])
 
 
 @pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])
 def test_a_write_that_another_process_began_has_no_beginning_here(resumed: bool, begun: float | None) -> None:
-    """Its clock was another: only the stamp is known."""
-    one = Failed({"reconcile": {}}, reconcile=len, resumed=resumed)
-    one.recovery.on_failure(TimeoutError())
-    uncertain_write = one.recovery._history.uncertain_write
+    """Its clock was another one: only the stamp is known."""
+    failed = Failed({"reconcile": {}}, reconcile=len, resumed=resumed)
+    failed.recovery.on_failure(TimeoutError())
+    uncertain_write = failed.recovery._history.uncertain_write
     assert uncertain_write is not None
     assert uncertain_write._began == begun
 
 
-def test_nothing_of_an_error_is_kept() -> None:
-    """So that no cycle keeps a traceback alive."""
-    one = Failed({"retry": {**RETRY, "max_attempts": 2}})
-    one.recovery.on_failure(ConnectionRefusedError())
-    one.again()
-    one.recovery.on_failure(CircuitOpenError("inside"))
-    one.recovery.close()
-    history = one.recovery._history
-    assert (history.outcome, history.rejection, one.call.failure) == (None, None, None)
+def test_no_error_stays_alive() -> None:
+    """No cycle keeps a traceback alive."""
+    failed = Failed({"retry": {**RETRY, "max_attempts": 2}})
+    failed.recovery.on_failure(ConnectionRefusedError())
+    failed.again()
+    failed.recovery.on_failure(CircuitOpenError("inside"))
+    failed.recovery.close()
+    history = failed.recovery._history
+    assert (history.outcome, history.rejection, failed.call.failure) == (None, None, None)

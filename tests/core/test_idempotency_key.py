@@ -1,4 +1,4 @@
-"""Where a call's idempotency key travels."""
+"""Tests of where a call's idempotency key travels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def order(symbol: str, client_id: str | None = None, *, params: Any = None) -> N
 
 
 def anything(*args: Any, **kwargs: Any) -> None:
-    """A function that takes whatever it is given."""
+    """A function that takes any arguments."""
 
 
 def slot(path: str, fn: Any = order) -> KeySlot:
-    """Return a slot whose made keys are `new`."""
+    """Return a slot whose generated keys are `new`."""
     return KeySlot(path, fn, lambda: "new")
 
 
@@ -45,31 +45,31 @@ def slot(path: str, fn: Any = order) -> KeySlot:
         ("client_id.id", ("BTC", {"a": 1}), {}, ("new", ("BTC", {"a": 1, "id": "new"}), {})),
     ],
 )
-def test_a_key_is_found_or_put_in_its_place(path: str, args: Any, kwargs: Any, expected: Any) -> None:
-    """By position, by keyword or inside a mapping; None and an empty string are no key."""
+def test_a_key_is_found_or_inserted(path: str, args: Any, kwargs: Any, expected: Any) -> None:
+    """A key is read by position, by keyword or inside a mapping; None and an empty string are no key."""
     assert slot(path).fill(args, kwargs) == expected
 
 
-def test_nothing_handed_in_is_changed() -> None:
-    """The caller's mapping stays the caller's."""
+def test_arguments_are_not_changed() -> None:
+    """The caller's mapping is copied."""
     kwargs = {"params": {"a": 1}}
     slot("params.id").fill((), kwargs)
     assert kwargs == {"params": {"a": 1}}
 
 
 def test_a_keyword_goes_by_keyword_where_the_function_takes_any() -> None:
-    """And where it has no signature at all: what it takes is then unknown."""
+    """A function with `**kwargs` or without a signature gets the key as a keyword."""
     assert slot("id", anything).fill(("a", "b"), {}) == ("new", ("a", "b"), {"id": "new"})
     assert slot("id", max).fill((1,), {}) == ("new", (1,), {"id": "new"})
     assert slot("params", order).fill(("a", "b"), {}) == ("new", ("a", "b"), {"params": "new"})
 
 
 def place_only(symbol: str, /) -> None:
-    """A function whose parameter has no name for the caller."""
+    """A function whose parameter is positional-only."""
 
 
 class Silent:
-    """Something callable that has no name of its own."""
+    """A callable without a name."""
 
     def __call__(self, a: int) -> None:
         """Take one argument."""
@@ -84,7 +84,7 @@ class Silent:
         (order, 3, "key names a parameter, got int"),
     ],
 )
-def test_a_parameter_that_is_not_there_is_a_mistake(fn: Any, path: Any, message: str) -> None:
+def test_a_missing_parameter_is_a_mistake(fn: Any, path: Any, message: str) -> None:
     """It is reported when the function is wrapped, not at its first call."""
     with pytest.raises(TypeError, match=message):
         slot(path, fn)

@@ -1,31 +1,40 @@
-"""Windows at their edges: what is inside, what is forgotten, what another kind of window saved."""
+"""Tests of the windows: what counts, what is forgotten, and what is exported and loaded."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from resilience._core.policy.sections import BreakerSettings
-from resilience._core.stages.breaker import Breaker
 from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindow
-from resilience.testing import FakeClock
 
 
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
+<<<<<<< HEAD
     """What is counted at that very instant is in the new slice, and is forgotten with it."""
     one = OutcomeWindow(10.0, 0.0)
     one.add_success(1.0)
     one.add_success(1.5)
     assert (one.counts(11.0), one.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
+=======
+    """An outcome at that instant counts in the new slice and is forgotten with it."""
+    outcome_window = OutcomeWindow(10.0, 0.0)
+    outcome_window.add_common(1.0)
+    outcome_window.add_common(1.5)
+    assert (outcome_window.counts(11.0), outcome_window.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
+>>>>>>> main
     other = OutcomeWindow(10.0, 0.0)
     other.add_success(0.5)
     assert other.counts(20.0) == (0, 0, 0)
 
 
 def test_another_span_keeps_the_slices_of_before() -> None:
-    """A longer span counts them all, a shorter one those inside it to within one; later ones are counted in full."""
+    """A longer span counts all slices, a shorter one those inside it, to within one."""
     for span, counted in ((20.0, 9), (5.0, 6)):
-        one = OutcomeWindow(10.0, 0.0)
+        outcome_window = OutcomeWindow(10.0, 0.0)
         for number in range(9):
+<<<<<<< HEAD
             one.add_success(number + 0.5)
         one.retune(span, 9.0)
         assert one.counts(9.0) == (counted, 0, 0)
@@ -34,13 +43,28 @@ def test_another_span_keeps_the_slices_of_before() -> None:
     for number in range(10):
         one.add_success(2.0 * number)
     assert one.counts(19.9) == (10, 0, 0)
+=======
+            outcome_window.add_common(number + 0.5)
+        outcome_window.retune(span, 9.0)
+        assert outcome_window.counts(9.0) == (counted, 0, 0)
+    outcome_window = OutcomeWindow(10.0, 0.0)
+    outcome_window.retune(20.0, 0.0)
+    for number in range(10):
+        outcome_window.add_common(2.0 * number)
+    assert outcome_window.counts(19.9) == (10, 0, 0)
+>>>>>>> main
 
 
 def test_counts_of_another_kind_of_window_stay_out() -> None:
-    """A policy may have changed its window since they were saved."""
+    """Exported counts of another kind of window are ignored."""
     times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
+<<<<<<< HEAD
     for one in (times, calls):
         one.add_failure(0.0)
+=======
+    for window in (times, calls):
+        window.add_rare(0.0)
+>>>>>>> main
     saved = times.export(0.0), calls.export(0.0)
     times.load(saved[1], 0.0)
     calls.load(saved[0], 0.0)
@@ -49,103 +73,65 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
     assert calls.counts(0.0) == (0, 1, 0)
 
 
-def breaker(clock: FakeClock, **rules: object) -> Breaker:
-    """Return a breaker on this clock."""
-    return Breaker(BreakerSettings(**rules), clock.monotonic)  # type: ignore[arg-type]
+@pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
+def test_windows_count_clear_export_and_load(window: Any) -> None:
+    """Common, rare and slow outcomes are counted, and exported counts are loaded unchanged."""
+    for add in ("add_common", "add_rare", "add_slow", "add_common"):
+        getattr(window, add)(0.5)
+    window.close_slice(0.5)
+    assert window.counts(1.0) == (3, 1, 1)
+    saved = json.loads(json.dumps(window.export(2.0)))
+    window.clear(2.0)
+    assert window.counts(2.0) == (0, 0, 0)
+    window.load(saved, 100.0)
+    assert window.counts(100.0) == (3, 1, 1)
+    window.add_common(101.0)
+    assert window.counts(101.0) == (4, 1, 1)
 
 
-def fails(one: Breaker, clock: FakeClock) -> None:
-    """Let an attempt fail."""
-    permit = one.admit(clock.monotonic())
-    assert permit is not None
-    one.failed(permit, clock.monotonic())
+def test_a_time_window_keeps_the_ages_of_loaded_outcomes() -> None:
+    """An outcome nine seconds old is forgotten a second later; one older than the span is not loaded."""
+    window = OutcomeWindow(10.0, 0.0)
+    window.load({"slices": [[10.0, 7, 7, 7], [9.0, 1, 2, 0], [1.0, 3, 4, 1]]}, 50.0)
+    assert window.counts(50.0) == (4, 6, 1)
+    assert window.counts(51.5) == (3, 4, 1)
+    assert window.counts(70.0) == (0, 0, 0)
 
 
-def succeeds(one: Breaker, clock: FakeClock, seconds: float = 0.0) -> None:
-    """Let an attempt take this long and succeed."""
-    permit, began = one.admit(clock.monotonic()), clock.monotonic()
-    assert permit is not None
-    clock.advance(seconds)
-    one.succeeded(permit, began)
+def test_a_window_of_calls_keeps_the_positions_of_loaded_outcomes() -> None:
+    """A failure two calls old is forgotten with exactly the eighth call from then on."""
+    for kind, index in (("failed", 1), ("slow", 2)):
+        window = CallCountWindow(10, 0.0)
+        window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
+        seen = []
+        for _ in range(8):
+            window.add_common(0.0)
+            seen.append(window.counts(0.0)[index])
+        assert seen == [1] * 7 + [0]
 
 
-def test_a_share_of_slow_successes_opens_it() -> None:
-    """One in four is not a half; two in four are."""
-    clock = FakeClock()
-    one = breaker(clock, failure_rate=None, slow_rate=0.5, slow_after=1, min_calls=4)
-    for seconds in (2.0, 0.0, 0.0, 0.0):
-        succeeds(one, clock, seconds)
-    one.failed(one.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
-    assert one.state == "closed"
-    for _ in range(3):
-        succeeds(one, clock, 2.0)
-    assert one.state == "open"
+def test_retune_of_a_time_window() -> None:
+    """A shorter span forgets sooner; a longer one remembers longer from now on."""
+    for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
+        outcome_window = OutcomeWindow(10.0, 0.0)
+        outcome_window.add_common(1.0)
+        outcome_window.add_common(1.0)
+        outcome_window.add_rare(1.0)
+        outcome_window.retune(span, 2.0)
+        assert outcome_window.counts(2.0) == (2, 1, 0)
+        assert outcome_window.counts(8.0) == counts
+        assert (outcome_window.span, outcome_window.end) == (span, pytest.approx(8.0 + span / 10, abs=span / 10))
 
 
-def test_a_slow_success_ends_a_streak() -> None:
-    """It begins anew with the next failure."""
-    clock = FakeClock()
-    one = breaker(clock, failure_rate=None, consecutive=2, slow_rate=1.0, slow_after=1)
-    fails(one, clock)
-    succeeds(one, clock, 2.0)
-    fails(one, clock)
-    assert one.state == "closed"
-    fails(one, clock)
-    assert one.state == "open"
-
-
-def test_as_many_good_trials_close_it_as_the_policy_says() -> None:
-    """Two, one after the other."""
-    clock = FakeClock()
-    one = breaker(clock, open_for=1, half_open={"permits": 1, "successes": 2})
-    one.open()
-    clock.advance(1)
-    succeeds(one, clock)
-    assert one.state == "half-open"
-    succeeds(one, clock)
-    assert one.state == "closed"
-
-
-def test_a_permit_that_is_lost_is_given_again() -> None:
-    """At the very instant at which it expires."""
-    clock = FakeClock()
-    one = breaker(clock, open_for=1)
-    one.open()
-    permit = one.admit(1.0)
-    assert permit is not None
-    expires = permit.expires  # type: ignore[union-attr]
-    assert one.admit(expires - 0.1) is None
-    assert one.admit(expires) is not None
-
-
-def test_an_open_breaker_whose_time_is_over_is_ready() -> None:
-    """It says so before anybody asks it."""
-    clock = FakeClock()
-    one = breaker(clock, open_for=4)
-    one.open()
-    assert one.describe()["ready_in"] == 4.0
-    clock.advance(9)
-    assert (one.describe()["ready_in"], one.state) == (0.0, "open")
-
-
-@pytest.mark.parametrize(("grown", "opens_for"), [(False, 1.0), (True, 4.0)])
-def test_growth_outlives_other_settings_while_it_is_open(grown: bool, opens_for: float) -> None:
-    """A closed breaker begins with the new time."""
-    clock = FakeClock()
-    one = breaker(clock, open_for=2, growth=2, open_max=60)
-    if grown:
-        one.open()
-        clock.advance(2)
-        fails(one, clock)
-    one.retune(BreakerSettings(open_for=1, growth=2, open_max=60), 60.0)
-    assert one.describe()["opens_for"] == opens_for
-
-
-def test_a_breaker_that_learns_of_slowness_hears_of_every_success() -> None:
-    """The fast path is closed then, and open again when no listener needs it any more."""
-    one = breaker(FakeClock())
-    assert one.generation
-    one.retune(BreakerSettings(slow_rate=0.5, slow_after=1), 60.0)
-    assert not one.generation
-    one.retune(BreakerSettings(), 60.0)
-    assert one.generation
+def test_retune_of_a_window_of_calls() -> None:
+    """Outcomes that a smaller window had forgotten do not come back."""
+    call_count_window = CallCountWindow(2, 0.0)
+    for _ in range(4):
+        call_count_window.add_common(0.0)
+    assert call_count_window.counts(0.0) == (2, 0, 0)
+    call_count_window.retune(10, 0.0)
+    assert (call_count_window.size, call_count_window.counts(0.0)) == (10, (2, 0, 0))
+    call_count_window.add_rare(0.0)
+    assert call_count_window.counts(0.0) == (2, 1, 0)
+    call_count_window.retune(2, 0.0)
+    assert call_count_window.counts(0.0) == (1, 1, 0)

@@ -1,4 +1,4 @@
-"""Tests of a pipeline resolved for one operation."""
+"""Tests of the plan: a pipeline resolved for one operation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
 
-def plan(policy: dict[str, Any] | None = None, skip: int = 0, **info: Any) -> Plan:
+def new_plan(policy: dict[str, Any] | None = None, skip: int = 0, **info: Any) -> Plan:
     """Return the plan of an operation under a policy."""
     pipeline = Pipeline(Policy(name="p", **(policy or {})), clock=FakeClock())
     return pipeline.compiler.plan(len, OperationInfo(operation="op", **info), skip=skip)
@@ -36,31 +36,33 @@ LOOK_UP: dict[str, Any] = {"reconcile": lambda call: None}
     ],
 )
 def test_what_can_be_looked_up(info: Any, idempotent: bool, reconcilable: bool, confirmable: bool) -> None:
-    """An uncertain write, and the goal of a harmless one; a read changes nothing."""
-    one = plan(**info)
-    assert (one.idempotent, one.reconcilable, one.confirmable) == (idempotent, reconcilable, confirmable)
+    """A write can be looked up, and the goal of an idempotent one; a read changes nothing."""
+    plan = new_plan(**info)
+    assert (plan.idempotent, plan.reconcilable, plan.confirmable) == (idempotent, reconcilable, confirmable)
 
 
 def test_what_a_policy_leaves_out() -> None:
-    """Neither limits nor gates, and the API's own bounds."""
-    one = plan()
-    assert (one.deadline, one.attempt_timeout, one.needs_gate, one.rate_window, one.keys) == (
+    """A policy without sections has no limits and no gate, and the fence of the API."""
+    plan = new_plan()
+    assert (plan.deadline, plan.attempt_timeout, plan.needs_gate, plan.rate_window, plan.keys) == (
         inf,
         inf,
         False,
         None,
         None,
     )
-    assert (one.fence, one.window, one.wait_for_breaker, one.new_stamps()) == (Fence(), None, False, [])
-    assert (one.weights((), {}), one.quota_ready_at(3.0, (), {}), one.pay_at_once(3.0)) == ((), 3.0, None)
-    limited = plan({"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}})
+    assert (plan.fence, plan.window, plan.wait_for_breaker, plan.new_stamps()) == (Fence(), None, False, [])
+    assert (plan.weights((), {}), plan.quota_ready_at(3.0, (), {}), plan.pay_at_once(3.0)) == ((), 3.0, None)
+    limited = new_plan(
+        {"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}}
+    )
     assert (limited.deadline, limited.attempt_timeout, limited.window, limited.wait_for_breaker) == (
         9.0,
         3.0,
         4.0,
         True,
     )
-    assert plan({"breaker": {"when_open": "wait_retries"}}).wait_for_breaker is False
+    assert new_plan({"breaker": {"when_open": "wait_retries"}}).wait_for_breaker is False
 
 
 @pytest.mark.parametrize(
@@ -74,52 +76,54 @@ def test_what_a_policy_leaves_out() -> None:
     ],
 )
 def test_a_write_that_is_looked_up_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
-    """Other attempts may begin until the deadline."""
-    assert plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
-    assert plan(**info).fits_deadline(9.9, 10.0)
-    assert not plan(**info).fits_deadline(10.0, 10.0)
+    """A write with lookups needs its whole timeout before the deadline; other attempts may begin until then."""
+    assert new_plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
+    assert new_plan(**info).fits_deadline(9.9, 10.0)
+    assert not new_plan(**info).fits_deadline(10.0, 10.0)
 
 
 def test_lanes() -> None:
-    """By name or by a function of the arguments, ours left out; a lane above the default one has high priority."""
+    """A lane is a name or a function of the caller's arguments; lanes above the default have high priority."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
-    assert (plan(lanes).lane((), {}), plan(lanes).high_priority((), {})) == ("", False)
-    found = {name: plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")}
-    assert found == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
-    asked = plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
-    assert (asked.lane(("self", "entry"), {}), asked.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
-    assert plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
-    assert plan(lane="cancel").high_priority((), {})
+    assert (new_plan(lanes).lane((), {}), new_plan(lanes).high_priority((), {})) == ("", False)
+    answer = {
+        name: new_plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")
+    }
+    assert answer == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
+    plan = new_plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
+    assert (plan.lane(("self", "entry"), {}), plan.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
+    assert new_plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
+    assert new_plan(lane="cancel").high_priority((), {})
 
 
-def test_what_the_quotas_would_let_go() -> None:
-    """The latest of all windows, without taking anything; an urgent lane sees the reserve too."""
-    one = plan({"quota": [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2, "weight": None}]})
-    assert one.quota_ready_at(0.0, (), {}) == 0.0
-    assert one.quotas is not None
-    one.quotas.entries[0].common.take(0.0)
-    assert (one.quota_ready_at(0.5, (), {}), one.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
-    weighed = plan({"quota": [{"rate": 1, "burst": 5, "weight": lambda n, by=1: n * by}]}, skip=1)
+def test_when_the_quotas_allow_a_send() -> None:
+    """The latest window decides, and nothing is consumed; a high-priority lane sees the reserve too."""
+    plan = new_plan({"quota": [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2, "weight": None}]})
+    assert plan.quota_ready_at(0.0, (), {}) == 0.0
+    assert plan.quotas is not None
+    plan.quotas.entries[0].common.take(0.0)
+    assert (plan.quota_ready_at(0.5, (), {}), plan.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
+    weighed = new_plan({"quota": [{"rate": 1, "burst": 5, "weight": lambda n, by=1: n * by}]}, skip=1)
     assert (weighed.weights(("self", 2), {"by": 2}), weighed.quota_ready_at(0.0, ("self", 6), {})) == ((4,), inf)
-    kept = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
+    reserving = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
     for lane, at in ((None, 2.0), ("cancel", 0.0)):
-        one = plan(kept, lane=lane)
-        assert one.quotas is not None
-        one.quotas.entries[0].common.take(0.0)
-        assert one.quota_ready_at(0.0, (), {}) == at
+        plan = new_plan(reserving, lane=lane)
+        assert plan.quotas is not None
+        plan.quotas.entries[0].common.take(0.0)
+        assert plan.quota_ready_at(0.0, (), {}) == at
 
 
 def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
-    """And the breaker, if any, is closed; admission, a single window or a full one needs the gate."""
+    """The breaker must be closed; admission, a single window or a full one needs the gate."""
     two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
-    one = plan({"quota": two})
-    assert (one.needs_gate, one.rate_window, one.pay_at_once(0.0), one.pay_at_once(0.0)) == (True, None, True, None)
-    assert plan({"quota": two, "admission": {}}).pay_at_once(0.0) is None
-    single = plan({"quota": two[:1]})
+    plan = new_plan({"quota": two})
+    assert (plan.needs_gate, plan.rate_window, plan.pay_at_once(0.0), plan.pay_at_once(0.0)) == (True, None, True, None)
+    assert new_plan({"quota": two, "admission": {}}).pay_at_once(0.0) is None
+    single = new_plan({"quota": two[:1]})
     assert (single.rate_window is not None, single.pay_at_once(0.0)) == (True, None)
-    assert plan({"quota": two[:1], "admission": {}}).rate_window is None
-    assert plan({"admission": {}}).needs_gate
-    guarded = plan({"quota": two, "breaker": {}})
+    assert new_plan({"quota": two[:1], "admission": {}}).rate_window is None
+    assert new_plan({"admission": {}}).needs_gate
+    guarded = new_plan({"quota": two, "breaker": {}})
     assert guarded.breaker is not None
     assert guarded.pay_at_once(0.0) is guarded.breaker.generation
     guarded.breaker.open()
@@ -140,78 +144,85 @@ def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> Non
         ({"window": 5}, {"signs": True, "sends_window": True}, Fence(5, 3, 2)),
     ],
 )
-def test_the_policy_sets_bounds_in_the_place_of_the_apis(rules: Any, info: Any, fence: Fence) -> None:
-    """A window that a signed request does not carry changes nothing about what the server accepts."""
-    assert plan({"reconcile": rules}, **info).fence == fence
+def test_the_policys_bounds_replace_those_of_the_api(rules: Any, info: Any, fence: Fence) -> None:
+    """A window that a signed request does not carry does not change what the server accepts."""
+    assert new_plan({"reconcile": rules}, **info).fence == fence
 
 
 class Answer:
-    """An answer with a status."""
+    """A response with a status."""
 
     def __init__(self, status_code: int) -> None:
         self.status_code = status_code
 
 
 def failed(answer: Any) -> bool:
-    """Tell whether an answer is a failure."""
+    """Return whether a response is a failure."""
     return isinstance(answer, Answer) and answer.status_code >= 500
 
 
-def test_what_is_returned_is_inspected() -> None:
-    """None for a good answer; else the error in it, or the answer itself where the caller gets it back."""
+def test_results_are_inspected() -> None:
+    """A good result gives None; a bad one its error, or itself if the caller gets it back."""
     error = {"code": "43012", "msg": "m"}
-    one = plan({"codes": ("bitget", "http")}, is_error_response=failed)
+    plan = new_plan({"codes": ("bitget", "http")}, is_error_response=failed)
     bad, good = Answer(503), Answer(200)
     assert (
-        one.inspect_result("text"),
-        one.inspect_result([error]),
-        one.inspect_result(good),
-        one.inspect_result(bad),
+        plan.inspect_result("text"),
+        plan.inspect_result([error]),
+        plan.inspect_result(good),
+        plan.inspect_result(bad),
     ) == (None, None, None, bad)
-    found = one.inspect_result(error)
-    assert isinstance(found, ApiError)
-    assert found.code == "43012"
+    answer = plan.inspect_result(error)
+    assert isinstance(answer, ApiError)
+    assert answer.code == "43012"
     for silent in (
-        plan({"codes": ("bitget",), "classify_results": False}, is_error_response=failed),
-        plan({"codes": ("bitget",)}, is_error_response=failed, classify_results=False),
+        new_plan({"codes": ("bitget",), "classify_results": False}, is_error_response=failed),
+        new_plan({"codes": ("bitget",)}, is_error_response=failed, classify_results=False),
     ):
         assert (silent.inspect_result(error), silent.inspect_result(bad)) == (None, None)
-    assert plan({"codes": ("bitget",)}).inspect_result(bad) is None
+    assert new_plan({"codes": ("bitget",)}).inspect_result(bad) is None
 
 
 def test_a_coroutine_that_is_not_awaited_is_a_mistake() -> None:
-    """It is closed, and reported with the operation's name."""
+    """The coroutine is closed, and the error names the operation."""
 
     async def later() -> None:
         """Never run."""
 
-    found = plan().inspect_result(later())
-    assert isinstance(found, TypeError)
-    assert str(found) == "op returned a coroutine: wrap it as an async function"
+    answer = new_plan().inspect_result(later())
+    assert isinstance(answer, TypeError)
+    assert str(answer) == "op returned a coroutine: wrap it as an async function"
 
 
 def test_reported_limits_reach_the_quotas() -> None:
-    """By our clock."""
-    one = plan({"quota": [{"rate": 1, "burst": 9}]})
-    one.clock.advance(5)  # type: ignore[attr-defined]
-    one.report_limits(remaining=2)
-    one.report_limits(hold=3)
-    assert one.quotas is not None
-    assert (one.quotas.entries[0].left(8.0), one.quotas.entries[0].held_until) == (2, 8.0)
+    """Instants of reported limits are on our clock."""
+    plan = new_plan({"quota": [{"rate": 1, "burst": 9}]})
+    plan.clock.advance(5)  # type: ignore[attr-defined]
+    plan.report_limits(remaining=2)
+    plan.report_limits(hold=3)
+    assert plan.quotas is not None
+    assert (plan.quotas.entries[0].left(8.0), plan.quotas.entries[0].held_until) == (2, 8.0)
 
 
 def test_a_call_begins_before_its_first_attempt() -> None:
+<<<<<<< HEAD
     """Nothing was tried, nothing was sent."""
     one = FailedCall("op", (1,), {"two": 2}, "k")
     assert (one.operation, one.args, one.kwargs, one.key) == ("op", (1,), {"two": 2}, "k")
     assert (one.attempt, one.failure, one.sent_at) == (0, None, None)
+=======
+    """A new call has no attempt, and nothing was sent."""
+    call = FailedCall("op", (1,), {"two": 2}, "k")
+    assert (call.operation, call.args, call.kwargs, call.key) == ("op", (1,), {"two": 2}, "k")
+    assert (call.attempt, call.failure, call.sent_at) == (0, None, None)
+>>>>>>> main
 
 
 def test_the_defaults_of_a_function() -> None:
     """It is a write of its own name, without key, lookup, host or table."""
-    one = OperationInfo(operation="op")
-    said = [getattr(one, name) for name in one.__dataclass_fields__]
-    assert said == [
+    operation_info = OperationInfo(operation="op")
+    values = [getattr(operation_info, name) for name in operation_info.__dataclass_fields__]
+    assert values == [
         "op",
         None,
         False,
@@ -233,8 +244,8 @@ def test_the_defaults_of_a_function() -> None:
         False,
         list,
     ]
-    assert one == OperationInfo(operation="op")
+    assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):
-        one.read = True  # type: ignore[misc]
+        operation_info.read = True  # type: ignore[misc]
     with pytest.raises(TypeError, match="positional"):
         OperationInfo("op")  # type: ignore[misc]

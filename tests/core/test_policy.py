@@ -1,4 +1,4 @@
-"""The settings of a policy: defaults, ranges and contradictions."""
+"""Tests of a policy's settings: defaults, ranges and contradictions."""
 
 from __future__ import annotations
 
@@ -101,19 +101,19 @@ SETTINGS = """
 
 def kinds() -> list[type[Section]]:
     """Return every section of a policy."""
-    found = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
-    return [one for one in found if isinstance(one, type) and issubclass(one, Section)]
+    public = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
+    return [kind for kind in public if isinstance(kind, type) and issubclass(kind, Section)]
 
 
 def spec(hint: Any) -> Spec | None:
     """Return the range in an annotation."""
-    found = about(hint, Spec)
-    return found or next((inner for one in get_args(hint) if (inner := spec(one)) is not None), None)
+    public = about(hint, Spec)
+    return public or next((inner for arg in get_args(hint) if (inner := spec(arg)) is not None), None)
 
 
 def in_words(section: type[Section]) -> Iterator[str]:
     """Yield a line for each setting of a section."""
-    given = {one.name: one.default for one in fields(section)}  # type: ignore[arg-type]
+    given = {field.name: field.default for field in fields(section)}  # type: ignore[arg-type]
     for name, hint in hints(section).items():
         default = "..." if given[name] is MISSING else repr(given[name])
         allowed = spec(hint)
@@ -121,14 +121,14 @@ def in_words(section: type[Section]) -> Iterator[str]:
 
 
 def test_every_setting_has_its_default_and_its_range() -> None:
-    """As the table says."""
+    """Defaults and ranges are those of the table."""
     assert [line for section in kinds() for line in in_words(section)] == [
         line.strip() for line in SETTINGS.strip().splitlines()
     ]
 
 
-@pytest.mark.parametrize("section", kinds(), ids=lambda one: one.__name__)
-def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
+@pytest.mark.parametrize("section", kinds(), ids=lambda kind: kind.__name__)
+def test_settings_are_frozen_and_keyword_only(section: type[Section]) -> None:
     """A policy is shared by threads and by policies that extend it."""
     given = (
         {"match": "*"}
@@ -137,22 +137,22 @@ def test_settings_are_frozen_and_given_by_name(section: type[Section]) -> None:
         if section is FallbackSettings
         else {}
     )
-    one = section(**given)
+    settings = section(**given)
     name = fields(section)[0].name  # type: ignore[arg-type]
     with pytest.raises(FrozenInstanceError):
-        setattr(one, name, None)
-    assert one == section(**given)
+        setattr(settings, name, None)
+    assert settings == section(**given)
     with pytest.raises(TypeError, match="positional argument"):
         section(*[None])
 
 
 def test_a_set_of_policies_is_frozen() -> None:
-    """A reload makes a new one."""
-    one = PolicySet({})
-    assert (one.operations, one.source, one.tables, one.codes) == ((), "built-in", {}, ())
+    """A reload makes a new set."""
+    policy_set = PolicySet({})
+    assert (policy_set.operations, policy_set.source, policy_set.tables, policy_set.codes) == ((), "built-in", {}, ())
     with pytest.raises(FrozenInstanceError):
-        one.source = "other"  # type: ignore[misc]
-    assert one == PolicySet({})
+        policy_set.source = "other"  # type: ignore[misc]
+    assert policy_set == PolicySet({})
 
 
 @pytest.mark.parametrize(
@@ -189,21 +189,26 @@ def test_settings_that_contradict_each_other_are_mistakes(given: dict[str, Any],
     ],
 )
 def test_settings_that_fit_are_no_mistake(given: dict[str, Any]) -> None:
-    """At the boundary as well."""
+    """Values at the boundary are accepted."""
     Policy(**given)
 
 
-@pytest.mark.parametrize("kept", [1, 2])
-def test_reserved_slots_leave_some_for_the_others(kept: int) -> None:
-    """At least one slot."""
-    lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=kept - 1)}
-    if kept == 1:
+@pytest.mark.parametrize("reserved", [1, 2])
+def test_reserved_slots_leave_some_for_the_others(reserved: int) -> None:
+    """At least one slot must not be reserved."""
+    lanes = {"a": LaneSettings(reserve=1), "b": LaneSettings(reserve=reserved - 1)}
+    if reserved == 1:
         assert AdmissionSettings(max_concurrent=2, lanes=lanes).lanes == lanes
         return
     with pytest.raises(PolicyError) as caught:
         AdmissionSettings(max_concurrent=2, lanes=lanes)
+<<<<<<< HEAD
     assert [tuple(one) for one in caught.value.problems] == [
         ("Admission", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
+=======
+    assert [tuple(problem) for problem in caught.value.problems] == [
+        ("Admission", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
+>>>>>>> main
     ]
 
 
@@ -213,19 +218,29 @@ def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
     assert callable(QuotaSettings(weight=len).weight)
     with pytest.raises(PolicyError) as caught:
         QuotaSettings(burst=2, weight=3)
+<<<<<<< HEAD
     assert [tuple(one) for one in caught.value.problems] == [
         ("Quota", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
+=======
+    assert [tuple(problem) for problem in caught.value.problems] == [
+        ("Quota", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
+>>>>>>> main
     ]
 
 
-def test_a_fallback_needs_something_to_fall_back_to() -> None:
-    """Any one of the three; None is a value."""
+def test_a_fallback_needs_a_substitute() -> None:
+    """Any one of the three is enough; None is a value."""
     for given in ({"stale_for": 1}, {"call": len}, {"value": None}):
         FallbackSettings(**given)
     with pytest.raises(PolicyError) as caught:
         FallbackSettings()
+<<<<<<< HEAD
     assert [tuple(one) for one in caught.value.problems] == [
         ("Fallback", 0, 0, "", "expected stale_for, call or value")
+=======
+    assert [tuple(problem) for problem in caught.value.problems] == [
+        ("Fallback", 0, 0, "", "expected stale_for, call or value")
+>>>>>>> main
     ]
     assert repr(NO_VALUE) == "NO_VALUE"
 

@@ -1,4 +1,4 @@
-"""Tests of an uncertain write: when the next lookup is, and what an answer proves. W is 30 s, P 3 s and L 2 s."""
+"""Tests of an uncertain write: when it is looked up, and what an answer proves. W is 30 s, P 3 s and L 2 s."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AT = 1_700_000_000.0
 LATE = 5.0
 
 
-def uncertain_write(*, begun: float | None = 100.0, **rules: Any) -> UncertainWrite:
+def new_uncertain_write(*, begun: float | None = 100.0, **rules: Any) -> UncertainWrite:
     """Return an uncertain write without an open attempt."""
     return UncertainWrite(ReconcileSettings(**rules), Fence(), AT, begun)
 
@@ -24,22 +24,22 @@ def attempt_opened(
     sent: float = 100.0, stamp: float | None = AT, answered_at: float | None = None, **given: Any
 ) -> UncertainWrite:
     """Return an uncertain write with one open attempt."""
-    one = uncertain_write(**given)
-    one.attempt_opened(sent=sent, stamp=stamp, answered_at=answered_at)
-    return one
+    uncertain_write = new_uncertain_write(**given)
+    uncertain_write.attempt_opened(sent=sent, stamp=stamp, answered_at=answered_at)
+    return uncertain_write
 
 
 def test_the_bounds_of_an_api() -> None:
-    """2 W + P + L is the whole fence, unless the policy has its own."""
+    """The whole fence is 2 W + P + L, unless the policy sets its own."""
     assert (Fence().whole, Fence(1, 2, 4).whole) == (65.0, 8.0)
-    assert (uncertain_write().whole, uncertain_write(fence=7).whole) == (65.0, 7.0)
+    assert (new_uncertain_write().whole, new_uncertain_write(fence=7).whole) == (65.0, 7.0)
 
 
 def test_without_an_open_attempt_nothing_is_uncertain() -> None:
-    """And there never was one."""
-    one = uncertain_write()
-    assert (one.is_open, one.was_uncertain) == (False, False)
-    fresh = uncertain_write(early_checks=1, wait=7)
+    """A write without an open attempt has nothing to look up."""
+    uncertain_write = new_uncertain_write()
+    assert (uncertain_write.is_open, uncertain_write.was_uncertain) == (False, False)
+    fresh = new_uncertain_write(early_checks=1, wait=7)
     assert fresh.next_lookup(0.0) == 7.0
     fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
     assert fresh.next_lookup(0.0) == 65.0
@@ -47,36 +47,36 @@ def test_without_an_open_attempt_nothing_is_uncertain() -> None:
 
 
 def test_early_lookups_come_after_a_wait_and_then_one_at_the_fence() -> None:
-    """The monotonic fence, while no answer had the server's time."""
-    one = attempt_opened(early_checks=2, wait=0.5)
-    assert one.next_lookup(100.0) == 100.5
-    one.judge(NOT_FOUND, sent=100.5, now=100.6)
-    assert one.next_lookup(100.6) == 101.1
-    one.judge(NOT_FOUND, sent=101.1, now=101.2)
-    assert one.next_lookup(101.2) == 165.0
-    assert one.next_lookup(165.0) == pytest.approx(165.0, abs=0.2)
-    assert one.next_lookup(165.0) > 165.0
+    """The monotonic fence applies while no answer had the server's time."""
+    uncertain_write = attempt_opened(early_checks=2, wait=0.5)
+    assert uncertain_write.next_lookup(100.0) == 100.5
+    uncertain_write.judge(NOT_FOUND, sent=100.5, now=100.6)
+    assert uncertain_write.next_lookup(100.6) == 101.1
+    uncertain_write.judge(NOT_FOUND, sent=101.1, now=101.2)
+    assert uncertain_write.next_lookup(101.2) == 165.0
+    assert uncertain_write.next_lookup(165.0) == pytest.approx(165.0, abs=0.2)
+    assert uncertain_write.next_lookup(165.0) > 165.0
 
 
 def test_with_the_servers_time_the_lookup_comes_at_its_fence() -> None:
-    """Stamp + W + P + L by the server's clock, put on ours by its latest answer."""
-    one = attempt_opened(early_checks=1, wait=0.5)
-    one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
-    assert one.next_lookup(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
-    assert one.next_lookup(102.0) > 134.0
+    """The fence is stamp + W + P + L on the server's clock, converted to ours by its latest answer."""
+    uncertain_write = attempt_opened(early_checks=1, wait=0.5)
+    uncertain_write.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    assert uncertain_write.next_lookup(102.0) == pytest.approx(102.0 + 32.0, abs=0.2)
+    assert uncertain_write.next_lookup(102.0) > 134.0
 
 
-def test_lookups_that_fail_come_rarer_up_to_five_seconds() -> None:
-    """And an answer makes them as frequent as before."""
-    one = attempt_opened(early_checks=9, wait=0.5)
+def test_failed_lookups_back_off_up_to_five_seconds() -> None:
+    """An answer resets the interval."""
+    uncertain_write = attempt_opened(early_checks=9, wait=0.5)
     waits = []
     for _ in range(20):
-        one.lookup_failed()
-        waits.append(one.next_lookup(0.0))
+        uncertain_write.lookup_failed()
+        waits.append(uncertain_write.next_lookup(0.0))
     assert waits == [0.5, 1.0, 2.0, 4.0] + [5.0] * 16
-    one.judge(NOT_FOUND, sent=101.0, now=101.0)
-    one.lookup_failed()
-    assert one.next_lookup(0.0) == 0.5
+    uncertain_write.judge(NOT_FOUND, sent=101.0, now=101.0)
+    uncertain_write.lookup_failed()
+    assert uncertain_write.next_lookup(0.0) == 0.5
     tiny = attempt_opened(wait=1e-5)
     for _ in range(40):
         tiny.lookup_failed()
@@ -84,15 +84,15 @@ def test_lookups_that_fail_come_rarer_up_to_five_seconds() -> None:
 
 
 def test_a_new_attempt_begins_the_lookups_anew() -> None:
-    """Early ones first."""
-    one = attempt_opened(early_checks=1, wait=0.5)
-    one.judge(NOT_FOUND, sent=100.0, now=100.0)
-    one.lookup_failed()
-    one.lookup_failed()
-    one.attempt_opened(sent=170.0, stamp=AT + 70, answered_at=None)
-    assert one.next_lookup(170.0) == 170.5
-    one.judge(NOT_FOUND, sent=170.5, now=170.5)
-    assert one.next_lookup(171.0) == 170.0 + 65.0
+    """A new attempt has early lookups again."""
+    uncertain_write = attempt_opened(early_checks=1, wait=0.5)
+    uncertain_write.judge(NOT_FOUND, sent=100.0, now=100.0)
+    uncertain_write.lookup_failed()
+    uncertain_write.lookup_failed()
+    uncertain_write.attempt_opened(sent=170.0, stamp=AT + 70, answered_at=None)
+    assert uncertain_write.next_lookup(170.0) == 170.5
+    uncertain_write.judge(NOT_FOUND, sent=170.5, now=170.5)
+    assert uncertain_write.next_lookup(171.0) == 170.0 + 65.0
 
 
 @pytest.mark.parametrize(
@@ -109,19 +109,19 @@ def test_a_new_attempt_begins_the_lookups_anew() -> None:
     ],
 )
 def test_not_found_is_believed_past_the_fence(sent: float, server_time: float | None, verdict: LookupVerdict) -> None:
-    """By the server's time of that answer where it has one, else by the monotonic wait since the last send."""
-    one = attempt_opened()
-    assert one.judge(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
-    assert one.is_open is (verdict is LookupVerdict.AGAIN)
-    assert one.was_uncertain
+    """The server's time of the answer decides, else the monotonic time since the last send."""
+    uncertain_write = attempt_opened()
+    assert uncertain_write.judge(NOT_FOUND(server_time), sent=sent, now=max(sent, 140.0)) is verdict
+    assert uncertain_write.is_open is (verdict is LookupVerdict.AGAIN)
+    assert uncertain_write.was_uncertain
 
 
 def test_every_open_attempt_has_its_fence() -> None:
-    """The latest of them counts, and an attempt without a stamp waits the whole monotonic fence."""
-    one = attempt_opened()
-    one.attempt_opened(sent=110.0, stamp=AT + 10, answered_at=None)
-    assert one.judge(NOT_FOUND(AT + 45.0), sent=145.0, now=145.0) is LookupVerdict.AGAIN
-    assert one.judge(NOT_FOUND(AT + 45.1), sent=145.1, now=145.1) is LookupVerdict.CLEAR
+    """The latest fence counts, and an attempt without a stamp has the whole monotonic fence."""
+    uncertain_write = attempt_opened()
+    uncertain_write.attempt_opened(sent=110.0, stamp=AT + 10, answered_at=None)
+    assert uncertain_write.judge(NOT_FOUND(AT + 45.0), sent=145.0, now=145.0) is LookupVerdict.AGAIN
+    assert uncertain_write.judge(NOT_FOUND(AT + 45.1), sent=145.1, now=145.1) is LookupVerdict.CLEAR
     blind = attempt_opened()
     blind.attempt_opened(sent=110.0, stamp=None, answered_at=None)
     assert blind.judge(NOT_FOUND(AT + 60.0), sent=174.9, now=174.9) is LookupVerdict.AGAIN
@@ -131,10 +131,10 @@ def test_every_open_attempt_has_its_fence() -> None:
 
 def test_an_older_send_does_not_shorten_the_fence() -> None:
     """Attempts may end in another order than they began."""
-    one = attempt_opened(sent=110.0, stamp=None)
-    one.attempt_opened(sent=100.0, stamp=None, answered_at=None)
-    assert one.judge(NOT_FOUND, sent=174.9, now=175.0) is LookupVerdict.AGAIN
-    assert one.judge(NOT_FOUND, sent=175.0, now=175.0) is LookupVerdict.CLEAR
+    uncertain_write = attempt_opened(sent=110.0, stamp=None)
+    uncertain_write.attempt_opened(sent=100.0, stamp=None, answered_at=None)
+    assert uncertain_write.judge(NOT_FOUND, sent=174.9, now=175.0) is LookupVerdict.AGAIN
+    assert uncertain_write.judge(NOT_FOUND, sent=175.0, now=175.0) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(
@@ -149,39 +149,39 @@ def test_an_older_send_does_not_shorten_the_fence() -> None:
     ],
 )
 def test_an_answer_in_the_apis_own_envelope_drops_the_window(answered_at: float, limit: float) -> None:
-    """The request had arrived; but a time that no server says which checks its stamps is not believed."""
-    one = attempt_opened(answered_at=answered_at)
-    assert one.judge(NOT_FOUND(limit), sent=140.0, now=140.0) is LookupVerdict.AGAIN
-    assert one.judge(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is LookupVerdict.CLEAR
+    """The request had arrived; an impossible server time is not believed."""
+    uncertain_write = attempt_opened(answered_at=answered_at)
+    assert uncertain_write.judge(NOT_FOUND(limit), sent=140.0, now=140.0) is LookupVerdict.AGAIN
+    assert uncertain_write.judge(NOT_FOUND(limit + 0.001), sent=140.0, now=140.0) is LookupVerdict.CLEAR
 
 
 def test_an_answer_may_come_as_late_as_its_attempt_took() -> None:
-    """Ten seconds after the first attempt began, its time may be ten seconds later."""
-    one = attempt_opened(sent=110.0, answered_at=AT + 44)
-    assert one.judge(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is LookupVerdict.AGAIN
-    assert one.judge(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is LookupVerdict.CLEAR
+    """Ten seconds after the first attempt began, the answer's time may be ten seconds later."""
+    uncertain_write = attempt_opened(sent=110.0, answered_at=AT + 44)
+    assert uncertain_write.judge(NOT_FOUND(AT + 49), sent=149.0, now=149.0) is LookupVerdict.AGAIN
+    assert uncertain_write.judge(NOT_FOUND(AT + 49.1), sent=149.0, now=149.0) is LookupVerdict.CLEAR
 
 
 def test_an_envelopes_time_serves_where_no_stamp_is_known() -> None:
-    """It is measured against the first stamp."""
-    one = attempt_opened(stamp=None, answered_at=AT + 1)
-    assert one.judge(NOT_FOUND(AT + 6.001), sent=110.0, now=110.0) is LookupVerdict.CLEAR
+    """The envelope's time is compared with the first stamp."""
+    uncertain_write = attempt_opened(stamp=None, answered_at=AT + 1)
+    assert uncertain_write.judge(NOT_FOUND(AT + 6.001), sent=110.0, now=110.0) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(("server_time", "believed"), [(AT + 75.0, True), (AT + 75.1, False)])
-def test_a_time_that_cannot_be_is_not_believed(server_time: float, believed: bool) -> None:
-    """A server that took the stamp is at most W from it: later than that and all that has passed is no time."""
-    one = attempt_opened()
-    verdict = one.judge(NOT_FOUND(server_time), sent=139.0, now=140.0)
+def test_an_impossible_time_is_not_believed(server_time: float, believed: bool) -> None:
+    """A server that accepted the stamp is at most W from it, plus the time that has passed."""
+    uncertain_write = attempt_opened()
+    verdict = uncertain_write.judge(NOT_FOUND(server_time), sent=139.0, now=140.0)
     assert verdict is (LookupVerdict.CLEAR if believed else LookupVerdict.AGAIN)
 
 
 def test_a_later_stamp_allows_a_later_time() -> None:
-    """The latest stamp that was signed counts, and an earlier one does not take that back."""
-    one = attempt_opened()
-    one.attempt_opened(sent=100.0, stamp=AT + 20, answered_at=None)
-    one.attempt_opened(sent=100.0, stamp=AT - 20, answered_at=None)
-    assert one.judge(NOT_FOUND(AT + 55.5), sent=100.0, now=100.5) is LookupVerdict.CLEAR
+    """The latest signed stamp counts, and an earlier one does not undo that."""
+    uncertain_write = attempt_opened()
+    uncertain_write.attempt_opened(sent=100.0, stamp=AT + 20, answered_at=None)
+    uncertain_write.attempt_opened(sent=100.0, stamp=AT - 20, answered_at=None)
+    assert uncertain_write.judge(NOT_FOUND(AT + 55.5), sent=100.0, now=100.5) is LookupVerdict.CLEAR
 
 
 @pytest.mark.parametrize(
@@ -198,26 +198,26 @@ def test_a_later_stamp_allows_a_later_time() -> None:
         (Found(1, created_at=AT - 21.1, server_time=AT - 10), LookupVerdict.FOREIGN),
     ],
 )
-def test_what_is_found_must_be_ours(found: Found, verdict: LookupVerdict) -> None:
-    """Its fields match, and it was not created before the first attempt, by the server's clock where it is known."""
+def test_a_found_order_must_be_ours(found: Found, verdict: LookupVerdict) -> None:
+    """Its fields match, and it was not created before the first attempt by the server's clock."""
     assert attempt_opened().judge(found, sent=109.0, now=110.0) is verdict
 
 
 @pytest.mark.parametrize(("created_at", "verdict"), [(AT - 31, LookupVerdict.DONE), (AT - 31.1, LookupVerdict.FOREIGN)])
 def test_of_another_process_only_the_window_is_sure(created_at: float, verdict: LookupVerdict) -> None:
-    """Its clock may have been off by as much as the server accepts; and a month may have passed since."""
-    one = attempt_opened(begun=None)
-    assert one.judge(Found(1, created_at=created_at, server_time=AT), sent=109.0, now=110.0) is verdict
+    """Its clock may have been off by as much as the server accepts, and a month may have passed."""
+    uncertain_write = attempt_opened(begun=None)
+    assert uncertain_write.judge(Found(1, created_at=created_at, server_time=AT), sent=109.0, now=110.0) is verdict
     assert attempt_opened(begun=None).judge(NOT_FOUND(AT + 30 * 86400), sent=1.0, now=1.0) is LookupVerdict.CLEAR
     assert attempt_opened(begun=None).judge(NOT_FOUND(AT + 31 * 86400), sent=1.0, now=1.0) is LookupVerdict.AGAIN
 
 
 def test_an_answer_without_a_time_keeps_what_was_known() -> None:
-    """The server's clock was measured once; the lookup goes by it."""
-    one = attempt_opened(early_checks=1)
-    one.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
-    one.judge(NOT_FOUND, sent=103.0, now=103.0)
-    assert one.next_lookup(103.0) == pytest.approx(134.0, abs=0.2)
+    """The server's clock was measured once, and the lookup uses that measurement."""
+    uncertain_write = attempt_opened(early_checks=1)
+    uncertain_write.judge(NOT_FOUND(AT + 3), sent=101.0, now=102.0)
+    uncertain_write.judge(NOT_FOUND, sent=103.0, now=103.0)
+    assert uncertain_write.next_lookup(103.0) == pytest.approx(134.0, abs=0.2)
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def test_an_answer_without_a_time_keeps_what_was_known() -> None:
     ],
 )
 def test_times_are_seconds(answer: Any, fine: bool) -> None:
-    """Milliseconds would lie past every fence."""
+    """A time in milliseconds is rejected, because it would be past every fence."""
     assert (answer_error(answer) is None) is fine
 
 
-def test_answers_are_frozen_and_equal_by_what_they_say() -> None:
-    """`NOT_FOUND` called without a time is itself."""
+def test_answers_are_frozen_and_compared_by_value() -> None:
+    """`NOT_FOUND()` without a time is `NOT_FOUND` itself."""
     assert NOT_FOUND() == NotFound(None) == NOT_FOUND
     assert (NOT_FOUND(3.0), Found(1)) == (NotFound(3.0), Found(1, None, True, None))
-    for one, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
+    for answer, name in ((NOT_FOUND, "server_time"), (Found(1), "value"), (Fence(), "lag")):
         with pytest.raises(AttributeError):
-            setattr(one, name, 1)
+            setattr(answer, name, 1)

@@ -1,4 +1,4 @@
-"""From a call's first failure to its end, where stories through the drivers do not lead."""
+"""Tests of a call from its first failure to its end, where the stories through the drivers do not lead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READ = OperationInfo(operation="read", read=True)
 
 
 class Meanwhile(FakeClock):
-    """A clock on which something happens during the first sleep."""
+    """A clock that runs a function during the first sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,10 +43,10 @@ def answers(*script: Any) -> Any:
     rest = list(script)
 
     def send() -> Any:
-        one = rest.pop(0)
-        if isinstance(one, BaseException):
-            raise one
-        return one
+        answer = rest.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     return send
 
@@ -66,7 +66,7 @@ def test_a_breaker_that_opens_during_the_wait_ends_the_call() -> None:
 
 
 def test_with_wait_the_call_waits_for_the_breaker_once_more() -> None:
-    """Inside its deadline."""
+    """It waits once more, inside its deadline."""
     clock = Meanwhile()
     pipeline = waiting(clock, when_open="wait_retries")
     assert pipeline.breaker is not None
@@ -77,7 +77,7 @@ def test_with_wait_the_call_waits_for_the_breaker_once_more() -> None:
 
 @pytest.mark.parametrize("wait", [False, True])
 def test_a_permit_that_another_call_holds(wait: bool) -> None:
-    """A call that waits asks again after a moment; one that does not gives up."""
+    """A call that waits tries again after a moment; another one gives up."""
     clock = Meanwhile()
     pipeline = waiting(clock, when_open="wait_retries" if wait else "reject")
     breaker = pipeline.breaker
@@ -101,8 +101,8 @@ def test_a_permit_that_another_call_holds(wait: bool) -> None:
     assert isinstance(caught.value.__cause__, CircuitOpenError)
 
 
-def test_a_cause_that_the_api_gave_stays() -> None:
-    """A rejection replaces no other error."""
+def test_an_existing_cause_stays() -> None:
+    """A rejection does not replace the cause of the API's error."""
     clock = Meanwhile()
     pipeline = waiting(clock)
     assert pipeline.breaker is not None
@@ -116,13 +116,13 @@ def test_a_cause_that_the_api_gave_stays() -> None:
 
 @dataclass(frozen=True)
 class Frozen(TimeoutError):
-    """An error that bears nothing of ours."""
+    """An error that takes no attributes."""
 
     code: int = 1
 
 
-def test_an_error_that_bears_no_cause_is_handed_on_as_it_is() -> None:
-    """It is the caller's all the same."""
+def test_an_error_that_takes_no_cause_is_raised_unchanged() -> None:
+    """The caller gets the same error."""
     clock = Meanwhile()
     pipeline = waiting(clock)
     assert pipeline.breaker is not None
@@ -133,7 +133,7 @@ def test_an_error_that_bears_no_cause_is_handed_on_as_it_is() -> None:
 
 
 class Gone(Exception):
-    """An API says that there is no such order (any more)."""
+    """The API's answer that there is no such order, or no longer."""
 
     def __init__(self) -> None:
         super().__init__("gone")
@@ -144,14 +144,14 @@ class Gone(Exception):
     ("answer", "ends"), [(Found("cancelled"), "cancelled"), (NOT_FOUND, Gone), ("odd", Gone), (OSError(), Gone)]
 )
 def test_a_cancel_that_finds_nothing_looks_up_the_order(answer: Any, ends: Any) -> None:
-    """What is wrong with the answer is the cause of the API's own error."""
+    """The mistake in the lookup's answer is the cause of the API's own error."""
 
-    def look(_call: Any) -> Any:
+    def lookup(_call: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    info = OperationInfo(operation="cancel", idempotent=True, registry="bitget", reconcile=look)
+    info = OperationInfo(operation="cancel", idempotent=True, registry="bitget", reconcile=lookup)
     call = Pipeline(Policy(codes=("bitget", "http"), deadline="10s"), clock=FakeClock()).compile(answers(Gone()), info)
     if isinstance(ends, str):
         assert call() == ends
@@ -172,7 +172,7 @@ def test_a_cancel_that_finds_nothing_looks_up_the_order(answer: Any, ends: Any) 
     ],
 )
 def test_a_lookup_that_answers_nonsense_leaves_the_call_uncertain(answer: Any, message: str) -> None:
-    """With what is wrong as the cause."""
+    """The cause of the error says what is wrong with the answer."""
     info = OperationInfo(operation="order", reconcile=lambda _call: answer)
     call = Pipeline(Policy(retry={}, deadline="90s", reconcile={}), clock=FakeClock()).compile(
         answers(TimeoutError()), info
@@ -183,25 +183,25 @@ def test_a_lookup_that_answers_nonsense_leaves_the_call_uncertain(answer: Any, m
 
 
 class Bad:
-    """An answer that is a failure which the caller gets back as it is."""
+    """An answer that is a failure and that the caller gets back."""
 
     status_code = 503
 
 
 def test_an_answer_that_is_a_failure_is_returned_at_the_end() -> None:
-    """Neither a cause nor a note can be put on it."""
+    """It can have neither a cause nor a note."""
     clock = Meanwhile()
     pipeline = waiting(clock)
     assert pipeline.breaker is not None
     clock.then = pipeline.breaker.open
     bad = Bad()
-    info = OperationInfo(operation="read", read=True, is_error_response=lambda one: one.status_code == 503)
+    info = OperationInfo(operation="read", read=True, is_error_response=lambda answer: answer.status_code == 503)
     assert pipeline.compile(answers(bad), info)() is bad
     assert failure_of(bad).attempts == 1  # type: ignore[arg-type]
 
 
 class Hasty(FakeClock):
-    """A clock whose sleeps return at once and move nothing, as a test that skips waits has it."""
+    """A clock whose sleeps return at once and advance nothing, as in tests that skip waits."""
 
     def sleep(self, seconds: float) -> None:
         """Note it."""
@@ -210,7 +210,7 @@ class Hasty(FakeClock):
 
 @pytest.mark.parametrize("gates", [{}, {"quota": [{"rate": 100, "burst": 100}]}])
 def test_waits_that_are_cut_short_count_in_full(gates: Any) -> None:
-    """The deadline comes as if they had been waited in full, with a gate as well."""
+    """The deadline comes as if the waits had been full, with a gate too."""
     clock = Hasty()
     backoff = {"kind": "constant", "initial": "4s", "jitter": "none"}
     policy = Policy(deadline="10s", retry={"max_attempts": 9, "backoff": backoff}, **gates)  # type: ignore[arg-type]
@@ -231,11 +231,11 @@ class Poor(Exception):
     ("last", "executed"),
     [(NOT_FOUND, "no"), (Found(1, matches=False), "maybe"), (Found("ours"), None), (OSError(), "no")],
 )
-def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, executed: str | None) -> None:
-    """The first attempt did not happen, the second was rejected; if the key is another order's, it is unknown."""
+def test_a_later_rejection_after_an_uncertain_attempt_needs_a_lookup(last: Any, executed: str | None) -> None:
+    """The first attempt was not executed and the second rejected; if the key is another order's, it is unknown."""
     seen: list[Any] = []
 
-    def look(call: Any) -> Any:
+    def lookup(call: Any) -> Any:
         seen.append(call.attempt)
         if call.attempt == 1:
             return NOT_FOUND
@@ -244,7 +244,7 @@ def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, 
         return last
 
     policy = Policy(codes=("bitget", "http"), deadline="300s", retry={"max_attempts": 3}, reconcile={"fence": "5s"})  # type: ignore[arg-type]
-    info = OperationInfo(operation="order", registry="bitget", reconcile=look)
+    info = OperationInfo(operation="order", registry="bitget", reconcile=lookup)
     call = Pipeline(policy, clock=FakeClock()).compile(answers(TimeoutError(), Poor()), info)
     if executed is None:
         assert call() == "ours"
@@ -256,15 +256,15 @@ def test_a_later_no_after_an_uncertain_attempt_needs_one_more_lookup(last: Any, 
 
 
 def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
-    """The deadline is too near for another attempt: it did not happen, and that is reported."""
-    clock, looks = FakeClock(), list[float]()
+    """The deadline is too near for another attempt: the failure says that it was not executed."""
+    clock, lookups = FakeClock(), list[float]()
 
-    def look(_call: Any) -> Any:
-        looks.append(clock.monotonic())
-        return NOT_FOUND if len(looks) == 1 else NOT_FOUND(clock.time() - looks[-1] + 36)
+    def lookup(_call: Any) -> Any:
+        lookups.append(clock.monotonic())
+        return NOT_FOUND if len(lookups) == 1 else NOT_FOUND(clock.time() - lookups[-1] + 36)
 
     rules: dict[str, Any] = {"deadline": 10, "reconcile": {"early_checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
-    info = OperationInfo(operation="order", reconcile=look, new_stamps=lambda: [clock.time()])
+    info = OperationInfo(operation="order", reconcile=lookup, new_stamps=lambda: [clock.time()])
     with pytest.raises(TimeoutError) as caught:
         Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()
-    assert (looks, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)
+    assert (lookups, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)

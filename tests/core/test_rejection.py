@@ -7,7 +7,7 @@ from resilience.testing import FakeClock
 
 
 def test_a_first_attempt_waits_for_the_breaker_no_longer_than_it_must() -> None:
-    """With `when_open: wait`, once."""
+    """With `when_open: wait` it waits once, for the open time."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(deadline="10s", breaker={"when_open": "wait", "open_for": "2s"}), clock=clock)  # type: ignore[arg-type]
     assert pipeline.breaker is not None

@@ -1,4 +1,4 @@
-"""Tests of rejections: copies of the first of their kind, and an object of its own for each caller."""
+"""Tests of rejections: each caller gets its own object, a copy of the first of its kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resilience.testing import FakeClock
 
 
 class HostError(OSError):
-    """A client's error base that keeps things of its own, made by its constructor."""
+    """A client's error base whose constructor sets attributes."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
@@ -23,54 +23,59 @@ class HostError(OSError):
 
 
 class HostOpenError(CircuitOpenError, HostError):
-    """The breaker is open, as the client's users catch it."""
+    """The rejection of an open breaker that the client's users can catch."""
 
 
-def refusals(clock: FakeClock, **kinds: type) -> RejectionFactory:
-    """Return those of one operation; `host` is the class for an open breaker."""
+def new_factory(clock: FakeClock, **kinds: type) -> RejectionFactory:
+    """Return the factory of an operation; `host` is the class for an open breaker."""
     return RejectionFactory({CircuitOpenError: kinds["host"]} if kinds else {}, "trade", "place", clock)
 
 
 def test_each_has_its_own_times() -> None:
     """Two rejections have the same message and different times, and share no attribute."""
     clock = FakeClock()
-    made = refusals(clock)
+    factory = new_factory(clock)
     now, wall = clock.monotonic(), clock.time()
-    one = made.make(CircuitOpenError, "open", now + 5)
+    rejection = factory.make(CircuitOpenError, "open", now + 5)
     clock.advance(2)
-    two = made.make(CircuitOpenError, "open", now + 5, clock.monotonic())
-    one.add_note("mine")
-    one.seen = True  # type: ignore[attr-defined]
-    assert (type(one), str(one), one.args) == (CircuitOpenError, "place: open", ("place: open",))
-    assert (one.policy, one.operation, one.retry_after, one.retry_at) == ("trade", "place", 5.0, wall + 5)
-    assert vars(two) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
+    second = factory.make(CircuitOpenError, "open", now + 5, clock.monotonic())
+    rejection.add_note("mine")
+    rejection.seen = True  # type: ignore[attr-defined]
+    assert (type(rejection), str(rejection), rejection.args) == (CircuitOpenError, "place: open", ("place: open",))
+    assert (rejection.policy, rejection.operation, rejection.retry_after, rejection.retry_at) == (
+        "trade",
+        "place",
+        5.0,
+        wall + 5,
+    )
+    assert vars(second) == {"policy": "trade", "operation": "place", "retry_after": 3.0, "retry_at": wall + 5}
 
 
 def test_a_rejection_without_a_known_end() -> None:
-    """A breaker that was isolated by hand names no time, and an instant that has passed is now."""
+    """A breaker isolated by hand has no time to retry at; a past instant becomes now."""
     clock = FakeClock()
-    made = refusals(clock)
-    never = made.make(CircuitOpenError, "open", inf)
+    factory = new_factory(clock)
+    never = factory.make(CircuitOpenError, "open", inf)
     assert (never.retry_after, never.retry_at) == (None, None)
-    late = made.make(CircuitOpenError, "open", clock.monotonic() - 1)
+    late = factory.make(CircuitOpenError, "open", clock.monotonic() - 1)
     assert (late.retry_after, late.retry_at) == (0.0, clock.time())
 
 
 def test_as_the_clients_own_error() -> None:
-    """With the client's error base a copy has what the base's constructor gives, and is pickled whole."""
+    """A copy has the attributes that the base's constructor sets, and can be pickled."""
     clock = FakeClock()
-    made = refusals(clock, host=HostOpenError)
+    factory = new_factory(clock, host=HostOpenError)
     for _ in range(2):
-        one = made.make(CircuitOpenError, "open", clock.monotonic() + 1)
-        again = pickle.loads(pickle.dumps(one))
-        for each in (one, again):
+        rejection = factory.make(CircuitOpenError, "open", clock.monotonic() + 1)
+        again = pickle.loads(pickle.dumps(rejection))
+        for each in (rejection, again):
             assert isinstance(each, HostError)
             assert (each.request, str(each), each.args) == ("none yet", "place: open", ("place: open",))
             assert (each.retry_after, each.retry_at) == (1.0, clock.time() + 1)
 
 
-def test_an_open_breaker_is_asked_without_its_lock() -> None:
-    """While another thread holds the breaker's lock, calls are rejected all the same, with their events."""
+def test_an_open_breaker_rejects_without_its_lock() -> None:
+    """While another thread holds the breaker's lock, calls are rejected and events emitted."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "5s"}), operation="place", clock=clock)  # type: ignore[arg-type]
     assert pipeline.breaker is not None

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience import Pipeline, Policies, Policy, PolicyError
 from resilience._core.policy.backoff import bounds
@@ -15,7 +17,7 @@ from resilience._core.stages.retry import Schedule
 from resilience.testing import FakeClock
 
 
-def pipeline(clock: FakeClock, **retry: Any) -> Pipeline:
+def new_pipeline(clock: FakeClock, **retry: Any) -> Pipeline:
     """Return a pipeline with these retries."""
     return Pipeline(Policy(retry=retry), clock=clock)  # type: ignore[arg-type]
 
@@ -23,15 +25,17 @@ def pipeline(clock: FakeClock, **retry: Any) -> Pipeline:
 DOWN = [ConnectionRefusedError() for _ in range(9)]
 
 
-def test_stop_and_wait_take_the_place_of_ours(driver: Any) -> None:
-    """Six attempts where the default would make three, with the waits that tenacity's object says."""
+def test_stop_and_wait_of_tenacity(driver: Any) -> None:
+    """There are six attempts where the default makes three, with the waits of tenacity's object."""
     clock = FakeClock()
-    ours = pipeline(clock, stop=tenacity.stop_after_attempt(6), wait=tenacity.wait_incrementing(start=1, increment=2))
+    pipeline = new_pipeline(
+        clock, stop=tenacity.stop_after_attempt(6), wait=tenacity.wait_incrementing(start=1, increment=2)
+    )
     transport = driver.transport(DOWN)
     with pytest.raises(ConnectionRefusedError):
-        driver.call(ours.compile(transport))
+        driver.call(pipeline.compile(transport))
     assert clock.sleeps == [1.0, 3.0, 5.0, 7.0, 9.0]
-    assert (ours.describe()["max_attempts"], ours.describe()["waits"]) == (None, [])
+    assert (pipeline.describe()["max_attempts"], pipeline.describe()["waits"]) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -44,16 +48,16 @@ def test_stop_and_wait_take_the_place_of_ours(driver: Any) -> None:
     ],
 )
 def test_times_are_ours(stop: Any, waits: list[float]) -> None:
-    """Its clock is the pipeline's, and the wait is known when the stop is asked, as with tenacity."""
+    """Tenacity's objects get the pipeline's time; the stop object gets the next wait, as with tenacity."""
     clock = FakeClock(start=1e6)
-    ours = pipeline(clock, stop=stop, wait=tenacity.wait_fixed(2))
+    pipeline = new_pipeline(clock, stop=stop, wait=tenacity.wait_fixed(2))
     with pytest.raises(ConnectionRefusedError):
-        ours.call(_down)
+        pipeline.call(_down)
     assert clock.sleeps == waits
 
 
 def test_they_see_the_error_and_the_arguments() -> None:
-    """A wait that goes by the error finds it in the state, as it does with tenacity."""
+    """A wait object finds the error and the arguments in the state, as with tenacity."""
     clock = FakeClock()
     seen: list[Any] = []
 
@@ -72,23 +76,23 @@ def test_they_see_the_error_and_the_arguments() -> None:
 
 
 @pytest.mark.parametrize("wrong", [lambda _state: 1 / 0, lambda _state: float("nan"), lambda _state: "soon"])
-def test_one_that_fails_hides_nothing(wrong: Any) -> None:
-    """The caller gets the API's own error, and why it was not tried again is its cause."""
+def test_a_stop_or_wait_object_that_raises(wrong: Any) -> None:
+    """The caller gets the API's own error, with the object's error as its cause."""
     with pytest.raises(ConnectionRefusedError) as caught:
-        pipeline(FakeClock(), wait=wrong).call(_down)
+        new_pipeline(FakeClock(), wait=wrong).call(_down)
     assert isinstance(caught.value.__cause__, (ValueError, ZeroDivisionError))
 
 
 def test_no_object_stays_alive() -> None:
-    """A state that kept the error would keep its traceback, and so itself."""
-    ours = pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
+    """A state that kept the error would keep its traceback, and with it itself."""
+    pipeline = new_pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
     gc.collect()
     gc.disable()
     try:
         for _ in range(2):
             before = len(gc.get_objects())
             try:
-                ours.call(_down)
+                pipeline.call(_down)
             except ConnectionRefusedError:
                 pass
             alive = len(gc.get_objects()) - before
@@ -97,8 +101,8 @@ def test_no_object_stays_alive() -> None:
     assert alive <= 0
 
 
-def test_files_do_not_know_them() -> None:
-    """A file cannot name a function, and a policy takes nothing else."""
+def test_files_cannot_name_tenacitys_objects() -> None:
+    """A file cannot name a function, and a policy accepts nothing else."""
     with pytest.raises(PolicyError, match=r"retry\.stop: unknown key"):
         Policies.from_mapping({"policies": {"p": {"retry": {"stop": "never"}}}})
     with pytest.raises(PolicyError, match=r"retry\.stop: expected a function, got a int"):
@@ -123,22 +127,22 @@ EXPONENTIAL = {"kind": "exponential", "initial": 1, "factor": 3, "max": 20, "jit
     ],
 )
 def test_how_a_delay_grows(backoff: dict[str, Any], delays: list[float]) -> None:
-    """As its kind says, never above the longest; `describe` says the same."""
+    """Delays grow by their kind up to the maximum, and `describe` lists the same ones."""
     clock = FakeClock()
-    ours = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
+    pipeline = Pipeline(Policy(retry={"max_attempts": 6, "backoff": backoff}), clock=clock)  # type: ignore[arg-type]
     with pytest.raises(ConnectionRefusedError):
-        ours.call(_down)
-    assert clock.sleeps == pytest.approx([one for one in delays if one])
+        pipeline.call(_down)
+    assert clock.sleeps == pytest.approx([delay for delay in delays if delay])
     settings = BackoffSettings(**backoff)
-    assert [bounds(settings, number) for number in range(1, 6)] == [(one, one) for one in delays]
+    assert [bounds(settings, number) for number in range(1, 6)] == [(delay, delay) for delay in delays]
 
 
 @pytest.mark.parametrize(
     ("jitter", "draw", "delay"),
     [("full", 0.0, 0.0), ("full", 0.5, 10.0), ("equal", 0.0, 10.0), ("equal", 0.5, 15.0), ("none", 0.5, 20.0)],
 )
-def test_noise_is_added_below_the_cap(jitter: Any, draw: float, delay: float) -> None:
-    """Full: anything up to the delay; equal: the upper half of it."""
+def test_jitter_is_applied_below_the_cap(jitter: Any, draw: float, delay: float) -> None:
+    """Full jitter draws from zero to the delay, equal jitter from the upper half."""
     backoff = BackoffSettings(kind="constant", initial=20, max=20, jitter=jitter)
     assert _delays(RetrySettings(backoff=backoff), [draw]) == [delay]
     assert bounds(backoff, 1) == ({"full": 0.0, "equal": 10.0, "none": 20.0}[jitter], 20.0)
@@ -155,13 +159,13 @@ def test_noise_is_added_below_the_cap(jitter: Any, draw: float, delay: float) ->
 def test_a_decorrelated_delay_is_drawn_up_to_three_times_the_last(
     initial: float, longest: float, draws: list[float], delays: list[float]
 ) -> None:
-    """The cap bounds what is drawn from, and never what was drawn."""
+    """The cap bounds the range of the draw, so the draw itself is not cut."""
     backoff = BackoffSettings(kind="decorrelated", initial=initial, max=longest)
     assert _delays(RetrySettings(backoff=backoff), draws) == pytest.approx(delays)
 
 
 def test_the_bounds_of_a_decorrelated_delay() -> None:
-    """From the first delay to three times as much each time."""
+    """The range is from the first delay up to three times as much at each attempt."""
     backoff = BackoffSettings(kind="decorrelated", initial=1, max=20)
     assert [bounds(backoff, number) for number in (1, 2, 3, 400)] == [(1, 3), (1, 9), (1, 20), (1, 20)]
     assert bounds(BackoffSettings(kind="decorrelated", initial=5, max=2), 1) == (2, 2)
@@ -173,8 +177,8 @@ def test_no_number_of_attempts_overflows(attempt: int) -> None:
     assert bounds(BackoffSettings(initial=0.1, factor=100, max=86400, jitter="none"), attempt) == (86400.0, 86400.0)
 
 
-def test_what_was_waited_is_known_to_the_next_question() -> None:
-    """To tenacity's objects: how long in all, and how long next."""
+def test_tenacitys_objects_get_the_seconds_waited() -> None:
+    """They get the seconds waited so far and the next wait."""
     schedule = Schedule(RetrySettings(backoff=BackoffSettings(kind="constant", initial=2, jitter="none")), lambda: 0.5)
     state = schedule.begin(7.0, (1,), {"two": 2})
     assert (state.start_time, state.args, state.kwargs) == (7.0, (1,), {"two": 2})
@@ -185,7 +189,7 @@ def test_what_was_waited_is_known_to_the_next_question() -> None:
 
 
 def test_an_answer_that_is_a_failure_is_an_outcome_too() -> None:
-    """A user's stop object sees the outcome as with tenacity; nothing of it is kept."""
+    """A stop object gets a failed answer as the outcome, as with tenacity, and it is not kept alive."""
     seen: list[Any] = []
 
     def stop(state: tenacity.RetryCallState) -> bool:
@@ -218,3 +222,25 @@ def _delays(retry: RetrySettings, draws: list[float]) -> list[float]:
 
 def _down() -> None:
     raise ConnectionRefusedError
+
+
+BACKOFFS = st.builds(
+    BackoffSettings,
+    kind=st.sampled_from(["constant", "linear", "exponential", "decorrelated"]),
+    initial=st.floats(0, 3600),
+    factor=st.floats(1, 100),
+    max=st.floats(0, 86400),
+    jitter=st.sampled_from(["none", "full", "equal"]),
+)
+
+
+@given(BACKOFFS, st.integers(1, 10**9))
+def test_delays_of_any_attempt_are_between_zero_and_the_cap(backoff: BackoffSettings, attempt: int) -> None:
+    """For any backoff and any attempt number, the delay is a number between 0 and the cap."""
+    low, high = bounds(backoff, attempt)
+    assert 0 <= low <= high <= backoff.max
+    schedule = Schedule(RetrySettings(backoff=backoff), lambda: 0.999)
+    state = schedule.begin(0.0, (), {})
+    for number in (attempt, attempt + 1):
+        schedule.stops(state, number, 0.0, None)
+        assert 0 <= schedule.delay(state) <= backoff.max

@@ -1,4 +1,4 @@
-"""A settings class reads its values by their annotations and rejects bad ones when it is created."""
+"""Tests of the settings classes: values are read by their annotations, and bad ones are rejected."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_good_values_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("settings", "message"),
     [
         ({"name": 3}, "name: expected a string, got a int"),
         ({"flag": 1}, "flag: expected a bool, got a int"),
@@ -74,25 +74,25 @@ def test_good_values_are_read() -> None:
         ({"named": {1: {}}}, "named: expected a string, got a int"),
     ],
 )
-def test_a_bad_value_is_refused_with_its_path(given: dict[str, Any], told: str) -> None:
+def test_a_bad_value_is_rejected_with_its_path(settings: dict[str, Any], message: str) -> None:
     """The message is one line with the path and the allowed values."""
     with pytest.raises(PolicyError) as caught:
-        Whole(**given)
+        Whole(**settings)
     (problem,) = caught.value.problems
-    assert f"{problem.path}: {problem.message}".startswith(told)
+    assert f"{problem.path}: {problem.message}".startswith(message)
     assert (problem.line, problem.column) == (0, 0)
 
 
 def test_all_mistakes_are_reported_together() -> None:
-    """So that they can be fixed in one go."""
+    """The error lists every mistake, so that they can be fixed in one go."""
     with pytest.raises(PolicyError) as caught:
         Policy(deadline="-1s", retry={"max_attempts": 0, "backoff": {"factor": 0}}, classify_results="odd")  # type: ignore[arg-type]
-    assert [one.path for one in caught.value.problems] == [
+    assert [problem.path for problem in caught.value.problems] == [
         "deadline",
         "retry.max_attempts",
         "retry.backoff.factor",
         "classify_results",
-    ] or sorted(one.path for one in caught.value.problems) == [
+    ] or sorted(problem.path for problem in caught.value.problems) == [
         "deadline",
         "classify_results",
         "retry.backoff.factor",
@@ -101,7 +101,7 @@ def test_all_mistakes_are_reported_together() -> None:
 
 
 def test_one_is_not_true() -> None:
-    """A number that equals a flag is not taken for it, nor the other way round."""
+    """1 is not accepted for true, nor true for 1."""
     assert one_of((1, True), True) is True
     assert (one_of((1, True), 1), type(one_of((True, 1), 1))) == (1, int)
     with pytest.raises(ValueError, match="1 is not one of true, false"):

@@ -15,8 +15,8 @@ from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
 
 
-class Noted(Stage):
-    """Records its calls, and raises what it was made with."""
+class RecordingStage(Stage):
+    """Records its calls, and raises this error if there is one."""
 
     def __init__(self, name: str, log: list[Any], refuses: bool = False, breaks: bool = False) -> None:
         self.name, self.log, self.refuses, self.breaks = name, log, refuses, breaks
@@ -35,52 +35,54 @@ class Noted(Stage):
 
 
 class Owner:
-    """What an attempt is made for."""
+    """The operation that an attempt belongs to."""
 
     operation = "op"
 
     def __init__(self, clock: FakeClock, window: float | None = None, quotas: Any = None) -> None:
         self.clock, self.window, self.quotas = clock, window, quotas
-        self.heard: dict[str, Any] = {}
+        self.limits: dict[str, Any] = {}
 
-    def report_limits(self, **heard: Any) -> None:
-        """Note what the API says."""
-        self.heard = heard
+    def report_limits(self, **limits: Any) -> None:
+        """Record the reported limits."""
+        self.limits = limits
 
 
-def place(owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None) -> CallContext:
+def new_context(
+    owner: Owner, deadline: float = inf, until: float = inf, stamps: list[float] | None = None
+) -> CallContext:
     """Return the context of a first attempt."""
     return CallContext(owner, deadline, until, "k", stamps)
 
 
 @pytest.fixture
-def here() -> Any:
+def enter() -> Any:
     """Enter the context of an attempt."""
-    token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
+    token = CONTEXT.set(tuple(new_context(Owner(FakeClock()))))
     yield
     exit_context(token)
 
 
-def test_stages_are_settled_in_reverse_and_one_that_raises_hides_nothing(here: None) -> None:
-    """Each stage that had let it pass is settled."""
+def test_stages_are_settled_in_reverse(enter: None) -> None:
+    """Each stage that admitted the attempt is settled, also if another one raises."""
     log: list[Any] = []
-    stages = [Noted("a", log), Noted("b", log, breaks=True), Noted("c", log)]
+    stages = [RecordingStage("a", log), RecordingStage("b", log, breaks=True), RecordingStage("c", log)]
     run_settle(*run_before(stages), None)  # type: ignore[arg-type]
     assert log == [("before", "a"), ("before", "b"), ("before", "c")] + [("settle", one, type(None)) for one in "cba"]
 
 
-def test_when_one_rejects_those_before_it_are_settled(here: None) -> None:
-    """And those after it are not called."""
+def test_a_rejection_settles_the_stages_before_it(enter: None) -> None:
+    """The stages after it are not called."""
     log: list[Any] = []
     with pytest.raises(RejectedError):
-        run_before([Noted("a", log), Noted("b", log, refuses=True), Noted("c", log)])
+        run_before([RecordingStage("a", log), RecordingStage("b", log, refuses=True), RecordingStage("c", log)])
     assert log == [("before", "a"), ("before", "b"), ("settle", "a", RejectedError)]
 
 
-def test_what_a_transport_knows() -> None:
-    """Times are what is left, never below nothing; None without a limit."""
+def test_current_call_in_a_transport() -> None:
+    """Remaining times are never negative, and None without a limit."""
     clock = FakeClock()
-    token = CONTEXT.set(tuple(place(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
+    token = CONTEXT.set(tuple(new_context(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
     call = current_call()
     assert call is not None
     assert (call.operation, call.attempt, call.key, call.timeout, call.deadline) == ("op", 1, "k", 2.0, 5.0)
@@ -95,8 +97,8 @@ def test_what_a_transport_knows() -> None:
 
 
 def test_a_call_without_limits() -> None:
-    """Neither a time nor a list of stamps."""
-    token = CONTEXT.set(tuple(place(Owner(FakeClock()))))
+    """A call without limits has neither remaining times nor a list of stamps."""
+    token = CONTEXT.set(tuple(new_context(Owner(FakeClock()))))
     call = current_call()
     assert call is not None
     call.stamp(3.0)
@@ -104,27 +106,27 @@ def test_a_call_without_limits() -> None:
     exit_context(token)
 
 
-def test_a_quota_learns_what_the_api_says() -> None:
-    """All of it, by its name."""
+def test_reported_limits_reach_the_quota() -> None:
+    """Each limit is passed on by its name."""
     owner = Owner(FakeClock(), quotas=())
-    token = CONTEXT.set(tuple(place(owner)))
+    token = CONTEXT.set(tuple(new_context(owner)))
     call = current_call()
     assert call is not None
     assert call.has_quota
     call.report_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
-    assert owner.heard == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
+    assert owner.limits == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
     exit_context(token)
 
 
-def test_a_context_of_somebody_else_is_left_alone() -> None:
-    """An async generator that is finalised elsewhere has nothing to take back."""
-    token = contextvars.copy_context().run(CONTEXT.set, tuple(place(Owner(FakeClock()))))
+def test_a_foreign_context_is_unchanged() -> None:
+    """An async generator that is finalised in another context resets nothing there."""
+    token = contextvars.copy_context().run(CONTEXT.set, tuple(new_context(Owner(FakeClock()))))
     exit_context(token)
     assert current_call() is None
 
 
 def test_an_entry_point_that_is_no_stage_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it makes must be a `Stage`."""
+    """An entry point must make a `Stage`."""
 
     class Point:
         @staticmethod

@@ -1,4 +1,4 @@
-"""Parsing of durations, rates, ratios and counts, and the messages about bad values."""
+"""Tests of durations, rates, ratios and counts: parsing, ranges and messages."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_rates(written: Any, a_second: float | None) -> None:
     ("written", "share"), [("20%", 0.2), (" 5 % ", 0.05), (0.2, 0.2), (1, 1.0), ("20", None), (True, None)]
 )
 def test_ratios(written: Any, share: float | None) -> None:
-    """A share, or None for anything else."""
+    """A ratio, or None for anything else."""
     assert parse_ratio(written) == (None if share is None else pytest.approx(share))
 
 
@@ -91,7 +91,7 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("spec", "written", "told"),
+    ("spec", "written", "message"),
     [
         (Spec("count", 1, 10), 0, "0 is out of range (1 to 10)"),
         (Spec("count", 1, 10), 11, "11 is out of range (1 to 10)"),
@@ -118,11 +118,11 @@ def test_a_value_in_its_range_is_read(spec: Spec, written: Any, read: Any) -> No
         (Spec("duration", 1, 60), 10**400, "expected a duration"),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_in_words(spec: Spec, written: Any, told: str) -> None:
+def test_a_value_out_of_range_is_rejected(spec: Spec, written: Any, message: str) -> None:
     """The message has the value and the range in the syntax of a policy file."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the words are compared below
         spec.read(written)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(("length", "shown"), [(58, 60), (59, 60)])
@@ -140,10 +140,10 @@ def test_a_written_number_is_read_back(kind: Kind) -> None:
     """`read` returns the number that `write` wrote."""
     spec = Spec(kind, 0, 1_000_000)
     for number in (0, 0.5, 1) if kind == "ratio" else (0, 1, 2, 59, 60, 61, 3600, 86400):
-        said = spec.write(number)
-        assert spec.read(int(said) if kind in ("count", "factor") else said) == pytest.approx(number)
+        written = spec.write(number)
+        assert spec.read(int(written) if kind in ("count", "factor") else written) == pytest.approx(number)
 
 
 def test_a_number_of_calls_as_text() -> None:
-    """As a policy file writes it."""
+    """A number of calls is written as in a policy file."""
     assert str(Calls(3)) == "3 calls"

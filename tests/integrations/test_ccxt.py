@@ -83,7 +83,7 @@ def test_reads_are_retried(bots: Any, api: Any) -> None:
     """Whatever the error is."""
     api.on(TICKER, "drop", (502, "<html>"), '{"code":"00000","data":[', PRICE)
     assert bots.call(wrapped(bots, api).fetch_ticker, SPOT)["last"] == 60_000
-    assert len(api.asked(TICKER)) == 4
+    assert len(api.sent_to(TICKER)) == 4
 
 
 def test_the_attempts_time_is_ccxts_timeout(bots: Any, api: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_nested_read_that_fails_placed_nothing(bots: Any, api: Any, trouble: A
     api.on(PLACE, GOOD)
     bot = wrapped(bots, api, options={})
     order = bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
-    assert (order["id"], len(api.asked(SETTINGS)), len(api.asked(PLACE))) == ("7", 2, 1)
+    assert (order["id"], len(api.sent_to(SETTINGS)), len(api.sent_to(PLACE))) == ("7", 2, 1)
     assert bot.options["uta"] is False
 
 
@@ -127,7 +127,7 @@ def test_nested_reads_that_never_work(bots: Any, api: Any) -> None:
     bot = wrap(bots.plain(api, options={}), "once", policies=policies)
     with pytest.raises(ccxt.ExchangeNotAvailable) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
-    assert (failure_of(caught.value).executed, bot.options.get("uta"), api.asked(PLACE)) == ("no", None, [])
+    assert (failure_of(caught.value).executed, bot.options.get("uta"), api.sent_to(PLACE)) == ("no", None, [])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_an_unusable_success_is_looked_up(bots: Any, api: Any, answer: Any) -> N
     api.on("/api/v2/spot/trade/orderInfo", {**GOOD, "data": [{**row, "size": "0.01", "price": "30000"}]})
     bot = wrapped(bots, api)
     order = bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
-    assert (order["id"], order["status"], len(api.asked(PLACE))) == ("7", "open", 1)
+    assert (order["id"], order["status"], len(api.sent_to(PLACE))) == ("7", "open", 1)
 
 
 def test_a_response_without_json_is_classified_by_its_status(bots: Any, api: Any) -> None:
@@ -157,7 +157,7 @@ def test_a_response_without_json_is_classified_by_its_status(bots: Any, api: Any
         bots.call(wrapped(bots, api).create_order, SPOT, "limit", "buy", 0.01, 30_000)
     failure = failure_of(caught.value)
     assert (failure.category, failure.executed, failure.http_status) == ("user_fixable", "no", 403)
-    assert len(api.asked(PLACE)) == 1
+    assert len(api.sent_to(PLACE)) == 1
 
 
 def test_an_unknown_code_is_classified_by_its_status(bots: Any, api: Any) -> None:
@@ -232,7 +232,7 @@ def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
         return caught.value
 
     assert failure_of(asyncio.run(story())).executed == "no"
-    assert len(api.asked(PLACE)) == 1
+    assert len(api.sent_to(PLACE)) == 1
 
 
 def test_one_cancelled_call_does_not_cancel_the_others() -> None:

@@ -37,7 +37,7 @@ def test_the_time_endpoint_is_asked_if_the_rejection_has_no_time(bots: Any, api:
     api.on(TIME, {"code": "00000", "msg": "success", "data": {"serverTime": ahead()}})
     bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin())
     assert bots.call(bot.create_order, *ORDER)["id"] == "1"
-    assert (len(api.asked(PLACE)), len(api.asked(TIME))) == (2, 1)
+    assert (len(api.sent_to(PLACE)), len(api.sent_to(TIME))) == (2, 1)
     assert off(bot) == pytest.approx(AHEAD, abs=5)
 
 
@@ -46,7 +46,7 @@ def test_the_time_in_the_rejection_is_enough(bots: Any, api: Any) -> None:
     api.on(PLACE, rejection(requestTime=int(ahead())), GOOD)
     bot = wrap(bots.plain(api), "bitget", policies=Policies.builtin())
     bots.call(bot.create_order, *ORDER)
-    assert api.asked(TIME) == []
+    assert api.sent_to(TIME) == []
     assert off(bot) == pytest.approx(AHEAD, abs=5)
 
 
@@ -60,4 +60,4 @@ def test_no_time_to_learn(bots: Any, api: Any, response: Any) -> None:
     with pytest.raises(ccxt.InvalidNonce) as caught:
         bots.call(bot.create_order, *ORDER)
     assert failure_of(caught.value).executed == "no"
-    assert (len(api.asked(PLACE)), len(api.asked(TIME))) == (2, 2)
+    assert (len(api.sent_to(PLACE)), len(api.sent_to(TIME))) == (2, 2)

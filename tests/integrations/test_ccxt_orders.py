@@ -180,8 +180,8 @@ def test_an_exchange_without_support(bots: Any, api: Any) -> None:
     with pytest.raises(ccxt.NetworkError) as caught:
         bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
     failure = failure_of(caught.value)
-    assert (failure.executed, failure.attempts, len(api.asked("/order"))) == ("maybe", 1, 1)
-    assert api.asked("/order")[0]["newClientOrderId"] == failure.key
+    assert (failure.executed, failure.attempts, len(api.sent_to("/order"))) == ("maybe", 1, 1)
+    assert api.sent_to("/order")[0]["newClientOrderId"] == failure.key
 
 
 def test_a_custom_reconciler(bots: Any, api: Any) -> None:

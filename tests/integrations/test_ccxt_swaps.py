@@ -63,8 +63,8 @@ def test_an_order_whose_response_is_lost(
     order = bots.call(bot.create_order, SWAP, "limit", side, 0.01, 30_000, {**params, "clientOrderId": "mine"})
     assert (order["id"], order["clientOrderId"], order["side"], order["status"]) == ("7", "mine", side, "open")
     assert order["symbol"] == SWAP
-    assert api.asked(DETAIL)[0] == {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "clientOid": "mine"}
-    assert len(api.asked(PLACE)) == 1
+    assert api.sent_to(DETAIL)[0] == {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "clientOid": "mine"}
+    assert len(api.sent_to(PLACE)) == 1
 
 
 def test_a_success_without_an_order_id(bots: Any, api: Any, clock: FakeClock) -> None:
@@ -74,7 +74,7 @@ def test_a_success_without_an_order_id(bots: Any, api: Any, clock: FakeClock) ->
     order = bots.call(
         bot.create_order, SWAP, "market", "sell", 0.01, None, {"reduceOnly": True, "clientOrderId": "mine"}
     )
-    assert (order["clientOrderId"], api.asked(DETAIL)) == ("mine", [])
+    assert (order["clientOrderId"], api.sent_to(DETAIL)) == ("mine", [])
 
 
 def test_the_wrong_position_mode(bots: Any, api: Any, clock: FakeClock) -> None:
@@ -92,7 +92,7 @@ def test_a_cancel_of_an_order_that_is_gone(bots: Any, api: Any, clock: FakeClock
     api.on(DETAIL, good({**FIELDS, "state": "filled", "posSide": "long", "baseVolume": "0.01"}))
     order = bots.call(bot_of(bots, api, clock).cancel_order, "7", SWAP)
     assert (order["id"], order["status"], order["filled"]) == ("7", "closed", 0.01)
-    assert api.asked(DETAIL) == [{"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "orderId": "7"}]
+    assert api.sent_to(DETAIL) == [{"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "orderId": "7"}]
 
 
 def test_an_amendment_is_looked_up_by_its_new_id(bots: Any, api: Any, clock: FakeClock) -> None:
@@ -101,9 +101,9 @@ def test_an_amendment_is_looked_up_by_its_new_id(bots: Any, api: Any, clock: Fak
     row = {**FIELDS, "orderId": "8", "state": "live", "posSide": "long", "price": "31000"}
     api.on(DETAIL, good({**row, "cTime": str(int(clock.time() * 1000))}, clock.time()))
     order = bots.call(bot_of(bots, api, clock).edit_order, "7", SWAP, "limit", "buy", 0.01, 31_000)
-    sent = api.asked(MODIFY)[0]
+    sent = api.sent_to(MODIFY)[0]
     assert (order["id"], order["price"], order["clientOrderId"]) == ("8", 31_000, sent["newClientOid"])
-    assert api.asked(DETAIL)[0]["clientOid"] == sent["newClientOid"]
+    assert api.sent_to(DETAIL)[0]["clientOid"] == sent["newClientOid"]
 
 
 def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:
@@ -114,7 +114,7 @@ def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:
     bot = bot_of(bots, api, clock)
     order = bots.call(bot.edit_order, "7", SPOT, "limit", "buy", 0.01, 31_000, {"newClientOrderId": "new"})
     assert (order["id"], order["clientOrderId"]) == ("8", "new")
-    sent = api.asked(REPLACE)[0]
+    sent = api.sent_to(REPLACE)[0]
     assert (sent["newClientOid"], "newClientOrderId" in sent) == ("new", False)
 
 
@@ -124,7 +124,7 @@ def test_an_amendment_that_cancelled_and_placed_nothing(bots: Any, api: Any, clo
     api.on(INFO, (500, "oops"))
     with pytest.raises(ccxt.BadResponse):
         bots.call(bot_of(bots, api, clock).edit_order, "7", SPOT, "limit", "buy", 0.01, 31_000)
-    assert len(api.asked(REPLACE)) == 1
+    assert len(api.sent_to(REPLACE)) == 1
 
 
 def test_orders_that_cannot_be_looked_up(bots: Any, api: Any, clock: FakeClock) -> None:
@@ -145,5 +145,5 @@ def test_an_order_that_was_not_executed_is_sent_after_the_fence(bots: Any, api: 
     bot = bot_of(bots, api, clock)
     order = bots.call(bot.create_order, SWAP, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     assert order["id"] == "7"
-    assert [order["clientOid"] for order in api.asked(PLACE)] == ["mine", "mine"]
+    assert [order["clientOid"] for order in api.sent_to(PLACE)] == ["mine", "mine"]
     assert sum(clock.sleeps) > 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -106,15 +107,24 @@ def test_entries_are_rejected_and_cancels_are_not(calm: ScriptedApi) -> None:
     settings = {"p": {"extends": "bitget", "admission": admission}}
     rules = Policies.from_mapping({"policies": settings}, clock=FakeClock())
     client = wrap(_client(calm.rest), "p", policies=rules)
-    admits = rules._shared.limits.admission(rules.policy("p"))
-    assert admits is not None
-    assert admits.try_enter("") is not None
+    entered, end = threading.Event(), threading.Event()
+
+    @rules.resilient("p")
+    def hold_slot() -> None:
+        entered.set()
+        end.wait()
+
+    thread = threading.Thread(target=hold_slot)
+    thread.start()
+    entered.wait()
     order = {"symbol": "BTCUSDT", "size": "1", "clientOid": "c"}
     with pytest.raises(AdmissionRejectedError):
         client.mix_place_order(**order)
     assert client.mix_cancel_order(symbol="BTCUSDT", orderId="1")["orderId"] == "1"
     assert client.mix_place_order(**order, reduceOnly="YES")["orderId"] == "1"
     assert client.post("/api/v2/mix/order/place-order", {**order, "reduceOnly": "YES"})["code"] == "00000"
+    end.set()
+    thread.join()
     assert len(calm.seen) == 3
 
 

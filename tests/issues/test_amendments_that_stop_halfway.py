@@ -1,4 +1,4 @@
-"""An amendment cancels an order and places another: when the second half is missing, it is not told as nothing."""
+"""An amendment cancels an order and places another one: if the second half fails, the outcome is unknown, not "no"."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ PATHS = {
 }
 
 
-def told(data: Any) -> dict[str, Any]:
-    """Return a success."""
+def response(data: Any) -> dict[str, Any]:
+    """Return a success response with this data."""
     return {"code": "00000", "msg": "success", "requestTime": int((time.time() + 60) * 1000), "data": data}
 
 
 @pytest.mark.parametrize("market", ["spot", "mix"])
 @pytest.mark.parametrize("ago", [0, 120], ids=["just now", "long enough ago"])
 def test_the_old_order_is_cancelled_and_there_is_no_new_one(api: Any, market: str, ago: int) -> None:
-    """It may have happened by half: unknown, and not sent again."""
+    """The amendment may be half done: it is reported as unknown and not sent again."""
     change, query = PATHS[market]
     api.on(change, "drop")
     old = {"orderId": "7", "clientOid": "old", "symbol": "BTCUSDT", "status": "cancelled", "state": "canceled"}
     old |= {"uTime": str(int((time.time() + 60 - ago) * 1000))}
-    answers = [told([] if market == "spot" else None), told([old] if market == "spot" else old)]
+    answers = [response([] if market == "spot" else None), response([old] if market == "spot" else old)]
     if market == "mix":
         answers[0] = (400, {**answers[0], "code": "40109"})
     api.on(query, *answers * 200)
@@ -54,7 +54,7 @@ def test_the_old_order_is_cancelled_and_there_is_no_new_one(api: Any, market: st
     with pytest.raises(Exception) as caught:  # noqa: PT011  # the client's own
         getattr(bot, name)(**params, newClientOid="new")
     assert failure_of(caught.value).executed == "maybe"
-    assert len(api.asked(change)) == 1
+    assert len(api.sent_to(change)) == 1
 
 
 def test_the_old_order_lives() -> None:

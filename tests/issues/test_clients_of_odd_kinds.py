@@ -1,4 +1,4 @@
-"""Clients that make up their attributes, hold partials, or are copied."""
+"""Clients that invent their attributes, hold partials, or are copied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLICY = {"policies": {"p": {"retry": {"max_attempts": 3, "backoff": {"initial":
 
 
 class Dynamic:
-    """Answers to any name, as XML-RPC proxies do."""
+    """Has an attribute of every name, as XML-RPC proxies do."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -37,17 +37,17 @@ class Bound:
 
 
 def wrapped(client: Any) -> Any:
-    """Wrap a client under three attempts."""
+    """Return a client wrapped under a policy of three attempts."""
     return Policies.from_mapping(POLICY, clock=FakeClock()).wrap(client, "p")
 
 
-def test_a_client_that_makes_up_its_attributes() -> None:
-    """Its made-up answers are not taken for what a client of ours says of its methods."""
+def test_a_client_that_invents_its_attributes() -> None:
+    """Invented attributes are not taken for the hooks of a client of this library."""
     assert wrapped(Dynamic()).anything(1) == ("anything", 1)
 
 
 def test_a_partial_is_a_method() -> None:
-    """A partial on a client is under the policy as its other methods are."""
+    """A partial on a client runs under the policy as methods do."""
     client = Bound()
     with pytest.raises(ConnectionRefusedError):
         wrapped(client).price()
@@ -55,7 +55,7 @@ def test_a_partial_is_a_method() -> None:
 
 
 def test_copies() -> None:
-    """A copy wraps a copy of the client; pickling is refused with a reason."""
+    """A copy wraps a copy of the client; pickling raises an error with the reason."""
     client = Bound()
     proxy = wrapped(client)
     twin = copy.copy(proxy)

@@ -1,4 +1,4 @@
-"""Credentials came back in errors: in the request that a transport's error carries, and echoed by a server."""
+"""Credentials appeared in errors: in the request of a transport's error, and in bodies echoed by a server."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SENT = ("key-CANARY-11", "pass-CANARY-33")
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the headers that it was sent, or hangs up on the path of a balance."""
+    """Answers with the headers of the request, or drops the connection on the path of a balance."""
 
     def do_POST(self) -> None:
         """Echo."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        told = json.dumps(dict(self.headers))
-        body = json.dumps({"code": "40012", "msg": told, "data": {"seen": [told]}, "requestTime": 1}).encode()
+        headers = json.dumps(dict(self.headers))
+        body = json.dumps({"code": "40012", "msg": headers, "data": {"seen": [headers]}, "requestTime": 1}).encode()
         self.send_response(400)
         self.send_header("X-Seen", self.headers["ACCESS-PASSPHRASE"])
         self.send_header("Content-Length", str(len(body)))
@@ -44,7 +44,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A server that gives credentials back."""
+    """A server that echoes credentials."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -58,12 +58,12 @@ def headers_of(error: Any) -> dict[str, str]:
 
 
 def test_a_lost_connection_carries_no_credentials(url: str) -> None:
-    """The request in the error of `requests` shows what was asked, and not by whom."""
+    """The request in the error of `requests` has its path and stamp, and no credential."""
     with BitgetClient(*CANARIES, base_url=url) as client, pytest.raises(requests.ConnectionError) as caught:
         client.spot_balance()
-    told = headers_of(caught.value)
-    assert "access-timestamp" in told
-    assert {told[f"access-{name}"] for name in ("key", "sign", "passphrase")} == {"[redacted]"}
+    headers = headers_of(caught.value)
+    assert "access-timestamp" in headers
+    assert {headers[f"access-{name}"] for name in ("key", "sign", "passphrase")} == {"[redacted]"}
 
 
 async def _lost(url: str) -> Any:
@@ -74,16 +74,16 @@ async def _lost(url: str) -> Any:
             return error
 
 
-def test_the_same_in_the_other_colour(url: str) -> None:
-    """`httpx` errors carry their request too."""
+def test_a_lost_connection_of_httpx_carries_no_credentials(url: str) -> None:
+    """The request in the error of `httpx` has no credential either."""
     import asyncio
 
-    told = headers_of(asyncio.run(_lost(url)))
-    assert {told[f"access-{name}"] for name in ("key", "sign", "passphrase")} == {"[redacted]"}
+    headers = headers_of(asyncio.run(_lost(url)))
+    assert {headers[f"access-{name}"] for name in ("key", "sign", "passphrase")} == {"[redacted]"}
 
 
-def test_an_echo_is_taken_out_of_the_error(url: str) -> None:
-    """A server that echoes the request's headers puts no credential into the error's words, body or headers."""
+def test_an_echo_is_redacted_in_the_error(url: str) -> None:
+    """No credential from an echoed request appears in the error's text, body or headers."""
     with BitgetClient(*CANARIES, base_url=url) as client, pytest.raises(BitgetApiError) as caught:
         client.spot_place_order(**ORDER)
     error = caught.value

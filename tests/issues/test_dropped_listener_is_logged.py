@@ -1,4 +1,4 @@
-"""A listener that raises was dropped without a word."""
+"""A listener that raises was dropped silently."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from resilience import Policies
 from resilience.testing import FakeClock
 
 
-def test_it_is_logged_once_without_its_text() -> None:
-    """The log names the listener and the class of its error, once, and never what the error says."""
+def test_a_dropped_listener_is_logged_once() -> None:
+    """The log line has the listener's name and the class of its error, and not the error's text."""
     policies = Policies.from_mapping({"policies": {"p": {}}}, clock=FakeClock())
 
     def counting(_event: object) -> None:
@@ -21,9 +21,9 @@ def test_it_is_logged_once_without_its_text() -> None:
         for _ in range(2):
             with pytest.raises(ConnectionRefusedError):
                 policies.pipeline("p").call(refuse)
-    told = [line for line in logs if line["event"] == "resilience.listener_dropped"]
-    assert [line["caused_by"] for line in told] == ["ValueError"]
-    assert "counting" in told[0]["listener"]
+    lines = [line for line in logs if line["event"] == "resilience.listener_dropped"]
+    assert [line["caused_by"] for line in lines] == ["ValueError"]
+    assert "counting" in lines[0]["listener"]
     assert "canary" not in repr(logs)
 
 

@@ -1,4 +1,4 @@
-"""Errors in groups, errors that are pickled half-way, and errors that refuse to be looked at."""
+"""Errors in groups, errors that are pickled inside a running call, and errors whose attributes raise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resilience import Policies, failure_of
 from resilience.testing import FakeClock
 
 
-def policies() -> Policies:
+def new_policies() -> Policies:
     """Return policies with three attempts."""
     retry = {"max_attempts": 3, "backoff": {"initial": 0}}
     return Policies.from_mapping({"policies": {"p": {"retry": retry, "deadline": "60s"}}}, clock=FakeClock())
@@ -35,8 +35,8 @@ async def in_trio(*tasks: Any) -> None:
 
 @pytest.mark.parametrize(("run", "together"), [(lambda fn: asyncio.run(fn()), in_asyncio), (trio.run, in_trio)])
 def test_retries_do_not_multiply_through_a_group(run: Any, together: Any) -> None:
-    """Calls inside a task group or a nursery that have given up are not made again by the call around them."""
-    made, sent = policies(), []
+    """Calls in a task group or a nursery that have given up are not retried by the call around the group."""
+    made, sent = new_policies(), []
 
     @made.resilient("p")
     async def inner() -> None:
@@ -53,15 +53,15 @@ def test_retries_do_not_multiply_through_a_group(run: Any, together: Any) -> Non
     assert failure_of(caught.value).executed == "no"
 
 
-def test_one_doubt_in_a_group_is_a_doubt_of_all() -> None:
-    """A refusal that an inner call gave up on does not hide that another part of the group may have happened."""
-    made = policies()
+def test_one_uncertain_call_makes_its_group_uncertain() -> None:
+    """A rejected call in a group does not hide that another call of the group may have been executed."""
+    policies = new_policies()
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def refused() -> None:
         raise ConnectionRefusedError
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def both() -> None:
         try:
             refused()
@@ -74,15 +74,15 @@ def test_one_doubt_in_a_group_is_a_doubt_of_all() -> None:
 
 
 def test_an_error_is_pickled_inside_an_outer_call() -> None:
-    """What is recorded with an error does not make it unpicklable while the call around it still runs."""
-    made = policies()
+    """An error can be pickled while the outer call still runs, whatever is recorded with it."""
+    policies = new_policies()
     copies: list[Any] = []
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def inner() -> None:
         raise ConnectionRefusedError("x")
 
-    @made.resilient("p")
+    @policies.resilient("p")
     def outer() -> None:
         try:
             inner()
@@ -94,14 +94,14 @@ def test_an_error_is_pickled_inside_an_outer_call() -> None:
 
 
 class Closed(Exception):
-    """Lets nobody read an attribute."""
+    """An error whose attributes all raise."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
 
 
 class Classless(Exception):
-    """Does not even tell its class or its cause."""
+    """An error that reveals neither its class nor its cause."""
 
     @property
     def __class__(self) -> Any:
@@ -114,9 +114,9 @@ class Classless(Exception):
 
 @pytest.mark.parametrize("kind", [Closed, Classless])
 def test_an_error_that_refuses_to_be_read(kind: type[Exception]) -> None:
-    """The caller gets the very error that was raised, and not what it raised when it was looked at."""
+    """The caller gets the error that the function raised, not the one that reading it raised."""
     settings = {"retry": {"max_attempts": 2, "backoff": {"initial": 0}}, "breaker": {"consecutive": 1}}
-    made = Policies.from_mapping({"policies": {"p": settings}}, clock=FakeClock())
+    policies = Policies.from_mapping({"policies": {"p": settings}}, clock=FakeClock())
     sent = kind()
 
     def raising() -> None:
@@ -124,7 +124,7 @@ def test_an_error_that_refuses_to_be_read(kind: type[Exception]) -> None:
 
     caught: list[Exception] = []
     try:
-        made.pipeline("p").call(raising)
+        policies.pipeline("p").call(raising)
     except Exception as error:
         caught.append(error)
     assert caught[0] is sent

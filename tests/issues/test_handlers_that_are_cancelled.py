@@ -1,4 +1,4 @@
-"""What one handler does must not end the others."""
+"""An error in one handler of a stream must not end the others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from resilience.sandbox import Sandbox
 from tests.bitget.listening import TICKER, EventLog, client_of, run
 
 
-def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -> None:
-    """Its `CancelledError` is an exception event as every other error is; handlers go on."""
+def test_a_cancelled_handler_emits_an_exception_and_the_next_event_comes() -> None:
+    """Its `CancelledError` is emitted as an exception event like any other error, and handlers go on."""
 
     async def story(exchange: Sandbox) -> Any:
         async with client_of(exchange) as client:
@@ -29,20 +29,20 @@ def test_a_handler_whose_wait_was_cancelled_is_told_and_the_next_event_comes() -
             return await log.wait_for("exception", 2)
 
     with Sandbox() as exchange:
-        told = run(story(exchange))
-    assert [(failure.phase, failure.caused_by.rpartition(".")[2]) for failure in told[:2]] == [
+        failures = run(story(exchange))
+    assert [(failure.phase, failure.caused_by.rpartition(".")[2]) for failure in failures[:2]] == [
         ("handler", "CancelledError"), ("handler", "CancelledError"),
     ]  # fmt: skip
 
 
-def test_a_handler_that_is_there_twice_leaves_once() -> None:
-    """Each registration ends by its own function, and by that alone, however often it is called."""
+def test_a_handler_registered_twice_is_removed_once() -> None:
+    """Each registration is removed by its own function only, however often that is called."""
 
     async def story(exchange: Sandbox) -> list[Any]:
         async with client_of(exchange) as client:
-            log, told = EventLog(client), []
-            leave = client.on("update", told.append)
-            client.on("update", told.append)
+            log, updates = EventLog(client), []
+            leave = client.on("update", updates.append)
+            client.on("update", updates.append)
             leave()
             leave()
             client.subscribe(TICKER)
@@ -50,7 +50,7 @@ def test_a_handler_that_is_there_twice_leaves_once() -> None:
             exchange.sockets.push(TICKER, [{"lastPr": "1"}])
             exchange.sockets.push(TICKER, [{"lastPr": "2"}])
             await log.wait_for("update", 2)
-            return told
+            return updates
 
     with Sandbox() as exchange:
         assert len(run(story(exchange))) in (1, 2)  # the last may be under way

@@ -1,4 +1,4 @@
-"""A limit of a million was said as `1e+06`, which no policy file may say."""
+"""A limit of a million was printed as `1e+06`, which a policy file does not accept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from resilience import Policy, PolicyError
 
 
 def test_large_limits_are_written_out() -> None:
-    """The range is written as the file would write it."""
+    """The message writes the range as a policy file would."""
     with pytest.raises(PolicyError, match=r"budget\.floor: '2000000/s' is out of range \(0/s to 1000000/s\)"):
         Policy(budget={"floor": "2000000/s"})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A query that answers about another order, or about none, settles nothing: an order in doubt stays in doubt."""
+"""A lookup that returns another order, or no order, settles nothing: the write stays uncertain."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def bot(api: Any) -> Any:
     return wrap(raw, "trade", policies=Policies.from_mapping(POLICIES))
 
 
-def told(data: Any) -> dict[str, Any]:
-    """Return a success that is told long past every fence."""
+def response(data: Any) -> dict[str, Any]:
+    """Return a success response whose server time is past every fence."""
     return {"code": "00000", "msg": "success", "requestTime": int((time.time() + 600) * 1000), "data": data}
 
 
 def row(**over: Any) -> dict[str, Any]:
-    """Return an order as it is shown, with the fields that were asked for."""
+    """Return an order with these fields, as the server shows it."""
     return {**WORDS, "orderId": "9", "clientOid": "a", "status": "filled", **over}
 
 
@@ -42,38 +42,38 @@ NONSENSE = [[row(clientOid="b")], [{**row(), "orderId": None}], ["busy"], [None]
 
 @pytest.mark.parametrize("data", NONSENSE)
 def test_spot(api: Any, data: Any) -> None:
-    """Neither done nor "not found": it is sent once, and its end is told as unknown."""
+    """A spot order is neither done nor "not found": it is sent once, and its outcome is reported as unknown."""
     api.on(f"{SPOT}/place-order", "drop")
-    api.on(f"{SPOT}/orderInfo", told(data))
+    api.on(f"{SPOT}/orderInfo", response(data))
     with pytest.raises(Exception) as caught:  # noqa: PT011  # the client's own
         bot(api).spot_place_order(**WORDS, force="gtc", clientOid="a")
     assert failure_of(caught.value).executed == "maybe"
-    assert len(api.asked(f"{SPOT}/place-order")) == 1
+    assert len(api.sent_to(f"{SPOT}/place-order")) == 1
 
 
 @pytest.mark.parametrize("data", [row(clientOid="b"), {"note": "busy"}, {}])
 def test_mix(api: Any, data: Any) -> None:
-    """The same of a futures order."""
+    """A futures order is sent once, and its outcome is reported as unknown."""
     api.on(f"{MIX}/place-order", "drop")
-    api.on(f"{MIX}/detail", told(data))
+    api.on(f"{MIX}/detail", response(data))
     with pytest.raises(Exception) as caught:  # noqa: PT011  # the client's own
         bot(api).mix_place_order(**WORDS, **FUTURES, clientOid="a")
     assert failure_of(caught.value).executed == "maybe"
-    assert len(api.asked(f"{MIX}/place-order")) == 1
+    assert len(api.sent_to(f"{MIX}/place-order")) == 1
 
 
 def test_cancel(api: Any) -> None:
-    """A cancel is not taken for done because another order is over."""
+    """A cancel is not taken for done because another order has ended."""
     api.on(f"{SPOT}/cancel-order", (400, {"code": "22001", "msg": "No order to cancel", "data": None}))
-    api.on(f"{SPOT}/orderInfo", told([row(clientOid="b", status="cancelled")]))
+    api.on(f"{SPOT}/orderInfo", response([row(clientOid="b", status="cancelled")]))
     with pytest.raises(Exception, match="22001"):
         bot(api).spot_cancel_order(symbol="BTCUSDT", clientOid="a")
 
 
 def test_an_order_that_may_be_too_old_to_be_found_by_its_id(api: Any) -> None:
-    """An empty answer that does not tell the time may be blind: the past orders are asked too."""
+    """After an empty answer without a server time, the lookup asks for past orders too."""
     api.on(f"{SPOT}/place-order", "drop")
     api.on(f"{SPOT}/orderInfo", {"code": "00000", "msg": "success", "data": []})
-    api.on(f"{SPOT}/unfilled-orders", told([]))
-    api.on(f"{SPOT}/history-orders", told([row()]))
+    api.on(f"{SPOT}/unfilled-orders", response([]))
+    api.on(f"{SPOT}/history-orders", response([row()]))
     assert bot(api).spot_place_order(**WORDS, force="gtc", clientOid="a")["orderId"] == "9"

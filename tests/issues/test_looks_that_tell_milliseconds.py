@@ -1,4 +1,4 @@
-"""A reconciler that tells milliseconds, or a text, must not lift the fence: "not found" would be believed at once."""
+"""A reconciler that returns milliseconds or a string must not end the fence early."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ODD = [
 
 
 @pytest.mark.parametrize("answer", ODD, ids=repr)
-def test_the_order_stays_in_doubt_and_the_slip_is_named(driver: Any, answer: Any) -> None:
-    """It is sent once; the caller gets the API's error, whose cause says what is wrong."""
+def test_the_order_stays_uncertain_and_the_mistake_is_named(driver: Any, answer: Any) -> None:
+    """The order is sent once; the caller gets the API's error, whose cause names the mistake."""
     sent: list[float] = []
 
     def place() -> None:
@@ -32,11 +32,11 @@ def test_the_order_stays_in_doubt_and_the_slip_is_named(driver: Any, answer: Any
         sent.append(NOW)
         raise TimeoutError
 
-    def look(_call: Any) -> Any:
+    def lookup(_call: Any) -> Any:
         return answer
 
     policy = Policy(deadline=90.0, retry={"max_attempts": 3})
-    pipeline = Pipeline(policy, reconcile=look, clock=FakeClock())
+    pipeline = Pipeline(policy, reconcile=lookup, clock=FakeClock())
     with pytest.raises(TimeoutError) as caught:
         driver.call(pipeline.compile(driver.function(place)))
     assert failure_of(caught.value).executed == "maybe"

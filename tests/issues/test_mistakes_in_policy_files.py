@@ -1,4 +1,4 @@
-"""Mistakes that hid in what a policy inherits, in a table beside it, or in a mapping."""
+"""Mistakes in inherited settings, in a code table beside the file, or in a mapping were not found."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def mistakes(path: Path, text: str) -> list[tuple[int, int, str]]:
     path.write_text(text)
     with pytest.raises(PolicyError) as caught:
         Policies.load(path)
-    return [(one.line, one.column, one.path) for one in caught.value.problems]
+    return [(problem.line, problem.column, problem.path) for problem in caught.value.problems]
 
 
 def test_a_key_repeated_in_a_policy_that_extends(tmp_path: Path) -> None:
-    """A key that stands twice is a mistake also where the policy extends another: the later one does not win."""
+    """A duplicate key is a mistake also in a policy that extends another one."""
     text = """version: 1
 policies:
   a:
@@ -34,8 +34,8 @@ policies:
     ]
 
 
-def test_a_mistake_that_is_inherited_is_told_once(tmp_path: Path) -> None:
-    """One mistake is one line, however many policies inherit it, and it is told where it stands."""
+def test_an_inherited_mistake_is_reported_once(tmp_path: Path) -> None:
+    """One mistake is one line at its place in the file, however many policies inherit it."""
     text = """version: 1
 policies:
   c: {extends: b}
@@ -47,7 +47,7 @@ policies:
 
 
 def test_a_policy_that_extends_itself(tmp_path: Path) -> None:
-    """A circle of one is called a circle; a policy named as a built-in one extends that one."""
+    """A policy that extends itself is a cycle; one named like a built-in policy extends that one."""
     path = tmp_path / "p.yaml"
     path.write_text("policies: {a: {extends: a}}\n")
     with pytest.raises(PolicyError, match=r"policies\.a\.extends: inherits from itself: a -> a"):
@@ -56,8 +56,8 @@ def test_a_policy_that_extends_itself(tmp_path: Path) -> None:
     assert Policies.load(path).policy("default").retry is not None
 
 
-def test_a_deadline_that_contradicts_what_is_inherited(tmp_path: Path) -> None:
-    """A setting that an inherited one contradicts is told in the user's file, not in a shipped one."""
+def test_a_deadline_that_contradicts_an_inherited_setting(tmp_path: Path) -> None:
+    """The contradiction is reported at the setting in the user's file, not in a shipped file."""
     path = tmp_path / "p.yaml"
     assert mistakes(path, "version: 1\npolicies:\n  a: {extends: default, deadline: 5s}\n") == [
         (3, 35, "policies.a.attempt_timeout")
@@ -66,13 +66,13 @@ def test_a_deadline_that_contradicts_what_is_inherited(tmp_path: Path) -> None:
         Policies.load(path)
 
 
-def test_an_empty_file_has_a_place(tmp_path: Path) -> None:
-    """The mistake of an empty file has a line and a column as every other."""
+def test_an_empty_file_has_a_line_and_a_column(tmp_path: Path) -> None:
+    """The mistake of an empty file has a line and a column like every other mistake."""
     assert mistakes(tmp_path / "p.yaml", "") == [(1, 1, "")]
 
 
-def test_a_mapping_that_holds_itself() -> None:
-    """A mapping without an end is refused as a mistake, not with a RecursionError."""
+def test_a_mapping_that_contains_itself() -> None:
+    """A mapping that contains itself is reported as a mistake, not with a RecursionError."""
     endless: dict[str, Any] = {}
     endless["policies"] = endless
     with pytest.raises(PolicyError, match="nested more than"):
@@ -80,14 +80,14 @@ def test_a_mapping_that_holds_itself() -> None:
 
 
 def test_mistakes_in_a_table_beside_the_file(tmp_path: Path) -> None:
-    """A bad code table is found when the policy is loaded; at the first failure it would hide the API's own error."""
+    """A wrong code table is reported when the policy is loaded, before a failure needs it."""
     (tmp_path / "own.yaml").write_text('rules:\n  - {code: "1", category: nonsense}\n')
     text = "version: 1\ncodes: [own.yaml]\npolicies: {a: {deadline: x}}\n"
     assert [place[:2] for place in mistakes(tmp_path / "p.yaml", text)] == [(2, 27), (3, 26)]
 
 
 def test_a_table_that_is_gone_or_changed_later(tmp_path: Path) -> None:
-    """A table is read with its policy file: one deleted since is still known, and `reload` takes a new row."""
+    """A table is read with its policy file: a deleted one is still known, and `reload` reads a new row."""
     table, path = tmp_path / "own.yaml", tmp_path / "p.yaml"
     row = 'rules:\n  - {{code: "7001", category: {}, executed: "no"}}\n'
     table.write_text(row.format("fatal"))

@@ -9,8 +9,8 @@ import pytest
 from resilience import Pipeline, Policies, Policy, PolicyError
 
 
-def test_lists_are_lists() -> None:
-    """`codes` may be a list; it became an unhashable key at the first failure and hid the error."""
+def test_codes_may_be_a_list() -> None:
+    """`codes` may be a list: it used to become an unhashable key at the first failure."""
     policy = Policy(codes=["bitget", "http"], quota=[{"rate": "10/s"}])  # type: ignore[arg-type]
     assert policy.codes == ("bitget", "http")
     assert policy.quota[0].rate == 10.0
@@ -30,14 +30,14 @@ def test_lists_are_lists() -> None:
         ({"breaker": {"key": "hots"}}, r"breaker\.key: 'hots' is not one of host, operation, account"),
     ],
 )
-def test_wrong_values_are_refused_at_birth(settings: dict[str, Any], message: str) -> None:
-    """A wrong value names its path and what is allowed."""
+def test_wrong_values_raise_when_the_policy_is_made(settings: dict[str, Any], message: str) -> None:
+    """The error names the path of a wrong value and what is allowed."""
     with pytest.raises(PolicyError, match=message):
         Policy(**settings)
 
 
-def test_a_table_that_is_not_there() -> None:
-    """An unknown registry is refused when the pipeline is made, not at the first failure."""
+def test_an_unknown_registry() -> None:
+    """An unknown registry raises when the pipeline is made, not at the first failure."""
     policy = Policy(name="mine", codes=("http", "nope"))
     with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; available: bitget"):
         Pipeline(policy)

@@ -1,4 +1,4 @@
-"""A stage, or a call inside, that refuses a later attempt; a stage that fails to hear how one ended."""
+"""A stage or an inner call that rejects a later attempt, and a stage that raises at the end of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POLICY = Policy(retry={"max_attempts": 3, "backoff": {"initial": 0}}, breaker={"
 
 
 class Switch(Stage):
-    """Refuses every attempt but the first, and remembers how attempts ended."""
+    """Rejects every attempt but the first, and records how attempts ended."""
 
     def __init__(self) -> None:
         self.ended: list[type] = []
@@ -24,8 +24,8 @@ class Switch(Stage):
         self.ended.append(type(error))
 
 
-class Deaf(Stage):
-    """Raises when it is told."""
+class Broken(Stage):
+    """Raises at the end of an attempt."""
 
     def settle(self, call: object, error: BaseException | None) -> None:
         raise RuntimeError("deaf")
@@ -37,7 +37,7 @@ def refuse() -> None:
 
 
 def test_the_apis_own_error_reaches_the_caller() -> None:
-    """A refusal means that nothing was sent by the call; after a first attempt it is the cause and not the error."""
+    """After a first attempt was sent, a later rejection is the cause of the API's error and does not replace it."""
     stage = Switch()
     pipeline = Pipeline(POLICY, stages=[stage], clock=FakeClock())
     with pytest.raises(ConnectionRefusedError) as caught:
@@ -49,32 +49,32 @@ def test_the_apis_own_error_reaches_the_caller() -> None:
     assert pipeline.breaker.state == "closed"
 
 
-def test_a_call_inside_that_is_refused() -> None:
-    """The same holds where a call inside the second attempt is refused: it has given up, and is not made again."""
+def test_an_inner_call_that_is_rejected() -> None:
+    """A rejected inner call in the second attempt has given up: the outer call does not retry it."""
     inside = Pipeline(Policy(name="inside", breaker={}), clock=FakeClock())  # type: ignore[arg-type]
     assert inside.breaker is not None
     inside.breaker.isolate()
-    asked: list[int] = []
+    attempts: list[int] = []
 
     def outer() -> None:
-        asked.append(1)
-        if len(asked) == 1:
+        attempts.append(1)
+        if len(attempts) == 1:
             raise ConnectionRefusedError
         inside.call(refuse)
 
     with pytest.raises(ConnectionRefusedError):
         Pipeline(POLICY, clock=FakeClock()).call(outer)
-    assert len(asked) == 2
+    assert len(attempts) == 2
 
 
-def test_a_stage_that_raises_when_told_changes_nothing() -> None:
-    """The result is returned, the API's error raised, and the other stages are told all the same."""
-    told = Switch()
-    pipeline = Pipeline(POLICY, stages=[told, Deaf()], clock=FakeClock())
+def test_a_stage_that_raises_at_the_end_changes_nothing() -> None:
+    """The caller gets the result or the API's error, and the other stages are still called."""
+    switch = Switch()
+    pipeline = Pipeline(POLICY, stages=[switch, Broken()], clock=FakeClock())
     assert pipeline.call(lambda: "placed") == "placed"
     with pytest.raises(ApiError):
         pipeline.call(broken)
-    assert told.ended == [type(None), ApiError]
+    assert switch.ended == [type(None), ApiError]
 
 
 def broken() -> None:

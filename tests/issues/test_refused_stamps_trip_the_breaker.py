@@ -1,4 +1,4 @@
-"""Many calls that began by a wrong clock were refused at once, and opened the breaker for those after them."""
+"""Many calls stamped by a wrong clock were rejected at once and opened the breaker for later calls."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from resilience.testing import FakeClock
 
 
 class StaleError(Exception):
-    """Bitget refuses a stamp."""
+    """Bitget's rejection of a stamp."""
 
     def __init__(self) -> None:
         super().__init__("40008")
         self.body = {"code": "40008", "msg": "Request timestamp expired", "requestTime": 1_700_000_000_000}
 
 
-def test_a_refused_stamp_is_neutral(driver: Any) -> None:
-    """It is the client's clock that failed, and not the service."""
+def test_a_rejected_stamp_is_neutral(driver: Any) -> None:
+    """A rejected stamp is the fault of the client's clock, so the breaker does not count it."""
     policy = Policy(codes=("bitget", "http"), breaker={"consecutive": 1})
     pipeline = Pipeline(policy, clock=FakeClock())
     call = pipeline.compile(driver.transport([StaleError()] * 3))

@@ -1,4 +1,4 @@
-"""Policies loaded by a relative path were lost, or were another file's, once the process changed its folder."""
+"""Policies loaded by a relative path were lost when the process changed its working directory."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ TABLE = "rules:\n  - {code: '77', category: retryable, executed: 'no', remedy: W
 
 
 def test_the_same_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that goes elsewhere, as daemons do, reloads the file that it loaded, and its tables."""
+    """A reload after `chdir` reads the file that was loaded, and its tables."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(tmp_path)
@@ -23,4 +23,4 @@ def test_the_same_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (elsewhere / "bot.yaml").write_text("version: 1\n")
     monkeypatch.chdir(elsewhere)
     assert [str(one) for one in policies.reload()] == ["read.deadline: 20 → 25"]
-    assert all(Path(one).parent == tmp_path for one in policies.files)
+    assert all(Path(file).parent == tmp_path for file in policies.files)

@@ -9,8 +9,8 @@ from resilience.cli import main
 
 
 @pytest.mark.parametrize("time", [10**400, -(10**400)], ids=["ahead", "back"])
-def test_such_a_time_tells_nothing(tmp_path: Path, time: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line comes right after the one before it, as any whose time is nonsense."""
+def test_a_time_out_of_range_is_ignored(tmp_path: Path, time: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line with an impossible time is replayed right after the line before it."""
     line = {"event": "resilience.call_failed", "policy": "default", "operation": "get_x", "attempt": 1, "at": time}
     log = tmp_path / "incident.jsonl"
     log.write_text(
@@ -22,10 +22,10 @@ def test_such_a_time_tells_nothing(tmp_path: Path, time: int, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out)["calls"][0]["at"] == 0.0
 
 
-def test_what_is_no_word_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON that any parser reads comes out, whatever stands in a log."""
+def test_a_value_of_a_wrong_type_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The output is valid JSON, whatever the log contains."""
     log = tmp_path / "incident.jsonl"
     log.write_text('{"event": "resilience.attempt_failed", "operation": "get_x", "executed": NaN}\n')
     assert main(["replay", str(log), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert told["calls"][0]["recorded"]["executed"] is None
+    report = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert report["calls"][0]["recorded"]["executed"] is None

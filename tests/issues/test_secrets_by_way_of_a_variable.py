@@ -1,31 +1,30 @@
-"""A secret that a policy file took from a variable was put to work, and the log line of the next reload showed it."""
+"""A policy file could take a secret from an environment variable, and the next reload logged it."""
 
 import pytest
 
-from resilience import PolicyError
-from resilience.config.loading.policy_file import from_mapping
+from resilience import Policies, PolicyError
 
-HELD = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
+SECRET = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("${API_SECRET}", "the variable API_SECRET has the name of a secret; a policy file must not contain secrets"),
         ("x-${BITGET_PASSPHRASE:-none}", "the variable BITGET_PASSPHRASE has the name of a secret"),
         ("${PLAIN}", "looks like a secret; a policy file must not contain secrets"),
-        (f"${{UNSET:-{HELD}}}", "the value of a variable here looks like a secret"),
+        (f"${{UNSET:-{SECRET}}}", "the value of a variable here looks like a secret"),
     ],
 )
-def test_it_is_refused(text: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its variable's name or by its looks, with a hint, and without being shown."""
+def test_a_secret_in_a_variable_is_rejected(text: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is rejected for the variable's name or the value's form; the message does not contain the value."""
     monkeypatch.setenv("API_SECRET", "correct-horse")
-    monkeypatch.setenv("PLAIN", HELD)
+    monkeypatch.setenv("PLAIN", SECRET)
     monkeypatch.delenv("UNSET", raising=False)
     with pytest.raises(PolicyError) as caught:
-        from_mapping({"policies": {"a": {"attempt_header": text}}})
+        Policies.from_mapping({"policies": {"a": {"attempt_header": text}}})
     (problem,) = caught.value.problems
     assert problem.path == "policies.a.attempt_header"
-    assert told in problem.message
-    assert HELD not in str(caught.value)
+    assert message in problem.message
+    assert SECRET not in str(caught.value)
     assert "correct-horse" not in str(caught.value)

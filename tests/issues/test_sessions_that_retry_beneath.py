@@ -1,4 +1,4 @@
-"""A session whose own adapters retry would send an order several times beneath the rule."""
+"""A session whose own adapters retry would send an order several times within one attempt."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RETRIES = [
 
 
 @pytest.mark.parametrize("retries", RETRIES, ids=["a total", "by kind"])
-def test_a_client_that_was_given_one(api: Any, retries: Retry) -> None:
-    """Its retries are switched off and said so: one order leaves, and it is looked up."""
+def test_a_client_with_a_session_that_retries(api: Any, retries: Retry) -> None:
+    """The session's retries are switched off with a warning: one order is sent, and it is looked up."""
     api.on(PLACE, "drop")
     found = {**ORDER, "orderId": "9", "clientOid": "a", "status": "filled"}
     api.on(LOOK, {"code": "00000", "msg": "success", "data": [found]})
@@ -32,16 +32,16 @@ def test_a_client_that_was_given_one(api: Any, retries: Retry) -> None:
         raw = BitgetClient("key-r", "secret-of-retries", "pass-of-retries", base_url=api.rest, session=session)
     bot = wrap(raw, "bitget", policies=Policies.builtin())
     assert bot.spot_place_order(**ORDER, clientOid="a")["orderId"] == "9"
-    assert len(api.asked(PLACE)) == 1
+    assert len(api.sent_to(PLACE)) == 1
 
 
 @pytest.mark.parametrize("retries", RETRIES, ids=["a total", "by kind"])
 def test_a_wrapped_session(api: Any, retries: Retry) -> None:
-    """The same of a session that is wrapped itself."""
+    """The retries of a wrapped session are switched off too."""
     api.on("/orders", "drop")
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=retries))
     bot = wrap(session, "http", policies=Policies.builtin())
     with pytest.warns(UserWarning, match="urllib3 would retry"), pytest.raises(requests.ConnectionError):
         bot.post(f"{api.rest}/orders", json=ORDER)
-    assert len(api.asked("/orders")) == 1
+    assert len(api.sent_to("/orders")) == 1

@@ -1,4 +1,4 @@
-"""Times that were read in the wrong zone, on the wrong clock, or shrunk."""
+"""Times that were read in the wrong zone or by the wrong clock, or cut short."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, current_call, failure_of
-from resilience.config.checks.lint import lint
+from resilience.cli import main
 from resilience.testing import FakeClock
 
 
@@ -35,8 +35,8 @@ def test_every_form_of_an_http_date_is_gmt(form: str) -> None:
     assert failure_of(error).retry_at == 784111777.0
 
 
-def test_a_deadline_is_handed_down_between_clocks() -> None:
-    """A call under a clock of its own, inside a call under another, keeps the seconds that are left."""
+def test_an_inner_call_with_another_clock_keeps_the_deadline() -> None:
+    """A call inside a call of another clock has the seconds that the outer deadline leaves."""
     mapping = {"policies": {"p": {"deadline": "50s"}}}
     real, fake = Policies.from_mapping(mapping), Policies.from_mapping(mapping, clock=FakeClock())
 
@@ -50,7 +50,7 @@ def test_a_deadline_is_handed_down_between_clocks() -> None:
 
 
 def test_an_open_time_never_shrinks() -> None:
-    """A break of 30 s is not shortened to a smaller longest one when a trial fails."""
+    """`open_max` below `open_for` does not shorten the open time when a trial fails."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "30s", "open_max": "5s"}), clock=clock)  # type: ignore[arg-type]
 
@@ -66,10 +66,10 @@ def test_an_open_time_never_shrinks() -> None:
         clock.advance(30)
 
 
-def test_check_warns_of_a_first_wait_that_is_cut(tmp_path: Path) -> None:
+def test_check_warns_of_a_first_wait_that_is_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`check` warns if the first delay is longer than the maximum, so that it never applies."""
     path = tmp_path / "p.yaml"
     path.write_text("version: 1\npolicies: {a: {retry: {backoff: {initial: 10s}}}}\n")
-    assert [one.message for one in lint(path)] == [
-        "warning: retry.backoff.initial of 10s is above max: every wait is 5s"
-    ]
+    assert main(["check", str(path)]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(": warning: retry.backoff.initial of 10s is above max: every wait is 5s")

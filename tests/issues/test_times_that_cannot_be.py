@@ -1,4 +1,4 @@
-"""A server time that cannot be (seconds for milliseconds, microseconds, a cached answer) ends no fence early."""
+"""An impossible server time (seconds for milliseconds, microseconds, a cached answer) ends no fence early."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience.testing import FakeClock
 
 
 class EnvelopeError(Exception):
-    """An answer in Bitget's envelope that leaves everything open."""
+    """An answer in Bitget's envelope whose code leaves the outcome open."""
 
     def __init__(self, request_time: Any) -> None:
         super().__init__("40725")
@@ -40,13 +40,13 @@ def run(answered: Callable[[float], Any] | None, look_time: Callable[[float], fl
         late.append(clock.time() + 2.9)
         raise TimeoutError if answered is None else EnvelopeError(answered(clock.time()))
 
-    def look(_call: Any) -> Any:
+    def lookup(_call: Any) -> Any:
         settle()
         return Found("order") if executed else NOT_FOUND(server_time=look_time(clock.time()))
 
     rules = {"window": 30, "processing": 3, "lag": 2}
     policy = Policy(codes=("bitget", "http"), deadline=400, retry={"max_attempts": 5}, reconcile=rules)
-    Pipeline(policy, key="client_id", reconcile=look, clock=clock).compile(place)()
+    Pipeline(policy, key="client_id", reconcile=lookup, clock=clock).compile(place)()
     clock.advance(100)
     settle()
     return len(executed)
@@ -58,10 +58,10 @@ def run(answered: Callable[[float], Any] | None, look_time: Callable[[float], fl
     ids=["1", "seconds", "an hour old"],
 )
 def test_in_an_answer(answered: Callable[[float], Any]) -> None:
-    """The answer's time is not taken for the moment at which the request had arrived."""
+    """The impossible time of an answer is not taken for the time at which the request had arrived."""
     assert run(answered, lambda now: now) == 1
 
 
-def test_in_a_look() -> None:
-    """The look's time, a day ahead, is not taken for a moment past the fence."""
+def test_in_a_lookup() -> None:
+    """A lookup whose time is a day ahead is not taken for one past the fence."""
     assert run(None, lambda now: now + 86400) == 1

@@ -1,14 +1,13 @@
-"""A policy under which calls went exactly as without one was called harmful: the service is too small to get well."""
+"""A policy was judged harmful although calls went exactly as without one: the service cannot recover."""
 
 from resilience import Policy
-from resilience.simulate import Incident, Scenario
-from resilience.simulate.policy_comparison import Comparison, Job, run_job
+from resilience.simulate import Comparison, Incident, Job, Scenario, run_job
 
-SMALL = Scenario(clients=2, rate=10, capacity=20, troubles=(Incident(start=5, end=10, kind="refuse"),), lasts=25)
+SMALL = Scenario(clients=2, rate=10, capacity=20, incidents=(Incident(start=5, end=10, kind="refuse"),), lasts=25)
 
 
-def test_what_is_no_better_without_it_is_no_harm() -> None:
-    """The same figures as without a policy are never harmful, and it is said that they are the same."""
+def test_equal_figures_are_not_harmful() -> None:
+    """A policy with the same figures as no policy is judged mixed, and the text says that they are the same."""
     ours, plain = (run_job(Job("x", policy, SMALL, 1)) for policy in (Policy(name="plain"), None))
     judged = Comparison(SMALL, 1, (ours,), plain).verdict(ours)
     assert (ours.figures.success, ours.figures.recovery) == (plain.figures.success, None)

@@ -1,4 +1,4 @@
-"""Keys, globs and tables that a way in did not heed."""
+"""Breaker keys, globs and tables that some entry points ignored."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from resilience.testing import FakeClock
 
 
 def reach(host: str) -> str:
-    """One host is down."""
+    """Fail if the host is the one that is down."""
     if host == "down":
         raise ConnectionRefusedError
     return host
 
 
 def test_a_breaker_key_from_a_function_counts_in_call_too() -> None:
-    """`call` and `acall` ask the key's function with the arguments of the function that is called."""
+    """`call` and `acall` compute the breaker's key from the arguments of the function that is called."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "key": lambda host: host}), clock=FakeClock())  # type: ignore[arg-type]
     with pytest.raises(ConnectionRefusedError):
         pipeline.call(reach, "down")
@@ -31,8 +31,8 @@ def test_a_breaker_key_from_a_function_counts_in_call_too() -> None:
     assert pipeline.call(reach, "up") == "up"
 
 
-def test_a_compiled_async_function_stays_one() -> None:
-    """It is seen as a coroutine function also where a function tells the breaker's key."""
+def test_a_compiled_async_function_stays_async() -> None:
+    """It is a coroutine function also if a function computes the breaker's key."""
 
     async def answer(host: str) -> str:
         return host
@@ -43,22 +43,22 @@ def test_a_compiled_async_function_stays_one() -> None:
 
 
 def test_an_operation_that_names_no_policy() -> None:
-    """A glob that only says what is idempotent leaves the policy to `wrap`."""
+    """A glob that only sets `idempotent` leaves the policy to `wrap`."""
     mapping = {
         "policies": {"p": {"retry": {"max_attempts": 2, "backoff": {"initial": 0}}}},
         "operations": [{"match": "fetch_*", "idempotent": True}],
     }
     policies = Policies.from_mapping(mapping, clock=FakeClock())
-    asked: list[int] = []
+    attempts: list[int] = []
 
     class Client:
         def fetch_price(self) -> None:
-            asked.append(1)
+            attempts.append(1)
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
         policies.wrap(Client(), "p").fetch_price()
-    assert len(asked) == 2
+    assert len(attempts) == 2
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restored")
-def test_failure_of_asks_the_tables_that_the_file_lists() -> None:
+def test_failure_of_uses_the_tables_of_the_file() -> None:
     """An error that no pipeline has seen is looked up in the registries of the configured file."""
     error = RuntimeError('{"code": "43012"}')
     assert failure_of(error).known is False
@@ -77,8 +77,8 @@ def test_failure_of_asks_the_tables_that_the_file_lists() -> None:
     assert failure_of(error).names == ("INSUFFICIENT_BALANCE",)
 
 
-def test_marks_on_a_function_survive() -> None:
-    """What other decorators left on a function stays: an abstract method stays abstract."""
+def test_attributes_of_a_function_survive() -> None:
+    """Attributes set by other decorators survive: an abstract method stays abstract."""
 
     class Base(ABC):
         @resilient
@@ -92,6 +92,6 @@ def test_marks_on_a_function_survive() -> None:
     def marked() -> None:
         """Carries a mark."""
 
-    marked.mark = "kept"  # type: ignore[attr-defined]
-    kept: Any = resilient(marked)
-    assert kept.mark == "kept"
+    marked.mark = "decorated"  # type: ignore[attr-defined]
+    decorated: Any = resilient(marked)
+    assert decorated.mark == "decorated"

@@ -1,4 +1,4 @@
-"""Wrong use that went unnoticed, or was told in somebody else's words."""
+"""Wrong use that went unnoticed, or whose error came from another library."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ async def looked(_call: Any) -> Any:
     return NOT_FOUND
 
 
-def test_generators_are_refused_by_every_way_in() -> None:
-    """A generator that leaves `call` would run outside the policy; objects with a generator `__call__` likewise."""
+def test_generators_are_rejected_by_every_entry_point() -> None:
+    """A generator would run outside the policy, so it is rejected; objects with a generator `__call__` are too."""
     for ways_in in (Pipeline(Policy()).call, Pipeline(Policy()).compile, resilient):
         for wrong in (numbers, Numbers()):
             with pytest.raises(TypeError, match="is a generator function"):
@@ -38,19 +38,19 @@ def test_generators_are_refused_by_every_way_in() -> None:
 
 
 def test_a_function_may_return_a_generator_of_its_own() -> None:
-    """An ordinary function that hands a generator over is no generator function."""
-    assert list(Pipeline(Policy()).call(lambda most: (one for one in range(most)), 2)) == [0, 1]
+    """An ordinary function that returns a generator is accepted."""
+    assert list(Pipeline(Policy()).call(lambda most: (number for number in range(most)), 2)) == [0, 1]
 
 
 def test_acall_of_a_plain_function() -> None:
-    """The error says what came back and what to use."""
+    """The error says what the function returned and which method to use."""
     with pytest.raises(TypeError, match="cannot be awaited: use call, not acall"):
         asyncio.run(Pipeline(Policy()).acall(lambda: 5))
 
 
 @pytest.mark.parametrize("reconcile", [5, looked])
 def test_a_reconciler_that_could_never_answer(reconcile: Any) -> None:
-    """Such a reconciler would be asked until the deadline, so it is refused at once."""
+    """An async reconciler of a sync function is rejected at once, not retried until the deadline."""
     with pytest.raises(TypeError, match="reconcile"):
         resilient(reconcile=reconcile)(lambda: 1)
     with pytest.raises(TypeError, match="reconcile"):
@@ -58,7 +58,7 @@ def test_a_reconciler_that_could_never_answer(reconcile: Any) -> None:
 
 
 def test_a_plain_reconciler_of_an_async_function() -> None:
-    """Its answer stands: it is not lost in a TypeError about what can be awaited."""
+    """The answer of a sync reconciler counts; awaiting it does not fail."""
     policies = Policies.from_mapping({"policies": {"p": {"deadline": "60s", "reconcile": {}}}}, clock=FakeClock())
 
     @policies.resilient("p", reconcile=lambda call: Found("there"))
@@ -82,12 +82,12 @@ def test_a_plain_reconciler_of_an_async_function() -> None:
     ],
 )
 def test_odd_arguments(wrong: Any, message: str) -> None:
-    """One clear TypeError, where the mistake is made."""
+    """A wrong argument raises a clear TypeError where it is passed."""
     with pytest.raises(TypeError, match=message):
         wrong()
 
 
 def test_an_empty_path() -> None:
-    """An empty path is called empty, not a directory."""
+    """An empty path is reported as empty, not as a directory."""
     with pytest.raises(Exception, match="the path is empty"):
         configure("")

@@ -73,20 +73,19 @@ def executions(exchange: Sandbox) -> dict[str, int]:
 
 
 def test_a_row_and_its_stamp_are_on_disk_before_the_order_leaves(
-    exchange: Sandbox, outbox: Outbox, tmp_path: Path
+    exchange: Sandbox, outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second connection sees both while the request is being made."""
     seen = []
     bot = client(exchange, outbox)
-    session = vars(bot)["_resilience_client"]._session
-    real = session.request
+    real = requests.Session.request
 
     def request(*args: Any, **kwargs: Any) -> Any:
         with closing(sqlite3.connect(tmp_path / "bot.db")) as other:
             seen.append(other.execute("SELECT key, state, stamps FROM writes").fetchone())
         return real(*args, **kwargs)
 
-    session.request = request
+    monkeypatch.setattr(requests.Session, "request", request)
     bot.spot_place_order(**ORDER, clientOid="a")
     assert seen[0][:2] == ("a", "open")
     assert len(seen[0][2]) > len("[]")

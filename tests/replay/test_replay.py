@@ -139,7 +139,7 @@ def test_codes_newly_known(replayed: Callable[..., Any], tmp_path: Path) -> None
     assert answer["summary"]["different"] == 3
 
 
-def test_refusals_are_judged_when_the_traffic_is_told(replayed: Callable[..., Any]) -> None:
+def test_rejections_are_judged_when_the_traffic_is_known(replayed: Callable[..., Any]) -> None:
     """A breaker depends on all calls: without a rate it is switched off; with one it opens, or does not."""
     rules = {"breaker": {"failure_rate": "50%", "min_calls": 4, "open_for": "1m", "open_max": "1m"}, "retry": None}
     bot = RecordedBot(p=rules)
@@ -164,8 +164,8 @@ def test_a_write_that_was_looked_up(replayed: Callable[..., Any]) -> None:
     assert (call["recorded"]["outcome"], call["replayed"]["outcome"]) == ("reconciled", "reconciled")
 
 
-def test_calls_that_overlap_are_told_apart(replayed: Callable[..., Any]) -> None:
-    """Interleaved lines of one operation are told apart by the identifier of the call."""
+def test_calls_that_overlap_are_distinguished(replayed: Callable[..., Any]) -> None:
+    """Interleaved lines of one operation are distinguished by the identifier of the call."""
     bot = RecordedBot()
 
     async def fail(_number: int) -> None:
@@ -183,7 +183,7 @@ def test_calls_that_overlap_are_told_apart(replayed: Callable[..., Any]) -> None
 
 
 def test_older_logs_without_call_names_and_times(replayed: Callable[..., Any]) -> None:
-    """Calls are told apart by policy, operation and key, and their number is reported."""
+    """Calls are distinguished by policy, operation and key, and their number is reported."""
     bot = RecordedBot()
     bot.call([BUSY, GOOD])
     bot.call([ConnectionRefusedError()] * 3, "default", operation="fetch", idempotent=True)

@@ -103,7 +103,7 @@ def test_trading_needs_the_login_and_the_permission(open_socket: OpenSocket, log
 
 
 @pytest.mark.parametrize(("fault", "executions"), [("trade_lost", 1), ("trade_unseen", 0)])
-def test_an_order_in_doubt(
+def test_an_uncertain_order(
     fault: str, executions: int, exchange: Sandbox, open_socket: OpenSocket, login: Login
 ) -> None:
     """The connection ends before the answer, with or without an execution; the client cannot tell which."""

@@ -122,7 +122,7 @@ def run_and_clean(main: Any) -> None:
 
 
 def test_no_sockets_and_no_threads() -> None:
-    """They live in real time, so they are refused."""
+    """Sockets and threads need real time, so the loop rejects them."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -154,7 +154,7 @@ def test_left_over_tasks_are_cancelled() -> None:
 
 
 def test_the_clock_of_a_pipeline() -> None:
-    """Its monotonic and its Unix time move together; a blocking sleep is refused."""
+    """Its monotonic and its Unix time move together; a blocking sleep raises an error."""
 
     async def main() -> None:
         clock = VirtualClock(asyncio.get_running_loop())

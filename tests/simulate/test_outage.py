@@ -1,4 +1,4 @@
-"""The built-in policy in a small outage and in brownouts: what it is chosen for must stay so."""
+"""The built-in policy in a small outage and in brownouts keeps the values that it was chosen for."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BEGIN, END = 12.0, 42.0
 def outage(client: Client, *, clients: int = 10, seed: int = 1, **changes: Any) -> Outcome:
     """Run an outage of 30 seconds."""
     settings = {"clients": clients, "capacity": 15.0 * clients, "lasts": END + 12, **changes}
-    return simulate(Scenario(troubles=(Incident(start=BEGIN, end=END),), **settings), client, seed=seed)
+    return simulate(Scenario(incidents=(Incident(start=BEGIN, end=END),), **settings), client, seed=seed)
 
 
 def brownout(client: Client, share: float, *, clients: int = 10) -> Outcome:
     """Run a brownout from second 10 on."""
-    trouble = Incident(start=10, end=50, share=share, kind="error")
-    return simulate(Scenario(clients=clients, capacity=15.0 * clients, troubles=(trouble,), lasts=40), client)
+    incident = Incident(start=10, end=50, share=share, kind="error")
+    return simulate(Scenario(clients=clients, capacity=15.0 * clients, incidents=(incident,), lasts=40), client)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,10 @@ def built_in() -> Client:
 
 
 def test_an_outage(built_in: Client) -> None:
-    """Few attempts reach a dead service, callers learn it quickly, and all is well soon after its return."""
+    """Few attempts reach a dead service, calls fail quickly, and requests recover soon after the service does."""
     seen = outage(built_in)
     recovery = seen.recovery(END)
-    assert seen.attempts_a_request(BEGIN, END) < 0.6  # half of it in an outage half as long as the benchmark's
+    assert seen.attempts_per_request(BEGIN, END) < 0.6  # half of it in an outage half as long as the benchmark's
     assert seen.seconds_to_fail(BEGIN, END) < 0.6
     assert recovery is not None
     assert recovery <= 2.5
@@ -49,15 +49,15 @@ def test_brownouts(built_in: Client) -> None:
 
 
 def test_retries_alone_make_an_overload_that_stays() -> None:
-    """A queueing service never recovers from retries without a budget; the run shows such things, too."""
+    """A service that queues never recovers from retries without a budget, and the run shows it."""
     alone = policy_client(Policy(deadline="30s", retry={"max_attempts": 3}))
     seen = outage(alone, overload="queue", clients=6)
-    assert seen.attempts_a_request(BEGIN, END) > 2.5
+    assert seen.attempts_per_request(BEGIN, END) > 2.5
     assert seen.recovery(END) is None
 
 
 def test_the_same_seed_gives_the_same_run(built_in: Client) -> None:
-    """Everything random comes from the seed, jitter of the retries too."""
+    """All randomness comes from the seed, including the jitter of retries."""
 
     def trace(seed: int) -> list[Any]:
         seen = outage(built_in, clients=4, seed=seed)

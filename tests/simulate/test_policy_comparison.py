@@ -16,8 +16,8 @@ from resilience.simulate.policy_comparison import Comparison, Job, Run, run_job
 from resilience.simulate.verdict import judge
 
 SMALL: dict[str, Any] = {"clients": 4, "rate": 10, "capacity": 60}
-BROWNOUT = Scenario(**SMALL, troubles=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
-OUTAGE = Scenario(**SMALL, troubles=(Incident(start=12, end=32),), lasts=45)
+BROWNOUT = Scenario(**SMALL, incidents=(Incident(start=5, end=25, share=0.5, kind="error"),), lasts=35)
+OUTAGE = Scenario(**SMALL, incidents=(Incident(start=12, end=32),), lasts=45)
 RETRIES = Policy(name="retries", deadline="30s", retry={"max_attempts": 5})
 
 
@@ -39,19 +39,19 @@ def outage() -> Comparison:
 
 
 def test_the_same_requests_for_all(outage: Comparison) -> None:
-    """Every policy and the bare clients get the same load at the same instants."""
+    """Every policy and the baseline get the same load at the same instants."""
     assert outage.baseline is not None
     offered = {tuple(one.series.offered) for one in (*outage.runs, outage.baseline)}
     assert len(offered) == 1
     assert outage.baseline.figures.attempts == outage.baseline.figures.offered
 
 
-def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
-    """The bands are full while the service hangs and empty before; the budget runs dry and comes back."""
+def test_series_of_breakers_and_budgets(outage: Comparison) -> None:
+    """All breakers are open while the service hangs and closed before; the budget is exhausted and refilled."""
     one = outage.runs[0]
     series, step = one.series, one.series.step
     assert one.figures.opened >= 4
-    assert one.figures.refused > one.figures.exhausted > 0
+    assert one.figures.rejected > one.figures.exhausted > 0
     assert series.open is not None
     assert series.half_open is not None
     assert series.budget is not None
@@ -63,8 +63,8 @@ def test_what_is_seen_of_breakers_and_budgets(outage: Comparison) -> None:
     assert min(left) < 1 < left[0] < max(left)
 
 
-def test_runs_without_breaker_and_budget_say_nothing_of_them(outage: Comparison) -> None:
-    """What a policy does not have is not drawn."""
+def test_runs_without_breaker_and_budget_have_no_series_of_them(outage: Comparison) -> None:
+    """A policy without a breaker and a budget has None in place of their series."""
     retries = outage.runs[1]
     assert (retries.series.open, retries.series.budget, retries.figures.opened) == (None, None, 0)
 
@@ -79,7 +79,7 @@ def test_verdicts(outage: Comparison) -> None:
 
 
 def test_a_brownout_is_judged_beside_no_policy() -> None:
-    """Who helps more requests than no policy does, at a small cost, is good."""
+    """A policy under which more requests succeed than without one, at a small cost, is good."""
     judged = compared(BROWNOUT, built_in())
     result = judged.verdict(judged.runs[0])
     assert result.grade == "good"
@@ -99,8 +99,8 @@ def test_errors_taken_for_successes() -> None:
     assert judged.verdict(knowing).grade == "good"
 
 
-def test_a_write_in_doubt_is_not_sent_again() -> None:
-    """The scenario says whether a request may be sent twice, and the pipeline keeps to it."""
+def test_an_uncertain_write_is_not_sent_again() -> None:
+    """The scenario sets whether a request may be sent twice, and the pipeline obeys."""
     read, write = (run_job(Job("a", RETRIES, replace(BROWNOUT, idempotent=one))).figures for one in (True, False))
     assert read.attempts > 1.3 * read.offered
     assert write.attempts == write.offered
@@ -121,13 +121,13 @@ def test_plain_data(outage: Comparison) -> None:
     result = outage.plain()
     assert [one["policy"] for one in result["policies"]] == ["default", "retries"]
     assert result["policies"][1]["verdict"]["grade"] == "harmful"
-    assert result["scenario"]["troubles"][0]["kind"] == "hang"
-    assert result["bare"]["series"]["open"] is None
+    assert result["scenario"]["incidents"][0]["kind"] == "hang"
+    assert result["baseline"]["series"]["open"] is None
     lengths = {len(values) for values in result["policies"][0]["series"].values() if isinstance(values, list)}
     assert lengths == {int(OUTAGE.lasts / result["policies"][0]["series"]["step"])}
 
 
-def test_a_return_that_is_not_seen() -> None:
+def test_a_recovery_after_the_end_of_the_run() -> None:
     """A service that queues does not recover under plain retries, and the verdict says so."""
     judged = compared(replace(OUTAGE, overload="queue", capacity=50.0), RETRIES)
     assert judged.runs[0].figures.recovery is None
@@ -141,22 +141,22 @@ def test_nothing_to_judge() -> None:
     calm = Scenario(**SMALL, lasts=5)
     run: Run = run_job(Job("a", built_in(), calm))
     assert judge(run.figures, None, calm) == ("good", (("good", "100.0% of the requests got a good answer"),))
-    assert run.figures.trouble is None
+    assert run.figures.incident is None
     assert not run.figures.recovers
 
 
 def test_percentiles() -> None:
-    """The least value that the share does not exceed; none of nothing."""
+    """The value at the share's position; None of an empty list."""
     values = [float(one) for one in range(1, 101)]
     assert (percentile(values, 0.5), percentile(values, 0.99), percentile([7.0], 0.99)) == (51.0, 100.0, 7.0)
     assert percentile([], 0.5) is None
 
 
-def test_a_watch_without_budgets_has_no_levels() -> None:
-    """Nothing is sampled where nothing is there."""
-    watch = RunMonitor()
-    watch.sample(1.0)
-    assert watch.budget_levels == []
+def test_a_monitor_without_budgets_has_no_levels() -> None:
+    """Without a budget, sampling records nothing."""
+    monitor = RunMonitor()
+    monitor.sample(1.0)
+    assert monitor.budget_levels == []
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SCENARIO = Scenario(
     clients=3,
     rate=10,
     capacity=50,
-    troubles=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
+    incidents=(Incident(start=12, end=30), Incident(start=36, end=44, share=0.5, kind="error")),
     surges=(Surge(start=48, end=52, factor=2),),
     lasts=60,
 )
@@ -157,7 +157,7 @@ def test_labels_do_not_lie_on_each_other(seen: Any) -> None:
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(names))
 
 
-def test_colours_can_be_told_apart(seen: Any) -> None:
+def test_colours_can_be_distinguished(seen: Any) -> None:
     """The contrast of text is at least 4.5, of lines 3; the color scheme is the one asked for."""
     red, *_ = seen.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert red > 200 if seen.scheme == "light" else red < 60

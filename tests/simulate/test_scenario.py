@@ -19,7 +19,7 @@ def test_shipped(name: str) -> None:
     scenario = load_scenario(scenario_path(name))
     assert scenario.title != "Untitled"
     assert scenario.about
-    assert all(one.end < scenario.lasts for one in scenario.troubles)
+    assert all(one.end < scenario.lasts for one in scenario.incidents)
     assert scenario.requests <= 200_000
 
 
@@ -41,25 +41,25 @@ MISTAKES = {
     "errors: {registry: bitget, codes: {'00000': 5%}}": (1, 35, "errors.codes", "means success"),
     "errors: {registry: bitget}": (1, 9, "errors.codes", "expected codes and their shares"),
     "errors: {codes: {'429': 60%, '503': 60%}}": (1, 17, "errors.codes", "the shares add up to 120.0% (at most 100%)"),
-    "troubles: [{start: 5s, end: 3s}]": (1, 29, "troubles[0].end", "3s is not later than start, 5s"),
-    "troubles: [{end: 3s, kind: hangs}]": (1, 28, "troubles[0].kind", "not one of hang, error"),
-    "troubles: [{end: 3s, kind: slow}]": (1, 28, "troubles[0].kind", "slow needs latency"),
-    "troubles: [{end: 3s, kind: squeeze}]": (1, 28, "troubles[0].kind", "needs limit or capacity"),
-    "troubles: [{end: 3s, latency: 2s}]": (
+    "incidents: [{start: 5s, end: 3s}]": (1, 30, "incidents[0].end", "3s is not later than start, 5s"),
+    "incidents: [{end: 3s, kind: hangs}]": (1, 29, "incidents[0].kind", "not one of hang, error"),
+    "incidents: [{end: 3s, kind: slow}]": (1, 29, "incidents[0].kind", "slow needs latency"),
+    "incidents: [{end: 3s, kind: squeeze}]": (1, 29, "incidents[0].kind", "needs limit or capacity"),
+    "incidents: [{end: 3s, latency: 2s}]": (
         1,
-        31,
-        "troubles[0].latency",
+        32,
+        "incidents[0].latency",
         "is allowed with kind: slow, not with kind: hang",
     ),
-    "troubles: [{end: 9s, every: 3s}]": (1, 29, "troubles[0].every", "every and lasting are needed together"),
-    "troubles: [{end: 9s, every: 3s, lasting: 4s}]": (1, 42, "troubles[0].lasting", "the incident would never stop"),
-    "troubles: [{end: 3s, kind: squeeze, limit: 2/s}]": (1, 11, "troubles", "the scenario has no limit"),
+    "incidents: [{end: 9s, every: 3s}]": (1, 30, "incidents[0].every", "every and lasting are needed together"),
+    "incidents: [{end: 9s, every: 3s, lasting: 4s}]": (1, 43, "incidents[0].lasting", "the incident would never stop"),
+    "incidents: [{end: 3s, kind: squeeze, limit: 2/s}]": (1, 12, "incidents", "the scenario has no limit"),
     "surges: [{start: 2s, end: 1s}]": (1, 27, "surges[0].end", "1s is not later than start, 2s"),
-    "lasts: 5s\ntroubles: [{start: 6s, end: 8s}]": (
+    "lasts: 5s\nincidents: [{start: 6s, end: 8s}]": (
         1,
         8,
         "lasts",
-        "the run ends at 5s, before troubles[0] begins at 6s",
+        "the run ends at 5s, before incidents[0] begins at 6s",
     ),
     "clients: 10000\nrate: 10000/s": (1, 10, "clients", "6,000,000,000 requests are too many (at most 3,000,000: "),
     "title: [a]": (1, 8, "title", "expected a string"),
@@ -67,7 +67,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_told_where_it_stands(text: str, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_at_its_position(text: str, tmp_path: Path) -> None:
     """File, line, column, path, and what would be right."""
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8")
@@ -98,12 +98,12 @@ def test_names_and_paths() -> None:
     assert scenario_path("mine.yml") == Path("mine.yml")
 
 
-def test_times_of_trouble() -> None:
+def test_times_of_incidents() -> None:
     """Incidents repeat as they say, overlapping ones are joined, and the last is cut at the end of the run."""
     flapping = Incident(start=10, end=30, every=10, lasting=4)
     assert flapping.periods() == [(10, 14), (20, 24)]
     assert [at for at in (9.9, 10, 13.9, 14, 20, 24, 30) if flapping.is_active(at)] == [10, 13.9, 20]
-    scenario = Scenario(troubles=(flapping, Incident(start=13, end=15)), lasts=22)
+    scenario = Scenario(incidents=(flapping, Incident(start=13, end=15)), lasts=22)
     assert scenario.incident_periods == [(10, 15), (20, 22)]
     assert scenario.last_incident_end is None
     assert Scenario(surges=(Surge(start=5, end=7, factor=2),)).last_incident_end == 7
@@ -111,7 +111,7 @@ def test_times_of_trouble() -> None:
 
 
 @pytest.mark.parametrize("kind", [Scenario, Incident, Limit, Surge, Errors])
-def test_every_key_stands_in_the_reference(kind: type) -> None:
-    """Nothing that a file may say is left out of the page that lists it."""
+def test_every_key_is_in_the_reference(kind: type) -> None:
+    """The reference page has every key that a file may have."""
     page = (Path(__file__).parents[2] / "docs/reference/scenario-file.md").read_text(encoding="utf-8")
     assert [field.name for field in fields(kind) if not re.search(rf"\b{field.name}\b", page)] == []

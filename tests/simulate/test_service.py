@@ -1,4 +1,4 @@
-"""The modelled service: latency, capacity, and the troubles that befall its requests."""
+"""The modelled service: latency, capacity, and the effect of incidents on its requests."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_it_sheds() -> None:
     ("kind", "expected"),
     [("hang", (TimeoutError, 1.0)), ("error", (UnavailableError, 0.1)), ("refuse", (UnavailableError, 0.0))],
 )
-def test_trouble(kind: Any, expected: Any) -> None:
-    """While it lasts a request hangs for all the client's patience, or fails, or is refused."""
-    assert burst(1, troubles=(Incident(start=0, end=5, kind=kind),)) == [expected]
+def test_an_incident(kind: Any, expected: Any) -> None:
+    """While an incident lasts a request hangs until the client's timeout, or fails, or is rejected at once."""
+    assert burst(1, incidents=(Incident(start=0, end=5, kind=kind),)) == [expected]
 
 
-def test_trouble_of_a_share() -> None:
-    """A share of the requests is befallen, the same ones for the same seed."""
-    trouble = Incident(start=0, end=5, share=0.3, kind="refuse")
-    settings: dict[str, Any] = {"capacity": 1e6, "latency": 0, "troubles": (trouble,)}
+def test_an_incident_of_a_share() -> None:
+    """An incident affects a share of the requests, the same ones for the same seed."""
+    incident = Incident(start=0, end=5, share=0.3, kind="refuse")
+    settings: dict[str, Any] = {"capacity": 1e6, "latency": 0, "incidents": (incident,)}
     first = burst(1000, **settings)
     assert 250 < sum(kind is UnavailableError for kind, _ in first) < 350
     assert first == burst(1000, **settings)
@@ -93,7 +93,7 @@ def test_a_rate_limit() -> None:
 def test_a_limit_for_all_and_its_squeeze() -> None:
     """A limit may be shared by all clients, and an incident lowers it for a while."""
     squeeze = Incident(start=10, end=20, kind="squeeze", limit=1)
-    service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), troubles=(squeeze,))
+    service = Service(capacity=100, random=Random(1), limit=Limit(rate=2, per="all"), incidents=(squeeze,))
     requests = ((0, 0), (0, 1), (0, 2), (12, 0), (12.5, 1), (30, 0))
     kinds = [service.ask(now, client)[1].status for now, client in requests]
     assert kinds == [200, 200, 429, 200, 429, 200]
@@ -102,15 +102,15 @@ def test_a_limit_for_all_and_its_squeeze() -> None:
 def test_slow_answers() -> None:
     """They take longer at once, or ever longer up to the end."""
     slow = Incident(start=10, end=20, kind="slow", latency=2.1)
-    assert [after for after, _ in answers([5, 10, 15, 20], troubles=(slow,))] == [0.1, 2.1, 2.1, 0.1]
+    assert [after for after, _ in answers([5, 10, 15, 20], incidents=(slow,))] == [0.1, 2.1, 2.1, 0.1]
     ramp = Incident(start=10, end=20, kind="slow", latency=2.1, ramp=True)
-    assert [after for after, _ in answers([5, 10, 15, 20], troubles=(ramp,))] == [0.1, 0.1, 1.1, 0.1]
+    assert [after for after, _ in answers([5, 10, 15, 20], incidents=(ramp,))] == [0.1, 0.1, 1.1, 0.1]
 
 
 def test_a_squeezed_capacity() -> None:
     """While it lasts each request keeps the service busy for longer."""
     squeeze = Incident(start=10, end=20, kind="squeeze", capacity=2)
-    assert [after for after, _ in answers([10, 10], troubles=(squeeze,), overload="queue")] == [0.1, 0.6]
+    assert [after for after, _ in answers([10, 10], incidents=(squeeze,), overload="queue")] == [0.1, 0.6]
 
 
 def test_codes_in_an_envelope() -> None:
@@ -133,8 +133,8 @@ def test_codes_without_an_envelope() -> None:
     assert (classified.code, classified.registry, classified.category) == ("BadSymbol", "ccxt", "user_fixable")
 
 
-def test_errors_of_a_trouble_have_their_time() -> None:
+def test_errors_of_an_incident_have_their_time() -> None:
     """An incident's own codes are answered while it lasts, those of the scenario at all other times."""
-    trouble = Incident(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
-    found = answers([0, 10, 20], troubles=(trouble,), errors=Errors(codes={"409": 1}))
+    incident = Incident(start=10, end=20, kind="error", errors=Errors(codes={"404": 1}))
+    found = answers([0, 10, 20], incidents=(incident,), errors=Errors(codes={"409": 1}))
     assert [error.status_code for _, error in found] == [409, 404, 409]

@@ -11,18 +11,14 @@ import pytest
 import trio
 
 from resilience import CircuitOpenError, Pipeline, Policies, Policy, PolicyError, Stage, current_call, failure_of
-from resilience._core.call.operation_info import OperationInfo
-from resilience._core.policy.sections import FallbackSettings
 from resilience.testing import FakeClock, recorded_events
 
-READ = OperationInfo(operation="read", read=True)
 
-
-def with_fallback(driver: Any, script: list[Any], *, info: OperationInfo = READ, **rules: Any) -> tuple[Any, FakeClock]:
+def with_fallback(driver: Any, script: list[Any], *, idempotent: bool = True, **rules: Any) -> tuple[Any, FakeClock]:
     """Return a compiled call with a fallback, and its clock."""
     clock = FakeClock()
-    policy = Policy(retry={"max_attempts": 2}, fallback=FallbackSettings(**rules))
-    return Pipeline(policy, clock=clock).compile(driver.transport(script), info), clock
+    policy = Policy(retry={"max_attempts": 2}, fallback=rules)  # type: ignore[arg-type]
+    return Pipeline(policy, idempotent=idempotent, clock=clock).compile(driver.transport(script)), clock
 
 
 def test_a_value_is_the_substitute_when_the_call_fails_for_good(driver: Any) -> None:
@@ -58,7 +54,7 @@ def test_only_categories_that_the_settings_name_have_a_fallback(driver: Any) -> 
 
 def test_a_write_that_may_have_happened_has_no_fallback(driver: Any) -> None:
     """A write of unknown outcome is reported as unknown."""
-    call, _ = with_fallback(driver, [TimeoutError()], info=OperationInfo(operation="write"), value="fine")
+    call, _ = with_fallback(driver, [TimeoutError()], idempotent=False, value="fine")
     with pytest.raises(TimeoutError) as caught:
         driver.call(call)
     assert failure_of(caught.value).executed == "maybe"
@@ -66,15 +62,17 @@ def test_a_write_that_may_have_happened_has_no_fallback(driver: Any) -> None:
 
 def test_a_rejected_call_has_a_fallback(driver: Any) -> None:
     """Nothing was sent, so an open breaker may be replaced by the value."""
-    pipeline = Pipeline(Policy(breaker={}, fallback={"value": "stale"}), clock=FakeClock())
+    pipeline = Pipeline(Policy(breaker={}, fallback={"value": "stale"}), idempotent=True, clock=FakeClock())
     assert pipeline.breaker is not None
     pipeline.breaker.open()
-    assert driver.call(pipeline.compile(driver.transport([]), READ)) == "stale"
-    strict = Pipeline(Policy(breaker={}, fallback={"value": 1, "on": ("retryable",)}), clock=FakeClock())
+    assert driver.call(pipeline.compile(driver.transport([]))) == "stale"
+    strict = Pipeline(
+        Policy(breaker={}, fallback={"value": 1, "on": ("retryable",)}), idempotent=True, clock=FakeClock()
+    )
     assert strict.breaker is not None
     strict.breaker.open()
     with pytest.raises(CircuitOpenError):
-        driver.call(strict.compile(driver.transport([]), READ))
+        driver.call(strict.compile(driver.transport([])))
 
 
 def test_a_fallback_emits_an_event(driver: Any) -> None:
@@ -143,7 +141,7 @@ def _in_asyncio() -> bool:
 def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
     """Two attempts hang and the third answers; the two are cancelled."""
     send = Slow(2)
-    call = Pipeline(HEDGED).compile(send, READ)
+    call = Pipeline(HEDGED, idempotent=True).compile(send)
     assert run(call()) == (2, "answer")
     assert (send.started, send.cancelled) == ([0, 1, 2], 2)
     assert max(send.deadlines) == send.deadlines[0]  # one deadline for all of them
@@ -153,7 +151,7 @@ def test_the_first_good_answer_wins_and_losers_are_cancelled(run: Any) -> None:
 def test_a_fast_answer_is_not_hedged(run: Any) -> None:
     """An attempt that answers within the delay has no hedge."""
     send = Slow(0)
-    assert run(Pipeline(HEDGED).compile(send, READ)()) == (0, "answer")
+    assert run(Pipeline(HEDGED, idempotent=True).compile(send)()) == (0, "answer")
     assert send.started == [0]
 
 
@@ -162,7 +160,7 @@ def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
     """It is the API's own object, and an outer call does not retry it."""
     error = ConnectionRefusedError()
     send = Slow(0, error)
-    inner = Pipeline(HEDGED).compile(send, READ)
+    inner = Pipeline(HEDGED, idempotent=True).compile(send)
     outer = Pipeline(Policy(retry={"max_attempts": 3}), idempotent=True, clock=FakeClock()).compile(inner)
     with pytest.raises(ConnectionRefusedError) as caught:
         run(outer())
@@ -173,9 +171,9 @@ def test_when_all_fail_the_first_error_is_the_callers(run: Any) -> None:
 def test_writes_and_sync_functions_without_threads_are_not_hedged() -> None:
     """A write would be sent twice; a sync client may not be safe across threads."""
     send = Slow(0)
-    assert asyncio.run(Pipeline(HEDGED).compile(send, OperationInfo(operation="write"))()) == (0, "answer")
+    assert asyncio.run(Pipeline(HEDGED).compile(send)()) == (0, "answer")
     names: list[str] = []
-    Pipeline(HEDGED).compile(lambda: names.append(threading.current_thread().name), READ)()
+    Pipeline(HEDGED, idempotent=True).compile(lambda: names.append(threading.current_thread().name))()
     assert names == ["MainThread"]
 
 
@@ -192,7 +190,7 @@ def test_a_sync_function_is_hedged_in_threads_where_the_policy_says_so() -> None
 
     policy = Policy(deadline="10s", hedge={"delay": "10ms", "threads": True})
     try:
-        assert Pipeline(policy).compile(send, READ)() == 1
+        assert Pipeline(policy, idempotent=True).compile(send)() == 1
     finally:
         release.set()
 
@@ -203,7 +201,7 @@ def test_a_hedge_consumes_the_retry_budget() -> None:
     send = Slow(1)
 
     async def story() -> Any:
-        return await Pipeline(policy).compile(send, READ)()
+        return await Pipeline(policy, idempotent=True).compile(send)()
 
     with pytest.raises(TimeoutError):
         asyncio.run(story())
@@ -228,7 +226,7 @@ def test_a_learned_delay_is_a_percentile_of_the_calls_that_went_well() -> None:
         clock.advance(times.pop() if times else 0.0)
         await asyncio.sleep(0)
 
-    call = Pipeline(policy, clock=clock).compile(send, READ)
+    call = Pipeline(policy, idempotent=True, clock=clock).compile(send)
 
     async def story() -> None:
         for _ in range(33):
@@ -244,7 +242,7 @@ def test_a_failed_race_leaves_no_cycle() -> None:
     async def send() -> None:
         raise ConnectionRefusedError
 
-    call = Pipeline(HEDGED).compile(send, READ)
+    call = Pipeline(HEDGED, idempotent=True).compile(send)
 
     async def fails() -> None:
         try:
@@ -290,34 +288,9 @@ def test_a_stage_of_a_policy_takes_part_in_every_attempt(driver: Any) -> None:
     """The same stage serves sync and async functions."""
     stage = Paused()
     policy = Policy(retry={"max_attempts": 2}, stages=(stage,))
-    call = Pipeline(policy, clock=FakeClock()).compile(driver.transport([TimeoutError(), "fine"]), READ)
+    call = Pipeline(policy, idempotent=True, clock=FakeClock()).compile(driver.transport([TimeoutError(), "fine"]))
     assert driver.call(call) == "fine"
     assert stage.log == ["before 1", "settle 1 TimeoutError", "before 2", "settle 2 NoneType"]
-
-
-def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy file names a stage, with options; one that is not installed is a clear error."""
-
-    class Point:
-        name = "paused"
-
-        @staticmethod
-        def load() -> Any:
-            return Paused
-
-    monkeypatch.setattr("resilience._core.call.stage_plugins._entry_points", lambda: {"paused": Point})
-    log: list[str] = []
-    mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
-    pipeline = Policies.from_mapping(mapping).pipeline("p")
-    assert pipeline.call(len, "abc") == 3
-    assert isinstance(pipeline.stages[0], Paused)
-    assert log == []
-    with pytest.raises(PolicyError, match=r"p\.stages\[0\]: no stage 'nowhere' is installed; available: paused"):
-        Policies.from_mapping({"version": 1, "policies": {"p": {"stages": ["nowhere"]}}})
-    with pytest.raises(PolicyError, match="policy 'default': no stage 'nowhere' is installed"):
-        Pipeline(Policy(stages=("nowhere",)))
-    with pytest.raises(PolicyError, match="cannot be made"):
-        Policies.from_mapping({"version": 1, "policies": {"p": {"stages": [{"paused": {"odd": 1}}]}}}).pipeline("p")
 
 
 # --- waiting for the breaker ------------------------------------------------------------------------
@@ -327,10 +300,10 @@ def test_a_first_attempt_waits_for_the_breaker_before_it_consumes_quota(driver: 
     """With `when_open: wait` the call waits until the breaker admits it, and consumes quota only then."""
     clock = FakeClock()
     policy = Policy(deadline="10s", breaker={"when_open": "wait", "open_for": "2s"}, quota=({"rate": 1.0, "burst": 1},))
-    pipeline = Pipeline(policy, clock=clock)
+    pipeline = Pipeline(policy, idempotent=True, clock=clock)
     assert pipeline.breaker is not None
     pipeline.breaker.open()
-    assert driver.call(pipeline.compile(driver.transport(["fine"]), READ)) == "fine"
+    assert driver.call(pipeline.compile(driver.transport(["fine"]))) == "fine"
     assert clock.sleeps == [2.0]
 
 
@@ -344,7 +317,7 @@ def test_an_attempt_in_a_thread_that_ends_the_program() -> None:
 
     def run() -> None:
         try:
-            Pipeline(policy).compile(leave, READ)()
+            Pipeline(policy, idempotent=True).compile(leave)()
         except SystemExit as error:
             ends.append(error)
 

@@ -98,13 +98,13 @@ def test_handlers_are_called_in_order_and_awaited() -> None:
 
     async def story() -> list[Any]:
         dispatcher = Dispatcher(10, "block", lambda *_: None)
-        heard: list[Any] = []
+        received: list[Any] = []
 
         async def slow(value: Any) -> None:
             await asyncio.sleep(0)
-            heard.append(("slow", value))
+            received.append(("slow", value))
 
-        off = dispatcher.on("update", lambda value: heard.append(("plain", value)))
+        off = dispatcher.on("update", lambda value: received.append(("plain", value)))
         dispatcher.on("update", slow)
         running = asyncio.create_task(dispatcher.run())
         await dispatcher.put("update", 1, None)
@@ -115,7 +115,7 @@ def test_handlers_are_called_in_order_and_awaited() -> None:
         await dispatcher.put("update", 3, None)
         dispatcher.close()
         await running
-        return heard
+        return received
 
     assert asyncio.run(story()) == [("plain", 1), ("slow", 1), ("plain", 2), ("slow", 2), ("slow", 3)]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from resilience import Policies
-from resilience.simulate.virtual_loop import VirtualClock, run_virtual
+from resilience.simulate import VirtualClock, run_virtual
 from resilience.streams import StreamClient, StreamSettings, StreamVenue
 from resilience.streams.connection_windows import connect_window
 from resilience.streams.session.stream_failure import EVENTS, Gap

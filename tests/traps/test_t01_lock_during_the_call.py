@@ -14,7 +14,7 @@ THREADS = 8
 
 
 def meeting() -> tuple[threading.Barrier, object]:
-    """A function that returns only when all threads are inside it at once."""
+    """Return a function that returns only when all threads are inside it at the same time."""
     barrier = threading.Barrier(THREADS)
     return barrier, lambda: barrier.wait(5)
 
@@ -27,7 +27,7 @@ def run(fn: object) -> None:
 
 
 def test_naive() -> None:
-    """Through pybreaker only one thread is ever inside: the barrier is never full."""
+    """Through pybreaker only one thread is inside at a time, so the barrier is never full."""
     barrier = threading.Barrier(THREADS)
     with pytest.raises((threading.BrokenBarrierError, pybreaker.CircuitBreakerError)):
         run(pybreaker.CircuitBreaker()(lambda: barrier.wait(0.3)))

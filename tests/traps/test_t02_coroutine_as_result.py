@@ -1,4 +1,4 @@
-"""A breaker that is not made for async takes the coroutine object for the result."""
+"""A sync breaker takes the coroutine object of an async function for its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def fails() -> None:
 
 
 def test_naive() -> None:
-    """Three failures at fail_max=1, and pybreaker is still closed."""
+    """After three failures at `fail_max=1` pybreaker is still closed."""
     breaker = pybreaker.CircuitBreaker(fail_max=1)
     guarded = breaker(fails)
     for _ in range(3):
@@ -26,7 +26,7 @@ def test_naive() -> None:
 
 
 def test_ours() -> None:
-    """One failure at consecutive 1 opens ours."""
+    """One failure at `consecutive: 1` opens the breaker."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 1}))
     guarded = pipeline.compile(fails)
     with pytest.raises(ConnectionRefusedError):
@@ -36,6 +36,6 @@ def test_ours() -> None:
 
 
 def test_a_coroutine_from_a_plain_function_is_an_error() -> None:
-    """A plain function that returns a coroutine is refused instead of being counted as a success."""
+    """A sync function that returns a coroutine raises an error and is not counted as a success."""
     with pytest.raises(TypeError, match="async function"):
         Pipeline(Policy()).call(fails)

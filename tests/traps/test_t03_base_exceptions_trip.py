@@ -9,19 +9,19 @@ from resilience import Pipeline, Policy
 
 
 def interrupted() -> None:
-    """The user presses Ctrl-C."""
+    """Raise what Ctrl-C raises."""
     raise KeyboardInterrupt
 
 
 def test_naive() -> None:
-    """Pybreaker hands out its own error in place of the Ctrl-C that trips it."""
+    """Pybreaker raises its own error in place of the Ctrl-C that trips it."""
     with pytest.raises(pybreaker.CircuitBreakerError):
         pybreaker.CircuitBreaker(fail_max=1)(interrupted)()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_ours(error: type[BaseException]) -> None:
-    """It passes unchanged, is not retried and counts nowhere."""
+    """Ctrl-C passes unchanged, is not retried and counts nowhere."""
     calls = []
 
     def leaves() -> None:

@@ -1,4 +1,4 @@
-"""A breaker that replaces the tripping error hides the code from everyone outside."""
+"""A breaker that replaces the tripping error hides the API's code from the caller."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def fails() -> None:
 
 
 def test_naive() -> None:
-    """The error that trips pybreaker is lost: not even its cause is left."""
+    """The error that trips pybreaker is lost, also as a cause."""
     with pytest.raises(pybreaker.CircuitBreakerError) as caught:
         pybreaker.CircuitBreaker(fail_max=1)(fails)()
     assert caught.value.__cause__ is None
 
 
 def test_ours() -> None:
-    """The caller gets the API's own error, the very object, with its status."""
+    """The caller gets the API's own error, the same object, with its status."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 1}))
     with pytest.raises(ApiFailure) as caught:
         pipeline.call(fails)

@@ -1,4 +1,4 @@
-"""An exclusion list that tells classes by `type(x) is type` excludes everything for classes with a metaclass."""
+"""An exclusion list that checks `type(x) is type` excludes every class with a metaclass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_naive() -> None:
 
 
 def test_ours() -> None:
-    """Whether an error counts is decided by its category; a metaclass changes nothing."""
+    """An error's category decides whether it counts; a metaclass changes nothing."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 2}))
 
     def own() -> None:

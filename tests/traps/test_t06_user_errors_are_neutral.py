@@ -10,7 +10,7 @@ from resilience.testing import FakeClock
 
 
 class Funds(Exception):
-    """The account has no funds: the user's affair."""
+    """An account without funds, which only the user can fix."""
 
     status_code = 402
 
@@ -22,18 +22,18 @@ class Down(Exception):
 
 
 def raising(error: type[Exception]) -> None:
-    """Fail with this error."""
+    """Return a function that raises this error."""
     raise error
 
 
 def outcome(pipeline: Pipeline, error: type[Exception]) -> None:
-    """Let one call end with this error."""
+    """Make one call that ends with this error."""
     with pytest.raises(error):
         pipeline.call(raising, error)
 
 
 def test_naive() -> None:
-    """Excluded, it counts as a success and resets pybreaker's streak: two outages apart never trip it."""
+    """An excluded error counts as a success and resets pybreaker's counter, so two outages in turn never trip it."""
     breaker = pybreaker.CircuitBreaker(fail_max=2, exclude=[Funds])
     for error in (Down, Funds, Down, Funds, Down):
         with pytest.raises(error):
@@ -41,8 +41,8 @@ def test_naive() -> None:
     assert breaker.current_state == "closed"
 
 
-def test_ours_keeps_the_streak() -> None:
-    """The streak of failures goes on past it."""
+def test_ours_keeps_the_consecutive_failures() -> None:
+    """A user error does not reset the number of consecutive failures."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 2}))
     for error in (Down, Funds, Down):
         outcome(pipeline, error)
@@ -51,7 +51,7 @@ def test_ours_keeps_the_streak() -> None:
 
 
 def test_ours_does_not_dilute_the_rate() -> None:
-    """Ten user errors beside four failures are no better than four failures alone."""
+    """Ten user errors beside four failures have the failure rate of four failures."""
     rules = {"failure_rate": 1.0, "min_calls": 4}
     pipeline = Pipeline(Policy(breaker=rules), clock=FakeClock())  # type: ignore[arg-type]
     for error in (Down, Funds, Funds, Down, Funds, Down, Funds, Down):
@@ -60,8 +60,8 @@ def test_ours_does_not_dilute_the_rate() -> None:
     assert pipeline.breaker.state == "open"
 
 
-def test_in_half_open_the_permit_goes_back() -> None:
-    """It neither closes nor re-opens: the next call is the trial."""
+def test_in_half_open_the_permit_is_released() -> None:
+    """A user error neither closes nor opens the breaker: the next call is the trial."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "1s"}), clock=clock)
     outcome(pipeline, Down)

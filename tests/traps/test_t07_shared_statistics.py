@@ -1,4 +1,4 @@
-"""A function decorated by tenacity has one statistics dict, and the threads that call it clear it under each other."""
+"""A function decorated by tenacity has one statistics dict, which the threads that call it clear for each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resilience.testing import FakeClock
 
 @pytest.mark.newest_versions
 def test_naive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call that begins clears what a call that is about to sleep adds to: that one dies inside the retry engine."""
+    """A call that begins clears the dict while another call adds to it, and that one fails inside the retry engine."""
     cleared, go_on = threading.Event(), threading.Event()
 
     def monotonic() -> float:

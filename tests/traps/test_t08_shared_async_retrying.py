@@ -1,4 +1,4 @@
-"""One retry object shared by tasks mixes their outcomes up."""
+"""One retry object shared by tasks mixes up their outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Send = Callable[[], Awaitable[int]]
 
 
 async def numbers(call: Callable[[Send], Awaitable[int]]) -> list[int]:
-    """Twenty tasks at once, each failing once and then returning its own number."""
+    """Run twenty tasks, each of which fails once and then returns its own number."""
 
     async def one(number: int) -> int:
         tries: list[int] = []
@@ -32,7 +32,7 @@ async def numbers(call: Callable[[Send], Awaitable[int]]) -> list[int]:
 
 
 def test_naive() -> None:
-    """With a predicate that awaits, a shared `AsyncRetrying` gives most tasks a result that is not theirs."""
+    """With a predicate that awaits, a shared `AsyncRetrying` gives most tasks the result of another task."""
 
     async def failed(state: tenacity.RetryCallState) -> bool:
         await asyncio.sleep(0)
@@ -44,6 +44,6 @@ def test_naive() -> None:
 
 
 def test_ours() -> None:
-    """Each call has a state of its own: every task gets its own number."""
+    """Each call has its own state: every task gets its own number."""
     pipeline = Pipeline(Policy(retry={"max_attempts": 3}), clock=FakeClock())
     assert asyncio.run(numbers(pipeline.acall)) == list(range(20))

@@ -1,4 +1,4 @@
-"""A predicate such as "everything but" retries the cancellation itself."""
+"""A negative retry predicate ("everything but ...") retries a cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error that is its own cause keeps a walk along causes busy for ever."""
+"""An error that is its own cause makes a walk along causes endless."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from resilience import Pipeline, Policy, failure_of
 
 
 def naive_walk(error: BaseException, steps: int) -> int:
-    """Walk the causes as a loop without a memory does; `steps` ends what would never end."""
+    """Walk along causes without a record of those seen, for at most `steps` steps."""
     seen = 0
     one: BaseException | None = error
     while one is not None and seen < steps:
@@ -29,7 +29,7 @@ def test_naive() -> None:
 
 
 def test_ours() -> None:
-    """Classifying and failing with it end."""
+    """Classifying such an error ends, and so does a call that fails with it."""
     error = circular()
     with pytest.raises(RuntimeError):
         Pipeline(Policy()).call(lambda: (_ for _ in ()).throw(error))

@@ -11,7 +11,7 @@ import tenacity
 from resilience import Pipeline, Policy
 
 
-def kept(call: Callable[[], None]) -> int:
+def objects_kept_by(call: Callable[[], None]) -> int:
     """Return how many objects ten failing calls leave behind while the collector is off."""
     call()
     gc.collect()
@@ -40,7 +40,7 @@ def test_naive() -> None:
         except ConnectionRefusedError:
             pass
 
-    assert kept(call) > 10
+    assert objects_kept_by(call) > 10
 
 
 def test_ours() -> None:
@@ -54,7 +54,7 @@ def test_ours() -> None:
         except ConnectionRefusedError:
             pass
 
-    assert kept(call) < 10  # one object a call would be ten; threads of other tests may make a few
+    assert objects_kept_by(call) < 10  # one object a call would be ten; threads of other tests may make a few
 
 
 def test_ours_async() -> None:

@@ -1,4 +1,4 @@
-"""A sync timeout by a thread leaves a zombie that finishes after the timeout."""
+"""A sync timeout by a thread leaves a thread that finishes after the timeout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resilience.testing import FakeClock
 
 
 def test_naive() -> None:
-    """The order is sent after its caller was told that it timed out."""
+    """The order is sent after its caller got the timeout."""
     go, sent = threading.Event(), []
 
     def order() -> None:
@@ -31,7 +31,7 @@ def test_naive() -> None:
 
 
 def test_ours_sync() -> None:
-    """No thread is started: the function runs in the caller's, and learns its limit."""
+    """No thread is started: the function runs in the caller's thread and can read its limit."""
     seen: list[object] = []
 
     def order() -> str:
@@ -47,7 +47,7 @@ def test_ours_sync() -> None:
 
 
 def test_ours_async() -> None:
-    """An async attempt is really cut: the line after it never runs."""
+    """An async attempt is cancelled: the line after its await never runs."""
     sent: list[str] = []
 
     async def order() -> None:
@@ -60,7 +60,7 @@ def test_ours_async() -> None:
 
 
 def test_naive_pool() -> None:
-    """A pool of four lets four of sixteen run at the same time, however many threads ask."""
+    """A pool of four runs four of sixteen calls at the same time, whatever the number of callers."""
     inside, most, lock, go = [0], [0], threading.Lock(), threading.Event()
 
     def order() -> None:
@@ -74,13 +74,13 @@ def test_naive_pool() -> None:
     with ThreadPoolExecutor(4) as timeouts, ThreadPoolExecutor(16) as callers:
         calls = [callers.submit(lambda: timeouts.submit(order).result(5)) for _ in range(16)]
         go.set()
-        for one in calls:
-            one.result()
+        for call in calls:
+            call.result()
     assert most[0] <= 4
 
 
 def test_ours_pool() -> None:
-    """As many run as there are callers, with a timeout, a quota and a slot for each."""
+    """As many calls run as there are callers, each with a timeout, quota and a slot."""
     met = threading.Barrier(64)
     rules: dict[str, object] = {"quota": [{"rate": 64, "burst": 64}], "admission": {"max_concurrent": 64}}
     guarded = Pipeline(Policy(attempt_timeout="5s", **rules)).compile(lambda: met.wait(5))  # type: ignore[arg-type]

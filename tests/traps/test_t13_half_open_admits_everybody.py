@@ -1,4 +1,4 @@
-"""A half-open breaker that admits everybody sends the whole herd at a service that barely stands."""
+"""A half-open breaker that admits every call overloads a service that has just recovered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ THREADS = 16
 
 
 class Naive:
-    """Half-open as several libraries have it: after the break everybody may try."""
+    """A half-open state as several libraries have it: after the open time every call is admitted."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock, self.until = clock, 1.0
@@ -24,7 +24,7 @@ class Naive:
 
 
 def test_naive() -> None:
-    """All of them pass."""
+    """All calls pass."""
     clock = FakeClock()
     clock.advance(2)
     breaker = Naive(clock)

@@ -1,4 +1,4 @@
-"""A quota that is taken once a call lets its retries pass for free."""
+"""A quota that is consumed once per call does not limit its retries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def most_in_a_second(sends: list[float]) -> int:
 
 
 def test_naive() -> None:
-    """Limit one a second, five requests on the wire in the same second."""
+    """With a limit of one per second, five requests are sent in the same second."""
     clock, sends, last = FakeClock(), list[float](), deque([-1.0], maxlen=1)
 
     def limited(call: Callable[[], None]) -> None:
@@ -37,7 +37,7 @@ def test_naive() -> None:
 
 
 def test_ours(driver: Any) -> None:
-    """Every attempt pays: five requests take four seconds."""
+    """Every attempt consumes quota: five requests take four seconds."""
     clock, sends = FakeClock(), list[float]()
     rules = {
         "quota": [{"rate": "1/s", "burst": 1}],

@@ -1,4 +1,4 @@
-"""A "shared" retry budget that each decorated function has for itself is no budget: retries grow with the functions."""
+"""A retry budget that each decorated function has for itself is not shared: retries grow with the functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FUNCTIONS = 3
 
 
 def naive(most: int) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """A decorator that means to share a budget of retries, and makes one a function."""
+    """A decorator that is meant to share a retry budget and makes one per function."""
 
     def decorate(fn: Callable[[], None]) -> Callable[[], None]:
         left = [most]
@@ -42,7 +42,7 @@ def failing(sent: list[int]) -> Callable[[], None]:
 
 
 def run(calls: list[Callable[[], Any]]) -> None:
-    """Call each once."""
+    """Call each function once."""
     for call in calls:
         try:
             call()
@@ -51,7 +51,7 @@ def run(calls: list[Callable[[], Any]]) -> None:
 
 
 def test_naive() -> None:
-    """A budget of one retry lets three functions send six requests."""
+    """With a budget of one retry, three functions send six requests."""
     sent: list[int] = []
     run([naive(1)(failing(sent)) for _ in range(FUNCTIONS)])
     assert len(sent) == 6

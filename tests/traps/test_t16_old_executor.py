@@ -1,4 +1,4 @@
-"""Registering a policy anew keeps the old executor, and sync and async users of one name get two breakers."""
+"""Registering a policy again keeps the old executor, and sync and async users of one name get two breakers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resilience.testing import FakeClock
 
 
 class Registry:
-    """What is seen in the field: executors are kept by name and by colour, and never replaced."""
+    """A registry as found in the field: it keeps executors by name and by sync or async, and never replaces them."""
 
     def __init__(self) -> None:
         self.executors: dict[Any, dict[str, Any]] = {}
@@ -24,15 +24,15 @@ class Registry:
 
 
 def test_naive() -> None:
-    """New settings are not taken, and the two colours share nothing."""
+    """New settings are ignored, and sync and async users share nothing."""
     registry = Registry()
     first = registry.executor("p", {"attempts": 1}, asynchronous=False)
     assert registry.executor("p", {"attempts": 5}, asynchronous=False)["attempts"] == 1
     assert registry.executor("p", {"attempts": 1}, asynchronous=True) is not first
 
 
-def test_both_colours_share_breaker_quota_and_slots() -> None:
-    """What the sync user does, the async user of the name sees."""
+def test_sync_and_async_share_breaker_quota_and_slots() -> None:
+    """The calls of a sync user count for the async user of the same policy."""
     rules = {"breaker": {"consecutive": 1}, "quota": [{"rate": "1/s", "burst": 2}], "deadline": "500ms"}
     policies = Policies.from_mapping({"policies": {"p": {**rules, "admission": {}}}}, clock=FakeClock())
 
@@ -68,8 +68,8 @@ policies:
 """
 
 
-def test_other_settings_are_taken_and_the_state_stays(tmp_path: Path) -> None:
-    """After a reload the new settings hold; the send, the slot that is taken and the open breaker are not forgotten."""
+def test_new_settings_apply_and_the_state_stays(tmp_path: Path) -> None:
+    """After a reload the new settings apply; consumed quota, taken slots and the open breaker stay."""
     path, clock = tmp_path / "bot.yaml", FakeClock()
     path.write_text(FILE.format(deadline="500ms", rate="1/s", slots=1))
     policies = Policies.load(path, clock=clock)
@@ -80,11 +80,11 @@ def test_other_settings_are_taken_and_the_state_stays(tmp_path: Path) -> None:
         policies.reload()
         return policies.pipeline("p").describe()
 
-    told = reload("1s", "1/2s", 3)
-    assert told["deadline"] == 1.0
-    assert (told["quota"][0]["span"], told["quota"][0]["left"]) == (2.0, 0)
-    assert told["admission"]["max_concurrent"] == 3
-    assert told["admission"]["lanes"]["default"]["running"] == 1
+    description = reload("1s", "1/2s", 3)
+    assert description["deadline"] == 1.0
+    assert (description["quota"][0]["span"], description["quota"][0]["left"]) == (2.0, 0)
+    assert description["admission"]["max_concurrent"] == 3
+    assert description["admission"]["lanes"]["default"]["running"] == 1
     clock.advance(1.5)
     assert policies.pipeline("p").describe()["quota"][0]["left"] == 0
     clock.advance(0.5)

@@ -11,7 +11,7 @@ from resilience.testing import FakeClock, ScriptedTransport
 
 
 class Busy(Exception):
-    """429 with a wish."""
+    """A 429 response with a Retry-After header."""
 
     status_code = 429
 
@@ -21,19 +21,19 @@ class Busy(Exception):
 
 
 def naive_delay(wish: str, most: float) -> float:
-    """What a retry layer with a maximum delay makes of the server's wish."""
+    """Return the delay of a retry layer that has a maximum delay."""
     return min(float(wish), most)
 
 
 def test_naive() -> None:
-    """Two minutes become one; nan becomes nonsense; a date is not understood at all."""
+    """Two minutes become one, nan becomes nonsense, and a date is not read at all."""
     assert naive_delay("120", 60) == 60
     with pytest.raises(ValueError, match="could not convert"):
         naive_delay("Wed, 21 Oct 2026 07:28:00 GMT", 60)
 
 
-def test_ours_waits_as_long_as_asked() -> None:
-    """The wish is a floor, above the longest delay of the backoff."""
+def test_ours_waits_for_the_whole_retry_after() -> None:
+    """The server's Retry-After is a minimum, above the longest delay of the backoff."""
     clock = FakeClock()
     send = ScriptedTransport([Busy("120"), "fine"])
     policy = Policy(deadline="10m", retry={"max_attempts": 2, "backoff": {"max": "60s"}})
@@ -42,7 +42,7 @@ def test_ours_waits_as_long_as_asked() -> None:
 
 
 def test_ours_reads_dates() -> None:
-    """An HTTP date is a time on the server's clock, and ours fills in the wait."""
+    """An HTTP date is converted to a wait."""
     clock = FakeClock()
     send = ScriptedTransport([Busy(formatdate(clock.time() + 30, usegmt=True)), "fine"])
     assert Pipeline(Policy(deadline="10m", retry={"max_attempts": 2}), clock=clock).call(send) == "fine"
@@ -50,7 +50,7 @@ def test_ours_reads_dates() -> None:
 
 
 def test_ours_stops_when_it_does_not_fit() -> None:
-    """A wish beyond the deadline ends the call at once, and says when."""
+    """A Retry-After beyond the deadline ends the call at once, and the failure says when to try again."""
     clock = FakeClock()
     send = ScriptedTransport([Busy("120")])
     with pytest.raises(Busy) as caught:
@@ -62,7 +62,7 @@ def test_ours_stops_when_it_does_not_fit() -> None:
 
 @pytest.mark.parametrize("wish", ["nan", "-5", "inf", "later"])
 def test_ours_ignores_nonsense(wish: str) -> None:
-    """What is no time is no wish: the backoff decides."""
+    """A header that is no time is ignored: the backoff decides."""
     clock = FakeClock()
     send = ScriptedTransport([Busy(wish), "fine"])
     policy = Policy(retry={"max_attempts": 2, "backoff": {"initial": "1s", "jitter": "none"}})

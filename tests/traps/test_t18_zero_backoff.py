@@ -1,4 +1,4 @@
-"""A backoff of zero by default hammers a service that asks for mercy."""
+"""A default backoff of zero overloads a service that is already overloaded."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from resilience.testing import FakeClock
 
 
 class Overloaded(Exception):
-    """503."""
+    """A 503 response."""
 
     status_code = 503
     headers = {"Retry-After": "0"}  # noqa: RUF012  # a class of one test
 
 
 def test_naive() -> None:
-    """Tenacity's default waits nothing between attempts."""
+    """Tenacity's default does not wait between attempts."""
     sleeps: list[float] = []
     retrying = tenacity.Retrying(stop=tenacity.stop_after_attempt(5), sleep=sleeps.append, reraise=True)
     with pytest.raises(Overloaded):

@@ -14,7 +14,7 @@ retry3 = tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_
 
 
 def test_naive() -> None:
-    """3 x 3 x 3 = 27."""
+    """Three layers of three attempts send 27 requests."""
     calls = []
 
     @retry3
@@ -30,7 +30,7 @@ def test_naive() -> None:
 
 
 def test_ours(driver: Any) -> None:
-    """The innermost layer retries; the others see that it has given up: 3."""
+    """Only the innermost layer retries: 3 requests."""
     transport = driver.transport([ConnectionRefusedError()] * 30)
     policies = Policies.from_mapping(
         {"policies": {"three": {"codes": ["http"], "retry": {"max_attempts": 3}}}}, clock=FakeClock()
@@ -45,7 +45,7 @@ def test_ours(driver: Any) -> None:
 
 
 def test_an_sdk_error_around_ours_is_not_retried_either(driver: Any) -> None:
-    """A layer between that wraps the error in its own does not hide that the inner one gave up."""
+    """A layer in between that wraps the error does not hide that the inner call has given up."""
     transport = driver.transport([ConnectionRefusedError()] * 30)
     policies = Policies.from_mapping({"policies": {"three": {"retry": {"max_attempts": 3}}}}, clock=FakeClock())
     layer = resilient("three", idempotent=True, policies=policies)

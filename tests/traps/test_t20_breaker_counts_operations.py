@@ -13,7 +13,7 @@ from resilience.testing import FakeClock
 
 
 def test_naive() -> None:
-    """Threshold 3, ten failures on the wire, and pybreaker is still closed."""
+    """With a threshold of 3, pybreaker is still closed after ten failed requests."""
     calls = []
 
     @tenacity.retry(stop=tenacity.stop_after_attempt(5), wait=tenacity.wait_none(), reraise=True)
@@ -29,7 +29,7 @@ def test_naive() -> None:
 
 
 def test_ours(driver: Any) -> None:
-    """Every attempt counts: the third failure opens it in the middle of a call, which ends with the API's error."""
+    """Every attempt counts: the third failure opens the breaker during the call, which raises the API's error."""
     clock = FakeClock()
     transport = driver.transport([ConnectionRefusedError()] * 10)
     policy = Policy(

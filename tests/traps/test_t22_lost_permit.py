@@ -1,4 +1,4 @@
-"""A half-open permit that nobody gives back wedges the breaker for ever."""
+"""A half-open permit that is never released blocks the breaker for ever."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import asyncio
 import pytest
 
 from resilience import CircuitOpenError, Pipeline, Policy
-from resilience._core.stages.breaker import Breaker
 from resilience.testing import FakeClock
 
 
 class Naive:
-    """One permit, counted, and no memory of when it was given."""
+    """A breaker with one permit that does not record when the permit was taken."""
 
     def __init__(self) -> None:
         self.out = 0
@@ -25,14 +24,14 @@ class Naive:
 
 
 def test_naive() -> None:
-    """The trial was cancelled, and nobody is ever admitted again."""
+    """After a cancelled trial no call is admitted again."""
     breaker = Naive()
     assert breaker.admit()
     assert not any(breaker.admit() for _ in range(100))
 
 
-def test_a_cancelled_trial_gives_its_permit_back() -> None:
-    """Cancelled while half-open: the next call is the trial, and the cancelled one counts nowhere."""
+def test_a_cancelled_trial_releases_its_permit() -> None:
+    """A cancelled trial counts nowhere, and the next call is the trial."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "1s"}), clock=clock)
 
@@ -62,16 +61,31 @@ def test_a_cancelled_trial_gives_its_permit_back() -> None:
 
 
 def test_a_permit_that_is_lost_expires() -> None:
-    """A trial that vanished without a word is given up after a while."""
+    """A trial that never ends loses its permit after twice the longest time that an attempt may take."""
     clock = FakeClock()
-    rules = Policy(breaker={"consecutive": 1, "open_for": "1s"}).breaker
-    assert rules is not None
-    breaker = Breaker(rules, clock.monotonic, lost_after=10.0)
-    first = breaker.admit(0)
-    assert first is not None
-    breaker.failed(first, 0)
-    clock.advance(1.1)
-    assert breaker.admit(clock.monotonic()) is not None
-    assert breaker.admit(clock.monotonic()) is None
-    clock.advance(10.1)
-    assert breaker.admit(clock.monotonic()) is not None
+    policy = Policy(breaker={"consecutive": 1, "open_for": "1s"}, attempt_timeout="5s")  # type: ignore[arg-type]
+    pipeline = Pipeline(policy, clock=clock)
+
+    async def down() -> None:
+        raise ConnectionRefusedError
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async def fine() -> str:
+        return "fine"
+
+    async def run() -> str:
+        with pytest.raises(ConnectionRefusedError):
+            await pipeline.acall(down)
+        clock.advance(1.1)
+        trial = asyncio.create_task(pipeline.acall(hang))
+        await asyncio.sleep(0)
+        with pytest.raises(CircuitOpenError):
+            await pipeline.acall(fine)
+        clock.advance(10.1)
+        answer = str(await pipeline.acall(fine))
+        trial.cancel()
+        return answer
+
+    assert asyncio.run(run()) == "fine"

@@ -1,4 +1,4 @@
-"""A breaker on the wall clock sleeps for ever, or not at all, when the clock is set."""
+"""A breaker on the wall clock stays open for too long or too short when the clock is set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience.testing import FakeClock
 
 
 def test_naive() -> None:
-    """Pybreaker keeps the date of its opening: a clock that was set an hour back makes the break an hour longer."""
+    """Pybreaker stores the date of opening: if the clock is set back an hour, it stays open an hour longer."""
     breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=0)
     breaker.open()
     ahead = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
@@ -23,7 +23,7 @@ def test_naive() -> None:
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0])
 def test_ours(step: float) -> None:
-    """The break is as long as it is, whatever the wall clock does."""
+    """The open time does not depend on the wall clock."""
     clock = FakeClock()
     pipeline = Pipeline(Policy(breaker={"consecutive": 1, "open_for": "10s"}), clock=clock)
     with pytest.raises(ConnectionRefusedError):

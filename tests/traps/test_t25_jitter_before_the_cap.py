@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import pytest
 
-from resilience import Policy
-from resilience._core.policy.backoff import bounds
-from resilience._core.policy.sections import BackoffSettings
-from resilience._core.stages.retry import Schedule
+from resilience import Pipeline, Policy
+from resilience.testing import FakeClock, ScriptedTransport
 
 
 def naive_delay(attempt: int, noise: float) -> float:
@@ -26,23 +22,19 @@ def test_naive() -> None:
 @pytest.mark.parametrize("jitter", ["full", "equal"])
 def test_ours(kind: str, jitter: str) -> None:
     """At the cap delays still differ, and none is longer than the cap."""
-    policy = Policy(
-        retry={"max_attempts": 50, "backoff": {"kind": kind, "initial": "4s", "max": "5s", "jitter": jitter}}
-    )
-    assert policy.retry is not None
-    noise = cycle(number / 10 for number in range(10))
-    schedule = Schedule(policy.retry, lambda: next(noise))
-    state = schedule.begin(0.0, (), {})
-    delays = set()
-    for attempt in range(1, 41):
-        assert schedule.stops(state, attempt, 0.0, None) is False
-        delays.add(schedule.delay(state))
-    assert len(delays) > 5
-    assert all(0 <= delay <= 5 for delay in delays)
+    clock = FakeClock()
+    backoff = {"kind": kind, "initial": "4s", "max": "5s", "jitter": jitter}
+    pipeline = Pipeline(Policy(retry={"max_attempts": 41, "backoff": backoff}), idempotent=True, clock=clock)  # type: ignore[arg-type]
+    send = ScriptedTransport([ConnectionRefusedError()] * 41)
+    with pytest.raises(ConnectionRefusedError):
+        pipeline.call(send)
+    assert len(clock.sleeps) == 40
+    assert len(set(clock.sleeps)) > 5
+    assert all(0 <= delay <= 5 for delay in clock.sleeps)
 
 
-def test_bounds_say_what_may_come() -> None:
-    """Full jitter reaches down to nothing, equal jitter to half, none is exact."""
-    assert bounds(BackoffSettings(jitter="full"), 3) == (0.0, 0.8)
-    assert bounds(BackoffSettings(jitter="equal"), 3) == (0.4, 0.8)
-    assert bounds(BackoffSettings(jitter="none"), 3) == (0.8, 0.8)
+@pytest.mark.parametrize(("jitter", "least"), [("full", 0.0), ("equal", 0.4), ("none", 0.8)])
+def test_the_shortest_and_longest_delay_are_described(jitter: str, least: float) -> None:
+    """The delay before the fourth attempt begins at 0 with full jitter and at half with equal jitter."""
+    policy = Policy(retry={"max_attempts": 4, "backoff": {"initial": 0.2, "factor": 2, "jitter": jitter}})  # type: ignore[arg-type]
+    assert Pipeline(policy).describe()["waits"][2] == {"least": least, "longest": 0.8}

@@ -1,4 +1,4 @@
-"""A default log line that prints the arguments prints the signature and the secret."""
+"""A default log line with the arguments contains the signature and the secret."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ CANARIES = ("sig-CANARY", "secret-CANARY", "token-CANARY")
 
 
 def test_naive() -> None:
-    """A line made of function and arguments, as retry libraries write it, holds the secret."""
+    """A line of function and arguments, as retry libraries write it, contains the secret."""
     arguments = {"url": f"https://api/x?signature={CANARIES[0]}", "secret": CANARIES[1]}
     assert any(canary in f"retrying send({arguments!r})" for canary in CANARIES)
 
 
 def test_ours(driver: Any) -> None:
-    """Arguments, URLs and the error's own words stand in no line of ours, and in no note."""
+    """No log line and no note contains arguments, URLs or the error's text."""
 
     class Leaky(Exception):
-        """An error whose words hold what was sent."""
+        """An error whose text contains what was sent."""
 
         status_code = 503
 
@@ -34,5 +34,5 @@ def test_ours(driver: Any) -> None:
     with structlog.testing.capture_logs() as lines, pytest.raises(Leaky) as caught:
         driver.call(send, f"https://api/x?signature={CANARIES[0]}", secret=CANARIES[1])
     assert [line["event"] for line in lines][-1] == "resilience.call_failed"
-    told = repr(lines) + repr(caught.value.__notes__)
-    assert not any(canary in told for canary in CANARIES)
+    output = repr(lines) + repr(caught.value.__notes__)
+    assert not any(canary in output for canary in CANARIES)

@@ -1,4 +1,4 @@
-"""An error code under HTTP 200 is invisible to retries that look at the status."""
+"""An error code under HTTP 200 is invisible to retries by status."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ FINE = {"code": "00000", "msg": "success", "data": {"orderId": "1"}}
 
 
 def naive(status: int) -> bool:
-    """Whether a retry by status would try again."""
+    """Return whether a retry by status would try again."""
     return status >= 500
 
 
 def test_naive() -> None:
-    """The body says busy, the status says fine."""
+    """The body is an error and the status is 200, so nothing is retried."""
     assert naive(200) is False
 
 
@@ -40,7 +40,7 @@ def test_ours_retries(driver: Any) -> None:
 
 
 def test_ours_raises(driver: Any) -> None:
-    """One that cannot be helped is raised with its code, its words and its body."""
+    """An error body that is not retryable is raised with its code, message and body."""
     transport = driver.transport([FUNDS])
     with pytest.raises(ApiError) as caught:
         driver.call(Policies.builtin().resilient("bitget")(transport))
@@ -49,7 +49,7 @@ def test_ours_raises(driver: Any) -> None:
 
 
 def test_results_may_be_ignored(driver: Any) -> None:
-    """A policy may say that returned values are no errors; a table without an envelope never says so."""
+    """A policy may switch the classification of results off; a table without an envelope does not classify them."""
     policies = Policies.from_mapping({"policies": {"p": {"extends": "bitget", "classify_results": False}}})
     for policy in ("p", "default"):
         assert driver.call(policies.resilient(policy)(driver.transport([FUNDS]))) == FUNDS

@@ -23,7 +23,7 @@ async def apages() -> AsyncIterator[int]:
 
 
 def test_naive() -> None:
-    """Tenacity wraps it without a word, and its error is never retried."""
+    """Tenacity wraps a generator silently, and its error is never retried."""
     with pytest.raises(ConnectionRefusedError):
         list(tenacity.retry(stop=tenacity.stop_after_attempt(3))(pages)())
 
@@ -33,6 +33,6 @@ def test_naive() -> None:
     "decorate", [resilient, resilient(), Pipeline(Policy()).compile], ids=["bare", "called", "compile"]
 )
 def test_ours(fn: Callable[..., Any], decorate: Callable[..., Any]) -> None:
-    """It is refused where it is decorated, and told why."""
+    """Decorating a generator raises an error that says why."""
     with pytest.raises(TypeError, match="generator function"):
         decorate(fn)

@@ -1,4 +1,4 @@
-"""A context variable that is reset when an async generator is finalised elsewhere raises."""
+"""Resetting a context variable raises if an async generator is finalised in another context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VAR: contextvars.ContextVar[int] = contextvars.ContextVar("var")
 
 
 async def finalise_elsewhere(make: object) -> None:
-    """Begin an async generator in one context and close it in another, while it waits inside."""
+    """Begin an async generator in one context and close it in another while it is suspended."""
     waiting = asyncio.Event()
     stream = make(waiting)  # type: ignore[operator]
     first = stream.__anext__()
@@ -28,7 +28,7 @@ def _throw(step: object) -> None:
 
 
 def test_naive() -> None:
-    """Resetting a token in a foreign context is a ValueError."""
+    """Resetting a token in another context raises a ValueError."""
 
     async def stream(waiting: asyncio.Event) -> AsyncIterator[int]:
         token = VAR.set(1)
@@ -45,7 +45,7 @@ def test_naive() -> None:
 
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_ours(attempt: int) -> None:
-    """Ours lets go quietly, in a first attempt as in a later one, and the context of others is as it was."""
+    """Closing raises nothing, in a first and in a later attempt, and other contexts are unchanged."""
     pipeline = Pipeline(Policy(deadline="10s", retry={"backoff": {"initial": 0}}), idempotent=True)  # type: ignore[arg-type]
     sent: list[int] = []
 

@@ -1,4 +1,4 @@
-"""A frozen dataclass as an exception dies when somebody writes to it."""
+"""A frozen dataclass as an exception raises when its attributes are written."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Frozen(Exception):
 
 @contextmanager
 def around() -> Iterator[None]:
-    """Any context manager made of a generator."""
+    """A context manager made of a generator."""
     yield
 
 
 def test_naive() -> None:
-    """Inside a context manager its traceback cannot be set, and the real error is lost."""
+    """Inside a context manager its traceback cannot be set, and the original error is lost."""
     with pytest.raises(FrozenInstanceError), around():
         raise Frozen("40010")
 
 
-def test_ours_hands_it_on(driver: Any) -> None:
-    """Retried, and at last raised as it is: the very object."""
+def test_ours_raises_it_unchanged(driver: Any) -> None:
+    """The error is retried and at last raised: the same object."""
     error = Frozen("40010")
     transport = driver.transport([error, error])
     with pytest.raises(Frozen) as caught:
@@ -44,7 +44,7 @@ def test_ours_hands_it_on(driver: Any) -> None:
 
 
 def test_our_errors_are_plain_classes() -> None:
-    """Ours can be written to, by context managers and by anybody."""
+    """Attributes of the library's errors can be written."""
     for error in (CircuitOpenError("open"), PolicyError("bad"), ResilienceError("x")):
         with pytest.raises(type(error)), around():
             raise error

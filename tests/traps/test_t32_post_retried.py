@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
 
 
 def test_naive(url: str) -> None:
-    """urllib3, set to retry all methods, has it executed three times."""
+    """With urllib3's retries of all methods, the order is executed three times."""
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(2, allowed_methods=None, backoff_factor=0)))
         with pytest.raises(requests.ConnectionError):

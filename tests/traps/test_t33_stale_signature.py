@@ -18,7 +18,7 @@ class StaleError(Exception):
 
 
 class Server:
-    """Fails the first request for its own reasons, and refuses a nonce that it has seen."""
+    """Fails the first request, and rejects a nonce that it has seen."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -33,7 +33,7 @@ class Server:
 
 
 def test_naive() -> None:
-    """Made once and sent twice: the second error hides the first."""
+    """The request is made once and sent twice: the second error hides the first."""
     server, nonces = Server(), count()
     request = next(nonces)
     with pytest.raises(ConnectionRefusedError):
@@ -43,7 +43,7 @@ def test_naive() -> None:
 
 
 def test_ours(driver: Any) -> None:
-    """The function that signs is the attempt: everything is made anew each time."""
+    """The function that signs is the attempt: stamp and nonce are new each time."""
     server, nonces = Server(), count()
     send = driver.function(lambda: server.answer(next(nonces)))
     pipeline = Pipeline(Policy(retry={"max_attempts": 2}), clock=FakeClock())

@@ -1,4 +1,4 @@
-"""Classifying errors by class hierarchy breaks with a release: RateLimitExceeded is no DDoSProtection any more."""
+"""Classifying errors by class hierarchy breaks with a release: RateLimitExceeded no longer is a DDoSProtection."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def backs_off(error: Exception) -> bool:
 
 
 def test_naive() -> None:
-    """The bot does not back off any more for one of the two."""
+    """The bot no longer backs off for one of the two."""
     assert backs_off(ccxt.DDoSProtection("slow down"))
     assert not backs_off(ccxt.RateLimitExceeded("slow down"))
 
 
 @pytest.mark.parametrize("error_class", [ccxt.DDoSProtection, ccxt.RateLimitExceeded])
 def test_ours(error_class: type[Exception]) -> None:
-    """Each class has its own row in the table: nothing is inherited."""
+    """Each class has its own row in the table."""
     failure = failure_of(error_class("kraken slow down"))
     assert (failure.category, failure.executed, failure.hint) == ("retryable", "no", "backoff")
 

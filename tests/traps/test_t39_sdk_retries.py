@@ -29,7 +29,7 @@ def test_naive(bots: Any, api: Any, where: str) -> None:
     plain = bots.plain(api, timeout=200)
     with pytest.raises(ccxt.RequestTimeout):
         bots.call(plain.create_order, *ORDER, enable_retries(plain, where))
-    assert [order["clientOid"] for order in api.asked(PLACE)] == ["mine"] * 3
+    assert [order["clientOid"] for order in api.sent_to(PLACE)] == ["mine"] * 3
 
 
 @RETRIES_SET_IN
@@ -45,4 +45,4 @@ def test_ours(bots: Any, api: Any, where: str) -> None:
     with pytest.warns(UserWarning, match="ccxt would retry 2 times"), pytest.raises(ccxt.RequestTimeout) as caught:
         bots.call(bot.create_order, *ORDER, params)
     assert failure_of(caught.value).executed == "maybe"
-    assert len(api.asked(PLACE)) == 1
+    assert len(api.sent_to(PLACE)) == 1

@@ -52,11 +52,14 @@ class _OldNoBaseline(argparse.Action):
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and print; 2 if the report cannot be written."""
-    from ...simulate.scenario_files import load_scenario
+    from ...simulate.scenario_files import read_scenario
 
     if args.list:
         return _list_scenarios(json=args.json)
-    scenario = load_scenario(args.scenario).scaled(args.scale)
+    scenario, old_keys = read_scenario(args.scenario)
+    for problem in old_keys:
+        print(redact(str(problem)), file=sys.stderr)
+    scenario = scenario.scaled(args.scale)
     jobs = simulation_jobs(args.files, args.policy or (), scenario, args.seed)
     # A long run must not end with a report that cannot be written.
     if args.report is not None and (reason := _why_unwritable(Path(args.report))):
@@ -130,7 +133,7 @@ def _row(run: Run) -> list[object]:
     return [
         run.name,
         format_count(figures.offered),
-        f"{figures.attempts_a_request:.2f}",
+        f"{figures.attempts_per_request:.2f}",
         format_share(figures.success),
         format_share(figures.good),
         format_seconds(figures.p50),
@@ -139,7 +142,7 @@ def _row(run: Run) -> list[object]:
         format_recovery(figures),
         format_count(figures.opened) if run.breaker else None,
         format_count(figures.exhausted) if run.budget else None,
-        format_count(figures.refused),
+        format_count(figures.rejected),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The tables of the report: all figures of all policies, and the values behind the charts of one policy."""
+"""Renders the tables of the report: all figures of all policies, and the values behind the charts of one policy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def figures_table(runs: tuple[Run, ...], scenario: Scenario) -> str:
     """Return the table of all figures, one column per run."""
     rows: list[tuple[str, _Cell]] = [
         ("Requests offered", lambda run: format_count(run.figures.offered)),
-        ("Attempts per request", lambda run: f"{run.figures.attempts_a_request:.2f}"),
-        ("… during the incident", lambda run: _incident_figure(run, "attempts_a_request")),
+        ("Attempts per request", lambda run: f"{run.figures.attempts_per_request:.2f}"),
+        ("… during the incident", lambda run: _incident_figure(run, "attempts_per_request")),
         ("Succeeded", lambda run: format_share(run.figures.success)),
         (f"Good: within {format_setting(scenario.soon)}", lambda run: format_share(run.figures.good)),
         ("… during the incident", lambda run: _incident_figure(run, "good")),
@@ -31,7 +31,7 @@ def figures_table(runs: tuple[Run, ...], scenario: Scenario) -> str:
         ("Recovered after the incident in", lambda run: format_recovery(run.figures)),
         ("Breaker opened", lambda run: f"{format_count(run.figures.opened)} ×" if run.breaker else "–"),
         ("Budget exhausted", lambda run: f"{format_count(run.figures.exhausted)} ×" if run.budget else "–"),
-        ("Calls rejected, nothing sent", lambda run: format_count(run.figures.refused)),
+        ("Calls rejected, nothing sent", lambda run: format_count(run.figures.rejected)),
         ("Errors taken for a success", lambda run: format_count(run.figures.deceived)),
     ]
     head = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in runs)
@@ -46,10 +46,10 @@ def figures_table(runs: tuple[Run, ...], scenario: Scenario) -> str:
 
 
 def _incident_figure(run: Run, name: str) -> str:
-    if run.figures.trouble is None:
+    if run.figures.incident is None:
         return "–"
-    value = run.figures.trouble[name]
-    return f"{value:.2f}" if name == "attempts_a_request" else format_share(value)
+    value = run.figures.incident[name]
+    return f"{value:.2f}" if name == "attempts_per_request" else format_share(value)
 
 
 def series_table(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The frame around a chart: title, legend, axis labels, shaded incidents, and the text of each step."""
+"""Draws the frame around a chart: title, legend, axis labels, shaded incidents, and the text of each step."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def frame(
 
 
 def _shaded(scenario: Scenario) -> list[tuple[float, float]]:
-    periods = [period for incident in scenario.troubles for period in incident.periods()]
+    periods = [period for incident in scenario.incidents for period in incident.periods()]
     periods += [(surge.start, surge.end) for surge in scenario.surges]
     return [(start, min(end, scenario.lasts)) for start, end in periods if start < scenario.lasts]
 
 
 def _labels(scenario: Scenario) -> str:
     """Name each incident above its beginning; a name that would overlap the previous one goes a row down."""
-    named = [(incident.start, describe_incident(incident)) for incident in scenario.troubles]
+    named = [(incident.start, describe_incident(incident)) for incident in scenario.incidents]
     named += [(surge.start, f"{surge.factor:g} times the load") for surge in scenario.surges]
     row_ends: list[float] = []  # where the last name of each row ends, as a share of the width
     labels = ""

@@ -62,8 +62,8 @@ def _head(comparison: Comparison) -> str:
 def _card(run: Run, comparison: Comparison) -> str:
     """Return the verdict and the four main figures of one policy."""
     figures, scenario = run.figures, comparison.scenario
-    incident = figures.trouble
-    load = figures.attempts_a_request if incident is None else incident["attempts_a_request"]
+    incident = figures.incident
+    load = figures.attempts_per_request if incident is None else incident["attempts_per_request"]
     success = figures.success if incident is None else incident["success"]
     when = "" if incident is None else " during the incident"
     numbers = [

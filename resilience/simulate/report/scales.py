@@ -1,4 +1,4 @@
-"""The vertical scales of the charts: the height at which a value is drawn, in per cent, and the grid lines."""
+"""Computes the vertical scales of the charts: the height at which a value is drawn, in per cent, and the grid lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of `resilience simulate` needs 96 columns: on a terminal of 80 its lines were broken in the middle."""
+"""The table of `resilience simulate` needs 96 columns: a terminal of 80 columns broke its lines."""
 
 import io
 
@@ -14,8 +14,8 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("width", "first"), [("40", "policy              read   no policy"), ("20", None)])
-def test_it_lies_on_its_side(width: str, first: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row for each figure where that fits; where nothing fits the table stands as it always did."""
+def test_a_wide_table_is_transposed(width: str, first: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each figure is a row if that fits; if nothing fits, the table is printed unchanged."""
     monkeypatch.setenv("COLUMNS", width)
     out = io.StringIO()
     out.isatty = lambda: True  # type: ignore[method-assign]

@@ -19,23 +19,23 @@ ERRORS: dict[str, type[BaseException]] = {"down": ConnectionRefusedError, "fatal
 RETRY = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": "1s", "jitter": "none"}}
 
 
-def pipeline(half_open: bool, clock: FakeClock, **rules: Any) -> Pipeline:
+def new_pipeline(half_open: bool, clock: FakeClock, **rules: Any) -> Pipeline:
     """Return a pipeline whose breaker never opens, or one that stays half-open with permits for all."""
     never = {"failure_rate": None, "window": "1d", **rules}
     permits = {"permits": 10_000, "successes": 10_000}
-    made = Pipeline(
+    pipeline = Pipeline(
         Policy(retry=RETRY, breaker={**never, "half_open": permits, "open_for": "1ms", "open_max": "1ms"}),  # type: ignore[arg-type]
         clock=clock,
     )
     if half_open:
-        assert made.breaker is not None
-        made.breaker.open()
+        assert pipeline.breaker is not None
+        pipeline.breaker.open()
         clock.advance(1.0)
-    return made
+    return pipeline
 
 
 class Ledger:
-    """What the transport saw."""
+    """Counts how the attempts ended that the transport saw."""
 
     def __init__(self) -> None:
         self.sent = dict.fromkeys(HOWS, 0)
@@ -47,7 +47,7 @@ class Ledger:
         return how
 
     def check(self, pipeline: Pipeline, half_open: bool) -> None:
-        """Nothing is under way, and what counts was counted once."""
+        """No attempt is open, and each one that counts was counted once."""
         described = pipeline.describe()["breaker"]
         assert described["trials"] == 0
         if half_open:
@@ -64,7 +64,7 @@ def test_sync(half_open: bool, slow: bool, calls: list[list[str]]) -> None:
     """In one thread: successes, failures, neutral answers, a Ctrl-C and an exit."""
     clock, ledger = FakeClock(), Ledger()
     rules = {"slow_rate": 1.0, "slow_after": "1h"} if slow else {}
-    ours = pipeline(half_open, clock, **rules)
+    pipeline = new_pipeline(half_open, clock, **rules)
     for script in calls:
         attempt = [0]
 
@@ -77,18 +77,18 @@ def test_sync(half_open: bool, slow: bool, calls: list[list[str]]) -> None:
                 raise ERRORS[how]
 
         try:
-            ours.call(send)
+            pipeline.call(send)
         except (Exception, KeyboardInterrupt, SystemExit):
             pass
         clock.advance(1.0)
-    ledger.check(ours, half_open)
+    ledger.check(pipeline, half_open)
 
 
 STOPS = st.lists(st.integers(0, 6), min_size=12, max_size=12)
 
 
 async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_slice: Any, forever: Any) -> None:
-    """One attempt, which yields to the loop before it ends as the script says."""
+    """One attempt, which yields to the loop and then ends as the script says."""
     await close_slice()
     how = ledger.next(script, attempt[0])
     attempt[0] += 1
@@ -104,9 +104,9 @@ async def turns(script: list[str], attempt: list[int], ledger: Ledger, close_sli
 @given(calls=CALLS, stops=STOPS)
 @settings(max_examples=60)
 def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None:
-    """Many tasks, each cancelled after some turns of the loop, wherever it is then."""
+    """Many tasks are each cancelled after some turns of the loop, at any await."""
     clock, ledger = FakeClock(), Ledger()
-    ours = pipeline(half_open, clock)
+    pipeline = new_pipeline(half_open, clock)
 
     async def story() -> None:
         async def close_slice() -> None:
@@ -121,7 +121,9 @@ def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> N
             if after < 6:
                 task.cancel()
 
-        tasks = [asyncio.create_task(ours.acall(turns, script, [0], ledger, close_slice, forever)) for script in calls]
+        tasks = [
+            asyncio.create_task(pipeline.acall(turns, script, [0], ledger, close_slice, forever)) for script in calls
+        ]
         await asyncio.gather(*(cancelled(task, after) for task, after in zip(tasks, stops, strict=False)))
         for _ in range(30):
             await asyncio.sleep(0)
@@ -130,21 +132,21 @@ def test_asyncio(half_open: bool, calls: list[list[str]], stops: list[int]) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(story())
-    ledger.check(ours, half_open)
+    ledger.check(pipeline, half_open)
 
 
 @pytest.mark.parametrize("half_open", [False, True])
 @given(calls=CALLS, stops=STOPS)
 @settings(max_examples=40)
 def test_trio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None:
-    """The same in a nursery whose scopes are cancelled."""
+    """Many tasks of a nursery are cancelled by their scopes."""
     clock, ledger = FakeClock(), Ledger()
-    ours = pipeline(half_open, clock)
+    pipeline = new_pipeline(half_open, clock)
 
     async def one(script: list[str], scope: trio.CancelScope) -> None:
         with scope:
             try:
-                await ours.acall(turns, script, [0], ledger, trio.lowlevel.checkpoint, trio.sleep_forever)
+                await pipeline.acall(turns, script, [0], ledger, trio.lowlevel.checkpoint, trio.sleep_forever)
             except Exception:
                 pass
 
@@ -162,4 +164,4 @@ def test_trio(half_open: bool, calls: list[list[str]], stops: list[int]) -> None
                 scope.cancel()
 
     trio.run(story)
-    ledger.check(ours, half_open)
+    ledger.check(pipeline, half_open)

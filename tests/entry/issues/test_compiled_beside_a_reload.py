@@ -1,30 +1,28 @@
-"""A function that is compiled while a reload happens does not bring the old settings back."""
+"""A function that is compiled during a reload does not bring the old settings back."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from resilience import Policies
 from resilience._core.call.operation_info import OperationInfo
-from resilience.config.loading.policy_file import from_mapping
 from resilience.testing import FakeClock
 
 
-def test_the_tighter_settings_stand() -> None:
-    """Another thread had its pipeline in hand when the file became tighter, and compiles by it afterwards."""
+def test_tighter_settings_stay_in_force(tmp_path: Path) -> None:
+    """Another thread got its pipeline before the file became tighter, and compiles with it afterwards."""
+    path = tmp_path / "bot.yaml"
 
-    def says(many: int) -> Any:
-        rules = {
-            "admission": {"max_concurrent": many}, "breaker": {"consecutive": many},
-            "budget": {"ratio": 0, "floor": many}, "quota": [{"rate": f"{many}/s", "burst": many}],
-        }  # fmt: skip
-        return from_mapping({"policies": {"p": rules}})
+    def write(limit: int) -> None:
+        admission, breaker = f"admission: {{max_concurrent: {limit}}}", f"breaker: {{consecutive: {limit}}}"
+        budget, quota = f"budget: {{ratio: 0, floor: {limit}}}", f"quota: [{{rate: {limit}/s, burst: {limit}}}]"
+        path.write_text(f"policies: {{p: {{{admission}, {breaker}, {budget}, {quota}}}}}")
 
-    many = [100]
-    policies = Policies(says(100), clock=FakeClock(), load=lambda: says(many[0]), log=False)
+    write(100)
+    policies = Policies.load(path, clock=FakeClock())
     assert policies.resilient("p")(lambda: "early")() == "early"
     late = policies.current_pipeline("p", "late")
-    many[0] = 10
+    write(10)
     policies.reload()
     assert late.compile(lambda: "late", OperationInfo(operation="late"))() == "late"
     shared, policy = policies._shared, policies.policy("p")

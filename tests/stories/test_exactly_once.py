@@ -1,4 +1,4 @@
-"""For any script of server behaviours within W, P and L: executed at most once, and what is reported is true.
+"""Under any server behaviour within W, P and L an order is executed at most once, and its outcome is true.
 
 The server is a few lines of Python on a fake clock of its own offset. It checks the stamp when a
 request is delivered, accepts at most P after that, and shows an order at most L after accepting it;
@@ -31,7 +31,7 @@ class EnvelopeError(Exception):
 
 
 class BareError(Exception):
-    """A status without the API's envelope, as a proxy says it."""
+    """A status without the API's envelope, as a proxy sends it."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -40,7 +40,7 @@ class BareError(Exception):
 
 @dataclass
 class Server:
-    """Executes orders at scripted moments; `late` holds those that are still under way."""
+    """Executes orders at scripted times; `late` has those that are still in flight."""
 
     clock: FakeClock
     offset: float
@@ -99,16 +99,16 @@ KINDS = [
 ]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
-LOOKS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
+LOOKUPS = st.lists(st.sampled_from(["answers", "fails"]), max_size=30)
 
 
 def run(
-    behaviours: Any, looks: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
+    behaviours: Any, lookups: Any, offset: float, deadline: float, timeless: bool = False, **rules: Any
 ) -> tuple[Server, str]:
-    """Place one order under the rule; return the server and what the caller got. `timeless` lookups have no time."""
+    """Place an order; return the server and the caller's outcome. `timeless` lookups have no server time."""
     clock = FakeClock()
     server = Server(clock, offset)
-    script, down = iter(behaviours), iter(looks)
+    script, down = iter(behaviours), iter(lookups)
 
     def place(*, client_id: str) -> str:
         call = current_call()
@@ -145,12 +145,12 @@ def run(
     return server, outcome
 
 
-@given(BEHAVIOURS, LOOKS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
+@given(BEHAVIOURS, LOOKUPS, st.floats(-SKEW, SKEW), st.sampled_from([20.0, 90.0, 400.0]))
 def test_executed_at_most_once_and_reported_truthfully(
-    behaviours: Any, looks: Any, offset: float, deadline: float
+    behaviours: Any, lookups: Any, offset: float, deadline: float
 ) -> None:
     """Done means executed once, failed means never, and nothing is ever executed twice."""
-    server, outcome = run(behaviours, looks, offset, deadline)
+    server, outcome = run(behaviours, lookups, offset, deadline)
     assert len(server.executed) <= 1
     assert outcome != "done" or len(server.executed) == 1
     assert outcome != "failed" or len(server.executed) == 0
@@ -160,7 +160,7 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
 
 
 @pytest.mark.parametrize("timeless", [False, True])
-@pytest.mark.parametrize("looks", [[], ["fails"] * 4, ["fails"] * 10])
+@pytest.mark.parametrize("lookups", [[], ["fails"] * 4, ["fails"] * 10])
 @pytest.mark.parametrize("offset", [-SKEW, 0.0, SKEW])
 @pytest.mark.parametrize(
     "behaviours",
@@ -176,21 +176,21 @@ LOST, FINE = ("lost", 0, 0, 0), ("fine", 0, 0, 0)
         [("working 40725", 0, 1, 1), ("late", 1, 1, 1), FINE],
     ],
 )
-def test_each_bound_is_waited_for(behaviours: Any, looks: Any, offset: float, timeless: bool) -> None:
-    """A server that takes all of W, P and L, at the first attempt or a later one, is waited for to the end."""
-    server, outcome = run(behaviours, looks, offset, 400.0, timeless)
+def test_each_bound_is_waited_for(behaviours: Any, lookups: Any, offset: float, timeless: bool) -> None:
+    """The call waits for a server that takes all of W, P and L at any attempt."""
+    server, outcome = run(behaviours, lookups, offset, 400.0, timeless)
     assert len(server.executed) == 1
     assert outcome == "done" or (timeless and outcome == "unknown")
 
 
 @given(BEHAVIOURS, st.floats(-SKEW, SKEW))
-def test_with_time_and_a_query_that_answers_nothing_stays_unknown(behaviours: Any, offset: float) -> None:
+def test_unknown_needs_a_short_deadline_or_a_query_that_fails(behaviours: Any, offset: float) -> None:
     """Unknown is reported only where the deadline is short or the query path is down."""
     assert run(behaviours, [], offset, 400.0)[1] != "unknown"
 
 
 def test_a_fence_that_is_too_short_sends_twice() -> None:
-    """The test can fail: without the window in the fence a request that is still under way is sent again."""
+    """The test can fail: without the window in the fence an order in flight is sent again."""
     late = [("late", 0.9, 0.5, 0.5)]
     assert len(run(late, [], 0.0, 400.0)[0].executed) == 1
     assert len(run(late, [], 0.0, 400.0, window=0.1, processing=0.1, lag=0.1)[0].executed) == 2
@@ -217,14 +217,14 @@ def test_a_reconciler_without_server_time_waits_the_whole_fence() -> None:
     assert sent == [0.0, 65.0]
 
 
-def test_one_more_lookup_before_a_later_no_is_reported() -> None:
+def test_one_more_lookup_before_a_later_rejection_is_reported() -> None:
     """A rejection after an uncertain attempt needs one more lookup: the first attempt may have used the funds."""
-    clock, looks = FakeClock(), []
+    clock, lookups = FakeClock(), []
     server_time = iter([clock.time() + 1, clock.time() + 2, clock.time() + 50])
 
     def look_up(call: Any) -> Any:
-        looks.append(call.attempt)
-        return Found("order") if len(looks) == 4 else NOT_FOUND(server_time=next(server_time))
+        lookups.append(call.attempt)
+        return Found("order") if len(lookups) == 4 else NOT_FOUND(server_time=next(server_time))
 
     script = iter([TimeoutError(), EnvelopeError("43012", clock.time())])
 
@@ -237,27 +237,27 @@ def test_one_more_lookup_before_a_later_no_is_reported() -> None:
     policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
     pipeline = Pipeline(policy, key="client_id", reconcile=look_up, clock=clock)
     assert pipeline.compile(place)() == "order"
-    assert looks == [1, 1, 1, 2]
+    assert lookups == [1, 1, 1, 2]
 
 
 def test_a_duplicate_id_on_the_first_send_is_the_callers_error() -> None:
     """Without an earlier uncertain attempt of ours, a taken key is never ours."""
-    looks: list[Any] = []
+    lookups: list[Any] = []
     policy = Policy(codes=("bitget", "http"), deadline="200s", retry={"max_attempts": 3}, reconcile={})
     clock = FakeClock()
-    pipeline = Pipeline(policy, key="client_id", reconcile=looks.append, clock=clock)
+    pipeline = Pipeline(policy, key="client_id", reconcile=lookups.append, clock=clock)
 
     def place(*, client_id: str) -> str:
         raise EnvelopeError("43118", clock.time())
 
     with pytest.raises(EnvelopeError) as caught:
         pipeline.compile(place)()
-    assert looks == []
+    assert lookups == []
     assert (failure_of(caught.value).executed, failure_of(caught.value).attempts) == ("no", 1)
 
 
 def test_a_find_older_than_the_first_stamp_is_not_ours() -> None:
-    """The key was used before: stop, and say that it is unknown."""
+    """The key was used before: the call ends, and its outcome is unknown."""
     clock = FakeClock()
     policy = Policy(deadline="200s", retry={"max_attempts": 3}, reconcile={})
     pipeline = Pipeline(

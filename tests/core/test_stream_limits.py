@@ -1,4 +1,4 @@
-"""The limits of a venue's sockets, and how they shrink where time runs faster."""
+"""Tests of a venue's socket limits, and of how they scale when time runs faster."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from resilience._core.policy.stream_limits import MessageRate, StreamSettings
 
 
 def test_limits_where_time_runs_faster() -> None:
-    """Times are divided by the pace, rates are multiplied by it; counts and words stay."""
+    """Durations are divided by the pace and rates multiplied by it; counts and names stay."""
     before = StreamSettings(frames=MessageRate(rate=8, burst=4), renew_after=None)
     after = before.scaled(4)
-    for one in fields(StreamSettings):
-        old, new = getattr(before, one.name), getattr(after, one.name)
+    for field in fields(StreamSettings):
+        old, new = getattr(before, field.name), getattr(after, field.name)
         if isinstance(old, MessageRate):
             assert new == MessageRate(rate=old.rate * 4, burst=old.burst)
         else:

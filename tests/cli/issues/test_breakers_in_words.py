@@ -1,14 +1,13 @@
-"""`resilience describe` said of a breaker that it opens "when 5 failures in a row", and "50% of them" of nothing."""
+"""`resilience describe` printed "when 5 failures in a row" for a breaker, and "50% of them" without a noun."""
 
 import pytest
 
-from resilience import Policy
-from resilience._pipeline.pipeline import Pipeline
+from resilience import Pipeline, Policy
 from resilience.cli.sentences import sentences
 
 
 @pytest.mark.parametrize(
-    ("breaker", "told"),
+    ("breaker", "ending"),
     [
         ({"consecutive": 5, "failure_rate": None}, "opens when 5 attempts failed in a row."),
         (
@@ -19,7 +18,7 @@ from resilience.cli.sentences import sentences
         ({"failure_rate": 0.005}, "opens when 0.5% of at least 20 attempts failed in 10s."),
     ],
 )
-def test_when_it_opens(breaker: dict[str, float | None], told: str) -> None:
-    """Each reason is a sentence of its own, with its figures as they were given."""
-    said = list(sentences(Pipeline(Policy(breaker=breaker)).describe()))
-    assert any(one.endswith(told) for one in said), said
+def test_when_the_breaker_opens(breaker: dict[str, float | None], ending: str) -> None:
+    """Each reason to open is a sentence of its own, with its figures as the policy gives them."""
+    lines = list(sentences(Pipeline(Policy(breaker=breaker)).describe()))
+    assert any(line.endswith(ending) for line in lines), lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import trio
 
 import resilience
 from resilience import Policies, PolicyError, resilient
-from resilience._core.base.events import Events
-from resilience._drivers.system_clock import SystemClock
 from resilience.testing import (
     AsyncScriptedTransport,
     FakeClock,
@@ -128,18 +126,20 @@ def test_async_script(run: Callable[..., Any]) -> None:
 
 def test_recorded_events_end_with_the_block() -> None:
     """Events inside the block are recorded, later ones are not."""
-    events = Events()
-    with recorded_events(events) as seen:
-        events.emit("call_failed")
-    events.emit("call_recovered")
-    assert [event.name for event in seen] == ["call_failed"]
+    policies = Policies.builtin(clock=FakeClock())
+    send = policies.resilient()(ScriptedTransport([TypeError("inside"), TypeError("after")]))
+    with recorded_events(policies) as events, pytest.raises(TypeError, match="inside"):
+        send()
+    with pytest.raises(TypeError, match="after"):
+        send()
+    assert [event.name for event in events] == ["attempt_failed", "call_failed"]
 
 
 def test_no_waits_skips_real_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside the block the real clock does not sleep, sync or async, nested or not."""
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    clock = SystemClock()
+    clock: Any = Policies.builtin().clock
     with no_waits():
         with no_waits():
             clock.sleep(1000)
@@ -154,7 +154,7 @@ def test_no_waits_skips_real_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 @RUNNERS
 def test_real_clock_waits_under_both_loops(run: Callable[..., Any]) -> None:
     """The real clock waits under either loop; a delay of 0 does not wait."""
-    clock = SystemClock()
+    clock: Any = Policies.builtin().clock
 
     async def main() -> bool:
         await clock.asleep(0)
@@ -179,9 +179,16 @@ def test_script_remembers_the_key_of_each_attempt() -> None:
 CAUTIOUS = {"version": 1, "policies": {"default": {"retry": {"max_attempts": 2}, "breaker": {"consecutive": 2}}}}
 
 
-def test_fresh_policies_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Policies that the test configures are replaced by the earlier ones at its end."""
+    with fresh_policies():
+        yield
+
+
+@pytest.mark.usefixtures("restored")
+def test_fresh_policies_leave_no_trace() -> None:
     """Breakers begin closed in each block, decorated functions follow, and the earlier policies come back."""
-    monkeypatch.setattr("resilience._entry.configured._configured", None)
     before = resilience.configure({"version": 1, "policies": {"default": {"retry": {"max_attempts": 1}}}})
     send = ScriptedTransport([ConnectionRefusedError("busy")] * 5)
     fetch = resilient(idempotent=True)(send)
@@ -217,7 +224,7 @@ def test_fresh_policies_of_a_file_and_of_an_unconfigured_process(
 
 def run_in_pytest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, settings: str = "") -> None:
     """Run a test file in a pytest of its own; all of its tests must pass."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
     pytester.makepyfile(source)
     pytester.makeini(f"[pytest]\naddopts = -p resilience.testing_plugin -p no:resilience\n{settings}")
@@ -261,7 +268,7 @@ def test_plugin_policies(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
                 fetch()
             assert resilience_policies.pipeline().breaker.state == "open"
             assert len(resilience_clock.sleeps) == 1
-            assert [one.name for one in resilience_events][-1] == "call_failed"
+            assert [event.name for event in resilience_events][-1] == "call_failed"
 
         def test_second(resilience_policies):
             assert resilience_policies.pipeline().breaker.state == "closed"

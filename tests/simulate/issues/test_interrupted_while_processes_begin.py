@@ -1,4 +1,4 @@
-"""Ctrl-C during `resilience simulate` showed the traceback of the first process that it had begun."""
+"""Ctrl-C during `resilience simulate` showed the traceback of the first process that it had started."""
 
 import os
 import signal
@@ -22,9 +22,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
-def test_the_first_process_never_hears_it(tmp_path: Path) -> None:
-    """The first process, too, is begun with interrupts held back: they are its parent's affair."""
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_the_first_process_is_started_with_interrupts_blocked(tmp_path: Path) -> None:
+    """Worker processes inherit a blocked SIGINT, the first one too: the parent handles Ctrl-C."""
     script = tmp_path / "begin.py"
     script.write_text(BEGIN)
     done = subprocess.run(
@@ -34,5 +34,5 @@ def test_the_first_process_never_hears_it(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    held = next(int(line.split()[1], 16) for line in done.stdout.splitlines() if line.startswith("SigBlk"))
-    assert held >> (signal.SIGINT - 1) & 1, done.stderr
+    blocked = next(int(line.split()[1], 16) for line in done.stdout.splitlines() if line.startswith("SigBlk"))
+    assert blocked >> (signal.SIGINT - 1) & 1, done.stderr

@@ -44,7 +44,7 @@ def is_idle(policies: Policies) -> bool:
     """Whether no call runs or waits, and no queue ticket or permit is left."""
     pipeline = policies.pipeline("p")
     lanes = pipeline.describe()["admission"]["lanes"]
-    lines = [quota.common._tickets for quota in policies._shared.limits._quotas.values()]
+    lines = [quota.common._tickets for quota in policies.pipeline("p").shared.limits._quotas.values()]
     permits = pipeline.breaker is not None and pipeline.breaker.describe()["trials"]
     return lanes["default"] == NOBODY and not any(lines) and not permits
 
@@ -237,7 +237,7 @@ def test_a_wait_in_the_queue_is_limited(driver: Any, limit: str) -> None:
     rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
     policies = new_policies(admission={**rules, "queue_timeout": "10ms"} if limit == "queue_timeout" else rules,
                     deadline="10ms" if limit == "deadline" else "60s")  # fmt: skip
-    admission = policies._shared.limits
+    admission = policies.pipeline("p").shared.limits
     work = policies.resilient("p")(driver.function(lambda: "fine"))
     assert driver.call(work) == "fine"
     slot = admission._admissions["p"].try_enter("")
@@ -257,7 +257,7 @@ def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
     async def work() -> str:
         return "fine"
 
-    admission = policies._shared.limits.admission(policies.policy("p"))
+    admission = policies.pipeline("p").shared.limits.admission(policies.policy("p"))
     assert admission is not None
     slot = admission.try_enter("")
     assert slot is not None

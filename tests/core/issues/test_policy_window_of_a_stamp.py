@@ -1,4 +1,4 @@
-"""A policy's window counts for requests that carry it; it does not shorten the fence of those that cannot."""
+"""A policy's window applies to requests that carry it; it does not shorten the fence of other requests."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def window_of(name: str, **rules: str) -> float:
     mapping = {"version": 1, "policies": {"bitget": {"extends": "bitget", "reconcile": rules}}}
     client = BitgetClient("key-123", "secret-123", "pass-123")
     info = client.resilience_operation_info(name, client)
-    told = Policies.from_mapping(mapping).policy("bitget").reconcile
+    settings = Policies.from_mapping(mapping).policy("bitget").reconcile
     assert info is not None
-    assert told is not None
-    return fence_of(told, info).window
+    assert settings is not None
+    return fence_of(settings, info).window
 
 
 @pytest.mark.parametrize("name", ["mix_place_order", "mix_modify_order", "spot_replace_order"])
 def test_a_signed_stamp_is_accepted_for_as_long_as_the_api_says(name: str) -> None:
-    """These requests carry no window: 30 s by signature, unless the policy says that this API is another."""
+    """These requests carry no window: a signature is valid for 30 s unless `stamp_window` is set."""
     assert window_of(name, window="5s") == 30.0
     assert window_of(name, stamp_window="1s") == 1.0
 
 
-def test_a_request_that_carries_its_window_is_held_to_it() -> None:
-    """A spot order is sent with the policy's window."""
+def test_the_fence_of_a_request_that_carries_its_window() -> None:
+    """A spot order is sent with the policy's window, and its fence uses it."""
     assert window_of("spot_place_order", window="5s") == 5.0

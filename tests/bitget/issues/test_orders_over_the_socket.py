@@ -1,4 +1,4 @@
-"""What could have gone wrong with an order over the socket without a word."""
+"""Mistakes with orders over the socket that went unnoticed."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ORDER = {"instType": "SPOT", "instId": "BTCUSDT", "side": "buy", "orderType": "m
 
 
 def rest_of(exchange: Sandbox, *keys: str) -> AsyncBitgetClient:
-    """Return a REST client, with the exchange's own credentials where none are given."""
+    """Return a REST client; without keys it has the exchange's own credentials."""
     return AsyncBitgetClient(*(keys or (exchange.key, exchange.secret, exchange.passphrase)), base_url=exchange.rest)
 
 
 @pytest.mark.parametrize("keys", [("", "", ""), ("another-key", "its-secret", "its-passphrase")])
-def test_looks_by_another_account_are_refused(keys: tuple[str, str, str]) -> None:
-    """Another account does not know the order, and "not found" there would have it sent twice."""
+def test_lookups_by_another_account_are_rejected(keys: tuple[str, str, str]) -> None:
+    """Another account does not know the order, so its "not found" would have the order sent twice."""
 
     async def story(exchange: Sandbox) -> None:
         async with rest_of(exchange, *keys) as rest, client_of(exchange, rest=rest) as client:
@@ -45,8 +45,8 @@ def test_looks_by_another_account_are_refused(keys: tuple[str, str, str]) -> Non
         assert exchange.ledger() == {"orders": []}
 
 
-def test_a_closed_client_refuses_at_once() -> None:
-    """It cannot come back: nothing is waited for, and the error says that nothing was sent."""
+def test_a_closed_client_rejects_at_once() -> None:
+    """A closed client cannot reconnect: nothing is waited for, and the error says that nothing was sent."""
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest:
@@ -66,9 +66,9 @@ def test_a_closed_client_refuses_at_once() -> None:
         assert exchange.ledger() == {"orders": []}
 
 
-@pytest.mark.parametrize(("code", "doing"), [("40009", "stops"), ("30007", "connects again")])
-def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doing: str) -> None:
-    """Who placed the order gets the error; who listens hears why the stream stops, once."""
+@pytest.mark.parametrize(("code", "action"), [("40009", "stops"), ("30007", "connects again")])
+def test_an_error_that_ends_the_socket_reaches_its_listeners(code: str, action: str) -> None:
+    """The caller gets the error, and listeners get one exception event that says why the stream stops."""
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
@@ -76,18 +76,18 @@ def test_a_refusal_that_ends_the_socket_is_told_to_its_listeners(code: str, doin
             await client.place_order(**ORDER)
             exchange.sockets.fault(f"trade_error:{code}")
             placed = asyncio.create_task(client.place_order(**ORDER))
-            told = await log.wait_for("exception")
+            failures = await log.wait_for("exception")
             await asyncio.wait([placed])
             placed.exception()
-            return told
+            return failures
 
     with Sandbox(window=1.0) as exchange:
         (failure,) = run(story(exchange))
-    assert (failure.code, failure.action_text.startswith(doing)) == (code, True)
+    assert (failure.code, failure.action_text.startswith(action)) == (code, True)
 
 
-def test_requests_in_line_wait_for_a_new_login() -> None:
-    """A connection that must log in again sends nothing else before that is accepted."""
+def test_queued_requests_wait_for_a_new_login() -> None:
+    """A connection that must log in again sends nothing else before the login is accepted."""
 
     async def story() -> None:
         link = Connection(1, DialectV2("k", "s", "p"), StreamSettings(), 0.0, None)
@@ -104,28 +104,28 @@ def test_requests_in_line_wait_for_a_new_login() -> None:
     run(story())
 
 
-def test_an_answer_that_speaks_of_another_order_is_not_believed() -> None:
-    """Its frame has the right id and somebody else's `clientOid`: the order is looked up, and placed anew."""
+def test_an_answer_with_another_client_id_is_not_believed() -> None:
+    """Its frame has the right id and another `clientOid`: the order is looked up and placed again."""
 
     async def story(exchange: Sandbox) -> tuple[Any, list[str]]:
-        told, frames = ["somebody-elses", "mine"], DialectV2()
+        client_ids, frames = ["somebody-elses", "mine"], DialectV2()
 
         async def request(frame_id: str, _text: str, leaving: Callable[[], None]) -> Message:
             leaving()
-            arg = {"id": frame_id, "params": {"orderId": "9", "clientOid": told.pop(0)}}
+            arg = {"id": frame_id, "params": {"orderId": "9", "clientOid": client_ids.pop(0)}}
             return Message(MessageKind.TRADE, {"event": "trade", "code": 0, "arg": [arg]})
 
         async with rest_of(exchange) as rest:
             pipeline = Policies.load(exchange.policy).pipeline("bitget")
             orders = SocketOrders(frames, request, rest, pipeline, rest.clock, OperationInfo(operation=""))
-            return await orders.place(**ORDER, clientOid="mine"), told
+            return await orders.place(**ORDER, clientOid="mine"), client_ids
 
     with Sandbox(window=0.5) as exchange:
         assert run(story(exchange)) == ({"orderId": "9", "clientOid": "mine"}, [])
 
 
 def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
-    """Its handlers are told of the end even where they have not begun to wait."""
+    """Handlers get the end of the client even if they have not begun to wait."""
 
     async def story() -> None:
         client = WebsocketClientV2()
@@ -137,17 +137,17 @@ def test_a_client_that_is_closed_at_once_ends_at_once() -> None:
 
 
 def test_the_clock_is_measured_anew_after_a_sleep() -> None:
-    """While the machine slept its monotonic clock stood still: a fence by the old measure would end too early."""
+    """The monotonic clock stops while the machine sleeps, so a fence by the old measurement would end too early."""
 
     async def story(exchange: Sandbox) -> list[int]:
-        asked: list[int] = []
+        requests: list[int] = []
         wall, monotonic = [exchange.now()], [1000.0]
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
             rest.clock = client._server_clock = ServerClock(lambda: wall[0], lambda: monotonic[0])
             measured = rest.server_time
 
             async def server_time() -> float:
-                asked.append(1)
+                requests.append(1)
                 return await measured()
 
             vars(rest)["server_time"] = server_time
@@ -155,15 +155,15 @@ def test_the_clock_is_measured_anew_after_a_sleep() -> None:
                 wall[0] += wall_s
                 monotonic[0] += monotonic_s
                 await client.place_order(**ORDER)
-                asked.append(0)
-        return asked
+                requests.append(0)
+        return requests
 
     with Sandbox(window=30.0) as exchange:
         assert run(story(exchange)) == [1, 0, 0, 1, 0, 0, 0, 1, 0]
 
 
 def test_no_credentials_in_the_log_of_the_library(caplog: pytest.LogCaptureFixture) -> None:
-    """At the level of debugging `websockets` logs frames, and the first one is the login."""
+    """`websockets` logs frames at debug level, and the first frame is the login."""
     with caplog.at_level(logging.DEBUG):
 
         async def story(exchange: Sandbox) -> None:
@@ -186,7 +186,7 @@ def test_no_credentials_in_the_log_of_the_library(caplog: pytest.LogCaptureFixtu
     ],
 )
 def test_an_order_that_cannot_be_written_was_not_sent(wrong: dict[str, Any], words: str) -> None:
-    """It is told at once, and its error says that nothing happened."""
+    """It fails at once, and its error says that nothing was executed."""
 
     async def story(exchange: Sandbox) -> Any:
         async with rest_of(exchange) as rest, client_of(exchange, rest=rest) as client:
@@ -199,8 +199,8 @@ def test_an_order_that_cannot_be_written_was_not_sent(wrong: dict[str, Any], wor
         assert exchange.sockets.connects == 0
 
 
-def test_what_waits_in_line_waits_for_the_next_connection() -> None:
-    """A connection that ends before an order has left it costs that order no attempt."""
+def test_queued_orders_wait_for_the_next_connection() -> None:
+    """A connection that ends before an order was sent costs that order no attempt."""
 
     async def story(exchange: Sandbox) -> Any:
         limits = StreamSettings(frames=MessageRate(rate=20, burst=2))
@@ -208,16 +208,16 @@ def test_what_waits_in_line_waits_for_the_next_connection() -> None:
             await client.place_order(**ORDER)
             left = asyncio.Event()
             frames = [client._dialect.trade(str(number), "place-order", ORDER) for number in range(6)]
-            asked = [
+            requests = [
                 asyncio.create_task(client.request("private", str(number), frame, left.set))
                 for number, frame in enumerate(frames)
             ]
             await left.wait()
             exchange.sockets.fault("drop")
-            return await asyncio.gather(*asked, return_exceptions=True)
+            return await asyncio.gather(*requests, return_exceptions=True)
 
     with Sandbox(window=1.0, limits=False) as exchange:
         answers = run(story(exchange))
-    lost = [one for one in answers if isinstance(one, Exception)]
-    assert {type(one) for one in lost} <= {ConnectionResetError}
+    lost = [answer for answer in answers if isinstance(answer, Exception)]
+    assert {type(error) for error in lost} <= {ConnectionResetError}
     assert len(lost) < 3
