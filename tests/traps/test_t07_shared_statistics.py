@@ -21,7 +21,7 @@ def test_naive(monkeypatch: pytest.MonkeyPatch) -> None:
     def monotonic() -> float:
         if threading.current_thread().name == "second":  # tenacity asks for the time right after it has cleared
             cleared.set()
-            go_on.wait(10)
+            go_on.wait(60)
         return time.monotonic()
 
     monkeypatch.setattr(tenacity, "time", SimpleNamespace(monotonic=monotonic, sleep=time.sleep))
@@ -29,7 +29,7 @@ def test_naive(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def wait(_state: tenacity.RetryCallState) -> float:
         second.start()
-        cleared.wait(10)
+        cleared.wait(60)
         return 0.0
 
     @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=wait, sleep=lambda _delay: None)

@@ -45,13 +45,13 @@ def test_ours(permits: int) -> None:
 
     def trial() -> None:
         inside.append(1)
-        met.wait(5)
+        met.wait(60)
 
     def call() -> str:
         try:
             pipeline.call(trial)
         except CircuitOpenError:
-            met.wait(5)
+            met.wait(60)
             return "refused"
         return "tried"
 
