@@ -1,4 +1,4 @@
-"""Middleware between a bot and the API that it calls: classification, retries, circuit breaking, exactly-once writes.
+"""Puts the API calls of a bot under a policy: classification, retries, circuit breaking, exactly-once writes.
 
 Every public name is imported on its first use, so that `import resilience` costs little.
 """

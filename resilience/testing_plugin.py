@@ -1,4 +1,4 @@
-"""The pytest plugin: its fixtures. The library itself is imported when one of them is used."""
+"""Provides the fixtures of the pytest plugin. The library itself is imported when one of them is used."""
 
 from __future__ import annotations
 

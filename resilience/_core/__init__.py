@@ -1,1 +1,1 @@
-"""Decisions. Nothing in this room waits, reads a file, logs, or looks at a wall clock."""
+"""Makes the decisions about calls. Nothing in this package waits, reads a file, logs, or reads a wall clock."""

@@ -15,7 +15,7 @@ from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import BreakerWait, acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
-from .._core.call.steps import Action, Call
+from .._core.call.steps import Action, FailedCall
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
 from .system_clock import running_trio
@@ -88,7 +88,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if timer is not None and timer.end(error):
                 failed = timed_out(until - started)
             else:
-                Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+                Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
                 raise
         finally:
             if timer is not None:
@@ -111,7 +111,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     breaker.succeeded(permit, started)
                     plan.emit_breaker_events()
             return result
-        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer)
+        recovery = Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer)
         try:
             return await recover(recovery, fn, failed)
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._core.call.plan import PLAIN, Plan
-from .._core.call.steps import Call
+from .._core.call.steps import FailedCall
 from .._core.classify.attach import attached_failure
 from .._core.policy.sections import FallbackSettings
 from .._core.stages.fallback import StaleAnswers, Substitute, applies_to, find_substitute
@@ -34,7 +34,7 @@ def fall_back_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
         if substitute is None:
             return result
         if substitute.from_function and settings.call:
-            return settings.call(Call(plan.operation, args, kwargs, None))
+            return settings.call(FailedCall(plan.operation, args, kwargs, None))
         return substitute.value
 
     return with_fallback
@@ -55,7 +55,7 @@ def fall_back_async(plan: Plan, call: Async, memory: Memory) -> Async:
         if substitute is None:
             return result
         if substitute.from_function and settings.call:
-            value = settings.call(Call(plan.operation, args, kwargs, None))
+            value = settings.call(FailedCall(plan.operation, args, kwargs, None))
             return await value if hasattr(value, "__await__") else value
         return substitute.value
 

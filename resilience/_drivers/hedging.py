@@ -225,6 +225,6 @@ def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[A
         if error is None:
             return value, None
         if not isinstance(error, Exception):
-            return None, error  # such as SystemExit, which ends the call and is no failure of an attempt
+            return None, error  # such as SystemExit, which ends the call and is not a failure of an attempt
         errors[number] = error
     return None, errors[0]

@@ -19,7 +19,7 @@ from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import BreakerWait, acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
-from .._core.call.steps import Action, Call
+from .._core.call.steps import Action, FailedCall
 
 __all__ = ["compile_sync"]
 
@@ -81,7 +81,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             failed = error
         except BaseException:
-            Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+            Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
             raise
         finally:
             reset_context(token)
@@ -99,7 +99,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     breaker.succeeded(permit, started)
                     plan.emit_breaker_events()
             return result
-        recovery = Recovery(plan, Call(plan.operation, args, kwargs, key), context, permit, started, outer)
+        recovery = Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer)
         try:
             return recover(recovery, fn, failed)
         finally:

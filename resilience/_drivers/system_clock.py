@@ -1,4 +1,4 @@
-"""The machine's clock: monotonic time, Unix time, and waits in threads, asyncio or trio.
+"""Provides the machine's clock: monotonic time, Unix time, and waits in threads, asyncio or trio.
 
 asyncio is imported by the first wait that needs it, and trio never: it is used where the program has imported it.
 """

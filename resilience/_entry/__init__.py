@@ -1,1 +1,1 @@
-"""How code comes under a policy: the decorator, wrapped clients, and the loaded policies with their reloads."""
+"""Puts code under a policy: the decorator, wrapped clients, and the loaded policies with their reloads."""

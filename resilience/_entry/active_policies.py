@@ -32,7 +32,7 @@ MAX_KEY_CHECKS = 4096  # operations whose functions a reload is checked against
 
 
 class _LoadedFile(NamedTuple):
-    """What one reading of the file gave, the pipelines made from it so far, and its globs that name a path."""
+    """The loaded file with its pipelines and its path globs."""
 
     policy_set: PolicySet
     pipelines: dict[tuple[str, str | None], Pipeline]

@@ -1,4 +1,4 @@
-"""The `Policies` of one policy file: its pipelines, wrapped clients, events and reloads.
+"""Provides `Policies`: the pipelines, wrapped clients, events and reloads of one policy file.
 
 A wrong file is rejected as a whole: every mistake is reported at once, and the policies before it stay in force.
 Breakers, budgets, quotas and slots are kept by name, so that a reload changes their settings and not their state.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .. import config, telemetry
 from .._core.base.clock import Clock
+from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import OperationSettings, Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
@@ -65,11 +66,14 @@ class Policies:
     def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
 
+        A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
+
         Raises:
             PolicyError: every mistake in it, a line each: `file:line:col: path: what is wrong and what is allowed`.
         """
         absolute = os.path.abspath(path) if os.fspath(path) else path  # an empty path is reported as an empty path
-        return cls(config.load(absolute), clock=clock, load=lambda: config.load(absolute))
+        # A reload runs in a thread, or beside calls: a filter that makes errors of warnings must not stop it.
+        return cls(config.load(absolute), clock=clock, load=lambda: config.load(absolute, report=warn_safely))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], *, clock: Clock | None = None) -> Policies:
@@ -113,7 +117,7 @@ class Policies:
         return Pipeline.from_compiler(ReloadingCompiler(lambda: self.current_pipeline(policy, operation).compiler))
 
     def current_pipeline(self, policy: str | Policy, operation: str | None) -> Pipeline:
-        """Return the pipeline that is in force; the caller asks again after each change (see `EPOCH`)."""
+        """Return the pipeline that is in force; the caller reads it again after each change (see `EPOCH`)."""
         if isinstance(policy, Policy):
             return Pipeline(policy, operation=operation, shared=self._shared)
         return self._active.pipeline(policy, operation)

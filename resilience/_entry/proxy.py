@@ -1,4 +1,4 @@
-"""The proxy of a wrapped client, which passes for it: same class to `isinstance`, same attributes, same protocols.
+"""Provides the proxy of a wrapped client: same class to `isinstance`, same attributes, same protocols.
 
 A method is compiled at its first access and stored in the proxy's `__dict__`, so that later accesses do not reach
 `__getattr__`.
@@ -64,7 +64,7 @@ def _is_wrappable(value: Any) -> bool:
 
 
 def _wrap_method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
-    """Return the method under its policy, or unchanged where the client says that it is no operation."""
+    """Return the method under its policy, or unchanged where the client says that it is not an operation."""
     get_info = _client_method(client, "resilience_operation_info")
     get_name = _client_method(client, "resilience_operation_name")
     rules, asynchronous = proxy.__dict__["_resilience_rules"], is_async(method)

@@ -1,4 +1,4 @@
-"""The public functions that use the configured policies where none are given: `resilient`, `wrap`, `failure_of`."""
+"""Provides the public functions that use the configured policies by default: `resilient`, `wrap`, `failure_of`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a compiled call follow `configure` and reloads: it is compiled anew at its first use after a change."""
+"""Makes a compiled call follow `configure` and reloads: it is compiled again at its first use after a change."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ class ReloadingCompiler:
         return self._get_current()
 
     def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
-        """Return `fn` under the policy, compiled anew after each reload."""
+        """Return `fn` under the policy, recompiled after each reload."""
         check_callable(fn)
         self.current.compile(fn, info)  # raises here, and not at the first call, for what cannot be compiled
         return recompiled(lambda: self.current.compile(fn, info), asynchronous=is_async(fn))
 
     def compile_apply(self, *, asynchronous: bool) -> Callable[..., Any]:
-        """Return a function that calls its first argument with the others, compiled anew after each reload."""
+        """Return `apply(fn, *args)`, recompiled after each reload."""
         return recompiled(lambda: self.current.compile_apply(asynchronous=asynchronous), asynchronous=asynchronous)

@@ -45,7 +45,10 @@ def is_async(fn: Callable[..., Any]) -> bool:
 
 
 def _code_of(fn: Any) -> tuple[Any, ...]:
-    """Return what may run when `fn` is called: itself, and the `__call__` of an object. Calling a class makes one."""
+    """Return the functions that a call of `fn` can run: `fn`, and its `__call__` if it is an instance.
+
+    For a class only the class is returned.
+    """
     return (fn,) if isinstance(fn, type) else (fn, getattr(fn, "__call__", None))  # noqa: B004
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._core.call.stage import Stage, run_before, run_settle
-from .._core.call.steps import Call
+from .._core.call.steps import FailedCall
 
 __all__ = ["async_reconciler", "stage_async", "stage_sync"]
 
@@ -14,7 +14,7 @@ __all__ = ["async_reconciler", "stage_async", "stage_sync"]
 def async_reconciler(reconcile: Callable[..., Any]) -> Callable[..., Any]:
     """Return an async reconciler that calls this one, which may be sync or async."""
 
-    async def reconcile_async(call: Call) -> Any:
+    async def reconcile_async(call: FailedCall) -> Any:
         answer = reconcile(call)
         return await answer if hasattr(answer, "__await__") else answer
 

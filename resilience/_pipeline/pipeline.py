@@ -1,4 +1,4 @@
-"""The `Pipeline`: calls and compiles functions under a policy."""
+"""Provides `Pipeline`, which calls and compiles functions under a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients of Bitget's REST API and WebSockets, with its error codes and errors."""
+"""Provides clients of Bitget's REST API and WebSockets, with its error codes and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Bitget REST client on `httpx`, for asyncio and trio; kept line by line like `sync_client.py`."""
+"""Provides the Bitget REST client on `httpx`, for asyncio and trio; kept line by line like `sync_client.py`."""
 
 from __future__ import annotations
 

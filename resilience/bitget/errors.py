@@ -80,7 +80,7 @@ class BitgetSocketError(ApiError):
     """
 
     resilience_registry = "bitget-ws"
-    """The code table that is asked first; a policy's own tables explain the codes that sockets share with REST."""
+    """The code table that is searched first; a policy's own tables explain the codes that sockets share with REST."""
 
     resilience_code: str | None = None
     resilience_executed: str | None = None

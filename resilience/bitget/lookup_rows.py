@@ -64,7 +64,10 @@ def unix_seconds(milliseconds: Any) -> float | None:
 
 
 def _same_fields(params: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Return True if the order has the requested fields; a field that only one side has is not compared."""
+    """Return True if the order has the requested fields.
+
+    A number that only one side has is not compared; a text that was requested must be there and equal.
+    """
     texts_match = all(_text(params, name) == _text(row, name) for name in _TEXT_FIELDS if params.get(name))
     pairs = [(params.get(name), row.get(name)) for name in _NUMBER_FIELDS]
     # Numbers compare as decimals: Bitget reports a size of "1" as "1.0000".

@@ -1,4 +1,4 @@
-"""The named methods of the Bitget clients, written once: the sync client returns results, the async one awaitables."""
+"""Defines the named methods of the Bitget clients, once for both: the async client returns awaitables."""
 
 from __future__ import annotations
 

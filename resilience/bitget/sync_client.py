@@ -1,4 +1,4 @@
-"""The Bitget REST client on `requests`: generic calls, and named methods for a bot in spot and futures.
+"""Provides the Bitget REST client on `requests`: generic calls, and named methods for a bot in spot and futures.
 
 Each call is one attempt with a new stamp and signature. The client itself never retries; `wrap(client, "bitget")` puts
 every call under a policy.

@@ -1,4 +1,4 @@
-"""The clients of Bitget's WebSockets: `WebsocketClientV2` and `WebsocketClientV3`.
+"""Provides the clients of Bitget's WebSockets: `WebsocketClientV2` and `WebsocketClientV3`.
 
 Errors are never raised by the connections; they are `exception` events. A lost connection is opened again, logged in
 and subscribed as before. What a private stream missed meanwhile is a `gap` event, and is fetched by REST if the client

@@ -1,4 +1,4 @@
-"""The command line: `resilience COMMAND …`, or `python -m resilience COMMAND …`."""
+"""Runs the command line: `resilience COMMAND …`, or `python -m resilience COMMAND …`."""
 
 from .program import main, parser_of
 

@@ -15,20 +15,22 @@ __all__ = ["find_policy", "read_policies"]
 def read_policies(path: str | None) -> PolicySet:
     """Read a policy file. Without a path: `$RESILIENCE_POLICIES`, `./resilience.yaml`, or the built-in policies.
 
+    Keys of version 0.1 are reported by `resilience check` only.
+
     Raises:
         PolicyError: the file cannot be read or has mistakes.
     """
     from ..config.loading.policy_file import builtin, load
 
     if path:
-        return load(path)
+        return load(path, report=None)
     if named := os.environ.get("RESILIENCE_POLICIES"):
         # The user did not type this path, so the message says where it comes from.
         try:
-            return load(named)
+            return load(named, report=None)
         except PolicyError as error:
             raise PolicyError(f"$RESILIENCE_POLICIES: {error}", error.problems) from None
-    return load("resilience.yaml") if Path("resilience.yaml").is_file() else builtin()
+    return load("resilience.yaml", report=None) if Path("resilience.yaml").is_file() else builtin()
 
 
 def find_policy(name: str, policies: PolicySet) -> Policy:

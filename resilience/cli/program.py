@@ -86,7 +86,7 @@ def _run(arguments: list[str]) -> int:
 
 
 class _Version(argparse.Action):
-    """Reads the version only when it is asked for, because importlib.metadata is slow to import."""
+    """Reads the version only when it is printed, because importlib.metadata is slow to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version
@@ -100,7 +100,7 @@ class _Version(argparse.Action):
 
 
 def _tolerate_odd_streams() -> None:
-    """Let no character fail for its encoding, and no print for a closed stream."""
+    """Replace characters that the terminal cannot show, and open closed streams on os.devnull."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as `>&-` does; this one stays open until the process ends
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

@@ -52,9 +52,9 @@ def _call(described: Mapping[str, Any]) -> Iterator[str]:
     if deadline is None:
         yield "A call has no time limit."
     else:
-        yield f"A call has {format_duration(deadline)}, waits included."
+        yield f"The whole call, waits included, may take {format_duration(deadline)}."
     if limit is not None:
-        yield f"An attempt has {format_duration(limit)}, but no more than is left of the call."
+        yield f"An attempt may take {format_duration(limit)}, or what remains of the call if that is less."
     yield f"Error codes are looked up in {', then '.join(described['codes'])}."
 
 

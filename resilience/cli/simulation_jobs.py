@@ -37,7 +37,7 @@ def simulation_jobs(files: Sequence[str], policies: Sequence[str], scenario: Sce
 
     jobs: list[Job] = []
     for file, label in _labels(files).items():
-        loaded = load(file) if file else builtin()
+        loaded = load(file, report=None) if file else builtin()
         names = dict.fromkeys(policies or _default_policies(loaded, builtin(), scenario))
         jobs += [Job(label + name, find_policy(name, loaded), scenario, seed, file, loaded.tables) for name in names]
     if len(jobs) > _MAX_POLICIES:
@@ -64,7 +64,7 @@ def _labels(files: Sequence[str]) -> dict[str, str]:
 
 def _default_policies(loaded: PolicySet, below: PolicySet, scenario: Scenario) -> Sequence[str]:
     """Return the policy that `operations` names for the scenario's operation, else all that the file itself defines."""
-    if scenario.operation != "request":  # the default, which is no operation's name
+    if scenario.operation != "request":  # the default, which is not an operation's name
         for rule in loaded.operations:
             if rule.policy is not None and fnmatchcase(scenario.operation, rule.match):
                 return [rule.policy]

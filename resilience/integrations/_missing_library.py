@@ -10,7 +10,7 @@ __all__ = ["missing_library", "name_extra"]
 
 @contextmanager
 def name_extra(module: str, *, library: str, extra: str) -> Iterator[None]:
-    """Let a failed import of the library inside the block say which extra brings it.
+    """Add the name of the extra to an ImportError raised in the block.
 
     Raises:
         ModuleNotFoundError: the library is missing.

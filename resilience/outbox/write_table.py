@@ -75,11 +75,11 @@ class WriteTable:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self.close()
-            raise ValueError(f"{file} is no outbox: {error}") from error
+            raise ValueError(f"{file} is not an outbox: {error}") from error
 
     def _prepare(self) -> None:
         if _is_other_database(self._database):
-            raise sqlite3.DatabaseError("it holds other tables")
+            raise sqlite3.DatabaseError("the file is an SQLite database of another program")
         self._database.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: a row survives a power cut, and not only a killed process.
         self._database.execute("PRAGMA synchronous=FULL")

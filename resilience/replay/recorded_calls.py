@@ -1,4 +1,4 @@
-"""The calls of a log, as its lines record them."""
+"""Defines the calls of a log and their attempts, as the log lines record them."""
 
 from __future__ import annotations
 

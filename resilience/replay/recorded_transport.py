@@ -41,7 +41,7 @@ class ReplayedCall:
         outcome: as in the log, or `not recorded` (an attempt that the log does not have), or `not judged`.
         failures: (category, code, registry) of each failed attempt, by the changed tables.
         executed: whether the call may have taken effect: `no`, `maybe` or None.
-        refused_by: class of the rejection.
+        rejected_by: class of the rejection.
     """
 
     recorded: RecordedCall
@@ -52,7 +52,7 @@ class ReplayedCall:
     outcome: str = "not judged"
     failures: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
     executed: str | None = None
-    refused_by: str | None = None
+    rejected_by: str | None = None
 
 
 _CURRENT: ContextVar[ReplayedCall | None] = ContextVar("resilience_replayed", default=None)

@@ -88,7 +88,7 @@ class _Runner:
             except NotRecorded:
                 call.outcome = "not recorded"
             except RejectedError as rejection:
-                call.outcome, call.refused_by = "refused", type(rejection).__name__
+                call.outcome, call.rejected_by = "refused", type(rejection).__name__
             except Exception:
                 call.outcome = "failed"
 

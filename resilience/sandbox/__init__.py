@@ -1,4 +1,4 @@
-"""A loopback stand-in for Bitget's REST API and WebSocket, with a ledger of what was executed and faults on demand."""
+"""Simulates Bitget's REST API and WebSocket on loopback, with a ledger of what was executed and faults on demand."""
 
 from __future__ import annotations
 

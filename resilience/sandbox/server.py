@@ -22,7 +22,7 @@ from .exchange.exchange import Exchange
 from .exchange.fault_picker import FaultPicker
 from .exchange.order_store import FUTURES, GENERIC, SPOT
 from .rest.controls import control
-from .rest.dispatch import Dispatcher, Timing
+from .rest.dispatch import RequestDispatcher, Timing
 from .rest.http_listener import Listener
 from .rest.routes import Router
 from .scaled_policy import policy_for
@@ -101,7 +101,7 @@ class Sandbox:
             self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified
         )
         timing = Timing(window, self.processing, self.lag)
-        dispatcher = Dispatcher(self.exchange, self.clock, self.authenticator, self.faults, timing)
+        dispatcher = RequestDispatcher(self.exchange, self.clock, self.authenticator, self.faults, timing)
         self._delayed = dispatcher.delayed
         # The parts know each other in one direction: router, dispatcher, exchange. Only the controls know the sandbox.
         self._router = Router(dispatcher, partial(control, self))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from .._core.policy.old_spellings import OldSpelling, warn
+from .._core.base.deprecation import warn
+from .._core.policy.old_spellings import OldSpelling
 
 __all__ = ["renamed_attribute", "renamed_keyword"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from .._core.policy.old_spellings import warn
+from .._core.base.deprecation import warn
 from .scenario import Scenario
 
 __all__ = ["Outcome", "SimulatedRequest"]

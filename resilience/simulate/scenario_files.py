@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from .._core.policy.old_spellings import warn
+from .._core.base.deprecation import warn
 from ..config.loading.mistakes import Mistakes
 from ..config.loading.nodes import Node, node_at
 from ..config.loading.section_nodes import section

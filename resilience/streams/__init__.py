@@ -1,4 +1,4 @@
-"""WebSocket streams under a policy: supervised connections, errors as events, and the venue's limits kept."""
+"""Keeps WebSocket streams alive under a policy: reconnects, reports errors as events, observes the venue's limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bounded queue of the events for one consumer, with a rule for overflow. Sans-IO."""
+"""Provides a bounded queue of the events for one consumer, with a rule for overflow. It contains no I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of one venue's streams: opens sockets as they are needed, under one policy, with one set of handlers.
+"""Provides the client of one venue's streams: it opens sockets as they are needed, under one policy.
 
 A `StreamVenue` describes the venue. The client's tasks never raise: an error is an `exception` event with a
 `StreamFailure`. Wrong use raises immediately, in the call that is wrong.
@@ -82,7 +82,7 @@ class StreamClient:
         """Subscribe, now and after every reconnect; a subscription that exists already stays unchanged.
 
         Raises:
-            TypeError, ValueError: an argument is no subscription of this venue; nothing is subscribed.
+            TypeError, ValueError: an argument is not a subscription of this venue; nothing is subscribed.
             RuntimeError: its socket has given up, or the client is closed.
         """
         if self._closed:

@@ -1,4 +1,4 @@
-"""Log lines and metrics, and the redaction of everything that is written. One importer for each third-party library."""
+"""Writes events as log lines, and removes secrets from everything that is written."""
 
 from __future__ import annotations
 

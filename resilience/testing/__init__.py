@@ -1,4 +1,4 @@
-"""Test doubles and assertions for code that uses this library.
+"""Provides test doubles and assertions for code that uses this library.
 
 Nothing here sleeps, opens a connection or reads the wall clock. The pytest fixtures `resilience_clock`,
 `resilience_events` and `resilience_policies` come with the package and need no import.

@@ -1,4 +1,4 @@
-"""Assertions about what a bot did: how often it sent (`assert_sent`) and how it failed (`fails_with`)."""
+"""Provides assertions about what a bot did: how often it sent (`assert_sent`) and how it failed (`fails_with`)."""
 
 from __future__ import annotations
 

@@ -24,6 +24,8 @@ _RENAMED = {
     "retry_scheduled": "is now part of 'attempt_failed', as its field 'wait_for'",
 }
 """What became of events of 0.1."""
+_RENAMED_FIELDS = {"safety": "retry_safety", "took": "duration"}
+"""Fields of events of 0.1, and their names now."""
 _TOLERANCE = 1e-9  # seconds; waits are sums of floats
 
 
@@ -77,6 +79,8 @@ def _checked(expected: str | Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"no event {name!r}: the event of 0.1 {_RENAMED[name]}")
         _check_known(name, EVENTS, "event")
     for field in want:
+        if field in _RENAMED_FIELDS:
+            raise ValueError(f"no field {field!r}: the field of 0.1 is now {_RENAMED_FIELDS[field]!r}")
         _check_known(field, _FIELDS, "field")
     return want
 

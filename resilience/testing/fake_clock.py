@@ -1,4 +1,4 @@
-"""A clock that never waits, and a context manager that makes waits on the real clock return at once."""
+"""Provides a clock that never waits, and a context manager that makes waits on the real clock return at once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FakeClock:
             ValueError: `seconds` is negative or not a number.
         """
         if not seconds >= 0:  # not `seconds < 0`, which is false for NaN
-            raise ValueError(f"a clock moves forward only; got {seconds!r} seconds")
+            raise ValueError(f"advance() needs 0 or more seconds; got {seconds!r}")
         with self._lock:
             self._now += seconds
 

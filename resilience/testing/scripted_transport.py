@@ -1,4 +1,4 @@
-"""Transports that follow a script and record their calls."""
+"""Provides transports that follow a script and record their calls."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_words_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     for words in (
         'Operation fetch_ticker: policy read, matched by "fetch_*"',
-        "A call has 20s, waits included.",
+        "The whole call, waits included, may take 20s.",
         "It is idempotent: it may be sent twice.",
         "A circuit breaker per host opens when 5 attempts failed in a row or when 80% of at least 20",
         "longer than 2s",

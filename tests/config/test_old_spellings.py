@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import warnings
@@ -11,12 +12,16 @@ from typing import Any, get_args
 
 import pytest
 
-from resilience import Policies, Policy, PolicyError
+from resilience import Policies, Policy, PolicyError, configure
+from resilience._core.base import deprecation
 from resilience._core.policy.section import Section, hints
 from resilience._core.policy.sections import BreakerSettings, FallbackSettings, ReconcileSettings, UnknownErrorSettings
+from resilience._entry.configured import set_configured
 from resilience.cli import main
 from resilience.config.checks.lint import lint
 from resilience.config.schema.policy_schema import policy_schema
+
+with_old_keys = pytest.mark.filterwarnings("ignore:.*is the old spelling of:DeprecationWarning")
 
 PAIRS: tuple[tuple[dict[str, Any], dict[str, Any], str], ...] = (
     ({"reconcile": {"checks": 5}}, {"reconcile": {"early_checks": 5}}, "checks is the old spelling of early_checks"),
@@ -81,14 +86,76 @@ def in_a_file(folder: Path, settings: dict[str, Any]) -> Path:
 
 
 @each_pair
-def test_a_file_with_an_old_key_loads_without_a_warning(
-    tmp_path: Path, old: dict[str, Any], new: dict[str, Any], message: str
-) -> None:
-    """A running bot reads it as the new key; `resilience check` is where it is reported."""
+def test_loading_a_file_with_an_old_key(tmp_path: Path, old: dict[str, Any], new: dict[str, Any], message: str) -> None:
+    """It is read as the new key, with a warning that has the key's position and points at the caller."""
+    path = in_a_file(tmp_path, old)
+    (problem,) = lint(path)
+    for load in (Policies.load, configure):
+        try:
+            with pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
+                loaded = load(path).policy("p")
+        finally:
+            set_configured(None)
+        where = f"{path}:4:{problem.column}: policies.p.{key_of(old)}"
+        assert [str(warning.message) for warning in caught] == [f"{where}: {message}"]
+        assert [warning.filename for warning in caught] == [__file__]
+    assert loaded == Policies.load(in_a_file(tmp_path, new)).policy("p")
+
+
+def test_every_old_key_of_a_file_is_reported(tmp_path: Path) -> None:
+    """One warning each, in the order of the file; the built-in policies cause none."""
+    path = written(tmp_path, "policies:\n  a: {results: ignore, breaker: {wait: all}}\n  b: {reconcile: {checks: 1}}\n")
+    with pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
+        Policies.load(path)
+    positions = [str(warning.message).removeprefix(str(path)).partition(": ")[0] for warning in caught]
+    assert positions == [":2:7", ":2:34", ":3:19"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        loaded = Policies.load(in_a_file(tmp_path, old)).policy("p")
-    assert loaded == Policies.load(in_a_file(tmp_path, new)).policy("p"), message
+        Policies.builtin()
+        Policies.load(written(tmp_path, "policies: {mine: {extends: bitget}}"))
+
+
+def test_a_file_with_very_many_old_keys_is_loaded(tmp_path: Path) -> None:
+    """The number of warnings is bounded; a file is no worse for having more old keys."""
+    path = written(tmp_path, "policies:\n" + "".join(f"  p{number}: {{results: ignore}}\n" for number in range(600)))
+    with pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
+        policies = Policies.load(path)
+    assert len(caught) == 500
+    assert policies.policy("p599").classify_results is False
+
+
+def test_a_reload_warns_and_never_fails_by_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's filter may turn warnings into errors: the new settings come into force all the same."""
+    path = written(tmp_path, "policies: {p: {breaker: {when_open: wait}}}")
+    policies = Policies.load(path)
+    written(tmp_path, "policies: {p: {breaker: {wait: false}, results: ignore}}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(policies.reload()) == 2
+    assert policies.policy("p").classify_results is False
+    written(tmp_path, "policies: {p: {breaker: {wait: all}}}")
+    with pytest.warns(DeprecationWarning, match=r"bot\.yaml:1:26: policies\.p\.breaker\.wait: wait: all is the old"):
+        assert len(policies.reload()) == 2
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("no stderr")
+
+    monkeypatch.setattr(deprecation.warnings, "warn", broken)
+    written(tmp_path, "policies: {p: {breaker: {wait: true}}}")
+    assert len(policies.reload()) == 1
+
+
+def test_commands_leave_the_report_to_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`describe` and `simulate` read a file with old keys; warnings that are errors do not stop them."""
+    path = written(tmp_path, "policies: {p: {breaker: {wait: all}}}")
+    assert main(["describe", str(path), "--policy", "p", "--json"]) == 0
+    (described,) = json.loads(capsys.readouterr().out)["described"]
+    assert described["breaker"]["when_open"] == "wait"
+    monkeypatch.setenv("RESILIENCE_POLICIES", str(path))
+    assert main(["describe", "--policy", "p", "--json"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @each_pair
@@ -149,6 +216,85 @@ def test_a_settings_class_with_an_old_name(kind: Any, old: dict[str, Any], new: 
     assert not kind.OLD_SPELLINGS.keys() & inspect.signature(kind).parameters.keys()
 
 
+@pytest.mark.parametrize(
+    ("settings", "old", "expected"),
+    [
+        (Policy(), {"results": "ignore"}, Policy(classify_results=False)),
+        (Policy(), {"unknown": {"executed": "no"}}, Policy(unknown_errors={"executed": "no"})),
+        (BreakerSettings(consecutive=3), {"wait": True}, BreakerSettings(consecutive=3, when_open="wait_retries")),
+        (BreakerSettings(when_open="wait"), {"wait": "all"}, BreakerSettings(when_open="wait")),
+        (FallbackSettings(stale_for="1m"), {"last_good": "60s"}, FallbackSettings(stale_for=60)),
+        (ReconcileSettings(), {"checks": 5}, ReconcileSettings(early_checks=5)),
+    ],
+)
+def test_replace_with_an_old_name(settings: Any, old: dict[str, Any], expected: Any) -> None:
+    """`replace` passes every field: the old name wins over a default, and over the same value."""
+    with pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
+        assert dataclasses.replace(settings, **old) == expected
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("settings", "old", "new"),
+    [
+        (Policy(classify_results=False), {"results": "classify"}, "classify_results"),
+        (Policy(unknown_errors={"executed": "no"}), {"unknown": {"max_attempts": 1}}, "unknown_errors"),
+        (BreakerSettings(when_open="wait"), {"wait": False}, "when_open"),
+        (FallbackSettings(stale_for="1m"), {"last_good": "a while"}, "stale_for"),
+    ],
+)
+def test_replace_of_another_value_needs_the_new_name(settings: Any, old: dict[str, Any], new: str) -> None:
+    """Which of the two the caller wants is unknown."""
+    (name,) = old
+    with pytest.raises(PolicyError) as caught:
+        dataclasses.replace(settings, **old)
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        f"{name} is the old spelling of {new}, which is set too: remove {name}; "
+        f"dataclasses.replace needs the new name, {new}"
+    )
+
+
+def test_replace_with_a_value_that_is_wrong() -> None:
+    """The mistake is that of the value."""
+    with (
+        pytest.raises(PolicyError, match="early_checks: 0 is out of range"),
+        pytest.warns(DeprecationWarning, match="checks is the old spelling"),
+    ):
+        dataclasses.replace(ReconcileSettings(), checks=0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "new", "value"),
+    [
+        (Policy(), "results", "classify_results", "classify"),
+        (Policy(classify_results=False), "results", "classify_results", "ignore"),
+        (Policy(), "unknown", "unknown_errors", UnknownErrorSettings()),
+        (BreakerSettings(), "wait", "when_open", False),
+        (BreakerSettings(when_open="wait_retries"), "wait", "when_open", True),
+        (BreakerSettings(when_open="wait"), "wait", "when_open", "all"),
+        (ReconcileSettings(early_checks=5), "checks", "early_checks", 5),
+        (FallbackSettings(stale_for="30s"), "last_good", "stale_for", 30.0),
+    ],
+)
+def test_an_old_attribute(settings: Any, name: str, new: str, value: Any) -> None:
+    """It is read-only, has the old value, and is no field."""
+    section = type(settings).__name__.removesuffix("Settings")
+    with pytest.warns(DeprecationWarning, match=rf"^{section}\.{name} is deprecated: use \.{new}$") as caught:
+        read = getattr(settings, name)
+    assert (read, type(read)) == (value, type(value))
+    assert [warning.filename for warning in caught] == [__file__]
+    with pytest.raises((AttributeError, TypeError)):
+        setattr(settings, name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert getattr(settings, name) == value  # a listener that reads it goes on
+        assert name not in dataclasses.asdict(settings)
+        assert f" {name}=" not in f" {settings!r}".replace("(", " ")
+        assert dataclasses.replace(settings) == settings
+    assert not hasattr(settings, "__dict__")
+
+
 def sections(kind: type[Section]) -> Iterator[type[Section]]:
     """Yield a settings class and those below it."""
     yield kind
@@ -182,6 +328,7 @@ def value_of(settings: dict[str, Any]) -> Any:
     return next(iter(value.values())) if isinstance(value, dict) else value
 
 
+@with_old_keys
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -201,6 +348,7 @@ def test_an_old_key_overrides_the_new_key_of_a_built_in_policy(tmp_path: Path, o
     assert replaced.reconcile == mine.reconcile
 
 
+@with_old_keys
 @pytest.mark.parametrize(
     ("parent", "child"),
     [("wait: all", "when_open: reject"), ("when_open: wait", "wait: false"), ("wait: all", "wait: false")],
@@ -248,7 +396,13 @@ def test_a_child_overrides_its_parent_in_either_spelling(tmp_path: Path, parent:
                 "the setting is now when_open: reject, wait_retries, wait"
             ),
         ),
-        ("breaker: {wait: [all]}", "4:21: policies.p.breaker.wait: a list is not one of false, true, all"),
+        (
+            "breaker: {wait: [all]}",
+            (
+                "4:21: policies.p.breaker.wait: a list is not one of false, true, all; "
+                "the setting is now when_open: reject, wait_retries, wait"
+            ),
+        ),
         ("reconcile: {checks: 0}", "4:25: policies.p.reconcile.early_checks: 0 is out of range"),
     ],
 )
@@ -271,8 +425,9 @@ def test_an_old_key_twice_is_a_duplicate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "path", "expected"),
     [
-        ({"breaker": {"wait": "all", "when_open": "wait"}}, "breaker.wait", "wait is the old spelling of when_open"),
-        ({"results": "ignore", "classify_results": False}, "results", "results is the old spelling of"),
+        ({"breaker": {"wait": True, "when_open": "wait"}}, "breaker.wait", "wait is the old spelling of when_open"),
+        ({"results": "classify", "classify_results": False}, "results", "results is the old spelling of"),
+        ({"results": "classify", "classify_results": 7}, "results", "results is the old spelling of"),
         ({"breaker": {"wait": "yes"}}, "breaker.wait", "'yes' is not one of false, true, all; the setting is now"),
         (
             {"results": 1},
@@ -292,6 +447,7 @@ def test_mistakes_in_python(settings: dict[str, Any], path: str, expected: str) 
             Policies.from_mapping({"policies": {"p": settings}})
 
 
+@with_old_keys
 def test_an_anchor_that_two_sections_share(tmp_path: Path) -> None:
     """`wait` is an old key of the breaker and a key of `reconcile`: an alias is rewritten in the first only."""
     text = "policies:\n  a: {reconcile: &x {wait: 1s}}\n  b: {reconcile: *x, breaker: {open_for: 1s}}\n"
@@ -306,6 +462,7 @@ def test_an_anchor_that_two_sections_share(tmp_path: Path) -> None:
     assert [(problem.line, problem.column) for problem in lint(tmp_path / "bot.yaml")] == [(2, 20)]
 
 
+@with_old_keys
 def test_a_value_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is translated after the variable is filled in; no message shows what a variable holds."""
     path = written(tmp_path, 'policies: {p: {breaker: {wait: "${WAIT:-all}"}}}')
@@ -317,6 +474,7 @@ def test_a_value_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     assert problem.message.startswith("the value of ${WAIT:-all} is not one of false, true, all")
 
 
+@with_old_keys
 def test_a_reload_that_only_renames_keys_changes_nothing(tmp_path: Path) -> None:
     """The same settings; with another value, the change has the new name."""
     path = written(tmp_path, "policies: {p: {breaker: {wait: all}}}")

@@ -270,7 +270,7 @@ def counted_breaker(clock: FakeClock, **rules: Any) -> Breaker:
     """Return a breaker that has counted one failure of three calls."""
     breaker = Breaker(BreakerSettings(**rules), clock.monotonic)
     for _ in range(3):
-        breaker.outcomes.add_common(clock.monotonic())
+        breaker.outcomes.add_success(clock.monotonic())
     breaker.failed(breaker.admit(clock.monotonic()), clock.monotonic())  # type: ignore[arg-type]
     return breaker
 

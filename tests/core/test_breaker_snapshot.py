@@ -13,13 +13,13 @@ from resilience._core.stages.breaker_snapshot import Snapshot, read_snapshot
 from resilience.testing import FakeClock
 
 GOOD: dict[str, Any] = {
-    "version": 1, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3,
+    "version": 2, "state": "open", "isolated": False, "left": 1.5, "open_for": 2, "consecutive_failures": 3,
     "successes": 0,
     "window": {"slices": [[9.5, 3, 1, 2], [9.5, 0, 0, 0], [0, 1, 1, 1]]},
 }  # fmt: skip
 CALLS: dict[str, Any] = {"calls": 5, "failed": [4, 2], "slow": [3, 0]}
 RIGHT = {
-    "version": [1],
+    "version": [2],
     "state": ["closed", "open", "half-open"],
     "isolated": [True, False],
     "left": [0, 0.0, 7, 1e9],
@@ -37,7 +37,7 @@ RIGHT = {
     ],
 }
 WRONG: dict[str, tuple[str, list[Any]]] = {
-    "version": ("1", [0, 2, True, "1", None, 1.0]),
+    "version": ("1 or 2", [0, 3, True, "1", None, 1.0, 2.0, [2]]),
     "state": ("one of closed, open, half-open", ["Open", 3, None, ["open"]]),
     "isolated": ("true or false", [0, 1, None, "false"]),
     "left": ("seconds", [-1, -0.1, float("nan"), float("inf"), True, "1", None]),
@@ -129,9 +129,14 @@ def test_every_mistake_is_named_at_once() -> None:
 
 
 def test_the_spelling_of_0_1_is_read() -> None:
-    """Its `streak` is the number of consecutive failures."""
+    """Version 1: its `streak` is the number of consecutive failures. It is data, so there is no warning."""
     old = {("streak" if name == "consecutive_failures" else name): value for name, value in GOOD.items()}
-    assert read_snapshot(old) == read_snapshot(GOOD)
+    assert read_snapshot(old | {"version": 1}) == read_snapshot(GOOD)
+    with pytest.raises(ValueError, match="unknown 'streak'; consecutive_failures is missing"):
+        read_snapshot(old)
+    with pytest.raises(ValueError, match="unknown 'streak'"):
+        read_snapshot(old | {"version": 1, "consecutive_failures": 3})
+    assert read_snapshot(GOOD | {"version": 1}) == read_snapshot(GOOD)
 
 
 def new_breaker(clock: FakeClock | None = None, **rules: Any) -> Breaker:
@@ -189,8 +194,8 @@ WINDOW: dict[str, Any] = {"calls": 3, "failed": [2], "slow": [0]}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version: expected 1, got 2"),
-        ({"version": True}, "version: expected 1"),
+        ({"version": 3}, "version: expected 1 or 2, got 3"),
+        ({"version": True}, "version: expected 1 or 2"),
         ({"state": "ajar"}, "state: expected one of closed, open, half-open, got 'ajar'"),
         ({"state": ["open"]}, "state: expected one of"),
         ({"isolated": 1}, "isolated: expected true or false"),

@@ -12,7 +12,7 @@ def new_budget(ratio: float, floor: float, calls: int = 0) -> Budget:
     """Return a budget after this many calls at second 100."""
     budget = Budget(BudgetSettings(ratio=ratio, floor=floor), 100.0)
     for _ in range(calls):
-        budget.deposits.add_common(100.0)
+        budget.deposits.add_success(100.0)
     return budget
 
 
@@ -40,7 +40,7 @@ def test_retune_keeps_the_counts() -> None:
     """Calls and retries from before the change still count."""
     budget = Budget(BudgetSettings(ratio=0.2, floor=0), 100.0)
     for _ in range(10):
-        budget.deposits.add_common(100.0)
+        budget.deposits.add_success(100.0)
     assert budget.withdraw(100.0)
     settings = BudgetSettings(ratio=0.5, floor=0.1)
     budget.retune(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,23 @@ def test_an_event_has_only_the_fields_that_are_set() -> None:
     }  # fmt: skip
     with pytest.raises(AttributeError):
         Event(name="x").name = "y"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("old", "new", "value"), [("took", "duration", 0.5), ("safety", "retry_safety", "read")])
+def test_a_field_of_0_1_can_be_read(old: str, new: str, value: Any) -> None:
+    """With a warning, which never drops the listener that reads it; it is no field."""
+    event = Event(name="attempt_failed", **{new: value})
+    with pytest.warns(DeprecationWarning, match=rf"^Event\.{old} is deprecated: use \.{new}$") as caught:
+        assert getattr(event, old) == value
+    assert [warning.filename for warning in caught] == [__file__]
+    assert event.fields() == {new: value}
+    seen: list[Any] = []
+    events = Events(lambda event: seen.append(getattr(event, old)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        events.emit("attempt_failed", **{new: value})
+        events.emit("attempt_failed")
+    assert seen == [value, None]
 
 
 def test_a_listener_gets_events_until_it_is_removed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from resilience import Category, Failure, Pipeline, Policy
 from resilience._core.call.failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.steps import Call
+from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
 UTC = 1_700_000_000.0
@@ -37,9 +37,9 @@ class PlanStub:
         self.classifier = pipeline.classifier
 
 
-def call(key: str | None = None, sent_at: float | None = UTC) -> Call:
+def call(key: str | None = None, sent_at: float | None = UTC) -> FailedCall:
     """Return a call of two attempts."""
-    call = Call("op", (), {}, key)
+    call = FailedCall("op", (), {}, key)
     call.attempt, call.sent_at = 2, sent_at
     return call
 

@@ -10,7 +10,7 @@ from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
 from resilience._core.call.context import CallContext
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.recovery import Recovery
-from resilience._core.call.steps import Action, Call
+from resilience._core.call.steps import Action, FailedCall
 from resilience.testing import FakeClock
 
 RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": 2, "jitter": "none"}}
@@ -25,7 +25,7 @@ class Failed:
         rules = Policy(name="p", **{"retry": RETRY, **(policy or {})})
         pipeline = Pipeline(rules, clock=self.clock, listeners=[self.events.append])
         self.plan = pipeline.plan(len, OperationInfo(operation="op", **info))
-        self.call = Call("op", (), {}, None)
+        self.call = FailedCall("op", (), {}, None)
         self.breaker: Any = self.plan.breaker
         permit = None if self.breaker is None else self.breaker.admit(100.0)
         context = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]

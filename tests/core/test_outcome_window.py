@@ -13,11 +13,11 @@ from resilience._core.stages.outcome_window import CallCountWindow, OutcomeWindo
 def test_a_slice_begins_at_the_instant_at_which_the_last_one_ends() -> None:
     """An outcome at that instant counts in the new slice and is forgotten with it."""
     outcome_window = OutcomeWindow(10.0, 0.0)
-    outcome_window.add_common(1.0)
-    outcome_window.add_common(1.5)
+    outcome_window.add_success(1.0)
+    outcome_window.add_success(1.5)
     assert (outcome_window.counts(11.0), outcome_window.counts(12.0)) == ((2, 0, 0), (0, 0, 0))
     other = OutcomeWindow(10.0, 0.0)
-    other.add_common(0.5)
+    other.add_success(0.5)
     assert other.counts(20.0) == (0, 0, 0)
 
 
@@ -26,13 +26,13 @@ def test_another_span_keeps_the_slices_of_before() -> None:
     for span, counted in ((20.0, 9), (5.0, 6)):
         outcome_window = OutcomeWindow(10.0, 0.0)
         for number in range(9):
-            outcome_window.add_common(number + 0.5)
+            outcome_window.add_success(number + 0.5)
         outcome_window.retune(span, 9.0)
         assert outcome_window.counts(9.0) == (counted, 0, 0)
     outcome_window = OutcomeWindow(10.0, 0.0)
     outcome_window.retune(20.0, 0.0)
     for number in range(10):
-        outcome_window.add_common(2.0 * number)
+        outcome_window.add_success(2.0 * number)
     assert outcome_window.counts(19.9) == (10, 0, 0)
 
 
@@ -40,7 +40,7 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
     """Exported counts of another kind of window are ignored."""
     times, calls = OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)
     for window in (times, calls):
-        window.add_rare(0.0)
+        window.add_failure(0.0)
     saved = times.export(0.0), calls.export(0.0)
     times.load(saved[1], 0.0)
     calls.load(saved[0], 0.0)
@@ -52,7 +52,7 @@ def test_counts_of_another_kind_of_window_stay_out() -> None:
 @pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
 def test_windows_count_clear_export_and_load(window: Any) -> None:
     """Common, rare and slow outcomes are counted, and exported counts are loaded unchanged."""
-    for add in ("add_common", "add_rare", "add_slow", "add_common"):
+    for add in ("add_success", "add_failure", "add_slow_success", "add_success"):
         getattr(window, add)(0.5)
     window.close_slice(0.5)
     assert window.counts(1.0) == (3, 1, 1)
@@ -61,7 +61,7 @@ def test_windows_count_clear_export_and_load(window: Any) -> None:
     assert window.counts(2.0) == (0, 0, 0)
     window.load(saved, 100.0)
     assert window.counts(100.0) == (3, 1, 1)
-    window.add_common(101.0)
+    window.add_success(101.0)
     assert window.counts(101.0) == (4, 1, 1)
 
 
@@ -81,7 +81,7 @@ def test_a_window_of_calls_keeps_the_positions_of_loaded_outcomes() -> None:
         window.load({"calls": 5, "failed": [], "slow": [], kind: [2]}, 0.0)
         seen = []
         for _ in range(8):
-            window.add_common(0.0)
+            window.add_success(0.0)
             seen.append(window.counts(0.0)[index])
         assert seen == [1] * 7 + [0]
 
@@ -90,9 +90,9 @@ def test_retune_of_a_time_window() -> None:
     """A shorter span forgets sooner; a longer one remembers longer from now on."""
     for span, counts in ((5.0, (0, 0, 0)), (20.0, (2, 1, 0))):
         outcome_window = OutcomeWindow(10.0, 0.0)
-        outcome_window.add_common(1.0)
-        outcome_window.add_common(1.0)
-        outcome_window.add_rare(1.0)
+        outcome_window.add_success(1.0)
+        outcome_window.add_success(1.0)
+        outcome_window.add_failure(1.0)
         outcome_window.retune(span, 2.0)
         assert outcome_window.counts(2.0) == (2, 1, 0)
         assert outcome_window.counts(8.0) == counts
@@ -103,11 +103,11 @@ def test_retune_of_a_window_of_calls() -> None:
     """Outcomes that a smaller window had forgotten do not come back."""
     call_count_window = CallCountWindow(2, 0.0)
     for _ in range(4):
-        call_count_window.add_common(0.0)
+        call_count_window.add_success(0.0)
     assert call_count_window.counts(0.0) == (2, 0, 0)
     call_count_window.retune(10, 0.0)
     assert (call_count_window.size, call_count_window.counts(0.0)) == (10, (2, 0, 0))
-    call_count_window.add_rare(0.0)
+    call_count_window.add_failure(0.0)
     assert call_count_window.counts(0.0) == (2, 1, 0)
     call_count_window.retune(2, 0.0)
     assert call_count_window.counts(0.0) == (1, 1, 0)

@@ -11,7 +11,7 @@ from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
-from resilience._core.call.steps import Call
+from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
 
@@ -206,7 +206,7 @@ def test_reported_limits_reach_the_quotas() -> None:
 
 def test_a_call_begins_before_its_first_attempt() -> None:
     """A new call has no attempt, and nothing was sent."""
-    call = Call("op", (1,), {"two": 2}, "k")
+    call = FailedCall("op", (1,), {"two": 2}, "k")
     assert (call.operation, call.args, call.kwargs, call.key) == ("op", (1,), {"two": 2}, "k")
     assert (call.attempt, call.failure, call.sent_at) == (0, None, None)
 

@@ -203,7 +203,7 @@ def test_reserved_slots_leave_some_for_the_others(reserved: int) -> None:
     with pytest.raises(PolicyError) as caught:
         AdmissionSettings(max_concurrent=2, lanes=lanes)
     assert [tuple(problem) for problem in caught.value.problems] == [
-        ("AdmissionSettings", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
+        ("Admission", 0, 0, "lanes", "2 slots are reserved, but max_concurrent is 2: at least one must be left")
     ]
 
 
@@ -214,7 +214,7 @@ def test_a_weight_beyond_the_burst_is_a_mistake() -> None:
     with pytest.raises(PolicyError) as caught:
         QuotaSettings(burst=2, weight=3)
     assert [tuple(problem) for problem in caught.value.problems] == [
-        ("QuotaSettings", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
+        ("Quota", 0, 0, "weight", "3 can never be sent (0 to the burst of 2)")
     ]
 
 
@@ -225,7 +225,7 @@ def test_a_fallback_needs_a_substitute() -> None:
     with pytest.raises(PolicyError) as caught:
         FallbackSettings()
     assert [tuple(problem) for problem in caught.value.problems] == [
-        ("FallbackSettings", 0, 0, "", "expected stale_for, call or value")
+        ("Fallback", 0, 0, "", "expected stale_for, call or value")
     ]
     assert repr(NO_VALUE) == "NO_VALUE"
 

@@ -26,6 +26,7 @@ def test_codes_may_be_a_list() -> None:
         ({"name": 5}, "name: expected a string, got a int"),
         ({"quota": [{"rate": "x"}]}, r"quota\.rate: expected a rate"),
         ({"breaker": {"when_open": "yes"}}, r"breaker\.when_open: 'yes' is not one of reject, wait_retries, wait"),
+        ({"fallback": {}}, "^Fallback: fallback: expected stale_for, call or value$"),
         ({"breaker": {"key": "hots"}}, r"breaker\.key: 'hots' is not one of host, operation, account"),
     ],
 )

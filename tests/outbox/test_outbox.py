@@ -253,7 +253,7 @@ def test_a_file_that_is_not_an_outbox_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("these are no rows, but a text that is long enough to be taken for a header" * 20)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is no outbox"):
+    with pytest.raises(ValueError, match="is not an outbox"):
         Outbox(path)
     assert path.read_bytes() == before
 
@@ -390,7 +390,7 @@ def test_another_database_is_rejected(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as notes:
         notes.execute("CREATE TABLE notes (text)")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is no outbox: it holds other tables"):
+    with pytest.raises(ValueError, match="is not an outbox: the file is an SQLite database of another program"):
         Outbox(path)
     assert path.read_bytes() == before
     with pytest.raises(OSError, match="unable to open"):

@@ -10,9 +10,9 @@ from websockets.exceptions import InvalidStatus
 
 from resilience.sandbox import Sandbox
 from resilience.sandbox.websocket.client_frames import receive
-from resilience.sandbox.websocket.connection import SandboxConnection, SharedState
+from resilience.sandbox.websocket.connection import ConnectionEnvironment, SandboxConnection
+from resilience.sandbox.websocket.connection_manager import ConnectionManager
 from resilience.sandbox.websocket.frames import WireAction
-from resilience.sandbox.websocket.hub import ConnectionHub
 from resilience.sandbox.websocket.socket_faults import parse_open_connection_faults
 from tests.sandbox.raw_frames import TICKER, OpenSocket, ask, check_alive, close_code, next_frame
 
@@ -24,9 +24,9 @@ def exchange() -> Iterator[Sandbox]:
         yield running
 
 
-def shared_state(exchange: Sandbox) -> SharedState:
+def shared_state(exchange: Sandbox) -> ConnectionEnvironment:
     """Return what the connections of an exchange share."""
-    return SharedState(exchange.exchange, exchange.clock, exchange.authenticator)
+    return ConnectionEnvironment(exchange.exchange, exchange.clock, exchange.authenticator)
 
 
 def public_connection(exchange: Sandbox) -> SandboxConnection:
@@ -121,12 +121,12 @@ def test_too_many_connects(open_socket: OpenSocket) -> None:
 
 def test_too_many_open_connections(exchange: Sandbox) -> None:
     """The hundred-and-first connection at the same time is refused, until one of the others has ended."""
-    hub = ConnectionHub(shared_state(exchange))
-    opened = [hub.open_connection("/v2/ws/public", False, lambda actions: None) for _ in range(100)]
-    assert hub.handshake("/v2/ws/public").status == 429
-    assert hub.shared.violations == ["more than 100 open"]
-    hub.close_connection(opened[7])
-    assert hub.handshake("/v2/ws/public").status == 101
+    manager = ConnectionManager(shared_state(exchange))
+    opened = [manager.open_connection("/v2/ws/public", False, lambda actions: None) for _ in range(100)]
+    assert manager.handshake("/v2/ws/public").status == 429
+    assert manager.shared.violations == ["more than 100 open"]
+    manager.close_connection(opened[7])
+    assert manager.handshake("/v2/ws/public").status == 101
 
 
 def test_too_many_subscriptions(exchange: Sandbox) -> None:

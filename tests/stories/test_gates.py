@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -182,6 +183,40 @@ def test_a_transport_reports_what_is_left(driver: Any) -> None:
     call, _ = bench.make(driver, [send, "next"])
     assert [call(), call()] == ["fine", "next"]
     assert bench.clock.sleeps == [12.0]
+
+
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_the_names_of_0_1_report_limits_too(driver: Any, action: Any) -> None:
+    """The answer has arrived: neither a warning that is an error nor a wrong name may lose it."""
+    bench = Bench(quota=[{"rate": "100/s", "burst": 100}], deadline="60s")
+
+    def send() -> str:
+        call = current_call()
+        assert call is not None
+        with warnings.catch_warnings():
+            warnings.simplefilter(action)
+            assert call.limited
+            call.told_limits(remaining=0, resets_in=12.0, odd="?")
+        return "fine"
+
+    call, _ = bench.make(driver, [send, "next"])
+    assert [call(), call()] == ["fine", "next"]
+    assert bench.clock.sleeps == [12.0]
+
+
+def test_the_names_of_0_1_warn_of_themselves(driver: Any) -> None:
+    """Each names the new one and points at the transport."""
+
+    def send() -> bool:
+        call = current_call()
+        assert call is not None
+        with pytest.warns(DeprecationWarning, match="told_limits is deprecated: use report_limits") as caught:
+            call.told_limits(remaining=0)
+        assert [warning.filename for warning in caught] == [__file__]
+        with pytest.warns(DeprecationWarning, match="limited is deprecated: use has_quota"):
+            return call.limited
+
+    assert Bench().make(driver, [send])[0]() is False
 
 
 def test_without_a_quota_nothing_is_learned(driver: Any) -> None:

@@ -108,6 +108,9 @@ def test_expectations_that_cannot_be_met() -> None:
             assert_events(STORY, old)
     with pytest.raises(ValueError, match="no field 'waitfor'; did you mean 'wait_for'"):
         assert_events(STORY, {"name": "quota_waited", "waitfor": 1})
+    for old, new in (("took", "duration"), ("safety", "retry_safety")):
+        with pytest.raises(ValueError, match=f"^no field '{old}': the field of 0.1 is now '{new}'$"):
+            assert_events(STORY, {"name": "quota_waited", old: 1})
     with pytest.raises(ValueError, match="no field 'catgory'; did you mean 'category'"), fails_with(catgory="fatal"):
         pass
 

@@ -1,4 +1,4 @@
-"""The protocol of a clock: the system's, and those of tests and simulations."""
+"""Defines the protocol of a clock, which the system's clock and those of tests and simulations have."""
 
 from __future__ import annotations
 

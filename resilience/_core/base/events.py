@@ -12,6 +12,8 @@ from inspect import iscoroutinefunction
 from itertools import count
 from typing import Any
 
+from .deprecation import warn_safely
+
 __all__ = ["EVENTS", "Event", "Events", "Listener"]
 
 _LEVELS = {
@@ -98,6 +100,18 @@ class Event:
     def level(self) -> str:
         """`error` for a call's final failure, `warning` for earlier ones, `info` for recoveries."""
         return _LEVELS[self.name]
+
+    @property
+    def took(self) -> float | None:
+        """The name that `duration` had in 0.1. Deprecated."""
+        warn_safely("Event.took is deprecated: use .duration")  # an error would drop the listener
+        return self.duration
+
+    @property
+    def safety(self) -> str | None:
+        """The name that `retry_safety` had in 0.1. Deprecated."""
+        warn_safely("Event.safety is deprecated: use .retry_safety")
+        return self.retry_safety
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, without the name."""

@@ -1,1 +1,1 @@
-"""The decisions about one call. No I/O and no await: the drivers wait and send."""
+"""Decides about one call, without I/O and without await: the drivers wait and send."""

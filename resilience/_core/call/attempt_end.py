@@ -38,7 +38,7 @@ def release_permit(plan: Plan, permit: PermitOrGeneration | None) -> None:
 def hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
     """Hold the quotas when the API says that too much was sent, or for how long nothing may be sent.
 
-    A broken connection asks for a backoff as well (a row of the table `http`), but too much was not sent.
+    A broken connection has the hint of a backoff as well (a row of the table `http`), but too much was not sent.
     """
     if plan.quotas is None:
         return
@@ -48,6 +48,6 @@ def hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
 
 
 def is_rejection(outcome: object) -> bool:
-    """Tell whether an outcome is one of our rejections."""
+    """Return whether an outcome is one of our rejections."""
     # `issubclass` of the type, because a mock can claim to be an instance by its `__class__`.
     return issubclass(type(outcome), RejectedError)

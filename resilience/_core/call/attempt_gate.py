@@ -1,6 +1,6 @@
 """Decides when an attempt may be sent: breaker, quota, slot, and the breaker's permit, in this order.
 
-No I/O: `next_step` says to wait, to queue or to send, or it rejects. The driver does that and asks again. A call
+No I/O: `next_step` says to wait, to queue or to send, or it rejects. The driver does that and calls it again. A call
 waiting for quota holds no slot; a call waiting for a slot has consumed no quota. If a later step rejects, earlier
 reservations are released.
 """
@@ -171,7 +171,7 @@ class AttemptGate:
         return Step(Action.WAIT, ready_at - now)
 
     def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
-        """Keep the turn in the queue of this window, or join it; return from when to ask again."""
+        """Keep the turn in the queue of this window, or join it; return from when to try again."""
         if self._queue_ticket is not None and self._queue_ticket.rate_window is window:
             self._queue_ticket.ready_at = ready_at
             return ready_at

@@ -1,4 +1,4 @@
-"""The context of an attempt: what the calls inside it inherit (its deadline, never its key) and a transport may read.
+"""Holds the context of an attempt: what inner calls inherit (never the key), and what a transport may read.
 
 The context variable holds a plain tuple, because setting and resetting it is part of every success: about 90 ns.
 """
@@ -10,6 +10,7 @@ from math import inf
 from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import Clock
+from ..base.deprecation import warn_safely
 
 __all__ = ["CONTEXT", "CallContext", "CurrentCall", "current_call", "exit_context"]
 
@@ -116,7 +117,7 @@ class CurrentCall:
 
     @property
     def has_quota(self) -> bool:
-        """Tell whether there is a quota that `report_limits` would change."""
+        """Return whether there is a quota that `report_limits` would change."""
         return self._context.owner.quotas is not None
 
     def report_limits(
@@ -133,7 +134,7 @@ class CurrentCall:
 
         Args:
             remaining: requests that are left in the window.
-            resets_in: seconds until the window begins anew.
+            resets_in: seconds until the window begins again.
             hold: seconds in which nothing may be sent, by any call that this quota counts.
             limit: requests that the window allows.
             window: its seconds.
@@ -144,8 +145,23 @@ class CurrentCall:
                 remaining=remaining, resets_in=resets_in, hold=hold, limit=limit, window=window, used=used
             )
 
+    @property
+    def limited(self) -> bool:
+        """The name that `has_quota` had in 0.1. Deprecated."""
+        warn_safely("current_call().limited is deprecated: use has_quota")
+        return self.has_quota
+
+    def told_limits(self, **limits: Any) -> None:
+        """Do as `report_limits`, with a `DeprecationWarning`: the name of 0.1. Nothing raises."""
+        # The answer has arrived: an error here would lose it, and make a call that succeeded uncertain.
+        warn_safely("current_call().told_limits is deprecated: use report_limits")
+        self.report_limits(**{name: value for name, value in limits.items() if name in _LIMITS})
+
     def _left(self, instant: float) -> float | None:
         return None if instant == inf else max(0.0, instant - self._context.owner.clock.monotonic())
+
+
+_LIMITS = frozenset(CurrentCall.report_limits.__kwdefaults__ or ())
 
 
 def current_call() -> CurrentCall | None:

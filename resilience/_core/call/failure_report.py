@@ -14,7 +14,7 @@ from ..classify.failure import Failure
 
 if TYPE_CHECKING:
     from .plan import Plan
-    from .steps import Call
+    from .steps import FailedCall
 
 __all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
 
@@ -33,14 +33,14 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
 
 
 def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failure:
-    """Return what an inner call made of this outcome; a group is uncertain if the inner call is."""
+    """Return the `Failure` that an inner call recorded; a group is uncertain if the inner call is."""
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)
     return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
 
 
-def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
+def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
     """Return the failure that the caller gets.
 
     Args:
@@ -70,7 +70,7 @@ def call_failure(failure: Failure, call: Call, plan: Plan, *, maybe_executed: bo
     )
 
 
-def _how_to_find(call: Call) -> str:
+def _how_to_find(call: FailedCall) -> str:
     since = "" if call.sent_at is None else f" since {_utc(call.sent_at)}"
     what = f"key {call.key}" if call.key else "this request"
     return f"It may have happened: look for {what}{since} before sending it again"

@@ -16,7 +16,7 @@ from .context import CallContext
 from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
 from .reconcile import UncertainWrite
-from .steps import Call
+from .steps import FailedCall
 
 if TYPE_CHECKING:
     from .attempt_gate import AttemptGate
@@ -67,7 +67,7 @@ class CallHistory:
     def __init__(
         self,
         plan: Plan,
-        call: Call,
+        call: FailedCall,
         context: tuple[Any, ...],
         permit: PermitOrGeneration | None,
         started: float,
@@ -100,18 +100,18 @@ class CallHistory:
 
     @property
     def is_lookup(self) -> bool:
-        """Tell whether this call is made by a reconciler: such calls pay no retry budget."""
+        """Return whether this call is made by a reconciler: such calls pay no retry budget."""
         return isinstance(self._outer, tuple) and CallContext(*self._outer).in_lookup
 
     @property
     def proved_not_executed(self) -> bool:
-        """Tell whether some attempt was uncertain and lookups proved that none was executed."""
+        """Return whether some attempt was uncertain and lookups proved that none was executed."""
         write = self.uncertain_write
         return write is not None and write.was_uncertain and not write.is_open and not self.key_of_other
 
     @property
     def maybe_executed(self) -> bool:
-        """Tell whether some attempt may have been executed, or still may be."""
+        """Return whether some attempt may have been executed, or still may be."""
         write = self.uncertain_write
         if self.key_of_other or write is None:
             return self.key_of_other or self._any_uncertain
@@ -156,7 +156,7 @@ class CallHistory:
 
         Args:
             now: the present instant.
-            gate: the gate that it has passed, or None where there is nothing but a breaker, which is asked here.
+            gate: the gate that it has passed, or None where there is nothing but a breaker, which is checked here.
         """
         plan, permit = self.plan, None
         if gate is not None:

@@ -14,7 +14,7 @@ __all__ = ["OperationInfo", "fence_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationInfo:
-    """How one function or one method of a client takes part.
+    """Describes one operation beyond its policy.
 
     Attributes:
         operation: the operation's name.
@@ -23,10 +23,10 @@ class OperationInfo:
         key: the parameter that carries the idempotency key: a keyword (`clientOid`), or a key
             inside a mapping parameter (`params.clientOid`); None carries none.
         reconcile: called with the uncertain call; returns `Found` or `NOT_FOUND`.
-        registry: the client's own table of codes, asked before those of the policy.
+        registry: the client's own table of codes, searched before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
         lane: the lane that its calls take, by name, or a function of their (args, kwargs) that returns it.
-        account: a name of the account that is no secret.
+        account: a name of the account that is not a secret.
         fence: the API's bounds W, P and L.
         rejection_types: our rejection → a subclass that also inherits the client's own error base.
         classify_results: False when a returned value is never an error.
@@ -35,7 +35,7 @@ class OperationInfo:
         discard: closes a returned answer that the caller will not get, before the next attempt, which may
             need its connection; async where the function is.
         send_once: the body cannot be replayed: it is sent once, whatever the policy says.
-        can_resync_clock: the client measures the server's clock when a stamp is rejected: signing anew then
+        can_resync_clock: the client measures the server's clock when a stamp is rejected: signing again then
             helps at once.
         signs: the client reports each attempt's stamp before anything of it is sent.
         sends_window: a signed request carries the policy's window, so that the server holds it to that.

@@ -132,12 +132,12 @@ class Plan:
 
     @property
     def reconcilable(self) -> bool:
-        """Tell whether an uncertain write can be looked up."""
+        """Return whether an uncertain write can be looked up."""
         return self.info.reconcile is not None and not self.idempotent
 
     @property
     def confirmable(self) -> bool:
-        """Tell whether the goal of a harmless write, such as a cancel, can be looked up."""
+        """Return whether an idempotent write has a reconciler."""
         return self.info.reconcile is not None and self.idempotent and not self.info.read
 
     @property
@@ -154,11 +154,11 @@ class Plan:
 
     @property
     def wait_for_breaker(self) -> bool:
-        """Tell whether a first attempt waits for the breaker."""
+        """Return whether a first attempt waits for the breaker."""
         return self.policy.breaker is not None and self.policy.breaker.when_open == "wait"
 
     def fits_deadline(self, instant: float, deadline: float) -> bool:
-        """Tell whether an attempt may begin at this instant.
+        """Return whether an attempt may begin at this instant.
 
         A write that is looked up needs all of its time before the deadline: cut short, it would be uncertain with no
         time left for a lookup.
@@ -172,7 +172,7 @@ class Plan:
         return (lane(args[self._skip :], kwargs) if callable(lane) else lane) or ""
 
     def high_priority(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Tell whether a call's lane has a priority above the default one."""
+        """Return whether a call's lane has a priority above the default one."""
         return self.info.lane is not None and priority(self.policy.admission, self.lane(args, kwargs)) > 0
 
     def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
@@ -209,7 +209,7 @@ class Plan:
 
     def report_limits(self, **limits: float | None) -> None:
         """Take what the API says of its limits; see `Quotas.report_limits`."""
-        assert self.quotas is not None, "`CurrentCall.has_quota` is asked before"
+        assert self.quotas is not None, "`CurrentCall.has_quota` is checked before"
         self.quotas.report_limits(self.clock.monotonic(), **limits)
 
     def _inspector(self) -> Callable[[Any], Any]:

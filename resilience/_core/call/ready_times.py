@@ -8,13 +8,13 @@ from __future__ import annotations
 from ...errors import CircuitOpenError, QuotaExceededError
 from .attempt_gate import BREAKER_OPEN, QUOTA_FULL
 from .plan import Plan
-from .steps import Call
+from .steps import FailedCall
 
 __all__ = ["breaker_rejection", "ready_by_breaker", "ready_by_quotas", "waits_for_breaker"]
 
 
 def waits_for_breaker(plan: Plan) -> bool:
-    """Tell whether a retry waits for an open breaker."""
+    """Return whether a retry waits for an open breaker."""
     rules = plan.policy.breaker
     return rules is not None and rules.when_open != "reject"
 
@@ -29,9 +29,9 @@ def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tup
     return breaker_rejection(plan, ready), due
 
 
-def ready_by_quotas(plan: Plan, call: Call, deadline: float, due: float) -> tuple[Exception | None, float]:
+def ready_by_quotas(plan: Plan, call: FailedCall, deadline: float, due: float) -> tuple[Exception | None, float]:
     """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
-    # A forecast: nothing is paid yet, and the gate asks again when the retry is due.
+    # A forecast: nothing is paid yet, and the gate checks again when the retry is due.
     ready = plan.quota_ready_at(due, call.args, call.kwargs)
     if ready <= due or plan.fits_deadline(ready, deadline):
         return None, max(due, ready)

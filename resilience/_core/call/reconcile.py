@@ -140,7 +140,7 @@ class UncertainWrite:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether some attempt may have been executed, or still may be."""
+        """Return whether some attempt may have been executed, or still may be."""
         return bool(self._limits)
 
     @property
@@ -155,7 +155,7 @@ class UncertainWrite:
             sent: when it was sent, monotonic seconds.
             stamp: the stamp that was signed, Unix seconds, or None when none is known.
             answered_at: the server's time in an answer of the API's own envelope. The request had arrived by then, so
-                W is no part of the fence.
+                W is not part of the fence.
         """
         fence = self._fence
         late = fence.processing + fence.lag
@@ -167,7 +167,7 @@ class UncertainWrite:
             self._limits.append(None if stamp is None else stamp + fence.window + late)
         self._latest_stamp = max(self._latest_stamp, signed_at)
         self._sent = max(self._sent, sent)
-        self._lookups = self._failed_lookups = 0  # the early lookups begin anew after every send
+        self._lookups = self._failed_lookups = 0  # the early lookups begin again after every send
         self.was_uncertain = True
 
     def next_lookup(self, now: float) -> float:

@@ -18,7 +18,7 @@ from .history import CallHistory
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_quotas, waits_for_breaker
 from .reconcile import Found, LookupVerdict, NotFound, answer_error
-from .steps import Action, Call, Step
+from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
 
@@ -49,7 +49,7 @@ class Recovery:
     def __init__(
         self,
         plan: Plan,
-        call: Call,
+        call: FailedCall,
         context: tuple[Any, ...],
         permit: PermitOrGeneration | None,
         started: float,
@@ -149,7 +149,7 @@ class Recovery:
             return self._after_confirmation(answer, now)
         assert uncertain_write is not None
         if isinstance(answer, Exception):
-            uncertain_write.lookup_failed()  # an error of the lookup proves nothing: ask again
+            uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
         error = answer_error(answer)
         if error is not None:
@@ -193,18 +193,18 @@ class Recovery:
     # --- decisions ----------------------------------------------------------------------------
 
     def _follow_hint(self, now: float) -> Step | None:
-        """Do what the rule's hint asks for, each hint once per call; None goes on as usual."""
+        """Act on the rule's hint, once per hint and call. Returns None if the normal decision applies."""
         plan, failure = self.plan, self._history.failure
         hint = failure.hint
         if hint in self._followed_hints or failure.executed == "maybe":
             return None
         self._followed_hints.add(hint)  # once: a server that repeats a hint must not keep the call in a loop
         if hint == "resync_clock" and plan.info.can_resync_clock:
-            return self._retry(now, 0.0)  # the client has measured the server's clock: sign anew at once
+            return self._retry(now, 0.0)  # the client has measured the server's clock: sign again at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmable:
             self._history.report_failure()
             return Step(Action.LOOK_UP)  # "no such order" may mean cancelled, filled, or not visible yet
-        if hint == "requery_once" and plan.info.read and not self._history.is_lookup:  # a lookup asks again by itself
+        if hint == "requery_once" and plan.info.read and not self._history.is_lookup:  # a lookup is repeated by itself
             return self._retry(now, plan.fence.lag)  # an order may be invisible for that long after it was accepted
         return None
 
@@ -287,7 +287,7 @@ class Recovery:
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
 
     def _needs_last_lookup(self, now: float) -> bool:
-        """Tell whether one more lookup may change what the caller gets."""
+        """Return whether one more lookup may change what the caller gets."""
         history, failure = self._history, self._history.failure
         if self._is_last_lookup or now >= history.context.deadline:
             return False

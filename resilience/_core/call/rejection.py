@@ -72,7 +72,7 @@ class BreakerWait:
 
 
 def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
-    """Return the rejection of a call whose breaker is known to be open: the breaker is not asked, and takes no lock."""
+    """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
     assert plan.breaker is not None
     return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.open_until, now), outer)
 
@@ -94,7 +94,7 @@ def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
 
 def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
     """Emit `call_rejected`, mark the error for an outer call, and return it."""
-    if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is asked for
+    if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is read
         attach_failure(rejection, None, outer)
     if plan.events.listeners:
         plan.emit(

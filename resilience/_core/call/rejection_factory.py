@@ -25,7 +25,7 @@ class RejectionFactory:
     __slots__ = ("_kinds", "_monotonic", "_operation", "_policy", "_templates", "_time")
 
     def __init__(self, kinds: Mapping[type, type], policy: str, operation: str, clock: Clock) -> None:
-        """Make them for an operation of a policy; `kinds` maps ours to those that inherit the client's base."""
+        """Create the factory of one operation; `kinds` maps our rejection classes to the client's subclasses."""
         self._kinds = kinds
         self._policy = policy
         self._operation = operation

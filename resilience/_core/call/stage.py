@@ -1,4 +1,4 @@
-"""The base class of stages that a user writes: called before each attempt and after it."""
+"""Defines the base class of custom stages, which are called before each attempt and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between a recovery or a gate and its driver: the next step, and the call as a reconciler sees it."""
+"""Defines what a recovery or a gate passes to its driver: the next step, and the call as a reconciler gets it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..classify.failure import Failure
 
-__all__ = ["Action", "Call", "Step"]
+__all__ = ["Action", "FailedCall", "Step"]
 
 
 class Action(Enum):
@@ -29,8 +29,8 @@ class Step(NamedTuple):
     value: Any = None
 
 
-class Call:
-    """The uncertain call, as a reconciler gets it.
+class FailedCall:
+    """A call whose attempt failed, as a reconciler and the function of a fallback get it.
 
     Attributes:
         operation: the operation's name.

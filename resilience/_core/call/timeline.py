@@ -36,7 +36,7 @@ def waits_of(policy: Policy) -> list[tuple[float, float]]:
 
 
 def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
-    """Return a row for each attempt that can happen at all. Seconds since the call began; None is no limit.
+    """Return a row for each attempt that can happen at all. Seconds since the call began; None means no limit.
 
     Args:
         policy: the settings.

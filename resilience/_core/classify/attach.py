@@ -1,7 +1,7 @@
-"""Attaches to an error what a pipeline made of it: its `Failure`, the attempt that it ended, a note and a cause.
+"""Attaches to an error what a pipeline found out: its `Failure`, the attempt that it ended, a note and a cause.
 
-The record does not refer back to the error, so it is no part of a reference cycle. Everything is best effort: an object
-that rejects attributes or notes is left alone (frozen dataclasses among them).
+The record does not refer back to the error, so it is not part of a reference cycle. Everything is best effort: an
+object that rejects attributes or notes is left alone (frozen dataclasses among them).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_ERRORS = 64
 class _Record:
     """A call's failure, and the context of the outer attempt in which it was made (which is not pickled).
 
-    The failure of a rejection is None until it is asked for, which makes rejecting a call cheap.
+    The failure of a rejection is None until it is read, which makes rejecting a call cheap.
     """
 
     __slots__ = ("failure", "outer")
@@ -54,7 +54,7 @@ def _failure_of_rejection(rejection: RejectedError) -> Failure:
 
 
 def attach_failure(outcome: object, failure: Failure | None, outer: object) -> None:
-    """Attach what a call made of this outcome.
+    """Store the call's `Failure` on the error or answer.
 
     Args:
         outcome: the error, or the answer that is a failure.
@@ -69,7 +69,7 @@ def attach_failure(outcome: object, failure: Failure | None, outer: object) -> N
 
 
 def attached_failure(outcome: object) -> Failure | None:
-    """Return what a pipeline attached to this outcome; that of a policy's rejection is made from the error itself."""
+    """Return the stored `Failure`; for a rejection without one, build it."""
     record = _record(outcome)
     if record is None:
         rejection: Any = outcome if issubclass(type(outcome), RejectedError) else None
@@ -100,7 +100,7 @@ def inner_failure(error: BaseException, context: object) -> Failure | None:
 
 
 def _sources(error: BaseException) -> list[BaseException | None]:
-    """Return what an error came from, its cause last, since the last one is visited first."""
+    """Return `__context__`, group members and `__cause__`, in reverse order of visit."""
     try:
         members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
         return [*members, error.__context__, error.__cause__]

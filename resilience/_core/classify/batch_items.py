@@ -40,6 +40,6 @@ def _items(body: Mapping[Any, Any] | None, item_list: ItemList) -> list[Mapping[
 
 
 def _has_failed(item: Mapping[Any, Any], item_list: ItemList, success: frozenset[str]) -> bool:
-    """Tell whether an item of a mixed list has failed: it has a code that is no success, and a message."""
+    """Return whether an item of a mixed list has failed: its code is not a success code and it has a message."""
     code = code_of(item.get(item_list.code))
     return code is not None and code not in success and item_list.message in item

@@ -23,12 +23,11 @@ from .evidence import Evidence
 from .failure import Failure
 from .returned_errors import error_in_result
 from .rule_failure import failure_of_rule
-from .rule_search import PROGRAM_ERROR, Match, RuleSearch
+from .rule_search import PROGRAM_ERROR, UNCERTAINTY, Match, RuleSearch
 
 __all__ = ["Classifier"]
 
 _SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
-_DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
 
@@ -54,7 +53,7 @@ class Classifier:
         """Build the classifier.
 
         Args:
-            registries: tables asked for a bare code, in this order.
+            registries: tables in which a bare code is looked up, in this order.
             base: table of HTTP statuses and transport errors; one of `registries` named `http` serves too.
             lookup: finds the table that an error's own source names; None knows no others.
             unknown: how an error that nothing explains is classified.
@@ -75,7 +74,7 @@ class Classifier:
 
         Args:
             outcome: any object.
-            registry: name of the table that the caller's client uses, asked first.
+            registry: name of the table that the caller's client uses, searched first.
         """
         try:
             chain = ErrorChain(outcome, self._code_keys)
@@ -91,7 +90,7 @@ class Classifier:
 
     @property
     def enveloped(self) -> bool:
-        """Tell whether some table has an envelope, by which returned values can be errors."""
+        """Return whether some table has an envelope, by which returned values can be errors."""
         return bool(self._enveloped)
 
     def rule(self, code: str) -> Rule | None:
@@ -99,7 +98,7 @@ class Classifier:
         return next((rule for table in self._listed if (rule := table.rule(code)) is not None), None)
 
     def is_new_code(self, failure: Failure) -> bool:
-        """Tell whether this unknown code was never seen before; True once for each code."""
+        """Return whether this unknown code was never seen before; True once for each code."""
         key = (failure.registry or "", failure.code or "")
         with self._lock:
             # Once the set is full, no code is reported as new: silence is better than the same event without end.
@@ -124,7 +123,7 @@ class Classifier:
         return replace(failure, items=items, executed="maybe") if items else failure
 
     def _explain(self, chain: Sequence[Evidence], registry: str | None) -> Failure | None:
-        """Return what a code, else a status, else a class says; None where nothing says anything."""
+        """Classify by code, then status, then class. Returns None if none matches."""
         for evidence in chain:
             match = self._search.by_code(evidence, registry)
             if match is not None:
@@ -138,7 +137,7 @@ class Classifier:
         return None if code is None else self._guess(chain[0], code)
 
     def _explain_by_contexts(self, chain: ErrorChain, registry: str | None) -> Failure | None:
-        """Return what the errors say that were being handled; another call's cannot prove that nothing happened."""
+        """Classify by the errors in `__context__`. They may belong to another call, so `executed` is always `maybe`."""
         contexts = [self._without_success_code(evidence, registry) for evidence in chain.contexts()]
         failure = self._explain(contexts, registry)
         return None if failure is None else replace(failure, executed="maybe")
@@ -154,12 +153,12 @@ class Classifier:
         return evidence
 
     def _of_group(self, chain: ErrorChain, registry: str | None) -> Failure:
-        """Classify several errors at once: the most severe decides, and if one is in doubt, the group is."""
+        """The most severe category is used; the group is uncertain if any member is."""
         # By `classify` and not `_classify`, so that a member which raises while it is read spoils no other.
         members = [self.classify(member, registry=registry) for member in chain.members]
         worst = max(members, key=lambda failure: _SEVERITY[failure.category])
-        doubt = max(members, key=lambda failure: _DOUBT[failure.executed])
-        return replace(worst, executed=doubt.executed)
+        least_certain = max(members, key=lambda failure: UNCERTAINTY[failure.executed])
+        return replace(worst, executed=least_certain.executed)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others succeeded."""

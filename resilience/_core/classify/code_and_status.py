@@ -20,7 +20,7 @@ _RESPONSE_STATUS_NAMES = ("status_code", "status")  # requests and httpx; aiohtt
 
 
 def code_of(value: object) -> str | None:
-    """Return a code as a string, leading zeros kept; None for what is no code (booleans, floats, huge numbers)."""
+    """Return a code as a string, leading zeros kept; None for what is not a code (booleans, floats, huge numbers)."""
     if type(value) is bool:
         return None
     if isinstance(value, int):

@@ -24,7 +24,7 @@ _PROGRAM_ERRORS = (
 
 
 class ErrorChain:
-    """Everything that the classifier asks about one outcome. Lives for one classification, in one thread.
+    """Everything that the classifier reads of one outcome. Lives for one classification, in one thread.
 
     Attributes:
         evidence: of the outcome, then of its causes, nearest first. A rejection, a bug of the program and a group
@@ -59,7 +59,7 @@ class ErrorChain:
     def contexts(self) -> list[Evidence]:
         """Return the evidence of what was being handled when these errors were raised; bugs are left out.
 
-        Gathered when it is asked for: most errors explain themselves.
+        Gathered when it is first needed: most errors explain themselves.
         """
         behind = [error for error in contexts_of(self._errors) if not isinstance(error, _PROGRAM_ERRORS)]
         return [gather_evidence(error, self._keys) for error in behind]
@@ -78,7 +78,7 @@ def causes_of(error: object) -> list[object]:
 
 
 def contexts_of(errors: list[object]) -> list[object]:
-    """Return what was being handled when these errors were raised, and what that came from.
+    """Return the `__context__` errors of these errors, with their causes.
 
     It may be where a client found its own error. It may also be another call's error, which the caller was handling
     when it made this call. So it may explain an error that nothing else explains, but it never proves that nothing

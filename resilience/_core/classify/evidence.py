@@ -1,6 +1,6 @@
-"""Gathers from one object, once, everything that the classifier asks about it: any error or result → `Evidence`.
+"""Gathers from one object, once, everything that the classifier needs to know of it: any error or result → `Evidence`.
 
-No table of codes is asked here. The sources of a code are tried in an order that fits every known client: a body
+No table of codes is searched here. The sources of a code are tried in an order that fits every known client: a body
 that is a mapping, JSON in the text, `args[0]`, `.code`, `code=…` in the text. An attribute that raises counts as
 absent.
 """
@@ -31,7 +31,7 @@ _EXECUTED = ("no", "maybe", "n_a")
 
 
 class Evidence(NamedTuple):
-    """Everything that the classifier asks about one object. Absent things are None.
+    """Everything that the classifier reads of one object. Absent things are None.
 
     A named tuple, because one is made for every failure and a frozen dataclass takes four times as long to make.
 
@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
         body: the mapping in which the code was found.
         status: the HTTP status.
         text: the text of an error, bounded.
-        retry_after: seconds that the server asks for.
+        retry_after: seconds that the server asks the client to wait.
         retry_at: the same as Unix time in seconds.
         class_names: the object's class and its bases as `package.Class`, in method resolution order.
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
@@ -70,7 +70,7 @@ class Evidence(NamedTuple):
 
 
 def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
-    """Return what an object says.
+    """Read code, status, class names and hints from an object.
 
     Args:
         source: an error, or a returned value that is one.
@@ -123,7 +123,7 @@ def _package(kind: type) -> str:
 
 
 def _is_from_parser(source: object, class_names: tuple[str, ...]) -> bool:
-    """Tell whether an error, or its cause (aiohttp wraps its parser's), was raised by a client's own parser."""
+    """Return whether an error, or its cause (aiohttp wraps its parser's), was raised by a client's own parser."""
     if not _PARSER_CLASSES.isdisjoint(class_names):
         return True
     cause: object = get(source, "__cause__")

@@ -1,4 +1,4 @@
-"""The frozen record of a classified error, which decisions, events, notes and callers read."""
+"""Defines `Failure`, the frozen record of a classified error, which decisions, events, notes and callers read."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..policy.codes import Category, CodeTable, Rule
 from .evidence import Evidence
 
-__all__ = ["PROGRAM_ERROR", "Match", "RuleSearch"]
+__all__ = ["PROGRAM_ERROR", "UNCERTAINTY", "Match", "RuleSearch"]
 
 PROGRAM_ERROR = "program_error"
 """The row of a bug of the program."""
@@ -18,11 +18,12 @@ _VAGUE = frozenset(
         "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
     }
 )  # fmt: skip
-"""Rows about which an error further down the causes may say more, but never with more doubt.
+"""Rows about which an error further down the causes may say more, but never with less certainty.
 
 Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
 """
-_DOUBT = {"maybe": 2, "no": 1, "n_a": 0}
+UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
+"""How uncertain a value of `executed` is: the higher, the more."""
 
 
 class Match(NamedTuple):
@@ -34,7 +35,7 @@ class Match(NamedTuple):
 
 
 class RuleSearch:
-    """The tables of one policy and the order in which they are asked. Never changed: safe across threads and tasks."""
+    """The tables of one policy, in the order of the search. Never changed: safe across threads and tasks."""
 
     __slots__ = ("_listed", "_lookup", "base")
 
@@ -77,7 +78,7 @@ class RuleSearch:
     def by_code(self, evidence: Evidence, registry: str | None) -> Match | None:
         """Return the row of the error's code; in ccxt's table an error without a known code is found by its text."""
         for table in self.tables_for(evidence, registry):
-            # A row without a category is a success: it explains no error, so the next table is asked.
+            # A row without a category is a success: it explains no error, so the next table is searched.
             rule = table.rule(evidence.code) if evidence.code is not None else None
             if rule is None and table.name == "ccxt":
                 rule = table.by_text(_message(evidence))
@@ -86,7 +87,7 @@ class RuleSearch:
         return None
 
     def by_status(self, evidence: Evidence) -> Match | None:
-        """Return the row of an error status; one that no table has is made up from its hundred (4xx, 5xx)."""
+        """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400."""
         status = evidence.status
         if status is None or status < 400:
             return None
@@ -102,8 +103,8 @@ class RuleSearch:
             match = self._of_class(evidence)
             if match is None or (index and match.rule.code == PROGRAM_ERROR):
                 continue  # a bug among the causes (a cache that missed, say) explains nothing
-            more_doubt = vague is not None and _DOUBT[match.rule.executed] > _DOUBT[vague.rule.executed]
-            if match.rule.code not in _VAGUE and not more_doubt:
+            more_uncertain = vague is not None and UNCERTAINTY[match.rule.executed] > UNCERTAINTY[vague.rule.executed]
+            if match.rule.code not in _VAGUE and not more_uncertain:
                 return match
             vague = vague or match
         return vague

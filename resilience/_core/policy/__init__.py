@@ -1,1 +1,1 @@
-"""Policies and code tables as frozen data."""
+"""Defines policies and code tables as frozen data."""

@@ -1,4 +1,4 @@
-"""The kinds of backoff: how the delay between two attempts grows, and its noise.
+"""Defines the kinds of backoff: how the delay between two attempts grows, and its noise.
 
 `KINDS` is the one place that lists them. The settings' annotation, the JSON schema and `stages/retry.py` read it, so a
 new kind is a row of this file.

@@ -1,21 +1,18 @@
 """Declares the settings' names of version 0.1, which are accepted for one more version with a warning.
 
 A settings class declares its renamed settings once, with `@renamed(...)`. The table is read by the class itself
-(keyword arguments), by the loader (files and mappings) and by the JSON schema (the description of the new key).
+(keyword arguments and attributes), by the loader (files and mappings) and by the JSON schema (the description of the
+new key).
 """
 
 from __future__ import annotations
 
-import sys
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from .value_text import in_yaml, listed, one_of
 
-__all__ = ["OldSpelling", "warn"]
-
-_PACKAGE = __name__.partition(".")[0]
+__all__ = ["OldSpelling"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,10 @@ class OldSpelling:
         except ValueError as error:
             raise ValueError(f"{error}; the setting is now {self.new}: {self.allowed()}") from None
 
+    def old_value(self, value: Any) -> Any:
+        """Return the old value for a new one."""
+        return {new: old for old, new in self.values}[value] if self.values else value
+
     def allowed(self) -> str:
         """List the new values."""
         return listed(new for _, new in self.values)
@@ -65,13 +66,3 @@ class OldSpelling:
         """Return the sentence that the schema adds to the description of the new key."""
         values = f" ({', '.join(f'{in_yaml(old)} is {in_yaml(new)}' for old, new in self.values)})"
         return f" Called {self.old} in version 0.1{values if self.values else ''}."
-
-
-def warn(message: str) -> None:
-    """Emit a `DeprecationWarning` that points at the line outside this library that caused it."""
-    # Python shows a DeprecationWarning by default only where it points into __main__: a level inside the library
-    # would hide it. A dataclass's generated __init__ has the globals of its module, so it is skipped as well.
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, DeprecationWarning, stacklevel=level)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import wraps
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ...errors import PolicyError, Problem
+from ..base.deprecation import warn, warn_safely
 from .codes import Category
-from .old_spellings import OldSpelling, warn
+from .old_spellings import OldSpelling
 from .units import Spec
 from .value_text import one_of
 
@@ -37,7 +38,7 @@ class Section:
                 # The classes are frozen, so assignment raises; dataclasses use the same call in __init__.
                 object.__setattr__(self, name, _read(hint, getattr(self, name)))
             except PolicyError as error:
-                problems += [p._replace(path=f"{name}.{p.path}") for p in error.problems]
+                problems += [p._replace(path=f"{name}.{p.path}" if p.path else name) for p in error.problems]
             except ValueError as error:
                 problems.append(Problem(section_name(type(self)), 0, 0, name, str(error)))
         if problems:
@@ -45,7 +46,7 @@ class Section:
 
 
 def renamed(*spellings: OldSpelling) -> Callable[[type[S]], type[S]]:
-    """Let a settings class take old names as keyword arguments, each with a `DeprecationWarning`."""
+    """Let a settings class take old names as keyword arguments and attributes, each with a `DeprecationWarning`."""
     table = {spelling.old: spelling for spelling in spellings}
 
     def decorate(section: type[S]) -> type[S]:
@@ -57,9 +58,22 @@ def renamed(*spellings: OldSpelling) -> Callable[[type[S]], type[S]]:
 
         section.__init__ = read_old_names  # type: ignore[method-assign,assignment]
         section.OLD_SPELLINGS = table
+        for spelling in spellings:
+            # After `dataclass` has made the class: a property is no field, and needs no slot.
+            setattr(section, spelling.old, _old_attribute(section, spelling))
         return section
 
     return decorate
+
+
+def _old_attribute(section: type[Section], spelling: OldSpelling) -> property:
+    message = f"{section_name(section)}.{spelling.old} is deprecated: use .{spelling.new}"
+
+    def read_new_attribute(self: Section) -> Any:
+        warn_safely(message)  # a listener or a stage may read it
+        return spelling.old_value(getattr(self, spelling.new))
+
+    return property(read_new_attribute, doc=f"The name that `{spelling.new}` had in 0.1. Deprecated.")
 
 
 def _renewed(section: type[Section], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,15 +85,33 @@ def _renewed(section: type[Section], settings: Mapping[str, Any]) -> dict[str, A
         if name not in table:
             continue
         try:
-            if table[name].new in settings:
-                raise ValueError(table[name].conflict())
-            renewed[table[name].new] = table[name].translate(value)
-            warn(f"{section_name(section)}: {table[name].deprecation(value)}")
+            spelling = table[name]
+            new_value = spelling.translate(value)
+            if spelling.new in settings and _contradicts(section, spelling.new, settings[spelling.new], new_value):
+                message = f"{spelling.conflict()}; dataclasses.replace needs the new name, {spelling.new}"
+                raise ValueError(message)
+            renewed[spelling.new] = new_value
+            warn(f"{section_name(section)}: {spelling.deprecation(value)}")
         except ValueError as error:
             problems.append(Problem(section_name(section), 0, 0, name, str(error)))
     if problems:
         raise PolicyError.of(problems)
     return renewed
+
+
+def _contradicts(section: type[Section], name: str, value: Any, translated: Any) -> bool:
+    """Return whether a setting differs from its default and from the translated value of its old spelling.
+
+    `dataclasses.replace` passes every field, so both spellings come together where the caller wrote the old one only.
+    """
+    field = next(field for field in fields(section) if field.name == name)  # type: ignore[arg-type]  # a dataclass
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    hint = hints(section)[name]
+    try:
+        value = _read(hint, value)
+        return bool(value != default and value != _read(hint, translated))
+    except ValueError:
+        return True
 
 
 def section_name(section: type) -> str:
@@ -147,7 +179,8 @@ def _read_section(kind: type[Section], value: Any) -> Section:
     if isinstance(value, kind):
         return value
     if not isinstance(value, Mapping):
-        raise ValueError(f"expected a {kind.__name__} or a mapping, got a {type(value).__name__}")
+        expected = f"a mapping with {', '.join(hints(kind))} (or {kind.__name__})"
+        raise ValueError(f"expected {expected}, got {type(value).__name__}")
     unknown = [str(key) for key in value if key not in hints(kind) and key not in kind.OLD_SPELLINGS]
     if unknown:
         raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(hints(kind))}")

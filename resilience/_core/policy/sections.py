@@ -13,7 +13,7 @@ from ...errors import PolicyError, Problem
 from .backoff import BackoffKindName
 from .codes import Category, Executed
 from .old_spellings import OldSpelling
-from .section import Section, renamed
+from .section import Section, renamed, section_name
 from .units import About, Calls, Spec
 
 __all__ = [
@@ -157,7 +157,7 @@ class QuotaSettings(Section):
         Section.__post_init__(self)
         if isinstance(self.weight, int) and self.weight > self.burst:
             message = f"{self.weight} can never be sent (0 to the burst of {self.burst})"
-            raise PolicyError.of([Problem("QuotaSettings", 0, 0, "weight", message)])
+            raise PolicyError.of([Problem(section_name(QuotaSettings), 0, 0, "weight", message)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +192,7 @@ class AdmissionSettings(Section):
             message = (
                 f"{reserved} slots are reserved, but max_concurrent is {self.max_concurrent}: at least one must be left"
             )
-            raise PolicyError.of([Problem("AdmissionSettings", 0, 0, "lanes", message)])
+            raise PolicyError.of([Problem(section_name(AdmissionSettings), 0, 0, "lanes", message)])
 
 
 @renamed(OldSpelling("checks", "early_checks"))
@@ -259,7 +259,7 @@ class FallbackSettings(Section):
     """What the caller gets when a call fails finally. A write with an uncertain outcome always raises.
 
     Tried in this order: the last successful answer for the same arguments, if it is not older than `stale_for`; the
-    result of `call`, which gets the `Call` and may use another endpoint or client; `value`.
+    result of `call`, which gets the failed call and may use another endpoint or client; `value`.
     """
 
     on: Annotated[
@@ -276,7 +276,9 @@ class FallbackSettings(Section):
     def __post_init__(self) -> None:
         Section.__post_init__(self)
         if self.stale_for is None and self.call is None and self.value is NO_VALUE:
-            raise PolicyError.of([Problem("FallbackSettings", 0, 0, "", "expected stale_for, call or value")])
+            raise PolicyError.of(
+                [Problem(section_name(FallbackSettings), 0, 0, "", "expected stale_for, call or value")]
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What the attempts of many calls share: retry schedule, budget, breaker, quota, admission, hedge, fallback."""
+"""Implements what attempts of many calls share: retry schedule, budget, breaker, quota, admission, hedge, fallback."""

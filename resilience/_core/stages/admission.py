@@ -152,7 +152,7 @@ class Admission:
         return self._start(lane) if self._has_slot(lane) else None
 
     def _has_slot(self, lane: LaneSlots) -> bool:
-        """Tell whether a slot is free that no lane of higher priority has reserved and does not use."""
+        """Return whether a free slot remains after the unused reserves of higher lanes."""
         free = self.settings.max_concurrent - self._running
         for other in self._lanes.values():
             if other.priority > lane.priority and other.reserve > other.running:

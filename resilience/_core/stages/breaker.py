@@ -1,4 +1,4 @@
-"""A circuit breaker: its state machine, and everything that is done to it by hand or by a reload."""
+"""Provides the circuit breaker: its state machine, and the changes that are made by hand or by a reload."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DESCRIBED = (
 class Breaker(BreakerMachine):
     """Admits attempts or rejects them; can be switched, exported and described. Safe across threads and tasks.
 
-    What an attempt asks is in `BreakerMachine`, which needs nothing of this class.
+    What an attempt calls is in `BreakerMachine`, which needs nothing of this class.
     """
 
     __slots__ = ()
@@ -88,7 +88,7 @@ class Breaker(BreakerMachine):
         its trials are not ours.
 
         Raises:
-            ValueError: it is no such state; the message says why, and nothing has changed.
+            ValueError: it is not such a state; the message says why, and nothing has changed.
         """
         self._change_by_hand(self._load, read_snapshot(saved))
 

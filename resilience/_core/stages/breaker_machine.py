@@ -1,4 +1,4 @@
-"""The state machine of a circuit breaker: what every attempt asks and reports.
+"""Implements the state machine of a circuit breaker, which admits every attempt and counts its outcome.
 
 pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module decides. Its guarantees:
 
@@ -24,7 +24,7 @@ from .pybreaker_state import BreakerState, ListenerAdapter, QueuedNotice
 __all__ = ["BreakerMachine"]
 
 _SHADOW_PERMIT = -1
-"""The permit of an attempt that a shadow breaker would have rejected. It is no generation, so it never counts."""
+"""The permit of an attempt that a shadow breaker would have rejected. It is not a generation, so it never counts."""
 
 
 class BreakerMachine:
@@ -33,7 +33,7 @@ class BreakerMachine:
     Attributes:
         generation: number of the closed breaker's generation, or 0: one read decides the common case. It is 0 also
             where a success needs more than a driver does inline: slow successes, a listener of every call.
-        open_until: monotonic instant before which everything is rejected, so that a driver need not ask.
+        open_until: monotonic instant before which everything is rejected, so that a driver need not call `admit`.
         consecutive_failures: failures since the last success.
         outcomes: the window of settled attempts.
         key: what the breaker guards.
@@ -92,11 +92,11 @@ class BreakerMachine:
         """Forget all permits in a child: the threads that hold them exist in the parent alone."""
         self._trials.permits = set()
 
-    # --- asked by every attempt -------------------------------------------------------------
+    # --- called by every attempt ------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """Return `closed`, `open` or `half-open`; an open one turns half-open when the next attempt asks."""
+        """Return `closed`, `open` or `half-open`; an open one turns half-open at the next attempt."""
         return self._states.current
 
     def admit(self, now: float, *, high_priority: bool = False) -> int | Permit | None:
@@ -122,7 +122,7 @@ class BreakerMachine:
             counted = self._count_against(permit, now, slow=True)
         elif permit == self._closed_generation:
             self.consecutive_failures = 0
-            self.outcomes.add_common(now)
+            self.outcomes.add_success(now)
             counted = True
         else:
             counted = self._count_good_trial(permit, now)
@@ -228,7 +228,7 @@ class BreakerMachine:
                 self._open(now)
                 return True
             self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
-            (self.outcomes.add_slow if slow else self.outcomes.add_rare)(now)
+            (self.outcomes.add_slow_success if slow else self.outcomes.add_failure)(now)
             if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
                 self._open(now)
             return True

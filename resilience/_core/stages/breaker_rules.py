@@ -18,7 +18,7 @@ def new_window(settings: BreakerSettings, now: float) -> OutcomeWindow | CallCou
 def should_open(
     settings: BreakerSettings, consecutive_failures: int, window: OutcomeWindow | CallCountWindow, now: float
 ) -> bool:
-    """Tell whether the last settled attempt opens the breaker: too many failures in a row, or too high a rate."""
+    """Return whether the last settled attempt opens the breaker: too many failures in a row, or too high a rate."""
     if settings.consecutive is not None and consecutive_failures >= settings.consecutive:
         return True
     succeeded, failed, slow = window.counts(now)  # the slow ones are among those that succeeded

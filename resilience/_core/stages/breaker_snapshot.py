@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["VERSION", "Snapshot", "read_snapshot"]
 
-VERSION = 1
+VERSION = 2
+_FIRST_VERSION = 1  # of 0.1: `consecutive_failures` was `streak`
 _STATES = ("closed", "open", "half-open")
 _MAX_ROWS = 100_000
 
@@ -41,14 +42,14 @@ class Snapshot(NamedTuple):
 
 
 def read_snapshot(saved: object) -> Snapshot:
-    """Return the state that `Breaker.export` gave.
+    """Return the state that `Breaker.export` gave, in this version or in 0.1, in the format of this version.
 
     Raises:
-        ValueError: it is no such state; the message names every field that is wrong.
+        ValueError: it is not such a state; the message names every field that is wrong.
     """
     if not isinstance(saved, Mapping):
         raise ValueError(f"a breaker's state must be a mapping, not a {type(saved).__name__}")
-    if "streak" in saved and "consecutive_failures" not in saved:  # the spelling of 0.1, read for one version
+    if saved.get("version") == _FIRST_VERSION and "streak" in saved and "consecutive_failures" not in saved:
         saved = {("consecutive_failures" if name == "streak" else name): value for name, value in saved.items()}
     wrong = [f"unknown {name!r}" for name in saved if name not in Snapshot._fields]
     for name, (is_right, expected) in _FIELDS.items():
@@ -60,7 +61,7 @@ def read_snapshot(saved: object) -> Snapshot:
         wrong.append(f"isolated: a {saved['state']} breaker cannot be isolated")
     if wrong:
         raise ValueError("not a breaker's state: " + "; ".join(wrong))
-    return Snapshot(**{str(name): value for name, value in saved.items()})
+    return Snapshot(**{str(name): value for name, value in saved.items()})._replace(version=VERSION)
 
 
 def _is_count(value: object) -> bool:
@@ -81,7 +82,7 @@ def _is_window(value: object) -> bool:
 
 
 def _are_slices(rows: object) -> bool:
-    """Tell whether these are rows of [seconds ago, common, rare, slow], the oldest first."""
+    """Return whether these are rows of [seconds ago, successes, failures, slow successes], the oldest first."""
     if not isinstance(rows, (list, tuple)) or len(rows) > _MAX_ROWS:
         return False
     ages = [row[0] for row in rows if _is_slice(row)]
@@ -91,12 +92,12 @@ def _are_slices(rows: object) -> bool:
 def _is_slice(row: object) -> bool:
     if not isinstance(row, (list, tuple)) or len(row) != 4:
         return False
-    age, common, rare, slow = row
-    return _is_seconds(age) and all(map(_is_count, (common, rare, slow))) and slow <= common
+    age, successes, failures, slow = row
+    return _is_seconds(age) and all(map(_is_count, (successes, failures, slow))) and slow <= successes
 
 
 def _are_calls(calls: object, *kinds: object) -> bool:
-    """Tell whether this is a number of calls, and for each kind how many calls ago each was, the oldest first."""
+    """Return whether this is the exported state of a call-count window."""
     if not _is_count(calls) or calls > _MAX_ROWS:  # type: ignore[operator]  # it is a count
         return False
     for ages in kinds:
@@ -108,7 +109,10 @@ def _are_calls(calls: object, *kinds: object) -> bool:
 
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "version": (lambda value: value == VERSION and _is_count(value), str(VERSION)),
+    "version": (
+        lambda value: _is_count(value) and value in (_FIRST_VERSION, VERSION),
+        f"{_FIRST_VERSION} or {VERSION}",
+    ),
     "state": (lambda value: isinstance(value, str) and value in _STATES, f"one of {', '.join(_STATES)}"),
     "isolated": (lambda value: isinstance(value, bool), "true or false"),
     "left": (_is_seconds, "seconds"),

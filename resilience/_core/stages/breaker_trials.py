@@ -1,4 +1,4 @@
-"""The trials of a half-open breaker: which attempts have a permit, and how many have succeeded."""
+"""Keeps the trials of a half-open breaker: which attempts have a permit, and how many have succeeded."""
 
 from __future__ import annotations
 

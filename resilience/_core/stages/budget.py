@@ -1,4 +1,4 @@
-"""A retry budget: retries may be a share of the calls, with a floor for quiet times.
+"""Implements the retry budget: retries may be a share of the calls, with a floor for little traffic.
 
 Over the last ten seconds, `max(ratio x calls, floor x 10 s)` retries are allowed. A share stops a retry storm where a
 limit per call cannot: when everything fails, the load stays at (1 + ratio) times the calls. The model is `RetryBudget`
@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         settings: the share and the floor.
-        deposits: the window of calls (common) and retries (rare). A driver counts each call into it, inline.
+        deposits: the window of calls (as successes) and retries (as failures). A driver counts each call, inline.
     """
 
     __slots__ = ("_floor", "_lock", "_ratio", "deposits", "settings")
@@ -45,7 +45,7 @@ class Budget:
             calls, retries, _ = self.deposits.counts(now)
             if retries + 1 > max(self._ratio * calls, self._floor):
                 return False
-            self.deposits.add_rare(now)
+            self.deposits.add_failure(now)
             return True
 
     def left(self, now: float) -> float:

@@ -1,4 +1,4 @@
-"""A lock-free counter built on `itertools.count`: counting takes no lock, and no count is lost between threads."""
+"""Provides a counter built on `itertools.count`: counting takes no lock, and no count is lost between threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Counter:
     """A count that only grows. Safe across threads.
 
     Attributes:
-        numbers: `next(numbers)` counts one thing. It is the same object for ever, so that a driver may hold it.
+        numbers: `next(numbers)` adds 1 to the count. It is the same object for ever, so that a driver may hold it.
     """
 
     # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL; a build
@@ -30,17 +30,17 @@ class Counter:
         self.numbers = count()
 
     def total(self) -> int:
-        """Return how many things were counted."""
+        """Return the count."""
         with self._lock:
             self._read += 1
             return next(self.numbers) + 1 - self._read
 
     def next_number(self) -> int:
-        """Count one thing and return its number, from 1."""
+        """Add 1 to the count and return it, so that the first number is 1."""
         with self._lock:
             return next(self.numbers) + 1 - self._read
 
-    def add(self, things: int) -> None:
-        """Count so many things at once."""
+    def add(self, number: int) -> None:
+        """Add `number` to the count."""
         with self._lock:
-            self._read -= things
+            self._read -= number

@@ -62,7 +62,7 @@ def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, *, harmless: bool) -> bool:
-    """Tell whether the rules cover this error, or this answer that is a failure.
+    """Return whether the rules cover this error, or this answer that is a failure.
 
     Args:
         rules: the settings.
@@ -70,7 +70,7 @@ def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, 
         failure: what it means; None where no pipeline has recorded it.
         harmless: sending the call twice changes nothing.
     """
-    # The class itself is asked, because a mock can claim to be an instance by its `__class__`.
+    # The class itself is checked, because a mock can claim to be an instance by its `__class__`.
     if issubclass(type(error), RejectedError):
         return "rejected" in rules.on
     certain = failure is not None and (harmless or failure.executed != "maybe")

@@ -1,8 +1,9 @@
-"""Running counts over the last seconds, to within a tenth of the span, or over the last calls, exactly.
+"""Counts outcomes over the last seconds, to within a tenth of the span, or over the last calls, exactly.
 
-Everything that is counted takes a number of a `Counter`, which needs no lock. The rare and the slow things are also
-counted apart, by the owner under the owner's lock: common = all - rare. The work for one thing does not grow with the
-number of calls.
+Every outcome takes a number of a `Counter`, which needs no lock. Failures and slow successes are also counted apart,
+by the owner under the owner's lock: successes = all - failures. The work for one outcome does not grow with the number
+of calls. A breaker that limits slow calls counts them as slow successes; a retry budget counts its calls as successes
+and its retries as failures.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ __all__ = ["CallCountWindow", "Counts", "OutcomeWindow"]
 _SLICES = 10
 
 Counts = tuple[int, int, int]
-"""(common, rare, slow): the slow ones are among the common."""
+"""(successes, failures, slow successes): the slow ones are among the successes."""
 _Mark = tuple[float, int, int, int]
-"""(instant, total, rare, slow): what had been counted before that instant since the window was made."""
+"""(instant, total, failures, slow successes): what had been counted before that instant since the window was made."""
 
 
 class OutcomeWindow:
-    """Counts the things of the last `span` seconds. Safe across threads.
+    """Counts the outcomes of the last `span` seconds. Safe across threads.
 
     Attributes:
         span: seconds.
         end: monotonic instant at which the present slice ends.
-        numbers: `next(numbers)` counts one common thing.
-        rare: rare things since the window was made.
-        slow: slow things since the window was made.
+        numbers: `next(numbers)` counts one success.
+        failures: failures since the window was made.
+        slow: slow successes since the window was made.
     """
 
-    # A driver does inline what `add_common` does: `end` and `numbers` are there for it. The totals never go back: a
+    # A driver does inline what `add_success` does: `end` and `numbers` are there for it. The totals never go back: a
     # window is cleared by a new first mark, so a success that was on its way meanwhile cannot restore an old count.
     # A mark has the label of the end of its slice, because all that it counts happened before that instant.
-    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "numbers", "rare", "slow", "span")
+    __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "failures", "numbers", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:
         self.span = span
@@ -47,18 +48,18 @@ class OutcomeWindow:
         self._lock = new_lock()
         self._counter = Counter()
         self.numbers = self._counter.numbers
-        self.rare = self.slow = 0
+        self.failures = self.slow = 0
         self.clear(now)
 
     @property
     def total(self) -> int:
-        """Return how many things were counted since it was made."""
+        """Return how many outcomes were counted since it was made."""
         return self._counter.total()
 
     def clear(self, now: float) -> None:
         """Forget everything."""
         self.end = now + self._slice
-        start = (now - self.span, self.total, self.rare, self.slow)
+        start = (now - self.span, self.total, self.failures, self.slow)
         # Eleven marks bound ten slices; a slice that ended late overlaps two, so a few more are kept.
         self._marks: deque[_Mark] = deque([start], maxlen=_SLICES + 4)
 
@@ -73,54 +74,54 @@ class OutcomeWindow:
             self._marks = deque(marks, maxlen=_SLICES + 4)
             self.end = min(self.end, now + self._slice)
 
-    def add_common(self, now: float) -> None:
-        """Count one common thing; takes no lock."""
+    def add_success(self, now: float) -> None:
+        """Count a success; takes no lock."""
         if now >= self.end:
             self.close_slice(now)
         next(self.numbers)
 
-    def add_rare(self, now: float) -> None:
-        """Count one rare thing; the caller holds its own lock."""
-        self.add_common(now)
-        self.rare += 1
+    def add_failure(self, now: float) -> None:
+        """Count a failure; the caller holds its own lock."""
+        self.add_success(now)
+        self.failures += 1
 
-    def add_slow(self, now: float) -> None:
-        """Count one common thing that was slow; the caller holds its own lock."""
-        self.add_common(now)
+    def add_slow_success(self, now: float) -> None:
+        """Count a slow success; the caller holds its own lock."""
+        self.add_success(now)
         self.slow += 1
 
     def close_slice(self, now: float) -> None:
         """Close the slice that has ended; at most ten times per span."""
         with self._lock:
             if now >= self.end:  # another thread may have closed it since the caller looked
-                self._marks.append((self.end, self.total, self.rare, self.slow))
+                self._marks.append((self.end, self.total, self.failures, self.slow))
                 self.end = now + self._slice
 
     def counts(self, now: float) -> Counts:
         """Return the counts of the last `span` seconds."""
-        _, total, rare, slow = self._marks_within(now)[0]
-        recent_rare = self.rare - rare
-        return self.total - total - recent_rare, recent_rare, self.slow - slow
+        _, total, failures, slow = self._marks_within(now)[0]
+        recent_failures = self.failures - failures
+        return self.total - total - recent_failures, recent_failures, self.slow - slow
 
     def export(self, now: float) -> dict[str, Any]:
-        """Return the counts as plain data: a row `[seconds ago, common, rare, slow]` for each slice."""
-        marks = [*self._marks_within(now), (now, self.total, self.rare, self.slow)]
+        """Return the counts as plain data: `[seconds ago, successes, failures, slow successes]` for each slice."""
+        marks = [*self._marks_within(now), (now, self.total, self.failures, self.slow)]
         slices = []
-        for (_, total, rare, slow), (end, total_then, rare_then, slow_then) in pairwise(marks):
-            rare_inside = rare_then - rare
+        for (_, total, failures, slow), (end, total_then, failures_then, slow_then) in pairwise(marks):
+            failures_inside = failures_then - failures
             if total_then > total:
-                slices.append([now - end, total_then - total - rare_inside, rare_inside, slow_then - slow])
+                slices.append([now - end, total_then - total - failures_inside, failures_inside, slow_then - slow])
         return {"slices": slices}
 
     def load(self, saved: dict[str, Any], now: float) -> None:
         """Take counts that `export` gave, the oldest slice first; those of another kind of window are ignored."""
         self.clear(now)
-        for age, common, rare, slow in saved.get("slices", ()):
+        for age, successes, failures, slow in saved.get("slices", ()):
             if age < self.span:
-                self._counter.add(common + rare)
-                self.rare += rare
+                self._counter.add(successes + failures)
+                self.failures += failures
                 self.slow += slow
-                self._marks.append((now - age, self.total, self.rare, self.slow))
+                self._marks.append((now - age, self.total, self.failures, self.slow))
 
     def _marks_within(self, now: float) -> list[_Mark]:
         """Return the last mark before the span began, and those that are inside it."""
@@ -133,12 +134,12 @@ class OutcomeWindow:
 
 
 class CallCountWindow:
-    """Counts the last `size` things, whenever they happened. Drivers use it as they use an `OutcomeWindow`.
+    """Counts the last `size` outcomes, whenever they happened. Drivers use it as they use an `OutcomeWindow`.
 
-    The numbers of the rare and the slow things are kept, and forgotten once they are `size` numbers back.
+    The numbers of failures and slow successes are kept, and forgotten once they are `size` numbers back.
     """
 
-    __slots__ = ("_counter", "_rare", "_slow", "_start", "end", "numbers", "size")
+    __slots__ = ("_counter", "_failures", "_slow_successes", "_start", "end", "numbers", "size")
 
     def __init__(self, size: int, now: float) -> None:
         self.size = size
@@ -149,19 +150,19 @@ class CallCountWindow:
 
     @property
     def total(self) -> int:
-        """Return how many things were counted since it was made."""
+        """Return how many outcomes were counted since it was made."""
         return self._counter.total()
 
     def clear(self, _now: float) -> None:
         """Forget everything."""
         self._start = self.total
-        self._rare: deque[int] = deque()
-        self._slow: deque[int] = deque()
+        self._failures: deque[int] = deque()
+        self._slow_successes: deque[int] = deque()
 
     def retune(self, size: int, _now: float) -> None:
-        """Count over another number of things from now on.
+        """Change the window to the last `size` calls.
 
-        Rare things from before the old window were not kept, so a larger one begins where the old one began.
+        Failures from before the old window were not kept, so a larger one begins where the old one began.
         """
         self._start = max(self._start, self.total - self.size)
         self.size = size
@@ -169,38 +170,38 @@ class CallCountWindow:
     def close_slice(self, _now: float) -> None:
         """Do nothing: a window of calls has no slices."""
 
-    def add_common(self, _now: float) -> None:
-        """Count one common thing; takes no lock."""
+    def add_success(self, _now: float) -> None:
+        """Count a success; takes no lock."""
         next(self.numbers)
 
-    def add_rare(self, _now: float) -> None:
-        """Count one rare thing; the caller holds its own lock."""
-        self._add(self._rare)
+    def add_failure(self, _now: float) -> None:
+        """Count a failure; the caller holds its own lock."""
+        self._add(self._failures)
 
-    def add_slow(self, _now: float) -> None:
-        """Count one common thing that was slow; the caller holds its own lock."""
-        self._add(self._slow)
+    def add_slow_success(self, _now: float) -> None:
+        """Count a slow success; the caller holds its own lock."""
+        self._add(self._slow_successes)
 
     def counts(self, _now: float) -> Counts:
-        """Return the counts of the last `size` things; the caller holds its own lock."""
+        """Return the counts of the last `size` outcomes; the caller holds its own lock."""
         last = self.total
         since = self._forget(last)
-        return last - since - len(self._rare), len(self._rare), len(self._slow)
+        return last - since - len(self._failures), len(self._failures), len(self._slow_successes)
 
     def export(self, _now: float) -> dict[str, Any]:
-        """Return the counts as plain data: how many, and how many things ago each rare and each slow one was."""
+        """Return the counts as plain data: how many calls, and how many calls ago each failure and slow success was."""
         last = self.total
         since = self._forget(last)
-        rare, slow = ([last - number for number in numbers] for numbers in (self._rare, self._slow))
-        return {"calls": last - since, "failed": rare, "slow": slow}
+        failures, slow = ([last - number for number in numbers] for numbers in (self._failures, self._slow_successes))
+        return {"calls": last - since, "failed": failures, "slow": slow}
 
     def load(self, saved: dict[str, Any], now: float) -> None:
         """Take counts that `export` gave; those of another kind of window are ignored."""
         self.clear(now)
         self._counter.add(saved.get("calls", 0))
         last = self._start + saved.get("calls", 0)
-        self._rare.extend(last - age for age in saved.get("failed", ()))
-        self._slow.extend(last - age for age in saved.get("slow", ()))
+        self._failures.extend(last - age for age in saved.get("failed", ()))
+        self._slow_successes.extend(last - age for age in saved.get("slow", ()))
 
     def _add(self, numbers: deque[int]) -> None:
         number = self._counter.next_number()
@@ -210,7 +211,7 @@ class CallCountWindow:
     def _forget(self, last: int) -> int:
         """Drop the numbers that are too far back; return the last number that does not count any more."""
         since = max(self._start, last - self.size)
-        for numbers in (self._rare, self._slow):
+        for numbers in (self._failures, self._slow_successes):
             while numbers and numbers[0] <= since:
                 numbers.popleft()
         return since

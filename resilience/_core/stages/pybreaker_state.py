@@ -59,12 +59,12 @@ class ListenerAdapter:
 
 
 def is_watcher(listener: object) -> bool:
-    """Tell whether this is a listener of pybreaker's kind: an object with its methods, and not a function."""
+    """Return whether this is a pybreaker `CircuitBreakerListener`, judged by its methods."""
     return not callable(listener) and any(callable(getattr(listener, name, None)) for name in _METHODS)
 
 
 def _overrides(listener: object, name: str) -> bool:
-    """Tell whether a listener has a method of its own, and not only the empty one of pybreaker's base class."""
+    """Return whether a listener has a method of its own, and not only the empty one of pybreaker's base class."""
     method = getattr(type(listener), name, None) or getattr(listener, name, None)
     return method is not None and not str(getattr(method, "__module__", "")).startswith("pybreaker")
 
@@ -74,8 +74,8 @@ class BreakerState:
 
     Args:
         name: what the breaker guards.
-        open_for: seconds for which the breaker opens at first, for listeners that ask.
-        counts: returns (failures in a row, successes while half-open), for listeners that ask.
+        open_for: seconds for which the breaker opens at first, for listeners that read it.
+        counts: returns (failures in a row, successes while half-open), for listeners that read them.
     """
 
     __slots__ = ("_counts", "_lock", "_name", "_open_for", "_real", "queue")

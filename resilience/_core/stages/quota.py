@@ -1,4 +1,4 @@
-"""What an API allows us to send: the windows of one policy entry and key, and all that one operation pays.
+"""Implements quotas: the windows of one policy entry and key, and what one operation pays in all of them.
 
 Every attempt pays, retries and lookups too. What an API says of its limits only tightens our own: a hold lasts for as
 long as it says, and what others have used counts as used. A share of the sends may be reserved for high-priority
@@ -82,7 +82,7 @@ class Quota:
             window.hold(now, until)
 
     def drain(self, now: float, left: int) -> None:
-        """Allow only so many sends from now on, as the API says; what we thought we had beyond that is used."""
+        """Reduce the remaining sends to what the API reports."""
         reserve = 0 if self.reserved is None else self.reserved.left(now)
         self.common.drain(now, left - reserve)
         if self.reserved is not None:
@@ -140,7 +140,7 @@ class Quotas:
     def costs(
         self, now: float, weights: tuple[int, ...], queue_ticket: QueueTicket | None, *, high_priority: bool
     ) -> list[Cost]:
-        """Return what an attempt pays; a quota in which it weighs nothing is left out."""
+        """Return the cost per quota, without quotas of weight 0."""
         weighed = zip(self.entries, weights, strict=True)
         return [
             quota.cost(now, weight, queue_ticket, high_priority=high_priority) for quota, weight in weighed if weight
@@ -162,7 +162,7 @@ class Quotas:
         Args:
             now: monotonic seconds.
             remaining: sends that are left in the window.
-            resets_in: seconds until the window begins anew.
+            resets_in: seconds until the window begins again.
             hold: seconds in which nothing may be sent: every entry is held.
             limit: sends that the window allows.
             window: its seconds.
@@ -199,7 +199,7 @@ def pay(now: float, costs: Sequence[Cost], queue_ticket: QueueTicket | None) -> 
     """Pay all costs at once, or none.
 
     Returns:
-        (`now`, None) when all are paid; else the latest instant to ask again, and the window that needs it.
+        (`now`, None) when all are paid; else the latest instant to try again, and the window that needs it.
     """
     latest, slowest = now, None
     for window, weight in costs:
@@ -237,5 +237,5 @@ def _weight(weight: Weight, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 
 def _is_sane(value: object) -> TypeGuard[float]:
-    """Tell whether a value that an API sent can be meant as a number of sends or seconds."""
+    """Return whether a value that an API sent can be meant as a number of sends or seconds."""
     return isinstance(value, (int, float)) and 0 <= value <= _LARGE

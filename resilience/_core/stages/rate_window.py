@@ -2,7 +2,7 @@
 
 `sends` holds the instants of the last `max_sends` sends that really happened, oldest first. The next send is allowed
 once the oldest of them is `span` seconds ago (a sliding-window log). A caller that cannot send yet takes a ticket,
-which says from when to ask again. A ticket holds no send: what it needs is checked again when its owner asks. So a
+which says from when to try again. A ticket holds no send: what it needs is checked again when its owner tries. So a
 waiter that is late, or gone, costs the others nothing but its turn, and a planned send never counts as sent.
 """
 
@@ -26,7 +26,7 @@ class QueueTicket:
 
     Attributes:
         rate_window: the window.
-        ready_at: monotonic instant from which its owner may ask again.
+        ready_at: monotonic instant from which its owner may try again.
         weight: how many sends the attempt counts for.
     """
 
@@ -102,7 +102,7 @@ class RateWindow:
     def take(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Count an attempt if it may be sent now, and return `now`.
 
-        Otherwise nothing is counted, and the instant is returned from which to ask again.
+        Otherwise nothing is counted, and the instant is returned from which to try again.
         """
         with self._lock:
             self.fast_path = False
@@ -117,7 +117,7 @@ class RateWindow:
             return ready_at
 
     def queue(self, now: float, weight: int) -> QueueTicket:
-        """Join the queue and return the ticket, which says when to ask."""
+        """Join the queue and return the ticket, which says when to try."""
         with self._lock:
             self.fast_path = False
             while self._tickets and self._tickets[0].ready_at + _LOST_AFTER < now:
@@ -161,7 +161,7 @@ class RateWindow:
                 self._tickets.append(ticket)
 
     def drain(self, now: float, left: int) -> None:
-        """Allow only so many sends from now on, because others have used the rest; never allows more than before."""
+        """Lower the remaining sends to this number; never raises it."""
         with self._lock:
             self.fast_path = False
             for _ in range(self._left(now) - max(0, left)):

@@ -1,4 +1,4 @@
-"""Decides when to stop and how long to wait, by tenacity's stop and wait objects; asked only after a failure.
+"""Decides when to stop and how long to wait, by tenacity's stop and wait objects; used only after a failure.
 
 They are called with a `RetryCallState` of that call alone, whose times come from the pipeline's clock. How delays grow
 is in `policy/backoff.py`. This is the only module that imports tenacity.
@@ -47,7 +47,7 @@ class Schedule:
         return state
 
     def stops(self, state: tenacity.RetryCallState, attempt: int, now: float, outcome: object) -> bool:
-        """Tell whether this attempt was the last.
+        """Return whether this attempt was the last.
 
         Raises:
             Exception: a stop or wait object of the user's raised, or returned no number of seconds.
@@ -67,7 +67,7 @@ class Schedule:
             state.outcome = None
 
     def delay(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds to wait before the next attempt; asked after `stops`."""
+        """Return the seconds to wait before the next attempt; called after `stops`."""
         delay = state.upcoming_sleep if self._of_user else self._ask_wait(state)
         state.upcoming_sleep = delay
         state.idle_for += delay

@@ -139,8 +139,9 @@ def _lookups(policy: Policy) -> Warnings:
         yield ("reconcile.fence",), f"{message}: a write that is still being processed could be sent twice"
     earliest = min(window + rest, safe if rules.fence is None else rules.fence)
     if policy.deadline is not None and policy.deadline <= earliest:
-        message = f'"not found" is proof {earliest:g}s after the last send at the earliest'
-        end = f"with a deadline of {policy.deadline:g}s a write that did not happen is reported as unknown"
+        deadline = f"the deadline of {policy.deadline:g}s"
+        message = f"the fence ends at least {earliest:g}s after the last send, not before {deadline}"
+        end = f"a write that was not executed is reported as unknown; raise the deadline above {earliest:g}s"
         yield ("reconcile", "reconcile.window", "deadline"), f"{message}: {end}"
 
 

@@ -77,7 +77,7 @@ def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
     if "bitget" in lineage and names and match not in names and not is_glob(match):
         near = get_close_matches(match[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
         if near:
-            return f"is no operation of the Bitget client; did you mean {near[0]}?"
+            return f"is not an operation of the Bitget client; did you mean {near[0]}?"
     return ""
 
 

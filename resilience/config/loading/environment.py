@@ -17,7 +17,7 @@ from .secret_values import SECRET_HINT, is_credential, resembles_a_secret, walk_
 __all__ = ["fill_variables"]
 
 _MAX_SHOWN = 60  # characters of the file's text that a message repeats
-_MIN_HIDDEN = 4  # a shorter value is no secret, and replacing it would garble ordinary words of a message
+_MIN_HIDDEN = 4  # a shorter value is not a secret, and replacing it would garble ordinary words of a message
 _PART = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 
 

@@ -93,7 +93,8 @@ class _Rewriter:
         if not spelling.values or value.is_reported:
             return value
         if value.kind != "scalar":
-            self._mistakes.add(value, path, f"a {value.kind} is not one of {listed(old for old, _ in spelling.values)}")
+            message = f"a {value.kind} is not one of {listed(old for old, _ in spelling.values)}"
+            self._mistakes.add(value, path, f"{message}; the setting is now {spelling.new}: {spelling.allowed()}")
             return None
         try:
             new = spelling.translate(_plain(value), value.mask)

@@ -7,13 +7,13 @@ over those of the policy that it extends; `off` or `null` switches a stage off.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..._core.base.deprecation import warn
 from ..._core.policy import codes as core
-from ..._core.policy.old_spellings import warn
 from ..._core.policy.policy import OperationSettings, PolicySet
 from ..._core.policy.value_text import shown
 from ...errors import PolicyError
@@ -21,7 +21,7 @@ from ..codes.code_tables import CodeRegistry, is_known
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mappings import as_node
-from .mistakes import Mistakes
+from .mistakes import MAX_MISTAKES, Mistakes
 from .nodes import Node, node_at
 from .old_keys import OldKey, rewrite_old_keys
 from .policy_nodes import codes, policy
@@ -55,13 +55,31 @@ class Layer(NamedTuple):
     old_keys: tuple[OldKey, ...] = ()
 
 
-def load(path: str | os.PathLike[str]) -> PolicySet:
+def load(path: str | os.PathLike[str], *, report: Callable[[str], None] | None = warn) -> PolicySet:
     """Read a policy file as a layer over the built-in policies.
+
+    Args:
+        path: the file.
+        report: called with `file:line:col: path: the new spelling` for each key of version 0.1 in the file; None
+            reports nothing.
 
     Raises:
         PolicyError: all mistakes, each as `file:line:col: path: what is wrong and what is allowed`.
     """
-    return read(read_file(path), os.fspath(path), builtin_layer()).policy_set
+    file = os.fspath(path)
+    layer = read(read_file(path), file, builtin_layer())
+    if report is not None:
+        for text in _old_key_reports(layer, file):
+            report(text)
+    return layer.policy_set
+
+
+def _old_key_reports(layer: Layer, file: str) -> list[str]:
+    """Return a text for each key of version 0.1, with its position; values from the environment are masked."""
+    found = Mistakes(file, layer.hidden)
+    for key in layer.old_keys[:MAX_MISTAKES]:  # for more than these `add` raises
+        found.add(key.node, key.path, key.message)
+    return [str(problem) for problem in found.problems]
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> PolicySet:

@@ -72,7 +72,7 @@ def limit_timeout(timeout: Any, left: TimeLimits) -> aiohttp.ClientTimeout:
 def disable_second_try(session: Any) -> bool:
     """Switch off aiohttp's second try of an idempotent request whose connection broke; return whether it was on.
 
-    There is no warning: it is on in every session, and nobody has asked for it.
+    There is no warning: it is on in every session, and the user did not choose it.
     """
     was_on = getattr(session, "_retry_connection", False) is True
     if was_on:

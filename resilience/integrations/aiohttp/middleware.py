@@ -1,4 +1,4 @@
-"""`resilience_middleware`: a client middleware of `aiohttp` that puts the requests of a session under a policy."""
+"""Provides `resilience_middleware`, which puts the requests of an `aiohttp` session under a policy."""
 
 from __future__ import annotations
 

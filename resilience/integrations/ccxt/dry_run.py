@@ -35,7 +35,7 @@ class Engines:
         """Return the request of a call without sending it; to be awaited if the exchange is async.
 
         Raises:
-            LookupError: the call sends nothing.
+            LookupError: the call made no request in the dry run.
         """
         method = getattr(self._dry_engine, call.operation)
         return _dry_run_async(method, call) if self.asynchronous else _dry_run(method, call)
@@ -76,7 +76,7 @@ def _dry_run(method: Callable[..., Any], call: Any) -> PreparedRequest:
         method(*call.args, **call.kwargs)
     except _WouldSendError as error:
         return error.request
-    raise LookupError(f"{call.operation} sends nothing")
+    raise LookupError(f"{call.operation} made no request in the dry run, so it cannot be looked up")
 
 
 async def _dry_run_async(method: Callable[..., Any], call: Any) -> PreparedRequest:
@@ -84,4 +84,4 @@ async def _dry_run_async(method: Callable[..., Any], call: Any) -> PreparedReque
         await method(*call.args, **call.kwargs)
     except _WouldSendError as error:
         return error.request
-    raise LookupError(f"{call.operation} sends nothing")
+    raise LookupError(f"{call.operation} made no request in the dry run, so it cannot be looked up")

@@ -86,18 +86,18 @@ class EngineState:
         return request
 
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
-        """Set the response's status and headers on an error; return whether to ask for the exchange's time."""
+        """Set the response's status and headers on an error; return whether to request the exchange's time."""
         if request.status is None:
             return False
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
         ask = self.support is not None and self.support.learn_rejection(request.text, request.sent_at)
         attempt = ATTEMPT.get()
-        # The request for the time counts as a read. If that one is rejected, it is not asked for again.
+        # The request for the time counts as a read. If that one is rejected, it is not sent again.
         return ask and (attempt is None or not attempt.nested_reads)
 
     def learn_time(self, milliseconds: Any, sent_at: float) -> None:
-        """Let the support module learn the exchange's time, asked for at a monotonic instant."""
+        """Let the support module learn the exchange's time; `sent_at` is the monotonic time of the request."""
         if self.support is not None and milliseconds:
             self.support.learn_time(milliseconds, sent_at)
 

@@ -43,7 +43,7 @@ class WrappedExchange(Protocol):
         It is the first request of the call: load the markets before, else it is the one that loads them.
 
         Raises:
-            LookupError: the call sends nothing.
+            LookupError: the call made no request in the dry run.
         """
 
 
@@ -95,12 +95,30 @@ class ExchangeSupport(Protocol):
 
 
 def load_support(exchange_id: str) -> Any:
-    """Return the support module of an exchange, or None."""
+    """Return the support module of an exchange, or None.
+
+    Raises:
+        TypeError: the module of an entry point has no `exchange_support`.
+    """
     name = _BUILT_IN.get(exchange_id)
     if name is not None:
         return import_module(name)
     entry_point = _entry_points().get(exchange_id)
-    return None if entry_point is None else entry_point.load()
+    if entry_point is None:
+        return None
+    module = entry_point.load()
+    if not callable(getattr(module, "exchange_support", None)):
+        raise TypeError(_not_support(exchange_id, entry_point.value, module))
+    return module
+
+
+def _not_support(exchange_id: str, module_name: str, module: Any) -> str:
+    """Return what is wrong with the module of an entry point."""
+    old = ", but venue(handle), the function of 0.1" if callable(getattr(module, "venue", None)) else ""
+    return (
+        f"{module_name}, the entry point {exchange_id!r} of {_GROUP}, has no exchange_support(exchange){old}; "
+        f"exchange_support returns an ExchangeSupport, a protocol of {__name__}"
+    )
 
 
 @cache

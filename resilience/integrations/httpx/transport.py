@@ -1,4 +1,4 @@
-"""`ResilientTransport` and `AsyncResilientTransport`: transports of `httpx` that put every request under a policy.
+"""Provides `ResilientTransport` and `AsyncResilientTransport`, which put requests of `httpx` under a policy.
 
 A transport gets the finished request: a retry sends it with the signature that it has. Wrap the client of a
 signed API instead.

@@ -1,4 +1,4 @@
-"""`ResilientAdapter`: an adapter to mount on a `requests.Session` that puts its requests under a policy."""
+"""Provides `ResilientAdapter`, which is mounted on a `requests.Session` and puts its requests under a policy."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def limit_timeout(timeout: Any) -> Any:
 def disable_retries(adapter: Any) -> None:
     """Switch off urllib3's retries of an adapter, with a warning."""
     retries = getattr(adapter, "max_retries", None)
-    # A total of None is no zero: the counts per kind of error apply, or there is no limit at all.
+    # A total of None is not zero: the counts per kind of error apply, or there is no limit at all.
     if isinstance(retries, Retry) and retries.total not in (0, False):
         times = "" if retries.total is None else f" {retries.total} times"
         warnings.warn(f"urllib3 would retry{times} beneath the policy: switched off on this session", stacklevel=3)

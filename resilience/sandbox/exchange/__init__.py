@@ -1,1 +1,1 @@
-"""The sandbox exchange itself: its state, its clock, its checks and its faults, without any network."""
+"""Implements the sandbox exchange without any network: its state, its clock, its checks and its faults."""

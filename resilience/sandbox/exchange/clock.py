@@ -1,4 +1,4 @@
-"""The clock of the sandbox exchange: Unix time plus an offset that tests can change."""
+"""Provides the clock of the sandbox exchange: Unix time plus an offset that tests can change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of the exchange: the orders of every market and the ledger. It has no sockets and no clock."""
+"""Holds the state of the exchange: the orders of every market and the ledger. It has no sockets and no clock."""
 
 from __future__ import annotations
 

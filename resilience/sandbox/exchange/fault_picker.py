@@ -85,7 +85,7 @@ class FaultPicker:
 
 
 def _parse_script(name: str, script: Iterable[str]) -> tuple[Fault, ...]:
-    """Return the faults of an id's attempts in order; an empty string is no fault.
+    """Return the faults of an id's attempts in order; an empty string means no fault.
 
     Raises:
         FaultError: the script is not a list, or an entry is not a fault of such requests.

@@ -82,7 +82,7 @@ def parse_fault(text: str, faults: tuple[str, ...]) -> Fault:
     """Return the fault that a string such as `lag` or `lag:3.0` names.
 
     Args:
-        text: the string; an empty one is no fault.
+        text: the string; an empty one means no fault.
         faults: the names that are allowed.
 
     Raises:

@@ -1,1 +1,1 @@
-"""The REST API of the sandbox exchange."""
+"""Serves the REST API of the sandbox exchange."""

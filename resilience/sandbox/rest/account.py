@@ -1,4 +1,4 @@
-"""Routes of the account: its balances and its settings."""
+"""Defines the routes of the account: its balances and its settings."""
 
 from __future__ import annotations
 

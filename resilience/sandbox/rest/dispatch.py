@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..exchange.exchange import Exchange
     from ..exchange.fault_picker import FaultPicker, PickedFault
 
-__all__ = ["Dispatcher", "Timing"]
+__all__ = ["RequestDispatcher", "Timing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Timing:
     lag: float
 
 
-class Dispatcher:
+class RequestDispatcher:
     """Executes API requests under faults. Safe across threads.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Routes of futures orders (classic V2, USDT-margined)."""
+"""Defines the routes of futures orders (classic V2, USDT-margined)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of an order API like those of ordinary HTTP services, without signatures or timestamps.
+"""Defines the routes of an order API like those of ordinary HTTP services, without signatures or timestamps.
 
 The Idempotency-Key is stored but never compared: an order that is sent twice is executed twice, as at many services
 that accept the header without honouring it.

@@ -1,4 +1,4 @@
-"""Routes of public market data: the time, the prices, the symbols and the contracts."""
+"""Defines the routes of public market data: the time, the prices, the symbols and the contracts."""
 
 from __future__ import annotations
 

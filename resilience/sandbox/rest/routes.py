@@ -14,7 +14,7 @@ from .answers import Reply, envelope
 from .endpoint import Endpoint, HttpRequest
 
 if TYPE_CHECKING:
-    from .dispatch import Dispatcher
+    from .dispatch import RequestDispatcher
 
 __all__ = ["Router"]
 
@@ -37,7 +37,7 @@ class Router:
         requests: API requests since the last reset; controls are not counted.
     """
 
-    def __init__(self, dispatcher: Dispatcher, control: Control) -> None:
+    def __init__(self, dispatcher: RequestDispatcher, control: Control) -> None:
         self.requests = 0
         self._dispatcher, self._control = dispatcher, control
         self._lock = Lock()

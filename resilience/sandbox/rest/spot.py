@@ -1,4 +1,4 @@
-"""Routes of spot orders."""
+"""Defines the routes of spot orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of a unified account's orders (V3), which has its own field names and error codes for spot and futures."""
+"""Defines the routes of a unified account's orders (V3), with its own field names and error codes."""
 
 from __future__ import annotations
 

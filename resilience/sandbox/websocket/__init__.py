@@ -1,4 +1,4 @@
-"""The exchange's WebSocket on loopback: connections, feeds, limits and faults.
+"""Serves the exchange's WebSocket on loopback: connections, feeds, limits and faults.
 
 It needs the library `websockets` (extra `streams`); without it, nothing listens.
 """

@@ -1,4 +1,4 @@
-"""The state of one connection. It never waits and holds no socket; time is an argument.
+"""Holds the state of one connection. It never waits and holds no socket; time is an argument.
 
 Every method that returns a list returns the actions that the transport performs, in order. `now` is sandbox time.
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ..exchange.clock import ExchangeClock
     from ..exchange.exchange import Exchange
 
-__all__ = ["SandboxConnection", "SharedState", "parse_json"]
+__all__ = ["ConnectionEnvironment", "SandboxConnection", "parse_json"]
 
 
 @dataclass
-class SharedState:
+class ConnectionEnvironment:
     """What all connections share.
 
     Attributes:
@@ -66,7 +66,9 @@ class SandboxConnection:
         deferred: the faults that wait for their event or their stage.
     """
 
-    def __init__(self, number: int, path: str, shared: SharedState, now: float, *, demo: bool = False) -> None:
+    def __init__(
+        self, number: int, path: str, shared: ConnectionEnvironment, now: float, *, demo: bool = False
+    ) -> None:
         self.number, self.path, self.shared, self.demo = number, path, shared, demo
         self.version, self.private = path[1:3], path.endswith("private")
         self.logged_in, self.open = False, True

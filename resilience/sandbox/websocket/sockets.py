@@ -1,4 +1,4 @@
-"""The handle on the sandbox's sockets, for tests and drills; its commands run in the loop's thread."""
+"""Provides the handle on the sandbox's sockets, for tests and drills; its commands run in the loop's thread."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ...integrations._websockets_extra import require_websockets, websockets_installed
-from .connection import SandboxConnection, SharedState
-from .hub import PATHS, ConnectionHub, check_arg
+from .connection import ConnectionEnvironment, SandboxConnection
+from .connection_manager import PATHS, ConnectionManager, check_arg
 from .loop_thread import LoopThread, Serve
 from .socket_faults import parse_open_connection_faults, parse_socket_faults
 
@@ -58,7 +58,7 @@ class Sockets:
             pace: sandbox seconds per real second.
             limits: whether the limits on connections, frames and subscriptions apply.
         """
-        self._hub = ConnectionHub(SharedState(exchange, clock, authenticator, limits), pace)
+        self._manager = ConnectionManager(ConnectionEnvironment(exchange, clock, authenticator, limits), pace)
         self._port = 0
         self._thread_if_any: LoopThread | None = None
         if websockets_installed():
@@ -88,17 +88,17 @@ class Sockets:
     def connections(self) -> list[SandboxConnection]:
         """Every connection so far, in order, closed ones too."""
         # A copy: the loop's thread appends while the caller iterates.
-        return list(self._hub.connections)
+        return list(self._manager.connections)
 
     @property
     def connects(self) -> int:
         """How many handshakes there were, refused ones too."""
-        return self._hub.connects
+        return self._manager.connects
 
     @property
     def violations(self) -> list[str]:
         """Every limit that a client exceeded, as text."""
-        return list(self._hub.shared.violations)
+        return list(self._manager.shared.violations)
 
     def push(self, arg: Mapping[str, Any], rows: Any, *, action: str = "update", **extra: Any) -> int:
         """Send a frame to every connection that is subscribed to an arg.
@@ -112,7 +112,7 @@ class Sockets:
         Returns:
             how many connections are subscribed.
         """
-        return self._thread.call(lambda: self._hub.push(action, arg, rows, **extra))
+        return self._thread.call(lambda: self._manager.push(action, arg, rows, **extra))
 
     def feed(self, arg: Mapping[str, Any], *, every: float = 1.0) -> None:
         """Start numbered updates without a gap, with or without subscribers.
@@ -130,24 +130,24 @@ class Sockets:
         checked_arg = check_arg(arg)
 
         def start() -> None:
-            self._hub.set_feed(checked_arg, every)
+            self._manager.set_feed(checked_arg, every)
             self._thread.notify_changed()
 
         self._thread.call(start)
 
     def stop_feed(self, arg: Mapping[str, Any]) -> None:
         """Stop the updates of an arg; when they are started again, their numbers continue."""
-        self._thread.call(lambda: self._hub.set_feed(arg, 0.0))
+        self._thread.call(lambda: self._manager.set_feed(arg, 0.0))
 
     def last(self, arg: Mapping[str, Any]) -> int:
         """Return the number of an arg's last update; 0 before the first."""
-        return self._hub.shared.feeds.last(arg)
+        return self._manager.shared.feeds.last(arg)
 
     def script(self, *faults: str, path: str | None = None) -> None:
         """Set the faults of the next connections, in order.
 
         Args:
-            faults: one string per connection; an empty one is no fault.
+            faults: one string per connection; an empty one means no fault.
             path: count the connections of this path alone.
 
         Raises:
@@ -155,7 +155,7 @@ class Sockets:
             ValueError: the path does not exist.
         """
         entries = [(_check_path(path), parse_socket_faults(text)) for text in faults]
-        self._thread.call(lambda: self._hub.script.extend(entries))
+        self._thread.call(lambda: self._manager.script.extend(entries))
 
     def fault(self, name: str, *, path: str | None = None, number: int | None = None) -> int:
         """Apply a fault to the open connections now.
@@ -174,12 +174,12 @@ class Sockets:
         """
         faults = parse_open_connection_faults(name)
         checked_path = _check_path(path)
-        return self._thread.call(lambda: self._hub.apply_faults(faults, checked_path, number))
+        return self._thread.call(lambda: self._manager.apply_faults(faults, checked_path, number))
 
     def publish_order(self, order: Order, status: str) -> None:
         """Send the new status of an order to the private order channels, without waiting."""
         if self._thread_if_any is not None:
-            self._thread_if_any.post(self._hub.publish_order, order, status)
+            self._thread_if_any.post(self._manager.publish_order, order, status)
 
     def close(self) -> None:
         """End every connection and the thread."""
@@ -188,7 +188,7 @@ class Sockets:
 
     def _load_serve(self) -> Serve:
         # By name: an import statement would import `websockets`, an optional extra, with this module.
-        return partial(import_module(f"{__package__}.accept_loop").serve, self._hub)
+        return partial(import_module(f"{__package__}.accept_loop").serve, self._manager)
 
 
 def _check_path(path: str | None) -> str | None:

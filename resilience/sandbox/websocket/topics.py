@@ -1,4 +1,4 @@
-"""Knows what can be subscribed to: the channels of V2 and the topics of V3."""
+"""Defines what can be subscribed to: the channels of V2 and the topics of V3."""
 
 from __future__ import annotations
 

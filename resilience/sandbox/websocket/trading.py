@@ -11,7 +11,7 @@ from . import frames
 from .frames import WireAction
 
 if TYPE_CHECKING:
-    from .connection import SharedState
+    from .connection import ConnectionEnvironment
 
 __all__ = ["execute", "refuse"]
 
@@ -21,7 +21,7 @@ _V2_CODES = {code: unified.V3_CODES[code] for code in ("43118", "40786", "40768"
 _V3_CODES = {**unified.V3_CODES, **_V2_CODES}
 
 
-def execute(shared: SharedState, version: str, message: Mapping[str, Any]) -> WireAction:
+def execute(shared: ConnectionEnvironment, version: str, message: Mapping[str, Any]) -> WireAction:
     """Execute a trade frame and return its answer."""
     item = _single_item(message)
     if item is None:
@@ -43,7 +43,9 @@ def execute(shared: SharedState, version: str, message: Mapping[str, Any]) -> Wi
     return frames.text_frame(event="trade", arg=[{**item, "params": ids}], code=0, msg="Success", ts=stamp)
 
 
-def refuse(shared: SharedState, version: str, message: Mapping[str, Any], code: int, text: str = "") -> WireAction:
+def refuse(
+    shared: ConnectionEnvironment, version: str, message: Mapping[str, Any], code: int, text: str = ""
+) -> WireAction:
     """Refuse a trade frame; the answer carries the id of the frame."""
     stamp = int(shared.clock.now() * 1000)
     if version == "v3":

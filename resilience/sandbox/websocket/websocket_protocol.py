@@ -1,4 +1,4 @@
-"""Speaks WebSocket on a TCP connection, and breaks it on demand. The sandbox's only importer of `websockets`."""
+"""Speaks WebSocket on a TCP connection, and breaks it on demand. No other module here imports `websockets`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .client_frames import receive
 
 if TYPE_CHECKING:
     from .connection import SandboxConnection
+    from .connection_manager import ConnectionManager
     from .frames import WireAction
-    from .hub import ConnectionHub
 
 __all__ = ["WebsocketProtocol"]
 
@@ -29,8 +29,8 @@ _MAX_SIZE = 1 << 20
 class WebsocketProtocol(asyncio.Protocol):
     """One TCP connection, from the handshake to its end."""
 
-    def __init__(self, hub: ConnectionHub, protocols: set[WebsocketProtocol]) -> None:
-        self._hub, self._protocols = hub, protocols
+    def __init__(self, manager: ConnectionManager, protocols: set[WebsocketProtocol]) -> None:
+        self._manager, self._protocols = manager, protocols
         self._protocol = ServerProtocol(max_size=_MAX_SIZE)
         self._connection: SandboxConnection | None = None
         self._text = bytearray()
@@ -49,7 +49,7 @@ class WebsocketProtocol(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._connection is not None:
-            self._hub.close_connection(self._connection)
+            self._manager.close_connection(self._connection)
 
     def data_received(self, data: bytes) -> None:
         """Answer the frames in the data; a half-open connection discards it."""
@@ -99,7 +99,7 @@ class WebsocketProtocol(asyncio.Protocol):
             self._transport.close()
 
     def _answer_handshake(self, request: Request) -> None:
-        handshake = self._hub.handshake(request.path)
+        handshake = self._manager.handshake(request.path)
         if handshake.status != HTTPStatus.SWITCHING_PROTOCOLS:
             self._protocol.send_response(self._protocol.reject(HTTPStatus(handshake.status), "refused\n"))
             return
@@ -110,8 +110,8 @@ class WebsocketProtocol(asyncio.Protocol):
             return  # the handshake was not valid, and the response says so
         # Bitget's demo environment is a header, or a host name of its own.
         demo = request.headers.get("paptrading") == "1" or request.headers.get("Host", "").startswith("wspap.")
-        self._connection = self._hub.open_connection(request.path, demo, self.perform)
-        self.perform(self._connection.start_script(handshake.faults, self._hub.now()))
+        self._connection = self._manager.open_connection(request.path, demo, self.perform)
+        self.perform(self._connection.start_script(handshake.faults, self._manager.now()))
 
     def _receive(self, frame: Frame) -> None:
         """Join the fragments of a text and answer it; WebSocket pings do not count as pings of the client."""
@@ -123,7 +123,7 @@ class WebsocketProtocol(asyncio.Protocol):
         if frame.fin:
             text = self._text.decode("utf-8", "replace")
             self._text.clear()
-            self.perform(receive(self._connection, text, self._hub.now()))
+            self.perform(receive(self._connection, text, self._manager.now()))
 
     def _flush(self) -> None:
         """Send what the protocol has prepared."""
@@ -144,5 +144,5 @@ class WebsocketProtocol(asyncio.Protocol):
         if connection is None or connection.due == inf or self._transport.is_closing():
             return
         # Sandbox seconds are scaled back to real ones for the loop.
-        wait = (connection.due - self._hub.now()) / self._hub.pace
-        self._timer = loop.call_later(max(0.0, wait), lambda: self.perform(connection.tick(self._hub.now())))
+        wait = (connection.due - self._manager.now()) / self._manager.pace
+        self._timer = loop.call_later(max(0.0, wait), lambda: self.perform(connection.tick(self._manager.now())))

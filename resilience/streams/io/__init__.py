@@ -1,1 +1,1 @@
-"""Runs the connections of a stream under asyncio; the only part of the package that waits."""
+"""Opens, reads and writes the connections of a stream under asyncio."""

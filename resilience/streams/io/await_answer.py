@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..._core.base.clock import Clock
 from ..session.dialect import Message
-from ..session.request import ClosedClientError, NotSentError, Request
+from ..session.request import ClosedClientError, NotSentError, SocketRequest
 from ..session.session import State
 from .supervisor import Supervisor
 
@@ -35,7 +35,7 @@ async def await_answer(
         ConnectionResetError: the connection ended before the answer came.
     """
     while True:
-        request = Request(request_id, text, on_send)
+        request = SocketRequest(request_id, text, on_send)
         await _enqueue(supervisor, clock, request)
         try:
             return await request
@@ -48,7 +48,7 @@ async def await_answer(
             raise
 
 
-async def _enqueue(supervisor: Supervisor, clock: Clock, request: Request) -> None:
+async def _enqueue(supervisor: Supervisor, clock: Clock, request: SocketRequest) -> None:
     """Queue a request on a connection that is logged in.
 
     Raises:

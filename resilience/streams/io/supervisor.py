@@ -1,4 +1,4 @@
-"""Performs the steps of a session under asyncio. With `wire.py` the only code of the package that waits.
+"""Performs the steps of a session under asyncio.
 
 One task runs the timers, and each connection has a task that reads and one that writes. None of them raises: an
 error of a connection is reported to the session, and a bug becomes an exception event.
@@ -16,7 +16,7 @@ from ..._core.base.clock import Clock
 from ..._drivers.system_clock import SystemClock
 from ..dispatcher import Dispatcher
 from ..session.session import Session
-from ..session.steps import Answer, Close, Emit, Fetch, Open, Prime, Resync, Send, Step
+from ..session.steps import Close, DeliverAnswer, Emit, Fetch, Open, Prime, Resync, Send, Step
 from ..session.stream_failure import Gap
 from .wire import Connect, Wire
 
@@ -112,7 +112,7 @@ class Supervisor:
             if wire_or_none is not None:
                 ended = self.session.inactive_state is not None
                 wire_or_none.close(at_once=step.hard or ended, hard=step.hard)
-        elif isinstance(step, Answer):
+        elif isinstance(step, DeliverAnswer):
             step.request.fail() if step.message is None else step.request.resolve(step.message)
         elif isinstance(step, Resync):
             self._spawn(self._measure_clock(step.connection))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..._core.base.clock import Clock
 from ..dispatcher import Dispatcher
-from ..session.request import Request
+from ..session.request import SocketRequest
 from ..session.session import Session
 from ..session.steps import Emit, Step
 
@@ -62,7 +62,7 @@ class Wire:
         """
         self._number, self._session, self._dispatcher, self._clock = number, session, dispatcher, clock
         self._perform, self._spawn = perform, spawn
-        self._outbox: asyncio.Queue[tuple[str, Request | None]] = asyncio.Queue()
+        self._outbox: asyncio.Queue[tuple[str, SocketRequest | None]] = asyncio.Queue()
         self._socket: FrameSocket | None = None
         self._reader: asyncio.Task[Any] | None = None
         self._delivering = self._stopped = False
@@ -71,7 +71,7 @@ class Wire:
         """Open the connection and read it."""
         self._reader = self._spawn(self._run(connect))
 
-    def send(self, text: str, request: Request | None = None) -> None:
+    def send(self, text: str, request: SocketRequest | None = None) -> None:
         """Send a frame after those before it; skip a request whose caller no longer waits by then."""
         self._outbox.put_nowait((text, request))
 

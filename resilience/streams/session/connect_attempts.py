@@ -50,7 +50,7 @@ class ConnectAttempts:
             return False, None
         # Only a first attempt deposits; retries withdraw.
         if budget is not None and self.count == 0:
-            budget.deposits.add_common(now)
+            budget.deposits.add_success(now)
         return True, permit
 
     def settle(

@@ -16,8 +16,8 @@ from ..._core.policy.stream_limits import MessageRate, StreamSettings
 from ..._core.stages.rate_window import RateWindow
 from .dialect import Dialect, fitting_count
 from .heartbeat import Heartbeat
-from .request import Request
-from .steps import Answer, Send, Step
+from .request import SocketRequest
+from .steps import DeliverAnswer, Send, Step
 from .subscriptions import Subscriptions, Wanted
 
 __all__ = ["Connection", "rate_window"]
@@ -59,12 +59,12 @@ class Connection:
         self.live_at: float | None = None
         self.subscriptions = Subscriptions()
         self.unnamed_errors: list[Any] = []
-        self.requests: dict[str, Request] = {}
+        self.requests: dict[str, SocketRequest] = {}
         self.end_reported = False
         self.relogins = self.holds = self.unanswered_rounds = 0
         self.heartbeat = Heartbeat(limits, now)
         self._frame_window, self._subscribe_window = rate_window(limits.frames), rate_window(limits.subscribes)
-        self._outbox: deque[tuple[str, Request | None]] = deque()
+        self._outbox: deque[tuple[str, SocketRequest | None]] = deque()
         self._hold_ends_at = inf
 
     @property
@@ -85,14 +85,14 @@ class Connection:
         self.ready, self.login_at = False, now
         self._outbox.appendleft((self._dialect.login(at), None))
 
-    def enqueue(self, request: Request) -> None:
+    def enqueue(self, request: SocketRequest) -> None:
         """Queue a request."""
         self.requests[request.id] = request
         self._outbox.append((request.text, request))
 
     def fail_requests(self) -> list[Step]:
         """Fail the unanswered requests: the connection has ended."""
-        steps: list[Step] = [Answer(request, None) for request in self.requests.values()]
+        steps: list[Step] = [DeliverAnswer(request, None) for request in self.requests.values()]
         self.requests.clear()
         return steps
 

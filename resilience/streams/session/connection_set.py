@@ -22,7 +22,7 @@ from .stream_failure import Gap
 
 __all__ = ["ConnectionSet"]
 
-_POLL_INTERVAL = 0.1  # seconds until a half-open breaker without a free permit is asked again
+_POLL_INTERVAL = 0.1  # seconds until a half-open breaker without a free permit is checked again
 _RECONNECTS = ACTIONS["reconnect_relogin_resubscribe"].text
 _KEEPS_OLD = "keeps the old connection and tries again in {delay:.3g} s"
 
@@ -40,7 +40,7 @@ class ConnectionSet(StreamState):
     def open_connection(self, now: float, *, replacing: bool = False) -> list[Step]:
         """Open a connection, or schedule the attempt if the breaker or the connect limit does not admit one yet."""
         admitted_at = max(self.connect_window.ready_at(now), self.attempts.ready_at(now))
-        # The breaker is asked last: a permit that is not used at once would have to be returned.
+        # The breaker is checked last: a permit that is not used at once would have to be returned.
         admitted, permit = self.attempts.begin(now) if admitted_at <= now else (False, None)
         if not admitted:
             next_try = max(admitted_at, now + _POLL_INTERVAL)

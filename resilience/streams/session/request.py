@@ -13,7 +13,7 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from .dialect import Message
 
-__all__ = ["ClosedClientError", "NotSentError", "Request"]
+__all__ = ["ClosedClientError", "NotSentError", "SocketRequest"]
 
 
 class NotSentError(ConnectionError):
@@ -36,7 +36,7 @@ class ClosedClientError(NotSentError):
     resilience_code = "client_closed"
 
 
-class Request:
+class SocketRequest:
     """One frame whose answer a caller awaits. Belongs to one event loop.
 
     Attributes:

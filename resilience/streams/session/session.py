@@ -14,9 +14,9 @@ from ..._core.policy.codes import Category
 from . import timers
 from .connection import Connection
 from .dialect import Arg, Message, MessageKind
-from .request import Request
+from .request import SocketRequest
 from .state import State, stream_error
-from .steps import Answer, Close, Emit, Step
+from .steps import Close, DeliverAnswer, Emit, Step
 from .stream_failure import StreamFailure, stream_failure
 from .venue_errors import VenueErrors
 
@@ -59,7 +59,7 @@ class Session(VenueErrors):
                 self.removed.add(id_)
         return self.advance(now)
 
-    def send_request(self, request: Request, now: float) -> list[Step] | None:
+    def send_request(self, request: SocketRequest, now: float) -> list[Step] | None:
         """Queue a request; return None if the socket is not logged in."""
         connection = self.active
         if connection is None or not connection.ready:
@@ -67,7 +67,7 @@ class Session(VenueErrors):
         connection.enqueue(request)
         return self.advance(now)
 
-    def withdraw(self, request: Request, now: float) -> list[Step]:
+    def withdraw(self, request: SocketRequest, now: float) -> list[Step]:
         """Remove a request whose caller was cancelled; cut its connection if the request was sent."""
         connection = next(
             (item for item in self.connections.values() if item.requests.get(request.id) is request), None
@@ -133,7 +133,7 @@ class Session(VenueErrors):
             return steps if connection.live_at is not None else steps + self.advance(now)
         return steps + self.tick(now)
 
-    def _answer(self, request: Request, connection: Connection, message: Message, now: float) -> list[Step]:
+    def _answer(self, request: SocketRequest, connection: Connection, message: Message, now: float) -> list[Step]:
         """Answer a request, and perform the action of an error's code.
 
         The caller gets the error, so it becomes an exception event only if it also ends the connection.
@@ -143,7 +143,7 @@ class Session(VenueErrors):
         # The connection was kept, so the error concerns this caller only.
         if connection.number in self.connections:
             steps = [step for step in steps if not (isinstance(step, Emit) and step.event == "exception")]
-        return [Answer(request, message), *steps, *self.tick(now)]
+        return [DeliverAnswer(request, message), *steps, *self.tick(now)]
 
     # --- handlers by kind of message ------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .dialect import Message
-from .request import Request
+from .request import SocketRequest
 from .stream_failure import Gap
 
-__all__ = ["Answer", "Close", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
+__all__ = ["Close", "DeliverAnswer", "Emit", "Fetch", "Open", "Prime", "Resync", "Send", "Step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Send:
 
     connection: int
     text: str
-    request: Request | None = None
+    request: SocketRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DeliverAnswer:
     """Hand an answer to the caller of a request; None means that the connection has ended."""
 
-    request: Request
+    request: SocketRequest
     message: Message | None
 
 
@@ -75,4 +75,4 @@ class Emit:
     key: Any = None
 
 
-Step = Answer | Open | Send | Close | Resync | Fetch | Prime | Emit
+Step = DeliverAnswer | Open | Send | Close | Resync | Fetch | Prime | Emit

@@ -19,7 +19,7 @@ from resilience.sandbox import Sandbox
 from resilience.streams import MessageRate, StreamSettings
 from resilience.streams.session.connection import Connection
 from resilience.streams.session.dialect import Message, MessageKind
-from resilience.streams.session.request import Request
+from resilience.streams.session.request import SocketRequest
 from resilience.streams.session.steps import Send
 from tests.bitget.listening import TIMEOUT, EventLog, client_of, run
 
@@ -92,7 +92,7 @@ def test_queued_requests_wait_for_a_new_login() -> None:
     async def story() -> None:
         link = Connection(1, DialectV2("k", "s", "p"), StreamSettings(), 0.0, None)
         link.open(0.0)
-        link.enqueue(Request("1", "the order", lambda: None))
+        link.enqueue(SocketRequest("1", "the order", lambda: None))
         link.login(1538054050.0, 0.0)
         (login,) = link.next_frames({}, 0.0)
         assert isinstance(login, Send)

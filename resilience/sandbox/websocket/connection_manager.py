@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import connection_limits as limits
 from . import order_updates
-from .connection import SandboxConnection, SharedState
+from .connection import ConnectionEnvironment, SandboxConnection
 from .feeds import Feed, key_of
 from .frames import WireAction
 from .socket_faults import SocketFault
@@ -17,7 +17,7 @@ from .topics import access_of, channel_of
 if TYPE_CHECKING:
     from ..exchange.order_store import Order
 
-__all__ = ["PATHS", "ConnectionHub", "Handshake", "check_arg"]
+__all__ = ["PATHS", "ConnectionManager", "Handshake", "check_arg"]
 
 PATHS = ("/v2/ws/public", "/v2/ws/private", "/v3/ws/public", "/v3/ws/private")
 """The paths that accept connections."""
@@ -32,7 +32,7 @@ class Handshake(NamedTuple):
     faults: tuple[SocketFault, ...] = ()
 
 
-class ConnectionHub:
+class ConnectionManager:
     """All connections and feeds of the exchange.
 
     Attributes:
@@ -43,7 +43,7 @@ class ConnectionHub:
         script: the faults of the next connections, each with its path, or None for any path.
     """
 
-    def __init__(self, shared: SharedState, pace: float = 1.0) -> None:
+    def __init__(self, shared: ConnectionEnvironment, pace: float = 1.0) -> None:
         self.pace = pace
         self.shared = shared
         self.connects = 0
