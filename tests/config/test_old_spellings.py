@@ -13,13 +13,12 @@ from typing import Any, get_args
 import pytest
 
 from resilience import Policies, Policy, PolicyError, configure
-from resilience._core.base import deprecation
 from resilience._core.policy.section import Section, hints
 from resilience._core.policy.sections import BreakerSettings, FallbackSettings, ReconcileSettings, UnknownErrorSettings
-from resilience._entry.configured import set_configured
 from resilience.cli import main
 from resilience.config.checks.lint import lint
 from resilience.config.schema.policy_schema import policy_schema
+from resilience.testing import fresh_policies
 
 with_old_keys = pytest.mark.filterwarnings("ignore:.*is the old spelling of:DeprecationWarning")
 
@@ -91,11 +90,8 @@ def test_loading_a_file_with_an_old_key(tmp_path: Path, old: dict[str, Any], new
     path = in_a_file(tmp_path, old)
     (problem,) = lint(path)
     for load in (Policies.load, configure):
-        try:
-            with pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
-                loaded = load(path).policy("p")
-        finally:
-            set_configured(None)
+        with fresh_policies(), pytest.warns(DeprecationWarning, match="is the old spelling of") as caught:
+            loaded = load(path).policy("p")
         where = f"{path}:4:{problem.column}: policies.p.{key_of(old)}"
         assert [str(warning.message) for warning in caught] == [f"{where}: {message}"]
         assert [warning.filename for warning in caught] == [__file__]
@@ -140,7 +136,7 @@ def test_a_reload_warns_and_never_fails_by_a_warning(tmp_path: Path, monkeypatch
     def broken(*_: object, **__: object) -> None:
         raise OSError("no stderr")
 
-    monkeypatch.setattr(deprecation.warnings, "warn", broken)
+    monkeypatch.setattr(warnings, "warn", broken)
     written(tmp_path, "policies: {p: {breaker: {wait: true}}}")
     assert len(policies.reload()) == 1
 

@@ -69,6 +69,7 @@ def replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...
     def run(bot: RecordedBot, policies: str, *words: str, code: int = 0) -> Any:
         (tmp_path / "new.yaml").write_text(policies)
         path = bot.write(tmp_path / "incident.jsonl")
+        capsys.readouterr()  # the bot's own log lines
         assert main(["replay", str(path), "--policies", str(tmp_path / "new.yaml"), "--json", *words]) == code
         return json.loads(capsys.readouterr().out)
 
