@@ -191,6 +191,20 @@ def test_many_waiters_of_an_ended_loop() -> None:
     assert last.state == "granted"
 
 
+def test_a_waiter_that_is_shed_and_cannot_be_woken_gives_no_slot() -> None:
+    """Its event loop has ended and it had no slot: nothing goes to anybody, and the counts stay right."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1, lanes={"bulk": {"priority": -1}}))  # type: ignore[dict-item]
+    assert admission.try_enter("") is not None
+
+    def ended() -> None:
+        raise RuntimeError("the event loop is closed")
+
+    shed = admission.join_queue("bulk", ended)
+    waiter = admission.join_queue("", lambda: None)
+    assert (shed.state, waiter.state) == ("rejected", "waiting")
+    assert admission.counts()[""] == {"running": 1, "waiting": 1}
+
+
 def test_new_settings_keep_running_and_waiting_calls() -> None:
     """More slots go to waiters at once; with fewer slots running calls go on, and no new one is admitted."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]

@@ -272,7 +272,7 @@ def test_ended_limits_are_removed() -> None:
                 outcome(asyncio.get_running_loop().time, lambda: limited(asyncio.sleep, (1,), {}, 0.01)),
                 limited(asyncio.sleep, (0.02,), {}, 3600.0),
             )
-        return sum(isinstance(obj, TimeLimit) for obj in gc.get_objects())
+        return sum(type(obj) is TimeLimit for obj in gc.get_objects())
 
     assert run_virtual(main()) < 200
 
@@ -295,8 +295,13 @@ def test_a_reached_limit_keeps_nothing_alive() -> None:
             for _ in range(50):
                 await time_out()
             after = len(gc.get_objects())
-            return after - before, gc.collect()
+            gc.set_debug(gc.DEBUG_SAVEALL)  # what is collected is kept in gc.garbage
+            gc.collect()
+            ours = (TimeLimit, TimeoutError, asyncio.CancelledError)
+            return after - before, sum(type(obj) in ours for obj in gc.garbage)
         finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
             gc.enable()
 
     remaining, cycles = run_virtual(main())
