@@ -28,8 +28,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     window, admission = plan.rate_window, plan.admission
-    new_stamps = plan.new_stamps if plan.reconcilable else None
-    needs_key_or_stamps = keys is not None or new_stamps is not None
+    new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
     get_context, set_context, reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -70,8 +69,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if until > deadline:
             until = deadline
         context: Any = (plan, deadline, until)
-        if needs_key_or_stamps:
-            context = (plan, deadline, until, key, None if new_stamps is None else new_stamps())
+        if new_stamps is not None:
+            context = (plan, deadline, until, key, new_stamps())
         timer = None
         token = set_context(context)
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from .._core.call.send_log import SendLog
 from .._core.classify.attach import attached_failure
 from .write_table import WriteTable
 
@@ -75,7 +76,7 @@ class OpenWrite:
 _OPEN_WRITE: ContextVar[OpenWrite | None] = ContextVar("resilience_outbox_write", default=None)
 
 
-class _StoredStamps(list[float]):
+class _StoredStamps(SendLog):
     """The stamps of one call. Each is stored before it is appended, and so before it is used."""
 
     def __init__(self, write: OpenWrite) -> None:
@@ -87,7 +88,7 @@ class _StoredStamps(list[float]):
         super().append(stamp)
 
 
-def new_stamps() -> list[float]:
-    """Return the list that gets the stamps of the current call."""
+def new_stamps() -> SendLog:
+    """Return the log that gets the stamps of the current call."""
     write = _OPEN_WRITE.get()
-    return [] if write is None else _StoredStamps(write)
+    return SendLog() if write is None else _StoredStamps(write)

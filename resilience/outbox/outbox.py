@@ -114,12 +114,13 @@ class Outbox:
         """Compile a write so that it is recorded before it is sent."""
         assert info.key is not None
         # The key is filled in here and not in the pipeline, because the row needs it before the call begins.
-        keys, operation = KeySlot(info.key, fn, pipeline.shared.make_key), info.operation
+        keys, operation = KeySlot(info.key, fn, info.make_key or pipeline.shared.make_key), info.operation
         rejection_type = info.rejection_types.get(RejectedError, RejectedError)
         compiled = pipeline.compile(fn, replace(info, new_stamps=new_stamps))
 
         def begin(args: Any, kwargs: Any) -> tuple[OpenWrite, Any, Any]:
             key, args, kwargs = keys.fill(args, kwargs)
+            assert key is not None, "this slot makes one"
             return self._begin(key, operation, args, kwargs, rejection_type), args, kwargs
 
         if is_async(fn):

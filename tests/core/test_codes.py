@@ -78,6 +78,8 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
                 False,
                 None,
                 (),
+                "none",
+                None,
             ),
         ),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
+from resilience._core.call.send_log import SendLog
 from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
 from resilience._core.call.steps import FailedCall
@@ -235,7 +236,9 @@ def test_the_defaults_of_a_function() -> None:
         False,
         False,
         False,
-        list,
+        SendLog,
+        None,
+        False,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import Clock
 from ..base.deprecation import warn_safely
+from .send_log import SendLog
 
 __all__ = ["CONTEXT", "CallContext", "CurrentCall", "current_call", "exit_context"]
 
@@ -40,7 +41,7 @@ class CallContext(NamedTuple):
         deadline: end of the call, a monotonic instant of the owner's clock; inf for none.
         until: end of the attempt, likewise.
         key: the idempotency key, or None.
-        stamps: the list that takes the stamps with which the attempts are signed, or None.
+        stamps: takes the stamps with which the attempts are signed, and whether one lacked the key; or None.
         attempt: number of the attempt, from 1.
         in_lookup: the attempt is that of a reconciler: its calls pay no retry budget.
     """
@@ -49,7 +50,7 @@ class CallContext(NamedTuple):
     deadline: float
     until: float
     key: str | None = None
-    stamps: list[float] | None = None
+    stamps: SendLog | None = None
     attempt: int = 1
     in_lookup: bool = False
 
@@ -114,6 +115,11 @@ class CurrentCall:
         """Report the stamp, Unix seconds, with which this attempt is signed; the fence starts from it."""
         if self._context.stamps is not None:
             self._context.stamps.append(seconds)
+
+    def report_key_missing(self) -> None:
+        """Report that the finished request of this attempt does not carry the key: nothing can be looked up by it."""
+        if self._context.stamps is not None:
+            self._context.stamps.key_missing = True
 
     @property
     def has_quota(self) -> bool:

@@ -20,14 +20,14 @@ class KeySlot:
 
     __slots__ = ("_index", "_inner_names", "_make", "_name")
 
-    def __init__(self, path: str, fn: Callable[..., Any], make: Callable[[], str]) -> None:
+    def __init__(self, path: str, fn: Callable[..., Any], make: Callable[[], str] | None) -> None:
         """Resolve the parameter once.
 
         Args:
             path: `client_id`, or `params.clientOid` for a key inside a mapping parameter;
                 `params.clientOrderId|clientOid` where the function takes it by either name.
             fn: the function that is called.
-            make: makes a new key, URL-safe and at most 32 characters.
+            make: makes a new key; None makes none, so that only the caller's own key is used.
 
         Raises:
             TypeError: the function takes no such parameter.
@@ -40,10 +40,10 @@ class KeySlot:
         # `inspect.signature` takes tens of microseconds: once here, never in a call.
         self._index = _positional_index(fn, self._name)
 
-    def fill(self, args: Args, kwargs: Kwargs) -> tuple[str, Args, Kwargs]:
+    def fill(self, args: Args, kwargs: Kwargs) -> tuple[str | None, Args, Kwargs]:
         """Return (key, args, kwargs) with the key among them; the caller's objects are not changed.
 
-        An empty key counts as none.
+        An empty key counts as none. The key is None where the caller gives none and none is made.
         """
         index = self._index
         is_positional = index is not None and index < len(args)
@@ -51,6 +51,8 @@ class KeySlot:
         if not self._inner_names:
             if argument not in (None, ""):
                 return str(argument), args, kwargs
+            if self._make is None:
+                return None, args, kwargs
             key: Any = self._make()
             filled = key
         else:
@@ -59,6 +61,8 @@ class KeySlot:
             key = next((mapping[name] for name in self._inner_names if mapping.get(name) not in (None, "")), None)
             if key is not None:
                 return str(key), args, kwargs
+            if self._make is None:
+                return None, args, kwargs
             mapping[self._inner_names[0]] = key = self._make()
             filled = mapping
         if is_positional and index is not None:

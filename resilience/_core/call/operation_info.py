@@ -8,6 +8,7 @@ from typing import Any
 
 from ..policy.sections import ReconcileSettings
 from .reconcile import Fence
+from .send_log import SendLog
 
 __all__ = ["OperationInfo", "fence_of"]
 
@@ -40,7 +41,9 @@ class OperationInfo:
         signs: the client reports each attempt's stamp before anything of it is sent.
         sends_window: a signed request carries the policy's window, so that the server holds it to that.
         resumed: the first attempt was made by a process that has ended.
-        new_stamps: makes the list that takes an attempt's stamps, where the operation is reconciled.
+        new_stamps: makes the log of what a call's attempts report, where it has a key or a reconciler.
+        make_key: makes the key of a call whose caller gives none, instead of the policies' own.
+        needs_consent: no key is made for this operation: only one that the caller gives is used.
     """
 
     operation: str
@@ -62,7 +65,9 @@ class OperationInfo:
     signs: bool = False
     sends_window: bool = False
     resumed: bool = False
-    new_stamps: Callable[[], list[float]] = list
+    new_stamps: Callable[[], SendLog] = SendLog
+    make_key: Callable[[], str] | None = None
+    needs_consent: bool = False
 
 
 def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:

@@ -116,7 +116,8 @@ class Plan:
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
         self.idempotent = bool(info.idempotent) or info.read
-        self.keys = KeySlot(info.key, fn, make_key) if info.key else None
+        make_key = info.make_key or make_key
+        self.keys = KeySlot(info.key, fn, None if info.needs_consent else make_key) if info.key else None
         self.rules = policy.reconcile or ReconcileSettings()
         self.fence = fence_of(self.rules, info)
         self.new_stamps = info.new_stamps

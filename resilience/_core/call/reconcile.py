@@ -19,7 +19,16 @@ from typing import Any
 
 from ..policy.sections import ReconcileSettings
 
-__all__ = ["NOT_FOUND", "Fence", "Found", "LookupVerdict", "NotFound", "UncertainWrite", "answer_error"]
+__all__ = [
+    "NOT_FOUND",
+    "Fence",
+    "Found",
+    "InconclusiveLookupError",
+    "LookupVerdict",
+    "NotFound",
+    "UncertainWrite",
+    "answer_error",
+]
 
 _SKEW = 1.0  # seconds that a server's creation time may be before the first stamp
 _LONG_AGO = 30 * 86400.0  # seconds since another process began a write: as far as a clock is checked
@@ -61,6 +70,10 @@ class NotFound:
 
 NOT_FOUND = NotFound()
 """The server does not know the key. Call it to add the server's time."""
+
+
+class InconclusiveLookupError(Exception):
+    """A lookup got an answer that says neither "found" nor "not found": the write is looked up again."""
 
 
 def answer_error(answer: object) -> TypeError | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ..policy.codes import Category, Executed
+from ..policy.codes import Category, Executed, Proof
 
 __all__ = ["Failure"]
 
@@ -33,6 +34,8 @@ class Failure:
         guessed: nothing explains it: the policy's rule for unknown errors applies, with its limit of attempts.
         items: the failures of single items of a batch, each with its own code and key, where an
             otherwise successful answer lists some.
+        proof: how sure `executed == "no"` is: `proven`, `likely`, or `none` where it is not `no`.
+        lookup_error: what a broken reconciler raised or returned, else None.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 
@@ -55,3 +58,5 @@ class Failure:
     guessed: bool = False
     answered_at: float | None = None
     items: tuple[Failure, ...] = ()
+    proof: Proof = "none"
+    lookup_error: Any = None

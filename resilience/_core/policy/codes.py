@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["Category", "CodeTable", "Envelope", "Executed", "ItemList", "Rule"]
+__all__ = ["Category", "CodeTable", "Envelope", "Executed", "ItemList", "Proof", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
 """Whether a request may have taken effect: it did not, it may have, or it does not matter (a read or a success)."""
+Proof = Literal["proven", "likely", "none"]
+"""How sure it is that a request did not take effect.
+
+`proven`: it never left, or the API said so in its own envelope. `likely`: HTTP or the class of an error says so, which
+a gateway may do after it has passed the request on. `none`: it may have taken effect, or it does not matter.
+"""
 
 
 class Category(StrEnum):

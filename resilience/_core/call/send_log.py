@@ -1,0 +1,21 @@
+"""Holds what the attempts of one call have reported of what they sent: the stamps they signed, and a missing key."""
+
+from __future__ import annotations
+
+__all__ = ["SendLog"]
+
+
+class SendLog(list[float]):
+    """The stamps of one call's attempts, in Unix seconds, in the order of the attempts.
+
+    A list, because its length and its order are all that most readers need.
+
+    Attributes:
+        key_missing: the finished request of an attempt did not carry the key.
+    """
+
+    __slots__ = ("key_missing",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key_missing = False
