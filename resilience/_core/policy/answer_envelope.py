@@ -46,6 +46,8 @@ class Envelope:
             was not written by the API.
         other_codes: further paths of the code, tried in this order after `code`.
         other_messages: further paths of the message.
+        code_steps: the paths of the code, each split into its keys.
+        is_flat: there is one path of the code, and it is a key of the body itself.
     """
 
     code: str
@@ -58,9 +60,11 @@ class Envelope:
     other_messages: tuple[str, ...] = ()
     # Split once: a successful call reads its code by these.
     code_steps: tuple[Steps, ...] = field(init=False, repr=False, compare=False)
+    is_flat: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code_steps", tuple(map(steps_of, self.code_paths)))
+        object.__setattr__(self, "is_flat", self.code_steps == ((self.code,),))
 
     @property
     def code_paths(self) -> tuple[str, ...]:
