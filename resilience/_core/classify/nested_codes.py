@@ -9,7 +9,7 @@ from ..policy.answer_envelope import Envelope
 from ..policy.body_paths import Steps, steps_of, values_at
 from .code_and_status import code_of
 
-__all__ = ["FoundCode", "codes_at", "message_beside"]
+__all__ = ["FoundCode", "codes_at", "deciding_code", "message_beside"]
 
 _MAX_MESSAGE = 1000
 
@@ -44,6 +44,12 @@ def codes_at(body: Mapping[Any, Any], steps: Steps) -> list[FoundCode]:
         elif parent:  # False, 0 and "" mean that there is no error
             found.append(FoundCode(code_of(parent), parent, steps))
     return found
+
+
+def deciding_code(body: Mapping[Any, Any], envelope: Envelope) -> str | None:
+    """Return the first code that is not in the list of successes, else the first one, else None."""
+    codes = [one.code for steps in envelope.code_steps for one in codes_at(body, steps) if one.code is not None]
+    return next((code for code in codes if code not in envelope.success), codes[0] if codes else None)
 
 
 def message_beside(found: FoundCode, body: Mapping[Any, Any], envelope: Envelope) -> str:

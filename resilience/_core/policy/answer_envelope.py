@@ -76,6 +76,24 @@ class Envelope:
         """The paths of the message, in the order in which they are tried."""
         return (self.message, *self.other_messages) if self.message else ()
 
+    def time_in(self, body: Mapping[Any, Any]) -> object:
+        """Return the server's time in a body as it is there; None where it is absent."""
+        return next(iter(values_at(body, steps_of(self.time))), None) if self.time else None
+
+    def body_with(self, code: str, message: str = "") -> dict[str, Any]:
+        """Return a body with this code, with everything that `is_complete` asks for."""
+        body: dict[str, Any] = {}
+        places = [*((path, None) for path in self.always), (self.message, message), (self.code, code)]
+        for path, value in places:
+            inner = body
+            *above, last = steps_of(path)
+            for step in above:
+                below = inner.get(step)
+                inner[step] = inner = below if isinstance(below, dict) else {}
+            if path and not isinstance(inner.get(last), dict):
+                inner[last] = value
+        return body
+
     def is_complete(self, body: Mapping[Any, Any]) -> bool:
         """Return whether a body has all that every answer of this API has, so that no other server wrote it.
 
