@@ -107,7 +107,8 @@ def _check_distinct(
                 )
             elif place.path.startswith(f"{code.path}."):
                 mistakes.add(place.node, place.name, f"lies inside {code.path}, which is the code ({code.name})")
-    for message in messages:
+    taken = {code.path for code in codes}
+    for message in (one for one in messages if one.path not in taken):
         for place in (*others, *lists):
             if place.path == message.path:
                 text = f"{place.path} is the message already ({message.name}): {_advice(place)}"

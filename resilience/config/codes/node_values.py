@@ -54,7 +54,7 @@ def path_of(mistakes: Mistakes, node: Node | None, path: str) -> str:
         return ""
     keys = text.split(".")
     plain = ".".join(key for key in (key.strip().partition("[")[0] for key in keys) if key not in ("", "$", "*"))
-    if plain == text:
+    if text and plain == text:
         return text
     right = f"write {plain}" if plain else "expected a key such as code, or a path such as error.code"
     if text.startswith("$") or "[" in text or "*" in keys:
