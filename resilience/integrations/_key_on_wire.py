@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-__all__ = ["carries_key"]
+__all__ = ["carries_key", "contains_word"]
 
 # A whole base64 text: payload headers, form fields, and the three parts of a JSON web token.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
@@ -35,15 +35,16 @@ def carries_key(key: str, url: object, headers: object, body: object) -> bool:
         return False
     texts = [*_texts(url), *_texts(body), *_texts(headers)]
     # The common case costs a microsecond: the key as it is, somewhere in the request.
-    if any(_contains(text, key) for text in texts):
+    if any(contains_word(text, key) for text in texts):
         return True
     escaped = json.dumps(key)[1:-1]
     forms = (key, escaped, escaped.replace("/", "\\/"))
-    return any(_contains(text, form) for raw in texts for text in (raw, *_decoded(raw)) for form in forms)
+    return any(contains_word(text, form) for raw in texts for text in (raw, *_decoded(raw)) for form in forms)
 
 
-def _contains(text: str, key: str) -> bool:
-    """Return whether the key is a whole word of the text. No regular expression: each key would compile its own."""
+def contains_word(text: str, key: str) -> bool:
+    """Return whether the key is a whole word of a text: `a1` is in `t-a1`, and not in `a12`."""
+    # No regular expression: each key would compile its own.
     start = text.find(key)
     while start >= 0:
         end = start + len(key)
