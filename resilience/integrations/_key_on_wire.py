@@ -1,4 +1,4 @@
-"""Checks that a finished request carries the idempotency key of its call, in whatever form its API has it.
+"""Finds the idempotency key of a call in a finished request, in whatever form its API has it.
 
 A key that a client dropped on the way must not be looked up: "not found" would then be no proof, and the write would
 be sent again. So the finished request is searched, not the arguments.

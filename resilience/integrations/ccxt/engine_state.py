@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
-from .exchange_clock import ExchangeClock
+from .nonce_clock import NonceClock
 from .exchange_support import ExchangeSupport
 from .method_names import may_write, places_orders
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
@@ -50,7 +50,7 @@ class EngineState:
         self.original = original  # a reference that keeps it alive: ccxt's exchanges close their session in `__del__`
         self.support = support
         self.errors = errors
-        self.clock = ExchangeClock()
+        self.clock = NonceClock()
         self.warned = False
         self.without_key: set[str] = set()
         self.registered: tuple[Any, ...] = ()

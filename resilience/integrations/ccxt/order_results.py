@@ -1,4 +1,4 @@
-"""Checks that what a method returned proves that its orders were placed: an id, and this call's own key.
+"""Looks for proof in what a method returned that its orders were placed: an id, and this call's own key.
 
 ccxt makes an order whose id is None of an empty answer. A gateway, or a connection that is out of step, may give an
 order the answer of another one.

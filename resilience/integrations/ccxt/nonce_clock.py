@@ -6,7 +6,7 @@ import time
 from functools import cache
 from typing import Any
 
-__all__ = ["ExchangeClock"]
+__all__ = ["NonceClock"]
 
 _UNITS = {1.0: "milliseconds", 1000.0: "microseconds", 0.001: "seconds"}  # nonces per millisecond
 _NEAR = 60_000.0  # milliseconds between two readings of one clock
@@ -15,7 +15,7 @@ _MIN_CHANGE = 500.0
 """Milliseconds. A smaller one is within the error of the measurement, and would only put nonces out of order."""
 
 
-class ExchangeClock:
+class NonceClock:
     """The difference between an exchange's clock and ours. Safe across threads: a measurement replaces one attribute.
 
     Many exchanges of ccxt subtract `options["timeDifference"]` from the nonce: it is set there. Where the nonce is the
