@@ -115,4 +115,5 @@ def _close(state: EngineState, attempt: SentRequests) -> None:
         call = current_call()
         if call is not None:
             call.report_key_missing()
-        state.warn_key_missing(attempt.operation)
+        if state.support is None:  # the support of an exchange knows which requests take no key
+            state.warn_key_missing(attempt.operation)

@@ -14,19 +14,21 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
-from .nonce_clock import NonceClock
 from .exchange_support import ExchangeSupport
 from .method_names import may_write, places_orders
+from .nonce_clock import NonceClock
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
 
 __all__ = ["EngineState", "ErrorClasses"]
 
 _CARRIERS = {
-    "coinbase": "params.client_order_id",
-    "cryptocom": "params.client_oid",
-    "coinone": "params.user_order_id",
+    "coinbase": "client_order_id",
+    "cryptocom": "client_oid",
+    "coinone": "user_order_id",
+    "deribit": "label",
+    "indodax": "client_order_id",
 }
-"""Where exchanges take a client order id that drop ccxt's `params.clientOrderId`."""
+"""Where exchanges take a client order id that ccxt drops, or passes on by a name that they do not know."""
 _SECRETS = ("apiKey", "secret", "password", "privateKey", "token", "twofa")
 
 
@@ -97,7 +99,7 @@ class EngineState:
             reads_by_get = self.support is not None and self.support.reads_by_get
             path = urlsplit(url).path if request.path is None else request.path
             attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
-            request.check_key(url, headers, body)
+            request.check_key(url, headers, body, _CARRIERS.get(engine.id))
         request.sent_at = time.monotonic()
         return request
 
@@ -136,7 +138,8 @@ class EngineState:
             return
         self.without_key.add(operation)
         name = self.original.id
-        carrier = _CARRIERS.get(name, "the parameter that this exchange sends, by its name in `params`")
+        known = _CARRIERS.get(name)
+        carrier = f"params.{known}" if known else "the parameter that this exchange sends, by its name in `params`"
         message = (
             f"{name} {operation} was sent without its client order id, so it cannot be looked up by it. "
             f"What would carry it: {carrier}"

@@ -130,6 +130,7 @@ class _Operations:
             read=method.read,
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
+            venue=self._engine.id,
             # A digest tells accounts apart, for quotas by account, and gives the key away to nobody.
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
             lane=None if method.read else lane_of(method.operation),

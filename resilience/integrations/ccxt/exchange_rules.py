@@ -1,24 +1,20 @@
-"""Adapts the rules of a wrapped client to ccxt: keys travel in `params`, and found orders are compared.
+"""Adapts the rules of a wrapped client to ccxt: keys travel in `params`, and a rule outranks a method's name.
 
-A rule outranks what the name and the verb of a method say: one that makes a `fetch_*` method a write makes all of its
-requests writes.
+A rule that makes a `fetch_*` method a write makes all of its requests writes.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ..._core.call.operation_info import OperationInfo
-from ..._core.call.reconcile import Found, InconclusiveLookupError
 from ..._entry.operation_rules import OperationRules
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
 from .attempt import as_attempt
-from .order_results import is_same_key
 
 __all__ = ["ExchangeRules"]
 
@@ -40,14 +36,11 @@ class ExchangeRules(OperationRules):
             # them, all stay accepted.
             known = own is not None and key in own.partition(".")[2].split("|")
             key = own if known else f"params.{key}"
-        reconcile = resolved.reconcile
-        if reconcile is not None and reconcile is not info.reconcile:
-            reconcile = _comparing(reconcile)
-        changes: dict[str, Any] = {"key": key, "reconcile": reconcile}
+        changes: dict[str, Any] = {"key": key}
         if consents:
             changes["needs_consent"] = False
         if declared_write:
-            changes |= {"read": False, "idempotent": False if resolved.idempotent is info.idempotent else None}
+            changes |= {"read": False, "idempotent": False}
         return pipeline, replace(resolved, **changes)
 
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
@@ -77,47 +70,3 @@ class ExchangeRules(OperationRules):
             parameters = inspect.signature(method).parameters
             if name not in parameters and "params" not in parameters:
                 raise TypeError(f"operations[{glob!r}]: {glob}() takes no `params`, so it cannot carry a key")
-
-
-def _comparing(reconcile: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the user's lookup with each order that it found compared with the call."""
-    if is_async(reconcile):
-
-        @functools.wraps(reconcile)
-        async def compare_async(call: Any) -> Any:
-            return _compared(call, await reconcile(call))
-
-        return compare_async
-
-    @functools.wraps(reconcile)
-    def compare(call: Any) -> Any:
-        return _compared(call, reconcile(call))
-
-    return compare
-
-
-def _compared(call: Any, answer: Any) -> Any:
-    """Return the answer of a lookup; as a foreign order if symbol or side differ.
-
-    Raises:
-        InconclusiveLookupError: the order that was found has another client id: the lookup has asked wrongly.
-    """
-    order = answer.value if isinstance(answer, Found) else None
-    if not isinstance(order, Mapping) or call.key is None:
-        return answer
-    found = order.get("clientOrderId")
-    if not is_same_key(found, call.key):
-        raise InconclusiveLookupError(f"the lookup of {call.operation} returned an order with the client id {found!r}")
-    given = _arguments(call)
-    if any(order.get(name) not in (None, given[name]) for name in given):
-        return replace(answer, matches=False)
-    return answer
-
-
-def _arguments(call: Any) -> dict[str, Any]:
-    """Return symbol and side of a call of `create_order`, by name or by position, where they are given."""
-    if call.operation != "create_order":
-        return {}
-    names = {"symbol": 0, "side": 2}
-    given = {name: call.kwargs.get(name, call.args[i] if i < len(call.args) else None) for name, i in names.items()}
-    return {name: value for name, value in given.items() if value is not None}

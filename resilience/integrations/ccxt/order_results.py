@@ -13,7 +13,7 @@ from .._key_on_wire import contains_word
 from .engine_state import EngineState
 from .method_names import places_orders
 
-__all__ = ["find_problem", "is_same_key"]
+__all__ = ["find_problem"]
 
 _WITHOUT_ID = frozenset({"lighter"})
 """Exchanges that give an order its id later: their answer to an order has none."""
@@ -46,7 +46,7 @@ def _find_problem(order: Any, key: str | None, state: EngineState) -> str | None
     if not isinstance(order, Mapping):
         return "the answer is no order"
     echo = order.get("clientOrderId")
-    if not is_same_key(echo, key):
+    if not _is_same_key(echo, key):
         return f"the answer is that of another order, with the client id {echo!r}"
     if order.get("id") not in (None, "") or state.original.id in _WITHOUT_ID:
         return None
@@ -54,7 +54,7 @@ def _find_problem(order: Any, key: str | None, state: EngineState) -> str | None
     return None if state.support is not None and echo else "the answer has no order id"
 
 
-def is_same_key(answered: object, key: str | None) -> bool:
+def _is_same_key(answered: object, key: str | None) -> bool:
     """Return whether a client id in an answer may be the key: absent, or the same but for prefix, case and dashes."""
     if key is None or answered in (None, ""):
         return True

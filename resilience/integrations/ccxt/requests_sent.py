@@ -60,11 +60,19 @@ class SentRequest:
         self.headers: Mapping[str, Any] = {}
         self.text = ""
 
-    def check_key(self, url: str, headers: object, body: object) -> None:
-        """Record whether the finished request carries the key of the call under way."""
+    def check_key(self, url: str, headers: object, body: object, name: str | None) -> None:
+        """Record whether the finished request carries the key of the call under way.
+
+        Args:
+            url: the request's URL.
+            headers: its headers.
+            body: its body.
+            name: the parameter without which the exchange takes no key, or None where it is not known.
+        """
         call = current_call()
         if self.writes and call is not None and call.key is not None:
-            self.keyed = carries_key(call.key, url, headers, body)
+            named = name is None or carries_key(name, url, headers, body)
+            self.keyed = named and carries_key(call.key, url, headers, body)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path or ''}".rstrip()
