@@ -89,6 +89,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
     response = read("response")
     status = status_of(read, response, is_error=is_error)
+    from_status = read("resilience_from_status") is True
     codes, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     in_body = codes[0] if codes else None
     code = code_of(read("api_code")) or in_body  # our own clients say it outright
@@ -102,6 +103,8 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
             status = status_from_text(text)
+            # ccxt writes the status into the texts of the errors that it makes from the status alone.
+            from_status = from_status or status is not None
     class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
@@ -122,7 +125,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         from_body=code is not None and code == in_body,
         # Most errors have one code or none.
         more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
-        from_status=read("resilience_from_status") is True,
+        from_status=from_status,
     )
 
 
