@@ -142,7 +142,7 @@ def test_a_call_raises_and_retries_by_the_nested_code(driver: Driver, tmp_path: 
     ("codes", "executed"),
     [(["51008"], "no"), (["51008", "51008"], "no"), (["0", "51008"], "maybe"), (["51008", "50004"], "maybe")],
 )
-def test_a_list_with_several_outcomes_is_in_doubt(codes: list[str], executed: str) -> None:
+def test_a_list_with_several_outcomes_is_uncertain(codes: list[str], executed: str) -> None:
     """If one item of a batch was refused and another was not, the request as a whole may have taken effect."""
     body = {"code": "1", "msg": "m", "data": [{"sCode": code, "sMsg": "m"} for code in codes]}
     classifier = Classifier([table(ITEMS)])
