@@ -196,6 +196,8 @@ def test_a_list_of_different_codes_is_uncertain() -> None:
         (Shape(status_code=500, response=Answer(status_code=404)), 500),
         (Shape(code=404), 404),
         (Answer(code=404), None),
+        (ApiError("404"), 404),
+        (ApiError("404", "m", {"code": "404"}), None),
         (Answer(status_code=404), 404),
         (Shape(status_code=99), None),
         (Shape(status_code=600), None),

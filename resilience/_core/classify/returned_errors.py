@@ -57,7 +57,10 @@ def _error_in(body: Mapping[Any, Any], table: CodeTable) -> ApiError | None:
     if code not in envelope.success:
         found = _failed_code(body, table, envelope)
         if found is not None:
-            return ApiError(found.code or UNREADABLE_CODE, message_beside(found, body, envelope), body)
+            error = ApiError(found.code or UNREADABLE_CODE, message_beside(found, body, envelope), body)
+            if found.code is None:
+                error.resilience_executed = "maybe"  # no row and no status says what the API did
+            return error
         if envelope.is_flat or not _has_succeeded(body, envelope):
             return None
     failed = failed_items(body, envelope)
