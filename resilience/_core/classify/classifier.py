@@ -198,6 +198,7 @@ class Classifier:
             executed=self._unknown.executed,
             retry_after=evidence.retry_after,
             retry_at=evidence.retry_at,
+            banned=evidence.banned,
             known=False,
             guessed=True,
         )

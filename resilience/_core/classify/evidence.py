@@ -45,6 +45,7 @@ class Evidence(NamedTuple):
         class_names: the object's class and its bases as `package.Class`, in method resolution order.
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
+        banned: the object says that the client is banned until `retry_at`.
         executed: `resilience_executed`, whether the request may have taken effect.
         is_rejection: it is a `RejectedError`: nothing was sent.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
@@ -62,6 +63,7 @@ class Evidence(NamedTuple):
     executed: Executed | None = None
     is_rejection: bool = False
     is_program_error: bool = False
+    banned: bool = False
 
     @property
     def package(self) -> str:
@@ -91,16 +93,19 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
+    after, when, banned = retry_hint(source, read, response, text)
     return Evidence(
         code,
         body,
         status,
         text,
-        *retry_hint(read, response, text),
+        after,
+        when,
         class_names,
         read("resilience_registry"),
         rule_code if isinstance(rule_code, str) else None,
         executed_mark(read("resilience_executed")),
+        banned=banned,
     )
 
 

@@ -36,6 +36,7 @@ def failure_of_rule(match: Match, code: str, base: CodeTable, *, known: bool = T
         executed=executed,
         retry_after=evidence.retry_after,
         retry_at=evidence.retry_at,
+        banned=evidence.banned,
         remedy=rule.remedy,
         hint=rule.hint,
         duplicate=rule.duplicate,
