@@ -11,7 +11,7 @@ from .attributes import ReadAttribute, get
 
 __all__ = ["RetryHint", "retry_hint"]
 
-_END = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b")  # Unix seconds, milliseconds appended or not
+_END = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b", re.IGNORECASE)  # Unix seconds, maybe milliseconds
 _FIELD = re.compile(r"""["']retry_?after["']\s*:\s*["']?(\d{1,16}(?:\.\d{1,9})?)["']?\s*[,}]""", re.IGNORECASE)
 _FIELDS = ("retryAfter", "retry_after")
 _BODY_NAMES = ("body", "payload", "error", "data")
