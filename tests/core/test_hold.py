@@ -113,9 +113,9 @@ def test_one_of_many_threads_reports_a_hold() -> None:
     get = holds.of("a", None, "get", "p")
     numbers = count()
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(lambda _: get.start(0.0, hold_of(get, 5.0 + next(numbers) / 1000, "host")), range(30)))
+        news = list(pool.map(lambda _: get.start(0.0, hold_of(get, 5.0 + next(numbers) / 1000, "host")), range(30)))
         ended = list(pool.map(lambda _: get.end_over(6.0), range(30)))
-    assert (told.count(True), sum(map(len, ended)), get.current) == (1, 1, {})
+    assert (news.count(True), sum(map(len, ended)), get.current) == (1, 1, {})
 
 
 MOVES = st.one_of(
