@@ -69,6 +69,8 @@ def test_an_end_is_reported_to_one_caller() -> None:
     assert get.end_over(4.0) == []
     assert [hold.until for hold in post.end_over(5.0)] == [5.0]
     assert (get.end_over(5.0), post.current, get.ready_at(5.0)) == ([], {}, 7.0)
+    longer = list(get.current)
+    assert [holds.end(longer), holds.end(longer)] == [longer, []]
 
 
 def test_released_holds_are_gone() -> None:
