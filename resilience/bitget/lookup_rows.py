@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .._core.call.reconcile import Found, InconclusiveLookupError
+from .._core.call.reconcile import Found, InconclusiveLookupError, OtherOrderError
 
 __all__ = ["UNKNOWN_ORDER", "check_symbol", "found_order", "newest", "orders_in", "status_of", "unix_seconds"]
 
@@ -25,7 +25,8 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
         requested: the value of that field.
 
     Raises:
-        InconclusiveLookupError: the response contains something else, or another order, and so answers nothing.
+        InconclusiveLookupError: the response contains something else, and so answers nothing.
+        OtherOrderError: it contains another order.
     """
     data = answer.get("data")
     if isinstance(data, Mapping):
@@ -43,9 +44,9 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
     for row in data if name else ():
         # A row without the id that was asked for may be any order.
         if str(row.get(name)) != str(requested):
-            raise InconclusiveLookupError(
-                f"the lookup asked for the order with {name} {requested}, and the response names {row.get(name)}"
-            )
+            error = InconclusiveLookupError if row.get(name) in (None, "") else OtherOrderError
+            asked = f"the lookup asked for the order with {name} {requested}"
+            raise error(f"{asked}, and the response names {row.get(name)}")
     return data
 
 
@@ -53,11 +54,11 @@ def check_symbol(params: Mapping[str, Any], row: Mapping[str, Any]) -> None:
     """Check that an order belongs to the symbol of the request, where both name one.
 
     Raises:
-        InconclusiveLookupError: it is an order of another symbol.
+        OtherOrderError: it is an order of another symbol.
     """
     wanted, actual = params.get("symbol"), row.get("symbol")
     if wanted and actual and _text(params, "symbol") != _text(row, "symbol"):
-        raise InconclusiveLookupError(f"the lookup asked for an order of {wanted}, and the response names {actual}")
+        raise OtherOrderError(f"the lookup asked for an order of {wanted}, and the response names {actual}")
 
 
 def newest(params: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
