@@ -15,6 +15,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
 
+from ..base.fork_safety import register_for_fork
+
 __all__ = ["OPEN_WRITES", "OpenWriteHandle", "OpenWrites"]
 
 _KEPT_REPORTS = 512  # a stream often reports an order before the write has failed
@@ -36,16 +38,18 @@ class OpenWriteHandle:
         key: the client id of its order.
         account: the account that it belongs to, or None if that is not known.
         reported: the row with which a stream has reported the order, or None.
+        has_news: it was reported since the call looked; the call sets it to False.
         wake: functions that are called when it is reported, from the thread of the stream.
     """
 
-    __slots__ = ("_writes", "account", "key", "reported", "wake")
+    __slots__ = ("_writes", "account", "has_news", "key", "reported", "wake")
 
     def __init__(self, writes: OpenWrites, key: str, account: str | None) -> None:
         self._writes = writes
         self.key = key
         self.account = account
         self.reported: Any = None
+        self.has_news = False
         self.wake: list[Callable[[], object]] = []
 
     def close(self) -> None:
@@ -55,6 +59,7 @@ class OpenWriteHandle:
     def take_report(self, row: Any) -> None:
         """Record a report and wake whoever waits for it."""
         self.reported = row
+        self.has_news = True  # before the call is woken, which then finds it
         for wake in tuple(self.wake):
             try:
                 wake()
@@ -65,11 +70,16 @@ class OpenWriteHandle:
 class OpenWrites:
     """The uncertain writes of a process, by the client ids of their orders. Safe across threads."""
 
-    __slots__ = ("_handles", "_reports")
+    __slots__ = ("__weakref__", "_handles", "_reports")
 
     def __init__(self) -> None:
         self._handles: dict[str, list[OpenWriteHandle]] = {}
         self._reports: deque[_Report] = deque(maxlen=_KEPT_REPORTS)
+        register_for_fork(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget the writes of the parent's threads, which wait for nothing here."""
+        self._handles.clear()
 
     def __len__(self) -> int:
         return sum(map(len, tuple(self._handles.values())))
@@ -88,7 +98,7 @@ class OpenWrites:
         # Searched after it was added, so that a report in between is seen in one of the two places.
         for report in tuple(self._reports):
             if report.key == key and report.at >= since and _is_same(report.account, account):
-                handle.reported = report.row
+                handle.take_report(report.row)
         return handle
 
     def report(self, key: str, row: Any, account: str | None = None, *, at: float = -inf) -> bool:
@@ -115,7 +125,7 @@ class OpenWrites:
             return
         handles.remove(handle)
         if not handles:
-            # A write with the same id that is added just now is lost here: it waits for its fence, as without a stream.
+            # A write with the same id that is added just now is lost: it waits for its fence.
             self._handles.pop(handle.key, None)
 
 
