@@ -1,4 +1,4 @@
-"""Checks that the success of a write confirms that write, and not another one.
+"""Compares the success of a write with its request, because it may be the success of another one.
 
 A gateway may deliver the answer of another request: from its cache, or over a connection that is one answer behind.
 So a success counts only if it has the order's id, and if the ids that it repeats are those of the request.
