@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from resilience import failure_of
+from resilience import failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
 from tests.bitget.scripted import Scripted
 
@@ -187,3 +187,15 @@ def test_a_client_id_that_bitget_accepts_is_sent(call: Any, scripted: Scripted, 
     """Every character that one of Bitget's documents allows is allowed, and a number as well."""
     scripted.answer = 200, success({"orderId": "7", "clientOid": str(key)})
     assert call(name, {**PLACES[name], "clientOid": key})["orderId"] == "7"
+
+
+def test_a_key_under_another_name_is_looked_up_by_nothing(scripted: Scripted) -> None:
+    """Bitget ignores parameters that it does not know, so an order with such a key is sent once and not looked up."""
+    scripted.answer = 502, b"<html>"
+    with BitgetClient(*KEYS, base_url=scripted.url) as client:
+        bot = wrap(client, "bitget", operations={"spot_place_order": {"key": "myId"}})
+        with pytest.raises(BitgetApiError) as caught:
+            bot.spot_place_order(**{**SPOT, "clientOid": None}, myId="mine")
+    failure = failure_of(caught.value)
+    assert (failure.executed, failure.key) == ("maybe", None)
+    assert [method for method, *_ in scripted.seen] == ["POST"]
