@@ -18,11 +18,11 @@ from .._core.call.context import CurrentCall, current_call
 from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import REDACTED
-from .client_ids import carries, check_client_id
+from .client_ids import check_key
 from .confirmation import find_problem
 from .envelope import read_envelope
 from .errors import BitgetApiError
-from .operations import BY_PATH, Operation
+from .operations import BY_PATH
 from .policy_view import PolicyView
 from .server_clock import ServerClock
 from .signing import SECRET_HEADERS, Signer, sorted_query
@@ -122,7 +122,7 @@ class BitgetClientBase(PolicyView):
         bare_path = path.partition("?")[0]
         known = BY_PATH.get((method, bare_path))
         if method == "POST":
-            self._check_key(call, known, bare_path, clean)
+            check_key(call, known, bare_path, clean)
         if known is not None and known.sends_window:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = sorted_query(clean) if method == "GET" else ""
@@ -168,24 +168,6 @@ class BitgetClientBase(PolicyView):
             return lambda _data: None
         known = BY_PATH.get((request.method, request.path.partition("?")[0]))
         return partial(find_problem, known, request.params)
-
-    @staticmethod
-    def _check_key(call: CurrentCall | None, known: Operation | None, path: str, clean: Mapping[str, Any]) -> None:
-        """Check that Bitget accepts the client id, and report a key that the finished request does not carry.
-
-        Raises:
-            ValueError: Bitget would reject the client id.
-        """
-        name = None if known is None else known.key
-        if name is not None:
-            check_client_id(name, clean.get(name), unified=path.startswith("/api/v3/"))
-        if call is None or call.key is None:
-            return
-        # A policy may name another parameter as the key, and Bitget ignores parameters that it does not know.
-        own = call.operation in (known.name if known is not None else None, f"post {path}")
-        carried = str(clean.get(name)) == call.key if name is not None else not own or carries(clean, call.key)
-        if not carried:
-            call.report_key_missing()
 
     def _window(self, call: CurrentCall | None) -> float:
         """Return the policy's receive window in seconds if it sets one, else the client's own."""

@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["carries", "check_client_id"]
+from .._core.call.context import CurrentCall
+from .operations import Operation
+
+__all__ = ["check_client_id", "check_key"]
 
 _V2 = re.compile(r"[0-9A-Za-z_:#+\-./ ]{1,50}")
 _V3 = re.compile(r"[0-9A-Za-z_:\-./]{1,32}")
@@ -35,10 +38,35 @@ def check_client_id(name: str, client_id: Any, *, unified: bool) -> None:
     )
 
 
-def carries(value: Any, key: str) -> bool:
+def check_key(call: CurrentCall | None, known: Operation | None, path: str, params: Mapping[str, Any]) -> None:
+    """Check that Bitget accepts the client id of a write, and report a key that the finished request does not carry.
+
+    Args:
+        call: the call that the request belongs to, if there is one.
+        known: the endpoint, or None for one without a row.
+        path: its path.
+        params: the parameters as they are sent.
+
+    Raises:
+        ValueError: Bitget would reject the client id.
+    """
+    name = None if known is None else known.key
+    if name is not None:
+        check_client_id(name, params.get(name), unified=path.startswith("/api/v3/"))
+    if call is None or call.key is None:
+        return
+    # A policy may name another parameter as the key, and Bitget ignores parameters that it does not know. A function
+    # of the user with a key of its own may send other requests as well: only those that can carry it are compared.
+    is_own = call.operation in (None if known is None else known.name, f"post {path}")
+    carried = str(params.get(name)) == call.key if name is not None else not is_own or _carries(params, call.key)
+    if not carried:
+        call.report_key_missing()
+
+
+def _carries(value: Any, key: str) -> bool:
     """Return whether a key is among the values of the parameters, however deep."""
     if isinstance(value, Mapping):
-        return any(carries(item, key) for item in value.values())
+        return any(_carries(item, key) for item in value.values())
     if isinstance(value, (list, tuple)):
-        return any(carries(item, key) for item in value)
+        return any(_carries(item, key) for item in value)
     return str(value) == key

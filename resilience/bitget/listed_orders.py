@@ -9,11 +9,12 @@ from .._core.call.reconcile import InconclusiveLookupError
 from .lookup_rows import orders_in
 from .lookup_runner import LookupQuery, LookupRequest
 
-__all__ = ["MIX_LISTS", "SPOT_LISTS", "UTA_LISTS", "OrderLists", "search_lists"]
+__all__ = ["LISTED_FOR", "MIX_LISTS", "SPOT_LISTS", "UTA_LISTS", "OrderLists", "search_lists"]
 
 _PAGE_SIZE, _MAX_PAGES = 100, 20
 _LIST_MARGIN = 60_000  # milliseconds before the first stamp from which orders are listed: clocks differ
-_LISTED_FOR = 7 * 86_400.0  # seconds; how far the lists reach back is not documented for every market
+LISTED_FOR = 7 * 86_400.0
+"""Seconds for which lookups are believed: how far back the lists reach is not documented for every market."""
 
 
 class OrderLists(NamedTuple):
@@ -50,8 +51,8 @@ def search_lists(
         InconclusiveLookupError: there are more pages than are read, or the write is older than what the lists show.
     """
     sent_at = write.sent_at or 0.0
-    if server_time is None or server_time - sent_at > _LISTED_FOR:
-        raise InconclusiveLookupError("the write is too old to be looked up, or the response has no time")
+    if server_time is not None and server_time - sent_at > LISTED_FOR:
+        raise InconclusiveLookupError("the write is too old to be looked up")
     since = str(int(sent_at * 1000) - _LIST_MARGIN)
     first_page = {"startTime": since, "limit": str(_PAGE_SIZE)}
     first_page |= {name: _filter_value(name, write.params) for name in lists.filters if write.params.get(name)}

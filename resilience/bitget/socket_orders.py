@@ -27,6 +27,7 @@ from .client_ids import check_client_id
 from .confirmation import find_problem
 from .dialect import BitgetDialect
 from .errors import BitgetSocketError
+from .listed_orders import LISTED_FOR
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup_async
 from .operations import OPERATIONS, Operation, with_order_result
 from .server_clock import ServerClock
@@ -82,7 +83,12 @@ class SocketOrders:
             return await self._attempt("cancel-order", params, OPERATIONS["spot_cancel_order"])
 
         base = replace(
-            info, registry="bitget-ws", classify_results=False, signs=True, can_resync_clock=True, fence=Fence()
+            info,
+            registry="bitget-ws",
+            classify_results=False,
+            signs=True,
+            can_resync_clock=True,
+            fence=Fence(retention=LISTED_FOR),
         )
         name = "socket_place_order"
         reconcile = self._reconciler(order_lookup)
