@@ -160,7 +160,7 @@ def test_every_attempt_has_a_new_signature(scripted: Scripted) -> None:
     """Stamp and signature differ between attempts, the key does not."""
     now = iter(range(1_700_000_000, 1_700_000_100))
     client = BitgetClient(*SECRETS, base_url=scripted.url, clock=lambda: float(next(now)))
-    scripted.answer = 429, b'{"code":"429","msg":"Too Many Requests"}'
+    scripted.answer = 429, b'{"code":"429","msg":"Too Many Requests","requestTime":1700000000000}'
     policies = Policies.from_mapping(
         {"policies": {"bitget": {"codes": ["bitget"], "retry": {"max_attempts": 3, "backoff": {"initial": 0}}}}}
     )
