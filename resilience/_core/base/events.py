@@ -32,6 +32,7 @@ _LEVELS = {
     "hedge_started": "info",
     "hold_ended": "info",
     "hold_started": "warning",
+    "lookup_failed": "error",
     "policy_rejected": "error",
     "policy_reloaded": "info",
     "quota_waited": "info",
@@ -68,6 +69,7 @@ class Event:
         retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is
             looked up) or `write`.
         shadow: True where that breaker only measures and rejects nothing.
+        reconciler: in `lookup_failed`, the name of the function that looks writes up.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
@@ -99,6 +101,7 @@ class Event:
     duration: float | None = None
     registry: str | None = None
     retry_safety: str | None = None
+    reconciler: str | None = None
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None
