@@ -73,6 +73,8 @@ def test_a_call_that_cannot_wait_is_rejected(driver: Any, status: int) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.reason, copy.retry_after) == ("hold", 100.0)
     assert (len(transport.calls), bench.clock.sleeps) == (1, [])
+    rejected = bench.events[-1]
+    assert (rejected.name, rejected.reason, rejected.retry_after) == ("call_rejected", "hold", 100.0)
 
 
 def test_a_call_that_can_wait_waits(driver: Any) -> None:
