@@ -69,10 +69,10 @@ class Evidence(NamedTuple):
     executed: Executed | None = None
     is_rejection: bool = False
     is_program_error: bool = False
-    banned: bool = False
     from_body: bool = False
     more_codes: tuple[str, ...] = ()
     from_status: bool = False
+    banned: bool = False
 
     @property
     def package(self) -> str:
@@ -111,10 +111,10 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
-    after, when, banned = retry_hint(source, read, response, text)
     executed = executed_mark(read("resilience_executed"))
     if is_mixed and executed is None:
         executed = "maybe"  # a list with several outcomes: some of its items may have taken effect
+    after, when, banned = retry_hint(source, read, response, text)
     return Evidence(
         code,
         body,
