@@ -239,6 +239,22 @@ AT = 1445412510.0
         (Shape(" " * 1980 + "until 1659146400"), None, 1659146400.0),
         (Shape("until 1659146400", retry_after=3), 3.0, None),
         (Shape("until 1659146400", headers={"Retry-After": THEN}), None, AT),
+        (Shape("banned until 1445412510000", headers={"Date": NOW}), 30.0, AT),
+        (Shape(_content=b'{"msg":"IP banned until 1659146400123."}'), None, pytest.approx(1659146400.123)),
+        (Shape(response=Answer(_content=b'{"msg":"IP banned until 1659146400"}')), None, 1659146400.0),
+        (Shape(_body='{"msg":"until 1659146400"}'), None, 1659146400.0),
+        (Shape(_content=b" " * 1990 + b"until 1659146400"), None, None),
+        (Shape('busy {"retryAfter": 2.5}'), 2.5, None),
+        (Shape(response=Answer(_content=b'{"retry_after":"7"}')), 7.0, None),
+        (Shape(_content=b'{"error":{"data":{"retryAfter":1659146400123}}}'), None, pytest.approx(1659146400.123)),
+        (Shape(_content=b'{"retryAfter":1445412510}', headers={"Date": NOW}), 30.0, AT),
+        (Shape(_content=b'{"retryAfter":50000000000}'), None, None),
+        (Shape(_content=b'{"retryAfter":true}'), None, None),
+        (Shape(_content=b'{"retryAfter":9}', headers={"Retry-After": "7"}), 7.0, None),
+        (Shape(body={"retryAfter": 4}), 4.0, None),
+        (Shape(payload={"error": {"retry_after": 4.5}}), 4.5, None),
+        (Shape(body={"retryAfter": "soon", "data": ["x"]}), None, None),
+        ({"code": 1, "data": {"retryAfter": 6}}, 6.0, None),
     ],
     ids=lambda source: repr(source)[:50],
 )
@@ -246,6 +262,31 @@ def test_retry_after(source: Any, after: float | None, at: float | None) -> None
     """Seconds, an HTTP date and the end of a ban in the text are read and never clamped; nonsense is ignored."""
     evidence = gather_evidence(source, ["code"])
     assert (evidence.retry_after, evidence.retry_at) == (after, at)
+
+
+@pytest.mark.parametrize(
+    ("source", "banned"),
+    [
+        (Shape("IP banned until 1659146400"), True),
+        (Shape(_content=b"IP banned until 1659146400", headers={"Retry-After": "7"}), True),
+        (Shape("Unban at 1659146400"), True),
+        (Shape("maintenance until 1659146400"), False),
+        (Shape("banned"), False),
+    ],
+)
+def test_a_ban_is_recognised_by_its_words(source: Any, banned: bool) -> None:
+    """A text with an end that speaks of a ban is one, whatever the headers say."""
+    assert gather_evidence(source, ["code"]).banned is banned
+
+
+def test_a_body_that_resists_has_no_wait() -> None:
+    """A mapping whose `get` raises is as good as none."""
+
+    class Resisting(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise RuntimeError
+
+    assert gather_evidence(Shape(body=Resisting()), []).retry_after is None
 
 
 class Broken:

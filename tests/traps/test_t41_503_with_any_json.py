@@ -43,14 +43,16 @@ def policies() -> Policies:
 
 def test_requests(url: str) -> None:
     """It is sent once, and its outcome is unknown."""
-    answer = wrap(requests.Session(), "mine", policies=policies()).post(url, json={"size": 1})
-    assert failure_of(answer).executed == "maybe"
+    with requests.Session() as session:
+        answer = wrap(session, "mine", policies=policies()).post(url, json={"size": 1})
+        assert failure_of(answer).executed == "maybe"
 
 
 def test_httpx(url: str) -> None:
     """It is sent once, and its outcome is unknown."""
-    answer = wrap(httpx.Client(), "mine", policies=policies()).post(url, json={"size": 1})
-    assert failure_of(answer).executed == "maybe"
+    with httpx.Client() as client:
+        answer = wrap(client, "mine", policies=policies()).post(url, json={"size": 1})
+        assert failure_of(answer).executed == "maybe"
 
 
 def test_async_clients(url: str, api: ScriptedApi) -> None:
@@ -62,8 +64,10 @@ def test_async_clients(url: str, api: ScriptedApi) -> None:
             assert failure_of(answer).executed == "maybe"
         assert len(api.sent_to("/orders")) == 1
         api.seen.clear()
-        async with aiohttp.ClientSession() as session:
-            answer = await wrap(session, "mine", policies=policies()).post(url, json={"size": 1})
+        async with (
+            aiohttp.ClientSession() as session,
+            wrap(session, "mine", policies=policies()).post(url, json={"size": 1}) as answer,
+        ):
             assert failure_of(answer).executed == "maybe"
 
     asyncio.run(place())

@@ -48,6 +48,7 @@ class Evidence(NamedTuple):
         class_names: the object's class and its bases as `package.Class`, in method resolution order.
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
+        banned: the object says that the client is banned until `retry_at`.
         executed: `resilience_executed`, whether the request may have taken effect.
         is_rejection: it is a `RejectedError`: nothing was sent.
         more_codes: further candidates for a code, tried in the tables after `code`. An unknown one is no code: words
@@ -71,6 +72,7 @@ class Evidence(NamedTuple):
     from_body: bool = False
     more_codes: tuple[str, ...] = ()
     from_status: bool = False
+    banned: bool = False
 
     @property
     def package(self) -> str:
@@ -112,12 +114,14 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     executed = executed_mark(read("resilience_executed"))
     if is_mixed and executed is None:
         executed = "maybe"  # a list with several outcomes: some of its items may have taken effect
+    after, when, banned = retry_hint(source, read, response, text)
     return Evidence(
         code,
         body,
         status,
         text,
-        *retry_hint(read, response, text),
+        after,
+        when,
         class_names,
         read("resilience_registry"),
         rule_code if isinstance(rule_code, str) else None,
@@ -126,6 +130,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         # Most errors have one code or none.
         more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
         from_status=from_status,
+        banned=banned,
     )
 
 

@@ -107,5 +107,5 @@ def _has_succeeded(body: Mapping[Any, Any], envelope: Envelope) -> bool:
 def _with_response(error: ApiError, response: Any) -> ApiError:
     read = partial(get, response)
     error.http_status = status_of(read, None, is_error=False)
-    error.retry_after = retry_hint(read, None, "")[0]
+    error.retry_after = retry_hint(response, read, None, "")[0]
     return error
