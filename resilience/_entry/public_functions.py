@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from .._core.classify.attach import attached_failure
+from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
 from .configured import configured_policies, policies_getter
@@ -117,7 +117,8 @@ def wrap(
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
 
-    An error that no pipeline has seen is classified by its type and by the code tables of the configured policies.
+    An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
+    timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
     Never raises for an error, whatever its type.
 
     Example:
@@ -125,6 +126,8 @@ def failure_of(error: object) -> Failure:
         'no'
     """
     recorded = attached_failure(error)
+    if recorded is None and isinstance(error, BaseException):
+        recorded = cancelled_call_behind(error)
     if recorded is not None:
         return recorded
     policies = configured_policies()

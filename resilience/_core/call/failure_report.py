@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..classify.failure import Failure
+from ..policy.codes import Category, Executed
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .steps import FailedCall
 
-__all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
+__all__ = ["attempt_failure", "call_failure", "cancelled_failure", "caused_by", "failure_of_inner_call"]
 
 
 def attempt_failure(plan: Plan, outcome: object) -> Failure:
@@ -64,6 +65,30 @@ def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_execut
         executed=executed,
         remedy=remedy,
         attempts=call.attempt,
+        operation=plan.operation,
+        key=call.key,
+        sent_at=call.sent_at,
+    )
+
+
+def cancelled_failure(plan: Plan, call: FailedCall, *, in_doubt: bool, attempts: int) -> Failure:
+    """Return the failure of a call that was cancelled from outside.
+
+    Args:
+        plan: its plan.
+        call: the call.
+        in_doubt: an attempt was under way, or may have been executed.
+        attempts: attempts that were made, with the one under way.
+    """
+    executed: Executed = "n_a" if plan.info.read else "maybe" if in_doubt else "no"
+    harmless = plan.idempotent or not in_doubt
+    remedy = "It was cancelled; it may be sent again" if harmless else _how_to_find(call)
+    return Failure(
+        Category.RETRYABLE if harmless else Category.FATAL,
+        executed=executed,
+        proof="proven" if executed == "no" else "none",
+        remedy=remedy,
+        attempts=attempts,
         operation=plan.operation,
         key=call.key,
         sent_at=call.sent_at,

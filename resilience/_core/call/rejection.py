@@ -8,9 +8,18 @@ from typing import Any
 from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import attach_failure
 from .attempt_gate import BREAKER_OPEN, POLL_INTERVAL, AttemptGate
+from .failure_report import cancelled_failure
 from .plan import PermitOrGeneration, Plan
+from .steps import FailedCall
 
-__all__ = ["BreakerWait", "acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
+__all__ = [
+    "BreakerWait",
+    "acquire_permit",
+    "record_unsent",
+    "reject_at_gate",
+    "reject_expired",
+    "reject_open_breaker",
+]
 
 _EXPIRED = "the deadline has passed, nothing was sent"
 
@@ -86,6 +95,13 @@ def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     """Return the rejection of a call whose first attempt did not pass its gate, and drop the gate's reference to it."""
     rejection, gate.rejection = gate.rejection, None
     return _report(plan, rejection, outer)
+
+
+def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object) -> None:
+    """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
+    if not isinstance(error, Exception):
+        call = FailedCall(plan.operation, (), {}, key)
+        attach_failure(error, cancelled_failure(plan, call, in_doubt=False, attempts=0), outer, gave_up=False)
 
 
 def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
