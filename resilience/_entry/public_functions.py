@@ -37,6 +37,7 @@ def resilient(
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
+    key_factory: Callable[[], str] | None = None,
     policies: Policies | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
@@ -48,6 +49,7 @@ def resilient(
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
+    key_factory: Callable[[], str] | None = None,
     policies: Policies | None = None,
 ) -> Any:
     """Put a function or method, sync or async, under a policy.
@@ -60,10 +62,13 @@ def resilient(
         idempotent: whether sending twice is harmless; None means a write, which is never blindly sent twice.
         key: keyword parameter that carries the idempotency key; a new key is made for each call that brings none.
         reconcile: looks up a write of uncertain outcome: `reconcile(call) -> Found(value) | NOT_FOUND`.
+        key_factory: makes the keys instead of 32 hexadecimal digits: a function without arguments that returns a
+            string which the API accepts. Needs `key`.
         policies: the policies to use instead of the configured ones.
 
     Raises:
-        TypeError: the decorated object cannot be called, is a generator function, or takes no such key.
+        TypeError: the decorated object cannot be called, is a generator function, or takes no such key; the reconciler
+            does not take exactly one argument; or there is a `key_factory` without a `key`.
 
     Example:
         >>> @resilient(idempotent=True)
@@ -79,6 +84,7 @@ def resilient(
         idempotent=idempotent,
         key=key,
         reconcile=reconcile,
+        key_factory=key_factory,
     )
 
 
@@ -96,7 +102,8 @@ def wrap(
         client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
             `BitgetClient`, or any other object.
         policy: name of the policy for methods that no glob matches.
-        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane}`.
+        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane,
+            key_factory}`.
         policies: the policies to use instead of the configured ones.
         outbox: records keyed writes before they are sent, so that a restarted bot finds them.
 

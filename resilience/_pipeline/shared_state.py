@@ -21,6 +21,7 @@ from .._core.stages.budget import Budget
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
 
 __all__ = ["SharedState", "check_codes"]
@@ -40,6 +41,7 @@ class SharedState:
         make_key: returns a new idempotency key.
         breakers: the breakers by policy and key.
         limits: the quotas and admissions.
+        keys_in_use: the keys of the calls under way.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class SharedState:
         self.breakers = BreakerPool(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool()
+        self.keys_in_use = KeysInUse()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()

@@ -212,13 +212,9 @@ def test_another_error_of_the_clean_up() -> None:
     """An error that is raised while the cancellation is handled is classified by itself."""
 
     async def run() -> None:
-        try:
-            await cancel_and_raise()
-        except ValueError as error:
-            assert failure_of(error).key is None
-
-    async def cancel_and_raise() -> None:
         error = await cancel(order()(client_id="mine"))
         raise ValueError from error
 
-    asyncio.run(run())
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # it has no text
+        asyncio.run(run())
+    assert failure_of(caught.value).key is None

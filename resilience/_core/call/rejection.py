@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import CircuitOpenError, DeadlineExceededError
+from ...errors import CircuitOpenError, DeadlineExceededError, RejectedError
 from ..classify.attach import attach_failure
 from .attempt_gate import BREAKER_OPEN, POLL_INTERVAL, AttemptGate
 from .failure_report import cancelled_failure
@@ -18,9 +18,11 @@ __all__ = [
     "record_unsent",
     "reject_at_gate",
     "reject_expired",
+    "reject_key_in_use",
     "reject_open_breaker",
 ]
 
+_KEY_IN_USE = "another call with this key is under way, nothing was sent"
 _EXPIRED = "the deadline has passed, nothing was sent"
 
 
@@ -89,6 +91,11 @@ def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
 def reject_expired(plan: Plan, outer: object) -> Exception:
     """Return the rejection of a call whose outer deadline has passed already."""
     return _report(plan, plan.new_rejection(DeadlineExceededError, _EXPIRED), outer)
+
+
+def reject_key_in_use(plan: Plan, outer: object) -> Exception:
+    """Return the rejection of a call whose key another call under way has."""
+    return _report(plan, plan.new_rejection(RejectedError, _KEY_IN_USE), outer)
 
 
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
