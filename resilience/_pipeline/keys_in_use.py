@@ -24,32 +24,25 @@ _HELD: ContextVar[tuple[object, ...]] = ContextVar("resilience_keys", default=()
 
 
 class KeysInUse:
-    """The keys of the calls under way, for all pipelines that share their state. Safe across threads and tasks."""
+    """The keys of the calls under way, for all pipelines that share their state. Safe across threads and tasks.
+
+    Attributes:
+        holders: claimed keys, each with the call that holds it. `setdefault` is one step for all threads, and no lock
+            is held that the call of a signal handler could need.
+    """
 
     def __init__(self) -> None:
-        self._holders: dict[_Claim, object] = {}
+        self.holders: dict[_Claim, object] = {}
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
         """Forget the calls of the parent's threads, which do not exist in a forked child."""
-        self._holders.clear()
-
-    def enter(self, plan: Plan, claim: _Claim, holder: object) -> Any:
-        """Claim a key for a call, and return the token that `leave` needs.
-
-        Raises:
-            RejectedError: another call holds the key; nothing was sent.
-        """
-        # `setdefault` is one step for all threads, and no lock is held that a signal handler's call could need.
-        current, held = self._holders.setdefault(claim, holder), _HELD.get()
-        if current is not holder and current not in held:
-            raise reject_key_in_use(plan, CONTEXT.get())
-        return _HELD.set((*held, holder))
+        self.holders.clear()
 
     def leave(self, claim: _Claim, holder: object, token: Any) -> None:
-        """Release the key if this call holds it. May be called whether or not `enter` has returned."""
-        if self._holders.get(claim) is holder:
-            self._holders.pop(claim, None)
+        """Release the key if this call holds it, and leave its context if that was entered."""
+        if self.holders.get(claim) is holder:
+            self.holders.pop(claim, None)
         if token is not None:
             try:
                 _HELD.reset(token)
@@ -57,44 +50,55 @@ class KeysInUse:
                 pass  # ended in another task's context: there is nothing to reset
 
 
-def _scope(plan: Plan) -> _Claim:
+def _scope(plan: Plan) -> Any:
     info = plan.info
-    return (info.operation,) if info.host is None else (info.host, info.account)
+    return info.operation if info.host is None else (info.host, info.account)
 
 
 def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Callable[..., Any]:
-    """Return `call` so that its key is refused to other calls while it is under way."""
-    slot, scope = plan.keys, _scope(plan)
-    assert slot is not None
+    """Return `call` so that its key is refused to other calls while it is under way.
+
+    Raises, when it is called:
+        RejectedError: another call holds the key; nothing was sent.
+    """
+    assert plan.keys is not None
+    # Bound here: an attribute of a closure's object is read in each call, and a write should cost little.
+    fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
 
     def claiming(*args: Any, **kwargs: Any) -> Any:
-        key, args, kwargs = slot.fill(args, kwargs)
+        key, args, kwargs = fill(args, kwargs)
         if key is None:
             return call(*args, **kwargs)
-        holder, claim, token = object(), (*scope, key), None
-        try:
-            token = keys.enter(plan, claim, holder)
+        holder, claim, token = object(), (scope, key), None
+        try:  # the claim is made inside, so that a Ctrl-C after it leaves nothing behind
+            current, around = setdefault(claim, holder), held.get()
+            if current is not holder and current not in around:
+                raise reject_key_in_use(plan, CONTEXT.get())
+            token = held.set((*around, holder))
             return call(*args, **kwargs)
         finally:
-            keys.leave(claim, holder, token)
+            leave(claim, holder, token)
 
     return claiming
 
 
 def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Callable[..., Any]:
-    """Return async `call` so that its key is refused to other calls while it is under way."""
-    slot, scope = plan.keys, _scope(plan)
-    assert slot is not None
+    """Return async `call` so that its key is refused to other calls; written like `claim_key_sync`."""
+    assert plan.keys is not None
+    fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
 
     async def claiming(*args: Any, **kwargs: Any) -> Any:
-        key, args, kwargs = slot.fill(args, kwargs)
+        key, args, kwargs = fill(args, kwargs)
         if key is None:
             return await call(*args, **kwargs)
-        holder, claim, token = object(), (*scope, key), None
+        holder, claim, token = object(), (scope, key), None
         try:
-            token = keys.enter(plan, claim, holder)
+            current, around = setdefault(claim, holder), held.get()
+            if current is not holder and current not in around:
+                raise reject_key_in_use(plan, CONTEXT.get())
+            token = held.set((*around, holder))
             return await call(*args, **kwargs)
         finally:
-            keys.leave(claim, holder, token)
+            leave(claim, holder, token)
 
     return claiming

@@ -7,6 +7,7 @@ from typing import assert_type
 import requests
 
 from resilience import Failure, Pipeline, Policies, Policy, failure_of, resilient, wrap
+from resilience.integrations.foreign_retries import has_given_up
 
 
 @resilient
@@ -47,7 +48,13 @@ price(1)  # type: ignore[arg-type]
 Bot().place()  # type: ignore[call-arg]
 resilient(polcy="read")  # type: ignore[call-overload]
 
+resilient("read", key="order", key_factory=lambda: "key")
+resilient("read", key="order", key_factory=7)  # type: ignore[call-overload]
+resilient("read", key="order", key_factory=lambda: 7)  # type: ignore[call-overload]
+
 policies = Policies.builtin()
+assert_type(policies.resilient("bitget", key="order", key_factory=str)(Bot.fee)(1), float)
+assert_type(has_given_up(OSError()), bool)
 assert_type(policies.resilient(price)("BTC"), float)
 assert_type(policies.resilient("bitget", key="order")(Bot.fee)(1), float)
 assert_type(policies.wrap(requests.Session()), requests.Session)

@@ -147,8 +147,8 @@ class CallHistory:
         A call inside it has retried and given up already, or the attempt was rejected: by a custom stage, by an inner
         call, or by the function itself. Waiting for them is their own business.
         """
-        # A rejection after the API's own answer is not the answer to the call; the other way round it is none yet.
-        if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
+        # A rejection after the API's own answer is not the answer to the call.
+        if is_rejection(outcome) and self.outcome is not None:
             return self._record_rejection(outcome)
         self.outcome, self.failed_at = outcome, now
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
