@@ -12,6 +12,7 @@ from typing import Any
 
 from ..policy.body_paths import steps_of
 from .attributes import MAX_TEXT, ReadAttribute, get
+from .code_and_status import code_of
 from .nested_codes import codes_at
 
 __all__ = ["codes_in_bodies", "json_body"]
@@ -38,7 +39,8 @@ def codes_in_bodies(
     for body in _bodies(error, read, response, text):
         codes, is_mixed = _codes_of(body, paths)
         if codes:
-            codes.sort(key=_is_zero)  # stable: the others keep their order
+            if len(codes) > 1:
+                codes.sort(key=_is_zero)  # stable: the others keep their order
             return codes[:_MAX_CODES], body, is_mixed
     return [], None, False
 
@@ -48,11 +50,21 @@ def _codes_of(body: Mapping[Any, Any], paths: tuple[str, ...]) -> tuple[list[str
     is_mixed = False
     for path in paths:
         try:
+            if "." not in path:
+                # Nearly every body has its code at a plain key, and nothing at the others.
+                value = body.get(path)
+                if value is None:
+                    continue
+                code = code_of(value)
+                if code is not None:
+                    if code not in codes:
+                        codes.append(code)
+                    continue
             found = [one.code for one in codes_at(body, steps_of(path))]
         except Exception:
             continue
-        is_mixed = is_mixed or (len(found) > 1 and len(set(found)) > 1)
-        codes += [code for code in found if code is not None and code not in codes]
+        is_mixed = is_mixed or len(set(found)) > 1
+        codes += [code for code in dict.fromkeys(found) if code is not None and code not in codes]
     return codes, is_mixed
 
 
@@ -77,7 +89,8 @@ def _bodies(error: object, read: ReadAttribute, response: object, text: str) -> 
     args = read("args")
     for arg in args[:_MAX_ARGS] if isinstance(args, tuple) else ():
         # A string among the arguments is part of the text, which comes next, unless the class has a text of its own.
-        if (not isinstance(arg, str) or "{" not in text) and (body := _mapping(arg)) is not None:
+        is_read = "{" not in arg or "{" in text if isinstance(arg, str) else False
+        if not is_read and (body := _mapping(arg)) is not None:
             yield body
     if "{" in text and (body := _parsed(text[text.index("{") :])) is not None:
         yield body

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
+from ...errors import ApiError
 from ..policy.codes import Executed
 from .attributes import attribute_reader, get, text_of
 from .bodies import codes_in_bodies
@@ -93,7 +94,12 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     in_body = codes[0] if codes else None
     code = code_of(read("api_code")) or in_body  # our own clients say it outright
     if is_error:
-        code, codes = _with_words(code, codes, *codes_from_words(source, read, text))
+        # An `ApiError` was made from its body, and its attributes only repeat it.
+        if in_body is None or not isinstance(source, ApiError):
+            strong, weak = codes_from_words(source, read, "" if codes else text)
+            if code is None and strong:
+                code = strong[0]
+            codes = [*dict.fromkeys([*codes, *strong, *weak])] if strong or weak else codes
         # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
             status = status_from_text(text)
@@ -117,22 +123,10 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         rule_code if isinstance(rule_code, str) else None,
         executed,
         from_body=code is not None and code == in_body,
-        more_codes=tuple(codes),
+        # Most errors have one code or none.
+        more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
         from_status=from_status,
     )
-
-
-def _with_words(
-    code: str | None, in_body: list[str], strong: list[str], weak: list[str]
-) -> tuple[str | None, list[str]]:
-    """Return the code and the further candidates, each once: those of the body, then those of the error's attributes.
-
-    A number that can only be an API's is the code of an error whose bodies have none.
-    """
-    codes = [*in_body, *strong, *weak]
-    if code is None and strong:
-        code = strong[0]
-    return code, [one for one in dict.fromkeys(codes) if one != code] if codes else codes
 
 
 def executed_mark(value: object) -> Executed | None:

@@ -32,14 +32,21 @@ def error_in_result(tables: Iterable[CodeTable], result: object) -> ApiError | N
     body = result if isinstance(result, Mapping) else json_body(result)
     if body is None:
         return None
+    # A response with an error status is a failure already. Its body is the API's only if the envelope is complete: a
+    # gateway writes JSON too, and its number must not reach the caller as an error of the API.
+    is_error = body is not result and (status_of(partial(get, result), None, is_error=False) or 0) >= 400
     for table in tables:
         try:
-            error = _error_in(body, table)
+            error = None if is_error and not _is_complete(body, table) else _error_in(body, table)
         except Exception:  # a mapping of somebody else's class may raise
             continue
         if error is not None:
             return error if body is result else _with_response(error, result)
     return None
+
+
+def _is_complete(body: Mapping[Any, Any], table: CodeTable) -> bool:
+    return table.envelope is not None and table.envelope.is_complete(body)
 
 
 def _error_in(body: Mapping[Any, Any], table: CodeTable) -> ApiError | None:
