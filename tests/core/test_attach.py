@@ -107,21 +107,21 @@ def test_a_record_of_a_lost_context_is_recognised_by_its_number() -> None:
     assert both == InnerFailure(FAILED, 2, certain=False)
 
 
-def test_a_cancelled_call_has_not_given_up_unless_it_is_in_doubt() -> None:
+def test_a_cancelled_call_has_not_given_up_unless_it_is_uncertain() -> None:
     """A timeout of the caller's own around a harmless call is retried; one around an uncertain write is not."""
-    for in_doubt in (False, True):
+    for uncertain in (False, True):
         cancelled = CancelledError()
-        attach_failure(cancelled, UNCERTAIN, HERE, gave_up=in_doubt)
+        attach_failure(cancelled, UNCERTAIN, HERE, gave_up=uncertain)
         error = TimeoutError()
         error.__cause__ = cancelled
-        assert (found(error) is not None, has_given_up(error)) == (in_doubt, in_doubt)
+        assert (found(error) is not None, has_given_up(error)) == (uncertain, uncertain)
         assert cancelled_call_behind(error) == UNCERTAIN
         assert cancelled_call_behind(cancelled) == UNCERTAIN
         assert cancelled_call_behind(_caused(cancelled)) is None
         assert failure_of_context(cancelled, HERE) == UNCERTAIN
         assert failure_of_context(cancelled, THERE) is None
         copied = pickle.loads(pickle.dumps(cancelled))
-        assert has_given_up(copied) is in_doubt
+        assert has_given_up(copied) is uncertain
     assert cancelled_call_behind(TimeoutError()) is None
 
 

@@ -7,7 +7,6 @@ from typing import assert_type
 import requests
 
 from resilience import Failure, Pipeline, Policies, Policy, failure_of, resilient, wrap
-from resilience.integrations.foreign_retries import has_given_up
 
 
 @resilient
@@ -54,7 +53,6 @@ resilient("read", key="order", key_factory=lambda: 7)  # type: ignore[call-overl
 
 policies = Policies.builtin()
 assert_type(policies.resilient("bitget", key="order", key_factory=str)(Bot.fee)(1), float)
-assert_type(has_given_up(OSError()), bool)
 assert_type(policies.resilient(price)("BTC"), float)
 assert_type(policies.resilient("bitget", key="order")(Bot.fee)(1), float)
 assert_type(policies.wrap(requests.Session()), requests.Session)

@@ -107,17 +107,17 @@ def call_failure(
     )
 
 
-def cancelled_failure(plan: Plan, call: FailedCall, *, in_doubt: bool, attempts: int) -> Failure:
+def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, attempts: int) -> Failure:
     """Return the failure of a call that was cancelled from outside.
 
     Args:
         plan: its plan.
         call: the call.
-        in_doubt: an attempt was under way, or may have been executed.
+        maybe_executed: an attempt was under way, or may have been executed.
         attempts: attempts that were made, with the one under way.
     """
-    executed: Executed = "n_a" if plan.info.read else "maybe" if in_doubt else "no"
-    harmless = plan.idempotent or not in_doubt
+    executed: Executed = "n_a" if plan.info.read else "maybe" if maybe_executed else "no"
+    harmless = plan.idempotent or not maybe_executed
     remedy = "It was cancelled; it may be sent again" if harmless else _how_to_find(call)
     return Failure(
         Category.RETRYABLE if harmless else Category.FATAL,

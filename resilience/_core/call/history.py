@@ -259,14 +259,15 @@ class CallHistory:
         release_permit(self.plan, self._permit)
         plan, call = self.plan, self.call
         sending = self._sending_now()
-        in_doubt = sending or self._any_uncertain or (self.uncertain_write is not None and self.uncertain_write.is_open)
-        failure = cancelled_failure(plan, call, in_doubt=in_doubt, attempts=self._requests + sending)
+        is_open = self.uncertain_write is not None and self.uncertain_write.is_open
+        maybe_executed = sending or self._any_uncertain or is_open
+        failure = cancelled_failure(plan, call, maybe_executed=maybe_executed, attempts=self._requests + sending)
         inner = failure_of_context(error, self._inner_context)
         if inner is not None and inner.key is not None and failure.key is None and not self.key_missing:
             failure = replace(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
-        attach_failure(error, failure, self._outer, gave_up=in_doubt and not plan.idempotent)
+        attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
         if not plan.idempotent:
-            self.emit("call_abandoned", executed="maybe" if in_doubt else "no")
+            self.emit("call_abandoned", executed="maybe" if maybe_executed else "no")
 
     def _sending_now(self) -> bool:
         """Return whether the attempt under way may have been sent; completes what the call says of its requests."""

@@ -108,7 +108,7 @@ def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: obje
     """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
     if not isinstance(error, Exception):
         call = FailedCall(plan.operation, (), {}, key)
-        attach_failure(error, cancelled_failure(plan, call, in_doubt=False, attempts=0), outer, gave_up=False)
+        attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
 
 
 def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
