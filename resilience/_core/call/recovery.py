@@ -8,6 +8,7 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from ...errors import CircuitOpenError
@@ -66,6 +67,7 @@ class Recovery:
         permit: PermitOrGeneration | None,
         started: float,
         outer: object,
+        latest_record: float = inf,
     ) -> None:
         """Begin after the first attempt, which the driver reports by `on_failure` or `abandon`.
 
@@ -76,10 +78,11 @@ class Recovery:
             permit: the breaker's permit for it, or None.
             started: when it began, monotonic seconds.
             outer: the context of the attempt of an outer call that this call is part of, or None.
+            latest_record: the number of the latest record when the first attempt began; see `inner_failure`.
         """
         self.plan = plan
         self.call = call
-        self._history = CallHistory(plan, call, context, permit, started, outer)
+        self._history = CallHistory(plan, call, context, permit, started, outer, latest_record)
         self._started = started
         self._schedule_state: Any = None
         self._after_wait = Action.SEND
@@ -103,7 +106,7 @@ class Recovery:
         if history.uncertain_write is not None and history.uncertain_write.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
-            return self._finish(now)  # the inner call has retried already: retries do not multiply
+            return self._finish(now)  # it has been retried already, or was rejected: retries do not multiply
         step = self._follow_hint(now)
         if step is not None:
             return step
@@ -213,9 +216,13 @@ class Recovery:
         retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
         return self._retry(now, 0.0) if retryable else self._finish(now)
 
-    def abandon(self) -> None:
-        """Report that the call was cancelled: permits go back, nothing is counted. Does nothing once it has ended."""
-        self._history.abandon()
+    def abandon(self, error: BaseException) -> None:
+        """Report that the call was cancelled: permits go back, nothing is counted. Does nothing once it has ended.
+
+        Args:
+            error: the cancellation, on which the key and the outcome of the call are recorded.
+        """
+        self._history.abandon(error)
 
     def take_discarded_answer(self) -> Any:
         """Return the last attempt's answer if the driver must close it now, else None; only once."""
