@@ -14,6 +14,7 @@ __all__ = [
     "mark_not_sent",
     "mark_open",
     "mark_redirected",
+    "mark_unbuilt",
     "mark_uncertain",
     "replace_header",
 ]
@@ -74,6 +75,23 @@ def mark_not_sent(error: BaseException, code: str | None = None) -> None:
             error.resilience_code = code  # type: ignore[attr-defined]
     except AttributeError:  # an error with slots cannot be marked
         pass
+
+
+def mark_unbuilt(error: Exception, client_error: type[Exception], *, is_closed: bool = False) -> None:
+    """Mark an error that was raised before a finished request was given to the client's transport.
+
+    An error of the network is left as it is: what was raised in place of the transport, by a middleware or by a
+    subclass of the client, may have sent something. So is a `RuntimeError`, which a closed event loop raises too.
+
+    Args:
+        error: the error.
+        client_error: the error base of the client's library.
+        is_closed: whether the client said that it was closed, asked before the send.
+    """
+    if is_closed and isinstance(error, RuntimeError):
+        mark_not_sent(error, "client_closed")
+    elif not isinstance(error, (OSError, RuntimeError, client_error)):
+        mark_not_sent(error)
 
 
 def mark_open(response: Any, code: str) -> None:

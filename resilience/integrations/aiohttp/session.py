@@ -19,7 +19,7 @@ from ..._entry.proxy import Proxy, proxy_class
 from .._attempt_options import AttemptOptions
 from .._event_loops import check_loop
 from .._http_calls import CompiledCalls
-from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_uncertain, replace_header
+from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._time_limits import remaining_time
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt, limit_timeout
 from .made_response import describe_request
@@ -82,8 +82,10 @@ class ClientAdapter(BaseAdapter):
             try:
                 response = mark_redirected(await session._request(method, url, **kwargs))
             except Exception as error:
-                if gate.nothing_left(error):
-                    mark_not_sent(error, "client_closed" if is_closed else None)
+                if gate.count == 0:
+                    mark_unbuilt(error, aiohttp.ClientError, is_closed=is_closed)
+                elif gate.refuses_header(error):
+                    mark_not_sent(error)
                 elif gate.count > 1 and isinstance(error, aiohttp.ClientError):
                     mark_uncertain(error)
                 raise
@@ -115,15 +117,16 @@ class _LastMiddleware:
         self.count += 1
         if self.count == 1:
             check_key(request, self._options, self._key)
-            self._has_bad_header = any(mark in value for value in request.headers.values() for mark in "\r\n")
+            self._has_bad_header = any(map(_is_bad_header, request.headers.values()))
         return await handler(request)
 
-    def nothing_left(self, error: Exception) -> bool:
-        """Return whether an error was raised before the first request left.
+    def refuses_header(self, error: Exception) -> bool:
+        """Return whether aiohttp has refused a header. It does so when it has connected, and written nothing."""
+        return self.count == 1 and self._has_bad_header and type(error) in (TypeError, ValueError)
 
-        aiohttp refuses line breaks in a header with a `ValueError`, when it has connected and written nothing.
-        """
-        return self.count == 0 or (self.count == 1 and self._has_bad_header and type(error) is ValueError)
+
+def _is_bad_header(value: Any) -> bool:
+    return not isinstance(value, str) or "\r" in value or "\n" in value
 
 
 def _complete_url(session: Any, url: Any) -> str:

@@ -6,6 +6,7 @@ short may still arrive, and would be read as the answer to the next request.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ def judge_answer(response: httpx.Response, options: AttemptOptions, key: str | N
     stream: Any = response.stream
     try:
         raw = b"".join(stream)
-        if _is_open(response, raw, options, key) and (network := _network_stream(response)) is not None:
+        if _is_open(response, raw, options, key) and not _shut_down(network := _network_stream(response)):
             network.close()
     finally:
         stream.close()
@@ -37,7 +38,7 @@ async def judge_answer_async(response: httpx.Response, options: AttemptOptions, 
     stream: Any = response.stream
     try:
         raw = b"".join([part async for part in stream])
-        if _is_open(response, raw, options, key) and (network := _network_stream(response)) is not None:
+        if _is_open(response, raw, options, key) and not _shut_down(network := _network_stream(response)):
             await network.aclose()
     finally:
         await stream.aclose()
@@ -58,3 +59,17 @@ def _is_open(response: httpx.Response, raw: bytes, options: AttemptOptions, key:
 def _network_stream(response: httpx.Response) -> Any:
     """Return the connection of a response; None for HTTP/2, where other requests are on it and lengths are framed."""
     return None if response.http_version == "HTTP/2" else response.extensions.get("network_stream")
+
+
+def _shut_down(network: Any) -> bool:
+    """Shut a connection down, so that its pool finds it dropped; return False where only closing it does that.
+
+    Closing comes second: the pool asks the socket whether it is readable, and that of trio raises once it is closed.
+    """
+    try:
+        network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    except (AttributeError, OSError):
+        return True  # there is none, or it is gone
+    except TypeError:
+        return False  # uvloop forbids it
+    return True

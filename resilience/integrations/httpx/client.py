@@ -19,7 +19,7 @@ from .._attempt_options import AttemptOptions
 from .._client_classes import original_class, wrapped_class
 from .._event_loops import OwnLoop
 from .._http_calls import CompiledCalls
-from .._http_messages import mark_not_sent, mark_redirected
+from .._http_messages import mark_redirected, mark_unbuilt
 from .._rate_limit_headers import report_rate_limits
 from .answers import judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, copy_request, disable_retries, find_call
@@ -58,7 +58,7 @@ def _build_request(self: Any, *args: Any, **kwargs: Any) -> httpx.Request:
     try:
         request: httpx.Request = self._resilience.original.build_request(self, *args, **kwargs)
     except Exception as error:
-        mark_not_sent(error)
+        mark_unbuilt(error, httpx.RequestError)
         raise
     return request
 

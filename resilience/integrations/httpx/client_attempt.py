@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from .._attempt_options import AttemptOptions
-from .._http_messages import mark_not_sent, mark_uncertain
+from .._http_messages import mark_unbuilt, mark_uncertain
 from .attempt import check_key
 
 __all__ = ["ATTEMPT", "ClientAttempt"]
@@ -51,7 +51,7 @@ class ClientAttempt:
             yield
         except Exception as error:
             if not self.has_left:
-                mark_not_sent(error, "client_closed" if self._is_closed else None)
+                mark_unbuilt(error, httpx.RequestError, is_closed=self._is_closed)
             # Not `error.request`, which raises if it is not set.
             elif isinstance(error, httpx.RequestError) and error._request not in (None, self._request, self._sent):
                 mark_uncertain(error)

@@ -101,7 +101,7 @@ class TransportAdapter(BaseAdapter):
                 try:
                     response = report_rate_limits(plain_send(request, **kwargs))
                 except Exception as error:
-                    if options.is_write and sent.proves_nothing_left:
+                    if sent.proves_nothing_left:
                         mark_not_sent(error)
                     raise
                 if not options.passes_on(response.status_code):

@@ -16,7 +16,7 @@ from ..._entry.operation_rules import OperationRules
 from .._attempt_options import AttemptOptions
 from .._client_classes import original_class, wrapped_class
 from .._http_calls import CompiledCalls
-from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_uncertain, replace_header
+from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._rate_limit_headers import report_rate_limits
 from .attempt import (
     BaseAdapter,
@@ -109,8 +109,10 @@ class _SessionCalls:
                 try:
                     response = mark_redirected(report_rate_limits(method(self.session, *args, **kwargs)))
                 except Exception as error:
-                    if options.is_write and (not attempt.has_left or sent.proves_nothing_left):
+                    if sent.proves_nothing_left:
                         mark_not_sent(error)
+                    elif not attempt.has_left:
+                        mark_unbuilt(error, requests.RequestException)
                     elif isinstance(error, requests.exceptions.ContentDecodingError):
                         sent.discard_connection()
                     raise
