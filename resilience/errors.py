@@ -95,7 +95,12 @@ class ApiError(ResilienceError):
         code: the API's code as a string.
         message: the API's message; may be empty.
         body: the returned body, unchanged.
+        http_status: the status of the response that had this body; None if the body itself was returned.
+        retry_after: seconds that the response asks the client to wait, or None.
     """
+
+    http_status: int | None = None
+    retry_after: float | None = None
 
     def __init__(self, code: str, message: str = "", body: Any = None) -> None:
         super().__init__(code, message)
