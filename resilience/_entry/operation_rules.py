@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
-from .._pipeline.callables import checked_factory
+from .._pipeline.callables import checked_factory, is_async, name_of
 from .._pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OperationRules"]
 
+_VERBS = frozenset({"get", "head", "options", "post", "put", "patch", "delete"})
 _OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane", "key_factory")
 
 
@@ -65,6 +66,30 @@ class OperationRules:
         """The policies in force."""
         return self._get_policies()
 
+    def check_reconcilers(self) -> None:
+        """Check the reconcilers of a sync client.
+
+        Raises:
+            TypeError: one of them is async: nothing would await it.
+        """
+        for glob, options in self._globs:
+            reconcile = options.get("reconcile")
+            if reconcile is not None and is_async(reconcile):
+                name = name_of(reconcile)
+                raise TypeError(f"operations[{glob!r}]: the client is not async, so reconcile {name}() cannot be async")
+
+    def check_request_globs(self) -> None:
+        """Check the globs of an HTTP client, whose operations are named by a method in lower case.
+
+        Raises:
+            TypeError: a glob names a method in capitals, and so matches no request.
+        """
+        for glob, _ in self._globs:
+            verb, space, path = glob.partition(" ")
+            if verb.lower() in _VERBS and verb != verb.lower():
+                request = verb.lower() + space + path
+                raise TypeError(f"operations[{glob!r}] matches no request: write the method in lower case, {request!r}")
+
     @property
     def by_path(self) -> bool:
         """Whether some glob names a path; without one, requests differ by method and host alone."""
@@ -83,14 +108,14 @@ class OperationRules:
         rule = self.policies.rule_for(info.operation)
         if rule is not None:
             policy = rule.policy or policy
-            info = _with_options(info, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
+            info = _with_options(info, rule.match, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
             # The name itself first: an HTTP operation is named by its glob, which need not match itself.
             if glob == info.operation or fnmatchcase(info.operation, glob):
                 policy = options.get("policy", self.policy)
                 make_key = options.get("key_factory")
                 others = {name: value for name, value in options.items() if name not in ("policy", "key_factory")}
-                info = _with_options(info, **others)
+                info = _with_options(info, glob, **others)
                 if make_key is not None:
                     make_key = checked_factory(make_key, info.key, info.operation)
                     info = replace(info, make_key=make_key, needs_consent=False)
@@ -134,11 +159,32 @@ def _options(glob: str, value: Any) -> dict[str, Any]:
     policy = value.get("policy")
     if policy is not None and not isinstance(policy, (str, Policy)):
         raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(policy).__name__}")
-    make_key = value.get("key_factory")
-    if make_key is not None and not callable(make_key):
-        raise TypeError(f"operations[{glob!r}]: key_factory takes a function, not {type(make_key).__name__}")
+    for name, (is_valid, expected) in _CHECKS.items():
+        option = value.get(name)
+        if option is not None and not is_valid(option):
+            raise TypeError(f"operations[{glob!r}]: {name} takes {expected}, not {option!r}")
     return {name: option for name, option in value.items() if option is not None}
 
 
-def _with_options(info: OperationInfo, **options: Any) -> OperationInfo:
-    return replace(info, **{name: value for name, value in options.items() if value is not None})
+_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "idempotent": (lambda option: isinstance(option, bool), "True or False"),
+    "key": (lambda option: isinstance(option, str) and option != "", "the name of what carries the key"),
+    "reconcile": (callable, "a function"),
+    "lane": (lambda option: isinstance(option, str) or callable(option), "a lane's name or a function"),
+    "key_factory": (callable, "a function"),
+}
+"""What an option may be, and how to say so. A wrong one would be noticed when money is at stake, or never."""
+
+
+def _with_options(info: OperationInfo, glob: str, **options: Any) -> OperationInfo:
+    """Return the info with the options of a glob.
+
+    An HTTP method, or a method's name, only suggests what an operation does. Who gives it a key or a reconciler, or
+    says that it is not idempotent, knows that it writes, and that sending it twice is not harmless unless said so. A
+    glob of wildcards alone names no operation: the reads among those that it matches stay reads.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    names_it = glob.strip("*?/ ") != ""
+    if given.get("idempotent") is False or (names_it and ("key" in given or "reconcile" in given)):
+        given = {"idempotent": False, **given, "read": False}
+    return replace(info, **given)

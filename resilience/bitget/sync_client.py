@@ -91,6 +91,7 @@ class BitgetClient(BitgetClientBase):
         # urllib3 retries beneath `requests`, where neither the stamp nor the lookup can be renewed.
         for adapter in getattr(session, "adapters", {}).values():
             transport.disable_retries(adapter)
+            transport.guard_connections(adapter)
         return session
 
     def _reconciler(self, wrapped: Any, operation: Operation) -> Callable[[Any], Any]:

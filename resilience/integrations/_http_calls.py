@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from .._core.call.context import current_call
 from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Found
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
 from .._pipeline.callables import is_async
+from ._attempt_options import AttemptOptions
 
-__all__ = ["KEY_HEADER", "AttemptOptions", "CompiledCalls", "HttpAdapter"]
+__all__ = ["KEY_HEADER", "CompiledCalls", "HttpAdapter"]
 
 KEY_HEADER = "Idempotency-Key"
 """The header that carries the key of a write with a reconciler, unless its rules name another.
@@ -29,28 +29,6 @@ Source: draft-ietf-httpapi-idempotency-key-header.
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})  # "safe" in RFC 9110, section 9.2.1
 _IDEMPOTENT = _READS | {"PUT", "DELETE"}  # section 9.2.2
 MAX_COMPILED = 1024  # calls kept for one client
-
-
-class AttemptOptions(NamedTuple):
-    """How a client makes one attempt.
-
-    Attributes:
-        key_header: the name of the header that carries the key, or None.
-        reads_body: returns whether a JSON body is read within the attempt. Asked after each response.
-        attempt_header: the name of the header that carries the number of the attempt, or None.
-    """
-
-    key_header: str | None
-    reads_body: Callable[[], bool]
-    attempt_header: str | None = None
-
-    def headers(self, key: str | None) -> dict[str, str]:
-        """Return the headers to add to an attempt: its key, and its number if the policy wants that."""
-        headers = {} if self.key_header is None or key is None else {self.key_header: key}
-        call = current_call()
-        if self.attempt_header is not None and call is not None:
-            headers[self.attempt_header] = str(call.attempt)
-        return headers
 
 
 class HttpAdapter(Protocol):
@@ -88,12 +66,17 @@ class CompiledCalls:
         """Prepare the calls of a client under these rules.
 
         Raises:
-            TypeError: the rules have an outbox. It stores arguments, and headers and URLs may hold credentials.
+            TypeError: the rules have an outbox, which stores arguments, and headers and URLs may hold credentials; or
+                one of them could never take effect.
         """
         if rules.outbox is not None:
             raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
+        rules.check_request_globs()
+        if not adapter.asynchronous:
+            rules.check_reconcilers()
         self._adapter = adapter
         self._rules = rules
+        self._warned: set[str] = set()
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def for_request(self, method: str, url: str, *, send_once: bool = False) -> Callable[..., Any]:
@@ -117,7 +100,17 @@ class CompiledCalls:
         pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once))
         has_key = not info.read and (info.key or info.reconcile)
         header = (info.key or KEY_HEADER) if has_key else None
-        options = AttemptOptions(header, _body_reader(pipeline, header, info), pipeline.policy.attempt_header)
+        options = AttemptOptions(
+            info.operation,
+            _body_reader(pipeline, header, info),
+            header,
+            pipeline.policy.attempt_header,
+            is_write=not info.read,
+            is_idempotent=bool(info.idempotent),
+            can_look_up=info.reconcile is not None,
+            follows_redirects=pipeline.policy.follow_redirects,
+            warned=self._warned,
+        )
         lookup = None if info.reconcile is None else _returning_responses(adapter, info.reconcile)
         info = replace(info, key="idempotency_key" if header else None, reconcile=lookup)
         compiled: Callable[..., Any] = pipeline.compile(adapter.compile_attempt(options), info)

@@ -53,7 +53,7 @@ def isolated_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
             return real(adapter, request, **options)
         response = requests.Response()
         response.status_code, response.request, response.url = 200, request, str(request.url)
-        response._content = b"{}"
+        response._content = b'{"id": "7"}'
         return response
 
     monkeypatch.chdir(tmp_path)

@@ -87,9 +87,9 @@ def test_a_keyed_write_is_looked_up(client: HttpClient) -> None:
 def test_a_write_that_did_not_happen_is_sent_again(client: HttpClient) -> None:
     """After the fence "not found" is proof, and the next attempt has the same key."""
     clock = FakeClock()
-    with Server(drop_after, answer(404), answer(404), answer(body="placed")) as server:
+    with Server(drop_after, answer(404), answer(404), answer(body={"id": 7})) as server:
         operations = {"post": {"reconcile": client.look_up(server.url)}}
-        assert client.run(policies(clock), server.url, POST, operations=operations) == [Got(200, "placed")]
+        assert client.run(policies(clock), server.url, POST, operations=operations) == [Got(200, '{"id": 7}')]
     assert [request.method for request in server.requests] == ["POST", "GET", "GET", "POST"]
     assert sum(clock.sleeps) == pytest.approx(5, abs=0.01)
     first, *_, last = server.requests
@@ -226,7 +226,7 @@ def test_after_a_redirect_a_write_is_uncertain(client: HttpClient, then: str) ->
     """The server that redirected a POST may have executed it: a failure of the next hop must not lead to a resend."""
     where = f"http://127.0.0.1:{refused_port()}/" if then == "refused" else "/done"
     with Server(answer(303, "", Location=where), answer(429)) as server:
-        (got,) = client.run(policies(FakeClock()), server.url, POST)
+        (got,) = client.run(policies(FakeClock(), follow_redirects=True), server.url, POST)
     assert [request.method for request in server.requests].count("POST") == 1
     if then == "refused":
         assert failure_of(got).executed == "maybe"

@@ -132,6 +132,13 @@ class Policy(Section):
         Annotated[str, About("A header in which HTTP clients send the number of the attempt.", "X-Attempt")] | None
     ) = None
 
+    follow_redirects: Annotated[
+        bool,
+        About(
+            "Whether wrapped HTTP clients follow redirects of writes. Reads follow the client's own setting.", "true"
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
         Section.__post_init__(self)
         problems = [Problem(self.name, 0, 0, path, text) for path, text in contradictions(self)]

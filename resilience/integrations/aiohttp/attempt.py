@@ -7,19 +7,19 @@ from math import inf
 from typing import Any
 
 import aiohttp
-from aiohttp.base_protocol import BaseProtocol
+from aiohttp.payload import BytesPayload
 
+from .._attempt_options import AttemptOptions
 from .._client_classes import rejection_types
-from .._http_calls import AttemptOptions
-from .._http_messages import is_json
+from .._http_messages import is_json, is_marked_failure
 from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .._time_limits import TimeLimits, shorter_timeout
+from .made_response import full_stream, new_response
 
-__all__ = ["REJECTION_TYPES", "BaseAdapter", "disable_second_try", "finish_attempt", "limit_timeout"]
+__all__ = ["REJECTION_TYPES", "BaseAdapter", "check_key", "disable_second_try", "finish_attempt", "limit_timeout"]
 
 REJECTION_TYPES: Mapping[type, type] = rejection_types(aiohttp.ClientError, __name__.rpartition(".")[0], "Aiohttp")
 """Our rejection classes → subclasses that also inherit `aiohttp.ClientError`."""
-BUFFER_SIZE = 65_536  # bytes that a stream reader buffers before it pauses its transport: aiohttp's own default
 
 
 class BaseAdapter:
@@ -28,30 +28,52 @@ class BaseAdapter:
     asynchronous = True
     rejection_types = REJECTION_TYPES
 
-    def make_response(self, _body: bytes) -> None:
-        """Return None: a `ClientResponse` cannot be built by hand. The caller gets the reconciler's own value."""
+    def make_response(self, body: bytes) -> aiohttp.ClientResponse:
+        """Return a response with status 200 and this JSON body."""
+        return new_response(body)
 
     def is_error_response(self, response: Any) -> bool:
-        """Return whether the status is 4xx or 5xx; the caller still gets the response, as users of aiohttp expect."""
-        return isinstance(response, aiohttp.ClientResponse) and response.status >= 400
+        """Return whether the answer is a failure, by its status or by its mark; the caller still gets the response."""
+        return isinstance(response, aiohttp.ClientResponse) and (response.status >= 400 or is_marked_failure(response))
 
     def discard(self, response: aiohttp.ClientResponse) -> None:
         """Release a response, which returns its connection to the pool."""
         response.release()
 
 
-async def finish_attempt(response: aiohttp.ClientResponse, options: AttemptOptions) -> aiohttp.ClientResponse:
-    """End an attempt at the headers, or after a JSON body if the options ask for it."""
+async def finish_attempt(
+    response: aiohttp.ClientResponse, options: AttemptOptions, key: str | None
+) -> aiohttp.ClientResponse:
+    """End an attempt at the headers, or after the body if asked for; mark an answer that proves nothing."""
     report_rate_limits(response)
+    is_marked = options.mark_status(response, response.status)
+    is_judged = not is_marked and options.judges_body(response.status, key)
     reads_body = options.reads_body() or wait_is_in_body(response.status, response.headers)
-    if is_json(response.headers.get("Content-Type")) and reads_body:
+    if is_judged or (is_json(response.headers.get("Content-Type")) and reads_body):
         body = await response.read()
+        if is_judged and options.mark_answer(response, response.status, response.headers, body, key):
+            _close_connection(response)
         # The body is in memory now, and the stream is consumed. The caller may stream it, so it gets a new one.
-        loop = response._loop
-        response.content = aiohttp.StreamReader(BaseProtocol(loop), max(len(body), BUFFER_SIZE), loop=loop)
-        response.content.feed_data(body)
-        response.content.feed_eof()
+        response.content = full_stream(body, response._loop)
     return response
+
+
+def _close_connection(response: aiohttp.ClientResponse) -> None:
+    """Close the connection of an answer that proved unreadable: the rest of it may still arrive."""
+    response.close()
+    protocol = getattr(response, "_protocol", None)  # the response itself has given its connection back by now
+    if protocol is not None:
+        protocol.close()
+
+
+def check_key(request: aiohttp.ClientRequest, options: AttemptOptions, key: str | None) -> None:
+    """Report a finished request that does not carry its key."""
+    if key is None:
+        return
+    body = request.body
+    # A payload of bytes says what it holds; all others are consumed by reading.
+    content = body if isinstance(body, bytes) else body._value if isinstance(body, BytesPayload) else None
+    options.check_key(key, str(request.url), request.headers, content)
 
 
 def limit_timeout(timeout: Any, left: TimeLimits) -> aiohttp.ClientTimeout:

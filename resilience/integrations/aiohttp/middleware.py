@@ -7,14 +7,19 @@ from typing import Any
 
 import aiohttp
 from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..._core.call.context import current_call
 from ..._core.policy.policy import Policy
 from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
-from .._http_calls import AttemptOptions, CompiledCalls
-from .attempt import BaseAdapter, disable_second_try, finish_attempt
+from .._attempt_options import AttemptOptions
+from .._event_loops import check_loop
+from .._http_calls import CompiledCalls
+from .._http_messages import REDIRECT_HEADER
+from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt
+from .made_response import describe_request
 
 __all__ = ["resilience_middleware"]
 
@@ -45,6 +50,7 @@ def resilience_middleware(
     second_tries = _SecondTries()
 
     async def resilience(request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> aiohttp.ClientResponse:
+        check_loop(request.loop, REJECTION_TYPES)
         second_tries.check(request)
         send_once = not isinstance(request.body, (bytes, BytesPayload))
         try:
@@ -53,7 +59,7 @@ def resilience_middleware(
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:  # what aiohttp would try again
             second_tries.record_error(request, error)
             raise
-        return response
+        return describe_request(response, request.method, request.url, request.headers)  # type: ignore[no-any-return]
 
     return resilience
 
@@ -72,7 +78,13 @@ class TransportAdapter(BaseAdapter):
             call = current_call()
             if call is not None and call.attempt > 1:
                 await request.close()  # ends the task that was writing the body of the attempt before
-            return await finish_attempt(await handler(request), options)
+            try:
+                response = await handler(request)
+            finally:
+                check_key(request, options, idempotency_key)  # middlewares after this one have finished it by now
+            if not options.passes_on(response.status):
+                response = await finish_attempt(response, options, idempotency_key)
+            return _staying_here(response) if options.stays_here else response
 
         return send
 
@@ -80,6 +92,18 @@ class TransportAdapter(BaseAdapter):
         """Return the key among the request's headers."""
         key: str | None = args[0].headers.get(header)
         return key
+
+
+def _staying_here(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """Rename the headers by which the session would follow a redirect of a write: a middleware cannot forbid it."""
+    if 300 <= response.status < 400:
+        headers = CIMultiDict(response.headers)
+        for name in ("Location", "URI"):
+            if name in headers:
+                headers[REDIRECT_HEADER] = headers.pop(name)
+        response._headers = CIMultiDictProxy(headers)
+        response._cache.pop("headers", None)
+    return response
 
 
 class _SecondTries:

@@ -16,10 +16,13 @@ from aiohttp.payload import BytesPayload
 
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import Proxy, proxy_class
-from .._http_calls import AttemptOptions, CompiledCalls
-from .._http_messages import find_header, mark_redirected, mark_uncertain, replace_header
+from .._attempt_options import AttemptOptions
+from .._event_loops import check_loop
+from .._http_calls import CompiledCalls
+from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._time_limits import remaining_time
-from .attempt import BaseAdapter, disable_second_try, finish_attempt, limit_timeout
+from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt, limit_timeout
+from .made_response import describe_request
 
 __all__ = ["wrap"]
 
@@ -45,10 +48,12 @@ class _WrappedSession(Proxy):
         return MethodType(value.__func__, self) if name in _METHODS and isinstance(value, MethodType) else value
 
     async def _request(self, method: str, str_or_url: Any, **kwargs: Any) -> aiohttp.ClientResponse:
-        url = _complete_url(self.__dict__["_resilience_client"], str_or_url)
+        client = self.__dict__["_resilience_client"]
+        check_loop(client._loop, REJECTION_TYPES)
+        url = _complete_url(client, str_or_url)
         call = self.__dict__["_resilience_calls"].for_request(method, url, send_once=not _can_replay(kwargs))
         response: aiohttp.ClientResponse = await call(method, str_or_url, **kwargs)
-        return response
+        return describe_request(response, method.upper(), url)  # type: ignore[no-any-return]  # the same object
 
 
 class ClientAdapter(BaseAdapter):
@@ -67,17 +72,24 @@ class ClientAdapter(BaseAdapter):
             left = remaining_time(asynchronous=True)
             if left is not None:
                 kwargs["timeout"] = limit_timeout(kwargs.get("timeout", session.timeout), left)
+            if options.stays_here:
+                kwargs["allow_redirects"] = False
             # The middlewares of a request replace those of its session. All run again for each redirect.
             middlewares = kwargs.get("middlewares")
-            counter = _RequestCounter()
-            kwargs["middlewares"] = (counter, *(session._middlewares if middlewares is None else middlewares))
+            gate = _LastMiddleware(options, idempotency_key)
+            kwargs["middlewares"] = (*(session._middlewares if middlewares is None else middlewares), gate)
+            is_closed = session.closed  # asked before the send: afterwards it would prove nothing
             try:
                 response = mark_redirected(await session._request(method, url, **kwargs))
-            except aiohttp.ClientError as error:
-                if counter.count > 1:
+            except Exception as error:
+                if gate.count == 0:
+                    mark_unbuilt(error, aiohttp.ClientError, is_closed=is_closed)
+                elif gate.refuses_header(error):
+                    mark_not_sent(error)
+                elif gate.count > 1 and isinstance(error, aiohttp.ClientError):
                     mark_uncertain(error)
                 raise
-            return await finish_attempt(response, options)
+            return await finish_attempt(response, options, idempotency_key)
 
         return request
 
@@ -86,17 +98,35 @@ class ClientAdapter(BaseAdapter):
         return find_header(kwargs.get("headers"), header)
 
 
-class _RequestCounter:
-    """A middleware that counts the requests of one attempt. A second one follows a redirect."""
+class _LastMiddleware:
+    """The middleware next to the connection: it sees each finished request of one attempt, just before it leaves.
 
-    __slots__ = ("count",)
+    Attributes:
+        count: how many there were. A second one follows a redirect.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_has_bad_header", "_key", "_options", "count")
+
+    def __init__(self, options: AttemptOptions, key: str | None) -> None:
         self.count = 0
+        self._options = options
+        self._key = key
+        self._has_bad_header = False
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> Any:
         self.count += 1
+        if self.count == 1:
+            check_key(request, self._options, self._key)
+            self._has_bad_header = any(map(_is_bad_header, request.headers.values()))
         return await handler(request)
+
+    def refuses_header(self, error: Exception) -> bool:
+        """Return whether aiohttp has refused a header. It does so when it has connected, and written nothing."""
+        return self.count == 1 and self._has_bad_header and type(error) in (TypeError, ValueError)
+
+
+def _is_bad_header(value: Any) -> bool:
+    return not isinstance(value, str) or "\r" in value or "\n" in value
 
 
 def _complete_url(session: Any, url: Any) -> str:

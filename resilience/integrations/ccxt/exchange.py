@@ -28,7 +28,7 @@ from ...config.codes.code_tables import is_known
 from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
 from .._order_lanes import lane_of
-from ..requests import disable_retries
+from ..requests import disable_retries, guard_connections
 from .attempt import as_attempt
 from .dry_run import Engines
 from .engine_state import ErrorClasses
@@ -56,6 +56,7 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
             logger.addFilter(_redact_record)
     for adapter in getattr(exchange.session, "adapters", {}).values():
         disable_retries(adapter)
+        guard_connections(adapter)
     # The same rules, state and all, with another `resolve`.
     exchange_rules = object.__new__(ExchangeRules)
     exchange_rules.__dict__ = rules.__dict__

@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 
+from .._attempt_options import AttemptOptions
 from .._client_classes import rejection_types
-from .._http_calls import AttemptOptions, CompiledCalls
+from .._http_calls import CompiledCalls
+from .._http_messages import is_marked_failure
 from .._time_limits import remaining_time, shorter_timeout
 
-__all__ = ["REJECTION_TYPES", "BaseAdapter", "copy_request", "disable_retries", "find_call"]
+__all__ = ["REJECTION_TYPES", "BaseAdapter", "check_key", "copy_request", "disable_retries", "find_call"]
 
 REJECTION_TYPES: Mapping[type, type] = rejection_types(httpx.RequestError, __name__.rpartition(".")[0], "Httpx")
 """Our rejection classes → subclasses that also inherit `httpx.RequestError`."""
@@ -33,8 +35,8 @@ class BaseAdapter:
         return key
 
     def is_error_response(self, response: Any) -> bool:
-        """Return whether the status is 4xx or 5xx; the caller still gets the response, as users of httpx expect."""
-        return isinstance(response, httpx.Response) and response.status_code >= 400
+        """Return whether the answer is a failure, by its status or by its mark; the caller still gets the response."""
+        return isinstance(response, httpx.Response) and (response.status_code >= 400 or is_marked_failure(response))
 
     def make_response(self, body: bytes) -> httpx.Response:
         """Return a response with status 200 and this JSON body."""
@@ -82,6 +84,13 @@ def copy_request(
     for name, value in options.headers(key).items():
         copy.headers[name] = value
     return copy
+
+
+def check_key(request: httpx.Request, options: AttemptOptions, key: str | None) -> None:
+    """Report a finished request that does not carry its key."""
+    if key is not None:
+        body = request.content if hasattr(request, "_content") else None
+        options.check_key(key, str(request.url), request.headers, body)
 
 
 def disable_retries(transport: Any) -> None:

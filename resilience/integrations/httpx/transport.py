@@ -15,10 +15,13 @@ from ..._core.policy.policy import Policy
 from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
-from .._http_calls import AttemptOptions, CompiledCalls
-from .._http_messages import is_json
+from .._attempt_options import AttemptOptions
+from .._event_loops import OwnLoop
+from .._http_calls import CompiledCalls
+from .._http_messages import REDIRECT_HEADER, is_json, is_marked_failure, mark_open
 from .._rate_limit_headers import report_rate_limits, wait_is_in_body
-from .attempt import BaseAdapter, copy_request, disable_retries, find_call
+from .answers import judge_answer, judge_answer_async
+from .attempt import REJECTION_TYPES, BaseAdapter, check_key, copy_request, disable_retries, find_call
 
 __all__ = ["AsyncResilientTransport", "ResilientTransport"]
 
@@ -80,11 +83,13 @@ class AsyncResilientTransport(httpx.AsyncBaseTransport):
         """
         self._transport = transport or httpx.AsyncHTTPTransport()
         disable_retries(self._transport)
+        self._loop = OwnLoop()
         adapter = TransportAdapter(self._transport, asynchronous=True)
         self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request under the policy."""
+        self._loop.check(REJECTION_TYPES)
         return _unread(await find_call(self._calls, request)(request))
 
     async def aclose(self) -> None:
@@ -105,21 +110,29 @@ class TransportAdapter(BaseAdapter):
 
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
+            check_key(copy, options, idempotency_key)
             response = report_rate_limits(transport.handle_request(copy))
+            if not options.passes_on(response.status_code):
+                response = _staying_here(judge_answer(response, options, idempotency_key), options)
             if not _reads_body(response, options):
                 return response
+            stream: Any = response.stream
             try:
-                return _with_body(response, b"".join(response.stream))
+                return _with_body(response, b"".join(stream))
             finally:  # the connection goes back to the pool, also if the body breaks off
                 response.close()
 
         async def attempt_async(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=True)
+            check_key(copy, options, idempotency_key)
             response = report_rate_limits(await transport.handle_async_request(copy))
+            if not options.passes_on(response.status_code):
+                response = _staying_here(await judge_answer_async(response, options, idempotency_key), options)
             if not _reads_body(response, options):
                 return response
+            stream: Any = response.stream
             try:
-                return _with_body(response, b"".join([part async for part in response.stream]))
+                return _with_body(response, b"".join([part async for part in stream]))
             finally:
                 await response.aclose()
 
@@ -131,11 +144,20 @@ def _reads_body(response: httpx.Response, options: AttemptOptions) -> bool:
     return is_json(response.headers.get("content-type")) and reads_body
 
 
+def _staying_here(response: httpx.Response, options: AttemptOptions) -> httpx.Response:
+    """Rename the header by which the client would follow a redirect of a write: a transport cannot forbid it."""
+    if options.stays_here and 300 <= response.status_code < 400 and "location" in response.headers:
+        response.headers[REDIRECT_HEADER] = response.headers.pop("location")
+    return response
+
+
 def _with_body(response: httpx.Response, raw: bytes) -> httpx.Response:
     """Return the response with this body, read and decoded."""
     stream = httpx.ByteStream(raw)
     copy = httpx.Response(response.status_code, headers=response.headers, stream=stream, extensions=response.extensions)
     copy.read()
+    if is_marked_failure(response):
+        mark_open(copy, response.resilience_code)  # type: ignore[attr-defined]  # set by `mark_open`
     return copy
 
 
@@ -148,4 +170,7 @@ def _unread(response: httpx.Response) -> httpx.Response:
         headers, stream = httpx.Headers(headers), httpx.ByteStream(response.content)
         for name in ("content-encoding", "transfer-encoding"):  # true of the bytes on the wire, not of these
             headers.pop(name, None)
-    return httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
+    copy = httpx.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
+    # Its marks and its `Failure`: httpx gives this very object to the caller.
+    vars(copy).update({name: value for name, value in vars(response).items() if "resilience" in name})
+    return copy

@@ -2,7 +2,8 @@
 
 from .adapter import ResilientAdapter
 from .attempt import REJECTION_TYPES, disable_retries
+from .connections import guard_connections
 from .session import wrap
 from .single_request import new_session, send
 
-__all__ = ["REJECTION_TYPES", "ResilientAdapter", "disable_retries", "new_session", "send", "wrap"]
+__all__ = ["REJECTION_TYPES", "ResilientAdapter", "disable_retries", "guard_connections", "new_session", "send", "wrap"]

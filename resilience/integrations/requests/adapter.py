@@ -12,10 +12,20 @@ from ..._core.policy.policy import Policy
 from ..._entry.configured import policies_getter
 from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
-from .._http_calls import AttemptOptions, CompiledCalls
-from .._http_messages import is_json
+from .._attempt_options import AttemptOptions
+from .._http_calls import CompiledCalls
+from .._http_messages import REDIRECT_HEADER, is_json, mark_not_sent
 from .._rate_limit_headers import report_rate_limits, wait_is_in_body
-from .attempt import BaseAdapter, add_headers, disable_retries, limit_timeout, must_send_once
+from .attempt import (
+    BaseAdapter,
+    add_headers,
+    check_key,
+    disable_retries,
+    judge_answer,
+    limit_timeout,
+    must_send_once,
+)
+from .connections import guard_connections, recording_sent_bytes
 
 __all__ = ["ResilientAdapter"]
 
@@ -47,6 +57,7 @@ class ResilientAdapter(HTTPAdapter):
         """
         super().__init__(**adapter_options)
         disable_retries(self)
+        guard_connections(self)
         # The method of the base class, since `self.send` is the one under the policy.
         self._calls = CompiledCalls(
             TransportAdapter(super().send), OperationRules(policy, operations, policies_getter(policies))
@@ -64,6 +75,14 @@ class ResilientAdapter(HTTPAdapter):
         return response
 
 
+def hide_redirect(response: requests.Response) -> None:
+    """Rename the header by which the session would follow a redirect of a write: an adapter cannot forbid it."""
+    location = response.headers.get("location") if 300 <= response.status_code < 400 else None
+    if location is not None:
+        del response.headers["location"]
+        response.headers[REDIRECT_HEADER] = location
+
+
 class TransportAdapter(BaseAdapter):
     """Adapts the `send` of `HTTPAdapter`: each attempt sends the prepared request as it is."""
 
@@ -76,7 +95,19 @@ class TransportAdapter(BaseAdapter):
 
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             kwargs["timeout"] = limit_timeout(kwargs.get("timeout"))
-            response = report_rate_limits(plain_send(add_headers(request, options, idempotency_key), **kwargs))
+            request = add_headers(request, options, idempotency_key)
+            check_key(request, options, idempotency_key)
+            with recording_sent_bytes() as sent:
+                try:
+                    response = report_rate_limits(plain_send(request, **kwargs))
+                except Exception as error:
+                    if sent.proves_nothing_left:
+                        mark_not_sent(error)
+                    raise
+                if not options.passes_on(response.status_code):
+                    judge_answer(response, options, idempotency_key, sent)
+            if options.stays_here:
+                hide_redirect(response)
             # An envelope is in the body. A body that the caller streams may never end, so it is not read.
             reads_body = options.reads_body() or wait_is_in_body(response.status_code, response.headers)
             if not kwargs.get("stream") and is_json(response.headers.get("content-type")) and reads_body:

@@ -10,12 +10,22 @@ import requests
 from urllib3.util import Timeout
 from urllib3.util.retry import Retry
 
+from .._attempt_options import AttemptOptions
 from .._client_classes import rejection_types
-from .._http_calls import AttemptOptions
-from .._http_messages import find_header
+from .._http_messages import find_header, is_marked_failure
 from .._time_limits import remaining_time, shorter_timeout
+from .connections import SentBytes
 
-__all__ = ["REJECTION_TYPES", "BaseAdapter", "add_headers", "disable_retries", "limit_timeout", "must_send_once"]
+__all__ = [
+    "REJECTION_TYPES",
+    "BaseAdapter",
+    "add_headers",
+    "check_key",
+    "disable_retries",
+    "judge_answer",
+    "limit_timeout",
+    "must_send_once",
+]
 
 REJECTION_TYPES: Mapping[type, type] = rejection_types(
     requests.RequestException, __name__.rpartition(".")[0], "Requests"
@@ -34,8 +44,8 @@ class BaseAdapter:
         return find_header(args[0].headers, header)
 
     def is_error_response(self, response: Any) -> bool:
-        """Return whether the status is 4xx or 5xx; the caller still gets the response, as users of requests expect."""
-        return isinstance(response, requests.Response) and response.status_code >= 400
+        """Return whether the answer is a failure, by its status or by its mark; the caller still gets the response."""
+        return isinstance(response, requests.Response) and (response.status_code >= 400 or is_marked_failure(response))
 
     def make_response(self, body: bytes) -> requests.Response:
         """Return a response with status 200 and this JSON body."""
@@ -59,6 +69,35 @@ def add_headers(
     request = request.copy()
     request.headers.update(headers)
     return request
+
+
+def check_key(request: requests.PreparedRequest, options: AttemptOptions, key: str | None) -> None:
+    """Report a finished request that does not carry its key."""
+    if key is not None:
+        body = request.body if isinstance(request.body, (str, bytes)) else None
+        options.check_key(key, str(request.url), request.headers, body)
+
+
+def judge_answer(
+    response: requests.Response, options: AttemptOptions, key: str | None, sent: SentBytes
+) -> requests.Response:
+    """Return the response, marked if it does not prove that a write succeeded."""
+    status = response.status_code
+    if options.mark_status(response, status):
+        is_doubtful = status < 200  # without a guard: what follows on this connection belongs to this request
+    else:
+        is_judged = options.judges_body(status, key)
+        is_doubtful = is_judged and options.mark_answer(response, status, response.headers, response.content, key)
+    if is_doubtful:
+        _close_connection(response, sent)
+    return response
+
+
+def _close_connection(response: requests.Response, sent: SentBytes) -> None:
+    connection = getattr(response.raw, "_connection", None)  # None once it is back in its pool
+    if connection is not None:
+        connection.close()
+    sent.discard_connection()
 
 
 def must_send_once(request: requests.PreparedRequest) -> bool:

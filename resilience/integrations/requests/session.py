@@ -13,11 +13,21 @@ from typing import Any
 import requests
 
 from ..._entry.operation_rules import OperationRules
+from .._attempt_options import AttemptOptions
 from .._client_classes import original_class, wrapped_class
-from .._http_calls import AttemptOptions, CompiledCalls
-from .._http_messages import find_header, mark_redirected, mark_uncertain, replace_header
+from .._http_calls import CompiledCalls
+from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._rate_limit_headers import report_rate_limits
-from .attempt import BaseAdapter, add_headers, disable_retries, limit_timeout, must_send_once
+from .attempt import (
+    BaseAdapter,
+    add_headers,
+    check_key,
+    disable_retries,
+    judge_answer,
+    limit_timeout,
+    must_send_once,
+)
+from .connections import guard_connections, recording_sent_bytes
 
 __all__ = ["wrap"]
 
@@ -68,6 +78,10 @@ def _get_adapter(self: Any, url: str) -> Any:
     """Return the adapter for the URL, without retries of its own."""
     adapter = self._resilience.original.get_adapter(self, url)
     disable_retries(adapter)  # here, and not in `wrap`: an adapter may be mounted at any time
+    guard_connections(adapter)
+    attempt = _ATTEMPT.get()
+    if attempt is not None and attempt.calls is self._resilience:
+        attempt.has_left = True  # requests gives the finished request to this adapter next
     return adapter
 
 
@@ -80,29 +94,54 @@ class _SessionCalls:
         self.requests = CompiledCalls(ClientAdapter(self), rules)
         self.prepared = CompiledCalls(PreparedAdapter(self), rules)
 
-    def run_attempt(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def run_attempt(
+        self, method: Callable[..., Any], options: AttemptOptions, key: str | None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Make one attempt by a method of the original class, within the time that is left."""
         kwargs["timeout"] = limit_timeout(kwargs.get("timeout"))
+        if options.stays_here:
+            kwargs["allow_redirects"] = False
         # Through the original's `send` the first request is on its way; what reaches `_send` then is a redirect.
-        token = _ATTEMPT.set(_Attempt(self, has_sent=method == self.original.send))
+        attempt = _Attempt(self, options, key, is_sending=method == self.original.send)
+        token = _ATTEMPT.set(attempt)
         try:
-            return mark_redirected(report_rate_limits(method(self.session, *args, **kwargs)))
+            with recording_sent_bytes() as sent:
+                try:
+                    response = mark_redirected(report_rate_limits(method(self.session, *args, **kwargs)))
+                except Exception as error:
+                    if sent.proves_nothing_left:
+                        mark_not_sent(error)
+                    elif not attempt.has_left:
+                        mark_unbuilt(error, requests.RequestException)
+                    elif isinstance(error, requests.exceptions.ContentDecodingError):
+                        sent.discard_connection()
+                    raise
+            return judge_answer(response, options, key, sent)
         finally:
             _ATTEMPT.reset(token)
 
 
 class _Attempt:
-    """One attempt under way. Every request after its first follows a redirect: an error there is uncertain."""
+    """One attempt under way. Every request after its first follows a redirect: an error there is uncertain.
 
-    __slots__ = ("calls", "has_sent")
+    Attributes:
+        has_left: a finished request was given to an adapter.
+    """
 
-    def __init__(self, calls: _SessionCalls, *, has_sent: bool) -> None:
+    __slots__ = ("_is_sending", "_key", "_options", "calls", "has_left")
+
+    def __init__(self, calls: _SessionCalls, options: AttemptOptions, key: str | None, *, is_sending: bool) -> None:
         self.calls = calls
-        self.has_sent = has_sent
+        self.has_left = False
+        self._options = options
+        self._key = key
+        self._is_sending = is_sending
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
         """Send one request of the attempt."""
-        redirected, self.has_sent = self.has_sent, True
+        redirected, self._is_sending = self._is_sending, True
+        if not redirected:
+            check_key(request, self._options, self._key)
         try:
             return self.calls.original.send(self.calls.session, request, **kwargs)
         except requests.RequestException as error:
@@ -112,7 +151,10 @@ class _Attempt:
 
 
 class ClientAdapter(BaseAdapter):
-    """Adapts `session.request`: each attempt prepares, and so signs, the request again. Streams are never read."""
+    """Adapts `session.request`: each attempt prepares, and so signs, the request again.
+
+    A stream is read only for a write with a key.
+    """
 
     def __init__(self, calls: _SessionCalls) -> None:
         self._calls = calls
@@ -124,7 +166,7 @@ class ClientAdapter(BaseAdapter):
         def request(method: str, url: str, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
             for name, value in options.headers(idempotency_key).items():
                 kwargs["headers"] = dict(replace_header(kwargs.get("headers"), name, value))
-            return calls.run_attempt(calls.original.request, method, url, **kwargs)
+            return calls.run_attempt(calls.original.request, options, idempotency_key, method, url, **kwargs)
 
         return request
 
@@ -144,7 +186,9 @@ class PreparedAdapter(BaseAdapter):
         calls = self._calls
 
         def send(request: requests.PreparedRequest, *, idempotency_key: str | None = None, **kwargs: Any) -> Any:
-            return calls.run_attempt(calls.original.send, add_headers(request, options, idempotency_key), **kwargs)
+            request = add_headers(request, options, idempotency_key)
+            check_key(request, options, idempotency_key)
+            return calls.run_attempt(calls.original.send, options, idempotency_key, request, **kwargs)
 
         return send
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import requests
 from requests.adapters import HTTPAdapter
 
-from .._http_messages import HttpResponse
+from .._http_messages import HttpResponse, mark_not_sent
 from .._rate_limit_headers import report_rate_limits
+from .._write_answers import is_complete_json
+from .connections import guard_connections, recording_sent_bytes
 
 __all__ = ["new_session", "send"]
 
@@ -19,7 +21,9 @@ def new_session() -> requests.Session:
     """Return a session that does not retry by itself."""
     session = requests.Session()
     for prefix in ("https://", "http://"):
-        session.mount(prefix, HTTPAdapter(max_retries=0, pool_maxsize=POOL_SIZE))
+        adapter = HTTPAdapter(max_retries=0, pool_maxsize=POOL_SIZE)
+        guard_connections(adapter)
+        session.mount(prefix, adapter)
     return session
 
 
@@ -39,15 +43,16 @@ def send(
     Raises:
         requests.RequestException: there was no response, or it broke off.
     """
-    # Streamed, so that the connection goes back to the pool after the status was seen, and not before.
-    with session.request(
-        method, url, headers=dict(headers), data=data, timeout=timeout, allow_redirects=False, stream=True
-    ) as response:
-        # `http.client` takes an early hint for the answer: the real one is still to come, on the same connection,
-        # where it would be the answer to the next request.
-        if response.status_code < 200:
-            connection = getattr(response.raw, "connection", None)
-            if connection is not None:
-                connection.close()
-        report_rate_limits(response)
-        return HttpResponse(response.status_code, response.reason or "", response.headers, response.content)
+    with recording_sent_bytes() as sent:
+        try:
+            response = session.request(
+                method, url, headers=dict(headers), data=data, timeout=timeout, allow_redirects=False
+            )
+        except Exception as error:
+            if sent.proves_nothing_left:
+                mark_not_sent(error)
+            raise
+        if not is_complete_json(response.content):
+            sent.discard_connection()  # the rest of it may still arrive
+    report_rate_limits(response)
+    return HttpResponse(response.status_code, response.reason or "", response.headers, response.content)

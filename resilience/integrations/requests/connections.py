@@ -1,0 +1,197 @@
+"""Guards the connections of a `requests` adapter: skips interim answers, and does not reuse a doubtful connection.
+
+Python's `http.client` returns a `103 Early Hints` as if it were the answer, and every later request on that connection
+gets the answer of the one before. A guarded connection skips interim answers, as RFC 9110 (section 15.2) requires, and
+is closed after one, as well as after an answer that proved unreadable: the rest of it may still arrive.
+
+It also records whether anything was sent. An error raised while a connection is made, such as that of a TLS handshake,
+is then known to be harmless, whatever its class says.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+__all__ = ["SentBytes", "guard_connections", "recording_sent_bytes"]
+
+
+class SentBytes:
+    """What the guarded connections of one attempt have sent. Used by one thread.
+
+    Attributes:
+        has_begun: a guarded connection was asked to send a request.
+        has_sent: bytes of a request were given to a socket.
+    """
+
+    __slots__ = ("connection", "has_begun", "has_sent")
+
+    def __init__(self) -> None:
+        self.has_begun = self.has_sent = False
+        self.connection: Any = None
+
+    @property
+    def proves_nothing_left(self) -> bool:
+        """Return whether a request was begun and no byte of it was sent. Without a guarded connection: False."""
+        return self.has_begun and not self.has_sent
+
+    def discard_connection(self) -> None:
+        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive."""
+        connection = self.connection
+        if connection is None:
+            return
+        if connection.user is self:
+            connection.close()
+        else:
+            connection.is_spoiled = True  # another request is on it already: it is closed after that one
+
+
+_SENT: ContextVar[SentBytes | None] = ContextVar("resilience_requests_sent", default=None)
+
+
+@contextmanager
+def recording_sent_bytes() -> Iterator[SentBytes]:
+    """Record what guarded connections send inside the block."""
+    sent = SentBytes()
+    token = _SENT.set(sent)
+    try:
+        yield sent
+    finally:
+        _SENT.reset(token)
+
+
+def guard_connections(adapter: Any) -> None:
+    """Guard the connections of an adapter, those through proxies too. Does nothing for an adapter without a pool."""
+    manager = getattr(adapter, "poolmanager", None)
+    if manager is None or getattr(adapter, "_resilience_guards", None) is manager:
+        return
+    _guard_manager(manager)
+    for proxy_manager in getattr(adapter, "proxy_manager", {}).values():
+        _guard_manager(proxy_manager)
+    adapter.proxy_manager_for = partial(_proxy_manager_for, adapter)
+    adapter._resilience_guards = manager  # an adapter that is unpickled has another one
+
+
+def _proxy_manager_for(adapter: Any, proxy: str, **options: Any) -> Any:
+    manager = type(adapter).proxy_manager_for(adapter, proxy, **options)
+    _guard_manager(manager)
+    return manager
+
+
+def _guard_manager(manager: Any) -> None:
+    """Guard the pools that a manager of urllib3 has and those that it will make."""
+    classes = getattr(manager, "pool_classes_by_scheme", None)
+    if classes is None:
+        return
+    manager.pool_classes_by_scheme = {scheme: _guarded(pool, _GuardedPool) for scheme, pool in classes.items()}
+    for key in list(manager.pools.keys()):
+        pool = manager.pools.get(key)
+        if pool is not None:
+            pool.__class__ = _guarded(type(pool), _GuardedPool)
+
+
+_CLASSES: dict[type, type] = {}
+"""A class of urllib3 → the same class with a guard before it."""
+
+
+def _guarded(original: type, guard: type) -> type:
+    """Return the class with its guard before it, or the class itself if it has one."""
+    if issubclass(original, guard):
+        return original
+    if original not in _CLASSES:
+        _CLASSES[original] = type(original.__name__, (guard, original), {})
+    return _CLASSES[original]
+
+
+class _GuardedPool:
+    """A pool whose connections are guarded when they are taken from it.
+
+    The class of a connection is changed then, and not where the pool makes it: what replaces a pool's connection
+    class, as recorders of HTTP traffic do, keeps working.
+    """
+
+    def _get_conn(self, *args: Any, **options: Any) -> Any:
+        connection = super()._get_conn(*args, **options)  # type: ignore[misc]  # the pool's
+        if isinstance(connection, http.client.HTTPConnection):
+            connection.__class__ = _guarded(type(connection), _GuardedConnection)
+        return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        if getattr(connection, "is_spoiled", False):
+            connection.close()  # it connects anew for the next request
+        super()._put_conn(connection)  # type: ignore[misc]  # the pool's
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """A response of `http.client` that skips interim answers."""
+
+    skipped = False
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # `begin` calls this in a loop that skips `100 Continue`, and takes every other answer for the final one.
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
+            if status == 100:
+                self.skipped = True
+            if not 101 < status < 200:
+                return version, status, reason
+            self.skipped = True
+            http.client.parse_headers(self.fp)
+
+
+class _GuardedConnection(http.client.HTTPConnection):
+    """A connection that records what it sends, and that says when it must not be used again.
+
+    Attributes:
+        is_spoiled: the pool closes it before it is used again.
+        user: the record of the last request on it.
+    """
+
+    response_class = _FinalResponse
+    is_spoiled = False
+    user: SentBytes | None = None
+    _is_connecting = False
+
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        """Begin a request."""
+        self.user = _note_begun(self)
+        super().putrequest(*args, **options)
+
+    def connect(self) -> None:
+        """Connect; what is sent for that, to a proxy for example, is no part of a request."""
+        _note_begun(self)
+        self.is_spoiled = False
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
+
+    def send(self, data: Any) -> None:
+        """Send bytes, and record that."""
+        if not self._is_connecting:
+            if self.sock is None and self.auto_open:
+                self.connect()
+            sent = _SENT.get()
+            if sent is not None:
+                sent.has_sent = True
+        super().send(data)
+
+    def getresponse(self, *args: Any, **options: Any) -> Any:
+        """Return the final response."""
+        response = super().getresponse(*args, **options)
+        inner = getattr(response, "_original_response", response)  # urllib3 2 wraps it
+        if getattr(inner, "skipped", False) or inner.status < 200:
+            self.is_spoiled = True
+        return response
+
+
+def _note_begun(connection: Any) -> SentBytes | None:
+    sent = _SENT.get()
+    if sent is not None:
+        sent.has_begun, sent.connection = True, connection
+    return sent
