@@ -11,7 +11,7 @@ from .._core.classify.attach import attached_failure
 from .._pipeline.callables import is_async
 from ..errors import RejectedError
 from .open_write import OpenWrite
-from .write_table import Row
+from .row import Row
 
 __all__ = ["ResumedWrite", "describe_outcome", "run_inside", "simulate_first_attempt"]
 
@@ -22,14 +22,17 @@ class ResumedWrite(NamedTuple):
     Attributes:
         key: its idempotency key.
         operation: its name.
-        outcome: `done`; `failed`: it was not executed and cannot be any more; or `unknown`.
-        value: what the write returns, if it is done.
+        outcome: `done`; `failed`: it was not executed and cannot be any more; `unknown`: it could not be settled. Three
+            outcomes say that nothing was looked up or sent: `unreadable`: the row is damaged; `unknown_operation`: the
+            client has no such method, or not with these parameters; `other_account`: the client has another account
+            or talks to another host than the one that the write was made with. All but `done` and `failed` stay open.
+        value: what the write returns, if it is done; the reason, if nothing was looked up.
         error: what its caller would have got, if it is not done.
     """
 
     key: str
     operation: str
-    outcome: Literal["done", "failed", "unknown"]
+    outcome: Literal["done", "failed", "unknown", "unreadable", "unknown_operation", "other_account"]
     value: Any = None
     error: Exception | None = None
 
@@ -79,32 +82,32 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
 
 
 def run_inside(write: OpenWrite, call: Callable[..., Any], row: Row, *, asynchronous: bool) -> Callable[[], Any]:
-    """Return a function that makes the call of a row, settles the row, and returns the result or the error."""
+    """Return a function that makes the call of a row, settles the row, and returns its outcome."""
     if asynchronous:
 
-        async def run_async() -> Any:
+        async def run_async() -> ResumedWrite:
             try:
                 with write:
-                    return await call(*row.args, **row.kwargs)
+                    result = await call(*row.args, **row.kwargs)
             except Exception as error:
-                return error
+                return describe_outcome(row, error)
+            return ResumedWrite(row.key, row.operation, "done", value=result)
 
         return run_async
 
-    def run() -> Any:
+    def run() -> ResumedWrite:
         try:
             with write:
-                return call(*row.args, **row.kwargs)
+                result = call(*row.args, **row.kwargs)
         except Exception as error:
-            return error
+            return describe_outcome(row, error)
+        return ResumedWrite(row.key, row.operation, "done", value=result)
 
     return run
 
 
-def describe_outcome(row: Row, result: Any) -> ResumedWrite:
-    """Return the outcome of a row's write, from the result or the error of its call."""
-    if not isinstance(result, Exception):
-        return ResumedWrite(row.key, row.operation, "done", value=result)
-    failure = attached_failure(result)
+def describe_outcome(row: Row, error: Exception) -> ResumedWrite:
+    """Return the outcome of a row's write whose call ended with an error."""
+    failure = attached_failure(error)
     was_not_executed = failure is not None and failure.executed != "maybe"
-    return ResumedWrite(row.key, row.operation, "failed" if was_not_executed else "unknown", error=result)
+    return ResumedWrite(row.key, row.operation, "failed" if was_not_executed else "unknown", error=error)
