@@ -19,11 +19,23 @@ __all__ = ["FORMAT", "decode_arguments", "encode_arguments"]
 
 FORMAT = 2
 """The number of this encoding in a row. Rows of 0.1 have none: they know `$decimal` alone."""
-_JSON_TYPES = frozenset({type(None), bool, int, str})
+_JSON_TYPES = frozenset({type(None), bool, str})
+_MAX_BITS = 2000  # of an int: Python may refuse to convert one with more than 640 digits
+_FOLD = " fold"
+
+
+def _write_datetime(value: datetime) -> str:
+    return value.isoformat() + (_FOLD if value.fold else "")
+
+
+def _read_datetime(text: str) -> datetime:
+    return datetime.fromisoformat(text.removesuffix(_FOLD)).replace(fold=text.endswith(_FOLD))
+
+
 _CONVERTERS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     Decimal: ("$decimal", str, Decimal),
     bytes: ("$bytes", lambda value: b64encode(value).decode(), lambda text: b64decode(text, validate=True)),
-    datetime: ("$datetime", datetime.isoformat, datetime.fromisoformat),
+    datetime: ("$datetime", _write_datetime, _read_datetime),
     date: ("$date", date.isoformat, date.fromisoformat),
     UUID: ("$uuid", str, UUID),
 }
@@ -49,18 +61,18 @@ def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequ
     """
     path = "an argument"
     try:
-        encoded_args = []
+        encoded = []
         for index, value in enumerate(args):
             path = repr(names[index]) if index < len(names) else f"number {index + 1}"
-            encoded_args.append(_encode(value, path))
-        encoded_kwargs = {}
+            encoded.append(_encode(value, path))
+        pairs = []
         for name, value in kwargs.items():
             path = repr(name)
-            encoded_kwargs[name] = _encode(value, path)
-        return json.dumps([encoded_args, encoded_kwargs], allow_nan=False)
-    except (RecursionError, ValueError) as error:  # ValueError: an int with more digits than Python converts
-        reason = "it refers to itself or is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise TypeError(f"an outbox cannot store the argument {path}: {reason}") from None
+            pairs.append((name, _encode(value, path)))
+        return json.dumps([encoded, _untagged(pairs)], allow_nan=False)
+    except RecursionError:
+        message = f"an outbox cannot store the argument {path}: it refers to itself or is nested too deeply"
+        raise TypeError(message) from None
 
 
 def decode_arguments(text: str, number: int | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -86,6 +98,10 @@ def _encode(value: Any, path: str) -> Any:
     kind = type(value)
     if kind in _JSON_TYPES:
         return value
+    if kind is int:
+        if value.bit_length() > _MAX_BITS:
+            raise TypeError(f"an outbox cannot store the argument {path}: an int with too many digits")
+        return value
     if kind is float:
         return _finite(value, isfinite(value), path)
     if kind in (list, tuple):
@@ -104,11 +120,15 @@ _BASES = frozenset({int, float, str, list, tuple, dict})
 
 
 def _encode_dict(value: dict[Any, Any], path: str) -> Any:
-    # A mapping with a single key `$...` would be taken for a tag, and JSON turns every key into a string.
-    is_plain = all(type(key) is str for key in value) and not (len(value) == 1 and next(iter(value))[:1] == "$")
-    if is_plain:
-        return {key: _encode(item, f"{path}[{key!r}]") for key, item in value.items()}
+    if all(type(key) is str for key in value):
+        return _untagged([(key, _encode(item, f"{path}[{key!r}]")) for key, item in value.items()])
+    # JSON would make every key a string.
     return {"$dict": [[_encode(key, f"{path} (a key)"), _encode(item, f"{path}[…]")] for key, item in value.items()]}
+
+
+def _untagged(pairs: list[tuple[str, Any]]) -> Any:
+    """Return a mapping with these encoded items, in a form that is not taken for a tag."""
+    return {"$dict": pairs} if len(pairs) == 1 and pairs[0][0][:1] == "$" else dict(pairs)
 
 
 def _encode_tagged(value: Any, path: str) -> Any:

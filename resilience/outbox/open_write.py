@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from .._core.base.clock import Clock
 from .._core.call.send_log import SendLog
@@ -26,6 +26,8 @@ class OpenWrite:
 
     Attributes:
         stamps: the stamps that are on disk.
+        began: the attempt of the earlier process counts in the call, so that an error of the call covers it.
+        answer: what the last attempt returned, or what a lookup found.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class OpenWrite:
         rejection_type: type[RejectedError],
         clock: Clock,
         asynchronous: bool,
+        resumed: bool = False,
         release: Callable[[], None],
     ) -> None:
         """Begin a write whose row is on disk, or will be before its first attempt.
@@ -52,6 +55,7 @@ class OpenWrite:
             rejection_type: the class of our rejections that the client's users expect.
             clock: the time to wait by.
             asynchronous: whether a wait would block an event loop.
+            resumed: an earlier process may have sent it.
             release: gives the claim on the write back.
         """
         self._table = table
@@ -63,6 +67,10 @@ class OpenWrite:
         self._asynchronous = asynchronous
         self._release = release
         self._met_lock = False
+        self._resumed = resumed
+        self._is_substitute = False
+        self.began = not resumed
+        self.answer: Any = None
         self.stamps = list(stamps)
         self._token: Any = None
 
@@ -133,8 +141,22 @@ class OpenWrite:
 
     # --- the end ----------------------------------------------------------------------------------
 
-    def __enter__(self) -> None:
+    def proves_failure(self, error: BaseException) -> bool:
+        """Return whether the error of the call proves that the write was not executed."""
+        failure = attached_failure(error)
+        # An error without a failure did not come from the pipeline (a cancellation, the end of the process): it
+        # proves nothing. The row stays open, and the next resume looks the write up.
+        if failure is None or failure.executed == "maybe" or not self.began:
+            return False
+        return not (self._resumed and failure.duplicate)  # "duplicate": what the earlier process sent is there
+
+    def check_result(self, result: Any) -> None:
+        """Leave the write open if the result of its call is a fallback's and no answer of the API."""
+        self._is_substitute = result is not self.answer
+
+    def __enter__(self) -> Self:
         self._token = _OPEN_WRITE.set(self)
+        return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         try:
@@ -147,10 +169,7 @@ class OpenWrite:
     def _settle(self, error: BaseException | None) -> None:
         if self._add is not None:
             return  # never recorded, hence never sent; a row with this key would be another write's
-        failure = None if error is None else attached_failure(error)
-        # An error without a failure did not come from the pipeline (a cancellation, the end of the process): it
-        # proves nothing. The row stays open, and the next resume looks the write up.
-        if error is not None and (failure is None or failure.executed == "maybe"):
+        if self._is_substitute if error is None else not self.proves_failure(error):
             return
         trouble = self._table.settle(self._key, self._operation, "done" if error is None else "failed")
         if trouble is not None:

@@ -21,7 +21,7 @@ from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
 from .file_waits import LONGEST_WAIT, apoll, poll_now
 from .open_write import OpenWrite, new_stamps
-from .recorded_call import guard_attempts, record_calls
+from .recorded_call import guard_attempts, record_calls, remember_found
 from .resumable import begin_resume, check_wrapped, digest_of
 from .resume import ResumedWrite
 from .row import Row, RowState
@@ -154,7 +154,11 @@ class Outbox:
         """Compile a write so that it is recorded before it is sent."""
         assert info.key is not None
         make_key = None if info.needs_consent else info.make_key or pipeline.shared.make_key
-        compiled = pipeline.compile(guard_attempts(fn), replace(info, new_stamps=new_stamps))
+        has_fallback = pipeline.policy.fallback is not None
+        recorded = replace(info, new_stamps=new_stamps)
+        if has_fallback and info.reconcile is not None:
+            recorded = replace(recorded, reconcile=remember_found(info.reconcile))
+        compiled = pipeline.compile(guard_attempts(fn), recorded)
         # Without a key there is nothing to look the write up by, so that it is not recorded.
         keyless = pipeline.compile(fn, info) if info.needs_consent else None
         names, asynchronous = _positional_names(fn), is_async(fn)
@@ -164,13 +168,17 @@ class Outbox:
             write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
             return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous)
 
+        keys = KeySlot(info.key, fn, make_key)
         return record_calls(
-            compiled, KeySlot(info.key, fn, make_key), begin, keyless=keyless, asynchronous=asynchronous
+            compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
         )
 
 
 def _positional_names(fn: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's positional parameters, for messages."""
     try:
-        return list(inspect.signature(fn).parameters)
+        parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
         return []  # a builtin without a signature
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in positional]

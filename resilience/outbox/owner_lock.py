@@ -102,12 +102,16 @@ def _owner(path: Path) -> str:
 
 def _lock_as_0_1(file: Path) -> sqlite3.Connection:
     """Take the lock of 0.1 too, so that a bot of that version and one of this version exclude each other."""
-    lock = sqlite3.connect(
-        file.with_name(file.name + "-owner"), check_same_thread=False, isolation_level=None, timeout=0.0
-    )
+    path = file.with_name(file.name + "-owner")
+    try:
+        lock = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0.0)
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
     try:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         lock.close()
-        raise BlockingIOError(f"{file}: another outbox, of a process with resilience 0.1, uses it") from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise BlockingIOError(f"{file}: another outbox uses it, of a process with resilience 0.1") from error
+        raise OSError(f"{path}: {error}") from error
     return lock

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from .._core.call.idempotency_key import KeySlot
+from .._core.call.reconcile import Found
 from .._pipeline.callables import is_async
 from .open_write import OpenWrite, current_write
 
-__all__ = ["BeginWrite", "guard_attempts", "record_calls"]
+__all__ = ["BeginWrite", "guard_attempts", "record_calls", "remember_found"]
 
 
 class BeginWrite(Protocol):
@@ -27,6 +29,7 @@ def record_calls(
     *,
     keyless: Callable[..., Any] | None,
     asynchronous: bool,
+    has_fallback: bool,
 ) -> Callable[..., Any]:
     """Return `compiled`, with each call recorded by `begin`.
 
@@ -36,6 +39,7 @@ def record_calls(
         begin: records a write.
         keyless: makes a call that has no key, where none is made; None where every call has one.
         asynchronous: whether the method is async.
+        has_fallback: the policy may give the caller something else in place of an error.
     """
     if asynchronous:
 
@@ -44,8 +48,11 @@ def record_calls(
             if key is None and keyless is not None:
                 return await keyless(*args, **kwargs)
             assert key is not None, "the slot makes one"
-            with begin(key, args, kwargs):
-                return await compiled(*args, **kwargs)
+            with begin(key, args, kwargs) as write:
+                result = await compiled(*args, **kwargs)
+                if has_fallback:
+                    write.check_result(result)
+                return result
 
         return call_async
 
@@ -54,8 +61,11 @@ def record_calls(
         if key is None and keyless is not None:
             return keyless(*args, **kwargs)
         assert key is not None, "the slot makes one"
-        with begin(key, args, kwargs):
-            return compiled(*args, **kwargs)
+        with begin(key, args, kwargs) as write:
+            result = compiled(*args, **kwargs)
+            if has_fallback:
+                write.check_result(result)
+            return result
 
     return call
 
@@ -71,7 +81,8 @@ def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
                 await write.aget_ready()
                 stamps = len(write.stamps)
                 try:
-                    return await fn(*args, **kwargs)
+                    write.answer = await fn(*args, **kwargs)
+                    return write.answer
                 except Exception:
                     # The stamp could not be stored, because the file was locked just then. Nothing was sent, so the
                     # attempt is made again once the file is free, if an earlier request of it had no stamp either.
@@ -82,7 +93,35 @@ def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(fn)
     def attempt(*args: Any, **kwargs: Any) -> Any:
-        current_write().get_ready()
-        return fn(*args, **kwargs)
+        write = current_write()
+        write.get_ready()
+        write.answer = fn(*args, **kwargs)
+        return write.answer
 
     return attempt
+
+
+def remember_found(reconcile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the reconciler; what it finds counts as the answer to the write."""
+
+    @wraps(reconcile)
+    def look_up(call: Any) -> Any:
+        answer = reconcile(call)
+        return remember_later(answer) if isawaitable(answer) else remember(answer)
+
+    async def remember_later(answer: Any) -> Any:
+        return remember(await answer)
+
+    def remember(answer: Any) -> Any:
+        if isinstance(answer, Found):
+            current_write().answer = answer.value
+        return answer
+
+    if not is_async(reconcile):
+        return look_up
+
+    @wraps(reconcile)
+    async def look_up_async(call: Any) -> Any:
+        return remember(await reconcile(call))
+
+    return look_up_async

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._core.call.operation_info import OperationInfo
 from .._pipeline.callables import is_async
+from .._pipeline.pipeline import Pipeline
 from ..errors import RejectedError
 from .claims import Claim
 from .open_write import new_stamps
@@ -68,17 +69,31 @@ def begin_resume(
 
 
 def _compile(recorder: WriteRecorder, claim: Claim, client: Any, row: Row, *, resend: bool) -> Callable[[], Any]:
-    """Compile the call that settles a row. Its first attempt is the one that the earlier process made."""
+    """Compile the call that settles a row: a lookup, and with `resend` a call of its own if nothing was executed."""
     method, info = _find_method(client, row)
     pipeline, info = vars(client)["_resilience_rules"].resolve(info)
-    rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-    asynchronous = is_async(method)
-    write = recorder.open(claim, rejection_type, pipeline.clock, asynchronous=asynchronous, stamps=row.stamps)
+    info, asynchronous = replace(info, new_stamps=new_stamps), is_async(method)
+    write = recorder.open(
+        claim, info.rejection_types.get(RejectedError, RejectedError), pipeline.clock,
+        asynchronous=asynchronous, stamps=row.stamps, resumed=True,
+    )  # fmt: skip
+    # The attempt of the earlier process is over. No breaker, quota or slot of this one may refuse it, which would look
+    # like a write that was never sent; and its end says nothing of the service now, so that it counts nowhere.
+    looking_up = Pipeline(replace(pipeline.policy, **_OFF), shared=pipeline.shared)
     # A client that signs stores a stamp before it sends: without one, nothing was sent.
-    never_sent = info.signs and not row.stamps
-    attempt = simulate_first_attempt(guard_attempts(method), row, never_sent=never_sent)
-    info = replace(info, resumed=True, send_once=not resend, new_stamps=new_stamps)
-    return run_inside(write, pipeline.compile(attempt, info), row, asynchronous=asynchronous)
+    attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps)
+    look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
+    send = None
+    if resend:
+        if pipeline.policy.fallback is not None:  # its substitute would look like an executed write
+            pipeline = Pipeline(replace(pipeline.policy, fallback=None), shared=pipeline.shared, keep_state=True)
+        send = pipeline.compile(guard_attempts(method), info)
+    return run_inside(write, look_up, send, row, asynchronous=asynchronous)
+
+
+_OFF: dict[str, Any] = {
+    "breaker": None, "quota": (), "admission": None, "budget": None, "hedge": None, "fallback": None, "stages": (),
+}  # fmt: skip
 
 
 def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationInfo]:

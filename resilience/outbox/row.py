@@ -76,7 +76,8 @@ def read_row(values: Sequence[Any]) -> Row:
     try:
         return _read_row(*values)
     except Exception as error:
-        problem = str(error) or type(error).__name__
+        unread = values[2] is None and values[4] is None
+        problem = "SQLite cannot read it" if unread else str(error) or type(error).__name__
         key, operation, state, changed_at = values[0], values[1], values[4], values[5]
         return Row(
             _text(key), _text(operation), (), {}, (), state if state in get_args(RowState) else "open",

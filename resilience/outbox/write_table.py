@@ -17,6 +17,7 @@ from .argument_codec import FORMAT
 from .file_waits import LONGEST_WAIT, poll
 from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError, open_error
 from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, read_row
+from .salvage import read_rows
 
 __all__ = ["NewWrite", "WriteTable"]
 
@@ -92,7 +93,12 @@ class WriteTable:
 
         Raises:
             OSError: the row could not be written.
+            TypeError: the key is no text that a file can hold.
         """
+        try:
+            write.key.encode()
+        except UnicodeEncodeError:
+            raise TypeError(f"{write.operation}: the key is no valid text: {write.key!a}") from None
         # One statement checks the key and takes it, so two writes cannot both find it free.
         marks = ", ".join("?" * len(COLUMNS))
         values = (
@@ -140,7 +146,7 @@ class WriteTable:
     def find(self, key: str, operation: str | None = None) -> Row | None:
         """Return a write by its key, or None."""
         rows = self._read("key = ? AND operation = coalesce(?, operation)", (key, operation))
-        return rows[0] if rows else None
+        return next((row for row in rows if row.key == key), None)
 
     def in_state(self, state: RowState) -> list[Row]:
         """Return the writes in this state, oldest first. Those in a state that is none count as open."""
@@ -193,6 +199,5 @@ class WriteTable:
             self._store_states()
         except OSError:
             pass  # the states are known all the same
-        found, _ = self.file.execute(f"SELECT {_LIST} FROM writes WHERE {where} ORDER BY changed_at, rowid", values)
-        rows = map(read_row, found)
+        rows = map(read_row, read_rows(self.file, where, values))
         return [row._replace(state=self._unsettled.get((row.key, row.operation), row.state)) for row in rows]
