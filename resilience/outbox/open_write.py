@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
+from weakref import ref
 
 from .._core.base.clock import Clock
 from .._core.call.send_log import SendLog
@@ -155,7 +156,7 @@ class OpenWrite:
         self._is_substitute = result is not self.answer
 
     def __enter__(self) -> Self:
-        self._token = _OPEN_WRITE.set(self)
+        self._token = _OPEN_WRITE.set(ref(self))
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -177,7 +178,8 @@ class OpenWrite:
             warn_or_log(f"the outbox cannot be written, {self._operation} with key {self._key} stays open: {trouble}")
 
 
-_OPEN_WRITE: ContextVar[OpenWrite | None] = ContextVar("resilience_outbox_write", default=None)
+# A weak reference: where an interrupt keeps the variable from being reset, it must not keep the claim on the write.
+_OPEN_WRITE: ContextVar[ref[OpenWrite] | None] = ContextVar("resilience_outbox_write", default=None)
 
 
 class _StoredStamps(SendLog):
@@ -201,12 +203,12 @@ class _StoredStamps(SendLog):
 
 def new_stamps() -> SendLog:
     """Return the log that gets the stamps of the current call."""
-    write = _OPEN_WRITE.get()
-    return SendLog() if write is None else _StoredStamps(write)
+    return _StoredStamps(current_write())
 
 
 def current_write() -> OpenWrite:
-    """Return the write whose call is under way."""
-    write = _OPEN_WRITE.get()
-    assert write is not None, "only calls that are recorded ask"
+    """Return the write whose call is under way. Only calls that are recorded ask."""
+    reference = _OPEN_WRITE.get()
+    write = None if reference is None else reference()
+    assert write is not None, "the call holds it"
     return write
