@@ -75,6 +75,7 @@ class WriteTable:
         execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: a row survives a power cut, and not only a killed process.
         execute("PRAGMA synchronous=FULL")
+        execute("PRAGMA fullfsync=ON")  # macOS: `fsync` alone leaves the data in the drive's cache
         added = [name for name in COLUMNS if columns and name not in columns]
         # Also where nothing is missing: a file or folder that cannot be written has to fail now, not at an order.
         self.file.transact(
