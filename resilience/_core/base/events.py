@@ -30,6 +30,9 @@ _LEVELS = {
     "code_unknown": "warning",
     "fallback_used": "warning",
     "hedge_started": "info",
+    "hold_ended": "info",
+    "hold_started": "warning",
+    "lookup_failed": "error",
     "policy_rejected": "error",
     "policy_reloaded": "info",
     "quota_waited": "info",
@@ -66,9 +69,15 @@ class Event:
         retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is
             looked up) or `write`.
         shadow: True where that breaker only measures and rejects nothing.
+        reconciler: in `lookup_failed`, the name of the function that looks writes up.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
+        scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
+        host: the host of a hold, where it is known.
+        until: when a hold ends, Unix seconds.
+        reason: in `hold_started` why: `ban` or `retry_after`; in `hold_ended` how it ended: `over` or `released`.
+        hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
     """
 
     name: str
@@ -92,14 +101,20 @@ class Event:
     duration: float | None = None
     registry: str | None = None
     retry_safety: str | None = None
+    reconciler: str | None = None
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None
+    scope: str | None = None
+    host: str | None = None
+    until: float | None = None
+    reason: str | None = None
+    hold_max: float | None = None
 
     @property
     def level(self) -> str:
         """`error` for a call's final failure, `warning` for earlier ones, `info` for recoveries."""
-        return _LEVELS[self.name]
+        return _LEVELS[self.name] if self.hold_max is None else "error"
 
     @property
     def took(self) -> float | None:

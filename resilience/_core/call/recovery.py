@@ -7,6 +7,7 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...errors import CircuitOpenError
@@ -14,10 +15,19 @@ from ..classify.attach import set_cause
 from ..policy.codes import Category
 from .attempt_gate import POLL_INTERVAL, AttemptGate
 from .context import CallContext
+from .found_order import conflict_of
 from .history import CallHistory
+from .open_writes import OPEN_WRITES, OpenWriteHandle
 from .plan import PermitOrGeneration, Plan
-from .ready_times import breaker_rejection, ready_by_breaker, ready_by_quotas, waits_for_breaker
-from .reconcile import Found, LookupVerdict, NotFound, answer_error
+from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
+from .reconcile import (
+    Found,
+    LookupVerdict,
+    NotFound,
+    OtherOrderError,
+    answer_error,
+    is_broken_lookup,
+)
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -33,11 +43,13 @@ class Recovery:
 
     __slots__ = (
         "_after_wait",
+        "_cleared",
         "_followed_hints",
         "_gate_rejection",
         "_history",
         "_inner_gave_up",
         "_is_last_lookup",
+        "_open_write",
         "_schedule_state",
         "_started",
         "_time_ahead",
@@ -71,12 +83,13 @@ class Recovery:
         self._started = started
         self._schedule_state: Any = None
         self._after_wait = Action.SEND
-        self._is_last_lookup = self._inner_gave_up = False
+        self._is_last_lookup = self._inner_gave_up = self._cleared = False
         self._followed_hints: set[str] = set()
         # A test clock ends a sleep at once and does not move. Such a wait counts as waited all the same: the call's
         # own time runs ahead of the clock by what is missing.
         self._time_ahead = self._wait_until = 0.0
         self._gate_rejection: Exception | None = None
+        self._open_write: OpenWriteHandle | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
@@ -85,6 +98,8 @@ class Recovery:
         now, history = self.now(), self._history
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
+        if history.key_missing:
+            return self._finish(now)  # nobody could look a further attempt up, nor this one
         if history.uncertain_write is not None and history.uncertain_write.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
@@ -97,14 +112,30 @@ class Recovery:
 
     def after_wait(self) -> Step:
         """Report that a wait is over; returns the step that it was for."""
+        write = self._open_write
+        if write is not None and write.has_news:
+            write.has_news = False
+            self._end_wait_early()
         self._time_ahead += max(0.0, self._wait_until - self.now())
         return Step(self._after_wait)
 
+    def watch_reports(self) -> OpenWriteHandle | None:
+        """Return the handle by which a stream ends the wait for the next lookup; None where no lookup is waited for.
+
+        To be called only where the call's clock is the machine's, by which streams report.
+        """
+        if self._after_wait is not Action.LOOK_UP or self.call.key is None:
+            return None
+        if self._open_write is None:
+            account = self.plan.info.account
+            self._open_write = OPEN_WRITES.register(self.call.key, account, since=self._started)
+        return self._open_write
+
     def new_gate(self) -> AttemptGate | None:
         """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
-        if not self.plan.needs_gate:
-            return None
         deadline = self._history.context.deadline
+        if not (self.plan.needs_gate or self.plan.hold.current or self.now() >= deadline):
+            return None
         return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead)
 
     def begin_attempt(self, gate: AttemptGate | None) -> CallContext | None:
@@ -115,6 +146,7 @@ class Recovery:
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
+        self._cleared = False
         return self._history.begin_attempt(self.now(), gate)
 
     def on_rejection(self) -> Step:
@@ -145,16 +177,29 @@ class Recovery:
             sent: what `now` returned before the lookup.
         """
         uncertain_write, now = self._history.uncertain_write, self.now()
+        error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
+        if error is not None:
+            # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
+            self._history.record_lookup_error(answer, is_broken=True)
+            return self._finish(now, error)
+        conflict = conflict_of(answer, self.call, self.plan.fn) if isinstance(answer, Found) else ""
+        if conflict == "key":
+            answer = OtherOrderError("the lookup returned an order with another client id")
+        elif conflict:
+            answer = replace(answer, matches=False)
+        if isinstance(answer, OtherOrderError):
+            self._history.record_lookup_error(answer, is_broken=False)
         if self.plan.confirmable:
             return self._after_confirmation(answer, now)
         assert uncertain_write is not None
         if isinstance(answer, Exception):
             uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
-        error = answer_error(answer)
-        if error is not None:
-            return self._finish(now, error)
-        verdict = uncertain_write.judge(answer, sent=sent, now=now)
+        if isinstance(answer, NotFound) and self._open_write is not None and self._open_write.reported is not None:
+            uncertain_write.lookup_failed()  # a stream has seen the order: the lookup is behind
+            return self._look_up(now)
+        age = self.plan.clock.time() - (self.call.sent_at or 0.0)
+        verdict = uncertain_write.judge(answer, sent=sent, now=now, age=age)
         if verdict is LookupVerdict.DONE and isinstance(answer, Found):
             self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
@@ -164,6 +209,7 @@ class Recovery:
         if verdict is LookupVerdict.AGAIN:
             return self._look_up(now)
         # It did not happen and cannot any more. No further delay: the call has waited for the fence already.
+        self._cleared = True
         retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
         return self._retry(now, 0.0) if retryable else self._finish(now)
 
@@ -178,6 +224,9 @@ class Recovery:
     def close(self) -> None:
         """Drop every reference to an error, so that no reference cycle keeps a traceback alive."""
         self._gate_rejection = None
+        if self._open_write is not None:
+            self._open_write.close()
+            self._open_write = None
         self._history.close()
 
     # --- times --------------------------------------------------------------------------------
@@ -248,8 +297,11 @@ class Recovery:
             history.emit("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._schedule_state) if delay is None else delay
-        # The server's Retry-After is a floor: a retry before it would be rejected again.
-        rejection, due = ready_by_breaker(plan, deadline, now + max(wait, history.failure.retry_after or 0.0), now)
+        # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
+        floor = history.failed_at + (history.failure.retry_after or 0.0)
+        rejection, due = ready_by_breaker(plan, deadline, max(now + wait, floor), now)
+        if rejection is None:
+            rejection, due = ready_by_holds(plan, deadline, due)
         if rejection is None:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
         if rejection is not None or not plan.fits_deadline(due, deadline):
@@ -273,6 +325,12 @@ class Recovery:
         self._wait_until = self.now() + delay
         return Step(Action.WAIT, delay)
 
+    def _end_wait_early(self) -> None:
+        """Count only what was waited of a wait that a report has ended."""
+        now = self.now()
+        self._history.waited -= max(0.0, self._wait_until - now)
+        self._wait_until = now
+
     def _finish(self, now: float, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer, or look up a last time before that."""
         history = self._history
@@ -289,7 +347,7 @@ class Recovery:
     def _needs_last_lookup(self, now: float) -> bool:
         """Return whether one more lookup may change what the caller gets."""
         history, failure = self._history, self._history.failure
-        if self._is_last_lookup or now >= history.context.deadline:
+        if self._is_last_lookup or self._cleared or now >= history.context.deadline:
             return False
         # A certain "no" after an earlier uncertain attempt: that attempt may show up until the end.
         if history.proved_not_executed and (failure.executed != "maybe" or failure.duplicate):
