@@ -6,7 +6,7 @@ from typing import Any
 
 from .outbox import Outbox
 from .resume import ResumedWrite
-from .write_table import Row
+from .row import Row
 
 __all__ = ["Outbox", "ResumedWrite", "Row"]
 

@@ -7,21 +7,27 @@ call that was never interrupted.
 
 from __future__ import annotations
 
-import sqlite3
-import warnings
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
+from functools import partial
 from time import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
+from .._drivers.system_clock import SystemClock
 from .._pipeline.callables import is_async
-from ..errors import RejectedError
+from .argument_codec import encode_arguments
+from .file_waits import LONGEST_WAIT, apoll, poll_now
 from .open_write import OpenWrite, new_stamps
-from .resume import ResumedWrite, describe_outcome, run_inside, simulate_first_attempt
-from .write_table import Row, RowState, WriteTable
+from .recorded_call import guard_attempts, record_calls, remember_found
+from .resumable import begin_resume, check_wrapped, digest_of
+from .resume import ResumedWrite
+from .row import Row, RowState
+from .safe_warning import warn_or_log
+from .write_recorder import WriteRecorder
+from .write_table import NewWrite, WriteTable
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +36,10 @@ __all__ = ["Outbox"]
 
 
 class Outbox:
-    """Writes on disk. Safe across threads and tasks; one process at a time uses a file.
+    """Writes on disk. Safe across threads and tasks; one process at a time uses a file, and a forked child none.
+
+    Every method raises an `OSError` if the file cannot be used: it was closed, it belongs to the parent of this
+    process, or another program has had it locked for ten seconds (in an event loop: has it locked).
 
     Example:
         >>> import tempfile, pathlib
@@ -44,33 +53,51 @@ class Outbox:
 
         Raises:
             OSError: it cannot be created, or another outbox uses it. A bot has to end before the next one starts.
-            ValueError: the file is not an outbox.
+            ValueError: the file is not an outbox, or the path is empty.
         """
         self._table = WriteTable(path)
-        self._lock = Lock()
-        self._claimed: set[tuple[str, str]] = set()
-        """(key, operation) of the writes that a call or a `resume` of this process is working on."""
+        self._recorder = WriteRecorder(self._table)
 
     @property
     def open(self) -> list[Row]:
-        """The writes that are in progress or uncertain, oldest first."""
-        return self._table.in_state("open")
+        """The writes that are in progress or uncertain, oldest first. Damaged rows are among them: `Row.problem`."""
+        return poll_now(lambda: self._table.in_state("open"))
 
     def rows(self, state: RowState) -> list[Row]:
         """Return the writes in a state: `open`, `done`, or `failed` (not executed)."""
-        return self._table.in_state(state)
+        return poll_now(lambda: self._table.in_state(state))
 
     def find(self, key: str) -> Row | None:
         """Return the write with this key, or None."""
-        return self._table.find(key)
+        return poll_now(lambda: self._table.find(key))
 
     def forget(self, older_than: float) -> int:
         """Delete the writes that were settled more than this many seconds ago; return their number."""
-        return self._table.forget(time() - older_than)
+        return poll_now(lambda: self._table.forget(time() - older_than))
+
+    def settle(self, key: str, outcome: Literal["done", "failed"]) -> None:
+        """Settle an open write by hand, after you have looked at the exchange what became of it.
+
+        Raises:
+            LookupError: no write with this key is open, or a call is working on it.
+            ValueError: the outcome is neither `done` nor `failed`.
+        """
+        if outcome not in ("done", "failed"):
+            raise ValueError(f"a write is settled as 'done' or 'failed', not as {outcome!r}")
+        row = self.find(key)
+        claim = None if row is None or row.state != "open" else self._recorder.claims.take(key, row.operation)
+        if row is None or claim is None:
+            raise LookupError(f"no interrupted write with key {key} is open")
+        error = self._table.settle(key, row.operation, outcome)
+        self._recorder.claims.release(claim)
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Close the file."""
-        self._table.close()
+        error = self._table.close()
+        if error is not None:
+            warn_or_log(f"the outbox was closed with settled writes that are still open in it: {error}")
 
     def __enter__(self) -> Self:
         return self
@@ -81,27 +108,40 @@ class Outbox:
     def resume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Look up every open write, under the client's own policy, and settle it. Calls in progress are left alone.
 
+        A write that cannot be resumed is in the list too, with the reason, and stays open; the others are resumed.
+
         Args:
             client: the wrapped client that the writes were made with.
             resend: whether to send a write again, with the same key, if it provably was not executed.
 
         Raises:
-            AttributeError: the client is not wrapped, or has no such method.
+            AttributeError: the client is not wrapped.
         """
-        return [describe_outcome(row, run()) for row, run in self._interrupted(client, resend)]
+        check_wrapped(client)
+        begin = partial(begin_resume, self._recorder, client, resend=resend)
+        # One after the other: each is claimed only when its turn has come.
+        begun = (poll_now(partial(begin, listed)) for listed in self.open)
+        return [step if isinstance(step, ResumedWrite) else step() for step in begun if step is not None]
 
     async def aresume(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Look up and settle every open write of a client whose calls are awaited; arguments as for `resume`."""
-        return [describe_outcome(row, await run()) for row, run in self._interrupted(client, resend)]
+        check_wrapped(client)
+        clock, resumed = SystemClock(), []
+        begin = partial(begin_resume, self._recorder, client, resend=resend)
+        for listed in await apoll(lambda: self._table.in_state("open"), clock, clock.monotonic() + LONGEST_WAIT):
+            step = await apoll(partial(begin, listed), clock, clock.monotonic() + LONGEST_WAIT)
+            if step is not None:
+                resumed.append(step if isinstance(step, ResumedWrite) else await step())
+        return resumed
 
     def replay(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Do as `resume`, with a `DeprecationWarning`: the name of 0.1."""
-        warnings.warn("Outbox.replay is deprecated: use Outbox.resume", DeprecationWarning, stacklevel=2)
+        warn_or_log("Outbox.replay is deprecated: use Outbox.resume", DeprecationWarning)
         return self.resume(client, resend=resend)
 
     async def areplay(self, client: Any, *, resend: bool = False) -> list[ResumedWrite]:
         """Do as `aresume`, with a `DeprecationWarning`: the name of 0.1."""
-        warnings.warn("Outbox.areplay is deprecated: use Outbox.aresume", DeprecationWarning, stacklevel=2)
+        warn_or_log("Outbox.areplay is deprecated: use Outbox.aresume", DeprecationWarning)
         return await self.aresume(client, resend=resend)
 
     # --- for `wrap` ---------------------------------------------------------------------------------
@@ -113,100 +153,32 @@ class Outbox:
     def compile_recorded(self, pipeline: Any, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
         """Compile a write so that it is recorded before it is sent."""
         assert info.key is not None
-        # The key is filled in here and not in the pipeline, because the row needs it before the call begins.
-        keys, operation = KeySlot(info.key, fn, info.make_key or pipeline.shared.make_key), info.operation
-        rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-        compiled = pipeline.compile(fn, replace(info, new_stamps=new_stamps))
+        make_key = None if info.needs_consent else info.make_key or pipeline.shared.make_key
+        has_fallback = pipeline.policy.fallback is not None
+        recorded = replace(info, new_stamps=new_stamps)
+        if has_fallback and info.reconcile is not None:
+            recorded = replace(recorded, reconcile=remember_found(info.reconcile))
+        compiled = pipeline.compile(guard_attempts(fn), recorded)
+        # Without a key there is nothing to look the write up by, so that it is not recorded.
+        keyless = pipeline.compile(fn, info) if info.needs_consent else None
+        names, asynchronous = _positional_names(fn), is_async(fn)
 
-        def begin(args: Any, kwargs: Any) -> tuple[OpenWrite, Any, Any]:
-            key, args, kwargs = keys.fill(args, kwargs)
-            assert key is not None, "this slot makes one"
-            return self._begin(key, operation, args, kwargs, rejection_type), args, kwargs
+        def begin(key: str, args: Any, kwargs: Any) -> OpenWrite:
+            arguments = encode_arguments(args, kwargs, names)
+            write = NewWrite(key, info.operation, arguments, digest_of(info.account), info.host)
+            return self._recorder.begin(write, info, pipeline.clock, asynchronous=asynchronous)
 
-        if is_async(fn):
-
-            async def call_async(*args: Any, **kwargs: Any) -> Any:
-                write, args, kwargs = begin(args, kwargs)
-                with write:
-                    return await compiled(*args, **kwargs)
-
-            return call_async
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            write, args, kwargs = begin(args, kwargs)
-            with write:
-                return compiled(*args, **kwargs)
-
-        return call
-
-    def _begin(self, key: str, operation: str, args: Any, kwargs: Any, rejection_type: type) -> OpenWrite:
-        """Record a write before it is sent.
-
-        Raises:
-            RejectedError: as its subclass for the client's users: the write with this key is in progress, uncertain
-                or done, or the file cannot be written.
-            TypeError: an argument cannot be stored.
-        """
-        claimed, added = self._claim(key, operation), False
-        try:
-            added = claimed and self._table.add(key, operation, args, kwargs)
-        except sqlite3.Error as error:
-            raise rejection_type(f"{operation}: the outbox cannot be written: {error}", operation=operation) from error
-        finally:
-            if claimed and not added:
-                self._release(key, operation)
-        if added:
-            return self._open_write(key, operation, rejection_type)
-        row = self._table.find(key, operation)
-        done = row is not None and row.state == "done"
-        reason = "was executed already" if done else "is in progress or uncertain: call Outbox.resume first"
-        message = f"{operation}: the write with key {key} {reason}; nothing was sent"
-        raise rejection_type(message, operation=operation)
-
-    def _claim(self, key: str, operation: str) -> bool:
-        """Claim a write for one call, or one `resume`, of this process; return False if another has it."""
-        with self._lock:
-            if (key, operation) in self._claimed:
-                return False
-            self._claimed.add((key, operation))
-            return True
-
-    def _release(self, key: str, operation: str) -> None:
-        # No lock: `discard` is a single operation of the set, and only the claimant releases its write.
-        self._claimed.discard((key, operation))
-
-    def _open_write(self, key: str, operation: str, rejection_type: type, stamps: tuple[float, ...] = ()) -> OpenWrite:
-        return OpenWrite(
-            self._table, key, operation, stamps, rejection_type, release=lambda: self._release(key, operation)
+        keys = KeySlot(info.key, fn, make_key)
+        return record_calls(
+            compiled, keys, begin, keyless=keyless, asynchronous=asynchronous, has_fallback=has_fallback
         )
 
-    def _interrupted(self, client: Any, resend: bool) -> Iterator[tuple[Row, Callable[[], Any]]]:
-        """Claim each open write that no call of this process works on; yield it with what settles it."""
-        for listed in self.open:
-            if not self._claim(listed.key, listed.operation):
-                continue
-            run = None
-            try:
-                # Read again once it is claimed: a call that had it claimed may have settled it meanwhile.
-                row = self._table.find(listed.key, listed.operation)
-                run = self._compile_resumed(client, row, resend) if row is not None and row.state == "open" else None
-            finally:
-                if run is None:
-                    self._release(listed.key, listed.operation)
-            if row is not None and run is not None:
-                yield row, run
 
-    def _compile_resumed(self, client: Any, row: Row, resend: bool) -> Callable[[], Any]:
-        """Compile the call that settles a row. Its first attempt is the one that the earlier process made."""
-        proxy = vars(client)
-        raw, rules = proxy["_resilience_client"], proxy["_resilience_rules"]
-        method = getattr(raw, row.operation.partition(" ")[0])  # "post /api/…" is made by `post`
-        describe = getattr(raw, "resilience_operation_info", None)
-        info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
-        pipeline, info = rules.resolve(info)
-        rejection_type = info.rejection_types.get(RejectedError, RejectedError)
-        write = self._open_write(row.key, row.operation, rejection_type, row.stamps)
-        # A client that signs stores a stamp before it sends: without one, nothing was sent.
-        attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps)
-        info = replace(info, resumed=True, send_once=not resend, new_stamps=new_stamps)
-        return run_inside(write, pipeline.compile(attempt, info), row, asynchronous=is_async(method))
+def _positional_names(fn: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's positional parameters, for messages."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return []  # a builtin without a signature
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in positional]

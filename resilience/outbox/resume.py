@@ -8,11 +8,12 @@ from typing import Any, Literal, NamedTuple
 
 from .._core.call.context import current_call
 from .._core.classify.attach import attached_failure
+from .._core.policy.codes import Category
 from .._pipeline.callables import is_async
-from .open_write import OpenWrite
-from .write_table import Row
+from .open_write import OpenWrite, current_write
+from .row import Row
 
-__all__ = ["ResumedWrite", "describe_outcome", "run_inside", "simulate_first_attempt"]
+__all__ = ["ResumedWrite", "run_inside", "simulate_first_attempt"]
 
 
 class ResumedWrite(NamedTuple):
@@ -21,14 +22,17 @@ class ResumedWrite(NamedTuple):
     Attributes:
         key: its idempotency key.
         operation: its name.
-        outcome: `done`; `failed`: it was not executed and cannot be any more; or `unknown`.
-        value: what the write returns, if it is done.
+        outcome: `done`; `failed`: it was not executed and cannot be any more; `unknown`: it could not be settled. Three
+            outcomes say that nothing was looked up or sent: `unreadable`: the row is damaged; `unknown_operation`: the
+            client has no such method, or not with these parameters; `other_account`: the client has another account
+            or talks to another host than the one that the write was made with. All but `done` and `failed` stay open.
+        value: what the write returns, if it is done; the reason, if nothing was looked up.
         error: what its caller would have got, if it is not done.
     """
 
     key: str
     operation: str
-    outcome: Literal["done", "failed", "unknown"]
+    outcome: Literal["done", "failed", "unknown", "unreadable", "unknown_operation", "other_account"]
     value: Any = None
     error: Exception | None = None
 
@@ -46,9 +50,9 @@ class UnsentCallError(InterruptedCallError):
 
 
 def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Callable[..., Any]:
-    """Return the method with its first attempt replaced by the one of the earlier process; later ones are real.
+    """Return a function in place of the method, which makes the attempt of the earlier process: nothing is sent.
 
-    The replaced attempt reports the stamps of the row and fails, so that the call goes on as it would have.
+    It reports the stamps of the row and fails, so that the call goes on as it would have.
 
     Args:
         method: the client's method.
@@ -56,10 +60,10 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
         never_sent: whether the earlier process provably sent nothing.
     """
 
-    def replace_first() -> None:
+    def fail() -> None:
+        current_write().began = True
         call = current_call()
-        if call is None or call.attempt > 1:
-            return
+        assert call is not None, "the pipeline calls it"
         for stamp in row.stamps:
             call.stamp(stamp)
         if never_sent:
@@ -69,47 +73,75 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
     if is_async(method):
 
         @wraps(method)  # the pipeline finds the key's parameter in the method's own signature
-        async def attempt_async(*args: Any, **kwargs: Any) -> Any:
-            replace_first()
-            return await method(*args, **kwargs)
+        async def attempt_async(*_args: Any, **_kwargs: Any) -> Any:
+            fail()
 
         return attempt_async
 
     @wraps(method)
-    def attempt(*args: Any, **kwargs: Any) -> Any:
-        replace_first()
-        return method(*args, **kwargs)
+    def attempt(*_args: Any, **_kwargs: Any) -> Any:
+        fail()
 
     return attempt
 
 
-def run_inside(write: OpenWrite, call: Callable[..., Any], row: Row, *, asynchronous: bool) -> Callable[[], Any]:
-    """Return a function that makes the call of a row, settles the row, and returns the result or the error."""
+def run_inside(
+    write: OpenWrite, look_up: Callable[..., Any], send: Callable[..., Any] | None, row: Row, *, asynchronous: bool
+) -> Callable[[], Any]:
+    """Return a function that looks a write up, sends it again where it may, settles its row and returns its outcome.
+
+    Args:
+        write: the write.
+        look_up: makes the call whose only attempt is that of the earlier process.
+        send: makes the call anew; None where it may not be sent again.
+        row: the row.
+        asynchronous: whether both are async.
+    """
     if asynchronous:
 
-        async def run_async() -> Any:
+        async def run_async() -> ResumedWrite:
             try:
                 with write:
-                    return await call(*row.args, **row.kwargs)
+                    try:
+                        result = await look_up(*row.args, **row.kwargs)
+                    except Exception as error:
+                        if send is None or not _may_send(write, error):
+                            raise
+                        result = _UNSENT
+                    if result is _UNSENT and send is not None:
+                        result = await send(*row.args, **row.kwargs)
             except Exception as error:
-                return error
+                return _describe_error(write, row, error)
+            return ResumedWrite(row.key, row.operation, "done", value=result)
 
         return run_async
 
-    def run() -> Any:
+    def run() -> ResumedWrite:
         try:
             with write:
-                return call(*row.args, **row.kwargs)
+                try:
+                    result = look_up(*row.args, **row.kwargs)
+                except Exception as error:
+                    if send is None or not _may_send(write, error):
+                        raise
+                    result = _UNSENT
+                if result is _UNSENT and send is not None:
+                    result = send(*row.args, **row.kwargs)
         except Exception as error:
-            return error
+            return _describe_error(write, row, error)
+        return ResumedWrite(row.key, row.operation, "done", value=result)
 
     return run
 
 
-def describe_outcome(row: Row, result: Any) -> ResumedWrite:
-    """Return the outcome of a row's write, from the result or the error of its call."""
-    if not isinstance(result, Exception):
-        return ResumedWrite(row.key, row.operation, "done", value=result)
-    failure = attached_failure(result)
-    was_not_executed = failure is not None and failure.executed != "maybe"
-    return ResumedWrite(row.key, row.operation, "failed" if was_not_executed else "unknown", error=result)
+_UNSENT = object()  # in place of a result: the write was not executed, and is sent again outside the `except` block
+
+
+def _may_send(write: OpenWrite, error: Exception) -> bool:
+    failure = attached_failure(error)
+    return write.proves_failure(error) and failure is not None and failure.category is Category.RETRYABLE
+
+
+def _describe_error(write: OpenWrite, row: Row, error: Exception) -> ResumedWrite:
+    """Return the outcome of a row's write whose call ended with an error."""
+    return ResumedWrite(row.key, row.operation, "failed" if write.proves_failure(error) else "unknown", error=error)

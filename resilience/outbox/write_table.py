@@ -8,185 +8,197 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterable
-from contextlib import closing
-from decimal import Decimal
-from pathlib import Path
-from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Row", "RowState", "WriteTable"]
+from .._drivers.system_clock import SystemClock
+from .argument_codec import FORMAT
+from .file_waits import LONGEST_WAIT, poll
+from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError, open_error
+from .row import COLUMNS, COLUMNS_OF_0_1, Row, RowState, read_row
+from .salvage import read_rows
 
-RowState = Literal["open", "done", "failed"]
-"""In progress or uncertain; executed and reported as done; provably not executed."""
+__all__ = ["NewWrite", "WriteTable"]
 
-# Files written by 0.1 are opened as they are: the names of the table and its columns must not change.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS writes (
-    key TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    arguments TEXT NOT NULL,
-    stamps TEXT NOT NULL,
-    state TEXT NOT NULL,
-    changed_at REAL NOT NULL,
-    PRIMARY KEY (key, operation)
-)
-"""
-_COLUMNS = "key, operation, arguments, stamps, state, changed_at"
-BUSY_TIMEOUT = 10.0  # seconds; a backup tool may hold the file for a while
+_VERSION = 2
+"""`user_version` of the file. Files of 0.1 have 0."""
+_LIST = ", ".join(COLUMNS)
+_OPEN = "(state = 'open' OR state NOT IN ('open', 'done', 'failed'))"
+_DEFINITIONS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_CREATE = f"CREATE TABLE IF NOT EXISTS writes ({_DEFINITIONS}, PRIMARY KEY (key, operation))"
 
 
-class Row(NamedTuple):
-    """One write. Stamps and `changed_at` are Unix seconds."""
+class NewWrite(NamedTuple):
+    """What is stored of a write before it is sent; `arguments` is their JSON text."""
 
     key: str
     operation: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    stamps: tuple[float, ...]
-    state: RowState
-    changed_at: float
+    arguments: str
+    account: str | None = None
+    host: str | None = None
 
 
 class WriteTable:
     """The table of writes. Safe across threads; one process at a time."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the file, or create it.
+        """Open the file, or create it. A file of 0.1 gets the columns that it lacks.
 
         Raises:
-            OSError: the folder does not exist or cannot be written, or another outbox uses the file.
-            ValueError: the file is not an outbox.
+            OSError: the folder does not exist or cannot be written, another outbox uses the file, or another program
+                has locked it for longer than `LONGEST_WAIT`.
+            ValueError: the file is not an outbox, or one of a newer version.
         """
-        file = Path(path)
-        if not file.exists():  # SQLite would create it with the permissions that the umask leaves
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        self._owner_lock = _lock_file(file)
-        self._lock = Lock()
+        self.file = OutboxFile(path)
+        self._unsettled: dict[tuple[str, str], RowState] = {}
+        """Writes whose state could not be stored yet, by (key, operation)."""
+        clock = SystemClock()
         try:
-            # `isolation_level=None` is autocommit: a row is on disk when its statement returns.
-            self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=BUSY_TIMEOUT)
-        except sqlite3.Error as error:
-            self._owner_lock.close()
-            raise OSError(f"{file}: {error}") from error
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise ValueError(f"{file} is not an outbox: {error}") from error
+            poll(self._prepare, clock, clock.monotonic() + LONGEST_WAIT)
+            self.file.remember_files()
+        except BaseException as error:
+            self.file.close()
+            if isinstance(error, OSError):
+                raise open_error(self.file.path, error) from error
+            raise
 
     def _prepare(self) -> None:
-        if _is_other_database(self._database):
-            raise sqlite3.DatabaseError("the file is an SQLite database of another program")
-        self._database.execute("PRAGMA journal_mode=WAL")
+        execute, path = self.file.execute, self.file.path
+        tables = {name for (name,) in execute("SELECT name FROM sqlite_master WHERE type = 'table'")[0]}
+        columns = {row[1] for row in execute("PRAGMA table_info(writes)")[0]}
+        if (tables and "writes" not in tables) or (columns and not columns >= COLUMNS_OF_0_1.keys()):
+            raise ValueError(f"{path} is not an outbox: the file is an SQLite database of another program")
+        version = execute("PRAGMA user_version")[0][0][0]
+        if version > _VERSION:
+            raise ValueError(f"{path} was written by a newer version of resilience (format {version})")
+        execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: a row survives a power cut, and not only a killed process.
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(_SCHEMA)
-        self._database.execute(f"SELECT {_COLUMNS} FROM writes LIMIT 0")  # fails if a column is missing
+        execute("PRAGMA synchronous=FULL")
+        execute("PRAGMA fullfsync=ON")  # macOS: `fsync` alone leaves the data in the drive's cache
+        added = [name for name in COLUMNS if columns and name not in columns]
+        # Also where nothing is missing: a file or folder that cannot be written has to fail now, not at an order.
+        self.file.transact(
+            [
+                _CREATE,
+                *(f"ALTER TABLE writes ADD COLUMN {name} {COLUMNS[name]}" for name in added),
+                f"PRAGMA user_version = {_VERSION}",
+            ]
+        )
 
-    def add(self, key: str, operation: str, args: Iterable[Any], kwargs: dict[str, Any]) -> bool:
+    def add(self, write: NewWrite) -> bool:
         """Add an open write, in place of a failed one with the same key.
 
         Returns:
             False if the key is taken by a write that is open or done.
 
         Raises:
-            TypeError: an argument cannot be stored.
-            sqlite3.Error: the row could not be written.
+            OSError: the row could not be written.
+            TypeError: the key is no text that a file can hold.
         """
+        try:
+            write.key.encode()
+        except UnicodeEncodeError:
+            raise TypeError(f"{write.operation}: the key is no valid text: {write.key!a}") from None
         # One statement checks the key and takes it, so two writes cannot both find it free.
-        arguments = json.dumps([list(args), kwargs], default=_encode)
+        marks = ", ".join("?" * len(COLUMNS))
+        values = (
+            write.key, write.operation, write.arguments, "[]", "open", time.time(),
+            write.account, write.host, os.getpid(), FORMAT, 0,
+        )  # fmt: skip
+        changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name not in ("key", "operation"))
         return self._write(
-            f"INSERT INTO writes ({_COLUMNS}) VALUES (?, ?, ?, '[]', 'open', ?) ON CONFLICT DO UPDATE SET "
-            "arguments = excluded.arguments, stamps = '[]', state = 'open', changed_at = excluded.changed_at "
-            "WHERE state = 'failed'",
-            (key, operation, arguments, time.time()),
+            f"INSERT INTO writes ({_LIST}) VALUES ({marks}) ON CONFLICT DO UPDATE SET {changes} WHERE state = 'failed'",
+            values,
         )
 
     def set_stamps(self, key: str, operation: str, stamps: Iterable[float]) -> None:
-        """Store the stamps of a write's attempts."""
-        self._write(
-            "UPDATE writes SET stamps = ?, changed_at = ? WHERE key = ? AND operation = ?",
-            (json.dumps(list(stamps)), time.time(), key, operation),
-        )
+        """Store the stamps of a write's attempts; raises an `OSError` if they are not on disk afterwards."""
+        self._update(key, operation, "stamps = ?", json.dumps(list(stamps)))
 
-    def settle(self, key: str, operation: str, state: RowState) -> None:
-        """Store how a write ended."""
-        self._write(
-            "UPDATE writes SET state = ?, changed_at = ? WHERE key = ? AND operation = ?",
-            (state, time.time(), key, operation),
-        )
+    def set_key_missing(self, key: str, operation: str) -> None:
+        """Store that a request did not carry the key; raises an `OSError` if that is not on disk afterwards."""
+        self._update(key, operation, "key_missing = ?", 1)
+
+    def settle(self, key: str, operation: str, state: RowState) -> OSError | None:
+        """Store how a write ended.
+
+        A state that cannot be stored now is stored with the next use of the file. Until then this object already
+        returns it; if the process ends before, the write is still open, and the next resume looks it up.
+
+        Returns:
+            What went wrong, other than that another program has locked the file at the moment.
+        """
+        self._unsettled[key, operation] = state
+        try:
+            self._store_states()
+        except OutboxLockedError:
+            pass
+        except OSError as error:
+            return error
+        return None
 
     def forget(self, before: float) -> int:
         """Delete the writes that were settled before this Unix time; return their number."""
-        with self._lock:
-            deleted = self._database.execute("DELETE FROM writes WHERE state != 'open' AND changed_at < ?", (before,))
-            return deleted.rowcount
+        self._store_states()
+        statement = "DELETE FROM writes WHERE state IN ('done', 'failed') AND changed_at < ?"
+        return self.file.execute(statement, (before,))[1]
 
     def find(self, key: str, operation: str | None = None) -> Row | None:
         """Return a write by its key, or None."""
-        rows = self._read("WHERE key = ? AND operation = coalesce(?, operation)", (key, operation))
-        return rows[0] if rows else None
+        rows = self._read("key = ? AND operation = coalesce(?, operation)", (key, operation))
+        return next((row for row in rows if row.key == key), None)
 
     def in_state(self, state: RowState) -> list[Row]:
-        """Return the writes in this state, oldest first."""
-        return self._read("WHERE state = ? ORDER BY changed_at, rowid", (state,))
+        """Return the writes in this state, oldest first. Those in a state that is none count as open."""
+        rows = self._read(f"{_OPEN} OR state = ?", (state,))
+        return [row for row in rows if row.state == state]
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._database.close()
-            self._owner_lock.close()
+    def check_writable(self) -> None:
+        """Raise an `OSError` if nothing can be written to the file now."""
+        self.file.check_in_place()
+        self.file.transact(())
+
+    def close(self) -> OSError | None:
+        """Close the file; return what kept a state from being stored."""
+        try:
+            self._store_states()
+            return None
+        except OSError as error:
+            return error if self._unsettled else None
+        finally:
+            self.file.close()
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> bool:
-        with self._lock:
-            return self._database.execute(statement, values).rowcount > 0
+        self.file.check_in_place()
+        self._store_states()
+        return self.file.execute(statement, values)[1] > 0
+
+    def _update(self, key: str, operation: str, change: str, value: Any) -> None:
+        statement = f"UPDATE writes SET {change}, changed_at = ? WHERE key = ? AND operation = ? AND state = 'open'"
+        if not self._write(statement, (value, time.time(), key, operation)):
+            raise OutboxFileError(f"{self.file.path}: the row of {operation} with key {key} is no longer there")
+
+    def _store_states(self) -> None:
+        """Store the states that are not on disk yet; raises an `OSError` if one cannot be."""
+        for write in tuple(self._unsettled):
+            # Taken out first: a signal handler in between must not see it stored twice, the second time over a new row.
+            state = self._unsettled.pop(write, None)
+            if state is None:
+                continue
+            try:
+                self.file.execute(
+                    "UPDATE writes SET state = ?, changed_at = ? WHERE key = ? AND operation = ?",
+                    (state, time.time(), *write),
+                )
+            except OSError:
+                self._unsettled[write] = state
+                raise
 
     def _read(self, where: str, values: tuple[Any, ...]) -> list[Row]:
-        with self._lock, closing(self._database.execute(f"SELECT {_COLUMNS} FROM writes {where}", values)) as cursor:
-            rows = cursor.fetchall()
-        return [_row(*row) for row in rows]
-
-
-def _is_other_database(database: sqlite3.Connection) -> bool:
-    """Return whether a database has tables, but not that of an outbox: it must stay as it is."""
-    names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return bool(names) and "writes" not in names
-
-
-def _lock_file(file: Path) -> sqlite3.Connection:
-    """Lock a file for this outbox, by an SQLite lock on a file beside it, which the system releases with the process.
-
-    A second process would take the writes in progress in this one for interrupted, and send them again.
-
-    Raises:
-        OSError: another outbox has the lock.
-    """
-    lock_file = file.with_name(file.name + "-owner")
-    lock = sqlite3.connect(lock_file, check_same_thread=False, isolation_level=None, timeout=0.0)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        lock.close()
-        raise BlockingIOError(f"{file}: another outbox, of this or another process, uses it") from error
-    return lock
-
-
-def _row(key: str, operation: str, arguments: str, stamps: str, state: RowState, changed_at: float) -> Row:
-    args, kwargs = json.loads(arguments, object_hook=_decode)
-    return Row(key, operation, tuple(args), kwargs, tuple(json.loads(stamps)), state, changed_at)
-
-
-_DECIMAL = "$decimal"
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return {_DECIMAL: str(value)}
-    raise TypeError(f"an outbox stores strings, numbers, Decimals, lists and mappings; got a {type(value).__name__}")
-
-
-def _decode(value: dict[str, Any]) -> Any:
-    return Decimal(value[_DECIMAL]) if set(value) == {_DECIMAL} else value
+        try:
+            self._store_states()
+        except OSError:
+            pass  # the states are known all the same
+        rows = map(read_row, read_rows(self.file, where, values))
+        return [row._replace(state=self._unsettled.get((row.key, row.operation), row.state)) for row in rows]

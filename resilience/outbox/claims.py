@@ -1,0 +1,43 @@
+"""Knows which writes a call, or a resume, of this process is working on, so that no other begins them meanwhile."""
+
+from __future__ import annotations
+
+from threading import RLock
+from weakref import ref
+
+__all__ = ["Claim", "Claims"]
+
+
+class Claim:
+    """The right to work on one write. It ends with `Claims.release`, or when nothing refers to it any more."""
+
+    __slots__ = ("__weakref__", "write")
+
+    def __init__(self, write: tuple[str, str]) -> None:
+        self.write = write
+
+
+class Claims:
+    """The claims on writes by (key, operation). Safe across threads and in signal handlers."""
+
+    def __init__(self) -> None:
+        # Weak references: where an interrupt ends a call between two lines, its claim ends with its last frame.
+        self._claims: dict[tuple[str, str], ref[Claim]] = {}
+        self._lock = RLock()  # reentrant, because a signal handler may place an order while its thread has the lock
+
+    def take(self, key: str, operation: str) -> Claim | None:
+        """Return a claim on a write, or None if another has it."""
+        claim = Claim((key, operation))
+        with self._lock:
+            held = self._claims.get(claim.write)
+            if held is not None and held() is not None:
+                return None
+            self._claims[claim.write] = ref(claim)
+        return claim
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back; does nothing where it was given back."""
+        with self._lock:
+            held = self._claims.get(claim.write)
+            if held is not None and held() is claim:
+                del self._claims[claim.write]

@@ -1,0 +1,59 @@
+"""Waits for an outbox file that another program has locked: in a thread, or in an event loop without blocking it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .._core.base.clock import Clock
+from .._core.call.context import current_call
+from .._drivers.system_clock import SystemClock, running_trio
+from .outbox_file import OutboxLockedError
+
+__all__ = ["LONGEST_WAIT", "apoll", "attempt_end", "poll", "poll_now"]
+
+T = TypeVar("T")
+LONGEST_WAIT = 10.0  # seconds; where no deadline bounds the wait. A backup tool may hold the file for a while.
+_INTERVAL = 0.02  # seconds between two tries
+
+
+def poll(step: Callable[[], T], clock: Clock, until: float) -> T:
+    """Return what `step` returns, repeated while the file is locked, up to the instant `until` of the clock."""
+    while True:
+        try:
+            return step()
+        except OutboxLockedError:
+            if clock.monotonic() + _INTERVAL > until:
+                raise
+        clock.sleep(_INTERVAL)
+
+
+async def apoll(step: Callable[[], T], clock: Clock, until: float) -> T:
+    """Do as `poll`; other tasks run meanwhile."""
+    while True:
+        try:
+            return step()
+        except OutboxLockedError:
+            if clock.monotonic() + _INTERVAL > until:
+                raise
+        await clock.asleep(_INTERVAL)
+
+
+def poll_now(step: Callable[[], T]) -> T:
+    """Do as `poll` outside any call: up to `LONGEST_WAIT`, and not at all in an event loop, which it would block."""
+    clock = SystemClock()
+    return poll(step, clock, clock.monotonic() + (0.0 if _in_event_loop() else LONGEST_WAIT))
+
+
+def attempt_end(clock: Clock) -> float:
+    """Return the instant up to which the attempt under way may wait for the file."""
+    call = current_call()
+    left = None if call is None else call.timeout
+    # It ends a little before the attempt's own limit: a refusal says that nothing was sent, and a timeout does not.
+    return clock.monotonic() + (LONGEST_WAIT if left is None else left - max(2 * _INTERVAL, 0.05 * left))
+
+
+def _in_event_loop() -> bool:
+    events: Any = sys.modules.get("asyncio.events")
+    return running_trio() is not None or (events is not None and events._get_running_loop() is not None)

@@ -1,0 +1,127 @@
+"""Compiles a write so that it is recorded before it is sent, and no attempt is sent that is not on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import isawaitable
+from typing import Any, Protocol
+
+from .._core.call.idempotency_key import KeySlot
+from .._core.call.reconcile import Found
+from .._pipeline.callables import is_async
+from .open_write import OpenWrite, current_write
+
+__all__ = ["BeginWrite", "guard_attempts", "record_calls", "remember_found"]
+
+
+class BeginWrite(Protocol):
+    """Records a write before its call."""
+
+    def __call__(self, key: str, args: Any, kwargs: Any) -> OpenWrite:
+        """Return the write; raises a `RejectedError` or a `TypeError` if it may not be sent."""
+
+
+def record_calls(
+    compiled: Callable[..., Any],
+    keys: KeySlot,
+    begin: BeginWrite,
+    *,
+    keyless: Callable[..., Any] | None,
+    asynchronous: bool,
+    has_fallback: bool,
+) -> Callable[..., Any]:
+    """Return `compiled`, with each call recorded by `begin`.
+
+    Args:
+        compiled: the client's method under its policy.
+        keys: fills the key in here and not in the pipeline, because the row needs it before the call begins.
+        begin: records a write.
+        keyless: makes a call that has no key, where none is made; None where every call has one.
+        asynchronous: whether the method is async.
+        has_fallback: the policy may give the caller something else in place of an error.
+    """
+    if asynchronous:
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            key, args, kwargs = keys.fill(args, kwargs)
+            if key is None and keyless is not None:
+                return await keyless(*args, **kwargs)
+            assert key is not None, "the slot makes one"
+            with begin(key, args, kwargs) as write:
+                result = await compiled(*args, **kwargs)
+                if has_fallback:
+                    write.check_result(result)
+                return result
+
+        return call_async
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        key, args, kwargs = keys.fill(args, kwargs)
+        if key is None and keyless is not None:
+            return keyless(*args, **kwargs)
+        assert key is not None, "the slot makes one"
+        with begin(key, args, kwargs) as write:
+            result = compiled(*args, **kwargs)
+            if has_fallback:
+                write.check_result(result)
+            return result
+
+    return call
+
+
+def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the method, of which no attempt begins before its row is on disk and its file in place."""
+    if is_async(fn):
+
+        @wraps(fn)  # the pipeline finds the key's parameter in the method's own signature
+        async def attempt_async(*args: Any, **kwargs: Any) -> Any:
+            write = current_write()
+            while True:
+                await write.aget_ready()
+                stamps = len(write.stamps)
+                try:
+                    write.answer = await fn(*args, **kwargs)
+                    return write.answer
+                except Exception:
+                    # The stamp could not be stored, because the file was locked just then. Nothing was sent, so the
+                    # attempt is made again once the file is free, if an earlier request of it had no stamp either.
+                    if not write.met_lock or len(write.stamps) != stamps:
+                        raise
+
+        return attempt_async
+
+    @wraps(fn)
+    def attempt(*args: Any, **kwargs: Any) -> Any:
+        write = current_write()
+        write.get_ready()
+        write.answer = fn(*args, **kwargs)
+        return write.answer
+
+    return attempt
+
+
+def remember_found(reconcile: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the reconciler; what it finds counts as the answer to the write."""
+
+    @wraps(reconcile)
+    def look_up(call: Any) -> Any:
+        answer = reconcile(call)
+        return remember_later(answer) if isawaitable(answer) else remember(answer)
+
+    async def remember_later(answer: Any) -> Any:
+        return remember(await answer)
+
+    def remember(answer: Any) -> Any:
+        if isinstance(answer, Found):
+            current_write().answer = answer.value
+        return answer
+
+    if not is_async(reconcile):
+        return look_up
+
+    @wraps(reconcile)
+    async def look_up_async(call: Any) -> Any:
+        return remember(await reconcile(call))
+
+    return look_up_async

@@ -1,0 +1,16 @@
+"""Reports what the outbox could not do, without ever replacing a call's result or error."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+__all__ = ["warn_or_log"]
+
+
+def warn_or_log(message: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Emit a warning; log the message where the program has made warnings errors."""
+    try:
+        warnings.warn(message, category, stacklevel=5)
+    except Exception:
+        logging.getLogger("resilience.outbox").error("%s", message)
