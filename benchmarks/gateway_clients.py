@@ -1,7 +1,7 @@
-"""Builds the clients of the gateway table that speak plain HTTP: wrapped sessions, functions, and clients of one's own.
+"""Builds the wrapped HTTP sessions of the gateway table, and what all its clients share.
 
-A builder gets the address, the policies and whether to look orders up. It returns `send(key)`, which returns an
-`Answer` or the order itself; it is a coroutine function for clients on an event loop.
+A builder gets a `Site` and an exit stack. It returns `send(key)`, which returns an `Answer` or the order itself; it is
+a coroutine function for clients on an event loop.
 """
 
 from __future__ import annotations
@@ -10,31 +10,58 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from resilience import NOT_FOUND, Found, Policies, resilient, wrap
+from resilience import NOT_FOUND, Found, Policies, wrap
 from resilience.config.loading.policy_file import from_mapping
 
+from .gateway_inline import Inline
 from .gateway_orders import LAG, PROCESSING, WINDOW
 from .gateway_reports import Answer
 
-__all__ = ["PLAIN", "GatewayClient", "Site", "policies"]
+__all__ = ["BODY", "SESSIONS", "GatewayClient", "Site", "found_in", "key_header", "policies"]
 
 BODY = {"symbol": "BTCUSDT", "side": "buy", "size": "50"}
 
 
 class Site(NamedTuple):
-    """The address of the gateway, the keys and the policy file of its sandbox, and whether orders are looked up."""
+    """Where the clients send their orders.
 
-    url: str
-    key: str
-    secret: str
-    passphrase: str
-    policy: str
+    Attributes:
+        url: the address of the gateway.
+        key: the key of the sandbox behind it, with `secret` and `passphrase`.
+        policy: the policy file of the sandbox.
+        reconciled: whether orders are looked up.
+        inline: the gateway itself, where requests do not go over sockets.
+    """
+
+    url: str = "http://gateway.test"
+    key: str = ""
+    secret: str = ""
+    passphrase: str = ""
+    policy: str = ""
     reconciled: bool = True
+    inline: Inline | None = None
 
     @property
     def orders(self) -> str:
         """The URL of orders in the plain dialect."""
         return f"{self.url}/plain/orders"
+
+    def requests(self) -> Any:
+        """Return a new session of requests."""
+        import requests
+
+        session = requests.Session()
+        if self.inline is not None:
+            session.mount("http://", self.inline.requests_adapter())
+        return session
+
+    def httpx(self, *, asynchronous: bool = False) -> Any:
+        """Return a new client of httpx."""
+        import httpx
+
+        transport = None if self.inline is None else self.inline.httpx_transport()
+        kind = httpx.AsyncClient if asynchronous else httpx.Client
+        return kind(timeout=10, verify=False, transport=transport)
 
 
 class GatewayClient(NamedTuple):
@@ -46,7 +73,7 @@ class GatewayClient(NamedTuple):
     needs_reconciler: bool = False
 
 
-def policies(base: str = "http") -> Policies:
+def policies(site: Site, base: str = "http") -> Policies:
     """Return policies with short waits, as the policy `gateway`, that never refuse an order."""
     rules = {
         "extends": base,
@@ -59,7 +86,8 @@ def policies(base: str = "http") -> Policies:
         "admission": "off",
         "reconcile": {"early_checks": 2, "wait": 0.05, "window": WINDOW, "processing": PROCESSING, "lag": LAG},
     }
-    return Policies(from_mapping({"version": 1, "policies": {"gateway": rules}}), log=False)
+    clock = None if site.inline is None else site.inline.clock
+    return Policies(from_mapping({"version": 1, "policies": {"gateway": rules}}), clock=clock, log=False)
 
 
 def found_in(status: int, body: bytes) -> Any:
@@ -77,62 +105,56 @@ def _rules(site: Site, look_up: Any, name: str = "post /plain/orders") -> Any:
     return {name: {"reconcile": look_up}} if site.reconciled else None
 
 
-def _headers(key: str) -> dict[str, str]:
+def key_header(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
 def requests_session(site: Site, stack: Any) -> Callable[[str], Any]:
-    import requests
-
     session: Any = None
 
     def look_up(call: Any) -> Any:
         answer = session.get(site.orders, params={"key": call.key})
         return found_in(answer.status_code, answer.content)
 
-    raw = stack.enter_context(requests.Session())
-    session = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies())
+    raw = stack.enter_context(site.requests())
+    session = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies(site))
 
     def send(key: str) -> Any:
-        answer = session.post(site.orders, json=BODY, headers=_headers(key))
+        answer = session.post(site.orders, json=BODY, headers=key_header(key))
         return Answer(answer, answer.status_code, answer.content)
 
     return send
 
 
 def httpx_client(site: Site, stack: Any) -> Callable[[str], Any]:
-    import httpx
-
     client: Any = None
 
     def look_up(call: Any) -> Any:
         answer = client.get(site.orders, params={"key": call.key})
         return found_in(answer.status_code, answer.content)
 
-    raw = stack.enter_context(httpx.Client(timeout=10, verify=False))
-    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies())
+    raw = stack.enter_context(site.httpx())
+    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies(site))
 
     def send(key: str) -> Any:
-        answer = client.post(site.orders, json=BODY, headers=_headers(key))
+        answer = client.post(site.orders, json=BODY, headers=key_header(key))
         return Answer(answer, answer.status_code, answer.content)
 
     return send
 
 
 async def async_httpx(site: Site, stack: Any) -> Callable[[str], Any]:
-    import httpx
-
     client: Any = None
 
     async def look_up(call: Any) -> Any:
         answer = await client.get(site.orders, params={"key": call.key})
         return found_in(answer.status_code, answer.content)
 
-    raw = await stack.enter_async_context(httpx.AsyncClient(timeout=10, verify=False))
-    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies())
+    raw = await stack.enter_async_context(site.httpx(asynchronous=True))
+    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies(site))
 
     async def send(key: str) -> Any:
-        answer = await client.post(site.orders, json=BODY, headers=_headers(key))
+        answer = await client.post(site.orders, json=BODY, headers=key_header(key))
         return Answer(answer, answer.status_code, answer.content)
 
     return send
@@ -148,10 +170,10 @@ async def aiohttp_session(site: Site, stack: Any) -> Callable[[str], Any]:
             return found_in(answer.status, await answer.read())
 
     raw = await stack.enter_async_context(aiohttp.ClientSession())
-    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies())
+    client = wrap(raw, "gateway", operations=_rules(site, look_up), policies=policies(site))
 
     async def send(key: str) -> Any:
-        answer = await client.post(site.orders, json=BODY, headers=_headers(key))
+        answer = await client.post(site.orders, json=BODY, headers=key_header(key))
         if isinstance(answer, dict):
             return answer
         async with answer:
@@ -160,69 +182,9 @@ async def aiohttp_session(site: Site, stack: Any) -> Callable[[str], Any]:
     return send
 
 
-def function(site: Site, stack: Any) -> Callable[[str], Any]:
-    """Return a decorated function that sends with requests and raises as its users do."""
-    import requests
-
-    session = stack.enter_context(requests.Session())
-
-    def look_up(call: Any) -> Any:
-        answer = session.get(site.orders, params={"key": call.key}, timeout=10)
-        return found_in(answer.status_code, answer.content)
-
-    reconcile = {"key": "client_id", "reconcile": look_up} if site.reconciled else {}
-
-    @resilient("gateway", policies=policies(), **reconcile)  # type: ignore[arg-type]
-    def place_order(*, client_id: str) -> Any:
-        url, headers = site.orders, _headers(client_id)
-        answer = session.post(url, json=BODY, headers=headers, timeout=10, allow_redirects=False)
-        answer.raise_for_status()
-        return checked(answer.json(), client_id)
-
-    return lambda key: place_order(client_id=key)
-
-
-async def async_function(site: Site, stack: Any) -> Callable[[str], Any]:
-    """Return a decorated coroutine function that sends with httpx."""
-    import httpx
-
-    client = await stack.enter_async_context(httpx.AsyncClient(timeout=10, verify=False))
-
-    async def look_up(call: Any) -> Any:
-        answer = await client.get(site.orders, params={"key": call.key})
-        return found_in(answer.status_code, answer.content)
-
-    reconcile = {"key": "client_id", "reconcile": look_up} if site.reconciled else {}
-
-    @resilient("gateway", policies=policies(), **reconcile)  # type: ignore[arg-type]
-    async def place_order(*, client_id: str) -> Any:
-        answer = await client.post(site.orders, json=BODY, headers=_headers(client_id))
-        answer.raise_for_status()
-        return checked(answer.json(), client_id)
-
-    return lambda key: place_order(client_id=key)
-
-
-class UnusableAnswerError(Exception):
-    """Raised for a success that is not this order's, as a careful program does."""
-
-
-def checked(order: Any, key: str) -> Any:
-    """Return the order of an answer.
-
-    Raises:
-        UnusableAnswerError: there is none, or it is another one.
-    """
-    if not isinstance(order, dict) or "orderId" not in order or order.get("clientOrderId") != key:
-        raise UnusableAnswerError(f"no order in {order!r}")
-    return order
-
-
-PLAIN = (
+SESSIONS = (
     GatewayClient("requests.Session", requests_session),
     GatewayClient("httpx.Client", httpx_client),
     GatewayClient("httpx.AsyncClient", async_httpx, True),
     GatewayClient("aiohttp.ClientSession", aiohttp_session, True),
-    GatewayClient("function", function),
-    GatewayClient("async function", async_function, True),
 )

@@ -23,8 +23,9 @@ from typing import Any
 
 from resilience.sandbox import Sandbox
 
+from .gateway_dialects import Request, bitget_body, client_oid
 from .gateway_kinds import Wire, answer, message
-from .gateway_orders import DIALECTS, OrderBook, Request, meaning_of
+from .gateway_orders import OrderBook
 
 __all__ = ["Gateway", "running_gateway"]
 
@@ -42,7 +43,6 @@ class Gateway(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Connection)
         self.book = OrderBook(seed)
         self.sandbox = sandbox
-        self.others: dict[str, bytes] = {}
 
     @property
     def url(self) -> str:
@@ -64,48 +64,26 @@ class Gateway(socketserver.ThreadingTCPServer):
         inner = Request(request.method, slash + rest, request.headers, request.body)
         if name == "bitget":
             return self._bitget(inner, request.target)
-        return self._order(name, inner, request.target)
+        return self.book.respond(name, inner, request.target)
 
     def executions(self) -> dict[str, int]:
         """Return how often each key was executed, in all dialects."""
         self.sandbox.settle()
         rows = self.sandbox.ledger()["orders"]
-        return self.book.executions() | {row["clientOid"]: row["executions"] for row in rows}
-
-    def _order(self, name: str, request: Request, target: str) -> Wire:
-        dialect, book = DIALECTS[name], self.book
-        key = dialect.key(request)
-        meaning = meaning_of(key)
-        if key is None or meaning is None:
-            return _plain(404, {"error": "no such path or key"})
-        if request.method == "GET":
-            if book.lookup_fails(key):
-                return Wire(message(503, b"<html>busy</html>", "text/html"))
-            found = book.find(key)
-            return _plain(200, dialect.missing() if found is None else dialect.found(found[0], key, found[1]))
-        post = book.count_post(key)
-        order_id = book.execute(key, post) if meaning.is_passed_on(post) else f"{key}x{post}"
-        success = json.dumps(dialect.placed(order_id, key)).encode()
-        idless = json.dumps(dialect.placed("", key)).encode()
-        other = json.dumps(dialect.placed("77777", f"{key}9")).encode()
-        if not meaning.is_faulty(post):
-            return Wire(message(200, success))
-        return answer(meaning.kind, meaning.number, success, other, idless, target)
+        return {**self.book.executions()} | {row["clientOid"]: row["executions"] for row in rows}
 
     def _bitget(self, request: Request, target: str) -> Wire:
-        key = _client_oid(request)
-        meaning = meaning_of(key)
-        if request.method == "GET" or key is None or meaning is None:
+        key = client_oid(request)
+        if request.method == "GET" or key is None:
             return Wire(message(*self._forward(request)))
-        post = self.book.count_post(key)
-        if meaning.is_passed_on(post):
+        step, _ = self.book.next_step(key)
+        status, success = 200, bitget_body({"orderId": "77777", "clientOid": key})
+        if step.passed_on:
             status, success = self._forward(request)
-        else:
-            status, success = 200, _bitget_body({"orderId": "77777", "clientOid": key})
-        if not meaning.is_faulty(post):
+        if not step.kind:
             return Wire(message(status, success))
-        other = _bitget_body({"orderId": "77777", "clientOid": f"{key}9"})
-        return answer(meaning.kind, meaning.number, success, other, _bitget_body({}), target)
+        other = bitget_body({"orderId": "77777", "clientOid": f"{key}9"})
+        return answer(step.kind, step.number, success, other, bitget_body({}), target)
 
     def _forward(self, request: Request) -> tuple[int, bytes]:
         dropped = ("host", "accept-encoding", "content-length", "connection")
@@ -117,17 +95,6 @@ class Gateway(socketserver.ThreadingTCPServer):
             return reply.status, reply.read()
         finally:
             connection.close()
-
-
-def _client_oid(request: Request) -> str | None:
-    try:
-        return str(json.loads(request.body).get("clientOid"))
-    except (ValueError, AttributeError):
-        return None
-
-
-def _bitget_body(data: Any) -> bytes:
-    return json.dumps({"code": "00000", "msg": "success", "requestTime": 0, "data": data}).encode()
 
 
 def _plain(status: int, value: Any) -> Wire:
