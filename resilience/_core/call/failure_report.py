@@ -24,7 +24,7 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
     changes: dict[str, Any] = {}
     if plan.info.read and failure.executed != "n_a":
-        changes["executed"] = "n_a"  # a read has no effect that could be uncertain
+        changes |= {"executed": "n_a", "proof": "none"}  # a read has no effect that could be uncertain
     if failure.retry_after is not None and failure.retry_at is None:
         changes["retry_at"] = plan.clock.time() + failure.retry_after
     elif failure.retry_at is not None and failure.retry_after is None:
@@ -37,7 +37,7 @@ def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failur
     if not isinstance(outcome, BaseExceptionGroup):
         return inner
     whole = attempt_failure(plan, outcome)
-    return replace(whole, executed="maybe") if inner.executed == "maybe" else whole
+    return replace(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
 
 
 def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:

@@ -31,7 +31,10 @@ class CallHistory:
         attempt: number of the last attempt, from 1.
         call: the call, as a reconciler gets it.
         context: the context of the last attempt.
+        failed_at: when the last attempt failed, a monotonic instant.
+        key_missing: the finished request of an attempt did not carry the key, so nothing can be looked up by it.
         key_of_other: a lookup found that the key belongs to another order.
+        lookup_error: what a broken reconciler raised or returned, else None.
         outcome: the last error, or the last answer that is a failure.
         plan: the operation's plan.
         rejection: what rejected a later attempt from inside it; nothing was sent by that one.
@@ -46,6 +49,7 @@ class CallHistory:
         "_call_id",
         "_ended",
         "_inner_context",
+        "_lookup_reported",
         "_must_discard",
         "_outer",
         "_permit",
@@ -56,7 +60,10 @@ class CallHistory:
         "attempt",
         "call",
         "context",
+        "failed_at",
+        "key_missing",
         "key_of_other",
+        "lookup_error",
         "outcome",
         "plan",
         "rejection",
@@ -84,7 +91,10 @@ class CallHistory:
         self._call_id = ""
         self.attempt = 1
         self.uncertain_write: UncertainWrite | None = None
-        self.key_of_other = self._must_discard = self._any_uncertain = self._ended = False
+        self.key_of_other = self.key_missing = self._must_discard = self._any_uncertain = self._ended = False
+        self.lookup_error: Any = None
+        self._lookup_reported = False
+        self.failed_at = started
         self._sending = True
         self._stamps_seen = 0
         self.outcome: Any = None
@@ -122,7 +132,7 @@ class CallHistory:
         # A rejection after the API's own answer is not the answer to the call; the other way round it is none yet.
         if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
             return self._record_rejection(outcome)
-        self.outcome = outcome
+        self.outcome, self.failed_at = outcome, now
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
         inner = inner_failure(outcome, self._inner_context) if isinstance(outcome, BaseException) else None
@@ -181,6 +191,19 @@ class CallHistory:
         self.plan.emit_breaker_events()
         self.emit("call_recovered")
 
+    def record_lookup_error(self, answer: object, *, is_broken: bool) -> None:
+        """Record a lookup that is broken, or that returned another order; emits `lookup_failed`, once per call.
+
+        Args:
+            answer: what the reconciler raised or returned.
+            is_broken: it would fail in the same way again.
+        """
+        if is_broken:
+            self.lookup_error = answer
+        if not self._lookup_reported:
+            self._lookup_reported = True
+            self.emit("lookup_failed", reconciler=_name_of(self.plan.reconcile), caused_by=_class_or_value(answer))
+
     def record_reconciled(self) -> None:
         """Record that a lookup found the write to have been executed."""
         self._ended = True
@@ -193,6 +216,8 @@ class CallHistory:
         outcome, failure = self.outcome, self.failure
         looked_up = self.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
         final = call_failure(failure, self.call, self.plan, maybe_executed=self.maybe_executed, looked_up=looked_up)
+        if self.lookup_error is not None:
+            final = replace(final, lookup_error=self.lookup_error)
         attach_failure(outcome, final, self._outer)
         if isinstance(outcome, BaseException):
             annotate(outcome, final)
@@ -231,8 +256,7 @@ class CallHistory:
             attempt=self.attempt,
             key=self.call.key,
             waited_so_far=self.waited,
-            caused_by=caused_by(self.outcome),
-            **fields,
+            **{"caused_by": caused_by(self.outcome), **fields},
         )
 
     def close(self) -> None:
@@ -241,7 +265,7 @@ class CallHistory:
         An error's traceback refers to the frames that refer to this object: without this they would be a cycle, which
         only the garbage collector frees.
         """
-        self.outcome = self.rejection = None
+        self.outcome = self.rejection = self.lookup_error = None
         self.call.failure = None
 
     def _record_rejection(self, rejection: RejectedError) -> bool:
@@ -257,19 +281,40 @@ class CallHistory:
         plan, call, stamps = self.plan, self.call, self.context.stamps
         new_stamps = stamps[self._stamps_seen :] if stamps else []
         self._stamps_seen += len(new_stamps)
+        if stamps is not None and stamps.key_missing:
+            # Nothing can be looked up by a key that was not sent, and a remedy must not name it.
+            self.key_missing, call.key = True, None
         if call.sent_at is None:
             call.sent_at = _first_stamp(stamps, plan) if stamps else plan.clock.time() - (now - self._started)
         if plan.info.signs and stamps is not None and not new_stamps and failure.executed == "maybe":
-            failure = replace(failure, executed="no")  # a client that stamps what it sends has sent nothing
+            # A client that stamps what it sends has sent nothing.
+            failure = replace(failure, executed="no", proof="proven")
         call.attempt, call.failure = self.attempt, failure
         is_uncertain = failure.executed == "maybe" and not failure.duplicate
         self._any_uncertain = self._any_uncertain or is_uncertain
-        if is_uncertain and plan.reconcilable:
-            if self.uncertain_write is None:
-                began = None if plan.info.resumed else self._started
-                self.uncertain_write = UncertainWrite(plan.rules, plan.fence, call.sent_at, began)
-            stamp = max(new_stamps) if new_stamps else None
-            self.uncertain_write.attempt_opened(sent=now, stamp=stamp, answered_at=failure.answered_at)
+        is_likely_refused = failure.executed == "no" and failure.proof == "likely"
+        if plan.reconcilable and not self.key_missing and (is_uncertain or is_likely_refused):
+            self._open_attempt(max(new_stamps, default=None), now, failure, is_likely_refused=is_likely_refused)
+
+    def _open_attempt(self, stamp: float | None, now: float, failure: Failure, *, is_likely_refused: bool) -> None:
+        """Record that the last attempt has to be looked up before anything is sent or reported."""
+        plan, sent_at = self.plan, self.call.sent_at
+        assert sent_at is not None
+        if self.uncertain_write is None:
+            began = None if plan.info.resumed else self._started
+            self.uncertain_write = UncertainWrite(plan.rules, plan.fence, sent_at, began)
+        self.uncertain_write.attempt_opened(
+            sent=now, stamp=stamp, answered_at=failure.answered_at, is_likely_refused=is_likely_refused
+        )
+
+
+def _name_of(reconcile: Any) -> str:
+    return str(getattr(reconcile, "__qualname__", None) or type(reconcile).__name__).rpartition("<locals>.")[2]
+
+
+def _class_or_value(answer: object) -> str | None:
+    """Return the class of what a broken reconciler raised, or the class of what it returned; never its text."""
+    return caused_by(answer) if isinstance(answer, BaseException) else f"returned {type(answer).__name__}"
 
 
 def _first_stamp(stamps: list[float], plan: Plan) -> float:

@@ -83,4 +83,5 @@ def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:
         window=bounds.window if window is None else window,
         processing=bounds.processing if rules.processing is None else rules.processing,
         lag=bounds.lag if rules.lag is None else rules.lag,
+        retention=bounds.retention if rules.retention is None else rules.retention,
     )

@@ -7,16 +7,18 @@ very answer, or after the whole monotonic fence where the server's time is not k
 W is the window in which the server accepts a stamp, P the longest time that it may work on a request after it checked
 the stamp, L the longest time that an accepted order may stay invisible. By the server's clock, a request with stamp s
 is executed at s + W + P at the latest, and visible at s + W + P + L. A stamp may be W ahead of the server's clock when
-it is sent. So where no server time is known, the fence is 2 W + P + L after the last send.
+it is sent. So where no server time is known, the fence is 2 W + P + L after the send. An attempt that was answered had
+arrived by then, so W drops out, if the API itself answered or if the answer says that it refused.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from math import isfinite
-from typing import Any
+from math import inf, isfinite
+from typing import Any, NamedTuple
 
+from ..classify.error_chain import is_program_error
 from ..policy.sections import ReconcileSettings
 
 __all__ = [
@@ -26,8 +28,10 @@ __all__ = [
     "InconclusiveLookupError",
     "LookupVerdict",
     "NotFound",
+    "OtherOrderError",
     "UncertainWrite",
     "answer_error",
+    "is_broken_lookup",
 ]
 
 _SKEW = 1.0  # seconds that a server's creation time may be before the first stamp
@@ -76,6 +80,18 @@ class InconclusiveLookupError(Exception):
     """A lookup got an answer that says neither "found" nor "not found": the write is looked up again."""
 
 
+class OtherOrderError(InconclusiveLookupError):
+    """A lookup returned an order with another client id than the one it was asked for."""
+
+
+def is_broken_lookup(answer: object) -> bool:
+    """Return whether a reconciler raised an error of the program, which it would raise again.
+
+    Bytes that are not text came from the server, so an error of decoding is none of the program.
+    """
+    return is_program_error(answer) and not isinstance(answer, UnicodeError)
+
+
 def answer_error(answer: object) -> TypeError | None:
     """Return what is wrong with a reconciler's answer, or None: milliseconds would be past every fence."""
     if not isinstance(answer, (Found, NotFound)):
@@ -88,11 +104,12 @@ def answer_error(answer: object) -> TypeError | None:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """An API's bounds in seconds: W, P and L of the module's text."""
+    """An API's bounds in seconds: W, P and L of the module's text, and how long a lookup knows an order."""
 
     window: float = 30.0
     processing: float = 3.0
     lag: float = 2.0
+    retention: float = inf
 
     @property
     def whole(self) -> float:
@@ -109,6 +126,27 @@ class LookupVerdict(Enum):
     AGAIN = "nothing yet"
 
 
+class _OpenAttempt(NamedTuple):
+    """An attempt that may have been executed, and when "not found" proves that it was not.
+
+    Attributes:
+        server_limit: the server's time after which the order cannot appear any more, or None if unknown.
+        monotonic_limit: from when a lookup may begin that is believed where no server time is known.
+        is_likely_refused: its answer says that it was refused, by a word that a gateway could have said as well.
+    """
+
+    server_limit: float | None
+    monotonic_limit: float
+    is_likely_refused: bool = False
+
+    def is_past(self, server_time: float | None, sent: float) -> bool:
+        """Return whether "not found" is proof, in an answer of this time to a lookup that was sent then."""
+        if server_time is None or self.server_limit is None:
+            # The lookup must have *begun* after the fence: its answer may describe the moment of its arrival.
+            return sent >= self.monotonic_limit
+        return server_time > self.server_limit
+
+
 class UncertainWrite:
     """The open attempts of one write: those that may have been executed. Used by one call, in one thread or task.
 
@@ -123,10 +161,9 @@ class UncertainWrite:
         "_fence",
         "_first_stamp",
         "_latest_stamp",
-        "_limits",
         "_lookups",
+        "_open",
         "_rules",
-        "_sent",
         "was_uncertain",
     )
 
@@ -143,9 +180,7 @@ class UncertainWrite:
         self._fence = fence
         self._first_stamp = self._latest_stamp = first_stamp
         self._began = began
-        # One entry per open attempt: the server's time after which it cannot appear any more, None if unknown.
-        self._limits: list[float | None] = []
-        self._sent = 0.0
+        self._open: list[_OpenAttempt] = []
         self._lookups = 0
         self._failed_lookups = 0
         self._answered: tuple[float, float] | None = None  # (server's time, monotonic instant) of the last answer
@@ -154,14 +189,16 @@ class UncertainWrite:
     @property
     def is_open(self) -> bool:
         """Return whether some attempt may have been executed, or still may be."""
-        return bool(self._limits)
+        return bool(self._open)
 
     @property
     def whole(self) -> float:
         """Return the monotonic fence in seconds: the policy's own, else 2 W + P + L."""
         return self._fence.whole if self._rules.fence is None else self._rules.fence
 
-    def attempt_opened(self, *, sent: float, stamp: float | None, answered_at: float | None) -> None:
+    def attempt_opened(
+        self, *, sent: float, stamp: float | None, answered_at: float | None, is_likely_refused: bool = False
+    ) -> None:
         """Record an attempt that may have been executed.
 
         Args:
@@ -169,17 +206,21 @@ class UncertainWrite:
             stamp: the stamp that was signed, Unix seconds, or None when none is known.
             answered_at: the server's time in an answer of the API's own envelope. The request had arrived by then, so
                 W is not part of the fence.
+            is_likely_refused: an answer says that it was refused, by the word of HTTP or of an error's class alone. It
+                came at `sent` at the latest, so W is not part of the fence either.
         """
         fence = self._fence
         late = fence.processing + fence.lag
         signed_at = self._first_stamp if stamp is None else stamp
         if answered_at is not None and abs(answered_at - signed_at) <= fence.window + late + self._since_begin(sent):
-            self._limits.append(answered_at + late)  # server time + P + L
+            limit: float | None = answered_at + late  # server time + P + L
+        elif is_likely_refused:
+            limit = None
         else:  # no time, or one that no server can send which checks its stamps
-            # stamp + W + P + L
-            self._limits.append(None if stamp is None else stamp + fence.window + late)
+            limit = None if stamp is None else stamp + fence.window + late  # stamp + W + P + L
+        wait = late if is_likely_refused else self.whole
+        self._open.append(_OpenAttempt(limit, sent + wait, is_likely_refused))
         self._latest_stamp = max(self._latest_stamp, signed_at)
-        self._sent = max(self._sent, sent)
         self._lookups = self._failed_lookups = 0  # the early lookups begin again after every send
         self.was_uncertain = True
 
@@ -189,7 +230,8 @@ class UncertainWrite:
         if self._failed_lookups:
             # wait x 2 ** (failures - 1), at most five seconds; the exponent is bounded so that no float overflows
             return now + min(wait * 2.0 ** min(self._failed_lookups - 1, 16), _MAX_LOOKUP_WAIT)
-        if self._lookups < self._rules.early_checks:
+        # A refusal is likely true, so an early lookup would only cost a request.
+        if self._lookups < self._rules.early_checks and not all(attempt.is_likely_refused for attempt in self._open):
             return now + wait
         return max(self._fence_ends(), now + _TICK)
 
@@ -197,8 +239,15 @@ class UncertainWrite:
         """Record that a lookup failed or was rejected: it proves nothing."""
         self._failed_lookups += 1
 
-    def judge(self, answer: Found | NotFound, *, sent: float, now: float) -> LookupVerdict:
-        """Return what an answer proves to a lookup that was sent and came back at these monotonic times."""
+    def judge(self, answer: Found | NotFound, *, sent: float, now: float, age: float = 0.0) -> LookupVerdict:
+        """Return what an answer proves to a lookup that was sent and came back at these monotonic times.
+
+        Args:
+            answer: what the lookup returned.
+            sent: when the lookup was sent.
+            now: when its answer was there.
+            age: seconds since the first attempt, by the wall clock.
+        """
         self._lookups += 1
         self._failed_lookups = 0
         server_time = self._plausible(answer.server_time, now)
@@ -207,25 +256,21 @@ class UncertainWrite:
             return LookupVerdict.DONE if answer.matches and not too_old else LookupVerdict.FOREIGN
         if server_time is not None:
             self._answered = (server_time, now)
-        if not self._is_past_fence(server_time, sent):
+        is_past = all(attempt.is_past(server_time, sent) for attempt in self._open)
+        if not is_past or age > self._fence.retention:
             return LookupVerdict.AGAIN
-        self._limits.clear()
+        self._open.clear()
         return LookupVerdict.CLEAR
 
     def _fence_ends(self) -> float:
         """Return the monotonic instant at which "not found" will be believed."""
-        limits = [limit for limit in self._limits if limit is not None]
-        if self._answered is None or len(limits) < len(self._limits):
-            return self._sent + self.whole
-        server_time, answered = self._answered
-        return answered + max(limits) - server_time + _TICK
+        return max(map(self._fence_of, self._open), default=-inf)
 
-    def _is_past_fence(self, server_time: float | None, sent: float) -> bool:
-        limits = [limit for limit in self._limits if limit is not None]
-        if server_time is None or len(limits) < len(self._limits):
-            # The lookup must have *begun* after the fence: its answer may describe the moment of its arrival.
-            return sent >= self._sent + self.whole
-        return not limits or server_time > max(limits)
+    def _fence_of(self, attempt: _OpenAttempt) -> float:
+        if self._answered is None or attempt.server_limit is None:
+            return attempt.monotonic_limit
+        server_time, answered = self._answered
+        return answered + attempt.server_limit - server_time + _TICK
 
     def _earliest_creation(self, server_time: float | None, now: float) -> float:
         """Return the earliest creation time, by the server's clock, that an order of ours can have.

@@ -7,6 +7,7 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...errors import CircuitOpenError
@@ -14,10 +15,18 @@ from ..classify.attach import set_cause
 from ..policy.codes import Category
 from .attempt_gate import POLL_INTERVAL, AttemptGate
 from .context import CallContext
+from .found_order import conflict_of
 from .history import CallHistory
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_quotas, waits_for_breaker
-from .reconcile import Found, LookupVerdict, NotFound, answer_error
+from .reconcile import (
+    Found,
+    LookupVerdict,
+    NotFound,
+    OtherOrderError,
+    answer_error,
+    is_broken_lookup,
+)
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -33,6 +42,7 @@ class Recovery:
 
     __slots__ = (
         "_after_wait",
+        "_cleared",
         "_followed_hints",
         "_gate_rejection",
         "_history",
@@ -71,7 +81,7 @@ class Recovery:
         self._started = started
         self._schedule_state: Any = None
         self._after_wait = Action.SEND
-        self._is_last_lookup = self._inner_gave_up = False
+        self._is_last_lookup = self._inner_gave_up = self._cleared = False
         self._followed_hints: set[str] = set()
         # A test clock ends a sleep at once and does not move. Such a wait counts as waited all the same: the call's
         # own time runs ahead of the clock by what is missing.
@@ -85,6 +95,8 @@ class Recovery:
         now, history = self.now(), self._history
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
+        if history.key_missing:
+            return self._finish(now)  # nobody could look a further attempt up, nor this one
         if history.uncertain_write is not None and history.uncertain_write.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
@@ -115,6 +127,7 @@ class Recovery:
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
+        self._cleared = False
         return self._history.begin_attempt(self.now(), gate)
 
     def on_rejection(self) -> Step:
@@ -145,16 +158,26 @@ class Recovery:
             sent: what `now` returned before the lookup.
         """
         uncertain_write, now = self._history.uncertain_write, self.now()
+        error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
+        if error is not None:
+            # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
+            self._history.record_lookup_error(answer, is_broken=True)
+            return self._finish(now, error)
+        conflict = conflict_of(answer, self.call, self.plan.fn) if isinstance(answer, Found) else ""
+        if conflict == "key":
+            answer = OtherOrderError("the lookup returned an order with another client id")
+        elif conflict:
+            answer = replace(answer, matches=False)
+        if isinstance(answer, OtherOrderError):
+            self._history.record_lookup_error(answer, is_broken=False)
         if self.plan.confirmable:
             return self._after_confirmation(answer, now)
         assert uncertain_write is not None
         if isinstance(answer, Exception):
             uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
-        error = answer_error(answer)
-        if error is not None:
-            return self._finish(now, error)
-        verdict = uncertain_write.judge(answer, sent=sent, now=now)
+        age = self.plan.clock.time() - (self.call.sent_at or 0.0)
+        verdict = uncertain_write.judge(answer, sent=sent, now=now, age=age)
         if verdict is LookupVerdict.DONE and isinstance(answer, Found):
             self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
@@ -164,6 +187,7 @@ class Recovery:
         if verdict is LookupVerdict.AGAIN:
             return self._look_up(now)
         # It did not happen and cannot any more. No further delay: the call has waited for the fence already.
+        self._cleared = True
         retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
         return self._retry(now, 0.0) if retryable else self._finish(now)
 
@@ -248,8 +272,9 @@ class Recovery:
             history.emit("retries_exhausted")
             return self._finish(now)
         wait = schedule.delay(self._schedule_state) if delay is None else delay
-        # The server's Retry-After is a floor: a retry before it would be rejected again.
-        rejection, due = ready_by_breaker(plan, deadline, now + max(wait, history.failure.retry_after or 0.0), now)
+        # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
+        floor = history.failed_at + (history.failure.retry_after or 0.0)
+        rejection, due = ready_by_breaker(plan, deadline, max(now + wait, floor), now)
         if rejection is None:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
         if rejection is not None or not plan.fits_deadline(due, deadline):
@@ -289,7 +314,7 @@ class Recovery:
     def _needs_last_lookup(self, now: float) -> bool:
         """Return whether one more lookup may change what the caller gets."""
         history, failure = self._history, self._history.failure
-        if self._is_last_lookup or now >= history.context.deadline:
+        if self._is_last_lookup or self._cleared or now >= history.context.deadline:
             return False
         # A certain "no" after an earlier uncertain attempt: that attempt may show up until the end.
         if history.proved_not_executed and (failure.executed != "maybe" or failure.duplicate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..policy.codes import Envelope, ItemList
+from ..policy.answer_envelope import Envelope, ItemList
 from .code_and_status import code_of
 
 __all__ = ["failed_items", "first_failed_item"]

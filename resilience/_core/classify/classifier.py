@@ -1,8 +1,8 @@
 """Turns any exception or result into a `Failure` by tables; it never raises and always answers.
 
 The order: the API's code in the table that the error's own source names, then in the tables that the policy lists;
-the HTTP status; the class of a transport error, the one along the causes that says most; the policy's rule for
-unknown errors. A bug of the program (a bare `TypeError`, `KeyError`, …) is fatal at once: its text is never taken
+the class of an error, the one along the causes that says most; the HTTP status; a vague class; the policy's rule for
+unknown errors. A status never outranks an exact class: some APIs answer "outcome unknown" with status 400. A bug of the program (a bare `TypeError`, `KeyError`, …) is fatal at once: its text is never taken
 for an API's. The error itself is read by `ErrorChain`, once; this module reads `Evidence`.
 """
 
@@ -22,12 +22,13 @@ from .error_chain import ErrorChain
 from .evidence import Evidence
 from .failure import Failure
 from .returned_errors import error_in_result
-from .rule_failure import failure_of_rule
-from .rule_search import PROGRAM_ERROR, UNCERTAINTY, Match, RuleSearch
+from .rule_failure import failure_of_rule, with_executed
+from .rule_search import PROGRAM_ERROR, UNCERTAINTY, Match, RuleSearch, is_status
 
 __all__ = ["Classifier"]
 
 _SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
+_PROOFS = ("none", "likely", "proven")
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
 
@@ -64,7 +65,7 @@ class Classifier:
         self._unknown = unknown or UnknownErrorSettings()
         self._lock = new_lock()
         self._new_codes: set[tuple[str, str]] = set()
-        names = [table.envelope.code for table in self._listed if table.envelope is not None]
+        names = [path for table in self._listed if table.envelope is not None for path in table.envelope.code_paths]
         # "code" last: an API with another key for its codes may use "code" for something else.
         self._code_keys = tuple(dict.fromkeys([*names, "code"]))
         self._enveloped = tuple(table for table in self._listed if table.envelope is not None)
@@ -80,7 +81,7 @@ class Classifier:
             chain = ErrorChain(outcome, self._code_keys)
             failure = self._classify(chain, registry)
             executed = chain.evidence[0].executed
-            return failure if executed is None else replace(failure, executed=executed)
+            return failure if executed is None else with_executed(failure, executed)
         except Exception:  # whatever a foreign object did: it is an error that nothing explains
             return self._guess(Evidence(), None)
 
@@ -111,7 +112,8 @@ class Classifier:
         first = chain.evidence[0]
         if first.is_rejection:
             remedy = "Nothing was sent; try again later"
-            return Failure(Category.RETRYABLE, executed="no", retry_after=first.retry_after, remedy=remedy)
+            after = first.retry_after
+            return Failure(Category.RETRYABLE, executed="no", proof="proven", retry_after=after, remedy=remedy)
         if first.is_program_error:
             return self._of_program_error()
         if chain.members:
@@ -120,27 +122,34 @@ class Classifier:
         failure = self._explain(gathered, registry) or self._explain_by_contexts(chain, registry)
         failure = failure or self._guess(gathered[0], None)
         items = self._failed_items(gathered[0], registry)
-        return replace(failure, items=items, executed="maybe") if items else failure
+        return replace(failure, items=items, executed="maybe", proof="none") if items else failure
 
     def _explain(self, chain: Sequence[Evidence], registry: str | None) -> Failure | None:
-        """Classify by code, then status, then class. Returns None if none matches."""
+        """Classify by code, exact class, status, vague class, in this order. Returns None if none matches."""
         for evidence in chain:
             match = self._search.by_code(evidence, registry)
             if match is not None:
-                failure = self._of_match(match, evidence.code or match.rule.code)
-                return failure if evidence.executed is None else replace(failure, executed=evidence.executed)
-        code = next((evidence.code for evidence in chain if evidence.code is not None), None)
-        match = next((found for evidence in chain if (found := self._search.by_status(evidence)) is not None), None)
-        match = match or self._search.by_class(chain)
-        if match is not None:
-            return self._of_match(match, code or match.rule.code, known=code is None)
-        return None if code is None else self._guess(chain[0], code)
+                failure = failure_of_rule(match, _code_to_report(match))
+                return failure if evidence.executed is None else with_executed(failure, evidence.executed)
+        unknown = next((evidence for evidence in chain if evidence.code and not is_status(evidence.code)), None)
+        match, exact = self._search.by_class(chain)
+        if not exact:
+            by_status = (self._search.by_status(evidence) for evidence in chain)
+            match = next((found for found in by_status if found is not None), match)
+        code = None if unknown is None else unknown.code
+        if match is None:
+            return None if code is None else self._guess(chain[0], code)
+        failure = failure_of_rule(match, code or match.rule.code, known=code is None)
+        if unknown is not None and failure.executed == "no" and self._search.in_own_envelope(unknown, registry):
+            # The API itself answered, with a code that nobody knows: its status is no proof.
+            return with_executed(failure, "maybe")
+        return failure
 
     def _explain_by_contexts(self, chain: ErrorChain, registry: str | None) -> Failure | None:
         """Classify by the errors in `__context__`. They may belong to another call, so `executed` is always `maybe`."""
         contexts = [self._without_success_code(evidence, registry) for evidence in chain.contexts()]
         failure = self._explain(contexts, registry)
-        return None if failure is None else replace(failure, executed="maybe")
+        return None if failure is None else with_executed(failure, "maybe")
 
     def _without_success_code(self, evidence: Evidence, registry: str | None) -> Evidence:
         """Drop a code that means success, which explains no error; a batch has the first failed item's instead."""
@@ -158,7 +167,8 @@ class Classifier:
         members = [self.classify(member, registry=registry) for member in chain.members]
         worst = max(members, key=lambda failure: _SEVERITY[failure.category])
         least_certain = max(members, key=lambda failure: UNCERTAINTY[failure.executed])
-        return replace(worst, executed=least_certain.executed)
+        proof = min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
+        return replace(worst, executed=least_certain.executed, proof=proof)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others succeeded."""
@@ -174,7 +184,7 @@ class Classifier:
         evidence = Evidence(code, item)
         known = rule is not None and rule.category is not None
         failure = (
-            self._of_match(Match(rule, table, evidence), code or "")
+            failure_of_rule(Match(rule, table, evidence, "proven"), code or "")
             if rule is not None and known
             else self._guess(evidence, code)
         )
@@ -184,10 +194,7 @@ class Classifier:
         rule = self._search.base.rule(PROGRAM_ERROR)
         if rule is None:
             return Failure(Category.FATAL, code=PROGRAM_ERROR)
-        return self._of_match(Match(rule, self._search.base, Evidence()), PROGRAM_ERROR)
-
-    def _of_match(self, match: Match, code: str, *, known: bool = True) -> Failure:
-        return failure_of_rule(match, code, self._search.base, known=known)
+        return failure_of_rule(Match(rule, self._search.base, Evidence()), PROGRAM_ERROR)
 
     def _guess(self, evidence: Evidence, code: str | None) -> Failure:
         """Return what the policy says of unknown errors."""
@@ -196,8 +203,15 @@ class Classifier:
             code=code,
             http_status=evidence.status,
             executed=self._unknown.executed,
+            proof="likely" if self._unknown.executed == "no" else "none",
             retry_after=evidence.retry_after,
             retry_at=evidence.retry_at,
             known=False,
             guessed=True,
         )
+
+
+def _code_to_report(match: Match) -> str:
+    """Return the code of a match: the row's, or the API's own where the row was found by a text."""
+    code = match.evidence.code
+    return match.rule.code if code is None or match.table.name != "ccxt" else code

@@ -10,7 +10,7 @@ from ..policy.codes import Executed
 from .attributes import get
 from .evidence import Evidence, executed_mark, gather_evidence
 
-__all__ = ["MAX_ERRORS", "ErrorChain", "causes_of", "contexts_of"]
+__all__ = ["MAX_ERRORS", "ErrorChain", "causes_of", "contexts_of", "is_program_error"]
 
 MAX_ERRORS = 32
 """Errors of one chain that are looked at."""
@@ -47,7 +47,7 @@ class ErrorChain:
         if isinstance(outcome, RejectedError):
             after = get(outcome, "retry_after")
             self.evidence = [Evidence(retry_after=after, executed=_mark(outcome), is_rejection=True)]
-        elif isinstance(outcome, _PROGRAM_ERRORS) and type(outcome).__module__ == "builtins":
+        elif is_program_error(outcome):
             self.evidence = [Evidence(executed=_mark(outcome), is_program_error=True)]
         elif isinstance(outcome, BaseExceptionGroup):
             self.members = outcome.exceptions[:_MAX_MEMBERS]
@@ -63,6 +63,11 @@ class ErrorChain:
         """
         behind = [error for error in contexts_of(self._errors) if not isinstance(error, _PROGRAM_ERRORS)]
         return [gather_evidence(error, self._keys) for error in behind]
+
+
+def is_program_error(outcome: object) -> bool:
+    """Return whether an error is Python's own for a bug: a subclass of a library may mean an API's answer."""
+    return isinstance(outcome, _PROGRAM_ERRORS) and type(outcome).__module__ == "builtins"
 
 
 def _mark(outcome: object) -> Executed | None:

@@ -37,7 +37,8 @@ class Evidence(NamedTuple):
 
     Attributes:
         code: the API's code as a string.
-        body: the mapping in which the code was found.
+        body: the mapping in which a code was found.
+        from_body: the code was found in `body`, not only in attributes, arguments or the text of the error.
         status: the HTTP status.
         text: the text of an error, bounded.
         retry_after: seconds that the server asks the client to wait.
@@ -62,6 +63,7 @@ class Evidence(NamedTuple):
     executed: Executed | None = None
     is_rejection: bool = False
     is_program_error: bool = False
+    from_body: bool = False
 
     @property
     def package(self) -> str:
@@ -81,6 +83,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     response = read("response")
     status = status_of(read, response, is_error=is_error)
     code, body = code_in_bodies(source, read, response, text, tuple(keys))
+    in_body = code
     code = code_of(read("api_code")) or code  # our own clients say it outright
     if code is None and is_error:
         code = code_from_words(source, read, text)
@@ -101,6 +104,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         read("resilience_registry"),
         rule_code if isinstance(rule_code, str) else None,
         executed_mark(read("resilience_executed")),
+        from_body=code is not None and code == in_body,
     )
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 
-from ..policy.codes import Category, CodeTable
+from ..policy.codes import Category, CodeTable, Executed
 from .evidence import Evidence
 from .failure import Failure
 from .rule_search import Match
 
-__all__ = ["failure_of_rule"]
+__all__ = ["failure_of_rule", "with_executed"]
 
 
-def failure_of_rule(match: Match, code: str, base: CodeTable, *, known: bool = True) -> Failure:
+def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
     """Return what a row says of an error.
 
     Args:
         match: the row, its table and the evidence.
         code: the code to report, which may be another than the row's.
-        base: the table of HTTP statuses.
         known: a table has the code; False for a code that only its status or class explains.
     """
-    rule, table, evidence = match
-    executed = rule.executed
-    enveloped = evidence.body is not None and evidence.code is not None
-    asks_to_wait = evidence.retry_after is not None or evidence.retry_at is not None
-    if rule.code == "503" and table is base and (enveloped or asks_to_wait):
-        executed = "no"  # the API itself rejected the request: a proxy would know neither its envelope nor a wait
+    rule, table, evidence, proof = match
+    # Without any proof a "no" is not believed.
+    executed = "maybe" if rule.executed == "no" and proof == "none" else rule.executed
     return Failure(
         rule.category or Category.RETRYABLE,
         code=code,
@@ -41,7 +38,13 @@ def failure_of_rule(match: Match, code: str, base: CodeTable, *, known: bool = T
         duplicate=rule.duplicate,
         known=known,
         answered_at=_server_time(table, evidence),
+        proof=proof if executed == "no" else "none",
     )
+
+
+def with_executed(failure: Failure, executed: Executed) -> Failure:
+    """Return the failure with what the error, or the part of the program that raised it, knows of its effect."""
+    return replace(failure, executed=executed, proof="proven" if executed == "no" else "none")
 
 
 def _server_time(table: CodeTable, evidence: Evidence) -> float | None:

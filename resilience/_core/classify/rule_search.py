@@ -1,20 +1,25 @@
-"""Finds the row of a table of codes that explains an error, from its `Evidence`: by code, by status, by class."""
+"""Finds the row of a table of codes that explains an error, from its `Evidence`: by code, by class, by status.
+
+Each match says how good a proof its row's "no" is. A code proves it in the API's own envelope, the class of a transport
+error by where that error is raised. A status, and the class of an exchange's client, are likely right: a gateway may
+answer with any status after it has passed the request on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from ..policy.codes import Category, CodeTable, Rule
+from ..policy.codes import Category, CodeTable, Proof, Rule
 from .evidence import Evidence
 
-__all__ = ["PROGRAM_ERROR", "UNCERTAINTY", "Match", "RuleSearch"]
+__all__ = ["PROGRAM_ERROR", "UNCERTAINTY", "Match", "RuleSearch", "is_status"]
 
 PROGRAM_ERROR = "program_error"
 """The row of a bug of the program."""
 _VAGUE = frozenset(
     {
-        "connect_error", "connection_error", "os_error", "protocol_error",
+        "connect_error", "connection_error", "decode_error", "os_error", "protocol_error",
         "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
     }
 )  # fmt: skip
@@ -26,12 +31,21 @@ UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
 """How uncertain a value of `executed` is: the higher, the more."""
 
 
+_NOT_CODES = ("http", "ccxt")
+"""Tables whose rows are statuses and classes. A number in a body is never looked up in them."""
+_MADE_FROM_STATUS = {418: ("DDoSProtection", "RateLimitExceeded"), 429: ("DDoSProtection", "RateLimitExceeded"), 511: ("AuthenticationError",)}
+"""Classes that ccxt and its exchanges make from these statuses alone, whatever the body says."""
+NO_PROOF = frozenset({408, 409, 444, 460, 499})
+"""Statuses below 500 that a server or a gateway may answer with after the request has taken effect."""
+
+
 class Match(NamedTuple):
-    """A row, the table in which it is, and the evidence that led to it."""
+    """A row, the table in which it is, the evidence that led to it, and how good a proof a "no" of the row is."""
 
     rule: Rule
     table: CodeTable
     evidence: Evidence
+    proof: Proof = "likely"
 
 
 class RuleSearch:
@@ -78,13 +92,14 @@ class RuleSearch:
     def by_code(self, evidence: Evidence, registry: str | None) -> Match | None:
         """Return the row of the error's code; in ccxt's table an error without a known code is found by its text."""
         for table in self.tables_for(evidence, registry):
-            # A row without a category is a success: it explains no error, so the next table is searched.
-            rule = table.rule(evidence.code) if evidence.code is not None else None
-            if rule is None and table.name == "ccxt":
-                rule = table.by_text(_message(evidence))
-            if rule is not None and rule.category is not None:
-                return Match(rule, table, evidence)
+            match = _by_text(table, evidence) if table.name in _NOT_CODES else _in_table(table, evidence)
+            if match is not None:
+                return match
         return None
+
+    def in_own_envelope(self, evidence: Evidence, registry: str | None) -> bool:
+        """Return whether the code, which no table has, is in the envelope of the API that was asked."""
+        return any(_is_complete(table, evidence) for table in self.tables_for(evidence, registry))
 
     def by_status(self, evidence: Evidence) -> Match | None:
         """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400."""
@@ -92,35 +107,91 @@ class RuleSearch:
         if status is None or status < 400:
             return None
         rule = self.base.rule(str(status))
-        if rule is None and status >= 500:
+        if rule is None and (status >= 500 or status in NO_PROOF):
             rule = Rule(str(status), (), Category.RETRYABLE, "maybe")
         return Match(rule or Rule(str(status), (), Category.FATAL, "no"), self.base, evidence)
 
-    def by_class(self, chain: Sequence[Evidence]) -> Match | None:
-        """Return the row of the nearest error whose class says enough; a vague one only where none says more."""
+    def by_class(self, chain: Sequence[Evidence]) -> tuple[Match | None, bool]:
+        """Return the row of the nearest error whose class says enough, and whether it says more than a status.
+
+        A vague class is used only where none says more.
+        """
         vague: Match | None = None
         for index, evidence in enumerate(chain):
             match = self._of_class(evidence)
             if match is None or (index and match.rule.code == PROGRAM_ERROR):
                 continue  # a bug among the causes (a cache that missed, say) explains nothing
             more_uncertain = vague is not None and UNCERTAINTY[match.rule.executed] > UNCERTAINTY[vague.rule.executed]
-            if match.rule.code not in _VAGUE and not more_uncertain:
-                return match
+            if not _is_vague(match) and not more_uncertain:
+                return match, True
             vague = vague or match
-        return vague
+        return vague, False
 
     def _of_class(self, evidence: Evidence) -> Match | None:
         if evidence.rule_code is not None and (rule := self.base.rule(evidence.rule_code)) is not None:
-            return Match(rule, self.base, evidence)
+            return Match(rule, self.base, evidence, "proven")
         for name in evidence.class_names:
             for table in (self.base, *self._listed):
                 rule = table.named(name)
                 if rule is not None:
-                    return Match(rule, table, evidence)
+                    return Match(rule, table, evidence, "proven" if table is self.base else "likely")
             ccxt = self.named("ccxt") if name.startswith("ccxt.") else None
             if ccxt is not None and (rule := ccxt.named(name)) is not None:
                 return Match(rule, ccxt, evidence)
         return None
+
+
+def is_status(code: str) -> bool:
+    """Return whether a code is a number that HTTP uses for errors."""
+    return len(code) == 3 and code.isdecimal() and code[0] in "45"
+
+
+def _in_table(table: CodeTable, evidence: Evidence) -> Match | None:
+    """Return the row of the first of the error's codes that this table has."""
+    codes = evidence.more_codes if evidence.code is None else (evidence.code, *evidence.more_codes)
+    for code in codes:
+        rule = table.rule(code)
+        # A row without a category is a success: it explains no error.
+        if rule is None or rule.category is None:
+            continue
+        proof = _proof_of_code(code, table, evidence)
+        if proof is not None:
+            return Match(rule, table, evidence, proof)
+    return None
+
+
+def _proof_of_code(code: str, table: CodeTable, evidence: Evidence) -> Proof | None:
+    """Return how good a proof the "no" of a known code is; None if the number is no code of this API.
+
+    A gateway's `{"code": 429}` looks like an API's: such a number counts only in a complete envelope, and only if the
+    answer has that very status.
+    """
+    is_complete = code == evidence.code and _is_complete(table, evidence)
+    if is_status(code):
+        return "proven" if is_complete and evidence.status in (None, int(code)) else None
+    if is_complete:
+        return "proven"
+    status = evidence.status
+    is_doubtful = evidence.from_body and status is not None and (status >= 500 or status in NO_PROOF)
+    return "none" if is_doubtful else "likely"
+
+
+def _is_complete(table: CodeTable, evidence: Evidence) -> bool:
+    """Return whether the body of the code is an answer in this table's envelope, with all that it always carries."""
+    envelope, body = table.envelope, evidence.body
+    return envelope is not None and body is not None and evidence.from_body and envelope.is_complete(body)
+
+
+def _by_text(table: CodeTable, evidence: Evidence) -> Match | None:
+    """Return the row of ccxt's table whose text is in the exchange's message."""
+    rule = table.by_text(_message(evidence)) if table.name == "ccxt" else None
+    return None if rule is None or rule.category is None else Match(rule, table, evidence)
+
+
+def _is_vague(match: Match) -> bool:
+    """Return whether an HTTP status says more than the class of an error."""
+    evidence, code = match.evidence, match.rule.code
+    return code in _VAGUE or evidence.from_status or code in _MADE_FROM_STATUS.get(evidence.status or 0, ())
 
 
 def _message(evidence: Evidence) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from .answer_envelope import Envelope, ItemList
+
 __all__ = ["Category", "CodeTable", "Envelope", "Executed", "ItemList", "Proof", "Rule"]
 
 Executed = Literal["no", "maybe", "n_a"]
@@ -59,36 +61,6 @@ class Rule:
     legacy: bool = False
     duplicate: bool = False
     action: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemList:
-    """The list of failed items in a successful answer to a batch, and the keys of an item.
-
-    Attributes:
-        at: the keys that lead to the list.
-        code: the key of an item's code.
-        message: the key of an item's message.
-        key: the key of an item's idempotency key.
-        mixed: the list has successful items too; an item failed when its code is not a success.
-    """
-
-    at: tuple[str, ...]
-    code: str
-    message: str = ""
-    key: str = ""
-    mixed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """The keys of an API's answer: its code, message, server time (Unix milliseconds) and failed items."""
-
-    code: str
-    message: str = ""
-    success: frozenset[str] = frozenset()
-    time: str = ""
-    failures: tuple[ItemList, ...] = ()
 
 
 class CodeTable:

@@ -32,7 +32,7 @@ __all__ = [
     "UnknownErrorSettings",
 ]
 
-_HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
+_HOUR, _DAY, _YEAR, _MANY = 3600.0, 86400.0, 366 * 86400.0, 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +223,20 @@ class ReconcileSettings(Section):
     lag: Annotated[float, Spec("duration", 0, _HOUR, "How long an order may be missing from lookups.", "2s")] | None = (
         None
     )
+    retention: (
+        Annotated[
+            float,
+            Spec(
+                "duration",
+                0,
+                _YEAR,
+                "How long lookups know an order; later 'not found' says nothing.",
+                "2h",
+                above=True,
+            ),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ _TOP = ("envelope", "sources", "rules", "texts")
 _ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
 EXECUTED = ("no", "maybe", "n_a")
 """The values of `executed` in a row."""
-_ENVELOPE = ("code", "message", "success", "time", "failures")
+_ENVELOPE = ("code", "message", "success", "time", "failures", "always")
 _ITEM_LIST = ("at", "code", "message", "key", "mixed")
 
 
@@ -182,6 +182,7 @@ def _envelope(mistakes: Mistakes, node: Node) -> Envelope | None:
         success=frozenset(str(item.value) for item in _items(mistakes, parts, "success")),
         time=_scalar(mistakes, parts.get("time"), "envelope.time", ""),
         failures=_failures(mistakes, parts["failures"]) if "failures" in parts else (),
+        always=tuple(str(item.value) for item in _items(mistakes, parts, "always")),
     )
 
 

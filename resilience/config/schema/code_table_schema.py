@@ -91,6 +91,12 @@ def _envelope() -> Schema:
                 "message": _described(text, "The key of the message.", "msg", default=""),
                 "success": _list("Codes that mean success.", text, ["00000", "0"], empty=True),
                 "time": _described(text, "The key of the server's time, Unix milliseconds.", "requestTime", default=""),
+                "always": _list(
+                    "Paths of the fields that every answer of this API has beside code and message.",
+                    text,
+                    ["requestTime"],
+                    empty=True,
+                ),
                 "failures": {"anyOf": [item_list, {"type": "array", "items": item_list}]},
             }
         ),

@@ -1,0 +1,96 @@
+"""Describes the envelope of an API's answers: where code, message, time and the failed items of a batch are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .body_paths import Steps, holds, steps_of, values_at
+
+__all__ = ["Envelope", "ItemList"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """The list of failed items in a successful answer to a batch, and the keys of an item.
+
+    Attributes:
+        at: the keys that lead to the list.
+        code: the key of an item's code.
+        message: the key of an item's message.
+        key: the key of an item's idempotency key.
+        mixed: the list has successful items too; an item failed when its code is not a success.
+    """
+
+    at: tuple[str, ...]
+    code: str
+    message: str = ""
+    key: str = ""
+    mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The places of an API's answer: its code, message, server time (Unix milliseconds) and failed items.
+
+    A place is a key or a dotted path (`error.code`). A path that meets a list goes into each item.
+
+    Attributes:
+        code: the path of the code.
+        message: the path of the message; empty if the API sends none.
+        success: the codes that mean success.
+        time: the path of the server's time.
+        failures: the lists of failed items in a successful answer.
+        always: paths of the fields that every answer of this API has beside code and message. A body without them
+            was not written by the API.
+        other_codes: further paths of the code, tried in this order after `code`.
+        other_messages: further paths of the message.
+    """
+
+    code: str
+    message: str = ""
+    success: frozenset[str] = frozenset()
+    time: str = ""
+    failures: tuple[ItemList, ...] = ()
+    always: tuple[str, ...] = ()
+    other_codes: tuple[str, ...] = ()
+    other_messages: tuple[str, ...] = ()
+    # Split once: a successful call reads its code by these.
+    code_steps: tuple[Steps, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code_steps", tuple(map(steps_of, self.code_paths)))
+
+    @property
+    def code_paths(self) -> tuple[str, ...]:
+        """The paths of the code, in the order in which they are tried."""
+        return (self.code, *self.other_codes)
+
+    @property
+    def message_paths(self) -> tuple[str, ...]:
+        """The paths of the message, in the order in which they are tried."""
+        return (self.message, *self.other_messages) if self.message else ()
+
+    def is_complete(self, body: Mapping[Any, Any]) -> bool:
+        """Return whether a body has all that every answer of this API has, so that no other server wrote it.
+
+        Each of these is there: a place of the code, one of the message where the envelope names any, and every field
+        of `always`.
+        """
+        try:
+            return (
+                any(_holds_code(body, steps) for steps in self.code_steps)
+                and (not self.message or any(holds(body, steps_of(path)) for path in self.message_paths))
+                and all(holds(body, steps_of(path)) for path in self.always)
+            )
+        except Exception:  # a mapping of somebody else's class may raise
+            return False
+
+
+def _holds_code(body: Mapping[Any, Any], steps: Steps) -> bool:
+    if holds(body, steps):
+        return True
+    # `{"error": []}` and `{"error": ["E1"]}` have the place of `error.code`; `{"error": {"text": ""}}` does not.
+    above = steps[:-1]
+    return bool(above) and holds(body, above) and not any(isinstance(one, Mapping) for one in values_at(body, above))
