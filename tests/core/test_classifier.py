@@ -28,7 +28,9 @@ def lookup(name: str) -> CodeRegistry | None:
 HTTP = CodeRegistry.builtin("http")
 BITGET = Classifier([CodeRegistry.builtin("bitget"), CodeRegistry.builtin("ccxt"), HTTP], base=HTTP, lookup=lookup)
 DEFAULT = Classifier([HTTP], base=HTTP, lookup=lookup)
-ROWS = [rule for rule in CodeRegistry.builtin("bitget") if rule.category is not None]
+ALL_ROWS = [rule for rule in CodeRegistry.builtin("bitget") if rule.category is not None]
+ROWS = [rule for rule in ALL_ROWS if not (len(rule.code) == 3 and rule.code[0] in "45")]
+STATUS_ROWS = [rule for rule in ALL_ROWS if rule not in ROWS]
 
 
 class Shape(Exception):
@@ -40,10 +42,10 @@ class Shape(Exception):
             setattr(self, name, value)
 
 
-def bitget_error(code: str) -> BitgetApiError:
+def bitget_error(code: str, status: int = 400) -> BitgetApiError:
     """Our own error, as the client raises it."""
     body = {"code": code, "msg": "m", "requestTime": 1695808949356, "data": None}
-    return BitgetApiError(400, "Bad Request", body, {}, {}, api_code=code, api_message="m")
+    return BitgetApiError(status, "Bad Request", body, {}, {}, api_code=code, api_message="m")
 
 
 SHAPES = {
@@ -82,6 +84,17 @@ def test_every_row_through_every_shape(shape: str) -> None:
         )
         assert failure.remedy == rule.remedy
         assert failure.registry == "bitget"
+
+
+def test_a_number_of_http_is_a_code_only_in_a_complete_envelope_with_that_status() -> None:
+    """A gateway that answers with another status, or without the API's own fields, did not give the API's code."""
+    assert {rule.code for rule in STATUS_ROWS} >= {"400", "429", "500"}
+    for rule in STATUS_ROWS:
+        failure = BITGET.classify(bitget_error(rule.code, int(rule.code)))
+        assert (failure.code, failure.registry, failure.executed) == (rule.code, "bitget", rule.executed)
+        assert BITGET.classify(bitget_error(rule.code, 502)).code == "502"
+        short = Shape(status_code=int(rule.code), body={"code": rule.code, "msg": "m"})
+        assert BITGET.classify(short).registry == "http"
 
 
 @pytest.mark.parametrize("shape", LONG_SHAPES)
@@ -173,7 +186,14 @@ def test_a_bug_is_fatal_without_any_table() -> None:
         (502, "retryable", "maybe"),
         (503, "retryable", "maybe"),
         (504, "retryable", "maybe"),
-        (499, "fatal", "no"),
+        (409, "user_fixable", "maybe"),
+        (418, "retryable", "no"),
+        (444, "retryable", "maybe"),
+        (460, "retryable", "maybe"),
+        (499, "retryable", "maybe"),
+        (498, "fatal", "no"),
+        (501, "fatal", "maybe"),
+        (511, "user_fixable", "maybe"),
         (555, "retryable", "maybe"),
     ],
 )
@@ -183,11 +203,39 @@ def test_statuses(status: int, category: str, executed: str) -> None:
     assert (failure.category, failure.executed, failure.http_status) == (category, executed, status)
 
 
-def test_503_means_not_executed_only_from_the_api_itself() -> None:
-    """A proxy may send 503 after forwarding; the API's envelope or a Retry-After says that it did not."""
+def test_503_means_not_executed_only_by_a_known_code_of_the_api_itself() -> None:
+    """A gateway may send 503 after forwarding, with any header and any JSON; a known code in the envelope is proof."""
     assert BITGET.classify(Shape(status_code=503)).executed == "maybe"
-    assert BITGET.classify(Shape(status_code=503, headers={"Retry-After": "3"})).executed == "no"
-    assert BITGET.classify(Shape(status_code=503, body={"code": "99999", "msg": "busy"})).executed == "no"
+    assert BITGET.classify(Shape(status_code=503, headers={"Retry-After": "3"})).executed == "maybe"
+    unknown = {"code": "99999", "msg": "busy", "requestTime": 1}
+    assert BITGET.classify(Shape(status_code=503, body=unknown)).executed == "maybe"
+    known = {"code": "43012", "msg": "insufficient balance", "requestTime": 1}
+    failure = BITGET.classify(Shape(status_code=503, body=known))
+    assert (failure.executed, failure.proof) == ("no", "proven")
+    del known["requestTime"]
+    assert BITGET.classify(Shape(status_code=503, body=known)).executed == "maybe"
+
+
+@pytest.mark.parametrize(
+    ("error", "executed", "proof"),
+    [
+        (requests.ConnectTimeout(), "no", "proven"),
+        (Shape(status_code=404), "no", "likely"),
+        (Shape(status_code=404, resilience_executed="no"), "no", "proven"),
+        (Shape(status_code=409), "maybe", "none"),
+        (ccxt.InsufficientFunds("okx poor"), "no", "likely"),
+        (Shape("APIError(code=43012): poor"), "no", "likely"),
+        ({"code": "43012", "msg": "poor", "requestTime": 1}, "no", "proven"),
+        ({"code": "43012", "msg": "poor"}, "no", "likely"),
+        ({"code": "43012", "requestTime": 1}, "no", "likely"),
+        (ExceptionGroup("", [Shape(status_code=404), requests.ConnectTimeout()]), "no", "likely"),
+        (ExceptionGroup("", [Shape(status_code=404), requests.ReadTimeout()]), "maybe", "none"),
+    ],
+)
+def test_how_sure_it_is_that_nothing_happened(error: object, executed: str, proof: str) -> None:
+    """Never sent, or a code in the API's own envelope, is proof; a status or a class alone is likely."""
+    failure = BITGET.classify(error)
+    assert (failure.executed, failure.proof) == (executed, proof)
 
 
 def test_a_bare_code_is_looked_up_only_where_the_policy_says() -> None:
@@ -346,7 +394,8 @@ def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) 
         "ccxt", [Rule("1", ("FUNDS",)), Rule("2", ("OTHER",), Category.FATAL)], texts=[("words", "1")]
     )
     known = Classifier([listed], base=HTTP)
-    assert known.classify(Shape(body={"code": "2", "msg": "words"})).category == "fatal"
+    # Rows of ccxt are classes: a number in a body is not looked up among them.
+    assert known.classify(Shape(body={"code": "2", "msg": "other"})).known is False
     failure = classifier.classify(Shape(body={"code": "77777", "message": "insufficient"}), registry="ccxt")
     assert failure.category == "user_fixable"
     quiet = ccxt.ExchangeError("kraken " + json.dumps({"code": "77777", "msg": "no"}))
@@ -358,12 +407,13 @@ def test_an_exchanges_message_is_looked_up_where_its_code_is_unknown(body: Any) 
     [
         (399, (False, "retryable", "maybe")),
         (400, (True, "fatal", "no")),
-        (499, (True, "fatal", "no")),
+        (498, (True, "fatal", "no")),
+        (499, (True, "retryable", "maybe")),
         (500, (True, "retryable", "maybe")),
     ],
 )
 def test_statuses_that_no_table_has(status: int, expected: tuple[bool, str, str]) -> None:
-    """From 500 on the request may have been executed, from 400 on it was rejected; a lower one is no failure."""
+    """From 500 on it may have been executed, from 400 on most say that it was rejected; a lower one is no failure."""
     failure = Classifier([]).classify(Shape(status_code=status))
     assert (failure.known, failure.category, failure.executed) == expected
 

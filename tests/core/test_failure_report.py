@@ -71,6 +71,7 @@ def test_a_read_changes_nothing() -> None:
 
 
 LOOK_UP = "It may have happened: look for {} before sending it again"
+DECLARE = "; declare `idempotent: true` where doing it twice is harmless, or a key and a lookup, and it is sent again"
 
 
 @pytest.mark.parametrize(
@@ -78,9 +79,9 @@ LOOK_UP = "It may have happened: look for {} before sending it again"
     [
         ({"executed": "maybe"}, "k", UTC, LOOK_UP.format(f"key k since {SENT}")),
         ({"executed": "maybe", "remedy": "Wait"}, "k", None, LOOK_UP.format("key k")),
-        ({"executed": "maybe"}, None, 1e20, LOOK_UP.format("this request since 100000000000000000000")),
-        ({"executed": "maybe"}, None, 1e12, LOOK_UP.format("this request since 1000000000000")),
-        ({"executed": "maybe", "remedy": "Wait"}, None, UTC, "Wait"),
+        ({"executed": "maybe"}, None, 1e20, LOOK_UP.format("this request since 100000000000000000000") + DECLARE),
+        ({"executed": "maybe"}, None, 1e12, LOOK_UP.format("this request since 1000000000000") + DECLARE),
+        ({"executed": "maybe", "remedy": "Wait"}, None, UTC, "Wait" + DECLARE),
         ({"executed": "maybe", "remedy": "Wait", "duplicate": True}, "k", UTC, "Wait"),
         ({"executed": "no", "remedy": "Wait"}, "k", UTC, "Wait"),
     ],

@@ -10,6 +10,7 @@ from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
 from resilience._core.call.context import CallContext
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.recovery import Recovery
+from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import Action, FailedCall
 from resilience.testing import FakeClock
 
@@ -28,7 +29,11 @@ class Failed:
         self.call = FailedCall("op", (), {}, None)
         self.breaker: Any = self.plan.breaker
         permit = None if self.breaker is None else self.breaker.admit(100.0)
-        context = CallContext(self.plan, 160.0, 160.0, None, stamps)  # type: ignore[arg-type]
+        log = None if stamps is None else SendLog()
+        if log is not None:
+            log.extend(stamps or ())
+        self.log = log
+        context = CallContext(self.plan, 160.0, 160.0, None, log)
         self.recovery = Recovery(self.plan, self.call, tuple(context), permit, 100.0, None)
 
     @property
@@ -304,11 +309,13 @@ def test_only_stamps_of_the_attempt_itself_are_fresh() -> None:
     failed.recovery.on_failure(TimeoutError())
     assert failed.recovery._history.uncertain_write is None
     failed.again()
-    stamps.append(9.0)
+    assert failed.log is not None
+    failed.log.append(9.0)
     failed.recovery.on_failure(TimeoutError())
     uncertain_write = failed.recovery._history.uncertain_write
     assert uncertain_write is not None
-    assert (uncertain_write.is_open, uncertain_write._limits) == (True, [9.0 + 35.0])
+    assert uncertain_write.is_open
+    assert [attempt.server_limit for attempt in uncertain_write._open] == [9.0 + 35.0]
 
 
 @pytest.mark.parametrize(("resumed", "begun"), [(False, 100.0), (True, None)])

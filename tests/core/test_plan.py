@@ -9,9 +9,9 @@ import pytest
 
 from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.send_log import SendLog
 from resilience._core.call.plan import Plan
 from resilience._core.call.reconcile import Fence
+from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
@@ -239,6 +239,7 @@ def test_the_defaults_of_a_function() -> None:
         SendLog,
         None,
         False,
+        None,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):

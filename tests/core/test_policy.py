@@ -88,6 +88,7 @@ SETTINGS = """
     Reconcile.stamp_window = None: 0s to 1h
     Reconcile.processing = None: 0s to 1h
     Reconcile.lag = None: 0s to 1h
+    Reconcile.retention = None: more than 0s, up to 366d
     Retry.max_attempts = 3: 1 to 1000
     Retry.backoff = ...
     Retry.stop = None

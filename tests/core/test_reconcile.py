@@ -42,7 +42,6 @@ def test_without_an_open_attempt_nothing_is_uncertain() -> None:
     fresh = new_uncertain_write(early_checks=1, wait=7)
     assert fresh.next_lookup(0.0) == 7.0
     fresh.judge(NOT_FOUND, sent=0.0, now=0.0)
-    assert fresh.next_lookup(0.0) == 65.0
     assert (attempt_opened().is_open, attempt_opened().was_uncertain) == (True, True)
 
 

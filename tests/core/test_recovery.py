@@ -9,6 +9,7 @@ import pytest
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy, failure_of
 from resilience._core.call.operation_info import OperationInfo
+from resilience._core.call.send_log import SendLog
 from resilience.testing import FakeClock
 
 READ = OperationInfo(operation="read", read=True)
@@ -224,7 +225,7 @@ class Poor(Exception):
 
     def __init__(self) -> None:
         super().__init__("poor")
-        self.body = {"code": "43012", "msg": "insufficient balance"}
+        self.body = {"code": "43012", "msg": "insufficient balance", "requestTime": 1_700_000_000_000}
 
 
 @pytest.mark.parametrize(
@@ -255,6 +256,13 @@ def test_a_later_rejection_after_an_uncertain_attempt_needs_a_lookup(last: Any, 
     assert (seen[0], seen[-1]) == (1, 2)
 
 
+def stamped(time: float) -> SendLog:
+    """A log with one stamp."""
+    log = SendLog()
+    log.append(time)
+    return log
+
+
 def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
     """The deadline is too near for another attempt: the failure says that it was not executed."""
     clock, lookups = FakeClock(), list[float]()
@@ -264,7 +272,7 @@ def test_a_last_lookup_that_proves_it_not_executed_is_the_end() -> None:
         return NOT_FOUND if len(lookups) == 1 else NOT_FOUND(clock.time() - lookups[-1] + 36)
 
     rules: dict[str, Any] = {"deadline": 10, "reconcile": {"early_checks": 1, "wait": 1}, "retry": {"max_attempts": 3}}
-    info = OperationInfo(operation="order", reconcile=lookup, new_stamps=lambda: [clock.time()])
+    info = OperationInfo(operation="order", reconcile=lookup, new_stamps=lambda: stamped(clock.time()))
     with pytest.raises(TimeoutError) as caught:
         Pipeline(Policy(**rules), clock=clock).compile(answers(TimeoutError(), "sent twice"), info)()
     assert (lookups, failure_of(caught.value).executed, failure_of(caught.value).attempts) == ([1.0, 9.5], "no", 1)

@@ -34,7 +34,7 @@ def test_ours(name: str) -> None:
     assert retry.backoff.factor > 1
     clock = FakeClock()
     with pytest.raises(Overloaded):
-        Policies.builtin(clock=clock).pipeline(name).call(_down)
+        Policies.builtin(clock=clock).resilient(name, idempotent=True)(_down)()
     assert len(clock.sleeps) >= 1
     assert all(delay > 0 for delay in clock.sleeps)
 

@@ -10,11 +10,33 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ..classify.attributes import get
 from ..classify.failure import Failure
+from ..policy.codes import Category
 
 if TYPE_CHECKING:
     from .plan import Plan
     from .steps import FailedCall
+
+_TOO_MANY_REQUESTS = 429
+_LIMIT_AFTER_ACCEPTANCE = frozenset(
+    {
+        "okx",
+        "okxus",
+        "myokx",
+        "bybit",
+        "bybiteu",
+        "www.okx.com",
+        "us.okx.com",
+        "eea.okx.com",
+        "api.bybit.com",
+        "api.bybit.eu",
+    }
+)
+"""Venues, by ccxt's id and by host, whose 429 can follow the acceptance of an order: without a code of their own it
+proves nothing. Source: the rate limit pages of both APIs.
+"""
+_DECLARE = "declare `idempotent: true` where doing it twice is harmless, or a key and a lookup, and it is sent again"
 
 __all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
 
@@ -23,6 +45,8 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
     """Classify one attempt's outcome, the client's own table first; waits are completed by our clock."""
     failure = plan.classifier.classify(outcome, registry=plan.info.registry)
     changes: dict[str, Any] = {}
+    if failure.http_status == _TOO_MANY_REQUESTS and failure.proof == "likely" and _limits_late(plan):
+        changes |= {"executed": "maybe", "proof": "none"}
     if plan.info.read and failure.executed != "n_a":
         changes |= {"executed": "n_a", "proof": "none"}  # a read has no effect that could be uncertain
     if failure.retry_after is not None and failure.retry_at is None:
@@ -40,13 +64,20 @@ def failure_of_inner_call(plan: Plan, outcome: object, inner: Failure) -> Failur
     return replace(whole, executed="maybe", proof="none") if inner.executed == "maybe" else whole
 
 
-def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_executed: bool, looked_up: bool) -> Failure:
+def _limits_late(plan: Plan) -> bool:
+    return not _LIMIT_AFTER_ACCEPTANCE.isdisjoint((plan.info.venue, plan.info.host))
+
+
+def call_failure(
+    failure: Failure, call: FailedCall, plan: Plan, outcome: object = None, *, maybe_executed: bool, looked_up: bool
+) -> Failure:
     """Return the failure that the caller gets.
 
     Args:
         failure: the last attempt's failure.
         call: the call.
         plan: its plan.
+        outcome: the last attempt's error or answer, which may bring its own `resilience_remedy`.
         maybe_executed: some attempt may have been executed, or still may be.
         looked_up: uncertain attempts were looked up; those that are not `maybe_executed` were not executed.
     """
@@ -54,14 +85,20 @@ def call_failure(failure: Failure, call: FailedCall, plan: Plan, *, maybe_execut
     if not plan.info.read:
         executed = "maybe" if maybe_executed else "no" if looked_up else executed
     # A duplicate key is left out below: its rule's own remedy says how to find the order.
+    own_remedy = get(outcome, "resilience_remedy")
     remedy = failure.remedy
-    if executed == "maybe" and not plan.idempotent and not failure.duplicate:
+    if isinstance(own_remedy, str):
+        remedy = own_remedy
+    elif executed == "maybe" and not plan.idempotent and not failure.duplicate:
         remedy = _how_to_find(call) if call.key or not remedy else remedy
+        if failure.category is Category.RETRYABLE and call.key is None and plan.info.reconcile is None:
+            remedy = f"{remedy}; {_DECLARE}"
     elif executed == "no" and failure.executed == "maybe":
         remedy = "It did not happen; it may be sent again"
     return replace(
         failure,
         executed=executed,
+        proof=failure.proof if executed == failure.executed else "proven" if executed == "no" else "none",
         remedy=remedy,
         attempts=call.attempt,
         operation=plan.operation,

@@ -215,7 +215,9 @@ class CallHistory:
         self._must_discard = False  # an answer that is a failure belongs to the caller now
         outcome, failure = self.outcome, self.failure
         looked_up = self.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
-        final = call_failure(failure, self.call, self.plan, maybe_executed=self.maybe_executed, looked_up=looked_up)
+        final = call_failure(
+            failure, self.call, self.plan, outcome, maybe_executed=self.maybe_executed, looked_up=looked_up
+        )
         if self.lookup_error is not None:
             final = replace(final, lookup_error=self.lookup_error)
         attach_failure(outcome, final, self._outer)

@@ -27,6 +27,7 @@ class OperationInfo:
         registry: the client's own table of codes, searched before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
         lane: the lane that its calls take, by name, or a function of their (args, kwargs) that returns it.
+        venue: ccxt's id of the exchange, where the client knows it.
         account: a name of the account that is not a secret.
         fence: the API's bounds W, P and L.
         rejection_types: our rejection → a subclass that also inherits the client's own error base.
@@ -68,6 +69,7 @@ class OperationInfo:
     new_stamps: Callable[[], SendLog] = SendLog
     make_key: Callable[[], str] | None = None
     needs_consent: bool = False
+    venue: str | None = None
 
 
 def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:

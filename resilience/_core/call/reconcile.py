@@ -231,7 +231,8 @@ class UncertainWrite:
             # wait x 2 ** (failures - 1), at most five seconds; the exponent is bounded so that no float overflows
             return now + min(wait * 2.0 ** min(self._failed_lookups - 1, 16), _MAX_LOOKUP_WAIT)
         # A refusal is likely true, so an early lookup would only cost a request.
-        if self._lookups < self._rules.early_checks and not all(attempt.is_likely_refused for attempt in self._open):
+        only_refused = bool(self._open) and all(attempt.is_likely_refused for attempt in self._open)
+        if self._lookups < self._rules.early_checks and not only_refused:
             return now + wait
         return max(self._fence_ends(), now + _TICK)
 

@@ -2,8 +2,9 @@
 
 The order: the API's code in the table that the error's own source names, then in the tables that the policy lists;
 the class of an error, the one along the causes that says most; the HTTP status; a vague class; the policy's rule for
-unknown errors. A status never outranks an exact class: some APIs answer "outcome unknown" with status 400. A bug of the program (a bare `TypeError`, `KeyError`, …) is fatal at once: its text is never taken
-for an API's. The error itself is read by `ErrorChain`, once; this module reads `Evidence`.
+unknown errors. A status never outranks an exact class: some APIs answer "outcome unknown" with status 400. A bug of the
+program (a bare `TypeError`, `KeyError`, …) is fatal at once: its text is never taken for an API's. The error itself is
+read by `ErrorChain`, once; this module reads `Evidence`.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ class Classifier:
         members = [self.classify(member, registry=registry) for member in chain.members]
         worst = max(members, key=lambda failure: _SEVERITY[failure.category])
         least_certain = max(members, key=lambda failure: UNCERTAINTY[failure.executed])
-        proof = min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
+        proof = (
+            min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
+        )
         return replace(worst, executed=least_certain.executed, proof=proof)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:

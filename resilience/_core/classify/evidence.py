@@ -22,7 +22,7 @@ __all__ = ["Evidence", "executed_mark", "gather_evidence"]
 _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "retry_after",
-    "resilience_code", "resilience_executed", "resilience_registry",
+    "resilience_code", "resilience_executed", "resilience_from_status", "resilience_registry",
 )  # fmt: skip
 """Every attribute that is read of an error, here and in the modules that this one calls."""
 _PARSER_CLASSES = frozenset({"aiohttp.HttpProcessingError"})
@@ -48,6 +48,8 @@ class Evidence(NamedTuple):
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
         executed: `resilience_executed`, whether the request may have taken effect.
         is_rejection: it is a `RejectedError`: nothing was sent.
+        more_codes: further candidates for a code, tried in the tables after `code`.
+        from_status: `resilience_from_status`, the client made the error's class from the HTTP status alone.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
     """
 
@@ -64,6 +66,8 @@ class Evidence(NamedTuple):
     is_rejection: bool = False
     is_program_error: bool = False
     from_body: bool = False
+    more_codes: tuple[str, ...] = ()
+    from_status: bool = False
 
     @property
     def package(self) -> str:
@@ -82,6 +86,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
     response = read("response")
     status = status_of(read, response, is_error=is_error)
+    from_status = read("resilience_from_status") is True
     code, body = code_in_bodies(source, read, response, text, tuple(keys))
     in_body = code
     code = code_of(read("api_code")) or code  # our own clients say it outright
@@ -90,6 +95,8 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
             status = status_from_text(text)
+            # ccxt writes the status into the texts of the errors that it makes from the status alone.
+            from_status = from_status or status is not None
     class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
@@ -105,6 +112,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         rule_code if isinstance(rule_code, str) else None,
         executed_mark(read("resilience_executed")),
         from_body=code is not None and code == in_body,
+        from_status=from_status,
     )
 
 

@@ -19,7 +19,7 @@ PROGRAM_ERROR = "program_error"
 """The row of a bug of the program."""
 _VAGUE = frozenset(
     {
-        "connect_error", "connection_error", "decode_error", "os_error", "protocol_error",
+        "connect_error", "connection_error", "os_error", "protocol_error",
         "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
     }
 )  # fmt: skip
@@ -27,13 +27,21 @@ _VAGUE = frozenset(
 
 Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
 """
+_WEAKER_THAN_STATUS = frozenset(
+    {"BaseError", "ExchangeError", "NetworkError", "connection_error", "decode_error", "os_error", "protocol_error"}
+)
+"""Rows of classes that say less than an HTTP status. ccxt raises the other ones for codes that mean just that."""
 UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
 """How uncertain a value of `executed` is: the higher, the more."""
 
 
 _NOT_CODES = ("http", "ccxt")
 """Tables whose rows are statuses and classes. A number in a body is never looked up in them."""
-_MADE_FROM_STATUS = {418: ("DDoSProtection", "RateLimitExceeded"), 429: ("DDoSProtection", "RateLimitExceeded"), 511: ("AuthenticationError",)}
+_MADE_FROM_STATUS = {
+    418: ("DDoSProtection", "RateLimitExceeded"),
+    429: ("DDoSProtection", "RateLimitExceeded"),
+    511: ("AuthenticationError",),
+}
 """Classes that ccxt and its exchanges make from these statuses alone, whatever the body says."""
 NO_PROOF = frozenset({408, 409, 444, 460, 499})
 """Statuses below 500 that a server or a gateway may answer with after the request has taken effect."""
@@ -122,10 +130,10 @@ class RuleSearch:
             if match is None or (index and match.rule.code == PROGRAM_ERROR):
                 continue  # a bug among the causes (a cache that missed, say) explains nothing
             more_uncertain = vague is not None and UNCERTAINTY[match.rule.executed] > UNCERTAINTY[vague.rule.executed]
-            if not _is_vague(match) and not more_uncertain:
-                return match, True
+            if match.rule.code not in _VAGUE and not more_uncertain:
+                return match, not _is_weaker_than_status(match)
             vague = vague or match
-        return vague, False
+        return vague, vague is not None and not _is_weaker_than_status(vague)
 
     def _of_class(self, evidence: Evidence) -> Match | None:
         if evidence.rule_code is not None and (rule := self.base.rule(evidence.rule_code)) is not None:
@@ -188,10 +196,12 @@ def _by_text(table: CodeTable, evidence: Evidence) -> Match | None:
     return None if rule is None or rule.category is None else Match(rule, table, evidence)
 
 
-def _is_vague(match: Match) -> bool:
+def _is_weaker_than_status(match: Match) -> bool:
     """Return whether an HTTP status says more than the class of an error."""
     evidence, code = match.evidence, match.rule.code
-    return code in _VAGUE or evidence.from_status or code in _MADE_FROM_STATUS.get(evidence.status or 0, ())
+    return (
+        code in _WEAKER_THAN_STATUS or evidence.from_status or code in _MADE_FROM_STATUS.get(evidence.status or 0, ())
+    )
 
 
 def _message(evidence: Evidence) -> str:
