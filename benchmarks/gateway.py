@@ -28,7 +28,7 @@ from .gateway_orders import key_for
 from .gateway_reports import COLUMNS, count, is_wrong, report_of
 from .gateway_venues import CLIENTS
 
-__all__ = ["drill"]
+__all__ = ["drill", "place_orders"]
 
 WORKERS = 128
 Figures = Mapping[str, Counter[str]]
@@ -53,8 +53,7 @@ def drill(client: GatewayClient, site: Site, kinds: Sequence[str], orders: int, 
         (kind, key_for(kind, number, seed, some_stop=site.reconciled)) for number in range(orders) for kind in kinds
     ]
     _get(site, "reset")
-    run = _tasks if client.asynchronous else _threads
-    reports = run(client, site, wanted)
+    reports = place_orders(client, site, wanted)
     executions = _get(site, "executions")
     return {
         kind: count(
@@ -65,6 +64,11 @@ def drill(client: GatewayClient, site: Site, kinds: Sequence[str], orders: int, 
         )
         for kind in kinds
     }
+
+
+def place_orders(client: GatewayClient, site: Site, wanted: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Place orders, given by their kind and key, at the same time; return what was reported of each key."""
+    return (_tasks if client.asynchronous else _threads)(client, site, wanted)
 
 
 def _get(site: Site, path: str) -> Any:

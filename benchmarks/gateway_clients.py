@@ -31,6 +31,7 @@ class Site(NamedTuple):
         policy: the policy file of the sandbox.
         reconciled: whether orders are looked up.
         inline: the gateway itself, where requests do not go over sockets.
+        bounds: W, P and L, as the policy of the clients has them.
     """
 
     url: str = "http://gateway.test"
@@ -40,6 +41,7 @@ class Site(NamedTuple):
     policy: str = ""
     reconciled: bool = True
     inline: Inline | None = None
+    bounds: tuple[float, float, float] = (WINDOW, PROCESSING, LAG)
 
     @property
     def orders(self) -> str:
@@ -75,6 +77,7 @@ class GatewayClient(NamedTuple):
 
 def policies(site: Site, base: str = "http") -> Policies:
     """Return policies with short waits, as the policy `gateway`, that never refuse an order."""
+    window, processing, lag = site.bounds
     rules = {
         "extends": base,
         "deadline": 30.0,
@@ -84,7 +87,7 @@ def policies(site: Site, base: str = "http") -> Policies:
         "breaker": "off",
         "quota": "off",
         "admission": "off",
-        "reconcile": {"early_checks": 2, "wait": 0.05, "window": WINDOW, "processing": PROCESSING, "lag": LAG},
+        "reconcile": {"early_checks": 2, "wait": 0.05, "window": window, "processing": processing, "lag": lag},
     }
     clock = None if site.inline is None else site.inline.clock
     return Policies(from_mapping({"version": 1, "policies": {"gateway": rules}}), clock=clock, log=False)
