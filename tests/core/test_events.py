@@ -11,7 +11,7 @@ import pytest
 from resilience._core.base.events import EVENTS, Event, Events
 
 LEVELS = {
-    "error": {"call_failed", "policy_rejected"},
+    "error": {"call_failed", "lookup_failed", "policy_rejected"},
     "info": {
         "call_reconciled", "call_recovered", "circuit_closed", "circuit_half_opened", "policy_reloaded",
         "hedge_started", "quota_waited",

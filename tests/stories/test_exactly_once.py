@@ -31,11 +31,27 @@ class EnvelopeError(Exception):
 
 
 class BareError(Exception):
-    """A status without the API's envelope, as a proxy sends it."""
+    """A status without the API's envelope, as a proxy sends it; its body may be JSON with a code of its own."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, body: object = None, headers: object = None) -> None:
         super().__init__(status)
-        self.status_code = status
+        self.status_code, self.body, self.headers = status, body, headers
+
+
+GATEWAY: dict[str, Any] = {
+    **{
+        f"gateway {status}": (status,)
+        for status in (400, 403, 404, 408, 409, 418, 421, 425, 429, 444, 460, 499, 503, 511)
+    },
+    "gateway 429 with a wait": (429, None, {"Retry-After": "3"}),
+    "gateway 503 with a wait": (503, None, {"Retry-After": "1"}),
+    "gateway 502 with code 429": (502, {"code": 429, "msg": "busy"}),
+    "gateway 503 with code 14": (503, {"code": 14, "message": "transport is closing"}),
+    "gateway 429 with code 429": (429, {"code": "429", "msg": "busy"}),
+    "gateway 400 with code 43012": (400, {"code": "43012", "msg": "insufficient balance"}),
+    "gateway 500 with code 43012": (500, {"code": "43012", "msg": "insufficient balance"}),
+}
+"""What a gateway answers while the order that it passed on is still under way."""
 
 
 @dataclass
@@ -70,6 +86,11 @@ class Server:
             raise EnvelopeError("429", now, 429)
         if kind == "refused 40725":
             raise EnvelopeError("40725", now)
+        if kind.startswith("unpassed "):
+            raise BareError(*GATEWAY[kind.replace("unpassed", "gateway")])
+        if kind in GATEWAY:  # the exchange goes on working for up to P after the gateway's answer
+            self.late.append((now + work * P, lag * L))
+            raise BareError(*GATEWAY[kind])
         if kind == "lost":
             self.clock.advance(5)
             raise TimeoutError
@@ -95,7 +116,7 @@ class Server:
 
 KINDS = [
     "fine", "dropped", "bare 500", "accepted 40725", "refused 40725", "working 40725", "refused", "busy", "lost",
-    "late",
+    "late", *GATEWAY, *(name.replace("gateway", "unpassed") for name in GATEWAY),
 ]  # fmt: skip
 SHARE = st.floats(0, 1)
 BEHAVIOURS = st.lists(st.tuples(st.sampled_from(KINDS), SHARE, SHARE, SHARE), min_size=1, max_size=8)
@@ -187,6 +208,20 @@ def test_each_bound_is_waited_for(behaviours: Any, lookups: Any, offset: float, 
 def test_unknown_needs_a_short_deadline_or_a_query_that_fails(behaviours: Any, offset: float) -> None:
     """Unknown is reported only where the deadline is short or the query path is down."""
     assert run(behaviours, [], offset, 400.0)[1] != "unknown"
+
+
+@pytest.mark.parametrize("passed_on", [True, False])
+@pytest.mark.parametrize("timeless", [False, True])
+@pytest.mark.parametrize("answer", GATEWAY)
+def test_a_gateways_answer_is_looked_up_before_anything_is_sent_or_reported(
+    answer: str, timeless: bool, passed_on: bool
+) -> None:
+    """The order is executed once however late it shows; one that was not passed on is sent again or reported."""
+    kind = answer if passed_on else answer.replace("gateway", "unpassed")
+    server, outcome = run([(kind, 0, 1, 1)], [], 0.0, 400.0, timeless)
+    assert len(server.executed) <= 1
+    assert outcome == ("done" if server.executed else "failed")
+    assert len(server.executed) == 1 or not passed_on
 
 
 def test_a_fence_that_is_too_short_sends_twice() -> None:

@@ -30,6 +30,7 @@ _LEVELS = {
     "code_unknown": "warning",
     "fallback_used": "warning",
     "hedge_started": "info",
+    "lookup_failed": "error",
     "policy_rejected": "error",
     "policy_reloaded": "info",
     "quota_waited": "info",
@@ -66,6 +67,7 @@ class Event:
         retry_safety: why the call may be sent again or not: `read`, `idempotent`, `reconciled` (a write that is
             looked up) or `write`.
         shadow: True where that breaker only measures and rejects nothing.
+        reconciler: in `lookup_failed`, the name of the function that looks writes up.
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
@@ -92,6 +94,7 @@ class Event:
     duration: float | None = None
     registry: str | None = None
     retry_safety: str | None = None
+    reconciler: str | None = None
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None

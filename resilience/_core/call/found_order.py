@@ -44,7 +44,9 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
 def _arguments(call: FailedCall, fn: Callable[..., Any]) -> Mapping[str, Any]:
     """Return the arguments of a call by their names."""
     try:
-        return inspect.signature(fn).bind_partial(*call.args, **call.kwargs).arguments | dict(call.kwargs)
+        bound = inspect.signature(fn).bind_partial(*call.args, **call.kwargs)
+        bound.apply_defaults()
+        return {**bound.arguments, **call.kwargs}
     except (TypeError, ValueError):  # a builtin without a signature
         return call.kwargs
 
