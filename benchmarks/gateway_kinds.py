@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["BARE_4XX", "GROUPS", "KINDS", "RESENT_BY_HTTP", "Wire", "answer", "is_readable", "message"]
+__all__ = ["BARE_4XX", "GROUPS", "KINDS", "RESENT_BY_HTTP", "Wire", "answer", "is_bare", "is_readable", "message"]
 
 STATUSES = (
     "400", "401", "403", "404", "408", "409", "418", "421", "425", "429", "444", "460", "499", "500", "502", "503",
@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "broken answer": ("cut", "reset", "early hints"),
     "wrong answer": ("crossed", "redirect", "no order"),
 }
+_BODIES = 7  # variants of the body of a status
 _PAGE = b"<html><body>The request could not be processed.</body></html>"
 
 
@@ -67,6 +68,11 @@ def answer(kind: str, number: int, success: bytes, other: bytes, idless: bytes, 
 def is_readable(kind: str, number: int) -> bool:
     """Return whether the answer is the exchange's own success, so that the order must have been passed on."""
     return kind == "early hints" and number % 3 != 2
+
+
+def is_bare(kind: str, number: int) -> bool:
+    """Return whether the answer is a status without any code in its body."""
+    return kind in STATUSES and number % _BODIES in (0, 1, 6)
 
 
 def _status(status: int, number: int) -> Wire:

@@ -19,7 +19,7 @@ from resilience.sandbox.exchange.faults import seeded_fraction
 from .gateway_dialects import DIALECTS, Request
 from .gateway_kinds import KINDS, Wire, answer, is_readable, message
 
-__all__ = ["LAG", "PROCESSING", "WINDOW", "OrderBook", "Step", "key_for"]
+__all__ = ["LAG", "PROCESSING", "WINDOW", "OrderBook", "Step", "key_for", "number_of"]
 
 WINDOW, PROCESSING, LAG = 0.05, 0.1, 0.15
 """W, P and L of the stand-in, in seconds."""
@@ -69,6 +69,11 @@ def steps_of(key: str | None) -> tuple[Step, ...] | None:
         )
         for post in range(10)
     )
+
+
+def number_of(key: str) -> int:
+    """Return the number of the order with this key."""
+    return int(key.rpartition("n")[2])
 
 
 def _share(seed: int, *what: Any) -> float:

@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 
 from resilience import failure_of
 
-from .gateway_kinds import BARE_4XX, RESENT_BY_HTTP
+from .gateway_kinds import BARE_4XX, RESENT_BY_HTTP, is_bare
+from .gateway_orders import number_of
 
 __all__ = ["COLUMNS", "Answer", "count", "is_wrong", "report_of"]
 
 COLUMNS = ("duplicates", "lost", "misreported", "foreign", "vague", "unknown", "done", "no")
 """The figures of a row.
 
-`foreign` were returned as a success without being this order's answer; `vague` are bare 4xx of a write without a
-reconciler that were not reported as `no`.
+`foreign` were returned as a success without being this order's answer; `vague` are 400, 401, 403 and 404 without a code
+in the body that were not reported as `no` although there is no reconciler.
 """
 _IDS = ("orderId", "id")
 _KEYS = ("clientOrderId", "clientOid")
@@ -75,7 +76,8 @@ def count(kind: str, reports: Mapping[str, str], executions: Mapping[str, int], 
         figures["duplicates"] += times > 1 and not (not reconciled and kind in RESENT_BY_HTTP)
         figures["lost"] += report == "done" and times == 0
         figures["misreported"] += (report == "done" and times == 0) or (report == "no" and times > 0 and not by_http)
-        figures["vague"] += not reconciled and kind in BARE_4XX and report != "no"
+        bare = kind in BARE_4XX and is_bare(kind, number_of(key))
+        figures["vague"] += not reconciled and bare and report != "no"
         figures[report] += 1
     return figures
 
