@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import formatdate
 from typing import Any, NamedTuple
 
 __all__ = ["BARE_4XX", "GROUPS", "KINDS", "RESENT_BY_HTTP", "Wire", "answer", "is_bare", "is_readable", "message"]
@@ -30,7 +32,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "broken answer": ("cut", "reset", "early hints"),
     "wrong answer": ("crossed", "redirect", "no order"),
 }
-_BODIES = 7  # variants of the body of a status
+_BODIES = 10  # variants of the body of a status
 _PAGE = b"<html><body>The request could not be processed.</body></html>"
 
 
@@ -72,11 +74,11 @@ def is_readable(kind: str, number: int) -> bool:
 
 def is_bare(kind: str, number: int) -> bool:
     """Return whether the answer is a status without any code in its body."""
-    return kind in STATUSES and number % _BODIES in (0, 1, 6)
+    return kind in STATUSES and number % _BODIES in (0, 1, 6, 9)
 
 
 def _status(status: int, number: int) -> Wire:
-    wait = {"Retry_After": "1"} if number % 12 >= 6 else {}
+    wait = _hold(number)
     return _choose(
         number,
         lambda: Wire(message(status, _PAGE, "text/html", **wait)),
@@ -86,7 +88,18 @@ def _status(status: int, number: int) -> Wire:
         lambda: Wire(message(status, _json({"code": 14, "message": "unavailable"}), **wait)),
         lambda: Wire(message(status, _json({"code": str(status), "msg": "of the gateway"}), **wait)),
         lambda: Wire(message(status, b"", "text/plain", **wait)),
+        lambda: Wire(message(status, _json({"error": {"code": 429, "message": "busy"}}), **wait)),
+        lambda: Wire(message(status, _json({"retCode": 10006, "retMsg": "busy", "result": {}}), **wait)),
+        lambda: Wire(message(status, b"429 Too Many Requests", "text/plain", **wait)),
     )
+
+
+def _hold(number: int) -> dict[str, str]:
+    """Return the header that asks for a wait of a second: none, in seconds, none, or as a date."""
+    part = number // _BODIES % 4
+    if part in (0, 2):
+        return {}
+    return {"Retry_After": "1" if part == 1 else formatdate(time.time() + 1, usegmt=True)}
 
 
 def _cut(number: int, success: bytes, *_: Any) -> Wire:
@@ -111,8 +124,14 @@ def _reset(number: int, success: bytes, *_: Any) -> Wire:
     )
 
 
-def _crossed(_number: int, _success: bytes, other: bytes, *_: Any) -> Wire:
-    return Wire(message(200, other))
+def _crossed(number: int, _success: bytes, other: bytes, *_: Any) -> Wire:
+    return _choose(
+        number,
+        lambda: Wire(message(200, other)),
+        lambda: Wire(message(201, other)),
+        lambda: Wire(message(200, _json({"orders": [json.loads(other)], "time": time.time()}))),  # that of a lookup
+        lambda: Wire(message(200, _json({"bid": "50000", "ask": "50001"}))),
+    )
 
 
 def _early_hints(number: int, success: bytes, *_: Any) -> Wire:
@@ -132,7 +151,7 @@ def _redirect(number: int, _success: bytes, _other: bytes, _idless: bytes, targe
     return Wire(message(statuses[number // 2 % len(statuses)], b"", "text/html", **where))
 
 
-def _no_order(number: int, _success: bytes, _other: bytes, idless: bytes, _target: str) -> Wire:
+def _no_order(number: int, success: bytes, _other: bytes, idless: bytes, _target: str) -> Wire:
     return _choose(
         number,
         lambda: Wire(message(200, b"")),
@@ -141,6 +160,10 @@ def _no_order(number: int, _success: bytes, _other: bytes, idless: bytes, _targe
         lambda: Wire(message(200, idless)),
         lambda: Wire(message(200, b"null")),
         lambda: Wire(message(202, b"{}")),
+        lambda: Wire(message(200, b"[]")),
+        lambda: Wire(message(200, _json({"code": "429", "msg": "busy"}))),
+        lambda: Wire(message(200, _json({"orderId": None, "clientOrderId": None}))),
+        lambda: Wire(message(200, success[:-4])),
     )
 
 

@@ -54,18 +54,18 @@ def test_some_answers_with_a_lookup(client: GatewayClient, site: Site) -> None:
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_all_answers_with_a_lookup(client: GatewayClient, site: Site) -> None:
     """The same for all 24 kinds of answers and all their variants."""
-    assert wrong_rows(client, site, KINDS, 14) == {}
+    assert wrong_rows(client, site, KINDS, 20) == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("client", WITHOUT, ids=lambda client: client.name)
 def test_all_answers_without_a_lookup(client: GatewayClient, site: Site) -> None:
     """Only 418, 421, 425 and 429 are followed by a second order, and a bare 4xx is reported as not executed."""
-    assert wrong_rows(client, site._replace(reconciled=False), KINDS, 14) == {}
+    assert wrong_rows(client, site._replace(reconciled=False), KINDS, 20) == {}
 
 
-STEP = st.builds(Step, st.sampled_from(KINDS), st.integers(0, 13), st.just(True), SHARE, SHARE)
-BLOCKED = st.builds(Step, st.sampled_from(BLOCKABLE), st.integers(0, 13), st.just(False), st.just(0.0), st.just(0.0))
+STEP = st.builds(Step, st.sampled_from(KINDS), st.integers(0, 39), st.just(True), SHARE, SHARE)
+BLOCKED = st.builds(Step, st.sampled_from(BLOCKABLE), st.integers(0, 39), st.just(False), st.just(0.0), st.just(0.0))
 SCRIPTS = st.lists(st.lists(STEP | BLOCKED, min_size=1, max_size=3), min_size=12, max_size=12)
 numbers = count()
 
