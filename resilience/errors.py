@@ -5,7 +5,7 @@ An error of the API itself always reaches the caller unchanged. These are for wh
     ResilienceError                 the base class of all errors below
     ├── RejectedError               the call was rejected before anything was sent
     │   ├── CircuitOpenError        the circuit breaker is open
-    │   ├── QuotaExceededError      the quota is exhausted until after the deadline
+    │   ├── QuotaExceededError      the quota, or a wait that the API asked for, lasts until after the deadline
     │   ├── AdmissionRejectedError  too many calls are running and queued
     │   └── DeadlineExceededError   the deadline had passed before anything was sent
     ├── ApiError                    the API returned a body that its registry calls an error
@@ -54,7 +54,11 @@ class RejectedError(ResilienceError):
         operation: name of the operation, or None.
         retry_after: seconds after which a new call may be admitted, or None when that is unknown.
         retry_at: the same instant as Unix time in seconds, or None.
+        reason: what rejected the call, in one word: `breaker`, `quota`, `admission`, `deadline`, or `hold` for a wait
+            that the API itself has asked for. Empty for a rejection of another kind.
     """
+
+    reason: str = ""  # of the class: a rejection that has no other reason, or was pickled by an older version, has it
 
     def __init__(
         self,
@@ -64,8 +68,11 @@ class RejectedError(ResilienceError):
         operation: str | None = None,
         retry_after: float | None = None,
         retry_at: float | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(message)
+        if reason is not None:
+            self.reason = reason
         self.policy = policy
         self.operation = operation
         self.retry_after = retry_after
@@ -75,17 +82,28 @@ class RejectedError(ResilienceError):
 class CircuitOpenError(RejectedError):
     """The circuit breaker is open, or it is half-open and all trial permits are taken."""
 
+    reason = "breaker"
+
 
 class QuotaExceededError(RejectedError):
-    """The quota is exhausted until after the deadline."""
+    """The quota is exhausted until after the deadline, or the API has asked to wait for longer than that.
+
+    In the second case its `reason` is `hold`.
+    """
+
+    reason = "quota"
 
 
 class AdmissionRejectedError(RejectedError):
     """Too many calls are running and queued."""
 
+    reason = "admission"
+
 
 class DeadlineExceededError(RejectedError):
     """The deadline of this call or of an outer call had passed before anything was sent."""
+
+    reason = "deadline"
 
 
 class ApiError(ResilienceError):
@@ -95,7 +113,12 @@ class ApiError(ResilienceError):
         code: the API's code as a string.
         message: the API's message; may be empty.
         body: the returned body, unchanged.
+        http_status: the status of the response that had this body; None if the body itself was returned.
+        retry_after: seconds that the response asks the client to wait, or None.
     """
+
+    http_status: int | None = None
+    retry_after: float | None = None
 
     def __init__(self, code: str, message: str = "", body: Any = None) -> None:
         super().__init__(code, message)

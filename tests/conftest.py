@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
@@ -159,6 +160,13 @@ MARKETS = [
 ]  # fmt: skip
 
 
+def _moved(urls: Any, base: str) -> Any:
+    """Return URLs, which may be nested, with another scheme and host."""
+    if isinstance(urls, dict):
+        return {name: _moved(value, base) for name, value in urls.items()}
+    return re.sub(r"^https?://[^/]+", base, urls) if isinstance(urls, str) else urls
+
+
 class CcxtBots:
     """Exchanges of ccxt, sync or async, with markets that they need not load."""
 
@@ -175,6 +183,23 @@ class CcxtBots:
         exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], where.rest)
         exchange.timeout_on_exit = 0
         exchange.set_markets([dict(market) for market in MARKETS])
+        self._exchanges.append(exchange)
+        return exchange
+
+    def at(self, url: str, name: str, symbol: str = SPOT, **config: Any) -> Any:
+        """Return any exchange of ccxt with its addresses moved to a local server, their paths kept."""
+        cls = getattr(import_module("ccxt.async_support" if self.asynchronous else "ccxt"), name)
+        keys = {"apiKey": "account-1", "secret": "c2VjcmV0", "password": "words"}
+        keys |= {"walletAddress": "0x" + "12" * 20, "privateKey": "0x" + "34" * 32}
+        exchange = cls({**keys, "enableRateLimit": False, **config})
+        exchange.urls["api"] = _moved(exchange.urls["api"], url)
+        exchange.timeout_on_exit = 0
+        swap, (base, quote) = ":" in symbol, symbol.partition(":")[0].split("/")
+        market = {**MARKETS[swap], "id": base + quote, "symbol": symbol, "base": base, "quote": quote}
+        limits = {key: {"min": None, "max": None} for key in ("amount", "price", "cost", "leverage")}
+        market |= {"settle": quote if swap else None, "settleId": quote if swap else None, "limits": limits}
+        market |= {"baseId": "0" if swap else base, "quoteId": quote, "baseName": base}
+        exchange.set_markets([market])
         self._exchanges.append(exchange)
         return exchange
 

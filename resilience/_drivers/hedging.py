@@ -39,8 +39,9 @@ class _Race:
 
     def start_hedge(self) -> bool:
         """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
-        budget, now = self._plan.budget, self._plan.clock.monotonic()
-        if self._remaining <= 0 or (budget is not None and not budget.withdraw(now)):
+        budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
+        held = hold.current and hold.ready_at(now) > now  # it would not be sent
+        if self._remaining <= 0 or held or (budget is not None and not budget.withdraw(now)):
             self._remaining = 0
             return False
         self._remaining -= 1

@@ -18,7 +18,7 @@ from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import BreakerWait, acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
 
 __all__ = ["compile_sync"]
@@ -29,7 +29,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     # Parts of the plan are bound to locals of this function: a closure cell is read in 2 ns, an attribute in 10 ns.
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
-    window, admission = plan.rate_window, plan.admission
+    window, admission, hold = plan.rate_window, plan.admission, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
     get_context, set_context, reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
 
@@ -51,16 +51,15 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             permit = breaker.generation
             if not permit and not plan.wait_for_breaker and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
-        if window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
+        if hold.current:  # the API has asked to wait
+            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
+        elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif plan.needs_gate:
             permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
         elif not permit:
             if plan.wait_for_breaker:
-                high_priority = plan.high_priority(args, kwargs)
-                for delay in (wait := BreakerWait(plan, outer, started, deadline, high_priority=high_priority)):
-                    plan.clock.sleep(delay)
-                permit, started = wait.permit, now()
+                permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
             else:
                 permit = acquire_permit(plan, outer, started, args, kwargs)
         if deposits is not None:

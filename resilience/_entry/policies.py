@@ -179,6 +179,34 @@ class Policies:
         """
         return self._shared.breakers.subscribe(listener)
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is in force at this moment, as data that `json.dumps` takes.
+
+        Returns:
+            `at`, Unix seconds, and `holds`: the waits that APIs have asked for and that last, those that end first
+            coming first, each with `scope` (`host` for all operations of a host and account, or `operation`), `host`,
+            `account` (a digest), `operation`, `reason` (`ban` or `retry_after`), `until` (Unix seconds),
+            `seconds_left` and `policies`. Later versions add keys.
+        """
+        return {"at": self._shared.clock.time(), "holds": self._shared.describe_holds()}
+
+    def release(self, policy: str | Policy | None = None) -> int:
+        """Lift holds: calls no longer wait because an API has asked for it. Emits `hold_ended` for each.
+
+        A call that waits already goes on waiting; calls that begin from now on are sent.
+
+        Args:
+            policy: the policy whose operations are released, or None for all. A hold that concerns further policies
+                ends for these too.
+
+        Returns:
+            How many holds were lifted.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        return self._shared.release(self.policy(policy) if isinstance(policy, str) else policy)
+
     @property
     def files(self) -> tuple[str, ...]:
         """The files that `reload` reads: the policy file and the code tables that it names by path."""

@@ -139,6 +139,7 @@ class PolicyCompiler:
             make_key=shared.make_key,
             quotas=shared.limits.quotas(policy, info, keys, keep_state=self._keep_state),
             admission=shared.limits.admission(policy),
+            hold=shared.holds.of(info.host, info.account, info.operation, policy.name),
             skip=skip,
         )
         if self._keep_state:

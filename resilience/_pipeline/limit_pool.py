@@ -80,6 +80,14 @@ class LimitPool:
             if policy.name in self._admissions:
                 self.admission(policy)
 
+    def release(self, now: float, policy: Policy | None = None) -> None:
+        """Lift the holds of all quotas, or of those that a policy has."""
+        names = None if policy is None else {identity_of(policy.name, *entry) for entry in enumerate(policy.quota)}
+        with self._lock:
+            quotas = [quota for name, quota in self._quotas.items() if names is None or name[0] in names]
+        for quota in quotas:
+            quota.release(now)
+
     def describe(self, policy: Policy, info: OperationInfo, clock: Clock) -> dict[str, Any]:
         """Return quotas and admission of an operation as plain data, without quotas that have a key function."""
         now, admission, quotas = clock.monotonic(), self.admission(policy), self.quotas(policy, info, {})

@@ -140,6 +140,8 @@ class Pipeline:
             "budget": None if budget is None else {"ratio": budget.ratio, "floor": budget.floor},
             "breaker": None if breaker is None else {**breaker.describe(), "keyed_by": _breaker_key_kind(policy)},
             **compiler.shared.limits.describe(policy, info, self.clock),
+            "holds": compiler.shared.describe_holds(policy.name),
+            "hold_max": policy.hold_max,
             "reconciled": info.reconcile is not None,
             **describe_rules(policy, info),
             "timeline": timeline(policy, whole=info.reconcile is not None and not info.idempotent),

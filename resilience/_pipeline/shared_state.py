@@ -1,4 +1,4 @@
-"""Holds what the pipelines of one set of policies share: clock, events, breakers, budgets, limits, code tables."""
+"""Holds what the pipelines of one set of policies share: clock, events, breakers, budgets, limits, holds, codes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy, PolicySet
 from .._core.policy.sections import BudgetSettings
 from .._core.stages.budget import Budget
+from .._core.stages.hold import Holds
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
@@ -40,6 +41,7 @@ class SharedState:
         make_key: returns a new idempotency key.
         breakers: the breakers by policy and key.
         limits: the quotas and admissions.
+        holds: the waits that APIs have asked for.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class SharedState:
         self.breakers = BreakerPool(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool()
+        self.holds = Holds()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
@@ -120,6 +123,33 @@ class SharedState:
                     _retune_budget(budget, settings)
         self.breakers.retune(after.policies)
         self.limits.retune(before.policies, after.policies)
+
+    def describe_holds(self, policy: str | None = None) -> list[dict[str, Any]]:
+        """Return the holds that last, as plain data: all, or those that concern a policy."""
+        now, unix_now, holds = self.clock.monotonic(), self.clock.time(), self.holds
+        described = []
+        for hold in holds.current(now):
+            policies = holds.policies_of(hold)
+            if policy is None or policy in policies:
+                fields = {name: getattr(hold, name) for name in ("scope", "host", "account", "operation", "reason")}
+                left = hold.until - now
+                described.append({**fields, "until": unix_now + left, "seconds_left": left, "policies": policies})
+        return described
+
+    def release(self, policy: Policy | None = None) -> int:
+        """Lift the waits that APIs have asked for, in the quotas too; returns how many: all, or those of a policy."""
+        released = self.holds.release(None if policy is None else policy.name)
+        self.limits.release(self.clock.monotonic(), policy)
+        for hold in released:
+            self.events.emit(
+                "hold_ended",
+                policy=hold.policy,
+                operation=hold.operation,
+                scope=hold.scope,
+                host=hold.host,
+                reason="released",
+            )
+        return len(released)
 
     def memory_of(self, fn: Callable[..., Any], name: tuple[Any, ...]) -> dict[str, Any]:
         """Return the mapping in which compiled calls of a function keep data under a name.

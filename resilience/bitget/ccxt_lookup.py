@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._core.call.reconcile import Found, NotFound
+from .._core.call.reconcile import Found, InconclusiveLookupError, NotFound
 from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
 from .ccxt_account_type import needs_account_type
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async
@@ -66,7 +66,11 @@ def _query_function(wrapped: Any) -> Callable[[str, dict[str, Any]], Any]:
 
 
 def _as_ccxt(engine: Any, request: PreparedRequest, call: Any, answer: Found | NotFound) -> Found | NotFound:
-    """Return the answer of a lookup with the order in the form that the call itself returns."""
+    """Return the answer of a lookup with the order in the form that the call itself returns.
+
+    Raises:
+        InconclusiveLookupError: ccxt cannot read the order.
+    """
     if not isinstance(answer, Found):
         return answer
     row = answer.value
@@ -76,20 +80,23 @@ def _as_ccxt(engine: Any, request: PreparedRequest, call: Any, answer: Found | N
     kind = "spot" if "/spot/" in request.path else "contract"
     market = engine.safe_market(request.params.get("symbol"), None, None, kind)
     order = {**row, "clientOid": row.get("clientOid") or call.key}
-    return replace(answer, value=engine.parse_order(order, market))
+    try:
+        return replace(answer, value=engine.parse_order(order, market))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InconclusiveLookupError("ccxt cannot read the order that was found") from error
 
 
 def _lookup_for(request: PreparedRequest, call: Any) -> OrderLookup | None:
     """Return the lookup for a request, or None if Bitget offers no way to look up such a write.
 
     Raises:
-        LookupError: it is a cancel that cannot be looked up.
+        InconclusiveLookupError: it is a cancel that cannot be looked up.
     """
     known = BY_PATH.get((request.method, f"/api/{request.path}"))
     if known is not None and known.lookup is not None:
         return known.lookup(LookupRequest(request.params, call.key, call.sent_at))
     if call.key is None:
-        raise LookupError(f"{request.path} cannot be looked up")
+        raise InconclusiveLookupError(f"{request.path} cannot be looked up")
     return None
 
 

@@ -105,10 +105,12 @@ def _registries(policy: Policy | None, registry: str | None) -> list[CodeTable]:
 
 def _find_success(error: ErrorInput, tables: Sequence[CodeTable]) -> tuple[CodeTable, Rule] | None:
     """Return the registry and the rule that call this a success; None if the first match calls it an error."""
+    from .._core.classify.nested_codes import deciding_code
+
     for table in tables:
         code, envelope = error.code, table.envelope
         if isinstance(error.outcome, Mapping) and envelope is not None:
-            code = str(error.outcome.get(envelope.code, ""))
+            code = deciding_code(error.outcome, envelope)
         # A user may give a constant of the API, such as INSUFFICIENT_BALANCE, in place of its code.
         rule = (table.rule(code) or table.named(code)) if code else None
         if rule is not None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from .._core.call.context import current_call
 
-__all__ = ["parse_rate_limits", "report_rate_limits"]
+__all__ = ["parse_rate_limits", "report_rate_limits", "wait_is_in_body"]
 
 MAX_HEADERS, MAX_LENGTH = 200, 512
+_ASKS_TO_WAIT = (418, 429, 503)
 _REMAINING = "x-mbx-used-remain-limit"  # Bitget
 _USED = re.compile(r"x-mbx-(?:used-weight|order-count)-(\d{1,4})([smhd])")  # Binance, as in X-MBX-USED-WEIGHT-1M
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -34,6 +35,11 @@ def report_rate_limits(response: Any) -> Any:
         for limits in parse_rate_limits(response.headers, call.now):
             call.report_limits(**limits)
     return response
+
+
+def wait_is_in_body(status: int, headers: Any) -> bool:
+    """Return whether the body of an answer may say how long to wait, because no header does."""
+    return status in _ASKS_TO_WAIT and not any(str(name).lower() == "retry-after" for name in headers)
 
 
 def parse_rate_limits(headers: Any, now: float) -> list[dict[str, float]]:

@@ -102,10 +102,7 @@ def _answer(errors: Errors, code: str) -> ServiceAnswer:
     reason = rule.names[0].replace("_", " ").lower() if rule is not None and rule.names else "an error"
     # An API with an envelope says 200 and puts its code into the body.
     if table.envelope is not None:
-        body = {table.envelope.code: code}
-        if table.envelope.message:
-            body[table.envelope.message] = reason
-        return ServiceAnswer(200, body, reason=reason)
+        return ServiceAnswer(200, table.envelope.body_with(code, reason), reason=reason)
     if code.isdecimal() and 400 <= int(code) <= 599:
         return ServiceAnswer(int(code), reason=reason)
     return ServiceAnswer(200, reason=reason, registry=errors.registry, code=code)

@@ -114,7 +114,7 @@ def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
 
 RULES = st.builds(
     Rule,
-    code=st.text(min_size=1, max_size=12).filter(str.strip),
+    code=st.text(min_size=1, max_size=12).map(str.strip).filter(bool),
     names=st.lists(st.text(min_size=1, max_size=8), max_size=3).map(tuple),
     category=st.none() | st.sampled_from(Category),
     executed=st.sampled_from(["no", "maybe", "n_a"]),

@@ -14,7 +14,7 @@ LEVELS = {
     "error": {"call_failed", "lookup_failed", "policy_rejected"},
     "info": {
         "call_reconciled", "call_recovered", "circuit_closed", "circuit_half_opened", "policy_reloaded",
-        "hedge_started", "quota_waited",
+        "hedge_started", "hold_ended", "quota_waited",
     },
 }  # fmt: skip
 
@@ -24,6 +24,12 @@ def test_each_event_has_its_level(name: str) -> None:
     """A call's final failure and a rejected policy are errors; recoveries are of level info."""
     level = next((level for level, names in LEVELS.items() if name in names), "warning")
     assert Event(name=name).level == level
+
+
+def test_a_long_hold_is_an_error() -> None:
+    """A hold that is longer than `hold_max` names that setting; all others are warnings."""
+    assert Event(name="hold_started", hold_max=900.0).level == "error"
+    assert Event(name="hold_started").level == "warning"
 
 
 def test_an_event_has_only_the_fields_that_are_set() -> None:

@@ -96,7 +96,7 @@ def test_a_key_that_raises_hides_no_other() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        Shape(1, 2, 3, 4, BODY),
+        Shape(1, 2, 3, 4, 5, 6, BODY),
         Shape(_content=3),
         Shape(body=["code"]),
         Shape("[" * 100_000),
@@ -140,7 +140,21 @@ def test_keys_are_read_in_their_order() -> None:
         (Shape("failed (code=40010): m"), "40010"),
         (Shape("failed code: '40010'"), "40010"),
         (Shape("failed code=400"), None),
-        (Shape("failed code=4001000"), None),
+        (Shape("failed code=4001000"), "4001000"),
+        (Shape("failed code=40010000"), None),
+        (Shape("APIError(code=-1021): m"), "-1021"),
+        (Shape("m (ErrCode: 110007) (ErrTime: 12:00:00)"), "110007"),
+        (Shape("m", retCode=110007), "110007"),
+        (Shape(400, -1021, "m", status_code=400, error_code=-1021), "-1021"),
+        (Shape("m", status_code=110007), "110007"),
+        (Shape("m", status_code="error"), None),
+        (Shape("m", code=-13010, status_code=200), "-13010"),
+        (Shape("-1021"), "-1021"),
+        (Shape("-1"), None),
+        (Shape("m", code=-1), None),
+        (Shape("m", error_code="E17"), None),
+        (OSError(10054, "reset"), None),
+        (ConnectionResetError("40010"), "40010"),
         (Answer(code="40010"), None),
     ],
     ids=lambda source: repr(source)[:40],
@@ -225,6 +239,22 @@ AT = 1445412510.0
         (Shape(" " * 1980 + "until 1659146400"), None, 1659146400.0),
         (Shape("until 1659146400", retry_after=3), 3.0, None),
         (Shape("until 1659146400", headers={"Retry-After": THEN}), None, AT),
+        (Shape("banned until 1445412510000", headers={"Date": NOW}), 30.0, AT),
+        (Shape(_content=b'{"msg":"IP banned until 1659146400123."}'), None, pytest.approx(1659146400.123)),
+        (Shape(response=Answer(_content=b'{"msg":"IP banned until 1659146400"}')), None, 1659146400.0),
+        (Shape(_body='{"msg":"until 1659146400"}'), None, 1659146400.0),
+        (Shape(_content=b" " * 1990 + b"until 1659146400"), None, None),
+        (Shape('busy {"retryAfter": 2.5}'), 2.5, None),
+        (Shape(response=Answer(_content=b'{"retry_after":"7"}')), 7.0, None),
+        (Shape(_content=b'{"error":{"data":{"retryAfter":1659146400123}}}'), None, pytest.approx(1659146400.123)),
+        (Shape(_content=b'{"retryAfter":1445412510}', headers={"Date": NOW}), 30.0, AT),
+        (Shape(_content=b'{"retryAfter":50000000000}'), None, None),
+        (Shape(_content=b'{"retryAfter":true}'), None, None),
+        (Shape(_content=b'{"retryAfter":9}', headers={"Retry-After": "7"}), 7.0, None),
+        (Shape(body={"retryAfter": 4}), 4.0, None),
+        (Shape(payload={"error": {"retry_after": 4.5}}), 4.5, None),
+        (Shape(body={"retryAfter": "soon", "data": ["x"]}), None, None),
+        ({"code": 1, "data": {"retryAfter": 6}}, 6.0, None),
     ],
     ids=lambda source: repr(source)[:50],
 )
@@ -232,6 +262,31 @@ def test_retry_after(source: Any, after: float | None, at: float | None) -> None
     """Seconds, an HTTP date and the end of a ban in the text are read and never clamped; nonsense is ignored."""
     evidence = gather_evidence(source, ["code"])
     assert (evidence.retry_after, evidence.retry_at) == (after, at)
+
+
+@pytest.mark.parametrize(
+    ("source", "banned"),
+    [
+        (Shape("IP banned until 1659146400"), True),
+        (Shape(_content=b"IP banned until 1659146400", headers={"Retry-After": "7"}), True),
+        (Shape("Unban at 1659146400"), True),
+        (Shape("maintenance until 1659146400"), False),
+        (Shape("banned"), False),
+    ],
+)
+def test_a_ban_is_recognised_by_its_words(source: Any, banned: bool) -> None:
+    """A text with an end that speaks of a ban is one, whatever the headers say."""
+    assert gather_evidence(source, ["code"]).banned is banned
+
+
+def test_a_body_that_resists_has_no_wait() -> None:
+    """A mapping whose `get` raises is as good as none."""
+
+    class Resisting(dict[str, Any]):
+        def get(self, *_: Any) -> Any:
+            raise RuntimeError
+
+    assert gather_evidence(Shape(body=Resisting()), []).retry_after is None
 
 
 class Broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from weakref import WeakSet
 
 import pytest
@@ -10,6 +11,7 @@ from resilience._core.base import fork_safety
 from resilience._core.policy.sections import AdmissionSettings, BreakerSettings
 from resilience._core.stages.admission import Admission
 from resilience._core.stages.breaker import Breaker, Permit
+from resilience._core.stages.hold import Hold, Holds
 from resilience._core.stages.rate_window import RateWindow
 from resilience.testing import FakeClock
 
@@ -44,6 +46,20 @@ def test_locks_are_free_and_queues_empty() -> None:
     fork_safety._reset_child()
     assert rate_window.take(0.5) == 1.0
     assert rate_window.take(1.0) == 1.0
+
+
+def test_holds_go_on() -> None:
+    """A child knows the holds of its parent, and their lock is free, whichever thread of the parent held it."""
+    holds = Holds()
+    operation = holds.of("a", None, "get", "p")
+    hold = Hold("host", "a", "", "get", 5.0, "ban")
+    operation.start(0.0, hold)
+    thread = Thread(target=holds._lock.acquire)
+    thread.start()
+    thread.join()
+    fork_safety._reset_child()
+    assert holds.of("a", None, "post", "p").ready_at(0.0) == 5.0
+    assert operation.end_over(5.0) == [hold]
 
 
 def test_permits_come_back() -> None:

@@ -30,6 +30,7 @@ SETTINGS = """
     Policy.breaker = None
     Policy.quota = ()
     Policy.admission = None
+    Policy.hold_max = 900.0: more than 0s, up to 30d
     Policy.reconcile = None
     Policy.hedge = None
     Policy.fallback = None

@@ -161,6 +161,20 @@ def test_remaining_sends_are_only_lowered() -> None:
     assert (rate_window.left(0.5), rate_window.left(1.0), rate_window.left(1.5)) == (0, 1, 4)
 
 
+def test_a_hold_that_is_lifted() -> None:
+    """The sends limit again and nothing else: those in the queue keep their order and come as early as these allow."""
+    rate_window = new_rate_window(0.0, 0.0, 0.0, 0.0)
+    turns = [rate_window.queue(0.5, 2), rate_window.queue(0.5, 3)]
+    rate_window.hold(0.5, 5.0)
+    rate_window.release(0.6)
+    assert (rate_window.held_until, [queue_ticket.ready_at for queue_ticket in turns]) == (-inf, [1.0, 2.0])
+    assert (rate_window.take(1.0, 2, turns[0]), rate_window.take(2.0, 3, turns[1])) == (1.0, 2.0)
+    empty = new_rate_window()
+    empty.hold(0.0, 5.0)
+    empty.release(0.0)
+    assert (empty.fast_path, empty.take(0.0)) == (True, 0.0)
+
+
 def test_the_fast_path_is_open_without_a_queue_and_a_hold() -> None:
     """The next method that is called after both have ended opens it again."""
     rate_window = new_rate_window()

@@ -15,11 +15,11 @@ NODES = {"breaker": "breaker", "quota1": "quota", "slot": "admission"}
 
 
 def test_the_stages_before_an_attempt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Breaker, quota and admission come in the same order on the page and in the diagram."""
+    """Breaker, quota and admission come in the same order on the page and in the diagram; holds need no setting."""
     policy = "{extends: default, quota: [{rate: 10/s, burst: 10}], admission: {max_concurrent: 5}}"
     file = tmp_path / "all.yaml"
     file.write_text(f"version: 1\npolicies: {{all: {policy}}}\n", encoding="utf-8")
     assert cli.main(["describe", str(file), "--policy", "all", "--format", "mermaid"]) == 0
     nodes = re.findall(r"^ +(\w+)\{", capsys.readouterr().out, re.MULTILINE)
     rows = re.findall(r"^\| ([a-z]+)[^|]*\| before each attempt \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert [NODES[node] for node in nodes if node in NODES] == list(dict.fromkeys(rows))
+    assert ["hold", *(NODES[node] for node in nodes if node in NODES)] == list(dict.fromkeys(rows))

@@ -183,14 +183,17 @@ def sync_or_async(bots: Any, function: Callable[..., Any]) -> Callable[..., Any]
 
 
 def test_an_exchange_without_support(bots: Any, api: Any) -> None:
-    """Its orders have a key all the same, and an uncertain one is not sent again."""
+    """Its orders have the caller's key or none, and an uncertain one is not sent again."""
     api.on("/order", "drop")
     bot = wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
     with pytest.raises(ccxt.NetworkError) as caught:
-        bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
+        bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000, {"clientOrderId": "mine"})
     failure = failure_of(caught.value)
     assert (failure.executed, failure.attempts, len(api.sent_to("/order"))) == ("maybe", 1, 1)
-    assert api.sent_to("/order")[0]["newClientOrderId"] == failure.key
+    assert api.sent_to("/order")[0]["newClientOrderId"] == failure.key == "mine"
+    with pytest.raises(ccxt.NetworkError) as caught:
+        bots.call(bot.create_order, SPOT, "limit", "buy", 0.01, 30_000)
+    assert failure_of(caught.value).key is None
 
 
 def test_a_custom_reconciler(bots: Any, api: Any) -> None:

@@ -209,6 +209,36 @@ def test_a_hedge_consumes_the_retry_budget() -> None:
     assert send.started == [0]
 
 
+class Busy(Exception):
+    """A 429 with a wait of a minute."""
+
+    status_code = 429
+    retry_after = 60.0
+
+
+def test_no_hedge_is_started_during_a_hold() -> None:
+    """Another call is told to wait while the first attempt runs: a hedge would not be sent, so none is started."""
+    policies = Policies.from_mapping({"policies": {"p": {"deadline": "300ms", "hedge": {"delay": "10ms"}}}})
+    names: list[str] = []
+    policies.subscribe(lambda event: names.append(event.name))
+    slow = Slow(1)
+
+    async def send() -> Any:
+        def refuse() -> None:
+            raise Busy
+
+        with pytest.raises(Busy):
+            policies.pipeline(Policy(name="q"), operation="op").call(refuse)
+        return await slow()
+
+    async def story() -> Any:
+        return await policies.resilient("p", operation="op", idempotent=True)(send)()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(story())
+    assert (slow.started, "hedge_started" in names) == ([0], False)
+
+
 def test_a_learned_delay_is_a_percentile_of_the_calls_that_went_well() -> None:
     """After enough calls the delay is the time within which 95 % of them ended."""
     clock = FakeClock()

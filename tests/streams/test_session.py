@@ -103,6 +103,32 @@ def test_the_breaker_of_the_policy_admits_attempts() -> None:
     ]  # fmt: skip
 
 
+class RefusedHandshake(Exception):
+    """An answer to a handshake: the address is banned for a minute."""
+
+    status_code = 418
+    retry_after = 60.0
+
+
+def test_a_ban_is_kept_and_leaves_the_breaker_alone() -> None:
+    """A handshake is banned: the stream waits, and so does another one that was connected meanwhile."""
+    rig = SessionRig(breaker={"consecutive": 1}, retry={"backoff": {"initial": "1s", "max": "1s", "jitter": "none"}})
+    rig.subscribe("a")
+    rig.perform(rig.session.start(0.0))
+    rig.perform(rig.session.connection_lost(1, RefusedHandshake(), rig.now))
+    assert rig.failures()[-1].wait_for == 60.0
+    assert rig.attempts.begin(30.0) == (False, None)
+    assert rig.attempts.ready_at(30.0) == 60.0
+    rig.wait(59.0)
+    assert len(rig.open_times) == 1
+    rig.wait(2.0)
+    assert len(rig.open_times) == 2
+    assert [(one.name, one.scope) for one in rig.events if "hold" in one.name] == [
+        ("hold_started", "host"), ("hold_ended", "host"),
+    ]  # fmt: skip
+    assert not [one for one in rig.events if one.name.startswith("circuit")]
+
+
 def test_an_empty_budget_means_the_longest_delay() -> None:
     """An exhausted budget does not end a stream, it slows it down."""
     rig = SessionRig(

@@ -30,6 +30,8 @@ _LEVELS = {
     "code_unknown": "warning",
     "fallback_used": "warning",
     "hedge_started": "info",
+    "hold_ended": "info",
+    "hold_started": "warning",
     "lookup_failed": "error",
     "policy_rejected": "error",
     "policy_reloaded": "info",
@@ -71,6 +73,11 @@ class Event:
         source: the policy file of a reload.
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
+        scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
+        host: the host of a hold, where it is known.
+        until: when a hold ends, Unix seconds.
+        reason: in `hold_started` why: `ban` or `retry_after`; in `hold_ended` how it ended: `over` or `released`.
+        hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
     """
 
     name: str
@@ -98,11 +105,16 @@ class Event:
     source: str | None = None
     changes: tuple[Mapping[str, Any], ...] | None = None
     problems: tuple[Mapping[str, Any], ...] | None = None
+    scope: str | None = None
+    host: str | None = None
+    until: float | None = None
+    reason: str | None = None
+    hold_max: float | None = None
 
     @property
     def level(self) -> str:
         """`error` for a call's final failure, `warning` for earlier ones, `info` for recoveries."""
-        return _LEVELS[self.name]
+        return _LEVELS[self.name] if self.hold_max is None else "error"
 
     @property
     def took(self) -> float | None:

@@ -7,11 +7,11 @@ released, a slot never given back, and a turn in a queue never taken.
 from __future__ import annotations
 
 import os
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["new_lock", "register_for_fork"]
+__all__ = ["new_lock", "new_reentrant_lock", "register_for_fork"]
 
 
 class ForkAware(Protocol):
@@ -29,6 +29,13 @@ _PARTS: WeakSet[Any] = WeakSet()
 def new_lock() -> Lock:
     """Return a lock that is free in a forked child, even if another thread held it."""
     lock = Lock()
+    _LOCKS.add(lock)
+    return lock
+
+
+def new_reentrant_lock() -> RLock:
+    """Return a lock like that of `new_lock` which its owner may take again, as a signal handler's own call does."""
+    lock = RLock()
     _LOCKS.add(lock)
     return lock
 

@@ -1,31 +1,50 @@
-"""Reports the end of an attempt to the parts that calls share: the breaker and the quotas."""
+"""Reports the end of an attempt to the parts that calls share: the breaker, the quotas and the holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...errors import RejectedError
 from ..classify.failure import Failure
 from ..policy.codes import Category
+from ..stages.hold import Hold
+from .operation_info import OperationInfo
 from .plan import PermitOrGeneration, Plan
 
-__all__ = ["hold_quotas", "is_rejection", "release_permit", "settle_permit"]
+__all__ = [
+    "apply_holds",
+    "counts_as_failure",
+    "end_holds",
+    "is_rejection",
+    "release_permit",
+    "scope_of",
+    "settle_permit",
+    "start_hold",
+]
 
-_TOO_MANY_REQUESTS = (418, 429)  # Binance answers 418 to a client that goes on after 429
+_BANNED = 418  # Binance answers it to a client that goes on after 429
+_TOO_MANY_REQUESTS = (_BANNED, 429)
+_WAIT = (429, 503)  # with a `Retry-After` they say for how long an operation is not served
 
 
 def settle_permit(plan: Plan, permit: PermitOrGeneration | None, failure: Failure, outcome: Any, now: float) -> None:
-    """Report a failed attempt to the breaker: retryable failures count, everything else is neutral.
-
-    A rejected time stamp is a failure of our clock and not of the service.
-    """
+    """Report a failed attempt to the breaker: failures of the service count, everything else is neutral."""
     if plan.breaker is not None and permit is not None:
-        counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
-        if counts and not is_rejection(outcome):
+        if counts_as_failure(failure) and not is_rejection(outcome):
             plan.breaker.failed(permit, now, outcome)
         else:
             plan.breaker.released(permit)
     plan.emit_breaker_events()
+
+
+def counts_as_failure(failure: Failure) -> bool:
+    """Return whether a failure is one of the service, which a breaker counts.
+
+    A rejected time stamp is a failure of our clock. A ban is our own doing, and the hold does the waiting.
+    """
+    ours = failure.hint in ("resync_clock", "hold") or failure.http_status == _BANNED
+    return failure.category is Category.RETRYABLE and not ours
 
 
 def release_permit(plan: Plan, permit: PermitOrGeneration | None) -> None:
@@ -35,7 +54,71 @@ def release_permit(plan: Plan, permit: PermitOrGeneration | None) -> None:
     plan.emit_breaker_events()
 
 
-def hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
+def apply_holds(plan: Plan, failure: Failure, now: float) -> None:
+    """Keep the wait that a failure asks for: in the quotas, and for what it speaks of."""
+    _hold_quotas(plan, failure, now)
+    start_hold(plan, failure, now)
+
+
+def start_hold(plan: Plan, failure: Failure, now: float) -> None:
+    """Keep the wait that a failure asks for, for all operations of which it speaks."""
+    scope, wait = scope_of(failure, plan.info), _wait_of(failure, plan)
+    if scope is None or wait <= 0:
+        return
+    info, limit = plan.info, plan.policy.hold_max
+    hold = Hold(
+        scope,
+        info.host or "",
+        info.account or "",
+        info.operation,
+        now + wait,
+        "ban" if _is_ban(failure) else "retry_after",
+        plan.policy.name,
+        wait > limit,
+    )
+    if plan.hold.start(now, hold):
+        plan.emit(
+            "hold_started",
+            scope=scope,
+            host=info.host,
+            reason=hold.reason,
+            code=failure.code,
+            http_status=failure.http_status,
+            retry_after=wait,
+            until=plan.clock.time() + wait,
+            hold_max=limit if hold.is_long else None,
+        )
+
+
+def end_holds(plan: Plan, holds: Iterable[Hold], reason: str) -> None:
+    """Emit the end of holds."""
+    for hold in holds:
+        plan.emit("hold_ended", scope=hold.scope, host=hold.host, reason=reason)
+
+
+def scope_of(failure: Failure, info: OperationInfo) -> str | None:
+    """Return what the wait concerns that a failure may ask for: `host`, `operation`, or None if it makes no hold.
+
+    A ban concerns all operations of the host and account. Where neither is known, as for a decorated function, no other
+    operation is known to lead there.
+    """
+    if _is_ban(failure):
+        return "host" if info.host or info.account else "operation"
+    return "operation" if failure.http_status in _WAIT or failure.hint == "backoff" else None
+
+
+def _is_ban(failure: Failure) -> bool:
+    return failure.banned or failure.hint == "hold" or failure.http_status == _BANNED
+
+
+def _wait_of(failure: Failure, plan: Plan) -> float:
+    """Return the seconds for which the API asks to wait; 0 where it does not say."""
+    if failure.retry_after is not None:
+        return failure.retry_after
+    return 0.0 if failure.retry_at is None else failure.retry_at - plan.clock.time()
+
+
+def _hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
     """Hold the quotas when the API says that too much was sent, or for how long nothing may be sent.
 
     A broken connection has the hint of a backoff as well (a row of the table `http`), but too much was not sent.

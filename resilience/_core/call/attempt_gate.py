@@ -1,4 +1,4 @@
-"""Decides when an attempt may be sent: breaker, quota, slot, and the breaker's permit, in this order.
+"""Decides when an attempt may be sent: hold, breaker, quota, slot, and the breaker's permit, in this order.
 
 No I/O: `next_step` says to wait, to queue or to send, or it rejects. The driver does that and calls it again. A call
 waiting for quota holds no slot; a call waiting for a slot has consumed no quota. If a later step rejects, earlier
@@ -11,17 +11,20 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
-from ...errors import AdmissionRejectedError, CircuitOpenError, QuotaExceededError
+from ...errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 from ..base.clock import Clock
 from ..stages.admission import LaneSlots, Waiter
 from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import QueueTicket, RateWindow
+from .attempt_end import end_holds
 from .plan import PermitOrGeneration, Plan
 from .steps import Action, Step
 
-__all__ = ["BREAKER_OPEN", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
+__all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
 
 BREAKER_OPEN = "the circuit breaker is open"
+EXPIRED = "the deadline has passed, nothing was sent"
+HELD = "the API has asked to wait until after the deadline"
 QUOTA_FULL = "the quota allows no attempt before the deadline"
 _QUEUE_FULL = "too many calls are running and waiting"
 POLL_INTERVAL = 0.1
@@ -37,7 +40,7 @@ class AttemptGate:
         rejection: the error that rejected it, or None.
         slot: the admission slot that it holds, or None.
         time_ahead: seconds by which this call's time is ahead of the clock: waits that a test clock cut short.
-        waited: seconds waited for the quota or the breaker.
+        waited: seconds waited for a hold, the quota or the breaker.
     """
 
     __slots__ = (
@@ -102,6 +105,12 @@ class AttemptGate:
             self.slot = self._plan.admission.settle(waiter)
             if self.slot is None:
                 return self._reject(AdmissionRejectedError, _QUEUE_FULL)
+        if now >= self._deadline:  # a wait may end late: the process was stopped, or a listener was slow
+            return self._reject(DeadlineExceededError, EXPIRED)
+        # Asked after each wait, because a hold may have begun meanwhile.
+        held = self._wait_for_hold(now) if self._plan.hold.current else None
+        if held is not None:
+            return held
         breaker = self._plan.breaker
         # Asked before the quota, which a call that is rejected anyway must not consume; the permit itself comes last,
         # because a permit that waits for quota or slot would block the trials of a half-open breaker.
@@ -151,6 +160,19 @@ class AttemptGate:
                 now = due
         self.now = now
         return now
+
+    def _wait_for_hold(self, now: float) -> Step | None:
+        """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject."""
+        plan = self._plan
+        ready = plan.hold.ready_at(now)
+        if ready <= now:
+            end_holds(plan, plan.hold.end_over(now), "over")
+            return None
+        if not plan.fits_deadline(ready, self._deadline):
+            return self._reject(QuotaExceededError, HELD, ready, "hold")
+        self.withdraw()
+        self._due, self._waits_for_quota = ready, False
+        return Step(Action.WAIT, ready - now)
 
     def _pay(self, now: float) -> Step | None:
         """Pay the quota now, or wait for it if the deadline allows."""
@@ -210,9 +232,9 @@ class AttemptGate:
         self._due, self._waits_for_quota = due, False
         return Step(Action.WAIT, due - now)
 
-    def _reject(self, kind: type, message: str, retry_at: float = inf) -> Step:
+    def _reject(self, kind: type, message: str, retry_at: float = inf, reason: str | None = None) -> Step:
         self.withdraw()
-        self.rejection = self._plan.new_rejection(kind, message, retry_at)
+        self.rejection = self._plan.new_rejection(kind, message, retry_at, reason=reason)
         return Step(Action.RAISE, self.rejection)
 
     def _undo_payment(self) -> None:

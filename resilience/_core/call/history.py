@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import RejectedError
 from ..classify.attach import annotate, attach_failure, inner_failure
 from ..classify.failure import Failure
-from .attempt_end import hold_quotas, is_rejection, release_permit, settle_permit
+from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
@@ -143,7 +143,7 @@ class CallHistory:
         self._permit = None
         self._record_attempt(failure, now)
         if inner is None:
-            hold_quotas(self.plan, failure, now)
+            apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
         return inner is not None
 

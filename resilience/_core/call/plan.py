@@ -18,6 +18,7 @@ from ..policy.sections import ReconcileSettings
 from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.budget import Budget
+from ..stages.hold import Holds, OperationHold
 from ..stages.quota import Quotas
 from ..stages.retry import Schedule
 from .idempotency_key import KeySlot
@@ -46,6 +47,7 @@ class Plan:
         "events",
         "fence",
         "fn",
+        "hold",
         "idempotent",
         "info",
         "inspect_result",
@@ -77,6 +79,7 @@ class Plan:
         make_key: Callable[[], str],
         quotas: Quotas | None = None,
         admission: Admission | None = None,
+        hold: OperationHold | None = None,
         skip: int = 0,
     ) -> None:
         """Resolve a policy for one function.
@@ -94,6 +97,7 @@ class Plan:
             make_key: makes an idempotency key.
             quotas: what the operation pays, or None.
             admission: the shared slots, or None.
+            hold: the shared holds of the operation; None makes holds of its own.
             skip: how many leading arguments the functions that return lanes and weights do not get.
         """
         self.policy = policy
@@ -108,6 +112,7 @@ class Plan:
         self.budget = budget
         self.quotas = quotas
         self.admission = admission
+        self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         # Where both are absent, the breaker's generation alone lets a first attempt through, and no gate is made.
         self.needs_gate = quotas is not None or admission is not None
         self.rate_window = quotas.single_window if quotas is not None and admission is None else None
@@ -194,6 +199,8 @@ class Plan:
         True is the permit where there is no breaker.
         """
         if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
+            return None
+        if self.hold.current:
             return None
         permit = True if self.breaker is None else self.breaker.generation
         return permit if permit and self.quotas.pay_at_once(now) else None

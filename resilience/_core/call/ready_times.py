@@ -1,16 +1,16 @@
-"""Decides from when the breaker and the quotas let a retry be sent, and rejects one that they will not let through.
+"""Decides from when breaker, holds and quotas let a retry be sent, and rejects one that they will not let through.
 
-No wait is begun that ends at a breaker or a quota which still rejects: the caller gets the API's error at once.
+No wait is begun that ends at a breaker, a hold or a quota which still rejects: the caller gets the API's error at once.
 """
 
 from __future__ import annotations
 
 from ...errors import CircuitOpenError, QuotaExceededError
-from .attempt_gate import BREAKER_OPEN, QUOTA_FULL
+from .attempt_gate import BREAKER_OPEN, HELD, QUOTA_FULL
 from .plan import Plan
 from .steps import FailedCall
 
-__all__ = ["breaker_rejection", "ready_by_breaker", "ready_by_quotas", "waits_for_breaker"]
+__all__ = ["breaker_rejection", "ready_by_breaker", "ready_by_holds", "ready_by_quotas", "waits_for_breaker"]
 
 
 def waits_for_breaker(plan: Plan) -> bool:
@@ -27,6 +27,14 @@ def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tup
     if waits_for_breaker(plan) and ready < deadline:
         return None, ready
     return breaker_rejection(plan, ready), due
+
+
+def ready_by_holds(plan: Plan, deadline: float, due: float) -> tuple[Exception | None, float]:
+    """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
+    ready = plan.hold.ready_at(due) if plan.hold.current else due
+    if ready <= due or plan.fits_deadline(ready, deadline):
+        return None, ready
+    return plan.new_rejection(QuotaExceededError, HELD, ready, reason="hold"), due
 
 
 def ready_by_quotas(plan: Plan, call: FailedCall, deadline: float, due: float) -> tuple[Exception | None, float]:

@@ -18,7 +18,7 @@ from .context import CallContext
 from .found_order import conflict_of
 from .history import CallHistory
 from .plan import PermitOrGeneration, Plan
-from .ready_times import breaker_rejection, ready_by_breaker, ready_by_quotas, waits_for_breaker
+from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
 from .reconcile import (
     Found,
     LookupVerdict,
@@ -114,9 +114,9 @@ class Recovery:
 
     def new_gate(self) -> AttemptGate | None:
         """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
-        if not self.plan.needs_gate:
-            return None
         deadline = self._history.context.deadline
+        if not (self.plan.needs_gate or self.plan.hold.current or self.now() >= deadline):
+            return None
         return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead)
 
     def begin_attempt(self, gate: AttemptGate | None) -> CallContext | None:
@@ -275,6 +275,8 @@ class Recovery:
         # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
         floor = history.failed_at + (history.failure.retry_after or 0.0)
         rejection, due = ready_by_breaker(plan, deadline, max(now + wait, floor), now)
+        if rejection is None:
+            rejection, due = ready_by_holds(plan, deadline, due)
         if rejection is None:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
         if rejection is not None or not plan.fits_deadline(due, deadline):

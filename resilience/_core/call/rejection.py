@@ -1,18 +1,16 @@
-"""Rejects a first attempt, or waits for the breaker before it. Nothing was sent: the caller gets one of our errors."""
+"""Rejects a first attempt. Nothing was sent: the caller gets one of our errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import attach_failure
-from .attempt_gate import BREAKER_OPEN, POLL_INTERVAL, AttemptGate
+from .attempt_gate import BREAKER_OPEN, EXPIRED, AttemptGate
 from .plan import PermitOrGeneration, Plan
 
-__all__ = ["BreakerWait", "acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
-
-_EXPIRED = "the deadline has passed, nothing was sent"
+__all__ = ["acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
 
 
 def acquire_permit(
@@ -31,46 +29,6 @@ def acquire_permit(
     return permit
 
 
-class BreakerWait:
-    """A first attempt that waits for the breaker (`when_open: wait`): iterating gives the seconds of each wait.
-
-    Attributes:
-        permit: the breaker's permit, once the iteration has ended.
-    """
-
-    __slots__ = ("_deadline", "_high_priority", "_now", "_outer", "_plan", "permit")
-
-    def __init__(self, plan: Plan, outer: object, now: float, deadline: float, *, high_priority: bool = False) -> None:
-        self._plan = plan
-        self._outer = outer
-        self._now = now
-        self._deadline = deadline
-        self._high_priority = high_priority
-        self.permit: PermitOrGeneration = 0
-
-    def __iter__(self) -> Iterator[float]:
-        """Wait until the breaker admits.
-
-        Raises:
-            CircuitOpenError: it will not do so before the deadline.
-        """
-        plan, breaker, clock, time_ahead = self._plan, self._plan.breaker, self._plan.clock, 0.0
-        assert breaker is not None
-        while True:
-            permit = breaker.admit(self._now, high_priority=self._high_priority)
-            plan.emit_breaker_events()
-            if permit is not None:
-                self.permit = permit
-                return
-            ready = breaker.ready_at(self._now)
-            due = ready if ready > self._now else self._now + POLL_INTERVAL
-            if due >= self._deadline:
-                raise _breaker_rejection(plan, self._outer, ready)
-            yield due - self._now
-            time_ahead = max(time_ahead, due - clock.monotonic())  # a test clock may cut the wait short
-            self._now = clock.monotonic() + time_ahead
-
-
 def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
     """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
     assert plan.breaker is not None
@@ -79,7 +37,7 @@ def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
 
 def reject_expired(plan: Plan, outer: object) -> Exception:
     """Return the rejection of a call whose outer deadline has passed already."""
-    return _report(plan, plan.new_rejection(DeadlineExceededError, _EXPIRED), outer)
+    return _report(plan, plan.new_rejection(DeadlineExceededError, EXPIRED), outer)
 
 
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:

@@ -32,16 +32,25 @@ class RejectionFactory:
         self._monotonic, self._time = clock.monotonic, clock.time
         self._templates: dict[str, _Template] = {}
 
-    def make(self, kind: type, message: str, retry_at: float = inf, now: float | None = None) -> RejectedError:
+    def make(
+        self,
+        kind: type,
+        message: str,
+        retry_at: float = inf,
+        now: float | None = None,
+        *,
+        reason: str | None = None,
+    ) -> RejectedError:
         """Return a rejection.
 
         Args:
             kind: one of our errors.
-            message: why, in words; each message belongs to one kind alone.
+            message: why, in words; each message belongs to one kind and reason alone.
             retry_at: monotonic instant from which another call makes sense; inf when nobody knows.
             now: the present instant, where it was read already.
+            reason: the word for `RejectedError.reason`; None where it is that of the kind.
         """
-        new, rejected, args, fields = self._templates.get(message) or self._new_template(kind, message)
+        new, rejected, args, fields = self._templates.get(message) or self._new_template(kind, message, reason)
         # `__new__` and a copied `__dict__` skip every `__init__` of the class and of the client's base.
         rejection: RejectedError = new(rejected, *args)
         fields = fields.copy()  # each caller's own times, and notes that it may add
@@ -52,9 +61,10 @@ class RejectionFactory:
         rejection.__dict__ = fields
         return rejection
 
-    def _new_template(self, kind: type, message: str) -> _Template:
+    def _new_template(self, kind: type, message: str, reason: str | None) -> _Template:
         rejected = self._kinds.get(kind, kind)
-        first = rejected(f"{self._operation}: {message}", policy=self._policy, operation=self._operation)
+        text = f"{self._operation}: {message}"
+        first = rejected(text, policy=self._policy, operation=self._operation, reason=reason)
         new = rejected.__new__ if not issubclass(rejected, OSError) else _new_os_error
         template = self._templates[message] = new, rejected, first.args, first.__dict__
         return template

@@ -1,4 +1,4 @@
-"""Finds JSON bodies in an error or a response, and the API's code in them.
+"""Finds JSON bodies in an error or a response, and the API's codes in them.
 
 Only what the client has read already is looked at: nothing is awaited, streamed or read from a socket.
 """
@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ..policy.body_paths import steps_of
 from .attributes import MAX_TEXT, ReadAttribute, get
 from .code_and_status import code_of
+from .nested_codes import codes_at
 
-__all__ = ["code_in_bodies", "json_body"]
+__all__ = ["codes_in_bodies", "json_body"]
 
 _DECODER = json.JSONDecoder()
 _BODY_NAMES = ("body", "payload", "error", "data")
 _RAW_NAMES = ("_content", "_body")  # requests and httpx; aiohttp
-_MAX_ARGS = 4
+_MAX_ARGS = 6  # an SDK may put status, code, message, headers and body into them
+_MAX_CODES = 16
 
 
 def json_body(response: object) -> Mapping[Any, Any] | None:
@@ -26,19 +29,47 @@ def json_body(response: object) -> Mapping[Any, Any] | None:
     return _json_body(partial(get, response))
 
 
-def code_in_bodies(
-    error: object, read: ReadAttribute, response: object, text: str, keys: tuple[str, ...]
-) -> tuple[str | None, Mapping[Any, Any] | None]:
-    """Return the first code that a body has under one of these keys, and that body; (None, None) without one."""
+def codes_in_bodies(
+    error: object, read: ReadAttribute, response: object, text: str, paths: tuple[str, ...]
+) -> tuple[list[str], Mapping[Any, Any] | None, bool]:
+    """Return the codes of the first body that has any, that body, and whether a list in it has several outcomes.
+
+    The first code is the first at the first of these paths; a code of zeros alone, which means success, comes last.
+    """
     for body in _bodies(error, read, response, text):
-        for key in keys:
-            try:
-                code = code_of(body.get(key))
-            except Exception:
-                continue
-            if code is not None:
-                return code, body
-    return None, None
+        codes, is_mixed = _codes_of(body, paths)
+        if codes:
+            if len(codes) > 1:
+                codes.sort(key=_is_zero)  # stable: the others keep their order
+            return codes[:_MAX_CODES], body, is_mixed
+    return [], None, False
+
+
+def _codes_of(body: Mapping[Any, Any], paths: tuple[str, ...]) -> tuple[list[str], bool]:
+    codes: list[str] = []
+    is_mixed = False
+    for path in paths:
+        try:
+            if "." not in path:
+                # Nearly every body has its code at a plain key, and nothing at the others.
+                value = body.get(path)
+                if value is None:
+                    continue
+                code = code_of(value)
+                if code is not None:
+                    if code not in codes:
+                        codes.append(code)
+                    continue
+            found = [one.code for one in codes_at(body, steps_of(path))]
+        except Exception:
+            continue
+        is_mixed = is_mixed or len(set(found)) > 1
+        codes += [code for code in dict.fromkeys(found) if code is not None and code not in codes]
+    return codes, is_mixed
+
+
+def _is_zero(code: str) -> bool:
+    return not code.strip("0")
 
 
 def _bodies(error: object, read: ReadAttribute, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
@@ -57,8 +88,9 @@ def _bodies(error: object, read: ReadAttribute, response: object, text: str) -> 
         yield body
     args = read("args")
     for arg in args[:_MAX_ARGS] if isinstance(args, tuple) else ():
-        # A string among the arguments is part of the text, which comes next.
-        if not isinstance(arg, str) and (body := _mapping(arg)) is not None:
+        # A string among the arguments is part of the text, which comes next, unless the class has a text of its own.
+        is_read = "{" not in arg or "{" in text if isinstance(arg, str) else False
+        if not is_read and (body := _mapping(arg)) is not None:
             yield body
     if "{" in text and (body := _parsed(text[text.index("{") :])) is not None:
         yield body

@@ -209,6 +209,7 @@ class Classifier:
             proof="likely" if self._unknown.executed == "no" else "none",
             retry_after=evidence.retry_after,
             retry_at=evidence.retry_at,
+            banned=evidence.banned,
             known=False,
             guessed=True,
         )

@@ -1,6 +1,7 @@
 """Finds an API's code and an HTTP status in attributes, arguments and texts of an error.
 
-A number of three digits is a code only inside a body. Elsewhere it is taken for an HTTP status.
+A number of three digits is a code only inside a body. Elsewhere it is taken for an HTTP status. A negative number is
+always a code, sign included.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import re
 from ...errors import ApiError
 from .attributes import ReadAttribute, get
 
-__all__ = ["code_from_words", "code_of", "status_from_text", "status_of"]
+__all__ = ["CODE_NAMES", "code_of", "codes_from_words", "status_from_text", "status_of"]
 
-_LONG_CODE = re.compile(r"\d{4,6}")
-_CODE_IN_TEXT = re.compile(r"code[=:]\s*[\"']?(\d{3,6})\b")
+CODE_NAMES = ("code", "error_code", "errorCode", "err_code", "ret_code", "retCode", "label")
+"""Attributes in which exceptions of SDKs keep the API's code."""
+_LONG_CODE = re.compile(r"-?\d{4,6}")
+_OWN_CODE = re.compile(r"\d{4,10}|-\d{3,10}")  # in an attribute that is named after codes
+_CODE_IN_TEXT = re.compile(r"[Cc]ode[\"']?[=:]\s*[\"']?(-?\d{3,7})\b")
 _STATUS_IN_TEXT = re.compile(r"https?://\S+ ([1-5]\d\d)\b")
 _STATUS_NAMES = ("status_code", "status", "http_status", "http_status_code")
+_CODE_AND_STATUS_NAMES = (*CODE_NAMES, *_STATUS_NAMES)
 _RESPONSE_STATUS_NAMES = ("status_code", "status")  # requests and httpx; aiohttp
 
 
@@ -31,18 +36,44 @@ def code_of(value: object) -> str | None:
     return None
 
 
-def code_from_words(error: object, read: ReadAttribute, text: str) -> str | None:
-    """Return the code in the first argument, else in `.code`, else after `code=` in the text."""
+def codes_from_words(error: object, read: ReadAttribute, text: str) -> tuple[list[str], list[str]]:
+    """Return the codes in the first argument, in the attributes of an error and after `code=` in its text.
+
+    The first list has numbers that can only be an API's. The second has words and short numbers, which are codes only
+    if a table has them: other classes keep `ENOENT` and the like in such attributes. An HTTP status is in neither.
+    """
+    strong: list[str] = []
+    weak: list[str] = []
     args = read("args")
     first = code_of(args[0]) if isinstance(args, tuple) and args else None
-    if first is not None and _LONG_CODE.fullmatch(first):
-        return first
-    own = code_of(read("code"))
-    # Only an `ApiError` may have a code in letters: other classes keep `ENOENT` and the like there.
-    if own is not None and (_LONG_CODE.fullmatch(own) or (isinstance(error, ApiError) and not own.isdecimal())):
-        return own
-    match = _CODE_IN_TEXT.search(text)
-    return match[1] if match and len(match[1]) > 3 else None
+    if first is not None and _LONG_CODE.fullmatch(first) and not _is_errno(error, args[0]):
+        strong.append(first)
+    for name in _CODE_AND_STATUS_NAMES:
+        value = read(name)
+        if value is None:  # most are absent
+            continue
+        own = code_of(value)
+        if own is None or _as_status(own) is not None:
+            continue
+        # Only an `ApiError` says outright that its word is a code. Some SDKs call the API's number a status.
+        if _OWN_CODE.fullmatch(own) or (name == "code" and isinstance(error, ApiError) and not own.isdecimal()):
+            strong.append(own)
+        elif name not in _STATUS_NAMES and (name != "code" or not own.isdecimal()):  # `code = 1` may be an exit status
+            weak.append(own)
+    if not strong and (match := _code_in(text)) and _as_status(match) is None:
+        strong.append(match)
+    return strong, weak
+
+
+def _code_in(text: str) -> str | None:
+    # A search for a plain string costs a tenth of that for a pattern without a fixed beginning.
+    match = _CODE_IN_TEXT.search(text) if "ode" in text else None
+    return match[1] if match else None
+
+
+def _is_errno(error: object, number: object) -> bool:
+    """Return whether a number is that of the operating system: Windows has 10054 for a reset connection."""
+    return isinstance(error, OSError) and get(error, "errno") == number
 
 
 def status_of(read: ReadAttribute, response: object, *, is_error: bool) -> int | None:
@@ -61,9 +92,7 @@ def status_of(read: ReadAttribute, response: object, *, is_error: bool) -> int |
 def status_from_text(text: str) -> int | None:
     """Return the status after a URL (`GET https://… 403`), else after `code=`."""
     match = _STATUS_IN_TEXT.search(text)
-    if match is None:
-        match = _CODE_IN_TEXT.search(text)
-    return _as_status(match[1]) if match else None
+    return _as_status(match[1] if match else _code_in(text))
 
 
 def _as_status(value: object) -> int | None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, cast
 
+from ...errors import ApiError
 from ..policy.codes import Executed
 from .attributes import attribute_reader, get, text_of
-from .bodies import code_in_bodies
-from .code_and_status import code_from_words, code_of, status_from_text, status_of
+from .bodies import codes_in_bodies
+from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
 from .retry_hints import retry_hint
 
 __all__ = ["Evidence", "executed_mark", "gather_evidence"]
@@ -23,6 +24,7 @@ _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "retry_after",
     "resilience_code", "resilience_executed", "resilience_from_status", "resilience_registry",
+    *CODE_NAMES,
 )  # fmt: skip
 """Every attribute that is read of an error, here and in the modules that this one calls."""
 _PARSER_CLASSES = frozenset({"aiohttp.HttpProcessingError"})
@@ -46,9 +48,11 @@ class Evidence(NamedTuple):
         class_names: the object's class and its bases as `package.Class`, in method resolution order.
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
+        banned: the object says that the client is banned until `retry_at`.
         executed: `resilience_executed`, whether the request may have taken effect.
         is_rejection: it is a `RejectedError`: nothing was sent.
-        more_codes: further candidates for a code, tried in the tables after `code`.
+        more_codes: further candidates for a code, tried in the tables after `code`. An unknown one is no code: words
+            and short numbers in the attributes of an error are among them.
         from_status: `resilience_from_status`, the client made the error's class from the HTTP status alone.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
     """
@@ -68,6 +72,7 @@ class Evidence(NamedTuple):
     from_body: bool = False
     more_codes: tuple[str, ...] = ()
     from_status: bool = False
+    banned: bool = False
 
     @property
     def package(self) -> str:
@@ -80,18 +85,23 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
 
     Args:
         source: an error, or a returned value that is one.
-        keys: the names under which bodies hold their code, the first that is there counts.
+        keys: the paths at which bodies hold their code, the first that is there counts.
     """
     is_error = isinstance(source, BaseException)
     text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
     response = read("response")
     status = status_of(read, response, is_error=is_error)
     from_status = read("resilience_from_status") is True
-    code, body = code_in_bodies(source, read, response, text, tuple(keys))
-    in_body = code
-    code = code_of(read("api_code")) or code  # our own clients say it outright
-    if code is None and is_error:
-        code = code_from_words(source, read, text)
+    codes, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
+    in_body = codes[0] if codes else None
+    code = code_of(read("api_code")) or in_body  # our own clients say it outright
+    if is_error:
+        # An `ApiError` was made from its body, and its attributes only repeat it.
+        if in_body is None or not isinstance(source, ApiError):
+            strong, weak = codes_from_words(source, read, "" if codes else text)
+            if code is None and strong:
+                code = strong[0]
+            codes = [*dict.fromkeys([*codes, *strong, *weak])] if strong or weak else codes
         # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
             status = status_from_text(text)
@@ -101,18 +111,26 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
+    executed = executed_mark(read("resilience_executed"))
+    if is_mixed and executed is None:
+        executed = "maybe"  # a list with several outcomes: some of its items may have taken effect
+    after, when, banned = retry_hint(source, read, response, text)
     return Evidence(
         code,
         body,
         status,
         text,
-        *retry_hint(read, response, text),
+        after,
+        when,
         class_names,
         read("resilience_registry"),
         rule_code if isinstance(rule_code, str) else None,
-        executed_mark(read("resilience_executed")),
+        executed,
         from_body=code is not None and code == in_body,
+        # Most errors have one code or none.
+        more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
         from_status=from_status,
+        banned=banned,
     )
 
 

@@ -36,6 +36,7 @@ class Failure:
             otherwise successful answer lists some.
         proof: how sure `executed == "no"` is: `proven`, `likely`, or `none` where it is not `no`.
         lookup_error: what a broken reconciler raised or returned, else None.
+        banned: the answer says that the client is banned, and until when.
         answered_at: the server's own time in the answer, Unix seconds, where its envelope has one.
     """
 
@@ -60,3 +61,4 @@ class Failure:
     items: tuple[Failure, ...] = ()
     proof: Proof = "none"
     lookup_error: Any = None
+    banned: bool = False

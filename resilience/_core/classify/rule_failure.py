@@ -33,6 +33,7 @@ def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
         executed=executed,
         retry_after=evidence.retry_after,
         retry_at=evidence.retry_at,
+        banned=evidence.banned,
         remedy=rule.remedy,
         hint=rule.hint,
         duplicate=rule.duplicate,

@@ -46,6 +46,8 @@ class Envelope:
             was not written by the API.
         other_codes: further paths of the code, tried in this order after `code`.
         other_messages: further paths of the message.
+        code_steps: the paths of the code, each split into its keys.
+        is_flat: there is one path of the code, and it is a key of the body itself.
     """
 
     code: str
@@ -58,9 +60,11 @@ class Envelope:
     other_messages: tuple[str, ...] = ()
     # Split once: a successful call reads its code by these.
     code_steps: tuple[Steps, ...] = field(init=False, repr=False, compare=False)
+    is_flat: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code_steps", tuple(map(steps_of, self.code_paths)))
+        object.__setattr__(self, "is_flat", self.code_steps == ((self.code,),))
 
     @property
     def code_paths(self) -> tuple[str, ...]:
@@ -71,6 +75,24 @@ class Envelope:
     def message_paths(self) -> tuple[str, ...]:
         """The paths of the message, in the order in which they are tried."""
         return (self.message, *self.other_messages) if self.message else ()
+
+    def time_in(self, body: Mapping[Any, Any]) -> object:
+        """Return the server's time in a body as it is there; None where it is absent."""
+        return next(iter(values_at(body, steps_of(self.time))), None) if self.time else None
+
+    def body_with(self, code: str, message: str = "") -> dict[str, Any]:
+        """Return a body with this code, with everything that `is_complete` asks for."""
+        body: dict[str, Any] = {}
+        places = [*((path, None) for path in self.always), (self.message, message), (self.code, code)]
+        for path, value in places:
+            inner = body
+            *above, last = steps_of(path)
+            for step in above:
+                below = inner.get(step)
+                inner[step] = inner = below if isinstance(below, dict) else {}
+            if path and not isinstance(inner.get(last), dict):
+                inner[last] = value
+        return body
 
     def is_complete(self, body: Mapping[Any, Any]) -> bool:
         """Return whether a body has all that every answer of this API has, so that no other server wrote it.

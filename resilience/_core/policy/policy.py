@@ -87,6 +87,17 @@ class Policy(Section):
         ]
         | None
     ) = None
+    hold_max: Annotated[
+        float,
+        Spec(
+            "duration",
+            0,
+            30 * _DAY,
+            "A wait that the API asks for is always kept; one that is longer than this is reported as an error.",
+            "15m",
+            above=True,
+        ),
+    ] = 900.0
     reconcile: (
         Annotated[
             ReconcileSettings,

@@ -81,6 +81,11 @@ class Quota:
         for window in self._windows:
             window.hold(now, until)
 
+    def release(self, now: float) -> None:
+        """Lift a hold; what was sent still counts."""
+        for window in self._windows:
+            window.release(now)
+
     def drain(self, now: float, left: int) -> None:
         """Reduce the remaining sends to what the API reports."""
         reserve = 0 if self.reserved is None else self.reserved.left(now)

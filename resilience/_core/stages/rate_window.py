@@ -160,6 +160,17 @@ class RateWindow:
                 ticket.ready_at = max(ticket.ready_at, self._ready_after_queue(ticket.ready_at, ticket.weight))
                 self._tickets.append(ticket)
 
+    def release(self, now: float) -> None:
+        """Lift a hold; the queue keeps its order, and each turn comes as early as the sends allow."""
+        with self._lock:
+            self.fast_path = False
+            self._held_until = -inf
+            tickets, self._tickets = self._tickets, []
+            for ticket in tickets:
+                ticket.ready_at = self._ready_after_queue(now, ticket.weight)
+                self._tickets.append(ticket)
+            self._update_fast_path(now)
+
     def drain(self, now: float, left: int) -> None:
         """Lower the remaining sends to this number; never raises it."""
         with self._lock:

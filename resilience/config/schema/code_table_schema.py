@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.policy.codes import Category
+from ..codes.node_values import MAX_CODE
 from ..codes.table_nodes import EXECUTED
 from .policy_schema import DRAFT
 
@@ -49,7 +50,7 @@ def _row() -> Schema:
     text = {"type": _TEXT}
     # The loader reads scalars as text, so numbers and quoted switches are accepted too.
     flag = {"enum": [False, True, "false", "true"]}
-    code = {"type": _TEXT, "minLength": 1}
+    code = {"type": _TEXT, "minLength": 1, "maxLength": MAX_CODE}
     return _mapping(
         {
             "code": _described(code, "The API's code; write it in quotes, since leading zeros count.", "00001"),
@@ -75,34 +76,51 @@ def _row() -> Schema:
 
 
 def _envelope() -> Schema:
-    text = {"type": _TEXT}
+    # A dotted path: no empty key, no JSONPath.
+    path = {"type": _TEXT, "pattern": r"^[^.$\[\]\s]([^.\[\]]*[^.\[\]\s])?(\.[^.\[\]\s]([^.\[\]]*[^.\[\]\s])?)*$"}
+    paths = {"anyOf": [path, {"type": "array", "items": path, "minItems": 1}]}
+    key = {"type": _TEXT, "pattern": r"^[^.]*$"}
     failures = {
-        "at": _described(text, "The keys that lead to the list of failed items.", "data.failureList"),
-        "code": _described(text, "The key of an item's code.", "errorCode"),
-        "message": _described(text, "The key of an item's message.", "errorMsg", default=""),
-        "key": _described(text, "The key of an item's idempotency key.", "clientOid", default=""),
+        "at": _described(path, "The keys that lead to the list of failed items.", "data.failureList"),
+        "code": _described({**key, "minLength": 1}, "The key of an item's code.", "errorCode"),
+        "message": _described(key, "The key of an item's message.", "errorMsg", default=""),
+        "key": _described(key, "The key of an item's idempotency key.", "clientOid", default=""),
         "mixed": _described({"type": "boolean"}, "Successful items are in the list too.", True, default=False),
     }
     item_list = {**_mapping(failures), "required": ["at", "code"]}
     return {
         **_mapping(
             {
-                "code": _described(text, "The key of the code.", "code"),
-                "message": _described(text, "The key of the message.", "msg", default=""),
-                "success": _list("Codes that mean success.", text, ["00000", "0"], empty=True),
-                "time": _described(text, "The key of the server's time, Unix milliseconds.", "requestTime", default=""),
+                "code": _described(
+                    paths, "The path of the code, or several that are tried in this order.", "error.code"
+                ),
+                "message": _described(
+                    {"anyOf": [*paths["anyOf"], {"const": ""}]},
+                    "The path of the message, or several.",
+                    "msg",
+                    default="",
+                ),
+                "success": _success(),
+                "time": _described(
+                    path, "The path of the server's time, Unix milliseconds.", "requestTime", default=""
+                ),
                 "always": _list(
                     "Paths of the fields that every answer of this API has beside code and message.",
-                    text,
+                    path,
                     ["requestTime"],
                     empty=True,
                 ),
                 "failures": {"anyOf": [item_list, {"type": "array", "items": item_list}]},
             }
         ),
-        "description": "The keys of the API's answers. Without an envelope no body is read.",
+        "description": "The places of an answer: keys, or paths as error.code. Without an envelope no body is read.",
         "required": ["code"],
     }
+
+
+def _success() -> Schema:
+    codes = {"type": "array", "minItems": 1, "items": {"type": _TEXT, "minLength": 1, "maxLength": MAX_CODE}}
+    return _described({"anyOf": [codes, {"type": "null"}]}, "Codes that mean success.", ["00000", "0"], default=[])
 
 
 def _mapping(properties: Schema) -> Schema:

@@ -12,7 +12,7 @@ from aiohttp.base_protocol import BaseProtocol
 from .._client_classes import rejection_types
 from .._http_calls import AttemptOptions
 from .._http_messages import is_json
-from .._rate_limit_headers import report_rate_limits
+from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .._time_limits import TimeLimits, shorter_timeout
 
 __all__ = ["REJECTION_TYPES", "BaseAdapter", "disable_second_try", "finish_attempt", "limit_timeout"]
@@ -43,7 +43,8 @@ class BaseAdapter:
 async def finish_attempt(response: aiohttp.ClientResponse, options: AttemptOptions) -> aiohttp.ClientResponse:
     """End an attempt at the headers, or after a JSON body if the options ask for it."""
     report_rate_limits(response)
-    if is_json(response.headers.get("Content-Type")) and options.reads_body():
+    reads_body = options.reads_body() or wait_is_in_body(response.status, response.headers)
+    if is_json(response.headers.get("Content-Type")) and reads_body:
         body = await response.read()
         # The body is in memory now, and the stream is consumed. The caller may stream it, so it gets a new one.
         loop = response._loop

@@ -13,7 +13,9 @@ from ..._core.call.context import current_call
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
 from .engine_requests import async_methods, spare_time, sync_methods
-from .requests_sent import REQUEST
+from .guarded_session import session_property
+from .requests_sent import REQUEST, set_attribute
+from .set_up_methods import set_up_methods
 
 __all__ = ["engine_class"]
 
@@ -31,6 +33,8 @@ def engine_class(original: type, support_module: Any, *, asynchronous: bool) -> 
         }
         namespace |= {"__slots__": ("_resilience",), "__del__": _keep_open}
         namespace["timeout"] = _timeout_property(original, asynchronous)
+        namespace["session"] = session_property(original, asynchronous=asynchronous)
+        namespace |= set_up_methods(original, asynchronous=asynchronous)
         namespace |= _common_methods(original) | (async_methods(original) if asynchronous else sync_methods(original))
         if support_module is not None:
             namespace |= support_module.methods(original, asynchronous)
@@ -69,8 +73,7 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         return request
 
     def nonce(self: Any) -> Any:
-        own, support = original.nonce(self), self._resilience.support
-        return own if support is None else support.nonce(own)
+        return self._resilience.nonce(original.nonce(self))
 
     def handle_errors(
         self: Any, code: Any, reason: Any, url: Any, method: Any, headers: Any, body: Any, *rest: Any
@@ -81,6 +84,13 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
             request.status, request.headers, request.text = code, headers, body
             report_rate_limits(request)
         return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
+
+    def handle_http_status_code(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original.handle_http_status_code(self, *args, **kwargs)
+        except Exception as error:
+            set_attribute(error, "resilience_from_status", True)  # its class says no more than the status
+            raise
 
     def handle_option_and_params(self: Any, params: Any, method: Any, option: str, default: Any = None) -> Any:
         # Where `fetch2` asks how often to retry by itself, which would send a write again without a lookup.
@@ -100,6 +110,7 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         "sign": sign,
         "nonce": nonce,
         "handle_errors": handle_errors,
+        "handle_http_status_code": handle_http_status_code,
         "handle_option_and_params": handle_option_and_params,
         "log": log,
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..._core.call.context import current_call
+from .guarded_session import guarded
 from .requests_sent import REQUEST, SentRequest, count_as_reads
 
 __all__ = ["async_methods", "spare_time", "sync_methods"]
@@ -37,14 +38,14 @@ def sync_methods(original: Any) -> dict[str, Callable[..., Any]]:
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
     ) -> Any:
         params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
-        token = REQUEST.set(SentRequest(method, path))
+        token = REQUEST.set(SentRequest(method, path, api))
         try:
             return original.fetch2(self, path, api, method, params, *rest, **more)
         finally:
             REQUEST.reset(token)
 
     def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        request = self._resilience.begin_request(self, url, method)
+        request = self._resilience.begin_request(self, url, method, headers, body)
         try:
             response = original.fetch(self, url, method, headers, body)
         except Exception as error:
@@ -78,14 +79,14 @@ def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
     ) -> Any:
         params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
-        token = REQUEST.set(SentRequest(method, path))
+        token = REQUEST.set(SentRequest(method, path, api))
         try:
             return await original.fetch2(self, path, api, method, params, *rest, **more)
         finally:
             REQUEST.reset(token)
 
     async def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        request = self._resilience.begin_request(self, url, method)
+        request = self._resilience.begin_request(self, url, method, headers, body)
         try:
             response = await original.fetch(self, url, method, headers, body)
         except Exception as error:
@@ -108,6 +109,7 @@ def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
         "fetch": fetch,
         "throttle": _throttle(original),
         "open": _open(original),
+        "get_socks_proxy_session": _socks_session(original),
     }
 
 
@@ -129,10 +131,18 @@ def _throttle(original: Any) -> Callable[..., Any]:
 def _open(original: Any) -> Callable[..., Any]:
     def open_session(self: Any, *args: Any, **kwargs: Any) -> None:
         original.open(self, *args, **kwargs)
-        if getattr(self.session, "_retry_connection", False):
-            self.session._retry_connection = False  # aiohttp would send a GET, PUT or DELETE again by itself
+        session = self.__dict__["session"]
+        if getattr(session, "_retry_connection", False):
+            session._retry_connection = False  # aiohttp would send a GET, PUT or DELETE again by itself
 
     return open_session
+
+
+def _socks_session(original: Any) -> Callable[..., Any]:
+    def get_socks_proxy_session(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return guarded(original.get_socks_proxy_session(self, *args, **kwargs), asynchronous=True)
+
+    return get_socks_proxy_session
 
 
 def _retrieve_exception(loading: asyncio.Future[Any]) -> None:

@@ -7,16 +7,28 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
 from .exchange_support import ExchangeSupport
-from .requests_sent import ATTEMPT, REQUEST, SentRequest, set_attribute
+from .method_names import may_write, places_orders
+from .nonce_clock import NonceClock
+from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, set_attribute
 
 __all__ = ["EngineState", "ErrorClasses"]
 
+_CARRIERS = {
+    "coinbase": "client_order_id",
+    "cryptocom": "client_oid",
+    "coinone": "user_order_id",
+    "deribit": "label",
+    "indodax": "client_order_id",
+}
+"""Where exchanges take a client order id that ccxt drops, or passes on by a name that they do not know."""
 _SECRETS = ("apiKey", "secret", "password", "privateKey", "token", "twofa")
 
 
@@ -28,18 +40,21 @@ class ErrorClasses(NamedTuple):
     timeout: type[Exception]
     rate_limit: type[Exception]
     bad_request: type[Exception]
+    stamp: type[Exception]
 
 
 class EngineState:
     """What an engine has beside the original exchange's state."""
 
-    __slots__ = ("errors", "original", "registered", "support", "warned")
+    __slots__ = ("clock", "errors", "original", "registered", "support", "warned", "without_key")
 
     def __init__(self, original: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> None:
         self.original = original  # a reference that keeps it alive: ccxt's exchanges close their session in `__del__`
         self.support = support
         self.errors = errors
+        self.clock = NonceClock()
         self.warned = False
+        self.without_key: set[str] = set()
         self.registered: tuple[Any, ...] = ()
 
     def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
@@ -70,7 +85,7 @@ class EngineState:
         if stamp is not None:
             call.stamp(stamp)
 
-    def begin_request(self, engine: Any, url: str, method: str) -> SentRequest:
+    def begin_request(self, engine: Any, url: str, method: str, headers: Any, body: Any) -> SentRequest:
         """Record that a request is about to be sent.
 
         Raises:
@@ -79,27 +94,60 @@ class EngineState:
         call, attempt = current_call(), ATTEMPT.get()
         if call is not None and call.timeout == 0:
             raise self.errors.timeout(f"{engine.id} {method} {url}")
-        if attempt is not None:
-            attempt.record(reads=method == "GET" and self.support is not None and self.support.reads_by_get)
         request = REQUEST.get() or SentRequest(method, None)
+        if attempt is not None:
+            reads_by_get = self.support is not None and self.support.reads_by_get
+            path = urlsplit(url).path if request.path is None else request.path
+            attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
+            request.check_key(url, headers, body, _CARRIERS.get(engine.id))
         request.sent_at = time.monotonic()
         return request
 
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
         """Set the response's status and headers on an error; return whether to request the exchange's time."""
+        request.outcome = "failed"
+        if request.writes:
+            request.error = error
         if request.status is None:
             return False
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
-        ask = self.support is not None and self.support.learn_rejection(request.text, request.sent_at)
-        attempt = ATTEMPT.get()
+        if self.support is not None:
+            ask = self.support.learn_rejection(request.text, request.sent_at)
+        else:
+            ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)
         # The request for the time counts as a read. If that one is rejected, it is not sent again.
-        return ask and (attempt is None or not attempt.nested_reads)
+        return ask and not is_set_up_under_way()
 
     def learn_time(self, milliseconds: Any, sent_at: float) -> None:
-        """Let the support module learn the exchange's time; `sent_at` is the monotonic time of the request."""
-        if self.support is not None and milliseconds:
+        """Learn the exchange's time; `sent_at` is the monotonic time of the request that it was asked by."""
+        if not milliseconds:
+            return
+        if self.support is not None:
             self.support.learn_time(milliseconds, sent_at)
+        else:
+            self.clock.learn(self.original, float(milliseconds), sent_at)
+
+    def nonce(self, own: Any) -> Any:
+        """Return the nonce to sign with instead of ccxt's own."""
+        return self.clock.correct(own) if self.support is None else self.support.nonce(own)
+
+    def warn_key_missing(self, operation: str) -> None:
+        """Warn, once per operation, that ccxt has sent a request without the key that the call was given."""
+        if operation in self.without_key:
+            return
+        self.without_key.add(operation)
+        name = self.original.id
+        known = _CARRIERS.get(name)
+        carrier = f"params.{known}" if known else "the parameter that this exchange sends, by its name in `params`"
+        message = (
+            f"{name} {operation} was sent without its client order id, so it cannot be looked up by it. "
+            f"What would carry it: {carrier}"
+        )
+        try:
+            warnings.warn(message, stacklevel=2)
+        except Exception:
+            pass  # a filter turns warnings into errors: that must not replace the answer to an order
 
     def check_response(self, engine: Any, url: str, request: SentRequest, response: Any) -> Any:
         """Return the response, unless its body says that it is not a success.
@@ -107,17 +155,45 @@ class EngineState:
         Raises:
             Exception: `errors.unreadable` or `errors.partial`, with the response as `body`.
         """
+        problem = self._unusable(request, response)
+        if problem is not None:
+            error = self.errors.unreadable(f"{engine.id} {request.method} {url}: {problem}")
+            self._reject(request, error, response, executed="maybe")
+            raise error
         if request.path is None:
+            request.outcome = "accepted"
             return response
-        # ccxt returns a body that it cannot parse as a string.
-        if isinstance(response, str) and response.lstrip()[:1] in ("{", "[", "<"):
-            raise self.errors.unreadable(f"{engine.id} {request.method} {url}: the response cannot be read")
         support = self.support
-        problem = None if support is None else support.find_problem(request.method, request.path, response)
-        if problem is None:
+        found = None if support is None else support.find_problem(request.method, request.path, response)
+        if found is None:
+            request.outcome = "accepted"
             return response
-        kind, reason = problem
+        kind, reason = found
         body = json.dumps(response, default=str) if kind == "partial" else f"{request.method} {url}: {reason}"
         error = (self.errors.partial if kind == "partial" else self.errors.unreadable)(f"{engine.id} {body}")
-        set_attribute(error, "body", response)
+        self._reject(request, error, response)
         raise error
+
+    def _unusable(self, request: SentRequest, response: Any) -> str | None:
+        """Return why a response without an error status is none to this request, or None."""
+        status, attempt = request.status or 200, ATTEMPT.get()
+        if status < 200:
+            return f"status {status} is no answer"
+        if request.writes and attempt is not None:
+            if 300 <= status < 400:
+                return f"status {status}: a redirect of a write is not followed"
+            if response in (None, "") and places_orders(attempt.operation):
+                return "the response is empty"
+        # ccxt returns a body that it cannot parse as a string.
+        if request.path is not None and isinstance(response, str) and response.lstrip()[:1] in ("{", "[", "<"):
+            return "the response cannot be read"
+        return None
+
+    def _reject(self, request: SentRequest, error: Exception, response: Any, executed: str | None = None) -> None:
+        """Record that a request failed by its response."""
+        request.outcome = "failed"
+        if request.writes:
+            request.error = error
+        set_attribute(error, "body", response)
+        if executed is not None and request.writes:
+            set_attribute(error, "resilience_executed", executed)

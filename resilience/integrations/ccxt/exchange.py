@@ -13,7 +13,6 @@ import inspect
 import logging
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,16 +24,16 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
-from ..._pipeline.pipeline import Pipeline
 from ...config.codes.code_tables import is_known
 from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
 from .._order_lanes import lane_of
 from ..requests import disable_retries
+from .attempt import as_attempt
 from .dry_run import Engines
 from .engine_state import ErrorClasses
+from .exchange_rules import ExchangeRules
 from .method_names import MethodInfo, describe_implicit_method, describe_unified_method
-from .requests_sent import record_attempt
 
 __all__ = ["REJECTION_TYPES", "wrap"]
 
@@ -46,6 +45,7 @@ _ERRORS = ErrorClasses(
     timeout=ccxt.RequestTimeout,
     rate_limit=ccxt.RateLimitExceeded,
     bad_request=ccxt.BadRequest,
+    stamp=ccxt.InvalidNonce,
 )
 
 
@@ -57,24 +57,11 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     for adapter in getattr(exchange.session, "adapters", {}).values():
         disable_retries(adapter)
     # The same rules, state and all, with another `resolve`.
-    exchange_rules = object.__new__(_ExchangeRules)
+    exchange_rules = object.__new__(ExchangeRules)
     exchange_rules.__dict__ = rules.__dict__
-    return proxy_class(type(exchange))(_Operations(exchange), exchange_rules)
-
-
-class _ExchangeRules(OperationRules):
-    """The rules of an exchange. A key that they name travels in `params`."""
-
-    def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
-        """Return the pipeline and the info of an operation, with the key where ccxt takes it."""
-        pipeline, resolved = super().resolve(info)
-        key, own = resolved.key, info.key
-        if key is None or key == own or "." in key:
-            return pipeline, resolved
-        # `own` may name several parameters, as in "params.clientOrderId|clientOid". If the rule's key is one of
-        # them, all stay accepted.
-        known = own is not None and key in own.partition(".")[2].split("|")
-        return pipeline, replace(resolved, key=own if known else f"params.{key}")
+    operations = _Operations(exchange)
+    exchange_rules.check_keys(operations)
+    return proxy_class(type(exchange))(operations, exchange_rules)
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
@@ -95,7 +82,9 @@ class _Operations:
         if name.startswith("_") or not inspect.ismethod(value) or self._method_info(name) is None:
             return value
         # Stored on the instance: the next access finds it without `__getattr__`.
-        attempt = self.__dict__[name] = record_attempt(value, asynchronous=self._engines.asynchronous)
+        attempt = self.__dict__[name] = as_attempt(
+            value, self._engine._resilience, asynchronous=self._engines.asynchronous
+        )
         return attempt
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -132,11 +121,16 @@ class _Operations:
         fields: dict[str, Any] = {"key": method.key, "idempotent": method.read or method.idempotent}
         if self._engines.support is not None:
             fields |= self._engines.support.describe(method, wrapped)
+        else:
+            # What shape of key the exchange accepts is not known: its orders get none that nobody asked for.
+            state = self._engine._resilience
+            fields |= {"needs_consent": True, "can_resync_clock": state.clock.can_correct(state.original)}
         return OperationInfo(
             operation=method.operation,
             read=method.read,
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
+            venue=self._engine.id,
             # A digest tells accounts apart, for quotas by account, and gives the key away to nobody.
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
             lane=None if method.read else lane_of(method.operation),

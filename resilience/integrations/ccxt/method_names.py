@@ -10,7 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["KEY", "MethodInfo", "describe_implicit_method", "describe_unified_method"]
+__all__ = [
+    "KEY",
+    "MethodInfo",
+    "describe_implicit_method",
+    "describe_unified_method",
+    "is_set_up",
+    "may_write",
+    "places_orders",
+]
 
 KEY = "params.clientOrderId"
 """Where ccxt's unified methods take a client order id."""
@@ -23,10 +31,22 @@ _WRITE = re.compile(r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(
 # Sockets, and helpers that build requests without sending them.
 _NOT_WRAPPED = re.compile(r"(?:un_)?watch_.*|.*_(?:ws|request|requests|helper|library|protos)")
 _ACTION = re.compile(
-    "add|borrow|buy|cancel|change|close|create|edit|modify|new|place|redeem|remove|repay|sell|send|set|submit|update"
-    "|withdraw"
+    "accept|activate|add|approve|borrow|broadcast|buy|cancel|change|claim|close|create|del|delete|disable|edit|enable"
+    "|execute|invalidate|logout|mass|modify|move|new|place|redeem|register|reject|remove|repay|replace|reset|revoke|sell"
+    "|send|set|start|submit|toggle|update|verify|withdraw"
 )
-"""Words in the path of a private GET that may do more than read: some exchanges (Deribit) place orders by GET."""
+"""Words in the path of a GET that may do more than read: Deribit places orders by GET, dYdX broadcasts transactions."""
+_LISTS = re.compile(r"(?:get|list|query)(?:_.*)?|(?:.*_)?(?:history|preview|records?)")
+"""The last part of a path that only reads, whatever its other words are: `get_cancel_on_disconnect`."""
+# What ccxt may do before it places an order: signing in, approving its fee, asking for the account. It may be done
+# twice, and no order depends on how often it was done.
+_SET_UP = re.compile(
+    r"(?:fetch|load)_\w+|authenticate(?:_\w+)?|approve_builder_\w+|check_if_standard_tier|estimate_tx_fee"
+    r"|find_account_id|get_account_id|get_withdraw_nonce|handle_(?:account_index|builder_fee_approval|token)"
+    r"|initialize_client|is_(?:unified|uta)_enabled|prepare_paradex_domain|query_contracts|retrieve_account"
+    r"|set_ref|sign_in"
+)
+_PLACES = re.compile(r"(?:create|edit)_(?:\w+_)?orders?(?:_\w+)?")
 
 
 class MethodInfo(NamedTuple):
@@ -65,9 +85,7 @@ def describe_unified_method(name: str, method: Callable[..., Any], has: Mapping[
 
 
 def describe_implicit_method(name: str, verb: str, path: str, api: object, *, reads_by_get: bool = False) -> MethodInfo:
-    """Classify a method of ccxt's implicit API, which is one endpoint, by its HTTP verb.
-
-    A private GET whose path names an action is not a read.
+    """Classify a method of ccxt's implicit API, which is one endpoint, by its HTTP verb and its path.
 
     Args:
         name: the method's name.
@@ -76,11 +94,48 @@ def describe_implicit_method(name: str, verb: str, path: str, api: object, *, re
         api: which of the exchange's APIs it belongs to, `private` or a list that says so.
         reads_by_get: whether the exchange is known never to write by GET.
     """
-    private = "private" in str(api).lower()
-    words = re.findall(r"[a-z]+", re.sub(r"(?=[A-Z])", "_", path).lower())
-    may_write = private and not reads_by_get and any(_ACTION.fullmatch(word) for word in words)
-    read = verb in ("GET", "HEAD") and not may_write
+    read = not may_write(verb, path, api, reads_by_get=reads_by_get)
     return MethodInfo(name, read=read, idempotent=verb in ("PUT", "DELETE"))
+
+
+def may_write(verb: str, path: str, api: object, *, reads_by_get: bool = False) -> bool:
+    """Return whether a request may change something.
+
+    A GET changes something if its path names an action and its API is not the public one. A POST of the public API,
+    such as Hyperliquid's `info`, changes nothing unless its path names an action: Lighter sends orders by one.
+
+    Args:
+        verb: its HTTP verb.
+        path: the path of its endpoint.
+        api: which of the exchange's APIs it belongs to.
+        reads_by_get: whether the exchange is known never to write by GET.
+    """
+    gets = verb in ("GET", "HEAD")
+    if gets and reads_by_get:
+        return False
+    words = str(api).lower()
+    public = "public" in words and "private" not in words
+    if gets:
+        return not public and _names_action(path)
+    return not (public and verb == "POST") or _names_action(path)
+
+
+def is_set_up(name: str) -> bool:
+    """Return whether ccxt calls a method of this name to prepare a write: what it sends counts as reads."""
+    return _SET_UP.fullmatch(name) is not None and _NOT_WRAPPED.fullmatch(name) is None
+
+
+def places_orders(name: str) -> bool:
+    """Return whether a unified method returns an order, or a list of orders, that it has placed."""
+    return _PLACES.fullmatch(name) is not None
+
+
+def _names_action(path: str) -> bool:
+    parts = [re.sub(r"[^a-z]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", part).lower()) for part in path.split("/")]
+    named = [part.strip("_") for part in parts if "{" not in part and part.strip("_")]
+    if named and _LISTS.fullmatch(named[-1]) is not None:
+        return False
+    return any(_ACTION.fullmatch(word) for part in named for word in part.split("_"))
 
 
 def _camel_case(name: str) -> str:

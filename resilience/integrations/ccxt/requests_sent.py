@@ -1,53 +1,141 @@
-"""Records what one attempt has sent so far, and the HTTP request that is under way in it.
+"""Records the requests that one attempt has sent: which of them write, and how each ended.
 
-A unified method of ccxt may first load markets or ask for the account's settings. As long as an attempt has sent
-nothing but such reads, its write cannot have been executed.
+A unified method of ccxt may send several requests: it may first load markets or ask for the account's settings, and
+`edit_order` cancels and creates on many exchanges. As long as nothing but reads was sent, the write cannot have been
+executed. Once a writing request was accepted, or may have been, the call may have been executed, whatever a later
+request was answered.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["ATTEMPT", "REQUEST", "SentRequest", "SentRequests", "count_as_reads", "record_attempt", "set_attribute"]
+from ..._core.call.context import current_call
+from .._key_on_wire import carries_key
 
+__all__ = [
+    "ATTEMPT",
+    "REQUEST",
+    "SentRequest",
+    "SentRequests",
+    "count_as_reads",
+    "is_set_up_under_way",
+    "set_attribute",
+]
 
-class SentRequests:
-    """What one attempt has sent. Used by one thread or task and those that it starts."""
-
-    __slots__ = ("nested_reads", "wrote")
-
-    def __init__(self) -> None:
-        self.nested_reads = 0
-        """How many `count_as_reads` blocks the attempt is in."""
-        self.wrote = False
-
-    def record(self, *, reads: bool) -> None:
-        """Record a request that is about to be sent; `reads` says that it changes nothing."""
-        if not reads and not self.nested_reads:
-            self.wrote = True
-
-    def mark_error(self, error: Exception) -> None:
-        """Mark the error of the attempt as "not executed" if only reads were sent."""
-        if not self.wrote:
-            set_attribute(error, "resilience_executed", "no")
+Outcome = Literal["under way", "accepted", "failed"]
 
 
 class SentRequest:
-    """One HTTP request and its response."""
+    """One HTTP request and its response.
 
-    __slots__ = ("headers", "method", "path", "sent_at", "status", "text")
+    Attributes:
+        method: its HTTP verb.
+        path: the template of its path; None for a request that ccxt sends past `fetch2`.
+        api: which of the exchange's APIs it belongs to.
+        writes: whether it may change something.
+        outcome: how it ended.
+        error: the error with which it failed, until the attempt has ended.
+        keyed: whether the finished request carried the key of the call; None where there is no key.
+        sent_at: when it was sent, monotonic seconds.
+    """
 
-    def __init__(self, method: str, path: str | None) -> None:
+    __slots__ = (
+        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "text", "writes",
+    )  # fmt: skip
+
+    def __init__(self, method: str, path: str | None, api: object = None) -> None:
         self.method = method
         self.path = path
-        self.sent_at = 0.0  # monotonic
+        self.api = api
+        self.writes = True
+        self.outcome: Outcome = "under way"
+        self.error: BaseException | None = None
+        self.keyed: bool | None = None
+        self.sent_at = 0.0
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""
+
+    def check_key(self, url: str, headers: object, body: object, name: str | None) -> None:
+        """Record whether the finished request carries the key of the call under way.
+
+        Args:
+            url: the request's URL.
+            headers: its headers.
+            body: its body.
+            name: the parameter without which the exchange takes no key, or None where it is not known.
+        """
+        call = current_call()
+        if self.writes and call is not None and call.key is not None:
+            named = name is None or carries_key(name, url, headers, body)
+            self.keyed = named and carries_key(call.key, url, headers, body)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path or ''}".rstrip()
+
+
+class SentRequests:
+    """The requests of one attempt. Used by one thread or task and those that it starts.
+
+    Attributes:
+        operation: the name of the method that the attempt calls.
+        all_write: the user has declared that the method writes, whatever its name and its requests look like.
+        writes: the writing requests, in the order in which they were sent.
+    """
+
+    __slots__ = ("all_write", "operation", "writes")
+
+    def __init__(self, operation: str = "", *, all_write: bool = False) -> None:
+        self.operation = operation
+        self.all_write = all_write
+        self.writes: list[SentRequest] = []
+
+    def record(self, request: SentRequest, *, reads: bool) -> None:
+        """Record a request that is about to be sent; `reads` says that it changes nothing."""
+        request.writes = not is_set_up_under_way() and (self.all_write or not reads)
+        if request.writes:
+            self.writes.append(request)
+
+    def mark_error(self, error: Exception) -> str | None:
+        """Mark what the requests prove of the attempt's error; return the remedy if a part was accepted.
+
+        "Not executed" if only reads were sent. "May have been executed" if a writing request other than the one that
+        failed with this very error was accepted or may have been. Else the error is classified as any other.
+        """
+        if not self.writes:
+            set_attribute(error, "resilience_executed", "no")
+            return None
+        if all(request.error is error for request in self.writes):
+            return None
+        set_attribute(error, "resilience_executed", "maybe")
+        if len(self.writes) == 1:
+            return None
+        remedy = self._remedy()
+        set_attribute(error, "resilience_remedy", remedy)
+        return remedy
+
+    def close(self) -> bool:
+        """Drop the errors, which refer to this attempt; return whether the key was missing where it was needed.
+
+        The last writing request counts: the cancel before a new order carries no key.
+        """
+        for request in self.writes:
+            request.error = None
+        return bool(self.writes) and self.writes[-1].keyed is False
+
+    def _remedy(self) -> str:
+        accepted = [str(request) for request in self.writes if request.outcome == "accepted"]
+        unknown = [str(request) for request in self.writes if request.outcome != "accepted"]
+        verb = "was" if len(accepted) == 1 else "were"
+        done = (
+            f"{len(accepted)} of {len(self.writes)} writing requests {verb} accepted ({', '.join(accepted) or 'none'})"
+        )
+        rest = f", the next was not ({', '.join(unknown)})" if unknown else ", and the answer does not show the result"
+        return f"{done}{rest}: look at the open orders before doing anything"
 
 
 def set_attribute(error: Exception, name: str, value: Any) -> None:
@@ -61,47 +149,20 @@ def set_attribute(error: Exception, name: str, value: Any) -> None:
 # Context variables, because concurrent threads and tasks share one engine.
 ATTEMPT: ContextVar[SentRequests | None] = ContextVar("resilience_ccxt_attempt", default=None)
 REQUEST: ContextVar[SentRequest | None] = ContextVar("resilience_ccxt_request", default=None)
+# Not a count on the attempt: a set-up may run on in a task of its own while the attempt already sends its write.
+_SET_UP: ContextVar[bool] = ContextVar("resilience_ccxt_set_up", default=False)
+
+
+def is_set_up_under_way() -> bool:
+    """Return whether the requests that are sent here prepare a write and count as reads."""
+    return _SET_UP.get()
 
 
 @contextmanager
 def count_as_reads() -> Iterator[None]:
     """Count what is sent inside the block as reads."""
-    attempt = ATTEMPT.get() or SentRequests()  # outside an attempt the count is discarded
-    attempt.nested_reads += 1
+    token = _SET_UP.set(True)
     try:
         yield
     finally:
-        attempt.nested_reads -= 1
-
-
-def record_attempt(method: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
-    """Return the method with each call of it as one attempt, whose requests are recorded."""
-    if asynchronous:
-
-        @functools.wraps(method)
-        async def send_async(*args: Any, **kwargs: Any) -> Any:
-            attempt = SentRequests()
-            token = ATTEMPT.set(attempt)
-            try:
-                return await method(*args, **kwargs)
-            except Exception as error:
-                attempt.mark_error(error)
-                raise
-            finally:
-                ATTEMPT.reset(token)
-
-        return send_async
-
-    @functools.wraps(method)
-    def send(*args: Any, **kwargs: Any) -> Any:
-        attempt = SentRequests()
-        token = ATTEMPT.set(attempt)
-        try:
-            return method(*args, **kwargs)
-        except Exception as error:
-            attempt.mark_error(error)
-            raise
-        finally:
-            ATTEMPT.reset(token)
-
-    return send
+        _SET_UP.reset(token)

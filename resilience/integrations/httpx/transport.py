@@ -17,7 +17,7 @@ from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._http_calls import AttemptOptions, CompiledCalls
 from .._http_messages import is_json
-from .._rate_limit_headers import report_rate_limits
+from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .attempt import BaseAdapter, copy_request, disable_retries, find_call
 
 __all__ = ["AsyncResilientTransport", "ResilientTransport"]
@@ -127,7 +127,8 @@ class TransportAdapter(BaseAdapter):
 
 
 def _reads_body(response: httpx.Response, options: AttemptOptions) -> bool:
-    return is_json(response.headers.get("content-type")) and options.reads_body()
+    reads_body = options.reads_body() or wait_is_in_body(response.status_code, response.headers)
+    return is_json(response.headers.get("content-type")) and reads_body
 
 
 def _with_body(response: httpx.Response, raw: bytes) -> httpx.Response:

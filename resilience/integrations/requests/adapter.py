@@ -14,7 +14,7 @@ from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._http_calls import AttemptOptions, CompiledCalls
 from .._http_messages import is_json
-from .._rate_limit_headers import report_rate_limits
+from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .attempt import BaseAdapter, add_headers, disable_retries, limit_timeout, must_send_once
 
 __all__ = ["ResilientAdapter"]
@@ -78,7 +78,8 @@ class TransportAdapter(BaseAdapter):
             kwargs["timeout"] = limit_timeout(kwargs.get("timeout"))
             response = report_rate_limits(plain_send(add_headers(request, options, idempotency_key), **kwargs))
             # An envelope is in the body. A body that the caller streams may never end, so it is not read.
-            if not kwargs.get("stream") and is_json(response.headers.get("content-type")) and options.reads_body():
+            reads_body = options.reads_body() or wait_is_in_body(response.status_code, response.headers)
+            if not kwargs.get("stream") and is_json(response.headers.get("content-type")) and reads_body:
                 _ = response.content
             return response
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..._core.call.attempt_end import end_holds, start_hold
 from ..._core.call.failure_report import caused_by
 from ..._core.call.plan import PermitOrGeneration, Plan
 from ..._core.classify.failure import Failure
@@ -36,13 +37,17 @@ class ConnectAttempts:
         self.count = 0
 
     def ready_at(self, now: float) -> float:
-        """Return the instant from which the breaker admits an attempt."""
+        """Return the instant from which holds and the breaker admit an attempt."""
         breaker = self._plan.breaker
-        return now if breaker is None else breaker.ready_at(now)
+        ready = self._plan.hold.ready_at(now)
+        return ready if breaker is None else max(ready, breaker.ready_at(now))
 
     def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
-        """Ask the breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
+        """Ask holds and breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
         self._plan = self._make_plan()
+        if self._plan.hold.ready_at(now) > now:
+            return False, None
+        end_holds(self._plan, self._plan.hold.end_over(now), "over")
         breaker, budget = self._plan.breaker, self._plan.budget
         permit = None if breaker is None else breaker.admit(now)
         self._plan.emit_breaker_events()
@@ -104,6 +109,7 @@ class ConnectAttempts:
     def record_failure(self, failure: Failure, error: object, now: float) -> float | None:
         """Count a failed attempt and return the seconds until the next, or None if there is none."""
         self.count += 1
+        start_hold(self._plan, failure, now)
         delay, within_budget = self._delay(error, now)
         if delay is not None:
             # Waiting any shorter would only be rejected again.

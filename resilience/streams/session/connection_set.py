@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+from ..._core.call.attempt_end import counts_as_failure
 from ..._core.call.failure_report import caused_by
 from ..._core.classify.failure import Failure
 from ..._core.policy.codes import Category
@@ -88,8 +89,8 @@ class ConnectionSet(StreamState):
         a connection has opened the address is known to be right, so later failures are retried.
         """
         failure = failure or self.attempts.classify(error)
-        # The breaker counts failures of the service; a wrong key or clock is ours.
-        counts = failure.category is Category.RETRYABLE and failure.hint != "resync_clock"
+        # The breaker counts failures of the service; a wrong key or clock, or a ban, is ours.
+        counts = counts_as_failure(failure)
         steps = self._close(connection, succeeded=False if counts else None, error=error)
         if self.retiring.pop(connection.number, None) is not None:
             return steps

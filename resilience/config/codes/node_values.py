@@ -1,0 +1,66 @@
+"""Reads strings, lists of strings and dotted paths from the nodes of a code table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..loading.mistakes import Mistakes
+from ..loading.nodes import Node
+
+__all__ = ["MAX_CODE", "items_of", "path_of", "scalar_of", "strings_of"]
+
+MAX_CODE = 64
+"""The maximum number of characters of a code; a longer text in a body is never read as one."""
+
+
+def items_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
+    """Return the items of a list; none where it is absent or empty."""
+    node = parts.get(name)
+    if node is None or (node.kind == "scalar" and node.plain is None):
+        return []
+    if node.kind != "list":
+        mistakes.add(node, name, "expected a list")
+        return []
+    items: list[Node] = node.value
+    return items
+
+
+def scalar_of(mistakes: Mistakes, node: Node | None, path: str, default: str) -> str:
+    """Return the text of a scalar, else the default."""
+    if node is None:
+        return default
+    if node.kind != "scalar":
+        mistakes.add(node, path, "expected a string")
+        return default
+    return str(node.value)
+
+
+def strings_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str, path: str) -> list[tuple[str, Node]]:
+    """Return the strings of a list with their nodes; an item of another kind and an empty one are mistakes."""
+    strings = []
+    for index, node in enumerate(items_of(mistakes, parts, name)):
+        text = scalar_of(mistakes, node, f"{path}[{index}]", "") if node.kind == "scalar" else ""
+        if text and (node.quoted or node.plain is not None):
+            strings.append((text, node))
+        else:
+            mistakes.add(node, f"{path}[{index}]", "expected a string")
+    return strings
+
+
+def path_of(mistakes: Mistakes, node: Node | None, path: str) -> str:
+    """Return a dotted path such as `error.code`, or an empty string; a path that matches no body is a mistake."""
+    text = scalar_of(mistakes, node, path, "")
+    if node is None or node.kind != "scalar":
+        return ""
+    keys = text.split(".")
+    plain = ".".join(key for key in (key.strip().partition("[")[0] for key in keys) if key not in ("", "$", "*"))
+    if text and plain == text:
+        return text
+    right = f"write {plain}" if plain else "expected a key such as code, or a path such as error.code"
+    if text.startswith("$") or "[" in text or "*" in keys:
+        mistakes.add(node, path, f"{text!r} is JSONPath: {right}. A path goes into each item of a list by itself")
+    elif not text.strip("."):
+        mistakes.add(node, path, f"no key: {right}")
+    else:
+        mistakes.add(node, path, f"{text!r} has an empty key or spaces around one: {right}")
+    return ""

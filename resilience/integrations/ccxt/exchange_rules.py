@@ -1,0 +1,72 @@
+"""Adapts the rules of a wrapped client to ccxt: keys travel in `params`, and a rule outranks a method's name.
+
+A rule that makes a `fetch_*` method a write makes all of its requests writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..._core.call.operation_info import OperationInfo
+from ..._entry.operation_rules import OperationRules
+from ..._pipeline.callables import is_async
+from ..._pipeline.pipeline import Pipeline
+from .attempt import as_attempt
+
+__all__ = ["ExchangeRules"]
+
+
+class ExchangeRules(OperationRules):
+    """The rules of an exchange. A key that they name travels in `params`."""
+
+    def resolve(self, info: OperationInfo) -> tuple[Pipeline, OperationInfo]:
+        """Return the pipeline and the info of an operation, with the key where ccxt takes it."""
+        # Without the integration's own key, so that one which is there was named by a rule: the user has agreed to it.
+        pipeline, resolved = super().resolve(replace(info, key=None))
+        key, own = resolved.key, info.key
+        consents = key is not None or resolved.make_key is not info.make_key
+        declared_write = info.read and (key is not None or resolved.reconcile is not None or not resolved.idempotent)
+        if key is None:
+            key = own
+        elif "." not in key:
+            # `own` may name several parameters, as in "params.clientOrderId|clientOid". If the rule's key is one of
+            # them, all stay accepted.
+            known = own is not None and key in own.partition(".")[2].split("|")
+            key = own if known else f"params.{key}"
+        changes: dict[str, Any] = {"key": key}
+        if consents:
+            changes["needs_consent"] = False
+        if declared_write:
+            changes |= {"read": False, "idempotent": False}
+        return pipeline, replace(resolved, **changes)
+
+    def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
+        """Compile a method by the rules in force."""
+        attempt: Any = fn
+        if info.read and not self.resolve(info)[1].read:
+            method = attempt.__wrapped__
+            attempt = as_attempt(method, method.__self__._resilience, asynchronous=is_async(fn), all_write=True)
+        return super().compile(attempt, info)
+
+    def check_keys(self, operations: Any) -> None:
+        """Refuse a key that a method, named in full, cannot carry.
+
+        Args:
+            operations: the client, whose methods are those of the exchange.
+
+        Raises:
+            TypeError: the text names the glob and the method.
+        """
+        for glob, options in self._globs:
+            method = getattr(operations, glob, None) if "key" in options and glob.isidentifier() else None
+            if method is None:
+                continue
+            if operations.resilience_operation_info(glob, operations) is None:
+                raise TypeError(f"operations[{glob!r}]: {glob}() sends no request, so it cannot carry a key")
+            name = options["key"].partition(".")[0]
+            parameters = inspect.signature(method).parameters
+            if name not in parameters and "params" not in parameters:
+                raise TypeError(f"operations[{glob!r}]: {glob}() takes no `params`, so it cannot carry a key")

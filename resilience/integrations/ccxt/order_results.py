@@ -1,0 +1,67 @@
+"""Looks for proof in what a method returned that its orders were placed: an id, and this call's own key.
+
+ccxt makes an order whose id is None of an empty answer. A gateway, or a connection that is out of step, may give an
+order the answer of another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._key_on_wire import contains_word
+from .engine_state import EngineState
+from .method_names import places_orders
+
+__all__ = ["find_problem"]
+
+_WITHOUT_ID = frozenset({"lighter"})
+"""Exchanges that give an order its id later: their answer to an order has none."""
+_TRIALS = ("test", "validate", "preview")
+"""Parameters by which an exchange checks an order and does not place it."""
+
+
+def find_problem(
+    operation: str, result: Any, key: str | None, state: EngineState, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> str | None:
+    """Return why a result does not prove that the orders were placed, or None.
+
+    Args:
+        operation: the name of the unified method.
+        result: what it returned.
+        key: the key of the call, or None.
+        state: that of the exchange's engine.
+        args: the arguments of the call.
+        kwargs: its keyword arguments.
+    """
+    if not places_orders(operation) or _is_trial(args, kwargs):
+        return None
+    if isinstance(result, list):  # the orders of a batch have keys of their own, if any
+        problems = [_find_problem(order, None, state) for order in result]
+        return next((problem for problem in problems if problem is not None), None if result else "no order in it")
+    return _find_problem(result, key, state)
+
+
+def _find_problem(order: Any, key: str | None, state: EngineState) -> str | None:
+    if not isinstance(order, Mapping):
+        return "the answer is no order"
+    echo = order.get("clientOrderId")
+    if not _is_same_key(echo, key):
+        return f"the answer is that of another order, with the client id {echo!r}"
+    if order.get("id") not in (None, "") or state.original.id in _WITHOUT_ID:
+        return None
+    # Where the exchange is known, its support has checked the response: some have this call's key instead of an id.
+    return None if state.support is not None and echo else "the answer has no order id"
+
+
+def _is_same_key(answered: object, key: str | None) -> bool:
+    """Return whether a client id in an answer may be the key: absent, or the same but for prefix, case and dashes."""
+    if key is None or answered in (None, ""):
+        return True
+    mine, other = key.lower(), str(answered).lower()
+    return contains_word(other, mine) or other.replace("-", "") == mine.replace("-", "")
+
+
+def _is_trial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    values = (*args, *kwargs.values())
+    return any(isinstance(value, Mapping) and any(value.get(name) for name in _TRIALS) for value in values)
