@@ -77,7 +77,9 @@ class Inline:
                     reply = inline.reply(request.method, request.path_url, request.headers, body)
                 except ConnectionResetError as error:
                     raise requests.ConnectionError(error, request=request) from error
-                raw = HTTPResponse(BytesIO(reply.body), reply.headers, reply.status, preload_content=False)
+                raw = HTTPResponse(
+                    BytesIO(reply.body), reply.headers, reply.status, reason="Reason", preload_content=False
+                )
                 return self.build_response(request, raw)
 
         return InlineAdapter()
