@@ -113,6 +113,7 @@ async def _place_all(client: GatewayClient, site: Site, wanted: Sequence[tuple[s
                 reports[key] = report_of(outcome, key)
 
         await asyncio.gather(*(worker() for _ in range(WORKERS)))
+    await asyncio.sleep(0.05)  # aiohttp closes its sockets after the session says that it is closed
     return reports
 
 
