@@ -199,6 +199,7 @@ class CcxtBots:
         limits = {key: {"min": None, "max": None} for key in ("amount", "price", "cost", "leverage")}
         market |= {"settle": quote if swap else None, "settleId": quote if swap else None, "limits": limits}
         market |= {"baseId": "0" if swap else base, "quoteId": quote, "baseName": base}
+        market |= {"linear": swap or None, "inverse": False if swap else None}
         exchange.set_markets([market])
         self._exchanges.append(exchange)
         return exchange

@@ -14,10 +14,12 @@ from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import acquire_permit, record_unsent, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
+from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
+from .report_waits import pause_async
 from .system_clock import running_trio
 
 __all__ = ["compile_async"]
@@ -29,7 +31,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     window, admission, hold = plan.rate_window, plan.admission, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
-    get_context, set_context, reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -50,14 +52,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if not permit and not plan.wait_for_breaker and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
-            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started)
+            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif plan.needs_gate:
-            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started)
+            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
         elif not permit:
             if plan.wait_for_breaker:
-                permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started)
+                permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
             else:
                 permit = acquire_permit(plan, outer, started, args, kwargs)
         if deposits is not None:
@@ -71,6 +73,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if new_stamps is not None:
             context = (plan, deadline, until, key, new_stamps())
         timer = None
+        record = records[0]
         token = set_context(context)
         try:
             if until != inf:
@@ -86,7 +89,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if timer is not None and timer.end(error):
                 failed = timed_out(until - started)
             else:
-                Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+                failed_call = FailedCall(plan.operation, args, kwargs, key)
+                Recovery(plan, failed_call, context, permit, started, outer).abandon(error)
                 raise
         finally:
             if timer is not None:
@@ -109,7 +113,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     breaker.succeeded(permit, started)
                     plan.emit_breaker_events()
             return result
-        recovery = Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer)
+        failed_call = FailedCall(plan.operation, args, kwargs, key)
+        recovery = Recovery(plan, failed_call, context, permit, started, outer, record)
         try:
             return await recover(recovery, fn, failed)
         finally:
@@ -130,7 +135,7 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
         while True:
             action, value = step
             if action is Action.WAIT:
-                await plan.clock.asleep(value)
+                await pause_async(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
                 gate = recovery.new_gate()
@@ -170,8 +175,8 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
                 return value
             else:
                 raise value
-    except BaseException:
-        recovery.abandon()
+    except BaseException as error:
+        recovery.abandon(error)
         await discard(plan, recovery.take_discarded_answer())
         raise
     finally:
@@ -191,14 +196,24 @@ async def discard(plan: Plan, answer: Any) -> None:
 
 
 async def enter_gate(
-    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object, now: float
+    plan: Plan,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    deadline: float,
+    outer: object,
+    now: float,
+    key: str | None,
 ) -> tuple[Any, Any, float]:
     """Bring a first attempt through its gate; results and errors as for `sync.enter_gate`."""
     permit = plan.pay_at_once(now)
     if permit is not None:
         return permit, None, now
     gate = AttemptGate(plan, args, kwargs, deadline)
-    await pass_gate(gate)
+    try:
+        await pass_gate(gate)
+    except BaseException as error:
+        record_unsent(plan, key, error, outer)
+        raise
     if gate.rejection is not None:
         raise reject_at_gate(plan, gate, outer)
     return gate.permit, gate.slot, gate.now

@@ -18,8 +18,10 @@ from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, exit_context
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import acquire_permit, record_unsent, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
+from .._core.classify.attach import LATEST_RECORD
+from .report_waits import pause_sync
 
 __all__ = ["compile_sync"]
 
@@ -31,7 +33,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     window, admission, hold = plan.rate_window, plan.admission, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
-    get_context, set_context, reset_context = CONTEXT.get, CONTEXT.set, CONTEXT.reset
+    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -52,14 +54,14 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if not permit and not plan.wait_for_breaker and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
-            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
+            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started, key)
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif plan.needs_gate:
-            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
+            permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started, key)
         elif not permit:
             if plan.wait_for_breaker:
-                permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started)
+                permit, slot, started = enter_gate(plan, args, kwargs, deadline, outer, started, key)
             else:
                 permit = acquire_permit(plan, outer, started, args, kwargs)
         if deposits is not None:
@@ -72,14 +74,16 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         context: Any = (plan, deadline, until)
         if new_stamps is not None:
             context = (plan, deadline, until, key, new_stamps())
+        record = records[0]
         token = set_context(context)
         try:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
             failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
         except Exception as error:
             failed = error
-        except BaseException:
-            Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer).abandon()
+        except BaseException as error:
+            failed_call = FailedCall(plan.operation, args, kwargs, key)
+            Recovery(plan, failed_call, context, permit, started, outer).abandon(error)
             raise
         finally:
             reset_context(token)
@@ -97,7 +101,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     breaker.succeeded(permit, started)
                     plan.emit_breaker_events()
             return result
-        recovery = Recovery(plan, FailedCall(plan.operation, args, kwargs, key), context, permit, started, outer)
+        failed_call = FailedCall(plan.operation, args, kwargs, key)
+        recovery = Recovery(plan, failed_call, context, permit, started, outer, record)
         try:
             return recover(recovery, fn, failed)
         finally:
@@ -122,7 +127,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
         while True:
             action, value = step
             if action is Action.WAIT:
-                plan.clock.sleep(value)
+                pause_sync(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
                 gate = recovery.new_gate()
@@ -162,8 +167,8 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                 return value
             else:
                 raise value
-    except BaseException:
-        recovery.abandon()
+    except BaseException as error:
+        recovery.abandon(error)
         discard(plan, recovery.take_discarded_answer())
         raise
     finally:
@@ -181,7 +186,13 @@ def discard(plan: Plan, answer: Any) -> None:
 
 
 def enter_gate(
-    plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, outer: object, now: float
+    plan: Plan,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    deadline: float,
+    outer: object,
+    now: float,
+    key: str | None,
 ) -> tuple[Any, Any, float]:
     """Bring a first attempt through its gate.
 
@@ -195,7 +206,11 @@ def enter_gate(
     if permit is not None:
         return permit, None, now
     gate = AttemptGate(plan, args, kwargs, deadline)
-    pass_gate(gate)
+    try:
+        pass_gate(gate)
+    except BaseException as error:
+        record_unsent(plan, key, error, outer)
+        raise
     if gate.rejection is not None:
         raise reject_at_gate(plan, gate, outer)
     return gate.permit, gate.slot, gate.now

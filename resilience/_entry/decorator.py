@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
-from .._pipeline.callables import check_callable, check_reconcile, is_async, name_of
+from .._pipeline.callables import check_callable, check_reconcile, checked_factory, is_async, name_of
 from .recompile import recompiled
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def decorate(
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
+    key_factory: Callable[[], str] | None = None,
 ) -> Any:
     """Return a decorator, or `policy` itself decorated where it is the function (the bare form).
 
@@ -42,9 +43,17 @@ def decorate(
             return type(fn)(decorated(fn.__func__))
         check_callable(fn)
         check_reconcile(fn, reconcile)
+        make_key = None if key_factory is None else checked_factory(key_factory, key, name_of(fn))
         if key is not None:
             KeySlot(key, fn, str)  # rejects a function that cannot carry the key, here and not at the first call
-        info = OperationInfo(operation=operation or name_of(fn), idempotent=idempotent, key=key, reconcile=reconcile)
+        info = OperationInfo(
+            operation=operation or name_of(fn),
+            idempotent=idempotent,
+            key=key,
+            reconcile=reconcile,
+            make_key=make_key,
+            check_answers=True,
+        )
         call = recompiled(lambda: _compile(fn, chosen, info, get_policies()), asynchronous=is_async(fn))
         # A callable object keeps its attributes for itself: only a function's `__dict__` is copied to the wrapper.
         return wraps(fn, updated=("__dict__",) if inspect.isfunction(fn) else ())(call)

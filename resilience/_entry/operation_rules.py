@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
+from .._pipeline.callables import checked_factory
 from .._pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OperationRules"]
 
-_OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane")
+_OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane", "key_factory")
 
 
 class OperationRules:
@@ -87,9 +88,24 @@ class OperationRules:
             # The name itself first: an HTTP operation is named by its glob, which need not match itself.
             if glob == info.operation or fnmatchcase(info.operation, glob):
                 policy = options.get("policy", self.policy)
-                info = _with_options(info, **{name: value for name, value in options.items() if name != "policy"})
+                make_key = options.get("key_factory")
+                others = {name: value for name, value in options.items() if name not in ("policy", "key_factory")}
+                info = _with_options(info, **others)
+                if make_key is not None:
+                    make_key = checked_factory(make_key, info.key, info.operation)
+                    info = replace(info, make_key=make_key, needs_consent=False)
                 break
         return self.policies.current_pipeline(policy, info.operation), info
+
+    def check_key_factories(self) -> None:
+        """Reject a `key_factory` without a `key`, for a client that has no keys of its own.
+
+        Raises:
+            TypeError: a glob sets the one without the other.
+        """
+        for glob, options in self._globs:
+            if "key_factory" in options:
+                checked_factory(options["key_factory"], options.get("key"), f"operations[{glob!r}]")
 
     def check_key_on_reload(self, operation: str, fn: Callable[..., Any]) -> None:
         """Have a reload checked against this method, unless a glob of this client sets its key."""
@@ -118,6 +134,9 @@ def _options(glob: str, value: Any) -> dict[str, Any]:
     policy = value.get("policy")
     if policy is not None and not isinstance(policy, (str, Policy)):
         raise TypeError(f"operations[{glob!r}]: policy takes a policy's name, not {type(policy).__name__}")
+    make_key = value.get("key_factory")
+    if make_key is not None and not callable(make_key):
+        raise TypeError(f"operations[{glob!r}]: key_factory takes a function, not {type(make_key).__name__}")
     return {name: option for name, option in value.items() if option is not None}
 
 

@@ -156,6 +156,7 @@ class Policies:
         idempotent: bool | None = None,
         key: str | None = None,
         reconcile: Callable[..., Any] | None = None,
+        key_factory: Callable[[], str] | None = None,
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
     def resilient(self, policy: Any = "default", **options: Any) -> Any:

@@ -70,7 +70,9 @@ def _wrap_method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     rules, asynchronous = proxy.__dict__["_resilience_rules"], is_async(method)
 
     def under_policy(operation: str) -> Any:
-        info = OperationInfo(operation=operation) if get_info is None else get_info(operation, proxy)
+        info = (
+            OperationInfo(operation=operation, check_answers=True) if get_info is None else get_info(operation, proxy)
+        )
         if info is None:
             return method
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from .._core.classify.attach import attached_failure
+from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
 from .configured import configured_policies, policies_getter
@@ -37,6 +37,7 @@ def resilient(
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
+    key_factory: Callable[[], str] | None = None,
     policies: Policies | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
@@ -48,6 +49,7 @@ def resilient(
     idempotent: bool | None = None,
     key: str | None = None,
     reconcile: Callable[..., Any] | None = None,
+    key_factory: Callable[[], str] | None = None,
     policies: Policies | None = None,
 ) -> Any:
     """Put a function or method, sync or async, under a policy.
@@ -60,10 +62,13 @@ def resilient(
         idempotent: whether sending twice is harmless; None means a write, which is never blindly sent twice.
         key: keyword parameter that carries the idempotency key; a new key is made for each call that brings none.
         reconcile: looks up a write of uncertain outcome: `reconcile(call) -> Found(value) | NOT_FOUND`.
+        key_factory: makes the keys instead of 32 hexadecimal digits: a function without arguments that returns a
+            string which the API accepts. Needs `key`.
         policies: the policies to use instead of the configured ones.
 
     Raises:
-        TypeError: the decorated object cannot be called, is a generator function, or takes no such key.
+        TypeError: the decorated object cannot be called, is a generator function, or takes no such key; the reconciler
+            does not take exactly one argument; or there is a `key_factory` without a `key`.
 
     Example:
         >>> @resilient(idempotent=True)
@@ -79,6 +84,7 @@ def resilient(
         idempotent=idempotent,
         key=key,
         reconcile=reconcile,
+        key_factory=key_factory,
     )
 
 
@@ -96,7 +102,8 @@ def wrap(
         client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
             `BitgetClient`, or any other object.
         policy: name of the policy for methods that no glob matches.
-        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane}`.
+        operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane,
+            key_factory}`.
         policies: the policies to use instead of the configured ones.
         outbox: records keyed writes before they are sent, so that a restarted bot finds them.
 
@@ -117,7 +124,8 @@ def wrap(
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
 
-    An error that no pipeline has seen is classified by its type and by the code tables of the configured policies.
+    An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
+    timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
     Never raises for an error, whatever its type.
 
     Example:
@@ -125,6 +133,8 @@ def failure_of(error: object) -> Failure:
         'no'
     """
     recorded = attached_failure(error)
+    if recorded is None and isinstance(error, BaseException):
+        recorded = cancelled_call_behind(error)
     if recorded is not None:
         return recorded
     policies = configured_policies()

@@ -43,7 +43,11 @@ def wrap_client(client: C, rules: OperationRules) -> C:
     for cls in type(client).__mro__:  # a subclass of a known client is wrapped like it
         module = _INTEGRATIONS.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
         if module is not None:
+            if not module.endswith(".ccxt"):
+                rules.check_key_factories()
             wrapped: C = import_module(module).wrap(client, rules)
             return wrapped
+    if not hasattr(type(client), "resilience_operation_info"):  # its operations have keys of their own
+        rules.check_key_factories()
     proxy: Any = proxy_class(type(client))(client, rules)
     return proxy  # type: ignore[no-any-return]  # it passes for the client

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["check_callable", "check_reconcile", "is_async", "name_of", "route_calls"]
+__all__ = ["check_callable", "check_reconcile", "checked_factory", "is_async", "name_of", "route_calls"]
 
 MAX_ROUTES = 1024  # compiled calls kept for one function
 
@@ -77,7 +77,8 @@ def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
     """Reject a reconciler that could never answer.
 
     Raises:
-        TypeError: `reconcile` cannot be called, or it is async where the function is not.
+        TypeError: `reconcile` cannot be called with the call alone, it is a class, or it is async where the function
+            is not.
     """
     if reconcile is None:
         return
@@ -85,3 +86,35 @@ def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
         raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
     if is_async(reconcile) and not is_async(fn):
         raise TypeError(f"{name_of(fn)}() is not async, so its reconcile {name_of(reconcile)}() cannot be async")
+    if isinstance(reconcile, type):
+        name = reconcile.__name__
+        raise TypeError(f"reconcile takes a function that returns Found(...) or NOT_FOUND, got the class {name}")
+    try:
+        signature = inspect.signature(reconcile)
+    except (TypeError, ValueError):
+        return  # a builtin without a signature
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise TypeError(f"reconcile is called with one argument, the call: {name_of(reconcile)}{signature}") from None
+
+
+def checked_factory(make_key: object, key: str | None, operation: str) -> Callable[[], str]:
+    """Return a function that makes keys by `make_key` and checks each one.
+
+    Raises:
+        TypeError: `make_key` cannot be called, or no parameter carries the key. The returned function raises it for
+            a key that is not a string or is empty; nothing has been sent then.
+    """
+    if not callable(make_key):
+        raise TypeError(f"key_factory takes a function, got {type(make_key).__name__}")
+    if key is None:
+        raise TypeError(f"{operation}: key_factory needs key=, the name of the parameter that carries the key")
+
+    def make_checked_key() -> str:
+        made = make_key()
+        if not isinstance(made, str) or not made:
+            raise TypeError(f"{operation}: key_factory must return a string that is not empty, got {made!r}")
+        return made
+
+    return make_checked_key

@@ -21,7 +21,9 @@ from .._drivers.hedging import hedge_async, hedge_sync
 from .._drivers.sync import compile_sync
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import async_reconciler, stage_async, stage_sync
+from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
+from .own_answers import check_answers_async, check_answers_sync, is_checked
 from .shared_state import SharedState, check_codes
 
 __all__ = ["Compiler", "PolicyCompiler"]
@@ -177,19 +179,28 @@ class PolicyCompiler:
         if info.reconcile is not None and asynchronous:
             info = replace(info, reconcile=async_reconciler(info.reconcile))
         plan, stages = self.plan(fn, info, keys, skip), self.stages
+        if is_checked(plan):
+            fn = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
         if asynchronous:
             call = compile_async(plan, stage_async(fn, stages) if stages else fn)
         else:
             call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
         if hedge is None and fallback is None:
-            return call
+            return self._claiming(plan, call, asynchronous=asynchronous)
         # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.
         memory = self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
         if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
             call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
+        call = self._claiming(plan, call, asynchronous=asynchronous)
         if fallback is not None:
             call = fall_back_async(plan, call, memory) if asynchronous else fall_back_sync(plan, call, memory)
         return call
+
+    def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
+        """Return a keyed write so that no second call with its key is sent while it is under way."""
+        if plan.keys is None or plan.idempotent:
+            return call
+        return (claim_key_async if asynchronous else claim_key_sync)(plan, call, self.shared.keys_in_use)
 
     def _breaker(self, info: OperationInfo, keys: Mapping[int, str]) -> Breaker | None:
         rules = self.policy.breaker

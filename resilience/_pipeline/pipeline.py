@@ -70,7 +70,13 @@ class Pipeline:
             TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind.
         """
         shared = shared or SharedState(clock)
-        info = OperationInfo(operation=operation or policy.name, idempotent=idempotent, key=key, reconcile=reconcile)
+        info = OperationInfo(
+            operation=operation or policy.name,
+            idempotent=idempotent,
+            key=key,
+            reconcile=reconcile,
+            check_answers=True,
+        )
         self._follow(
             PolicyCompiler(policy, shared, operation=operation, info=info, stages=stages, keep_state=keep_state)
         )

@@ -22,6 +22,7 @@ from .._core.stages.hold import Holds
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
 
 __all__ = ["SharedState", "check_codes"]
@@ -42,6 +43,7 @@ class SharedState:
         breakers: the breakers by policy and key.
         limits: the quotas and admissions.
         holds: the waits that APIs have asked for.
+        keys_in_use: the keys of the calls under way.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class SharedState:
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool()
         self.holds = Holds()
+        self.keys_in_use = KeysInUse()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()

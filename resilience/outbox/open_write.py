@@ -60,9 +60,9 @@ class OpenWrite:
             self._release()
 
     def _settle(self, error: BaseException | None) -> None:
-        failure = None if error is None else attached_failure(error)
-        # An error without a failure did not come from the pipeline (a cancellation, the end of the process): it
-        # proves nothing. The row stays open, and the next resume looks the write up.
+        failure = attached_failure(error) if isinstance(error, Exception) else None
+        # An error without a failure did not come from the pipeline, and after a cancellation (or the end of the
+        # process) the call has not ended. The row stays open, and the next resume looks the write up.
         if error is not None and (failure is None or failure.executed == "maybe"):
             return
         try:

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 from .._core.call.context import current_call
 from .._core.classify.attach import attached_failure
 from .._pipeline.callables import is_async
-from ..errors import RejectedError
 from .open_write import OpenWrite
 from .write_table import Row
 
@@ -40,6 +39,12 @@ class InterruptedCallError(OSError):
     resilience_code = "connection_reset"  # classified like a connection that broke after the request was sent
 
 
+class UnsentCallError(InterruptedCallError):
+    """The process that made this call ended before anything was sent. A `RejectedError` would end the resumed call."""
+
+    resilience_executed = "no"
+
+
 def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: bool) -> Callable[..., Any]:
     """Return the method with its first attempt replaced by the one of the earlier process; later ones are real.
 
@@ -58,7 +63,7 @@ def simulate_first_attempt(method: Callable[..., Any], row: Row, *, never_sent: 
         for stamp in row.stamps:
             call.stamp(stamp)
         if never_sent:
-            raise RejectedError(f"{row.operation}: the process ended before anything was sent")
+            raise UnsentCallError(f"{row.operation}: the process ended before anything was sent")
         raise InterruptedCallError(f"the process ended while {row.operation} was in progress")
 
     if is_async(method):

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import pickle
+from asyncio import CancelledError
+from copy import copy, deepcopy
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import pytest
 
 from resilience import Category, CircuitOpenError, Failure
-from resilience._core.classify.attach import annotate, attach_failure, attached_failure, inner_failure, note_text
+from resilience._core.classify.attach import (
+    LATEST_RECORD,
+    InnerFailure,
+    annotate,
+    attach_failure,
+    attached_failure,
+    cancelled_call_behind,
+    failure_of_context,
+    has_given_up,
+    inner_failure,
+    note_text,
+)
 
 HERE, THERE = object(), object()
 FAILED = Failure(Category.RETRYABLE, "40010", executed="no")
@@ -49,27 +63,85 @@ def test_the_failure_of_a_rejection_is_made_from_the_error() -> None:
     assert attached_failure(failed(None)) is None
 
 
+def found(error: BaseException, context: object = HERE, after: float = inf) -> Failure | None:
+    """Return the failure of the inner call that gave up, if there is one."""
+    inner = inner_failure(error, context, after)
+    return None if inner is None else inner.failure
+
+
 def test_a_record_survives_pickling_without_its_context() -> None:
-    """In another process the record has no attempt."""
+    """In another process the record belongs to no attempt, and it is later than every attempt."""
     error = pickle.loads(pickle.dumps(failed()))
     assert attached_failure(error) == FAILED
-    assert inner_failure(error, HERE) is None
+    assert found(error) is None
+    assert inner_failure(error, HERE, 10**9) == InnerFailure(FAILED, 1, certain=False)
+
+
+def test_a_copied_error_is_no_newer_than_the_error() -> None:
+    """An error that is copied keeps the number of its record."""
+    error = failed()
+    for copied in (copy(error), deepcopy(error)):
+        assert found(copied, THERE, LATEST_RECORD[0]) is None
 
 
 def test_an_inner_call_that_gave_up_is_found_along_the_error_chain() -> None:
-    """It is found by cause, by context and in groups; that of another attempt is ignored."""
+    """It is found by cause, by context, in groups and by the answer; that of another attempt is ignored."""
     inner = failed()
-    for build in (_caused, _in_context, lambda error: ExceptionGroup("g", [OSError(), error])):
-        assert inner_failure(build(inner), HERE) == FAILED
-        assert inner_failure(build(inner), THERE) is None
-    assert inner_failure(inner, HERE) == FAILED
-    assert inner_failure(OSError(), HERE) is None
-    assert inner_failure(_caused(failed(None)), HERE) is None
+    for build in (_caused, _in_context, _of_answer, lambda error: ExceptionGroup("g", [OSError(), error])):
+        assert found(build(inner)) == FAILED
+        assert found(build(inner), THERE) is None
+    assert found(inner) == FAILED
+    assert found(OSError()) is None
+    assert found(_caused(failed(None))) is None
 
 
-def _caused(by: Exception) -> Exception:
+def test_a_record_of_a_lost_context_is_recognised_by_its_number() -> None:
+    """A record made after the attempt began is of a call inside it; an older one is of a call before it."""
+    old = failed(inside=None)
+    began = LATEST_RECORD[0]
+    new = failed(inside=None)
+    assert inner_failure(_caused(new), HERE, began) == InnerFailure(FAILED, 1, certain=False)
+    assert inner_failure(_caused(old), HERE, began) is None
+    assert inner_failure(failed(), HERE, began) == InnerFailure(FAILED, 1, certain=True)
+    both = inner_failure(ExceptionGroup("g", [new, failed(), old]), HERE, began)
+    assert both == InnerFailure(FAILED, 2, certain=False)
+
+
+def test_a_cancelled_call_has_not_given_up_unless_it_is_uncertain() -> None:
+    """A timeout of the caller's own around a harmless call is retried; one around an uncertain write is not."""
+    for uncertain in (False, True):
+        cancelled = CancelledError()
+        attach_failure(cancelled, UNCERTAIN, HERE, gave_up=uncertain)
+        error = TimeoutError()
+        error.__cause__ = cancelled
+        assert (found(error) is not None, has_given_up(error)) == (uncertain, uncertain)
+        assert cancelled_call_behind(error) == UNCERTAIN
+        assert cancelled_call_behind(cancelled) == UNCERTAIN
+        assert cancelled_call_behind(_caused(cancelled)) is None
+        assert failure_of_context(cancelled, HERE) == UNCERTAIN
+        assert failure_of_context(cancelled, THERE) is None
+        copied = pickle.loads(pickle.dumps(cancelled))
+        assert has_given_up(copied) is uncertain
+    assert cancelled_call_behind(TimeoutError()) is None
+
+
+def test_an_error_has_given_up_once_a_call_has_ended_with_it() -> None:
+    """So has a rejection, and an error that was made from one; no other error has."""
+    assert has_given_up(failed())
+    assert has_given_up(_caused(failed(inside=None)))
+    assert has_given_up(CircuitOpenError("by hand"))
+    assert not has_given_up(OSError())
+
+
+def _caused(by: BaseException) -> Exception:
     error = RuntimeError()
     error.__cause__ = by
+    return error
+
+
+def _of_answer(failed: Exception) -> Exception:
+    error = RuntimeError()
+    error.response = failed  # type: ignore[attr-defined]
     return error
 
 
@@ -83,19 +155,19 @@ def _in_context(of: Exception) -> Exception:
 def test_of_several_inner_failures_an_uncertain_one_is_returned(order: tuple[Failure, Failure]) -> None:
     """An uncertain inner failure is returned, whatever the order of the failures."""
     group = ExceptionGroup("g", [failed(failure) for failure in order])
-    assert inner_failure(group, HERE) == UNCERTAIN
+    assert found(group) == UNCERTAIN
 
 
 def test_the_search_ends_in_a_cycle_and_in_a_long_chain() -> None:
     """The search ends after sixty-four errors."""
     oserror = OSError()
     oserror.__cause__ = oserror
-    assert inner_failure(oserror, HERE) is None
-    for links, found in ((63, FAILED), (64, None)):
+    assert found(oserror) is None
+    for links, expected in ((63, FAILED), (64, None)):
         error: Exception = failed()
         for _ in range(links):
             error = _caused(error)
-        assert inner_failure(error, HERE) == found
+        assert found(error) == expected
 
 
 class Closed(ExceptionGroup[Exception]):

@@ -239,6 +239,7 @@ def test_the_defaults_of_a_function() -> None:
         SendLog,
         None,
         False,
+        False,
         None,
     ]
     assert operation_info == OperationInfo(operation="op")

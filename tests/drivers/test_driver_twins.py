@@ -23,8 +23,6 @@ DIFFERENCES = {
         + result = limited_by_trio(fn, args, kwargs, until - started)
         + else:
         + result = (fn(*args, **kwargs) if kwargs else fn(*args))
-        - except BaseException:
-        + except BaseException as error:
         + if timer is not None and timer.end(error):
         + failed = timed_out(until - started)
         + else:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, Self
 
 
 class Seen(NamedTuple):
-    """A request that the server got."""
+    """A request that the server got; `port` is the client's, and tells connections apart."""
 
     method: str
     path: str
     body: str
     headers: dict[str, str]
+    port: int
 
     @property
     def text(self) -> str:
@@ -27,8 +28,8 @@ class Seen(NamedTuple):
 class RawServer:
     """Calls `reply(seen)` for each request.
 
-    It returns a status and a body, a status, a body and headers, raw bytes to write as they are, or None to drop the
-    connection.
+    It returns a status and a body; a status, a body and headers; raw bytes to write as they are; raw bytes and None to
+    close the connection after them; or None to drop the connection.
     """
 
     def __init__(self, reply: Callable[[Seen], Any]) -> None:
@@ -41,7 +42,7 @@ class RawServer:
 
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8", "replace")
-                seen = Seen(self.command, self.path, body, dict(self.headers))
+                seen = Seen(self.command, self.path, body, dict(self.headers), self.client_address[1])
                 owner.seen.append(seen)
                 self.write_answer(owner.reply(seen))
 
@@ -53,6 +54,9 @@ class RawServer:
                     self.connection.shutdown(socket.SHUT_RDWR)
                 elif isinstance(answer, bytes):
                     self.wfile.write(answer)
+                elif answer[1] is None:
+                    self.wfile.write(answer[0])
+                    self.close_connection = True
                 else:
                     self.write_response(*answer)
 

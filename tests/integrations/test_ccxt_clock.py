@@ -18,7 +18,7 @@ AHEAD = 40.0
 
 def rejection(**more: Any) -> tuple[int, dict[str, Any]]:
     """Return the response to a stamp that is not accepted."""
-    return 400, {"code": "40008", "msg": "Request timestamp expired", "data": None, **more}
+    return 400, {"code": "40008", "msg": "Request timestamp expired", "requestTime": 0, "data": None, **more}
 
 
 def ahead() -> str:

@@ -47,7 +47,12 @@ price(1)  # type: ignore[arg-type]
 Bot().place()  # type: ignore[call-arg]
 resilient(polcy="read")  # type: ignore[call-overload]
 
+resilient("read", key="order", key_factory=lambda: "key")
+resilient("read", key="order", key_factory=7)  # type: ignore[call-overload]
+resilient("read", key="order", key_factory=lambda: 7)  # type: ignore[call-overload]
+
 policies = Policies.builtin()
+assert_type(policies.resilient("bitget", key="order", key_factory=str)(Bot.fee)(1), float)
 assert_type(policies.resilient(price)("BTC"), float)
 assert_type(policies.resilient("bitget", key="order")(Bot.fee)(1), float)
 assert_type(policies.wrap(requests.Session()), requests.Session)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..classify.attributes import get
 from ..classify.failure import Failure
-from ..policy.codes import Category
+from ..policy.codes import Category, Executed
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -38,7 +38,7 @@ proves nothing. Source: the rate limit pages of both APIs.
 """
 _DECLARE = "declare `idempotent: true` where doing it twice is harmless, or a key and a lookup, and it is sent again"
 
-__all__ = ["attempt_failure", "call_failure", "caused_by", "failure_of_inner_call"]
+__all__ = ["attempt_failure", "call_failure", "cancelled_failure", "caused_by", "failure_of_inner_call"]
 
 
 def attempt_failure(plan: Plan, outcome: object) -> Failure:
@@ -101,6 +101,30 @@ def call_failure(
         proof=failure.proof if executed == failure.executed else "proven" if executed == "no" else "none",
         remedy=remedy,
         attempts=call.attempt,
+        operation=plan.operation,
+        key=call.key,
+        sent_at=call.sent_at,
+    )
+
+
+def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, attempts: int) -> Failure:
+    """Return the failure of a call that was cancelled from outside.
+
+    Args:
+        plan: its plan.
+        call: the call.
+        maybe_executed: an attempt was under way, or may have been executed.
+        attempts: attempts that were made, with the one under way.
+    """
+    executed: Executed = "n_a" if plan.info.read else "maybe" if maybe_executed else "no"
+    harmless = plan.idempotent or not maybe_executed
+    remedy = "It was cancelled; it may be sent again" if harmless else _how_to_find(call)
+    return Failure(
+        Category.RETRYABLE if harmless else Category.FATAL,
+        executed=executed,
+        proof="proven" if executed == "no" else "none",
+        remedy=remedy,
+        attempts=attempts,
         operation=plan.operation,
         key=call.key,
         sent_at=call.sent_at,

@@ -9,11 +9,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import RejectedError
-from ..classify.attach import annotate, attach_failure, inner_failure
+from ..classify.attach import (
+    LATEST_RECORD,
+    InnerFailure,
+    annotate,
+    attach_failure,
+    failure_of_context,
+    inner_failure,
+)
 from ..classify.failure import Failure
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
-from .failure_report import attempt_failure, call_failure, caused_by, failure_of_inner_call
+from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
 from .reconcile import UncertainWrite
 from .steps import FailedCall
@@ -48,11 +55,14 @@ class CallHistory:
         "_attempt_began",
         "_call_id",
         "_ended",
+        "_inner",
         "_inner_context",
+        "_latest_record",
         "_lookup_reported",
         "_must_discard",
         "_outer",
         "_permit",
+        "_requests",
         "_sending",
         "_stamps_seen",
         "_started",
@@ -79,6 +89,7 @@ class CallHistory:
         permit: PermitOrGeneration | None,
         started: float,
         outer: object,
+        latest_record: float,
     ) -> None:
         self.plan = plan
         self.call = call
@@ -88,6 +99,9 @@ class CallHistory:
         self._permit = permit
         self._started = self._attempt_began = started
         self._outer = outer
+        self._latest_record = latest_record
+        self._inner: InnerFailure | None = None
+        self._requests = 0  # attempts really made: those of inner calls in place of the attempt around them
         self._call_id = ""
         self.attempt = 1
         self.uncertain_write: UncertainWrite | None = None
@@ -128,24 +142,27 @@ class CallHistory:
         return write.is_open or (write.was_uncertain and self.failure.duplicate)
 
     def record_failure(self, outcome: Any, now: float) -> bool:
-        """Classify and record a failed attempt; True when a call inside it has retried and given up already."""
-        # A rejection after the API's own answer is not the answer to the call; the other way round it is none yet.
-        if is_rejection(outcome) and self.outcome is not None and not is_rejection(self.outcome):
+        """Classify and record a failed attempt; True when the call must end with it.
+
+        A call inside it has retried and given up already, or the attempt was rejected: by a custom stage, by an inner
+        call, or by the function itself. Waiting for them is their own business.
+        """
+        # A rejection after the API's own answer is not the answer to the call.
+        if is_rejection(outcome) and self.outcome is not None:
             return self._record_rejection(outcome)
         self.outcome, self.failed_at = outcome, now
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self._sending = False
-        inner = inner_failure(outcome, self._inner_context) if isinstance(outcome, BaseException) else None
-        failure = (
-            attempt_failure(self.plan, outcome) if inner is None else failure_of_inner_call(self.plan, outcome, inner)
-        )
+        inner = self._inner = self._inner_failure(outcome)
+        self._requests += inner.attempts if inner is not None else 0 if is_rejection(outcome) else 1
+        failure = attempt_failure(self.plan, outcome) if inner is None else self._failure_of_inner(outcome, inner)
         settle_permit(self.plan, self._permit, failure, outcome, now)
         self._permit = None
         self._record_attempt(failure, now)
         if inner is None:
             apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
-        return inner is not None
+        return inner is not None or is_rejection(outcome)
 
     def report_failure(self, wait_for: float | None = None) -> None:
         """Emit `attempt_failed` for the last recorded failure, once: when it is decided whether another follows.
@@ -181,6 +198,7 @@ class CallHistory:
         self.attempt += 1
         until = min(self.context.deadline, now + plan.attempt_timeout)
         self._inner_context = self.context = self.context._replace(until=until, attempt=self.attempt)
+        self._latest_record = LATEST_RECORD[0]
         return self.context
 
     def on_success(self) -> None:
@@ -220,20 +238,48 @@ class CallHistory:
         )
         if self.lookup_error is not None:
             final = replace(final, lookup_error=self.lookup_error)
+        final = replace(final, attempts=self._requests)
+        if self._inner is not None and self._inner.certain and final.key is None and not self.key_missing:
+            final = replace(final, key=self._inner.failure.key, sent_at=self._inner.failure.sent_at)
         attach_failure(outcome, final, self._outer)
         if isinstance(outcome, BaseException):
             annotate(outcome, final)
         self.call.failure = final
         self.emit("call_failed")
 
-    def abandon(self) -> None:
-        """Record that the call was cancelled: permits go back, nothing is counted. Does nothing after its end."""
+    def abandon(self, error: BaseException) -> None:
+        """Record that the call was cancelled: permits go back, nothing is counted. Does nothing after its end.
+
+        Args:
+            error: the cancellation; it gets the call's `Failure`, so that the caller learns the key.
+        """
         if self._ended:
             return
         self._ended = True
         release_permit(self.plan, self._permit)
-        if not self.plan.idempotent:
-            self.emit("call_abandoned", executed="maybe" if self._sending or self._any_uncertain else "no")
+        plan, call = self.plan, self.call
+        sending = self._sending_now()
+        is_open = self.uncertain_write is not None and self.uncertain_write.is_open
+        maybe_executed = sending or self._any_uncertain or is_open
+        failure = cancelled_failure(plan, call, maybe_executed=maybe_executed, attempts=self._requests + sending)
+        inner = failure_of_context(error, self._inner_context)
+        if inner is not None and inner.key is not None and failure.key is None and not self.key_missing:
+            failure = replace(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
+        attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
+        if not plan.idempotent:
+            self.emit("call_abandoned", executed="maybe" if maybe_executed else "no")
+
+    def _sending_now(self) -> bool:
+        """Return whether the attempt under way may have been sent; completes what the call says of its requests."""
+        plan, call, stamps = self.plan, self.call, self.context.stamps
+        if not self._sending or (plan.info.signs and stamps is not None and len(stamps) == self._stamps_seen):
+            return False  # a client that stamps what it sends has sent nothing
+        if stamps is not None and stamps.key_missing:
+            self.key_missing, call.key = True, None
+        if call.sent_at is None:
+            since = plan.clock.monotonic() - self._started
+            call.sent_at = _first_stamp(stamps, plan) if stamps else plan.clock.time() - since
+        return True
 
     def take_discarded_answer(self) -> Any:
         """Return an answer that the caller will not get, for the driver to close; None when there is none, or twice."""
@@ -276,7 +322,22 @@ class CallHistory:
         self._sending = False
         release_permit(self.plan, self._permit)
         self._permit = None
-        return inner_failure(rejection, self._inner_context) is not None
+        inner = self._inner_failure(rejection)
+        self._requests += 0 if inner is None else inner.attempts
+        return True
+
+    def _inner_failure(self, outcome: object) -> InnerFailure | None:
+        """Return what calls inside the last attempt have recorded on its outcome."""
+        if not isinstance(outcome, BaseException):
+            return None
+        return inner_failure(outcome, self._inner_context, self._latest_record)
+
+    def _failure_of_inner(self, outcome: object, inner: InnerFailure) -> Failure:
+        """Return the failure that an inner call recorded; where it may be another call's, the less certain one."""
+        failure = failure_of_inner_call(self.plan, outcome, inner.failure)
+        if inner.certain or attempt_failure(self.plan, outcome).executed != "maybe":
+            return failure
+        return replace(failure, executed="maybe", proof="none")
 
     def _record_attempt(self, failure: Failure, now: float) -> None:
         """Record the attempt's stamp, and whether it may have been executed."""

@@ -40,6 +40,11 @@ class KeySlot:
         # `inspect.signature` takes tens of microseconds: once here, never in a call.
         self._index = _positional_index(fn, self._name)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names under which the key is passed: inside the mapping where it is in one."""
+        return (*self._inner_names,) or (self._name,)
+
     def fill(self, args: Args, kwargs: Kwargs) -> tuple[str | None, Args, Kwargs]:
         """Return (key, args, kwargs) with the key among them; the caller's objects are not changed.
 

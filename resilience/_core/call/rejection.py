@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import CircuitOpenError, DeadlineExceededError
+from ...errors import CircuitOpenError, DeadlineExceededError, RejectedError
 from ..classify.attach import attach_failure
 from .attempt_gate import BREAKER_OPEN, EXPIRED, AttemptGate
+from .failure_report import cancelled_failure
 from .plan import PermitOrGeneration, Plan
+from .steps import FailedCall
 
-__all__ = ["acquire_permit", "reject_at_gate", "reject_expired", "reject_open_breaker"]
+__all__ = [
+    "acquire_permit",
+    "record_unsent",
+    "reject_at_gate",
+    "reject_expired",
+    "reject_key_in_use",
+    "reject_open_breaker",
+]
+
+_KEY_IN_USE = "another call with this key is under way, nothing was sent"
 
 
 def acquire_permit(
@@ -40,10 +51,22 @@ def reject_expired(plan: Plan, outer: object) -> Exception:
     return _report(plan, plan.new_rejection(DeadlineExceededError, EXPIRED), outer)
 
 
+def reject_key_in_use(plan: Plan, outer: object) -> Exception:
+    """Return the rejection of a call whose key another call under way has."""
+    return _report(plan, plan.new_rejection(RejectedError, _KEY_IN_USE), outer)
+
+
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     """Return the rejection of a call whose first attempt did not pass its gate, and drop the gate's reference to it."""
     rejection, gate.rejection = gate.rejection, None
     return _report(plan, rejection, outer)
+
+
+def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object) -> None:
+    """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
+    if not isinstance(error, Exception):
+        call = FailedCall(plan.operation, (), {}, key)
+        attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
 
 
 def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
@@ -61,6 +84,7 @@ def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
             executed="no",
             retry_after=rejection.retry_after,
             caused_by=type(rejection).__name__,
+            reason=rejection.reason,
         )
     assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
     return rejection

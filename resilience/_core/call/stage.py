@@ -27,7 +27,10 @@ class Stage:
     """
 
     def before(self, call: CurrentCall) -> None:
-        """Return to let the attempt through, or raise a `RejectedError`: then nothing is sent."""
+        """Return to let the attempt through, or raise a `RejectedError`: nothing is sent then, and the call ends.
+
+        The caller gets the API's own error instead where an earlier attempt had one; the rejection is its cause then.
+        """
 
     def settle(self, call: CurrentCall, error: BaseException | None) -> None:
         """Take note of how an admitted attempt ended; None means well. Called once for each `before` that returned.

@@ -2,34 +2,72 @@
 
 The record does not refer back to the error, so it is not part of a reference cycle. Everything is best effort: an
 object that rejects attributes or notes is left alone (frozen dataclasses among them).
+
+Records are numbered in the order in which they are made. An attempt reads the latest number when it begins, so that it
+can tell the records of calls inside it from older ones, whatever thread or executor they come through, and whatever
+clock these calls have. An error that is raised again after its call has ended carries an older record.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import count
+from math import inf
+from typing import Any, NamedTuple
 
 from ...errors import RejectedError
 from ..policy.codes import Category
+from .attributes import get
 from .failure import Failure
 
-__all__ = ["annotate", "attach_failure", "attached_failure", "inner_failure", "note_text", "set_cause"]
+__all__ = [
+    "LATEST_RECORD",
+    "InnerFailure",
+    "annotate",
+    "attach_failure",
+    "attached_failure",
+    "cancelled_call_behind",
+    "failure_of_context",
+    "has_given_up",
+    "inner_failure",
+    "note_text",
+    "set_cause",
+]
 
 _ATTRIBUTE = "__resilience__"
 _NOTE_PREFIX = "resilience: "
 _MAX_ERRORS = 64
+_next_number = count(1).__next__  # atomic under the GIL: no lock, which a signal handler could need as well
+LATEST_RECORD = [0]
+"""The number of the latest record: a list, because the drivers read its item in a few nanoseconds.
+
+Two threads may store their numbers in the wrong order. Then an attempt that begins at this moment takes the record of
+the other thread for one of its own, if it gets that very error, and is not retried.
+"""
 
 
 class _Record:
-    """A call's failure, and the context of the outer attempt in which it was made (which is not pickled).
+    """A call's failure, and what tells calls inside an attempt from others.
 
     The failure of a rejection is None until it is read, which makes rejecting a call cheap.
+
+    Attributes:
+        failure: what the call's error means.
+        outer: the context of the outer attempt in which the call was made, or None.
+        number: its number among all records of this process; infinite for one that was unpickled, which has come
+            from another process.
+        gave_up: nobody is to send again; False for a call that was cancelled and did not happen, or is harmless.
     """
 
-    __slots__ = ("failure", "outer")
+    __slots__ = ("failure", "gave_up", "number", "outer")
 
-    def __init__(self, failure: Failure | None, outer: object = None) -> None:
+    def __init__(
+        self, failure: Failure | None, outer: object = None, number: float = inf, *, gave_up: bool = True
+    ) -> None:
         self.failure = failure
         self.outer = outer
+        self.number = number
+        self.gave_up = gave_up
 
     def failure_of(self, outcome: object) -> Failure | None:
         """Return the failure of the outcome that has this record."""
@@ -37,8 +75,30 @@ class _Record:
             self.failure = _failure_of_rejection(outcome)
         return self.failure
 
+    def __deepcopy__(self, _memo: Any) -> _Record:
+        return self  # a copied error is no newer than the error
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Record, (self.failure,)
+        return _unpickled, (self.failure, self.gave_up)
+
+
+def _unpickled(failure: Failure | None, gave_up: bool) -> _Record:
+    return _Record(failure, gave_up=gave_up)
+
+
+class InnerFailure(NamedTuple):
+    """What the calls inside an attempt have recorded on its error.
+
+    Attributes:
+        failure: of several, one that may have been executed.
+        attempts: the attempts of all of them.
+        certain: they were made in the attempt's own context. Else they may belong to a concurrent call that got the
+            same error object, so that their word about what was executed is not enough.
+    """
+
+    failure: Failure
+    attempts: int
+    certain: bool
 
 
 def _failure_of_rejection(rejection: RejectedError) -> Failure:
@@ -53,17 +113,19 @@ def _failure_of_rejection(rejection: RejectedError) -> Failure:
     )
 
 
-def attach_failure(outcome: object, failure: Failure | None, outer: object) -> None:
+def attach_failure(outcome: object, failure: Failure | None, outer: object, *, gave_up: bool = True) -> None:
     """Store the call's `Failure` on the error or answer.
 
     Args:
         outcome: the error, or the answer that is a failure.
         failure: what it means; None for the rejection of a first attempt, from which it can be made later.
         outer: the context of the attempt of an outer call, or None.
+        gave_up: whether the call has ended for good, so that no layer above may send again.
     """
+    LATEST_RECORD[0] = number = _next_number()
     try:
         # `object.__setattr__`, because a class may override `__setattr__` with anything.
-        object.__setattr__(outcome, _ATTRIBUTE, _Record(failure, outer))
+        object.__setattr__(outcome, _ATTRIBUTE, _Record(failure, outer, number, gave_up=gave_up))
     except (AttributeError, TypeError):
         pass
 
@@ -77,33 +139,89 @@ def attached_failure(outcome: object) -> Failure | None:
     return record.failure_of(outcome)
 
 
-def inner_failure(error: BaseException, context: object) -> Failure | None:
-    """Return the failure of a call that was made inside the attempt of this context and has given up, or None.
+def cancelled_call_behind(error: BaseException) -> Failure | None:
+    """Return the failure of a cancelled call of which this timeout or cancellation has come, or None.
+
+    `asyncio.wait_for` and `asyncio.timeout` raise a `TimeoutError` with the cancellation as its cause.
+    """
+    if isinstance(error, Exception) and not isinstance(error, TimeoutError):
+        return None  # whatever else was raised meanwhile is an error of its own
+    for current, record in _records(error):
+        if record is not None and not isinstance(current, Exception):
+            return record.failure_of(current)
+    return None
+
+
+def failure_of_context(error: BaseException, context: object) -> Failure | None:
+    """Return the failure on this very error if a call inside the attempt of this context has recorded it, or None."""
+    record = _record(error)
+    return record.failure_of(error) if record is not None and record.outer is context else None
+
+
+def has_given_up(error: BaseException) -> bool:
+    """Return whether a call of ours has ended with this error, or with one along its causes, contexts and members."""
+    if issubclass(type(error), RejectedError):
+        return True
+    return any(record is not None and record.gave_up for _, record in _records(error))
+
+
+def inner_failure(error: BaseException, context: object, after: float = inf) -> InnerFailure | None:
+    """Return what calls made inside an attempt have recorded when they gave up, or None where there is no such call.
 
     It is searched along causes, contexts and the members of groups; of several, one that may have been executed is
     returned.
+
+    Args:
+        error: the error that the attempt raised.
+        context: the attempt's context: calls that have inherited it are certainly inside.
+        after: the number of the latest record when the attempt began. Later ones belong to calls inside it, which an
+            executor may have run without the context. Infinite to go by the context alone.
     """
-    result: Failure | None = None
+
+    def is_inside(record: _Record) -> bool:
+        return record.gave_up and (record.outer is context or record.number > after)
+
+    result: InnerFailure | None = None
+    for current, record in _records(error, is_inside):
+        failure = record.failure_of(current) if record is not None and is_inside(record) else None
+        if failure is None or record is None:
+            continue
+        certain = record.outer is context
+        if result is None:
+            result = InnerFailure(failure, failure.attempts, certain)
+        else:
+            worst = failure if failure.executed == "maybe" else result.failure
+            result = InnerFailure(worst, result.attempts + failure.attempts, certain and result.certain)
+    return result
+
+
+def _records(
+    error: BaseException, is_end: Callable[[_Record], bool] = lambda _: True
+) -> Iterator[tuple[Any, _Record | None]]:
+    """Yield an error and what it came from, each with its record; nothing behind a record that is an end."""
     seen: set[int] = set()
-    stack: list[BaseException | None] = [error]
+    stack: list[Any] = [error]
     while stack and len(seen) < _MAX_ERRORS:
         current = stack.pop()
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))  # by identity: an error may define `__eq__`
         record = _record(current)
-        if record is None or record.outer is not context:
+        if record is None or not is_end(record):
             stack += _sources(current)
-        elif (failure := record.failure_of(current)) is not None and (result is None or failure.executed == "maybe"):
-            result = failure
-    return result
+        yield current, record
 
 
-def _sources(error: BaseException) -> list[BaseException | None]:
-    """Return `__context__`, group members and `__cause__`, in reverse order of visit."""
+def _sources(error: object) -> list[Any]:
+    """Return `__context__`, group members, `__cause__` and `response`, in reverse order of visit.
+
+    The error that `raise_for_status` makes of an answer has the answer as its `response`, and that has the record.
+    """
+    if not isinstance(error, BaseException):
+        return []
     try:
         members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-        return [*members, error.__context__, error.__cause__]
+        return [*members, error.__context__, error.__cause__, get(error, "response")]
     except Exception:
         return []
 

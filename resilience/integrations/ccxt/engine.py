@@ -13,7 +13,9 @@ from ..._core.call.context import current_call
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
 from .engine_requests import async_methods, spare_time, sync_methods
+from .exchange_facts import STAMP_ERRORS, as_stamp_error
 from .guarded_session import session_property
+from .nonce_clock import clock_methods, correct_time
 from .requests_sent import REQUEST, set_attribute
 from .set_up_methods import set_up_methods
 
@@ -34,6 +36,7 @@ def engine_class(original: type, support_module: Any, *, asynchronous: bool) -> 
         namespace |= {"__slots__": ("_resilience",), "__del__": _keep_open}
         namespace["timeout"] = _timeout_property(original, asynchronous)
         namespace["session"] = session_property(original, asynchronous=asynchronous)
+        namespace |= clock_methods(original)
         namespace |= set_up_methods(original, asynchronous=asynchronous)
         namespace |= _common_methods(original) | (async_methods(original) if asynchronous else sync_methods(original))
         if support_module is not None:
@@ -68,12 +71,16 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that are the same for sync and async exchanges."""
 
     def sign(self: Any, *args: Any, **kwargs: Any) -> Any:
-        request = original.sign(self, *args, **kwargs)
+        with correct_time():
+            request = original.sign(self, *args, **kwargs)
         self._resilience.report_stamp(request)
         return request
 
     def nonce(self: Any) -> Any:
-        return self._resilience.nonce(original.nonce(self))
+        with correct_time():
+            own = original.nonce(self)
+        support = self._resilience.support
+        return own if support is None else support.nonce(own)
 
     def handle_errors(
         self: Any, code: Any, reason: Any, url: Any, method: Any, headers: Any, body: Any, *rest: Any
@@ -83,7 +90,13 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         if request is not None:
             request.status, request.headers, request.text = code, headers, body
             report_rate_limits(request)
-        return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
+        try:
+            return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
+        except Exception as error:
+            stamp, text = self._resilience.errors.stamp, STAMP_ERRORS.get(self.id)
+            if text is None or text not in str(body) or isinstance(error, stamp):
+                raise
+            raise as_stamp_error(error, stamp) from None
 
     def handle_http_status_code(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:

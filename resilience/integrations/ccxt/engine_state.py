@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ..._core.call.context import current_call
 from ...telemetry.redaction import register_secret
+from .exchange_facts import KEY_NAMES
 from .exchange_support import ExchangeSupport
 from .method_names import may_write, places_orders
 from .nonce_clock import NonceClock
@@ -21,14 +22,6 @@ from .requests_sent import ATTEMPT, REQUEST, SentRequest, is_set_up_under_way, s
 
 __all__ = ["EngineState", "ErrorClasses"]
 
-_CARRIERS = {
-    "coinbase": "client_order_id",
-    "cryptocom": "client_oid",
-    "coinone": "user_order_id",
-    "deribit": "label",
-    "indodax": "client_order_id",
-}
-"""Where exchanges take a client order id that ccxt drops, or passes on by a name that they do not know."""
 _SECRETS = ("apiKey", "secret", "password", "privateKey", "token", "twofa")
 
 
@@ -99,7 +92,7 @@ class EngineState:
             reads_by_get = self.support is not None and self.support.reads_by_get
             path = urlsplit(url).path if request.path is None else request.path
             attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
-            request.check_key(url, headers, body, _CARRIERS.get(engine.id))
+            request.check_key(url, headers, body, KEY_NAMES.get(engine.id))
         request.sent_at = time.monotonic()
         return request
 
@@ -128,17 +121,13 @@ class EngineState:
         else:
             self.clock.learn(self.original, float(milliseconds), sent_at)
 
-    def nonce(self, own: Any) -> Any:
-        """Return the nonce to sign with instead of ccxt's own."""
-        return self.clock.correct(own) if self.support is None else self.support.nonce(own)
-
     def warn_key_missing(self, operation: str) -> None:
         """Warn, once per operation, that ccxt has sent a request without the key that the call was given."""
         if operation in self.without_key:
             return
         self.without_key.add(operation)
         name = self.original.id
-        known = _CARRIERS.get(name)
+        known = KEY_NAMES.get(name)
         carrier = f"params.{known}" if known else "the parameter that this exchange sends, by its name in `params`"
         message = (
             f"{name} {operation} was sent without its client order id, so it cannot be looked up by it. "

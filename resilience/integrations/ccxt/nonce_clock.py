@@ -1,39 +1,47 @@
-"""Measures the clock of an exchange that has refused a stamp, and corrects the nonces that ccxt signs with."""
+"""Measures the clock of an exchange that has refused a stamp, and corrects the stamps that ccxt signs with."""
 
 from __future__ import annotations
 
+import inspect
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-__all__ = ["NonceClock"]
+__all__ = ["NonceClock", "clock_methods", "correct_time"]
 
-_UNITS = {1.0: "milliseconds", 1000.0: "microseconds", 0.001: "seconds"}  # nonces per millisecond
+_PER_MILLISECOND = {"milliseconds": 1.0, "microseconds": 1000.0, "seconds": 0.001}
+"""ccxt's methods that return the time, and their units per millisecond."""
 _NEAR = 60_000.0  # milliseconds between two readings of one clock
 _PROBE = 10_000_000  # milliseconds, far more than passes between two readings
 _MIN_CHANGE = 500.0
 """Milliseconds. A smaller one is within the error of the measurement, and would only put nonces out of order."""
+_CORRECTING: ContextVar[bool] = ContextVar("resilience_ccxt_correcting", default=False)
 
 
 class NonceClock:
     """The difference between an exchange's clock and ours. Safe across threads: a measurement replaces one attribute.
 
     Many exchanges of ccxt subtract `options["timeDifference"]` from the nonce: it is set there. Where the nonce is the
-    bare time, it is corrected here. Any other nonce is left as it is.
+    bare time, the time itself is corrected while a nonce or a signature is made. Any other nonce is left as it is.
+
+    Attributes:
+        ahead: milliseconds by which the exchange is ahead, as far as the time itself is corrected.
     """
 
-    __slots__ = ("_ahead", "_per_millisecond")
+    __slots__ = ("ahead",)
 
     def __init__(self) -> None:
-        self._ahead = 0.0  # milliseconds by which the exchange is ahead, as far as `correct` adds them
-        self._per_millisecond = 0.0
+        self.ahead = 0.0
 
     def can_correct(self, exchange: Any) -> bool:
         """Return whether the exchange offers its time, and a measurement of it would change the nonces."""
         if exchange.has.get("fetchTime") is not True:
             return False
         try:
-            return _honours_option(exchange) or _per_millisecond(exchange) is not None
+            return _honours_option(exchange) or _is_bare_time(exchange)
         except Exception:
             return False  # a nonce that cannot be made without credentials, say
 
@@ -45,15 +53,33 @@ class NonceClock:
             options = exchange.options
             if abs(ahead + float(options.get("timeDifference") or 0)) >= _MIN_CHANGE:
                 options["timeDifference"] = -int(ahead)
-            return
-        unit = _per_millisecond(exchange)
-        if unit is not None and abs(ahead - self._ahead) >= _MIN_CHANGE:
-            self._per_millisecond = unit
-            self._ahead = ahead
+        elif abs(ahead - self.ahead) >= _MIN_CHANGE:
+            self.ahead = ahead
 
-    def correct(self, own: Any) -> Any:
-        """Return ccxt's own nonce by the exchange's clock."""
-        return own + int(self._ahead * self._per_millisecond) if self._ahead else own
+
+@contextmanager
+def correct_time() -> Iterator[None]:
+    """Correct the time that ccxt reads inside the block."""
+    token = _CORRECTING.set(True)
+    try:
+        yield
+    finally:
+        _CORRECTING.reset(token)
+
+
+def clock_methods(original: type) -> dict[str, Callable[..., Any]]:
+    """Return ccxt's methods that return the time, for the engines of a class."""
+    return {name: _clock_method(getattr(original, name), unit) for name, unit in _PER_MILLISECOND.items()}
+
+
+def _clock_method(own: Callable[..., Any], unit: float) -> Callable[..., Any]:
+    takes_self = bool(inspect.signature(own).parameters)  # ccxt's own are static, those of a subclass need not be
+
+    def now(self: Any) -> Any:
+        value = own(self) if takes_self else own()
+        return value + int(self._resilience.clock.ahead * unit) if _CORRECTING.get() else value
+
+    return now
 
 
 def _honours_option(exchange: Any) -> bool:
@@ -61,10 +87,10 @@ def _honours_option(exchange: Any) -> bool:
     return abs(_nonce(exchange, 0) - _nonce(exchange, _PROBE) - _PROBE) < _NEAR
 
 
-def _per_millisecond(exchange: Any) -> float | None:
-    """Return the nonce's unit as its number per millisecond, or None if it is not the bare time."""
+def _is_bare_time(exchange: Any) -> bool:
+    """Return whether the nonce is the time, in any unit."""
     nonce, now = _nonce(exchange, 0), float(exchange.milliseconds())
-    return next((unit for unit in _UNITS if abs(nonce / unit - now) < _NEAR), None)
+    return any(abs(nonce / unit - now) < _NEAR for unit in _PER_MILLISECOND.values())
 
 
 def _nonce(exchange: Any, difference: int) -> float:

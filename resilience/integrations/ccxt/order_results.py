@@ -11,12 +11,11 @@ from typing import Any
 
 from .._key_on_wire import contains_word
 from .engine_state import EngineState
+from .exchange_facts import WITHOUT_ORDER_ID
 from .method_names import places_orders
 
 __all__ = ["find_problem"]
 
-_WITHOUT_ID = frozenset({"lighter"})
-"""Exchanges that give an order its id later: their answer to an order has none."""
 _TRIALS = ("test", "validate", "preview")
 """Parameters by which an exchange checks an order and does not place it."""
 
@@ -48,7 +47,7 @@ def _find_problem(order: Any, key: str | None, state: EngineState) -> str | None
     echo = order.get("clientOrderId")
     if not _is_same_key(echo, key):
         return f"the answer is that of another order, with the client id {echo!r}"
-    if order.get("id") not in (None, "") or state.original.id in _WITHOUT_ID:
+    if order.get("id") not in (None, "") or state.original.id in WITHOUT_ORDER_ID:
         return None
     # Where the exchange is known, its support has checked the response: some have this call's key instead of an id.
     return None if state.support is not None and echo else "the answer has no order id"
