@@ -119,6 +119,8 @@ class ApiError(ResilienceError):
 
     http_status: int | None = None
     retry_after: float | None = None
+    resilience_executed: str | None = None
+    """What the error says of itself: whether the request may have taken effect (`no`, `maybe`, `n_a`), or None."""
 
     def __init__(self, code: str, message: str = "", body: Any = None) -> None:
         super().__init__(code, message)

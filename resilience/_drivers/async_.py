@@ -18,6 +18,7 @@ from .._core.call.rejection import acquire_permit, reject_at_gate, reject_expire
 from .._core.call.steps import Action, FailedCall
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
+from .report_waits import pause_async
 from .system_clock import running_trio
 
 __all__ = ["compile_async"]
@@ -130,7 +131,7 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
         while True:
             action, value = step
             if action is Action.WAIT:
-                await plan.clock.asleep(value)
+                await pause_async(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
                 gate = recovery.new_gate()

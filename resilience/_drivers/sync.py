@@ -20,6 +20,7 @@ from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import acquire_permit, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
+from .report_waits import pause_sync
 
 __all__ = ["compile_sync"]
 
@@ -122,7 +123,7 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
         while True:
             action, value = step
             if action is Action.WAIT:
-                plan.clock.sleep(value)
+                pause_sync(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
                 gate = recovery.new_gate()

@@ -10,6 +10,7 @@ import json
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from .._core.call.context import CurrentCall, current_call
 from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
 from ..telemetry.redaction import REDACTED
+from .client_ids import check_key
+from .confirmation import find_problem
 from .envelope import read_envelope
 from .errors import BitgetApiError
 from .operations import BY_PATH
@@ -116,7 +119,10 @@ class BitgetClientBase(PolicyView):
         clean = drop_undefined(params or {}, strict=self.strict_param_validation)
         call, stamp = current_call(), int(self.clock.now() * 1000)
         # The path without its query, as in `resilience_operation_name`: both must agree on what sends a window.
-        known = BY_PATH.get((method, path.partition("?")[0]))
+        bare_path = path.partition("?")[0]
+        known = BY_PATH.get((method, bare_path))
+        if method == "POST":
+            check_key(call, known, bare_path, clean)
         if known is not None and known.sends_window:
             clean |= {"requestTime": str(stamp), "receiveWindow": str(int(self._window(call) * 1000))}
         query = sorted_query(clean) if method == "GET" else ""
@@ -146,16 +152,22 @@ class BitgetClientBase(PolicyView):
         Raises:
             BitgetApiError: the response is not a success.
         """
-        known = BY_PATH.get((request.method, request.path))
-        needs = known.needs if known is not None else ()
         try:
-            return read_envelope(response, self._redacted_options(request), needs=needs)
+            return read_envelope(response, self._redacted_options(request), find_problem=self._confirmation(request))
         except BitgetApiError as error:
             server_time = server_time_of(error)
             # Only a rejected stamp changes the clock: every response has a time, but each is off by its own delay.
             if server_time is not None and is_stamp_error(error):
                 self.clock.measure(server_time, request.started_at)
             raise
+
+    @staticmethod
+    def _confirmation(request: SignedRequest) -> Callable[[Any], str | None]:
+        """Return the function that says why a success does not confirm the request; a read needs no confirmation."""
+        if request.method != "POST":
+            return lambda _data: None
+        known = BY_PATH.get((request.method, request.path.partition("?")[0]))
+        return partial(find_problem, known, request.params)
 
     def _window(self, call: CurrentCall | None) -> float:
         """Return the policy's receive window in seconds if it sets one, else the client's own."""

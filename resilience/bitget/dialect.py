@@ -9,6 +9,7 @@ from typing import Any
 from .._core.classify.code_and_status import code_of
 from ..streams.session.dialect import Arg, Message, MessageKind
 from ..telemetry.redaction import register_secret
+from .order_reports import ORDER_CHANNELS, report_orders
 from .signing import sign_login
 
 __all__ = ["BitgetDialect", "first_mapping", "op_frame", "required_text"]
@@ -28,6 +29,7 @@ class BitgetDialect:
 
     Attributes:
         on_update: called with every update that is read, or None.
+        account: the account whose orders the private channels report, or None if it is not known.
     """
 
     ping = "ping"
@@ -39,6 +41,7 @@ class BitgetDialect:
     def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
         self._key, self._secret, self._passphrase = key, secret, passphrase
         self.on_update: Callable[[Mapping[str, Any]], None] | None = None
+        self.account: str | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -115,9 +118,12 @@ class BitgetDialect:
     def _read_update(self, body: Mapping[str, Any], id_: Hashable, arg: Any) -> Message:
         if self.on_update is not None:
             self.on_update(body)
+        channel = str(arg.get(self.name, ""))
+        if channel in ORDER_CHANNELS:
+            report_orders(body, self.account)
         snapshot = body.get("action") == "snapshot"
         # `books5` and `books15` send full snapshots, whose numbers need not follow each other.
-        numbered = str(arg.get(self.name, "")) == _BOOKS
+        numbered = channel == _BOOKS
         seq, after = _sequence_numbers(body.get("data")) if numbered else (None, None)
         return Message(MessageKind.DATA, body, id_, seq=seq, after=after, snapshot=snapshot)
 

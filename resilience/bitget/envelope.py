@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..integrations._http_messages import HttpResponse
@@ -20,13 +20,22 @@ _MAX_DEPTH = 32
 _MAX_TEXT = 2000  # bytes of an unreadable response that the error keeps
 
 
-def read_envelope(response: HttpResponse, options: Mapping[str, Any], *, needs: Sequence[str] = ()) -> dict[str, Any]:
+def _nothing_wrong(_data: Any) -> str | None:
+    return None
+
+
+def read_envelope(
+    response: HttpResponse,
+    options: Mapping[str, Any],
+    *,
+    find_problem: Callable[[Any], str | None] = _nothing_wrong,
+) -> dict[str, Any]:
     """Return the envelope of a success.
 
     Args:
         response: the HTTP response.
         options: the client's options and the request, secrets removed.
-        needs: keys of `data`; a success counts only if at least one of them has a value.
+        find_problem: takes `data` and returns why it does not confirm the request; such a success is uncertain.
 
     Raises:
         BitgetApiError: an error code, a partial failure, or a response that cannot be read.
@@ -48,24 +57,30 @@ def read_envelope(response: HttpResponse, options: Mapping[str, Any], *, needs: 
     if code not in _SUCCESS_CODES or response.status >= 400:
         api_code = code if code not in _SUCCESS_CODES else None
         raise _error(response, options, body, code=api_code, message=str(api_message))
-    _check_data(response, options, body, needs)
+    # An early hint or a redirect is not an answer, whatever its body says.
+    if not 200 <= response.status < 300:
+        message = f"a success with HTTP status {response.status}"
+        raise _error(response, options, body, message=message, resilience_code=_UNREADABLE)
+    _check_data(response, options, body, find_problem)
     return body
 
 
-def _check_data(response: HttpResponse, options: Mapping[str, Any], body: dict[str, Any], needs: Sequence[str]) -> None:
+def _check_data(
+    response: HttpResponse, options: Mapping[str, Any], body: dict[str, Any], find_problem: Callable[[Any], str | None]
+) -> None:
     """Check that `data` reports a full success.
 
     Raises:
-        BitgetApiError: a part failed, or `data` has none of the keys in `needs`.
+        BitgetApiError: a part failed, or `data` does not confirm the request.
     """
     data = body.get("data")
     # The envelope of a batch says 00000 even if every item of it failed.
     failures = _failures(data)
     if failures:
         raise _partial_error(response, options, body, failures)
-    if needs and not (isinstance(data, dict) and any(data.get(key) for key in needs)):
-        message = f"a success without {' or '.join(needs)}"
-        raise _error(response, options, body, message=message, resilience_code=_UNREADABLE)
+    problem = find_problem(data)
+    if problem is not None:
+        raise _error(response, options, body, message=problem, resilience_code=_UNREADABLE)
     # A cancel-and-replace that stopped halfway: the old order was cancelled and the new one was not placed.
     if isinstance(data, dict) and data.get("success") == "failure":
         failure = {"errorMsg": data.get("msg"), "clientOid": data.get("clientOid")}

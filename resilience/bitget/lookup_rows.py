@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .._core.call.reconcile import Found
+from .._core.call.reconcile import Found, InconclusiveLookupError, OtherOrderError
 
-__all__ = ["UNKNOWN_ORDER", "found_order", "orders_in", "status_of", "unix_seconds"]
+__all__ = ["UNKNOWN_ORDER", "check_symbol", "found_order", "newest", "orders_in", "status_of", "unix_seconds"]
 
 UNKNOWN_ORDER = ("40109", "43001", "25204")
 """Codes that answer a query: the order is unknown, or not visible yet."""
@@ -25,24 +25,48 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
         requested: the value of that field.
 
     Raises:
-        LookupError: the response contains something else, or another order, and so answers nothing.
+        InconclusiveLookupError: the response contains something else, and so answers nothing.
+        OtherOrderError: it contains another order.
     """
     data = answer.get("data")
     if isinstance(data, Mapping):
-        # Lists of open orders are inside `entrustedList`, null if there is none; one order is the data itself.
-        inner = data.get("entrustedList", data)
+        # Lists are inside `entrustedList` (V2) or `list` (V3), null if there is none; one order is the data itself.
+        inner = data.get("entrustedList", data.get("list", data))
         data = [] if inner is None else inner if isinstance(inner, list) else [inner]
     # Null data is an answer only together with a code that says so.
     if data is None and str(answer.get("code")) in UNKNOWN_ORDER:
         data = []
     if not isinstance(data, list):
-        raise LookupError("the response does not list orders")
+        raise InconclusiveLookupError("the response to the lookup does not list orders")
     # An unreadable row must not count as "not found": the order would be sent again.
     if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
-        raise LookupError("the response lists something that is not an order")
-    if any(name and row.get(name) and str(row[name]) != str(requested) for row in data):
-        raise LookupError("the response is about another order")
+        raise InconclusiveLookupError("the response to the lookup lists something that is not an order")
+    for row in data if name else ():
+        # A row without the id that was asked for may be any order.
+        if str(row.get(name)) != str(requested):
+            error = InconclusiveLookupError if row.get(name) in (None, "") else OtherOrderError
+            asked = f"the lookup asked for the order with {name} {requested}"
+            raise error(f"{asked}, and the response names {row.get(name)}")
     return data
+
+
+def check_symbol(params: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    """Check that an order belongs to the symbol of the request, where both name one.
+
+    Raises:
+        OtherOrderError: it is an order of another symbol.
+    """
+    wanted, actual = params.get("symbol"), row.get("symbol")
+    if wanted and actual and _text(params, "symbol") != _text(row, "symbol"):
+        raise OtherOrderError(f"the lookup asked for an order of {wanted}, and the response names {actual}")
+
+
+def newest(params: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the row to compare with a write, of those under its client id.
+
+    Bitget frees a client id when its order ends, so an earlier order may have had the same one.
+    """
+    return max(rows, key=lambda row: (_same_fields(params, row), unix_seconds(row.get("cTime")) or 0.0))
 
 
 def found_order(params: Mapping[str, Any], row: Mapping[str, Any], server_time: float | None) -> Found:
@@ -59,7 +83,7 @@ def unix_seconds(milliseconds: Any) -> float | None:
     """Return a time in milliseconds, a number or a string, as Unix seconds; None if it is neither."""
     try:
         return int(milliseconds) / 1000
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -80,6 +104,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 
 def _number(value: Any) -> Decimal | None:
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
+    return number if number.is_finite() else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, NamedTuple, Self
 
-from .._core.call.reconcile import Found, NotFound
+from .._core.call.reconcile import Found, InconclusiveLookupError, NotFound
 from .._core.classify.evidence import gather_evidence
 from .lookup_rows import UNKNOWN_ORDER
 
@@ -46,7 +46,7 @@ def run_lookup(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -
 
     Raises:
         Exception: a query failed with an error that does not answer it.
-        LookupError: a response answers nothing.
+        InconclusiveLookupError: a response answers nothing.
     """
     query = next(lookup)
     while True:
@@ -55,7 +55,7 @@ def run_lookup(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -
         except Exception as error:
             answer = _envelope_of_unknown_order(error)
         try:
-            query = lookup.send(answer)
+            query = lookup.send(_checked(answer))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # typed by OrderLookup
 
@@ -71,9 +71,15 @@ async def run_lookup_async(
         except Exception as error:
             answer = _envelope_of_unknown_order(error)
         try:
-            query = lookup.send(answer)
+            query = lookup.send(_checked(answer))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # typed by OrderLookup
+
+
+def _checked(answer: Any) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise InconclusiveLookupError(f"the response to the lookup is a {type(answer).__name__}, not an envelope")
+    return answer
 
 
 def _envelope_of_unknown_order(error: Exception) -> Mapping[str, Any]:

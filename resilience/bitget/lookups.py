@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._core.call.reconcile import NOT_FOUND, Found, NotFound
-from .lookup_rows import found_order, orders_in, status_of, unix_seconds
+from .._core.call.reconcile import NOT_FOUND, Found, InconclusiveLookupError, NotFound
+from .listed_orders import MIX_LISTS, SPOT_LISTS, UTA_LISTS, OrderLists, search_lists
+from .lookup_rows import check_symbol, found_order, newest, orders_in, status_of, unix_seconds
 from .lookup_runner import LookupQuery, LookupRequest, OrderLookup
 
 __all__ = ["MIX_INFO", "SPOT_INFO", "UTA_INFO", "cancelled", "mix_order", "replaced", "spot_order", "uta_order"]
@@ -18,10 +19,7 @@ __all__ = ["MIX_INFO", "SPOT_INFO", "UTA_INFO", "cancelled", "mix_order", "repla
 SPOT_INFO = "/api/v2/spot/trade/orderInfo"
 MIX_INFO = "/api/v2/mix/order/detail"
 UTA_INFO = "/api/v3/trade/order-info"
-_LISTS = ("/api/v2/spot/trade/unfilled-orders", "/api/v2/spot/trade/history-orders")
-_VISIBLE_FOR = 2 * 3600 - 300.0  # seconds; a spot query by client id finds nothing after two hours, less a margin
-_PAGE_SIZE, _MAX_PAGES = 100, 20
-_LIST_MARGIN = 60_000  # milliseconds before the first stamp from which orders are listed: clocks differ
+_VISIBLE_FOR = 2 * 3600 - 300.0  # seconds; a query by client id may find nothing after two hours, less a margin
 _CANCELLED = ("cancelled", "canceled")
 _FINAL = ("filled", *_CANCELLED)
 _VISIBLE_AFTER = 5.0  # seconds (P + L) after the cancel within which the replacing order becomes visible
@@ -29,37 +27,41 @@ _VISIBLE_AFTER = 5.0  # seconds (P + L) after the cancel within which the replac
 
 def spot_order(write: LookupRequest) -> OrderLookup:
     """Look up a spot order by its client id; after two hours search the open and the past orders instead."""
-    answer = yield LookupQuery(SPOT_INFO, {"clientOid": write.key})
-    server_time = unix_seconds(answer.get("requestTime"))
-    orders = orders_in(answer, "clientOid", write.key)
-    if orders:
-        return found_order(write.params, orders[0], server_time)
-    # Without the server's time nobody knows whether the two hours have passed, so the lists are searched too.
-    if write.sent_at is not None and (server_time is None or server_time - write.sent_at > _VISIBLE_FOR):
-        return (yield from _search_lists(write, server_time))
-    return NOT_FOUND(server_time=server_time)
+    return (yield from _order(write, SPOT_INFO, {}, SPOT_LISTS))
 
 
 def mix_order(write: LookupRequest) -> OrderLookup:
-    """Look up a futures order by its client id."""
-    answer = yield LookupQuery(MIX_INFO, {**_market(write.params), "clientOid": write.key})
-    server_time = unix_seconds(answer.get("requestTime"))
-    orders = orders_in(answer, "clientOid", write.key)
-    return found_order(write.params, orders[0], server_time) if orders else NOT_FOUND(server_time=server_time)
+    """Look up a futures order by its client id; after two hours search the open and the past orders instead."""
+    return (yield from _order(write, MIX_INFO, _market(write.params), MIX_LISTS))
 
 
 def uta_order(write: LookupRequest) -> OrderLookup:
-    """Look up an order of a unified account by its client id."""
-    answer = yield LookupQuery(UTA_INFO, {"clientOid": write.key})
+    """Look up an order of a unified account by its client id; after two hours search the lists instead."""
+    return (yield from _order(write._replace(params=_as_v2(write.params)), UTA_INFO, {}, UTA_LISTS))
+
+
+def _order(write: LookupRequest, path: str, market: Mapping[str, Any], lists: OrderLists) -> OrderLookup:
+    """Look up an order by its client id, and in the lists where such a query may no longer find it.
+
+    Raises:
+        InconclusiveLookupError: the answer is about another order, or the lists do not reach back far enough.
+    """
+    answer = yield LookupQuery(path, {**market, "clientOid": write.key})
     server_time = unix_seconds(answer.get("requestTime"))
-    orders = orders_in(answer, "clientOid", write.key)
-    if not orders:
-        return NOT_FOUND(server_time=server_time)
-    return found_order(_as_v2(write.params), _as_v2(orders[0]), server_time)
+    orders = [_as_v2(row) for row in orders_in(answer, "clientOid", write.key)]
+    if orders:
+        return found_order(write.params, newest(write.params, orders), server_time)
+    # Without the server's time nobody knows whether the two hours have passed, so the lists are searched too.
+    if write.sent_at is not None and (server_time is None or server_time - write.sent_at > _VISIBLE_FOR):
+        listed = yield from search_lists(write, lists, server_time)
+        if listed:
+            rows = [_as_v2(row) for row in listed]
+            return found_order(write.params, newest(write.params, rows), server_time)
+    return NOT_FOUND(server_time=server_time)
 
 
 def _as_v2(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters or the row of a V3 order with the field names of V2."""
+    """Return the parameters or the row of an order with the field names of V2."""
     names = {"qty": "size", "createdTime": "cTime", "updatedTime": "uTime", "orderStatus": "status"}
     return {names.get(name, name): value for name, value in fields.items()}
 
@@ -90,20 +92,25 @@ def _check_old_order(path: str, params: Mapping[str, Any], missing: NotFound) ->
     amendment must not be sent again.
 
     Raises:
-        LookupError: the old order is cancelled, and the new one may not be visible yet.
+        InconclusiveLookupError: the old order is cancelled and the new one may not be visible yet, or the old order
+            cannot be seen.
     """
-    name = "orderId" if params.get("orderId") else "clientOid"
+    name = _id_name(params)
     if not params.get(name):
         return missing
     market = _market(params) if path == MIX_INFO else {}
     answer = yield LookupQuery(path, {**market, name: params[name]})
     orders = orders_in(answer, name, params[name])
+    # Bitget forgets client ids of old orders, so absence says nothing of what happened to it.
+    if not orders:
+        raise InconclusiveLookupError("the order to amend is not visible")
+    check_symbol(params, orders[0])
     # An amendment cancels the old order before it places the new one.
-    if not orders or status_of(orders[0]) not in _CANCELLED:
+    if status_of(orders[0]) not in _CANCELLED:
         return missing
-    server_time, cancelled_at = unix_seconds(answer.get("requestTime")), unix_seconds(orders[0].get("uTime"))
+    server_time, cancelled_at = unix_seconds(answer.get("requestTime")), _updated_at(orders[0])
     if server_time is None or cancelled_at is None or server_time <= cancelled_at + _VISIBLE_AFTER:
-        raise LookupError("the old order is cancelled, and the new one is not visible yet")
+        raise InconclusiveLookupError("the old order is cancelled, and the new one is not visible yet")
     return Found(orders[0], matches=False, server_time=server_time)
 
 
@@ -112,43 +119,30 @@ def cancelled(path: str) -> Callable[[LookupRequest], OrderLookup]:
 
     def lookup(write: LookupRequest) -> OrderLookup:
         params = write.params
-        name = "orderId" if params.get("orderId") else "clientOid"
+        name = _id_name(params)
         market = _market(params) if path == MIX_INFO else {}
         answer = yield LookupQuery(path, {**market, name: params.get(name)})
         orders = orders_in(answer, name, params.get(name))
         # An order that was placed a moment ago may not be visible yet, so absence does not mean that it has ended.
         if not orders:
-            raise LookupError("the order to cancel is not visible")
+            raise InconclusiveLookupError("the order to cancel is not visible")
+        # The newest, because an order that has ended frees its client id for another.
+        order = newest(params if params.get("symbol") else {}, orders)
+        check_symbol(params, order)
         server_time = unix_seconds(answer.get("requestTime"))
-        final = status_of(orders[0]) in _FINAL
-        return Found(orders[0], server_time=server_time) if final else NOT_FOUND(server_time=server_time)
+        final = status_of(order) in _FINAL
+        return Found(order, server_time=server_time) if final else NOT_FOUND(server_time=server_time)
 
     return lookup
 
 
-def _search_lists(write: LookupRequest, server_time: float | None) -> OrderLookup:
-    """Search the open and the past orders since the first stamp, page by page.
+def _id_name(params: Mapping[str, Any]) -> str:
+    """Return which id names an existing order; Bitget prefers the order id where both are given."""
+    return "orderId" if params.get("orderId") else "clientOid"
 
-    Raises:
-        LookupError: there are more pages than the lookup reads.
-    """
-    since = {"startTime": str(int((write.sent_at or 0.0) * 1000) - _LIST_MARGIN), "limit": str(_PAGE_SIZE)}
-    symbol = {"symbol": write.params["symbol"]} if write.params.get("symbol") else {}
-    for path in _LISTS:
-        page: dict[str, Any] = {**symbol, **since}
-        for _ in range(_MAX_PAGES):
-            answer = yield LookupQuery(path, page)
-            orders = orders_in(answer)
-            for order in orders:
-                if order.get("clientOid") == write.key:
-                    return found_order(write.params, order, server_time)
-            if len(orders) < _PAGE_SIZE:
-                break
-            page = {**page, "idLessThan": orders[-1].get("orderId")}
-        # Reached only if no page was the last one.
-        else:
-            raise LookupError(f"more than {_PAGE_SIZE * _MAX_PAGES} orders since: the lookup did not reach the end")
-    return NOT_FOUND(server_time=server_time)
+
+def _updated_at(row: Mapping[str, Any]) -> float | None:
+    return unix_seconds(row.get("uTime") or row.get("updatedTime"))
 
 
 def _market(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,18 @@ def _entrusted(answer: Mapping[str, Any]) -> Any:
     return (data.get("entrustedList") or []) if isinstance(data, Mapping) else data
 
 
+def _reduces(params: Mapping[str, Any]) -> bool:
+    return str(params.get("reduceOnly", "")).upper() in ("YES", "TRUE")
+
+
+def _always(_params: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _never(_params: Mapping[str, Any]) -> bool:
+    return False
+
+
 def _list(answer: Mapping[str, Any]) -> Any:
     data = answer["data"]
     return (data.get("list") or []) if isinstance(data, Mapping) else data
@@ -58,6 +70,7 @@ class Operation:
         lookup: looks up whether it was executed; None for reads, and for writes that cannot be looked up.
         idempotent: sending it twice has the same effect as once, as with a cancel.
         needs: fields of which a success must contain at least one; otherwise its outcome is uncertain.
+        may_lack_order_id: returns whether a success with these parameters may be without its order id.
         sends_window: it carries `requestTime` and `receiveWindow`, so the window of the request applies.
     """
 
@@ -69,6 +82,7 @@ class Operation:
     lookup: Callable[[LookupRequest], OrderLookup] | None = None
     idempotent: bool = False
     needs: tuple[str, ...] = ()
+    may_lack_order_id: Callable[[Mapping[str, Any]], bool] = _never
     sends_window: bool = False
 
 
@@ -104,6 +118,7 @@ _ROWS = (
         path=f"{_SPOT}/trade/cancel-order",
         lookup=cancelled(SPOT_INFO),
         idempotent=True,
+        needs=("orderId", "clientOid"),
     ),
     Operation(
         name="spot_replace_order",
@@ -123,7 +138,8 @@ _ROWS = (
         path=f"{_MIX}/order/place-order",
         key="clientOid",
         lookup=mix_order,
-        needs=("orderId", "clientOid"),  # a reduce-only order in one-way mode may be confirmed without its order id
+        needs=("orderId", "clientOid"),
+        may_lack_order_id=_reduces,  # in one-way mode
     ),
     Operation(
         name="mix_cancel_order",
@@ -131,6 +147,7 @@ _ROWS = (
         path=f"{_MIX}/order/cancel-order",
         lookup=cancelled(MIX_INFO),
         idempotent=True,
+        needs=("orderId", "clientOid"),
     ),
     Operation(
         name="mix_modify_order",
@@ -139,6 +156,7 @@ _ROWS = (
         key="newClientOid",
         lookup=replaced(mix_order, MIX_INFO),
         needs=("orderId", "clientOid"),
+        may_lack_order_id=_always,
     ),
     Operation(name="uta_order", method="GET", path=UTA_INFO),
     Operation(name="uta_open_orders", method="GET", path=f"{_UTA}/unfilled-orders", extract=_list),
@@ -156,6 +174,7 @@ _ROWS = (
         path=f"{_UTA}/cancel-order",
         lookup=cancelled(UTA_INFO),
         idempotent=True,
+        needs=("orderId", "clientOid"),
     ),
 )
 OPERATIONS: Mapping[str, Operation] = {row.name: row for row in _ROWS}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence
 from ..integrations._order_lanes import lane_of
+from .listed_orders import LISTED_FOR
 from .operation_methods import OperationMethods
 from .operations import BY_PATH, OPERATIONS, Operation
 from .signing import Signer
@@ -68,7 +69,7 @@ class PolicyView(OperationMethods):
             idempotent=known.idempotent or None,
             key=key,
             reconcile=reconcile,
-            fence=Fence(window=window),
+            fence=Fence(window=window, retention=LISTED_FOR),
             sends_window=known.sends_window,
         )
 

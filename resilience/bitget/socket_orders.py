@@ -9,10 +9,11 @@ way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from .._core.call.context import CurrentCall, current_call
@@ -22,12 +23,16 @@ from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
 from ..streams.session.dialect import Message, MessageKind
 from ..streams.session.request import NotSentError
+from .client_ids import check_client_id
+from .confirmation import find_problem
 from .dialect import BitgetDialect
 from .errors import BitgetSocketError
+from .listed_orders import LISTED_FOR
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup_async
-from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, spot_order, uta_order
-from .operations import with_order_result
+from .operations import OPERATIONS, Operation, with_order_result
 from .server_clock import ServerClock
+from .socket_lookups import by_market, cancel_lookup, order_lookup
+from .stamp_errors import is_stamp_code
 from .undefined_parameters import drop_undefined
 
 __all__ = ["SocketOrders", "call_rest"]
@@ -36,7 +41,6 @@ _UNREADABLE = "decode_error"
 _MAX_CLOCK_SHIFT = 1.0  # seconds; a larger change of the offset means that a clock was set, or the machine slept
 _MAX_AGE = 3600.0  # seconds for which a measurement is used: clocks drift by seconds per day
 
-T = TypeVar("T")
 SendRequest = Callable[[str, str, Callable[[], None]], Awaitable[Message]]
 """Sends a frame under an id and returns the answer; the third argument is called when the frame is sent."""
 
@@ -72,27 +76,35 @@ class SocketOrders:
         self._measured_at = self._offset = 0.0
 
         async def place_order(*, clientOid: str | None = None, **params: Any) -> Any:  # noqa: N803  # Bitget's own name
-            return await self._attempt("place-order", {**params, "clientOid": clientOid}, needs=("orderId",))
+            operation = by_market(params, "spot_place_order", "mix_place_order", "uta_place_order")
+            return await self._attempt("place-order", {**params, "clientOid": clientOid}, OPERATIONS[operation])
 
         async def cancel_order(**params: Any) -> Any:
-            return await self._attempt("cancel-order", params, needs=("orderId", "clientOid"))
+            return await self._attempt("cancel-order", params, OPERATIONS["spot_cancel_order"])
 
-        base = replace(info, registry="bitget-ws", classify_results=False, signs=True, fence=Fence())
+        base = replace(
+            info,
+            registry="bitget-ws",
+            classify_results=False,
+            signs=True,
+            can_resync_clock=True,
+            fence=Fence(retention=LISTED_FOR),
+        )
         name = "socket_place_order"
-        reconcile = self._reconciler(_order_lookup)
+        reconcile = self._reconciler(order_lookup)
         place = replace(base, operation=name, lane=lane_of(name), key="clientOid", reconcile=reconcile)
         name = "socket_cancel_order"
-        reconcile = self._reconciler(_cancel_lookup)
+        reconcile = self._reconciler(cancel_lookup)
         cancel = replace(base, operation=name, lane=lane_of(name), idempotent=True, reconcile=reconcile)
         self.place = pipeline.compile(place_order, place)
         self.cancel = pipeline.compile(cancel_order, cancel)
 
-    async def _attempt(self, action: str, params: Mapping[str, Any], *, needs: tuple[str, ...]) -> dict[str, Any]:
-        """Send one request and return the ids in its answer."""
+    async def _attempt(self, action: str, params: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
+        """Send one request and return the ids in its answer, which must confirm it like that of the REST operation."""
         # Read before the first await: the stamp is set later, from a callback outside this task's context.
         call = current_call()
         request_id = uuid4().hex
-        text = self._dialect.trade(request_id, action, drop_undefined(params, strict=False))
+        text = self._write_frame(call, request_id, action, drop_undefined(params, strict=False))
         await self._ensure_measured()
         try:
             message = await self._send_request(request_id, text, lambda: self._stamp(call))
@@ -100,15 +112,30 @@ class SocketOrders:
             # The socket gives a reason that a user can act on; "not sent" alone would not help.
             raise _not_sent(error) from None
         if message.kind is MessageKind.ERROR:
+            if is_stamp_code(message.code):
+                await self._measure_again()
             raise BitgetSocketError(message.code, message.text, message.body)
         ids = dict(self._dialect.order_ids(message.body))
         # Bitget confirmed something, but not this order: it is looked up like one without an answer.
-        if not any(ids.get(name) for name in needs):
-            raise _unreadable(message, f"a success without {' or '.join(needs)}")
-        sent_id, received_id = params.get("clientOid"), ids.get("clientOid")
-        if sent_id and received_id and str(sent_id) != str(received_id):
-            raise _unreadable(message, "a success of another order")
+        problem = find_problem(operation, params, ids)
+        if problem is not None:
+            raise _unreadable(message, problem)
         return ids
+
+    def _write_frame(self, call: CurrentCall | None, request_id: str, action: str, params: Mapping[str, Any]) -> str:
+        """Return the frame of an order, and report a key that it does not carry.
+
+        Raises:
+            ValueError: Bitget would reject the client id.
+        """
+        client_id = params.get("clientOid")
+        if action == "place-order":
+            with _marked_not_sent():
+                check_client_id("clientOid", client_id, unified="category" in params)
+            # A policy may name another parameter as the key, and lookups go by the client id.
+            if call is not None and call.key is not None and call.key != str(client_id):
+                call.report_key_missing()
+        return self._dialect.trade(request_id, action, params)
 
     def _stamp(self, call: CurrentCall | None) -> None:
         if call is not None:
@@ -122,7 +149,16 @@ class SocketOrders:
         last = self._measurement
         if last is None or (last.done() and (self._failed(last) or self._outdated())):
             self._measurement = last = asyncio.ensure_future(self._measure_clock())
-        await asyncio.shield(last)  # several orders may wait for it: cancelling one must not cancel it
+        with _marked_not_sent():
+            await asyncio.shield(last)  # several orders may wait for it: cancelling one must not cancel it
+
+    async def _measure_again(self) -> None:
+        """Measure the clock after a rejected stamp; if that fails, the caller gets the rejection all the same."""
+        self._measurement = None
+        try:
+            await self._ensure_measured()
+        except Exception:
+            pass
 
     def _outdated(self) -> bool:
         shift, age = self._clock.offset - self._offset, self._clock.monotonic() - self._measured_at
@@ -156,6 +192,17 @@ async def call_rest(method: Callable[..., Any], *args: Any) -> Any:
     return await method(*args) if iscoroutinefunction(method) else await asyncio.to_thread(method, *args)
 
 
+@contextmanager
+def _marked_not_sent() -> Iterator[None]:
+    """Mark the errors of what comes before an order is sent: there is nothing to look up."""
+    try:
+        yield
+    except Exception as error:
+        # Set through `vars`: the error may be of any class, and its own `__setattr__` must not interfere.
+        vars(error)["resilience_executed"] = "no"
+        raise
+
+
 def _not_sent(error: NotSentError) -> Exception:
     """Return the error of an order that was not sent: the reason why the socket gave up, if it did."""
     if error.failure is None or error.failure.code is None:
@@ -170,28 +217,3 @@ def _unreadable(message: Message, text: str) -> BitgetSocketError:
     error = BitgetSocketError("", text, message.body)
     error.resilience_code = _UNREADABLE
     return error
-
-
-def _order_lookup(write: LookupRequest) -> OrderLookup:
-    """Look up an order in its market."""
-    request = write._replace(params=_as_rest(write.params))
-    return _by_market(write.params, spot_order, mix_order, uta_order)(request)
-
-
-def _cancel_lookup(write: LookupRequest) -> OrderLookup:
-    """Look up whether an order has ended."""
-    request = write._replace(params=_as_rest(write.params))
-    return cancelled(_by_market(write.params, SPOT_INFO, MIX_INFO, UTA_INFO))(request)
-
-
-def _by_market(params: Mapping[str, Any], spot: T, mix: T, uta: T) -> T:
-    """Return the value for an order's market; only V3 orders have a `category`."""
-    if "category" in params:
-        return uta
-    return spot if str(params.get("instType")).upper() == "SPOT" else mix
-
-
-def _as_rest(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an order's parameters with the names of the REST API."""
-    names = {"instId": "symbol", "instType": "productType"}
-    return {names.get(name, name): value for name, value in params.items()}

@@ -5,12 +5,18 @@ from __future__ import annotations
 from ..config.codes.code_tables import CodeRegistry
 from .errors import BitgetApiError
 
-__all__ = ["is_stamp_error", "needs_time_query", "server_time_of"]
+__all__ = ["is_stamp_code", "is_stamp_error", "needs_time_query", "server_time_of"]
 
 
 def is_stamp_error(error: BitgetApiError) -> bool:
     """Return True if Bitget rejected the stamp."""
     rule = CodeRegistry.builtin("bitget").rule(error.api_code or "")
+    return rule is not None and rule.hint == "resync_clock"
+
+
+def is_stamp_code(code: str) -> bool:
+    """Return True if a code of the sockets says that Bitget rejected a stamp."""
+    rule = CodeRegistry.builtin("bitget-ws").rule(code)
     return rule is not None and rule.hint == "resync_clock"
 
 

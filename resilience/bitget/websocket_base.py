@@ -81,10 +81,12 @@ class WebsocketClient(StreamClient):
         transport.require_websockets()
         signer = Signer(key, secret, passphrase, demo=demo)
         self._has_credentials, self._dialect = signer.has_credentials, self._dialect_class(key, secret, passphrase)
+        self._dialect.account = signer.account if signer.has_credentials else None
         policies = policies or configured_policies()
         if rest is not None and not isinstance(rest, Proxy):  # its requests must keep the limits of the REST API
             rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
-        backfill = Backfill(rest, self._path) if rest is not None and fetch_missed is None else None
+        account = self._dialect.account
+        backfill = Backfill(rest, self._path, account) if rest is not None and fetch_missed is None else None
         # The backfill sees every update before the consumers do, even those that a full queue drops later.
         self._dialect.on_update = None if backfill is None else backfill.record
         # A wrapped client passes the attribute through; only our own clock can be measured.

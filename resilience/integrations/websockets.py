@@ -16,7 +16,7 @@ from ._missing_library import missing_library
 try:
     from websockets.asyncio.client import ClientConnection
     from websockets.asyncio.client import connect as _connect
-    from websockets.exceptions import ConnectionClosed
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
 except ModuleNotFoundError as _error:  # an optional library: this module can be imported without it
     if (_error.name or "").partition(".")[0] != "websockets":
         raise
@@ -111,16 +111,20 @@ async def connect(url: str, headers: Mapping[str, str] | None = None) -> Socket:
         websockets.InvalidHandshake: the server rejected the handshake.
     """
     require_websockets()
-    connection = await _connect(
-        url,
-        additional_headers=dict(headers or {}),
-        ping_interval=None,
-        open_timeout=None,
-        close_timeout=CLOSE_TIMEOUT,
-        max_size=MAX_FRAME,
-        max_queue=MAX_FRAMES,
-        logger=_LOG,
-    )
+    try:
+        connection = await _connect(
+            url,
+            additional_headers=dict(headers or {}),
+            ping_interval=None,
+            open_timeout=None,
+            close_timeout=CLOSE_TIMEOUT,
+            max_size=MAX_FRAME,
+            max_queue=MAX_FRAMES,
+            logger=_LOG,
+        )
+    except InvalidStatus as error:
+        vars(error)["resilience_from_status"] = True  # its class says only that the handshake had another status
+        raise
     return Socket(connection)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from resilience import failure_of
+from resilience import Policies, failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
+from resilience.testing import FakeClock
 
 PLACE, TIME = "/api/v2/spot/trade/place-order", "/api/v2/public/time"
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50", "clientOid": "a"}
@@ -62,6 +63,25 @@ def test_the_time_endpoint(api: Any, placed: Any, fields: dict[str, Any]) -> Non
     api.on(TIME, {"code": "00000", "msg": "success", "data": {"serverTime": ahead(text=True)}})
     _, offset = placed()
     assert offset == pytest.approx(AHEAD, abs=5)
+
+
+@pytest.mark.parametrize("kind", [BitgetClient, AsyncBitgetClient])
+def test_a_wrapped_client_signs_anew_once_and_at_once(api: Any, kind: Any) -> None:
+    """The second attempt has the exchange's time, the same client id, and no wait before it."""
+    clock = FakeClock()
+    raw = kind("key-c", "secret-of-clocks", "pass-of-clocks", base_url=api.rest)
+    bot = wrap(raw, "bitget", policies=Policies.builtin(clock=clock))
+    done = {"code": "00000", "msg": "success", "requestTime": ahead(), "data": {"orderId": "7", "clientOid": "a"}}
+    api.on(PLACE, rejected("40008", requestTime=ahead()), done)
+
+    async def story() -> Any:
+        async with raw:
+            return await bot.spot_place_order(**ORDER)
+
+    placed = bot.spot_place_order(**ORDER) if kind is BitgetClient else asyncio.run(story())
+    first, second = api.sent_to(PLACE)
+    assert (placed["orderId"], first["clientOid"], second["clientOid"], clock.sleeps) == ("7", "a", "a", [])
+    assert int(second["requestTime"]) - int(first["requestTime"]) == pytest.approx(AHEAD * 1000, abs=5_000)
 
 
 @pytest.mark.parametrize("answer", ["drop", (502, "Bad Gateway"), {"code": "00000", "data": {}}])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,46 +14,17 @@ import requests
 from resilience import Policies, failure_of, wrap
 from resilience.bitget import API_ERROR_CODE, BitgetApiError, BitgetClient, UndefinedParameterError
 from resilience.sandbox import Sandbox
+from tests.bitget.scripted import Scripted
 
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50"}
 SECRETS = ("key-CANARY-1", "secret-CANARY-2", "pass-CANARY-3")
 
 
-class Scripted:
-    """A loopback server that answers every request alike and records the requests."""
-
-    def __init__(self) -> None:
-        self.answer: tuple[int, bytes] = (200, b"{}")
-        self.seen: list[tuple[str, str, bytes, dict[str, str]]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                outer.seen.append((self.command, self.path, body, {k.lower(): v for k, v in self.headers.items()}))
-                status, content = outer.answer
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = answer  # noqa: N815  # the base class asks for these names
-
-            def log_message(self, *_args: object) -> None:
-                """Log nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-
 @pytest.fixture
 def scripted() -> Iterator[Scripted]:
     """A scripted server."""
-    server = Scripted()
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with Scripted() as server:
+        yield server
 
 
 @pytest.fixture
@@ -191,7 +160,7 @@ def test_every_attempt_has_a_new_signature(scripted: Scripted) -> None:
     """Stamp and signature differ between attempts, the key does not."""
     now = iter(range(1_700_000_000, 1_700_000_100))
     client = BitgetClient(*SECRETS, base_url=scripted.url, clock=lambda: float(next(now)))
-    scripted.answer = 429, b'{"code":"429","msg":"Too Many Requests"}'
+    scripted.answer = 429, b'{"code":"429","msg":"Too Many Requests","requestTime":1700000000000}'
     policies = Policies.from_mapping(
         {"policies": {"bitget": {"codes": ["bitget"], "retry": {"max_attempts": 3, "backoff": {"initial": 0}}}}}
     )

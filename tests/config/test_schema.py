@@ -249,6 +249,7 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"code": "code", "success": ["x" * 65]}}, False),
         ({"envelope": {"code": "error.code", "message": ["error.message", "msg"], "always": ["id"]}}, True),
         ({"envelope": {"code": ["data.sCode", "code"], "message": "msg"}}, True),
+        ({"envelope": {"code": ["data.sCode", "code"], "always": ["code"]}}, True),
         ({"envelope": {"code": []}}, False),
         ({"envelope": {"code": ""}}, False),
         ({"envelope": {"code": "error..code"}}, False),

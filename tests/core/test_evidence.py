@@ -164,6 +164,24 @@ def test_a_code_outside_a_body_has_four_digits_or_more(source: Any, code: str | 
     assert gather_evidence(source, ["code"]).code == code
 
 
+def test_candidates_come_in_an_order() -> None:
+    """The body's codes come first, then numbers, then words, each once; zeros mean success and come last."""
+    error = Shape("4004", body={"code": "0", "sub": "7"}, error_code=-2010, ret_code="-2010", label="LOW")
+    evidence = gather_evidence(error, ["code", "sub"])
+    assert (evidence.code, evidence.more_codes) == ("7", ("0", "4004", "-2010", "LOW"))
+    assert evidence.from_body
+    assert gather_evidence(ApiError("7", "m", {"code": "7"}), ["code"]).more_codes == ()
+
+
+def test_a_list_of_different_codes_is_uncertain() -> None:
+    """Some items may have taken effect; what the error says of itself goes first."""
+    body = {"data": [{"code": "0"}, {"code": "7"}]}
+    evidence = gather_evidence(Shape(body=body), ["data.code"])
+    assert (evidence.code, evidence.more_codes, evidence.executed) == ("7", ("0",), "maybe")
+    assert gather_evidence(Shape(body=body, resilience_executed="no"), ["data.code"]).executed == "no"
+    assert gather_evidence({"data": [{"code": "7"}, {"code": "7"}]}, ["data.code"]).executed is None
+
+
 @pytest.mark.parametrize(
     ("source", "status"),
     [
@@ -178,6 +196,8 @@ def test_a_code_outside_a_body_has_four_digits_or_more(source: Any, code: str | 
         (Shape(status_code=500, response=Answer(status_code=404)), 500),
         (Shape(code=404), 404),
         (Answer(code=404), None),
+        (ApiError("404"), 404),
+        (ApiError("404", "m", {"code": "404"}), None),
         (Answer(status_code=404), 404),
         (Shape(status_code=99), None),
         (Shape(status_code=600), None),

@@ -96,14 +96,26 @@ def test_a_cancel_of_an_order_that_is_gone(bots: Any, api: Any, clock: FakeClock
 
 
 def test_an_amendment_is_looked_up_by_its_new_id(bots: Any, api: Any, clock: FakeClock) -> None:
-    """Plain ccxt would make a new id for every attempt; here all attempts have the same key."""
+    """The order that is found has the id that the amendment was sent with."""
+    api.on(MODIFY, "drop")
+    row = {**FIELDS, "orderId": "8", "clientOid": "new", "state": "live", "posSide": "long", "price": "31000"}
+    api.on(DETAIL, good({**row, "cTime": str(int(clock.time() * 1000))}, clock.time()))
+    bot = bot_of(bots, api, clock)
+    order = bots.call(bot.edit_order, "7", SWAP, "limit", "buy", 0.01, 31_000, {"newClientOrderId": "new"})
+    assert (order["id"], order["price"], order["clientOrderId"]) == ("8", 31_000, "new")
+    assert (api.sent_to(MODIFY)[0]["newClientOid"], api.sent_to(DETAIL)[0]["clientOid"]) == ("new", "new")
+
+
+def test_an_amendment_is_not_settled_by_an_order_without_our_id(bots: Any, api: Any, clock: FakeClock) -> None:
+    """The lookup asked for the new id, which is made here, and a row without it may be any order."""
     api.on(MODIFY, "drop")
     row = {**FIELDS, "orderId": "8", "state": "live", "posSide": "long", "price": "31000"}
     api.on(DETAIL, good({**row, "cTime": str(int(clock.time() * 1000))}, clock.time()))
-    order = bots.call(bot_of(bots, api, clock).edit_order, "7", SWAP, "limit", "buy", 0.01, 31_000)
-    sent = api.sent_to(MODIFY)[0]
-    assert (order["id"], order["price"], order["clientOrderId"]) == ("8", 31_000, sent["newClientOid"])
-    assert api.sent_to(DETAIL)[0]["clientOid"] == sent["newClientOid"]
+    with pytest.raises(ccxt.NetworkError) as caught:
+        bots.call(bot_of(bots, api, clock).edit_order, "7", SWAP, "limit", "buy", 0.01, 31_000)
+    (sent,) = api.sent_to(MODIFY)
+    assert {query["clientOid"] for query in api.sent_to(DETAIL)} == {sent["newClientOid"]}
+    assert failure_of(caught.value).executed == "maybe"
 
 
 def test_a_spot_amendment_too(bots: Any, api: Any, clock: FakeClock) -> None:

@@ -142,7 +142,7 @@ def test_a_call_raises_and_retries_by_the_nested_code(driver: Driver, tmp_path: 
     ("codes", "executed"),
     [(["51008"], "no"), (["51008", "51008"], "no"), (["0", "51008"], "maybe"), (["51008", "50004"], "maybe")],
 )
-def test_a_list_with_several_outcomes_is_in_doubt(codes: list[str], executed: str) -> None:
+def test_a_list_with_several_outcomes_is_uncertain(codes: list[str], executed: str) -> None:
     """If one item of a batch was refused and another was not, the request as a whole may have taken effect."""
     body = {"code": "1", "msg": "m", "data": [{"sCode": code, "sMsg": "m"} for code in codes]}
     classifier = Classifier([table(ITEMS)])
@@ -178,3 +178,43 @@ def test_the_status_of_a_response_stays_with_its_error(client: HttpClient) -> No
     assert isinstance(error, ApiError)
     assert (error.code, error.http_status, error.retry_after) == ("429", 429, None)
     assert clock.sleeps[0] >= 7
+
+
+GATEWAY = [
+    (502, {"code": 429, "msg": "Too Many Requests", "requestTime": 1}),
+    (502, {"code": 429, "msg": "Too Many Requests"}),
+    (503, {"code": 503, "message": "upstream timed out"}),
+    (200, {"code": 503, "msg": "upstream timed out"}),
+    (200, {"code": "429", "msg": "Too Many Requests", "requestTime": 1}),
+]
+
+
+@every_client
+@pytest.mark.parametrize(("status", "body"), GATEWAY)
+def test_a_code_that_repeats_another_status_proves_nothing(
+    client: HttpClient, status: int, body: dict[str, Any]
+) -> None:
+    """A gateway's JSON after it has passed the request on is no refusal: a POST is sent once."""
+    with Server(*[answer(status, body)] * 3) as server:
+        got = client.run(policies(FakeClock(), codes=["bitget", "http"]), server.url, Ask("POST", "/o", body=b"{}"))
+        assert (len(got), len(server.requests)) == (1, 1)
+    if isinstance(got[0], ApiError):
+        assert failure_of(got[0]).executed == "maybe"
+
+
+@pytest.mark.parametrize("body", [{"code": 503, "message": "upstream timed out"}, {"code": 429, "msg": "m"}])
+def test_a_returned_mapping_with_a_status_as_its_code(driver: Driver, body: dict[str, Any]) -> None:
+    """A function's answer has no HTTP status, so nothing tells the number from a gateway's: an error, unproven."""
+    send = driver.transport([body, body])
+    with pytest.raises(ApiError) as caught:
+        driver.call(policies(FakeClock(), codes=["bitget", "http"]).resilient("p")(send))
+    assert (failure_of(caught.value).executed, len(send.calls)) == ("maybe", 1)
+
+
+def test_an_error_without_a_code_is_uncertain() -> None:
+    """The API says that something failed and not what: a status of 400 under it proves nothing."""
+    classifier = Classifier([table(RPC), CodeRegistry.builtin("http")])
+    error = classifier.error_in({"jsonrpc": "2.0", "error": {"message": "m"}})
+    assert error is not None
+    error.http_status = 400
+    assert classifier.classify(error).executed == "maybe"

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import ApiError, Classifier, CodeRegistry
-from resilience._core.classify.evidence import gather_evidence
 
 TABLE = CodeRegistry.from_mapping(
     "venue",
@@ -111,14 +110,6 @@ def test_the_code_is_found(shape: str, is_cause: bool) -> None:
 def test_what_is_no_code(error: Exception) -> None:
     """Three digits are an HTTP status; words of other APIs, numbers of the system and other types are no codes."""
     assert Classifier([TABLE]).classify(error).registry != "venue"
-
-
-def test_candidates_come_in_an_order() -> None:
-    """The body's codes come first, then numbers, then words, each once; zeros mean success and come last."""
-    error = SdkError("4004", body={"code": "0", "sub": "7"}, error_code=-2010, label="BALANCE_LOW")
-    evidence = gather_evidence(error, ["code", "sub"])
-    assert (evidence.code, evidence.more_codes) == ("7", ("0", "4004", "-2010", "BALANCE_LOW"))
-    assert evidence.from_body
 
 
 VALUES = st.recursive(

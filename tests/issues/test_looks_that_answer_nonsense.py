@@ -61,6 +61,19 @@ def test_mix(api: Any, data: Any) -> None:
     assert len(api.sent_to(f"{MIX}/place-order")) == 1
 
 
+def test_another_order_is_reported(api: Any) -> None:
+    """A lookup that gets another order is a fault of something on the way, and an event says so."""
+    events: list[Any] = []
+    raw = BitgetClient("key-n", "secret-of-nonsense", "pass-of-nonsense", base_url=api.rest)
+    policies = Policies.from_mapping(POLICIES, clock=FakeClock())
+    policies.subscribe(events.append)
+    api.on(f"{SPOT}/place-order", "drop")
+    api.on(f"{SPOT}/orderInfo", response([row(clientOid="b")]), response([row()]))
+    placed = wrap(raw, "trade", policies=policies).spot_place_order(**WORDS, force="gtc", clientOid="a")
+    assert (placed["orderId"], placed["clientOid"]) == ("9", "a")
+    assert [event.name for event in events].count("lookup_failed") == 1
+
+
 def test_cancel(api: Any) -> None:
     """A cancel is not taken for done because another order has ended."""
     api.on(f"{SPOT}/cancel-order", (400, {"code": "22001", "msg": "No order to cancel", "data": None}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +74,8 @@ def test_a_call_that_cannot_wait_is_rejected(driver: Any, status: int) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.reason, copy.retry_after) == ("hold", 100.0)
     assert (len(transport.calls), bench.clock.sleeps) == (1, [])
+    rejected = bench.events[-1]
+    assert (rejected.name, rejected.reason, rejected.retry_after) == ("call_rejected", "hold", 100.0)
 
 
 def test_a_call_that_can_wait_waits(driver: Any) -> None:
@@ -313,6 +316,30 @@ def test_a_hold_survives_a_reload_and_reaches_new_pipelines(tmp_path: Any, drive
         with pytest.raises(QuotaExceededError) as caught:
             pipeline.call(len, "abc")
         assert caught.value.reason == "hold"
+
+
+def test_many_threads_send_nothing_once_they_know() -> None:
+    """Each of eight threads can be on its way when the first answer comes; after that none of 160 calls is sent."""
+    bench = Bench()
+    sent: list[int] = []
+
+    @bench.policies.resilient("p", operation="op")
+    def poll() -> None:
+        sent.append(1)
+        raise StatusError(429, "120")
+
+    def poll_often(_: int) -> list[str]:
+        errors = []
+        for _ in range(20):
+            with pytest.raises((StatusError, QuotaExceededError)) as caught:
+                poll()
+            errors.append(type(caught.value).__name__)
+        return errors
+
+    with ThreadPoolExecutor(8) as pool:
+        errors = [name for names in pool.map(poll_often, range(8)) for name in names]
+    assert errors.count("StatusError") == len(sent) <= 8
+    assert bench.event_names().count("hold_started") == 1
 
 
 def test_a_fallback_stands_in_during_a_hold(driver: Any) -> None:

@@ -64,9 +64,11 @@ def test_async_clients(url: str, api: ScriptedApi) -> None:
             assert failure_of(answer).executed == "maybe"
         assert len(api.sent_to("/orders")) == 1
         api.seen.clear()
-        async with aiohttp.ClientSession() as session:
-            async with wrap(session, "mine", policies=policies()).post(url, json={"size": 1}) as answer:
-                assert failure_of(answer).executed == "maybe"
+        async with (
+            aiohttp.ClientSession() as session,
+            wrap(session, "mine", policies=policies()).post(url, json={"size": 1}) as answer,
+        ):
+            assert failure_of(answer).executed == "maybe"
 
     asyncio.run(place())
 

@@ -76,7 +76,8 @@ class Event:
         scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
         host: the host of a hold, where it is known.
         until: when a hold ends, Unix seconds.
-        reason: in `hold_started` why: `ban` or `retry_after`; in `hold_ended` how it ended: `over` or `released`.
+        reason: in `call_rejected` what rejected it (see `RejectedError.reason`); in `hold_started` why it is held,
+            `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
     """
 

@@ -17,6 +17,7 @@ from .attempt_gate import POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import conflict_of
 from .history import CallHistory
+from .open_writes import OPEN_WRITES, OpenWriteHandle
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
 from .reconcile import (
@@ -48,6 +49,7 @@ class Recovery:
         "_history",
         "_inner_gave_up",
         "_is_last_lookup",
+        "_open_write",
         "_schedule_state",
         "_started",
         "_time_ahead",
@@ -87,6 +89,7 @@ class Recovery:
         # own time runs ahead of the clock by what is missing.
         self._time_ahead = self._wait_until = 0.0
         self._gate_rejection: Exception | None = None
+        self._open_write: OpenWriteHandle | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
@@ -109,8 +112,24 @@ class Recovery:
 
     def after_wait(self) -> Step:
         """Report that a wait is over; returns the step that it was for."""
+        write = self._open_write
+        if write is not None and write.has_news:
+            write.has_news = False
+            self._end_wait_early()
         self._time_ahead += max(0.0, self._wait_until - self.now())
         return Step(self._after_wait)
+
+    def watch_reports(self) -> OpenWriteHandle | None:
+        """Return the handle by which a stream ends the wait for the next lookup; None where no lookup is waited for.
+
+        To be called only where the call's clock is the machine's, by which streams report.
+        """
+        if self._after_wait is not Action.LOOK_UP or self.call.key is None:
+            return None
+        if self._open_write is None:
+            account = self.plan.info.account
+            self._open_write = OPEN_WRITES.register(self.call.key, account, since=self._started)
+        return self._open_write
 
     def new_gate(self) -> AttemptGate | None:
         """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
@@ -176,6 +195,9 @@ class Recovery:
         if isinstance(answer, Exception):
             uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
+        if isinstance(answer, NotFound) and self._open_write is not None and self._open_write.reported is not None:
+            uncertain_write.lookup_failed()  # a stream has seen the order: the lookup is behind
+            return self._look_up(now)
         age = self.plan.clock.time() - (self.call.sent_at or 0.0)
         verdict = uncertain_write.judge(answer, sent=sent, now=now, age=age)
         if verdict is LookupVerdict.DONE and isinstance(answer, Found):
@@ -202,6 +224,9 @@ class Recovery:
     def close(self) -> None:
         """Drop every reference to an error, so that no reference cycle keeps a traceback alive."""
         self._gate_rejection = None
+        if self._open_write is not None:
+            self._open_write.close()
+            self._open_write = None
         self._history.close()
 
     # --- times --------------------------------------------------------------------------------
@@ -299,6 +324,12 @@ class Recovery:
         self._history.waited += delay
         self._wait_until = self.now() + delay
         return Step(Action.WAIT, delay)
+
+    def _end_wait_early(self) -> None:
+        """Count only what was waited of a wait that a report has ended."""
+        now = self.now()
+        self._history.waited -= max(0.0, self._wait_until - now)
+        self._wait_until = now
 
     def _finish(self, now: float, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer, or look up a last time before that."""

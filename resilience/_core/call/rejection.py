@@ -61,6 +61,7 @@ def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
             executed="no",
             retry_after=rejection.retry_after,
             caused_by=type(rejection).__name__,
+            reason=rejection.reason,
         )
     assert isinstance(rejection, Exception)  # a subclass of the client's error base and of ours
     return rejection

@@ -90,7 +90,9 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     is_error = isinstance(source, BaseException)
     text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
     response = read("response")
-    status = status_of(read, response, is_error=is_error)
+    # The code of a body is no HTTP status, although it may be the same number.
+    is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
+    status = status_of(read, response, is_error=is_error and not is_of_body)
     from_status = read("resilience_from_status") is True
     codes, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     in_body = codes[0] if codes else None

@@ -57,7 +57,10 @@ def _error_in(body: Mapping[Any, Any], table: CodeTable) -> ApiError | None:
     if code not in envelope.success:
         found = _failed_code(body, table, envelope)
         if found is not None:
-            return ApiError(found.code or UNREADABLE_CODE, message_beside(found, body, envelope), body)
+            error = ApiError(found.code or UNREADABLE_CODE, message_beside(found, body, envelope), body)
+            if found.code is None:
+                error.resilience_executed = "maybe"  # no row and no status says what the API did
+            return error
         if envelope.is_flat or not _has_succeeded(body, envelope):
             return None
     failed = failed_items(body, envelope)
@@ -107,5 +110,5 @@ def _has_succeeded(body: Mapping[Any, Any], envelope: Envelope) -> bool:
 def _with_response(error: ApiError, response: Any) -> ApiError:
     read = partial(get, response)
     error.http_status = status_of(read, None, is_error=False)
-    error.retry_after = retry_hint(response, read, None, "")[0]
+    error.retry_after = retry_hint(response, read, None, "").after
     return error

@@ -99,24 +99,22 @@ def _check_distinct(
     lists: Sequence[_Place],
 ) -> None:
     """Report a path that is, or lies inside, the place of a code or a message: one value cannot be both."""
-    for code in codes:
-        for place in (*messages, *others, *lists):
-            if place.path == code.path:
-                mistakes.add(
-                    place.node, place.name, f"{place.path} is the code already ({code.name}): {_advice(place)}"
-                )
-            elif place.path.startswith(f"{code.path}."):
-                mistakes.add(place.node, place.name, f"lies inside {code.path}, which is the code ({code.name})")
-    taken = {code.path for code in codes}
-    for message in (one for one in messages if one.path not in taken):
-        for place in (*others, *lists):
-            if place.path == message.path:
-                text = f"{place.path} is the message already ({message.name}): {_advice(place)}"
-                mistakes.add(place.node, place.name, text)
+    for word, taken, rest in (("code", codes, (*messages, *others, *lists)), ("message", messages, (*others, *lists))):
+        for first in taken:
+            if word == "message" and first.path in [code.path for code in codes]:
+                continue  # reported as the code
+            for place in rest:
+                is_always = place.name.startswith("envelope.always")
+                # Of several places one has to be there; `always` may name the one that is there in any case.
+                if place.path == first.path and not (is_always and len(taken) > 1):
+                    text = f"{place.path} is the {word} already ({first.name}): {_advice(is_always)}"
+                    mistakes.add(place.node, place.name, text)
+                elif word == "code" and place.path.startswith(f"{first.path}."):
+                    mistakes.add(place.node, place.name, f"lies inside {first.path}, which is the code ({first.name})")
 
 
-def _advice(place: _Place) -> str:
-    if place.name.startswith("envelope.always"):
+def _advice(is_always: bool) -> str:
+    if is_always:
         return "name the fields that every answer has beside code and message"
     return "name another key, or leave this one out"
 

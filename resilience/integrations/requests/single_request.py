@@ -39,6 +39,15 @@ def send(
     Raises:
         requests.RequestException: there was no response, or it broke off.
     """
-    response = session.request(method, url, headers=dict(headers), data=data, timeout=timeout, allow_redirects=False)
-    report_rate_limits(response)
-    return HttpResponse(response.status_code, response.reason or "", response.headers, response.content)
+    # Streamed, so that the connection goes back to the pool after the status was seen, and not before.
+    with session.request(
+        method, url, headers=dict(headers), data=data, timeout=timeout, allow_redirects=False, stream=True
+    ) as response:
+        # `http.client` takes an early hint for the answer: the real one is still to come, on the same connection,
+        # where it would be the answer to the next request.
+        if response.status_code < 200:
+            connection = getattr(response.raw, "connection", None)
+            if connection is not None:
+                connection.close()
+        report_rate_limits(response)
+        return HttpResponse(response.status_code, response.reason or "", response.headers, response.content)

@@ -1,0 +1,137 @@
+"""Remembers which writes are uncertain just now, so that a stream that reports one of them ends the wait for it.
+
+A lookup by query may have to wait for the fence; a stream reports an order as soon as it exists. The report settles
+nothing by itself: it ends the wait, the next lookup returns the order in the form of the write, and "not found" is no
+longer believed.
+
+Nothing here takes a lock: a signal handler may place orders while the code that it interrupted was in here. Every step
+is one operation on a list, a dict or a deque, which the interpreter makes atomic.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any, NamedTuple
+
+from ..base.fork_safety import register_for_fork
+
+__all__ = ["OPEN_WRITES", "OpenWriteHandle", "OpenWrites"]
+
+_KEPT_REPORTS = 512  # a stream often reports an order before the write has failed
+
+
+class _Report(NamedTuple):
+    """A report of a stream: the order's client id, its row, the account, and when it came, in monotonic seconds."""
+
+    key: str
+    row: Any
+    account: str | None
+    at: float
+
+
+class OpenWriteHandle:
+    """One uncertain write that waits to be reported. Closed by the call that opened it.
+
+    Attributes:
+        key: the client id of its order.
+        account: the account that it belongs to, or None if that is not known.
+        reported: the row with which a stream has reported the order, or None.
+        has_news: it was reported since the call looked; the call sets it to False.
+        wake: functions that are called when it is reported, from the thread of the stream.
+    """
+
+    __slots__ = ("_writes", "account", "has_news", "key", "reported", "wake")
+
+    def __init__(self, writes: OpenWrites, key: str, account: str | None) -> None:
+        self._writes = writes
+        self.key = key
+        self.account = account
+        self.reported: Any = None
+        self.has_news = False
+        self.wake: list[Callable[[], object]] = []
+
+    def close(self) -> None:
+        """Forget the write; calling it again does nothing."""
+        self._writes.forget(self)
+
+    def take_report(self, row: Any) -> None:
+        """Record a report and wake whoever waits for it."""
+        self.reported = row
+        self.has_news = True  # before the call is woken, which then finds it
+        for wake in tuple(self.wake):
+            try:
+                wake()
+            except Exception:  # its event loop was closed meanwhile: nobody waits there any more
+                pass
+
+
+class OpenWrites:
+    """The uncertain writes of a process, by the client ids of their orders. Safe across threads."""
+
+    __slots__ = ("__weakref__", "_handles", "_reports")
+
+    def __init__(self) -> None:
+        self._handles: dict[str, list[OpenWriteHandle]] = {}
+        self._reports: deque[_Report] = deque(maxlen=_KEPT_REPORTS)
+        register_for_fork(self)
+
+    def reset_after_fork(self) -> None:
+        """Forget the writes of the parent's threads, which wait for nothing here."""
+        self._handles.clear()
+
+    def __len__(self) -> int:
+        return sum(map(len, tuple(self._handles.values())))
+
+    def register(self, key: str, account: str | None = None, *, since: float = inf) -> OpenWriteHandle:
+        """Add an uncertain write and return its handle, which must be closed.
+
+        Args:
+            key: the client id of its order.
+            account: the account that it belongs to; None matches the reports of every account.
+            since: monotonic seconds, by the machine's clock, when the write began: a report that came since then
+                counts. By default none does.
+        """
+        handle = OpenWriteHandle(self, key, account)
+        self._handles.setdefault(key, []).append(handle)
+        # Searched after it was added, so that a report in between is seen in one of the two places.
+        for report in tuple(self._reports):
+            if report.key == key and report.at >= since and _is_same(report.account, account):
+                handle.take_report(report.row)
+        return handle
+
+    def report(self, key: str, row: Any, account: str | None = None, *, at: float = -inf) -> bool:
+        """Take an order that a stream reports, and return whether an uncertain write waited for it.
+
+        Args:
+            key: the order's client id.
+            row: the order, as the stream reports it.
+            account: the account of the stream.
+            at: monotonic seconds of the machine's clock.
+        """
+        self._reports.append(_Report(key, row, account, at))
+        if not self._handles:
+            return False
+        handles = [one for one in tuple(self._handles.get(key, ())) if _is_same(one.account, account)]
+        for handle in handles:
+            handle.take_report(row)
+        return bool(handles)
+
+    def forget(self, handle: OpenWriteHandle) -> None:
+        """Remove a handle."""
+        handles = self._handles.get(handle.key)
+        if handles is None or handle not in handles:
+            return
+        handles.remove(handle)
+        if not handles:
+            # A write with the same id that is added just now is lost: it waits for its fence.
+            self._handles.pop(handle.key, None)
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+OPEN_WRITES = OpenWrites()
+"""The uncertain writes of this process."""
