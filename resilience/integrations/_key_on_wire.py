@@ -33,8 +33,10 @@ def carries_key(key: str, url: object, headers: object, body: object) -> bool:
     """
     if not key:
         return False
+    # The common case costs a microsecond: the key as it is, in the URL or in the body.
+    if (type(url) is str and contains_word(url, key)) or (type(body) is str and contains_word(body, key)):
+        return True
     texts = [*_texts(url), *_texts(body), *_texts(headers)]
-    # The common case costs a microsecond: the key as it is, somewhere in the request.
     if any(contains_word(text, key) for text in texts):
         return True
     escaped = json.dumps(key)[1:-1]
