@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.call.context import CONTEXT, CallContext
-from .._core.call.found_order import CLIENT_ID_FIELDS
+from .._core.call.found_order import CLIENT_ID_FIELDS, repeats_key
 from .._core.call.plan import Plan
 from ..errors import ApiError
 
@@ -73,7 +73,11 @@ def _problem(fields: Mapping[Any, Any], key: str | None, echoes: set[str]) -> st
     if ids and not any(ids):
         return "the answer has no id"
     repeated = [str(fields[name]) for name in echoes if fields.get(name)]
-    return "" if key is None or not repeated or key in repeated else "the answer is that of another key"
+    return (
+        ""
+        if key is None or not repeated or any(repeats_key(echo, key) for echo in repeated)
+        else "the answer is that of another key"
+    )
 
 
 def _unproven(problem: str, body: Any) -> ApiError:

@@ -12,13 +12,15 @@ from typing import Any, Literal
 from .reconcile import Found
 from .steps import FailedCall
 
-__all__ = ["CLIENT_ID_FIELDS", "conflict_of"]
+__all__ = ["CLIENT_ID_FIELDS", "conflict_of", "repeats_key"]
 
 CLIENT_ID_FIELDS = (
     "clientOid", "clientOrderId", "client_order_id", "clientOrderID", "newClientOrderId", "clOrdId", "clOrdID",
     "cl_ord_id", "orderLinkId", "client_oid", "idempotency_key",
 )  # fmt: skip
 """Names under which APIs return the id that the client chose."""
+_LONG_KEY = 12  # characters; behind a prefix a shorter one may be the end of another key
+_RANDOM_KEY = 32  # characters; nobody counts at the front of such a key
 _SIDES = ({"buy", "b", "bid", "long"}, {"sell", "s", "ask", "short"})
 
 
@@ -35,10 +37,32 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
         return ""
     if call.key is not None:
         client_ids = [str(order[name]) for name in CLIENT_ID_FIELDS if order.get(name) not in (None, "")]
-        if client_ids and call.key not in client_ids:
+        if client_ids and not any(repeats_key(client_id, call.key) for client_id in client_ids):
             return "key"
     wanted = _arguments(call, fn)
     return "fields" if _other_symbol(wanted, order) or _other_side(wanted, order) else ""
+
+
+def repeats_key(echo: str, key: str) -> bool:
+    """Return whether a client id in an answer is the key: in another case, with other hyphens, or behind a prefix.
+
+    Programs count their keys: neither `order-12` nor `order-1-2` is `order-1`. So only a prefix may be added, and a
+    short key only has a letter with a hyphen before it (`t-a1`).
+    """
+    answered, mine = echo.casefold(), key.casefold()
+    # An API may drop the hyphens, or add those of a UUID; between others they are digits of a number.
+    if answered in (mine, _without_hyphens(mine)) or _without_hyphens(answered) == mine:
+        return True
+    if not answered.endswith(mine):
+        return False
+    prefix = answered[: -len(mine)]
+    if len(mine) < _LONG_KEY:
+        return len(prefix) == 2 and prefix[0].isalpha() and prefix[1] == "-"
+    return not (prefix[-1].isdigit() and mine[0].isdigit()) or len(mine) >= _RANDOM_KEY
+
+
+def _without_hyphens(text: str) -> str:
+    return text.replace("-", "").replace("_", "")
 
 
 def _arguments(call: FailedCall, fn: Callable[..., Any]) -> Mapping[str, Any]:
