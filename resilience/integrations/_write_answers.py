@@ -15,7 +15,7 @@ from typing import Any
 from .._core.call.found_order import repeats_key
 from ._http_messages import find_header
 
-__all__ = ["answer_defect", "is_complete_json"]
+__all__ = ["NO_IDS", "answer_defect", "is_complete_json"]
 
 MAX_DEPTH = 8  # levels of a body that are searched
 MAX_FIELDS = 5000  # fields of a body that are searched
@@ -40,7 +40,8 @@ _OTHER_IDS = re.compile(
 """Ids of something else than what the write has made."""
 _BARE_IDS = frozenset({"id", "ids", "sid", "guid", "uuid"})
 """Ids that only the field around them tells apart."""
-_NO_IDS = frozenset({"", "0", "-1", "none", "null", "nil", "undefined", "false", "true", "n/a", "nan"})
+NO_IDS = frozenset({"", "0", "-1", "none", "null", "nil", "undefined", "false", "true", "n/a", "nan"})
+"""Texts that stand for no id, in lower case."""
 _EMPTY_UUID = re.compile(r"[0-]+$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -132,7 +133,7 @@ def _is_refusal(content: Any) -> bool:
 
 
 def _is_something(value: Any) -> bool:
-    return bool(value) and str(value).strip().lower() not in _NO_IDS
+    return bool(value) and str(value).strip().lower() not in NO_IDS
 
 
 def _plain_name(name: str) -> str:
@@ -145,7 +146,7 @@ def _echoes(fields: list[tuple[str, Any]], key_field: str, key: str) -> list[str
     echoes = []
     for name, value in fields:
         text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-        if text.strip().lower() in _NO_IDS:
+        if text.strip().lower() in NO_IDS:
             continue
         plain = _plain_name(name)
         is_vague = plain in _VAGUE_KEY_FIELDS and plain != carried_by
@@ -170,7 +171,7 @@ def _is_id(name: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return False
     text = str(value).strip()
-    if not text or len(text) > 200 or text.lower() in _NO_IDS or _EMPTY_UUID.match(text):
+    if not text or len(text) > 200 or text.lower() in NO_IDS or _EMPTY_UUID.match(text):
         return False
     snake = _CAMEL.sub("_", name).lower().replace("-", "_").replace(" ", "_")
     inner = snake.rpartition(".")[2]
