@@ -11,7 +11,7 @@ parts that the plan has. It avoids function calls, because a call costs about 50
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Event
+from threading import Lock
 from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
@@ -224,9 +224,10 @@ def pass_gate(gate: AttemptGate) -> None:
             if action is Action.WAIT:
                 gate.clock.sleep(seconds)
             elif action is Action.PARK:
-                woken = Event()
-                if gate.join_queue(woken.set):
-                    woken.wait(seconds)
+                woken = Lock()  # not an `Event`: a signal handler of this thread may be who wakes it
+                woken.acquire()
+                if gate.join_queue(woken.release):
+                    woken.acquire(timeout=seconds)
             else:
                 return
     except BaseException:

@@ -7,6 +7,7 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ...errors import CircuitOpenError
 from ..classify.attach import set_cause
 from ..policy.codes import Category
+from ..stages.breaker import Permit
 from .attempt_gate import POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import conflict_of
@@ -134,12 +136,23 @@ class Recovery:
             self._open_write = OPEN_WRITES.register(self.call.key, account, since=self._started)
         return self._open_write
 
-    def new_gate(self) -> AttemptGate | None:
-        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
+    @property
+    def trial(self) -> Permit | None:
+        """Return the permit of attempts without a gate, for the driver to discard; None without a breaker."""
+        return self._history.trial
+
+    def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
+        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
+
+        Args:
+            is_over: returns whether the event loop of the call has ended; None for a thread.
+        """
         deadline = self._history.context.deadline
+        if self._history.trial is not None:
+            self._history.trial.is_over = is_over
         if not (self.plan.needs_gate or self.plan.hold.current or self.now() >= deadline):
             return None
-        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead)
+        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> CallContext | None:
         """Begin the next attempt and return its context; None when its gate or the breaker rejects it."""
