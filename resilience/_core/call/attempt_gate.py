@@ -17,7 +17,9 @@ from ..stages.admission import LaneSlots, Waiter
 from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import QueueTicket, RateWindow
 from .attempt_end import end_holds
+from .context import CallContext
 from .plan import PermitOrGeneration, Plan
+from .sleep_watch import SleepWatch
 from .steps import Action, Step
 
 __all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
@@ -49,8 +51,10 @@ class AttemptGate:
         "_due",
         "_high_priority",
         "_lane",
+        "_paid_at",
         "_plan",
         "_queue_ticket",
+        "_sleep_watch",
         "_waiter",
         "_waits_for_quota",
         "_weights",
@@ -79,13 +83,14 @@ class AttemptGate:
         self._high_priority = plan.high_priority(args, kwargs)
         self._weights = plan.weights(args, kwargs)
         self._deadline = deadline
+        self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
         self._costs: list[Cost] = []
         self._queue_ticket: QueueTicket | None = None
         self._waiter: Waiter | None = None
         self._due: float | None = None
         self._waits_for_quota = False
-        self.now = 0.0
+        self.now = self._paid_at = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
         self.slot: LaneSlots | None = None
@@ -125,6 +130,20 @@ class AttemptGate:
         waiter = self._waiter = self._plan.admission.join_queue(self._lane, wake)
         return waiter.state == "waiting"
 
+    def begin_first_attempt(self, key: str | None) -> CallContext:
+        """Record that the first attempt of a call begins, and return its context."""
+        plan, until = self._plan, min(self._deadline, self.now + self._plan.attempt_timeout)
+        if plan.budget is not None:
+            plan.budget.deposits.add_success(self.now)
+        stamps = plan.new_stamps() if plan.reconcilable or plan.keys is not None else None
+        return CallContext(plan, self._deadline, until, key, stamps)
+
+    def report_success(self) -> None:
+        """Report that the first attempt of the call has succeeded."""
+        if self._plan.breaker is not None and self.permit is not None:
+            self._plan.breaker.succeeded(self.permit, self.now)
+        self._plan.emit_breaker_events()
+
     def release_slot(self) -> None:
         """Report that the attempt has ended: its slot goes back."""
         slot, self.slot = self.slot, None
@@ -149,7 +168,7 @@ class AttemptGate:
 
     def _now_after_wait(self) -> float:
         """Return the present instant; a wait that a test clock cut short counts as waited in full."""
-        now = self._plan.clock.monotonic() + self.time_ahead
+        now = self._clock_now()
         if self._due is not None:
             due, self._due = self._due, None
             if self._waits_for_quota:
@@ -160,6 +179,11 @@ class AttemptGate:
                 now = due
         self.now = now
         return now
+
+    def _clock_now(self) -> float:
+        """Return the call's time; what the machine has slept since this was last read is taken off the deadline."""
+        self._deadline -= self._sleep_watch.seconds_slept()
+        return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
         """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject."""
@@ -182,7 +206,7 @@ class AttemptGate:
         costs = quotas.costs(now, self._weights, self._queue_ticket, high_priority=self._high_priority)
         ready_at, window = pay(now, costs, self._queue_ticket)
         if window is None:
-            self._costs, self._queue_ticket = costs, None
+            self._costs, self._paid_at, self._queue_ticket = costs, now, None
             return None
         self.release_slot()  # a call waiting for quota holds no slot
         if self._plan.fits_deadline(ready_at, self._deadline):
@@ -216,12 +240,17 @@ class AttemptGate:
     def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
         if breaker is None:
-            return Step(Action.SEND)
+            return self._send()
         self.permit = breaker.admit(now, high_priority=self._high_priority)
         self._plan.emit_breaker_events()
         if self.permit is None:
             return self._breaker_wait_or_reject(now, breaker.ready_at(now))
-        return Step(Action.SEND)
+        return self._send()
+
+    def _send(self) -> Step:
+        """Send, unless the deadline has passed meanwhile: a listener of these steps' events may be slow."""
+        self.now = max(self.now, self._clock_now())
+        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self._deadline else Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
@@ -239,4 +268,4 @@ class AttemptGate:
 
     def _undo_payment(self) -> None:
         costs, self._costs = self._costs, []
-        undo(self.now, costs)
+        undo(self._paid_at, costs)
