@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
+from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
@@ -162,14 +163,24 @@ async def call_through_gate(
             finally:
                 if CONTEXT.get() is context:
                     CONTEXT.set(outer)
-                gate.release_slot()
+        gate.release_slot()
         if failed is None:
             gate.report_success()
             return result
         return await recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
     finally:
         failed = None  # the error's traceback holds this frame: without this they would be a cycle
-        gate.release_slot()
+        if gate.slot is not None:
+            gate.slot.gone = True
+        if gate.ticket is not None:
+            gate.ticket.gone = True
+        try:
+            gate.running.discard(gate.slot)
+        finally:
+            try:
+                gate.permits.discard(gate.trial)
+            finally:
+                gate.release_slot()
 
 
 async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
@@ -210,7 +221,14 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
                                 CONTEXT.set(outer)
                 finally:
                     if gate is not None:
-                        gate.release_slot()
+                        if gate.slot is not None:
+                            gate.slot.gone = True
+                        if gate.ticket is not None:
+                            gate.ticket.gone = True
+                        try:
+                            gate.running.discard(gate.slot)
+                        finally:
+                            gate.release_slot()
                 if failed is None:
                     recovery.on_success()
                     return result
@@ -240,7 +258,17 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
         await discard(plan, recovery.take_discarded_answer())
         raise
     finally:
-        recovery.close()
+        try:
+            OPEN_WRITES.handles.discard(recovery.open_write)
+        finally:
+            try:
+                recovery.permits.discard(recovery.trial)
+            finally:
+                try:
+                    if gate is not None:
+                        recovery.permits.discard(gate.trial)
+                finally:
+                    recovery.close()
         failed = step = value = answer = gate = None
 
 

@@ -11,11 +11,12 @@ parts that the plan has. It avoids function calls, because a call costs about 50
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
+from threading import Lock
 from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
+from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
@@ -153,14 +154,24 @@ def call_through_gate(
                 context.clear()
             finally:
                 CONTEXT.set(outer)
-                gate.release_slot()
+        gate.release_slot()
         if failed is None:
             gate.report_success()
             return result
         return recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
     finally:
         failed = None  # the error's traceback holds this frame: without this they would be a cycle
-        gate.release_slot()
+        if gate.slot is not None:
+            gate.slot.gone = True
+        if gate.ticket is not None:
+            gate.ticket.gone = True
+        try:
+            gate.running.discard(gate.slot)
+        finally:
+            try:
+                gate.permits.discard(gate.trial)
+            finally:
+                gate.release_slot()
 
 
 def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
@@ -204,7 +215,14 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
                             CONTEXT.set(outer)
                 finally:
                     if gate is not None:
-                        gate.release_slot()
+                        if gate.slot is not None:
+                            gate.slot.gone = True
+                        if gate.ticket is not None:
+                            gate.ticket.gone = True
+                        try:
+                            gate.running.discard(gate.slot)
+                        finally:
+                            gate.release_slot()
                 if failed is None:
                     recovery.on_success()
                     return result
@@ -233,7 +251,17 @@ def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
         discard(plan, recovery.take_discarded_answer())
         raise
     finally:
-        recovery.close()
+        try:
+            OPEN_WRITES.handles.discard(recovery.open_write)
+        finally:
+            try:
+                recovery.permits.discard(recovery.trial)
+            finally:
+                try:
+                    if gate is not None:
+                        recovery.permits.discard(gate.trial)
+                finally:
+                    recovery.close()
         failed = step = value = answer = gate = None
 
 
@@ -254,9 +282,10 @@ def pass_gate(gate: AttemptGate) -> None:
             if action is Action.WAIT:
                 gate.clock.sleep(seconds)
             elif action is Action.PARK:
-                woken = Event()
-                if gate.join_queue(woken.set):
-                    woken.wait(seconds)
+                woken = Lock()  # not an `Event`: a signal handler of this thread may be who wakes it
+                woken.acquire()
+                if gate.join_queue(woken.release):
+                    woken.acquire(timeout=seconds)
             else:
                 return
     except BaseException:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from .._core.base.fork_safety import new_lock, register_for_fork
+from .._core.base.fork_safety import register_for_fork
 from .._core.call.context import CONTEXT
 from .._core.call.plan import Plan
 from .._core.call.rejection import reject_key_in_use
@@ -19,10 +19,8 @@ from .._core.call.rejection import reject_key_in_use
 __all__ = ["KeysInUse", "claim_key_async", "claim_key_sync"]
 
 _Claim = tuple[Any, ...]
-_Holder = list[None]
-"""The call that holds a key: a list with one item, which is emptied when the call ends."""
-_HELD: ContextVar[tuple[_Holder, ...]] = ContextVar("resilience_keys", default=())
-"""The holders around this call. One that is empty has ended."""
+_HELD: ContextVar[tuple[object, ...]] = ContextVar("resilience_keys", default=())
+"""The claims of the calls around this one. One that has ended is not in `KeysInUse` any more."""
 
 
 class KeysInUse:
@@ -30,28 +28,26 @@ class KeysInUse:
 
     Attributes:
         holders: claimed keys, each with the call that holds it. `setdefault` is one step for all threads, and no lock
-            is held that the call of a signal handler could need. A holder that is empty has ended: an exception of a
-            signal handler has kept it from being removed.
+            is held that the call of a signal handler could need.
     """
 
     def __init__(self) -> None:
-        self.holders: dict[_Claim, _Holder] = {}
-        self._lock = new_lock()
+        self.holders: dict[_Claim, object] = {}
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
         """Forget the calls of the parent's threads, which do not exist in a forked child."""
         self.holders.clear()
 
-    def replace(self, claim: _Claim, holder: _Holder) -> _Holder:
-        """Take over a key from a call that has ended without removing it; returns who holds it then."""
-        # Rare. Others only add a key that nobody has, and remove their own before they end: under the lock, a key
-        # whose holder has ended does not change.
-        with self._lock:
-            current = self.holders.setdefault(claim, holder)
-            if not current:
-                self.holders[claim] = current = holder
-        return current
+    def leave(self, claim: _Claim, holder: object, token: Any) -> None:
+        """Release the key if this call holds it, and leave its context if that was entered."""
+        if self.holders.get(claim) is holder:
+            self.holders.pop(claim, None)
+        if token is not None:
+            try:
+                _HELD.reset(token)
+            except ValueError:
+                pass  # ended in another task's context: there is nothing to reset
 
 
 def _scope(plan: Plan) -> Any:
@@ -67,28 +63,21 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
     """
     assert plan.keys is not None
     # Bound here: an attribute of a closure's object is read in each call, and a write should cost little.
-    fill, scope, holders, get_held, set_held = plan.keys.fill, _scope(plan), keys.holders, _HELD.get, _HELD.set
+    fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
 
     def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
         if key is None:
             return call(*args, **kwargs)
-        holder, claim, outer = [None], (scope, key), get_held()
+        holder, claim, token = object(), (scope, key), None
         try:  # the claim is made inside, so that a Ctrl-C after it leaves nothing behind
-            current = holders.setdefault(claim, holder)
-            if current is not holder:
-                check_holder(plan, keys, claim, holder, current)
-            set_held((*filter(None, outer), holder))
+            current, around = setdefault(claim, holder), held.get()
+            if current is not holder and current not in around:
+                raise reject_key_in_use(plan, CONTEXT.get())
+            token = held.set((*around, holder))
             return call(*args, **kwargs)
         finally:
-            try:
-                set_held(outer)
-            finally:
-                try:
-                    if holders.get(claim) is holder:
-                        holders.pop(claim, None)
-                finally:
-                    holder.clear()
+            leave(claim, holder, token)
 
     return claiming
 
@@ -96,41 +85,20 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
 def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Callable[..., Any]:
     """Return async `call` so that its key is refused to other calls; written like `claim_key_sync`."""
     assert plan.keys is not None
-    fill, scope, holders, get_held, set_held = plan.keys.fill, _scope(plan), keys.holders, _HELD.get, _HELD.set
+    fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
 
     async def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
         if key is None:
             return await call(*args, **kwargs)
-        holder, claim, outer = [None], (scope, key), get_held()
-        held = (*filter(None, outer), holder)
+        holder, claim, token = object(), (scope, key), None
         try:
-            current = holders.setdefault(claim, holder)
-            if current is not holder:
-                check_holder(plan, keys, claim, holder, current)
-            set_held(held)
+            current, around = setdefault(claim, holder), held.get()
+            if current is not holder and current not in around:
+                raise reject_key_in_use(plan, CONTEXT.get())
+            token = held.set((*around, holder))
             return await call(*args, **kwargs)
         finally:
-            try:
-                if get_held() is held:  # else it ends in another task's context, which is left alone
-                    set_held(outer)
-            finally:
-                try:
-                    if holders.get(claim) is holder:
-                        holders.pop(claim, None)
-                finally:
-                    holder.clear()
+            leave(claim, holder, token)
 
     return claiming
-
-
-def check_holder(plan: Plan, keys: KeysInUse, claim: _Claim, holder: _Holder, current: _Holder) -> None:
-    """Take a key over from a call that has ended.
-
-    Raises:
-        RejectedError: a call holds it that is under way, and that this one is no part of.
-    """
-    if not current:
-        current = keys.replace(claim, holder)
-    if current is not holder and not any(current is around for around in _HELD.get()):
-        raise reject_key_in_use(plan, CONTEXT.get())

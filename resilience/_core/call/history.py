@@ -18,6 +18,7 @@ from ..classify.attach import (
     inner_failure,
 )
 from ..classify.failure import Failure
+from ..stages.breaker import Permit
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
@@ -45,6 +46,7 @@ class CallHistory:
         outcome: the last error, or the last answer that is a failure.
         plan: the operation's plan.
         rejection: what rejected a later attempt from inside it; nothing was sent by that one.
+        trial: the permit that a later attempt without a gate gets if the breaker is half-open; None without a breaker.
         uncertain_write: the attempts that may have been executed; None when there never was one, or none can be
             looked up.
         waited: seconds waited so far.
@@ -77,6 +79,7 @@ class CallHistory:
         "outcome",
         "plan",
         "rejection",
+        "trial",
         "uncertain_write",
         "waited",
     )  # fmt: skip
@@ -114,6 +117,8 @@ class CallHistory:
         self._stamps_seen = 0
         self.outcome: Any = None
         self.rejection: BaseException | None = None
+        # One for all attempts that pass no gate: only one of them is under way at a time.
+        self.trial: Permit | None = None if plan.breaker is None else Permit()
         self.waited = 0.0
         self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
@@ -191,7 +196,8 @@ class CallHistory:
         if gate is not None:
             permit = gate.permit
         elif plan.breaker is not None:
-            permit = plan.breaker.admit(now, high_priority=plan.high_priority(self.call.args, self.call.kwargs))
+            high_priority = plan.high_priority(self.call.args, self.call.kwargs)
+            permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
             plan.emit_breaker_events()
             if permit is None:
                 return False

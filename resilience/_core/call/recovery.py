@@ -7,6 +7,7 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import set_cause
 from ..policy.codes import Category
+from ..stages.breaker import Permit
 from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import conflict_of
@@ -42,6 +44,7 @@ class Recovery:
         plan: the operation's plan.
         call: the call, as a reconciler gets it.
         open_write: the handle of its uncertain write, which the driver discards at the end; None where there is none.
+        permits: the trials that are out at the breaker, or an empty set.
     """
 
     __slots__ = (
@@ -59,6 +62,7 @@ class Recovery:
         "_wait_until",
         "call",
         "open_write",
+        "permits",
         "plan",
     )  # fmt: skip
 
@@ -89,6 +93,7 @@ class Recovery:
         self.call = call
         self._history = CallHistory(plan, call, context, inherited, permit, started, outer, latest_record)
         self._sleep_watch = SleepWatch(plan.clock)
+        self.permits: set[Any] = set() if plan.breaker is None else plan.breaker.permits
         self._started = started
         self._schedule_state: Any = None
         self._after_wait = Action.SEND
@@ -141,12 +146,23 @@ class Recovery:
             OPEN_WRITES.add(self.open_write, since=self._started)
         return self.open_write
 
-    def new_gate(self) -> AttemptGate | None:
-        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
+    @property
+    def trial(self) -> Permit | None:
+        """Return the permit of attempts without a gate, for the driver to discard; None without a breaker."""
+        return self._history.trial
+
+    def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
+        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
+
+        Args:
+            is_over: returns whether the event loop of the call has ended; None for a thread.
+        """
+        if self._history.trial is not None:
+            self._history.trial.is_over = is_over
         if not (self._is_late() or self.plan.needs_gate or self.plan.hold.current):
             return None
         deadline = self._history.context.deadline
-        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead)
+        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
         """Begin the next attempt and return its context for the context variable; None when it is rejected."""
