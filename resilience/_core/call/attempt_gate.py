@@ -18,7 +18,9 @@ from ..stages.breaker import Permit
 from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import QueueTicket, RateWindow
 from .attempt_end import end_holds
+from .context import CallContext
 from .plan import PermitOrGeneration, Plan
+from .sleep_watch import SleepWatch
 from .steps import Action, Step
 
 __all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
@@ -30,6 +32,8 @@ QUOTA_FULL = "the quota allows no attempt before the deadline"
 _QUEUE_FULL = "too many calls are running and waiting"
 POLL_INTERVAL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
+_NOTHING: set[Any] = set()
+"""Stays empty: there is nothing to discard."""
 
 
 class AttemptGate:
@@ -38,14 +42,17 @@ class AttemptGate:
     What it takes it has made before, so that a driver that keeps the gate can give all back, whether it was taken or
     not, and whatever a signal handler raises meanwhile: nested `finally` blocks, each of one store or one call in C.
 
-        gate.slot.gone = True; admission.running.discard(gate.slot)   # where `gate.slot` is not None
-        breaker.permits.discard(gate.trial)                           # where `gate.trial` is not None
-        gate.ticket.gone = True                                       # where `gate.ticket` is not None
+        gate.slot.gone = True      # where there is a slot
+        gate.ticket.gone = True    # where there is a ticket
+        gate.running.discard(gate.slot)
+        gate.permits.discard(gate.trial)
 
     Attributes:
         now: the instant of the last step.
+        permits: the trials that are out at the breaker, or an empty set.
         permit: the breaker's permit, where there is a breaker and the attempt may be sent.
         rejection: the error that rejected it, or None.
+        running: the slots that are taken, or an empty set.
         slot: the attempt's slot, taken or not; None where the policy has no admission.
         ticket: its turn in the queue of a quota; None where it has none.
         trial: the permit that it gets if the breaker is half-open; None where there is no breaker.
@@ -60,12 +67,16 @@ class AttemptGate:
         "_high_priority",
         "_is_queued",
         "_lane",
+        "_paid_at",
         "_plan",
+        "_sleep_watch",
         "_waits_for_quota",
         "_weights",
         "now",
         "permit",
+        "permits",
         "rejection",
+        "running",
         "slot",
         "ticket",
         "time_ahead",
@@ -97,17 +108,20 @@ class AttemptGate:
         self._high_priority = plan.high_priority(args, kwargs)
         self._weights = plan.weights(args, kwargs)
         self._deadline = deadline
+        self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
         self._costs: list[Cost] = []
         self.ticket: QueueTicket | None = None
         self._is_queued = False
         self._due: float | None = None
         self._waits_for_quota = False
-        self.now = 0.0
+        self.now = self._paid_at = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
         self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(self._lane, is_over)
         self.trial: Permit | None = None if plan.breaker is None else Permit(is_over)
+        self.running: set[Any] = _NOTHING if plan.admission is None else plan.admission.running
+        self.permits: set[Any] = _NOTHING if plan.breaker is None else plan.breaker.permits
         self.rejection: Exception | None = None
 
     @property
@@ -145,6 +159,20 @@ class AttemptGate:
         self._is_queued = True
         return self._plan.admission.join_queue(self.slot, wake)
 
+    def begin_first_attempt(self, key: str | None) -> CallContext:
+        """Record that the first attempt of a call begins, and return its context."""
+        plan, until = self._plan, min(self._deadline, self.now + self._plan.attempt_timeout)
+        if plan.budget is not None:
+            plan.budget.deposits.add_success(self.now)
+        stamps = plan.new_stamps() if plan.reconcilable or plan.keys is not None else None
+        return CallContext(plan, self._deadline, until, key, stamps)
+
+    def report_success(self) -> None:
+        """Report that the first attempt of the call has succeeded."""
+        if self._plan.breaker is not None and self.permit is not None:
+            self._plan.breaker.succeeded(self.permit, self.now)
+        self._plan.emit_breaker_events()
+
     def release_slot(self) -> None:
         """Report that the attempt has ended: its slot goes back, if it was taken."""
         if self.slot is not None and self._plan.admission is not None:
@@ -168,7 +196,7 @@ class AttemptGate:
 
     def _now_after_wait(self) -> float:
         """Return the present instant; a wait that a test clock cut short counts as waited in full."""
-        now = self._plan.clock.monotonic() + self.time_ahead
+        now = self._clock_now()
         if self._due is not None:
             due, self._due = self._due, None
             if self._waits_for_quota:
@@ -179,6 +207,11 @@ class AttemptGate:
                 now = due
         self.now = now
         return now
+
+    def _clock_now(self) -> float:
+        """Return the call's time; what the machine has slept since this was last read is taken off the deadline."""
+        self._deadline -= self._sleep_watch.seconds_slept()
+        return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
         """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject."""
@@ -201,7 +234,7 @@ class AttemptGate:
         costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
         ready_at, window = pay(now, costs, self.ticket)
         if window is None:
-            self._costs, self.ticket = costs, None
+            self._costs, self._paid_at, self.ticket = costs, now, None
             return None
         self.release_slot()  # a call waiting for quota holds no slot
         if self._plan.fits_deadline(ready_at, self._deadline):
@@ -233,12 +266,17 @@ class AttemptGate:
     def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
         if breaker is None:
-            return Step(Action.SEND)
+            return self._send()
         self.permit = breaker.admit(now, self.trial, high_priority=self._high_priority)
         self._plan.emit_breaker_events()
         if self.permit is None:
             return self._breaker_wait_or_reject(now, breaker.ready_at(now))
-        return Step(Action.SEND)
+        return self._send()
+
+    def _send(self) -> Step:
+        """Send, unless the deadline has passed meanwhile: a listener of these steps' events may be slow."""
+        self.now = max(self.now, self._clock_now())
+        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self._deadline else Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
@@ -256,4 +294,4 @@ class AttemptGate:
 
     def _undo_payment(self) -> None:
         costs, self._costs = self._costs, []
-        undo(self.now, costs)
+        undo(self._paid_at, costs)
