@@ -20,6 +20,7 @@ from .._core.call.steps import Action, FailedCall
 from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
+from .loop_end import end_of_loop
 from .report_waits import pause_async
 from .system_clock import running_trio
 
@@ -136,7 +137,7 @@ async def call_through_gate(
     Raises:
         RejectedError: the attempt was rejected, and nothing was sent.
     """
-    gate = AttemptGate(plan, call.args, call.kwargs, deadline)
+    gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
     failed: Any = None
     try:
         try:
@@ -198,7 +199,7 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
                 await pause_async(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
-                gate = recovery.new_gate()
+                gate = recovery.new_gate(end_of_loop())
                 try:
                     if gate is not None:
                         await pass_gate(gate)
