@@ -49,11 +49,12 @@ DIFFERENCES = {
         + closing
     """,
     "enter_gate": "",
-    # A thread waits for a slot by an event, a task by a future or an event of its loop.
+    # A thread waits for a slot by a lock, a task by a future or an event of its loop.
     "pass_gate": """
-        - woken = Event()
-        - if gate.join_queue(woken.set):
-        - woken.wait(seconds)
+        - woken = Lock()
+        - woken.acquire()
+        - if gate.join_queue(woken.release):
+        - woken.acquire(timeout=seconds)
         + (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
     """,
 }
