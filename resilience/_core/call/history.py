@@ -293,6 +293,18 @@ class CallHistory:
         if not plan.idempotent:
             self.emit("call_abandoned", executed="maybe" if maybe_executed else "no")
 
+    def pass_through(self, error: Exception) -> None:
+        """Record that the call ends with an exception that steers the program: permits go back, nothing is counted.
+
+        A write that can be looked up may have been executed, as if it was cancelled.
+        """
+        plan = self.plan
+        if self._any_uncertain or (not plan.idempotent and (plan.reconcilable or self.call.key is not None)):
+            self.abandon(error)
+        elif not self._ended:
+            self._ended = True
+            release_permit(plan, self._permit)
+
     def _sending_now(self) -> bool:
         """Return whether the attempt under way may have been sent; completes what the call says of its requests."""
         plan, call, stamps = self.plan, self.call, self.context.stamps
