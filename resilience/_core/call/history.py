@@ -23,7 +23,7 @@ from .attempt_end import apply_holds, is_rejection, release_permit, settle_permi
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
-from .reconcile import UncertainWrite
+from .reconcile import UncertainWrite, answer_error
 from .steps import FailedCall
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class CallHistory:
             is_broken: it would fail in the same way again.
         """
         if is_broken:
-            self.lookup_error = answer
+            self.lookup_error = answer_error(answer) if answer is None else answer
         if not self._lookup_reported:
             self._lookup_reported = True
             self.emit("lookup_failed", reconciler=_name_of(self.plan.reconcile), caused_by=_class_or_value(answer))
