@@ -266,23 +266,19 @@ def at_random(scenario: Scenario, interrupts: int, seed: int) -> Counter[str]:
             active[0] = False
             raise Interrupted
 
+    with suppress(ConnectionRefusedError):
+        scenario.run()  # what is loaded at the first failure is loaded: no import is interrupted
     previous = signal.signal(signal.SIGALRM, on_signal)
-    longest, done = 0.0003, 0
     try:
-        while done < interrupts:
+        for _ in range(interrupts):
             try:
                 active[0] = True
-                signal.setitimer(signal.ITIMER_REAL, draws.uniform(0.00001, longest))
-                scenario.run()
-                active[0] = False
-                longest = max(0.00005, longest * 0.98)  # it came too late: sooner, so that most of them hit
+                signal.setitimer(signal.ITIMER_REAL, draws.uniform(0.00002, 0.0005))
+                while True:  # a tight loop, so that the signal comes inside a call
+                    with suppress(ConnectionRefusedError):  # a failed trial fails
+                        scenario.run()
             except Interrupted:
-                done += 1
-                longest *= 1.02
-            except ConnectionRefusedError:
-                active[0] = False  # a failed trial fails
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            found.update(scenario.leaks())
+                found.update(scenario.leaks())
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
