@@ -126,6 +126,13 @@ class BreakerMachine:
             self._states.queue.append(QueuedNotice("before_call"))
         return admitted
 
+    def admit_closed(self) -> int:
+        """Admit an attempt as `admit` does, if the breaker is closed; else return 0. Takes no lock."""
+        generation = self._closed_generation
+        if generation and self._notifies_each_call:
+            self._states.queue.append(QueuedNotice("before_call"))
+        return generation
+
     def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""
         now, slow = began, False
