@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-from .._core.call.context import CONTEXT, CallContext, exit_context
+from .._core.call.context import CONTEXT, CallContext, inherited
 from .._core.call.plan import Plan
 from .._core.classify.attach import attach_failure, attached_failure
 from .._core.stages.hedge import HedgeDelay
@@ -61,17 +61,16 @@ def _hedge_delay(plan: Plan, memory: Memory) -> HedgeDelay:
     return hedge_delay
 
 
-def _enter(plan: Plan) -> tuple[Any, Any]:
-    """Enter a context that gives all attempts of a race one deadline; return the outer context and the token."""
-    outer = CONTEXT.get()
+def _new_context(plan: Plan) -> list[Any]:
+    """Return a context that gives all attempts of a race one deadline."""
+    outer = inherited()
     started = plan.clock.monotonic()
     deadline = started + plan.deadline
     if outer is not None:
         # Two clocks may differ, so the outer deadline is converted by the time that is left until it.
-        deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
-    in_lookup = outer is not None and CallContext(*outer).in_lookup
-    context = CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup)
-    return outer, CONTEXT.set(context)
+        deadline = min(deadline, started + outer.deadline - outer.owner.clock.monotonic())
+    in_lookup = outer is not None and outer.in_lookup
+    return list(CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup))
 
 
 def _as_final(error: BaseException, outer: Any) -> BaseException:
@@ -90,12 +89,17 @@ def hedge_async(plan: Plan, call: Async, memory: Memory) -> Async:
         if plan.keys is not None:
             _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
-        outer, token = _enter(plan)
+        outer, context = CONTEXT.get(), _new_context(plan)
         try:
+            CONTEXT.set(context)
             run = _race_trio if running_trio() is not None else _race_asyncio
             result, error = await run(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
-            exit_context(token)
+            try:
+                context.clear()
+            finally:
+                if CONTEXT.get() is context:  # else it ends in another task's context, which is left alone
+                    CONTEXT.set(outer)
         if error is None:
             hedge_delay.add(plan.clock.monotonic() - started)
             return result
@@ -122,8 +126,10 @@ async def _race_asyncio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> 
             results = [task.result() for task in attempts if task.done() and task.exception() is None]
             if results:
                 return results[0], None
-            if all(task.done() for task in attempts):
-                return None, attempts[0].exception()
+            errors = [task.exception() for task in attempts if task.done()]
+            steering = next((error for error in errors if plan.control_flow.includes(error)), None)
+            if steering is not None or len(errors) == len(attempts):
+                return None, steering or errors[0]
             if timer is not None and timer.done():
                 started = race.start_hedge()
                 if started:
@@ -144,6 +150,9 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     changed = [trio.Event()]  # a trio event cannot be cleared, so each wait gets a new one
     due = [False]
 
+    def is_end(error: Exception | None) -> bool:
+        return error is None or plan.control_flow.includes(error)
+
     async def run(number: int) -> None:
         try:
             outcomes.append((number, await attempt(), None))
@@ -160,7 +169,7 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
         started = 1
         nursery.start_soon(run, 0)
         nursery.start_soon(run_timer)
-        while not any(error is None for _, _, error in outcomes) and len(outcomes) < started:
+        while not any(is_end(error) for _, _, error in outcomes) and len(outcomes) < started:
             await changed[0].wait()
             changed[0] = trio.Event()
             if due[0] and len(outcomes) < started:
@@ -172,7 +181,10 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
                         nursery.start_soon(run_timer)
         nursery.cancel_scope.cancel()
     results = [value for _, value, error in outcomes if error is None]
-    return (results[0], None) if results else (None, min(outcomes)[2])
+    if results:
+        return results[0], None
+    steering = next((error for _, _, error in outcomes if is_end(error)), None)
+    return None, steering or min(outcomes)[2]
 
 
 def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
@@ -183,11 +195,15 @@ def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
         if plan.keys is not None:
             _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
-        outer, token = _enter(plan)
+        outer, context = CONTEXT.get(), _new_context(plan)
         try:
-            result, error = _race_threads(_Race(plan, hedge_delay), lambda: call(*args, **kwargs), plan.operation)
+            CONTEXT.set(context)
+            result, error = _race_threads(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
-            exit_context(token)
+            try:
+                context.clear()
+            finally:
+                CONTEXT.set(outer)
         if error is None:
             hedge_delay.add(plan.clock.monotonic() - started)
             return result
@@ -199,19 +215,27 @@ def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
     return hedged
 
 
-def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[Any, BaseException | None]:
+def _race_threads(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     """Return the first result; where every attempt has failed, the first attempt's error."""
     outcomes: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 
+    # Each attempt has a context of its own: one that has lost still has the deadline when the race has ended.
+    race_context = tuple(CONTEXT.get())
+
     def run(number: int) -> None:
+        context = list(race_context)
+        CONTEXT.set(context)
         try:
             outcomes.put((number, attempt(), None))
         except BaseException as error:  # any error must end the wait for this attempt
             outcomes.put((number, None, error))
+        finally:
+            context.clear()
 
     def start(number: int) -> None:
         context = contextvars.copy_context()  # a thread begins with an empty context
-        threading.Thread(target=context.run, args=(run, number), name=f"hedge {name} {number}", daemon=True).start()
+        name = f"hedge {plan.operation} {number}"
+        threading.Thread(target=context.run, args=(run, number), name=name, daemon=True).start()
 
     started, errors = 1, dict[int, BaseException]()
     start(0)
@@ -225,7 +249,7 @@ def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[A
             continue
         if error is None:
             return value, None
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or plan.control_flow.includes(error):
             return None, error  # such as SystemExit, which ends the call and is not a failure of an attempt
         errors[number] = error
     return None, errors[0]

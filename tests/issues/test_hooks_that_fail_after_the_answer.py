@@ -34,7 +34,8 @@ class Notifier(httpx.Auth):
 def hook(kind: type[Exception]) -> Any:
     """Return a hook that raises an error of this class."""
 
-    def notify(*_args: Any, **_options: Any) -> None:
+    def notify(response: Any, **_options: Any) -> None:
+        response.close()
         raise kind("nobody listens")
 
     return notify
@@ -76,12 +77,15 @@ def by_aiohttp(kind: type[Exception], url: str, rules: Any) -> Any:
     """Post with a middleware of aiohttp."""
 
     async def notify(request: aiohttp.ClientRequest, handler: Any) -> Any:
-        (await handler(request)).close()
+        await (await handler(request)).read()
         raise kind("nobody listens")
 
     async def story() -> Any:
         async with aiohttp.ClientSession(middlewares=[notify]) as plain:
-            return await wrap(plain, "p", policies=policies(FakeClock()), operations=rules).post(url)
+            try:
+                return await wrap(plain, "p", policies=policies(FakeClock()), operations=rules).post(url)
+            finally:
+                await asyncio.sleep(0.01)  # aiohttp closes its socket in a later round of the loop
 
     return asyncio.run(story())
 
@@ -112,6 +116,7 @@ def test_a_hook_that_raises_for_status() -> None:
     """Its error is made of the answer itself, so the status counts."""
 
     def check(response: Any, **_options: Any) -> None:
+        response.close()
         response.raise_for_status()
 
     with Server(answer(400, "bad")) as server, requests.Session() as plain:
@@ -135,6 +140,7 @@ def test_an_aiohttp_session_that_raises_for_status() -> None:
         async with aiohttp.ClientSession(raise_for_status=True) as plain:
             with pytest.raises(aiohttp.ClientResponseError) as caught:
                 await wrap(plain, "p", policies=policies(FakeClock())).post(url)
+            await asyncio.sleep(0.01)
             return failure_of(caught.value).executed
 
     with Server(answer(400, "bad")) as server:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from ..._core.call.context import CONTEXT, current_call
+from ..._core.call.context import current_call, inherited
 from .engine_state import EngineState
 from .order_results import find_problem
 from .requests_sent import ATTEMPT, SentRequests, set_attribute
@@ -107,8 +107,8 @@ def _refuse_repetition(state: EngineState) -> None:
 
 
 def _log_of_call() -> Any:
-    context = CONTEXT.get()
-    return None if context is None or len(context) < 5 else context[4]
+    context = inherited()
+    return None if context is None else context.stamps
 
 
 def _close(state: EngineState, attempt: SentRequests) -> None:

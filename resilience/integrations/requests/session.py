@@ -21,6 +21,7 @@ from .._rate_limit_headers import report_rate_limits
 from .attempt import (
     BaseAdapter,
     add_headers,
+    as_timeout,
     check_key,
     disable_retries,
     judge_answer,
@@ -117,7 +118,7 @@ class _SessionCalls:
                         sent.discard_connection()
                     elif sent.has_sent and not attempt.is_answer(getattr(error, "response", None)):
                         mark_uncertain(error)  # a hook may raise anything once the answer is there
-                    raise
+                    raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
             return judge_answer(response, options, key, sent)
         finally:
             _ATTEMPT.reset(token)
