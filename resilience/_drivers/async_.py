@@ -6,19 +6,21 @@ cancelled at its time limit, and the context may be left in a task other than th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
-from .._core.call.context import CONTEXT, exit_context
+from .._core.call.context import CONTEXT, CallContext
+from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
-from .._core.call.rejection import acquire_permit, record_unsent, reject_at_gate, reject_expired, reject_open_breaker
+from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
 from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
+from .loop_end import end_of_loop
 from .report_waits import pause_async
 from .system_clock import running_trio
 
@@ -29,20 +31,22 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
     now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
-    window, admission, hold = plan.rate_window, plan.admission, plan.hold
+    window, hold = plan.rate_window, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
-    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
+    get_context, set_context, records = CONTEXT.get, CONTEXT.set, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
         outer = get_context()
         deadline = started + limit
         if outer is not None:
-            ends = outer[1] if outer[0].clock is plan.clock else started + outer[1] - outer[0].clock.monotonic()
-            if ends < deadline:
-                deadline = ends
-                if deadline <= started:
-                    raise reject_expired(plan, outer)
+            around = tuple(outer)
+            if around:  # else the call has ended in which this was started
+                ends = around[1] if around[0].clock is plan.clock else started + around[1] - around[0].clock.monotonic()
+                if ends < deadline:
+                    deadline = ends
+                    if deadline <= started:
+                        raise reject_expired(plan, outer)
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -52,16 +56,15 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             if not permit and not plan.wait_for_breaker and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
-            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
+            permit = None
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif plan.needs_gate:
-            permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
-        elif not permit:
-            if plan.wait_for_breaker:
-                permit, slot, started = await enter_gate(plan, args, kwargs, deadline, outer, started, key)
-            else:
-                permit = acquire_permit(plan, outer, started, args, kwargs)
+            permit = plan.pay_at_once(started)
+        elif not permit and breaker is not None:
+            permit = breaker.admit_closed()
+        if not permit:
+            return await call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
         if deposits is not None:
             if started >= deposits.end:
                 deposits.close_slice(started)
@@ -69,13 +72,15 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         until = started + per_attempt
         if until > deadline:
             until = deadline
-        context: Any = (plan, deadline, until)
+        stamps = None
+        context: Any = [plan, deadline, until]
         if new_stamps is not None:
-            context = (plan, deadline, until, key, new_stamps())
+            stamps = new_stamps()
+            context = [plan, deadline, until, key, stamps]
         timer = None
         record = records[0]
-        token = set_context(context)
         try:
+            set_context(context)
             if until != inf:
                 timer = begin(until, started, now)
             if timer is None and until != inf:
@@ -90,17 +95,17 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 failed = timed_out(until - started)
             else:
                 failed_call = FailedCall(plan.operation, args, kwargs, key)
-                Recovery(plan, failed_call, context, permit, started, outer).abandon(error)
+                begun = CallContext(plan, deadline, until, key, stamps)
+                Recovery(plan, failed_call, begun, context, permit, started, outer).abandon(error)
                 raise
         finally:
-            if timer is not None:
-                timer.end()
             try:
-                reset_context(token)
-            except ValueError:  # entered in another task's context, see `exit_context`
-                pass
-            if admission is not None:
-                admission.release(slot)
+                context.clear()
+            finally:
+                if get_context() is context:  # else it ends in another task's context, which is left alone
+                    set_context(outer)
+                if timer is not None:
+                    timer.end()
         if failed is None:
             if breaker is not None:
                 if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
@@ -114,7 +119,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     plan.emit_breaker_events()
             return result
         failed_call = FailedCall(plan.operation, args, kwargs, key)
-        recovery = Recovery(plan, failed_call, context, permit, started, outer, record)
+        begun = CallContext(plan, deadline, until, key, stamps)
+        recovery = Recovery(plan, failed_call, begun, context, permit, started, outer, record)
         try:
             return await recover(recovery, fn, failed)
         finally:
@@ -123,9 +129,66 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+async def call_through_gate(
+    plan: Plan, fn: Callable[..., Any], call: FailedCall, deadline: float, outer: list[Any] | None
+) -> Any:
+    """Make a call whose first attempt may have to wait, or needs a slot or the permit of a trial.
+
+    Whatever interrupts it, slot and permit go back, each by one call into C.
+
+    Raises:
+        RejectedError: the attempt was rejected, and nothing was sent.
+    """
+    gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
+    failed: Any = None
+    try:
+        try:
+            await pass_gate(gate)
+        except BaseException as error:
+            record_unsent(plan, call.key, error, outer)
+            raise
+        if gate.rejection is not None:
+            raise reject_at_gate(plan, gate, outer)
+        begun = gate.begin_first_attempt(call.key)
+        context, record = list(begun), LATEST_RECORD[0]
+        try:
+            CONTEXT.set(context)
+            result = await limited(fn, call.args, call.kwargs, begun.until - gate.now)
+            failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+        except Exception as error:
+            failed = error
+        except BaseException as error:
+            Recovery(plan, call, begun, context, gate.permit, gate.now, outer).abandon(error)
+            raise
+        finally:
+            try:
+                context.clear()
+            finally:
+                if CONTEXT.get() is context:
+                    CONTEXT.set(outer)
+        gate.release_slot()
+        if failed is None:
+            gate.report_success()
+            return result
+        return await recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
+    finally:
+        failed = None  # the error's traceback holds this frame: without this they would be a cycle
+        if gate.slot is not None:
+            gate.slot.gone = True
+        if gate.ticket is not None:
+            gate.ticket.gone = True
+        try:
+            gate.running.discard(gate.slot)
+        finally:
+            try:
+                gate.permits.discard(gate.trial)
+            finally:
+                gate.release_slot()
+
+
 async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
     """Carry out the steps of the recovery until one returns or raises; see `sync.recover`."""
-    plan, call = recovery.plan, recovery.call
+    plan, call, outer = recovery.plan, recovery.call, CONTEXT.get()
     value: Any = None
     answer: Any = None
     step: Any = None
@@ -138,37 +201,55 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
                 await pause_async(plan.clock, recovery, value)
                 step = recovery.after_wait()
             elif action is Action.SEND:
-                gate = recovery.new_gate()
-                if gate is not None:
-                    await pass_gate(gate)
-                context = recovery.begin_attempt(gate)
-                if context is None:
-                    step = recovery.on_rejection()
-                    continue
-                token = CONTEXT.set(context)
+                gate = recovery.new_gate(end_of_loop())
                 try:
-                    await discard(plan, recovery.take_discarded_answer())
-                    result = await limited(send, call.args, call.kwargs, recovery.seconds_left())
-                    failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
-                except Exception as error:
-                    failed = error
-                finally:
-                    exit_context(token)
                     if gate is not None:
-                        gate.release_slot()
+                        await pass_gate(gate)
+                    context = recovery.begin_attempt(gate)
+                    if context is None:
+                        step = recovery.on_rejection()
+                        continue
+                    try:
+                        CONTEXT.set(context)
+                        await discard(plan, recovery.take_discarded_answer())
+                        result = await limited(send, call.args, call.kwargs, recovery.seconds_left())
+                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
+                    except Exception as error:
+                        failed = error
+                    finally:
+                        try:
+                            context.clear()
+                        finally:
+                            if CONTEXT.get() is context:
+                                CONTEXT.set(outer)
+                finally:
+                    if gate is not None:
+                        if gate.slot is not None:
+                            gate.slot.gone = True
+                        if gate.ticket is not None:
+                            gate.ticket.gone = True
+                        try:
+                            gate.running.discard(gate.slot)
+                        finally:
+                            gate.release_slot()
                 if failed is None:
                     recovery.on_success()
                     return result
                 step = recovery.on_failure(failed)
             elif action is Action.LOOK_UP:
                 sent = recovery.now()
-                token = CONTEXT.set(context := recovery.lookup_context())
+                context = recovery.lookup_context()
                 try:
-                    answer = await limited(plan.reconcile, (call,), {}, context.until - sent)
+                    CONTEXT.set(context)
+                    answer = await limited(plan.reconcile, (call,), {}, recovery.seconds_for_lookup())
                 except Exception as error:
                     answer = error
                 finally:
-                    exit_context(token)
+                    try:
+                        context.clear()
+                    finally:
+                        if CONTEXT.get() is context:
+                            CONTEXT.set(outer)
                 step = recovery.on_lookup(answer, sent)
             elif action is Action.RETURN:
                 await discard(plan, recovery.take_discarded_answer())
@@ -180,7 +261,17 @@ async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> 
         await discard(plan, recovery.take_discarded_answer())
         raise
     finally:
-        recovery.close()
+        try:
+            OPEN_WRITES.handles.discard(recovery.open_write)
+        finally:
+            try:
+                recovery.permits.discard(recovery.trial)
+            finally:
+                try:
+                    if gate is not None:
+                        recovery.permits.discard(gate.trial)
+                finally:
+                    recovery.close()
         failed = step = value = answer = gate = None
 
 
@@ -193,30 +284,6 @@ async def discard(plan: Plan, answer: Any) -> None:
                 await closing
         except Exception:
             pass
-
-
-async def enter_gate(
-    plan: Plan,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    deadline: float,
-    outer: object,
-    now: float,
-    key: str | None,
-) -> tuple[Any, Any, float]:
-    """Bring a first attempt through its gate; results and errors as for `sync.enter_gate`."""
-    permit = plan.pay_at_once(now)
-    if permit is not None:
-        return permit, None, now
-    gate = AttemptGate(plan, args, kwargs, deadline)
-    try:
-        await pass_gate(gate)
-    except BaseException as error:
-        record_unsent(plan, key, error, outer)
-        raise
-    if gate.rejection is not None:
-        raise reject_at_gate(plan, gate, outer)
-    return gate.permit, gate.slot, gate.now
 
 
 async def pass_gate(gate: AttemptGate) -> None:

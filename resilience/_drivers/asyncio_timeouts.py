@@ -10,7 +10,6 @@ asyncio is imported when the first limit is set.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -19,7 +18,7 @@ from threading import local
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from .system_clock import running_trio
+from .system_clock import SystemClock, running_trio
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,7 +35,7 @@ class TimeLimit:
     Attributes:
         task: the task that it cancels; None when the attempt has ended.
         cancelling: the task's pending cancellation requests when the limit was set.
-        until: the instant of the limit, by the loop's clock.
+        until: the instant of the limit.
         reached: whether it has cancelled the task.
         owner: the limits of its loop.
     """
@@ -83,7 +82,7 @@ class LoopTimeLimits:
         new: the limits that the timer has not met yet.
         wakes_at: when the timer wakes; infinite where it is not set.
         ended: how many limits in the heap have ended.
-        now: returns the loop's time.
+        now: returns the time of the limits.
     """
 
     __slots__ = ("_heap", "_next", "_timer", "ended", "loop", "new", "now", "wakes_at")
@@ -93,27 +92,27 @@ class LoopTimeLimits:
         self.new: dict[TimeLimit, None] = {}
         self.wakes_at = inf
         self.ended = 0
-        # The standard loops go by `time.monotonic`: then an instant of our clock is one of the loop's, see `begin`.
+        # Beside a standard loop the limits go by the machine's clock, which need not be read for them, see `begin`.
         is_standard = getattr(loop.time, "__func__", None) is _asyncio.BaseEventLoop.time
-        self.now: Callable[[], float] = time.monotonic if is_standard else loop.time
+        self.now: Callable[[], float] = SystemClock.monotonic if is_standard else loop.time
         self._heap: list[tuple[float, int, TimeLimit]] = []
         self._next = count().__next__  # breaks ties in the heap: limits cannot be compared
         self._timer: asyncio.TimerHandle | None = None
 
     def wake(self, when: float) -> None:
-        """Set the timer to an earlier instant of the loop's time."""
+        """Set the timer to an earlier instant."""
         loop = self.loop()
         assert loop is not None  # it runs this
         if self._timer is not None:
             self._timer.cancel()
         self.wakes_at = when
-        self._timer = loop.call_at(when, self._on_timer)
+        self._timer = loop.call_at(loop.time() + (when - self.now()), self._on_timer)
 
     def _on_timer(self) -> None:
         """Cancel the attempts that are due, each in its own step of the loop, and set the timer to the next limit."""
         loop = self.loop()
         assert loop is not None
-        self._timer, self.wakes_at, due = None, inf, loop.time() + _TOLERANCE
+        self._timer, self.wakes_at, due = None, inf, self.now() + _TOLERANCE
         for limit in self.new:
             heappush(self._heap, (limit.until, self._next(), limit))
         self.new.clear()
@@ -150,7 +149,7 @@ def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = 
     Args:
         until: the instant of the limit; without the other arguments, the seconds until then.
         started: the present instant.
-        now: the clock of both. Where the loop uses the same clock, it is not read again.
+        now: the clock of both. Where the limits go by the same clock, it is not read again.
 
     Raises:
         RuntimeError: no task runs this.
@@ -166,7 +165,7 @@ def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = 
         limits = _THREAD.limits = LoopTimeLimits(loop)
     limit = TimeLimit()  # without a constructor, whose call would cost more than all of this
     limit.task, limit.reached, limit.owner, limit.cancelling = task, False, limits, task.cancelling()
-    limit.until = when = until if now is limits.now else loop.time() + (until - started)
+    limit.until = when = until if now is limits.now else limits.now() + (until - started)
     limits.new[limit] = None
     if when < limits.wakes_at:
         limits.wake(when)

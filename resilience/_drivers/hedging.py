@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Any
 
-from .._core.call.context import CONTEXT, CallContext, exit_context
+from .._core.call.context import CONTEXT, CallContext, inherited
 from .._core.call.plan import Plan
 from .._core.classify.attach import attach_failure, attached_failure
 from .._core.stages.hedge import HedgeDelay
@@ -61,17 +61,16 @@ def _hedge_delay(plan: Plan, memory: Memory) -> HedgeDelay:
     return hedge_delay
 
 
-def _enter(plan: Plan) -> tuple[Any, Any]:
-    """Enter a context that gives all attempts of a race one deadline; return the outer context and the token."""
-    outer = CONTEXT.get()
+def _new_context(plan: Plan) -> list[Any]:
+    """Return a context that gives all attempts of a race one deadline."""
+    outer = inherited()
     started = plan.clock.monotonic()
     deadline = started + plan.deadline
     if outer is not None:
         # Two clocks may differ, so the outer deadline is converted by the time that is left until it.
-        deadline = min(deadline, started + outer[1] - outer[0].clock.monotonic())
-    in_lookup = outer is not None and CallContext(*outer).in_lookup
-    context = CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup)
-    return outer, CONTEXT.set(context)
+        deadline = min(deadline, started + outer.deadline - outer.owner.clock.monotonic())
+    in_lookup = outer is not None and outer.in_lookup
+    return list(CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup))
 
 
 def _as_final(error: BaseException, outer: Any) -> BaseException:
@@ -90,12 +89,17 @@ def hedge_async(plan: Plan, call: Async, memory: Memory) -> Async:
         if plan.keys is not None:
             _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
-        outer, token = _enter(plan)
+        outer, context = CONTEXT.get(), _new_context(plan)
         try:
+            CONTEXT.set(context)
             run = _race_trio if running_trio() is not None else _race_asyncio
             result, error = await run(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
-            exit_context(token)
+            try:
+                context.clear()
+            finally:
+                if CONTEXT.get() is context:  # else it ends in another task's context, which is left alone
+                    CONTEXT.set(outer)
         if error is None:
             hedge_delay.add(plan.clock.monotonic() - started)
             return result
@@ -191,11 +195,15 @@ def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
         if plan.keys is not None:
             _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
         started = plan.clock.monotonic()
-        outer, token = _enter(plan)
+        outer, context = CONTEXT.get(), _new_context(plan)
         try:
+            CONTEXT.set(context)
             result, error = _race_threads(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
-            exit_context(token)
+            try:
+                context.clear()
+            finally:
+                CONTEXT.set(outer)
         if error is None:
             hedge_delay.add(plan.clock.monotonic() - started)
             return result
@@ -211,11 +219,18 @@ def _race_threads(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[
     """Return the first result; where every attempt has failed, the first attempt's error."""
     outcomes: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 
+    # Each attempt has a context of its own: one that has lost still has the deadline when the race has ended.
+    race_context = tuple(CONTEXT.get())
+
     def run(number: int) -> None:
+        context = list(race_context)
+        CONTEXT.set(context)
         try:
             outcomes.put((number, attempt(), None))
         except BaseException as error:  # any error must end the wait for this attempt
             outcomes.put((number, None, error))
+        finally:
+            context.clear()
 
     def start(number: int) -> None:
         context = contextvars.copy_context()  # a thread begins with an empty context

@@ -20,7 +20,7 @@ MAX_BREAKERS = 1024  # closed breakers that are kept although nothing refers to 
 
 
 class BreakerPool:
-    """The breakers of one set of policies. Safe across threads and tasks.
+    """The breakers of one set of policies. Safe across threads, tasks and signal handlers.
 
     Where there are very many keys, closed breakers that have not been used for the longest time are forgotten; open
     ones never are. A breaker that compiled calls still refer to is found again for its key, so that there are never
@@ -33,6 +33,7 @@ class BreakerPool:
         self._max_breakers = max_breakers
         self._lock = new_lock()
         self._recent: dict[tuple[str, str], Breaker] = {}
+        # Read by `valuerefs`, which copies in one call into C: a signal handler may add breakers meanwhile.
         self._in_use: WeakValueDictionary[tuple[str, str], Breaker] = WeakValueDictionary()
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[ListenerAdapter, ...] = ()
@@ -48,13 +49,16 @@ class BreakerPool:
         if policy.breaker is None:
             return None
         with self._lock:
+            if name not in self._recent and len(self._recent) >= self._max_breakers:
+                self._forget_idle()
             breaker = self._recent.get(name) or self._in_use.get(name)
             if breaker is not None and keep_state:
                 self._retune(breaker, policy)
-            elif breaker is None or breaker.settings != policy.breaker:
+            elif breaker is None:
+                # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
+                breaker = self._recent.setdefault(name, self._new_breaker(policy, key))
+            elif breaker.settings != policy.breaker:
                 breaker = self._new_breaker(policy, key)
-            if name not in self._recent and len(self._recent) >= self._max_breakers:
-                self._forget_idle()
             # Compiled calls hold their breaker, so the weak mapping finds it again after it was forgotten here.
             self._recent[name] = self._in_use[name] = breaker
             return breaker
@@ -62,7 +66,7 @@ class BreakerPool:
     def retune(self, policies: Mapping[str, Policy]) -> None:
         """Give the breakers of these policies their new settings; they keep their state."""
         with self._lock:
-            for (name, _), breaker in {**self._in_use, **self._recent}.items():
+            for (name, _), breaker in self._all().items():
                 if name in policies:
                     self._retune(breaker, policies[name])
 
@@ -101,18 +105,25 @@ class BreakerPool:
 
     def _forget_idle(self) -> None:
         """Forget the oldest closed breakers that were not used since the last time, else the oldest closed one."""
-        closed = {name: breaker.activity() for name, breaker in self._recent.items() if breaker.state == "closed"}
+        recent = tuple(self._recent.items())
+        closed = {name: breaker.activity() for name, breaker in recent if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed
         # An eighth at once, because looking at all breakers for each new key would make many keys quadratic.
         for name in idle[: max(1, self._max_breakers // 8)] or list(islice(closed, 1)):
-            del self._recent[name], self._marks[name]
+            self._recent.pop(name, None)
+            self._marks.pop(name, None)
 
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
-            for breaker in (*self._recent.values(), *self._in_use.values()):
+            for breaker in self._all().values():
                 breaker.watch(self._watchers)
+
+    def _all(self) -> dict[tuple[str, str], Breaker]:
+        references: list[Any] = self._in_use.valuerefs()
+        in_use = {reference.key: reference() for reference in references}
+        return {**{name: breaker for name, breaker in in_use.items() if breaker is not None}, **self._recent.copy()}
 
 
 def _lost_after(policy: Policy) -> float:

@@ -13,6 +13,7 @@ __all__ = [
     "announces_awaitable",
     "awaiting",
     "check_callable",
+    "check_lookup",
     "check_reconcile",
     "checked_factory",
     "is_async",
@@ -131,6 +132,15 @@ def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
         raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
     if is_async(reconcile) and not is_async(fn):
         raise TypeError(f"{name_of(fn)}() is not async, so its reconcile {name_of(reconcile)}() cannot be async")
+    check_lookup(reconcile)
+
+
+def check_lookup(reconcile: Callable[..., Any]) -> None:
+    """Reject a reconciler that cannot be called with the call alone, or that is a class.
+
+    Raises:
+        TypeError: it is one of these.
+    """
     if isinstance(reconcile, type):
         name = reconcile.__name__
         raise TypeError(f"reconcile takes a function that returns Found(...) or NOT_FOUND, got the class {name}")

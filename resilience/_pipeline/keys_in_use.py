@@ -2,7 +2,7 @@
 
 A key counts per host and account where the client knows its host, else per operation. A call that is made inside the
 call with the same key, such as a client's method inside a decorated function, is part of it. Hedged attempts share the
-claim of their call.
+claim of their call. A call whose event loop was closed holds nothing any more.
 """
 
 from __future__ import annotations
@@ -15,12 +15,25 @@ from .._core.base.fork_safety import register_for_fork
 from .._core.call.context import CONTEXT
 from .._core.call.plan import Plan
 from .._core.call.rejection import reject_key_in_use
+from .._drivers.loop_end import end_of_loop
 
 __all__ = ["KeysInUse", "claim_key_async", "claim_key_sync"]
 
 _Claim = tuple[Any, ...]
-_HELD: ContextVar[tuple[object, ...]] = ContextVar("resilience_keys", default=())
+_HELD: ContextVar[tuple[_Holder, ...]] = ContextVar("resilience_keys", default=())
 """The claims of the calls around this one. One that has ended is not in `KeysInUse` any more."""
+
+
+class _Holder:
+    """A call that has claimed its key. It ends by one store, so an interrupt at any bytecode leaves no key claimed.
+
+    Attributes:
+        ended: the call has ended. Its claim may be taken over.
+        is_over: returns whether the event loop of the call has ended; None for a thread.
+    """
+
+    ended = False  # of the class: most calls never set them, and an instance without `__init__` is made faster
+    is_over: Callable[[], bool] | None = None
 
 
 class KeysInUse:
@@ -32,22 +45,26 @@ class KeysInUse:
     """
 
     def __init__(self) -> None:
-        self.holders: dict[_Claim, object] = {}
+        self.holders: dict[_Claim, _Holder] = {}
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
         """Forget the calls of the parent's threads, which do not exist in a forked child."""
         self.holders.clear()
 
-    def leave(self, claim: _Claim, holder: object, token: Any) -> None:
-        """Release the key if this call holds it, and leave its context if that was entered."""
+    def take_over(self, claim: _Claim, current: _Holder, holder: _Holder) -> _Holder:
+        """Return the call that holds a key: `holder` where `current` cannot end any more by itself."""
+        while current is not holder and (current.ended or (current.is_over is not None and current.is_over())):
+            # One step for all threads: of several calls that find the claim abandoned, one inherits it.
+            current = current.__dict__.setdefault("heir", holder)
+            if current is holder:
+                self.holders[claim] = holder
+        return current
+
+    def leave(self, claim: _Claim, holder: _Holder) -> None:
+        """Release the key if this call holds it. To be called before the holder is marked as ended."""
         if self.holders.get(claim) is holder:
             self.holders.pop(claim, None)
-        if token is not None:
-            try:
-                _HELD.reset(token)
-            except ValueError:
-                pass  # ended in another task's context: there is nothing to reset
 
 
 def _scope(plan: Plan) -> Any:
@@ -69,15 +86,21 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
         key, args, kwargs = fill(args, kwargs)
         if key is None:
             return call(*args, **kwargs)
-        holder, claim, token = object(), (scope, key), None
+        holder, claim, around = _Holder(), (scope, key), held.get()
         try:  # the claim is made inside, so that a Ctrl-C after it leaves nothing behind
-            current, around = setdefault(claim, holder), held.get()
+            current = setdefault(claim, holder)
             if current is not holder and current not in around:
-                raise reject_key_in_use(plan, CONTEXT.get())
-            token = held.set((*around, holder))
+                current = keys.take_over(claim, current, holder)
+                if current is not holder:
+                    raise reject_key_in_use(plan, CONTEXT.get())
+            held.set((*around, holder))
             return call(*args, **kwargs)
         finally:
-            leave(claim, holder, token)
+            try:
+                leave(claim, holder)
+            finally:
+                holder.ended = True
+                held.set(around)
 
     return claiming
 
@@ -91,14 +114,25 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
         key, args, kwargs = fill(args, kwargs)
         if key is None:
             return await call(*args, **kwargs)
-        holder, claim, token = object(), (scope, key), None
+        holder, claim, around, token = _Holder(), (scope, key), held.get(), None
+        holder.is_over = end_of_loop()
         try:
-            current, around = setdefault(claim, holder), held.get()
+            current = setdefault(claim, holder)
             if current is not holder and current not in around:
-                raise reject_key_in_use(plan, CONTEXT.get())
+                current = keys.take_over(claim, current, holder)
+                if current is not holder:
+                    raise reject_key_in_use(plan, CONTEXT.get())
             token = held.set((*around, holder))
             return await call(*args, **kwargs)
         finally:
-            leave(claim, holder, token)
+            try:
+                leave(claim, holder)
+            finally:
+                holder.ended = True
+                if token is not None:
+                    try:
+                        held.reset(token)
+                    except ValueError:
+                        pass  # ended in another task's context: there is nothing to reset
 
     return claiming

@@ -25,7 +25,11 @@ MAX_QUOTAS = 4096  # the oldest is forgotten first
 
 
 class LimitPool:
-    """The quotas and admissions of one set of policies. Safe across threads and tasks."""
+    """The quotas and admissions of one set of policies. Safe across threads, tasks and signal handlers.
+
+    Every change of a dict below is one step: a signal handler that interrupts a method and makes a call of its own gets
+    the same quotas.
+    """
 
     def __init__(self) -> None:
         self._lock = new_lock()
@@ -60,7 +64,7 @@ class LimitPool:
         with self._lock:
             admission = self._admissions.get(policy.name)
             if admission is None:
-                admission = self._admissions[policy.name] = Admission(settings)
+                admission = self._admissions.setdefault(policy.name, Admission(settings))
         if admission.settings != settings:
             admission.retune(settings)
         return admission
@@ -70,11 +74,15 @@ class LimitPool:
         moves = moves_between(before, after)
         with self._lock:
             moved: dict[tuple[Any, ...], Quota] = {}
-            for name, quota in self._quotas.items():
+            before_move = self._quotas
+            quotas = tuple(before_move.items())
+            for name, quota in quotas:
                 identity, settings = moves.get(name[0], (name[0], None))
                 if settings is not None and _shape(quota.settings) != _shape(settings):
                     quota.retune(settings)
                 moved.setdefault((identity, *name[1:]), quota)
+            for name in before_move.keys() - dict(quotas).keys():  # made by a signal handler meanwhile
+                moved.setdefault(name, before_move[name])
             self._quotas = moved
         for policy in after.values():
             if policy.name in self._admissions:
@@ -84,7 +92,8 @@ class LimitPool:
         """Lift the holds of all quotas, or of those that a policy has."""
         names = None if policy is None else {identity_of(policy.name, *entry) for entry in enumerate(policy.quota)}
         with self._lock:
-            quotas = [quota for name, quota in self._quotas.items() if names is None or name[0] in names]
+            entries = tuple(self._quotas.items())
+            quotas = [quota for name, quota in entries if names is None or name[0] in names]
         for quota in quotas:
             quota.release(now)
 
@@ -110,9 +119,12 @@ class LimitPool:
                 quota.retune(settings)
                 return quota
             if len(self._quotas) >= MAX_QUOTAS:
-                self._quotas.pop(next(iter(self._quotas)))
-            quota = self._quotas[name] = Quota(settings, " ".join(filter(None, key)), quota)
-            return quota
+                self._quotas.pop(next(iter(self._quotas)), None)
+            created = Quota(settings, " ".join(filter(None, key)), quota)
+            if quota is None:
+                return self._quotas.setdefault(name, created)
+            self._quotas[name] = created
+            return created
 
 
 def consumes(operation: str, quota: QuotaSettings) -> bool:

@@ -33,7 +33,7 @@ MAX_NAMES = 1024  # names under which compiled calls of one function keep data
 
 
 class SharedState:
-    """What the pipelines of one set of policies share. Safe across threads and tasks.
+    """What the pipelines of one set of policies share. Safe across threads, tasks and signal handlers.
 
     Attributes:
         clock: time and waiting.
@@ -88,7 +88,10 @@ class SharedState:
             budget = self._budgets.get(policy.name)
             if budget is not None and keep_state:
                 _retune_budget(budget, settings)
-            elif budget is None or budget.settings != settings:
+            elif budget is None:
+                # `setdefault`: a signal handler may have made it while this was made.
+                budget = self._budgets.setdefault(policy.name, Budget(settings, self.clock.monotonic()))
+            elif budget.settings != settings:
                 budget = self._budgets[policy.name] = Budget(settings, self.clock.monotonic())
             return budget
 
@@ -120,7 +123,7 @@ class SharedState:
 
     def _retune(self, before: PolicySet, after: PolicySet) -> None:
         with self._lock:
-            for name, budget in self._budgets.items():
+            for name, budget in tuple(self._budgets.items()):
                 settings = after.policies[name].budget if name in after.policies else None
                 if settings is not None:
                     _retune_budget(budget, settings)

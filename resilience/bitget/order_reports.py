@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from .._core.call.open_writes import OPEN_WRITES
+from .._drivers.system_clock import SystemClock
 
 __all__ = ["ORDER_CHANNELS", "report_orders"]
 
@@ -25,4 +25,4 @@ def report_orders(update: Mapping[str, Any], account: str | None) -> None:
     for row in rows if isinstance(rows, list) else ():
         client_id = row.get("clientOid") if isinstance(row, Mapping) else None
         if client_id:
-            OPEN_WRITES.report(str(client_id), row, account, at=time.monotonic())
+            OPEN_WRITES.report(str(client_id), row, account, at=SystemClock.monotonic())

@@ -16,7 +16,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 from uuid import uuid4
 
-from .._core.call.context import CurrentCall, current_call
+from .._core.call.context import CurrentCall, clean_context, current_call
 from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Fence, Found, NotFound
 from .._pipeline.pipeline import Pipeline
@@ -148,7 +148,9 @@ class SocketOrders:
         """
         last = self._measurement
         if last is None or (last.done() and (self._failed(last) or self._outdated())):
-            self._measurement = last = asyncio.ensure_future(self._measure_clock())
+            # Shared by several orders: it is no part of the call of the first, and does not end with it.
+            loop = asyncio.get_running_loop()
+            self._measurement = last = loop.create_task(self._measure_clock(), context=clean_context())
         with _marked_not_sent():
             await asyncio.shield(last)  # several orders may wait for it: cancelling one must not cancel it
 

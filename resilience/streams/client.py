@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Self
 
+from .._core.call.context import clean_context
 from .._core.policy.policy import Policy
 from .._core.policy.stream_limits import StreamSettings
 from .._entry.configured import configured_policies
@@ -116,7 +117,7 @@ class StreamClient:
             raise RuntimeError(_CLOSED)
         loop = asyncio.get_running_loop()
         if self._handler_task is None:
-            self._handler_task = loop.create_task(self._dispatcher.run())
+            self._handler_task = loop.create_task(self._dispatcher.run(), context=clean_context())
         self._sockets.start(State.IDLE)
 
     def restart(self) -> None:

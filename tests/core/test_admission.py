@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from resilience import Policy, PolicyError
 from resilience._core.policy.sections import AdmissionSettings
-from resilience._core.stages.admission import Admission, LaneSlots, Waiter
+from resilience._core.stages.admission import Admission, Slot
 
 LANES = {"cancel": {"reserve": 1, "priority": 2}, "close": {"reserve": 1, "priority": 1}, "bulk": {"priority": -1}}
 PRIORITY = {"cancel": 2, "close": 1, "": 0, "bulk": -1}
@@ -66,8 +67,8 @@ class Slots(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.admission, self.model = Admission(RULES), Model()
-        self.slots: list[tuple[str, LaneSlots]] = []
-        self.waiters: dict[int, tuple[str, Waiter]] = {}
+        self.slots: list[tuple[str, Slot]] = []
+        self.waiters: dict[int, tuple[str, Slot]] = {}
         self.woken: list[int] = []
         self.dead: set[int] = set()
         self.number = 0
@@ -78,22 +79,21 @@ class Slots(RuleBasedStateMachine):
         self.number += 1
         number = self.number
         outcome, away = self.model.ask(lane, number)
-        slot = self.admission.try_enter(lane)
-        if slot is not None:
+        slot = self.admission.new_slot(lane)
+        if self.admission.try_enter(slot):
             assert outcome == "granted"
             self.slots.append((lane, slot))
             return
         assert outcome != "granted"
-        waiter = self.admission.join_queue(lane, lambda: self.wake(number))
-        assert waiter.state == outcome
+        waits = self.admission.join_queue(slot, lambda: self.wake(number))
+        assert waits is (outcome == "waiting")
         if outcome == "waiting":
-            self.waiters[number] = (lane, waiter)
+            self.waiters[number] = (lane, slot)
             if dies == 0:
                 self.dead.add(number)
         if away is not None:
             _, shed = self.waiters.pop(away)
-            assert shed.state == "rejected"
-            assert self.admission.settle(shed) is None
+            assert not self.admission.settle(shed)
 
     def wake(self, number: int) -> None:
         if number in self.dead:
@@ -115,7 +115,7 @@ class Slots(RuleBasedStateMachine):
         """A waiter's time is over, or its call is cancelled."""
         number = sorted(self.waiters)[index % len(self.waiters)]
         lane, waiter = self.waiters.pop(number)
-        assert self.admission.settle(waiter) is None
+        assert not self.admission.settle(waiter)
         self.model.waiting.remove((number, lane))
         self.handed()
 
@@ -126,11 +126,10 @@ class Slots(RuleBasedStateMachine):
                 lane, waiter = self.waiters.pop(number)
                 if number in self.dead:
                     self.model.running.remove(lane)
-                    assert waiter.state == "settled"
+                    assert waiter.gone
                 else:
-                    slot = self.admission.settle(waiter)
-                    assert slot is not None
-                    self.slots.append((lane, slot))
+                    assert self.admission.settle(waiter)
+                    self.slots.append((lane, waiter))
 
     @invariant()
     def alike(self) -> None:
@@ -142,37 +141,51 @@ class Slots(RuleBasedStateMachine):
             lane: sum(other == lane for _, other in self.model.waiting) for lane in counts
         }
         assert len(self.slots) == len(self.model.running) <= MAX_RUNNING
-        assert all(waiter.state == "waiting" for _, waiter in self.waiters.values())
+        assert not any(waiter.gone or waiter in self.admission.running for _, waiter in self.waiters.values())
 
 
 test_any_script = Slots.TestCase
 test_any_script.settings = settings(max_examples=150, stateful_step_count=40)
 
 
+def enter(admission: Admission, lane: str = "") -> Slot | None:
+    """Return a slot that was taken at once, or None."""
+    slot = admission.new_slot(lane)
+    return slot if admission.try_enter(slot) else None
+
+
+def queue(admission: Admission, lane: str = "", wake: Callable[[], Any] = lambda: None) -> Slot:
+    """Return a slot that waits."""
+    slot = admission.new_slot(lane)
+    assert admission.join_queue(slot, wake)
+    return slot
+
+
 def test_entries_are_shed_first() -> None:
     """A full queue of entries: a cancel replaces the newest one, another entry is rejected."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=2))
     woken: list[str] = []
-    assert admission.try_enter("") is not None
-    first, second = (admission.join_queue("", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
-    assert admission.join_queue("", lambda: woken.append("third")).state == "rejected"
-    cancel = admission.join_queue("cancel", lambda: woken.append("cancel"))
-    assert (first.state, second.state, cancel.state) == ("waiting", "rejected", "waiting")
+    assert enter(admission) is not None
+    first, second = (queue(admission, "", lambda name=name: woken.append(name)) for name in ("first", "second"))  # type: ignore[misc]
+    assert not admission.join_queue(admission.new_slot(""), lambda: woken.append("third"))
+    cancel = queue(admission, "cancel", lambda: woken.append("cancel"))
+    assert admission.counts() == {"cancel": {"running": 0, "waiting": 1}, "": {"running": 1, "waiting": 1}}
+    assert not admission.settle(second)
     assert woken == ["second"]
+    assert not {first, cancel} & admission.running
 
 
 def test_a_slot_granted_to_a_waiter_that_gives_up_goes_to_the_next() -> None:
     """A waiter that gives up after its grant returns the slot."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
-    slot = admission.try_enter("")
+    slot = enter(admission)
     assert slot is not None
-    first, second = (admission.join_queue("", lambda: None) for _ in range(2))
+    first, second = (queue(admission) for _ in range(2))
     admission.release(slot)
-    granted = admission.settle(first)
-    assert granted is not None
-    assert second.state == "waiting"
-    admission.release(granted)
-    assert second.state == "granted"
+    assert admission.settle(first)
+    assert second not in admission.running
+    admission.release(first)
+    assert admission.running == {second}
 
 
 def test_many_waiters_of_an_ended_loop() -> None:
@@ -182,54 +195,89 @@ def test_many_waiters_of_an_ended_loop() -> None:
         raise RuntimeError("closed")
 
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=2000))
-    slot = admission.try_enter("")
+    slot = enter(admission)
     assert slot is not None
     for _ in range(1000):
-        admission.join_queue("", gone)
-    last = admission.join_queue("", lambda: None)
+        queue(admission, "", gone)
+    last = queue(admission)
     admission.release(slot)
-    assert last.state == "granted"
+    assert admission.running == {last}
 
 
 def test_a_waiter_that_is_shed_and_cannot_be_woken_gives_no_slot() -> None:
     """Its event loop has ended and it had no slot: nothing goes to anybody, and the counts stay right."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1, lanes={"bulk": {"priority": -1}}))  # type: ignore[dict-item]
-    assert admission.try_enter("") is not None
+    assert enter(admission) is not None
 
     def ended() -> None:
         raise RuntimeError("the event loop is closed")
 
-    shed = admission.join_queue("bulk", ended)
-    waiter = admission.join_queue("", lambda: None)
-    assert (shed.state, waiter.state) == ("rejected", "waiting")
+    shed, waiter = queue(admission, "bulk", ended), queue(admission)
+    assert not {shed, waiter} & admission.running
     assert admission.counts()[""] == {"running": 1, "waiting": 1}
 
 
 def test_new_settings_keep_running_and_waiting_calls() -> None:
     """More slots go to waiters at once; with fewer slots running calls go on, and no new one is admitted."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5, lanes={"x": {"priority": 3}}))  # type: ignore[arg-type, dict-item]
-    slots = [admission.try_enter("")]
+    slot = enter(admission)
     woken: list[str] = []
-    waiting = [admission.join_queue("x", lambda: woken.append("x")) for _ in range(2)]
+    waiting = [queue(admission, "x", lambda: woken.append("x")) for _ in range(2)]
     admission.retune(AdmissionSettings(max_concurrent=2, max_queue=5))
-    assert ([waiter.state for waiter in waiting], woken) == (["granted", "waiting"], ["x"])
+    assert (admission.running, woken) == ({slot, waiting[0]}, ["x"])
     admission.retune(AdmissionSettings(max_concurrent=1, max_queue=5))
-    assert slots[0] is not None
-    admission.release(slots[0])
-    assert waiting[1].state == "waiting"
-    granted = admission.settle(waiting[0])
-    assert granted is not None
-    admission.release(granted)
-    assert waiting[1].state == "granted"
+    assert slot is not None
+    admission.release(slot)
+    assert waiting[1] not in admission.running
+    assert admission.settle(waiting[0])
+    admission.release(waiting[0])
+    assert admission.running == {waiting[1]}
 
 
 def test_a_reserve_in_use_is_not_reserved_twice() -> None:
     """Of two reserved slots one is used by its own lane: only the other one stays reserved."""
     admission = Admission(AdmissionSettings(max_concurrent=3, lanes={"cancel": {"reserve": 2, "priority": 1}}))  # type: ignore[dict-item]
-    assert admission.try_enter("cancel") is not None
-    assert admission.try_enter("") is not None
-    assert admission.try_enter("") is None
-    assert admission.try_enter("cancel") is not None
+    assert enter(admission, "cancel") is not None
+    assert enter(admission) is not None
+    assert enter(admission) is None
+    assert enter(admission, "cancel") is not None
+
+
+def test_a_waiter_that_was_interrupted_gives_its_turn_away() -> None:
+    """Its clean-up is one store and one call in C: neither the turn nor a slot that comes meanwhile is lost."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    slot = enter(admission)
+    assert slot is not None
+    first, second = queue(admission), queue(admission)
+    first.gone = True
+    admission.running.discard(first)
+    assert admission.counts()[""] == {"running": 1, "waiting": 1}
+    admission.release(slot)
+    assert admission.running == {second}
+
+
+def test_a_slot_that_was_not_handed_on_is_found_by_the_next() -> None:
+    """An interrupt right after `discard` wakes nobody: whoever comes, ends or gives up next does it."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    slot = enter(admission)
+    assert slot is not None
+    first, second = queue(admission), queue(admission)
+    admission.running.discard(slot)
+    assert not admission.running
+    assert not admission.settle(second)
+    assert admission.running == {first}
+
+
+def test_the_slot_of_an_ended_loop_is_taken_back() -> None:
+    """Once the limit is reached, slots of attempts whose event loop has ended go to those that wait, oldest first."""
+    admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=5))
+    is_over = [False]
+    slot = admission.new_slot("", lambda: is_over[0])
+    assert admission.try_enter(slot)
+    assert enter(admission) is None
+    is_over[0] = True
+    assert enter(admission) is not None
+    assert slot not in admission.running
 
 
 def test_reserved_slots_cannot_be_all() -> None:
@@ -245,13 +293,12 @@ def test_a_thousand_threads_on_ten_slots() -> None:
     lock = threading.Lock()
 
     def work(number: int) -> None:
-        slot: Any = admission.try_enter("")
-        if slot is None:
+        slot = admission.new_slot("")
+        if not admission.try_enter(slot):
             event = threading.Event()
-            waiter = admission.join_queue("", event.set)
-            if waiter.state == "waiting":
+            if admission.join_queue(slot, event.set):
                 event.wait()
-            slot = admission.settle(waiter)
+            assert admission.settle(slot)
         with lock:
             running[0] += 1
             seen.append(running[0])

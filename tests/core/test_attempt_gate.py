@@ -198,9 +198,9 @@ def test_a_hold_off_while_it_joins_the_tickets() -> None:
     """If its ticket's instant is past the deadline, the call is rejected and the ticket cancelled."""
 
     class Raced(RateWindow):
-        def queue(self, now: float, weight: int) -> QueueTicket:
+        def join_queue(self, now: float, queue_ticket: QueueTicket) -> None:
             self.hold(now, now + 100)
-            return super().queue(now, weight)
+            super().join_queue(now, queue_ticket)
 
     house = Parts(quota=QUOTA, admission=SLOTS)
     assert house.plan.quotas is not None

@@ -25,16 +25,17 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_slots_begin_anew() -> None:
     """Running and waiting calls of the parent are gone; releasing a slot from before counts nowhere."""
     admission = Admission(AdmissionSettings(max_concurrent=1, max_queue=1))
-    slot = admission.try_enter("")
-    assert slot is not None
-    waiter = admission.join_queue("", lambda: None)
+    slot, waiter, later = (admission.new_slot("") for _ in range(3))
+    assert admission.try_enter(slot)
+    assert admission.join_queue(waiter, lambda: None)
     fork_safety._reset_child()
     assert admission.counts()[""] == {"running": 0, "waiting": 0}
-    assert admission.try_enter("") is not None
+    first = admission.new_slot("")
+    assert admission.try_enter(first)
     admission.release(slot)
-    assert admission.settle(waiter) is None
+    assert not admission.settle(waiter)
     assert admission.counts()[""] == {"running": 1, "waiting": 0}
-    assert admission.try_enter("") is None
+    assert not admission.try_enter(later)
 
 
 def test_locks_are_free_and_queues_empty() -> None:

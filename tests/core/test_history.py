@@ -34,7 +34,7 @@ class Failed:
             log.extend(stamps or ())
         self.log = log
         context = CallContext(self.plan, 160.0, 160.0, None, log)
-        self.recovery = Recovery(self.plan, self.call, tuple(context), permit, 100.0, None)
+        self.recovery = Recovery(self.plan, self.call, context, list(context), permit, 100.0, None)
 
     @property
     def event_names(self) -> list[str]:
@@ -236,7 +236,7 @@ def test_a_cancelled_first_attempt_releases_its_permit() -> None:
     failed.clock.advance(2)
     permit = failed.breaker.admit(102.0)
     context = CallContext(failed.plan, 160.0, 160.0, None, None)  # type: ignore[arg-type]
-    recovery = Recovery(failed.plan, failed.call, tuple(context), permit, 102.0, None)
+    recovery = Recovery(failed.plan, failed.call, context, list(context), permit, 102.0, None)
     assert failed.breaker.admit(102.0) is None
     recovery.abandon(KeyboardInterrupt())
     assert failed.breaker.admit(102.0) is not None

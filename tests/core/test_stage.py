@@ -10,7 +10,7 @@ import pytest
 
 from resilience import Policy, PolicyError, RejectedError, Stage, current_call
 from resilience._core.call import stage_plugins
-from resilience._core.call.context import CONTEXT, CallContext, exit_context
+from resilience._core.call.context import CONTEXT, CallContext, clean_context
 from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
 
@@ -58,9 +58,9 @@ def new_context(
 @pytest.fixture
 def enter() -> Any:
     """Enter the context of an attempt."""
-    token = CONTEXT.set(tuple(new_context(Owner(FakeClock()))))
+    token = CONTEXT.set(list(new_context(Owner(FakeClock()))))
     yield
-    exit_context(token)
+    CONTEXT.reset(token)
 
 
 def test_stages_are_settled_in_reverse(enter: None) -> None:
@@ -82,7 +82,7 @@ def test_a_rejection_settles_the_stages_before_it(enter: None) -> None:
 def test_current_call_in_a_transport() -> None:
     """Remaining times are never negative, and None without a limit."""
     clock = FakeClock()
-    token = CONTEXT.set(tuple(new_context(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
+    token = CONTEXT.set(list(new_context(Owner(clock, 9.0), clock.monotonic() + 5, clock.monotonic() + 2, [])))
     call = current_call()
     assert call is not None
     assert (call.operation, call.attempt, call.key, call.timeout, call.deadline) == ("op", 1, "k", 2.0, 5.0)
@@ -92,37 +92,51 @@ def test_current_call_in_a_transport() -> None:
     call.report_limits(remaining=1)
     clock.advance(3)
     assert (call.timeout, call.deadline) == (0.0, 2.0)
-    exit_context(token)
+    CONTEXT.reset(token)
     assert current_call() is None
 
 
 def test_a_call_without_limits() -> None:
     """A call without limits has neither remaining times nor a list of stamps."""
-    token = CONTEXT.set(tuple(new_context(Owner(FakeClock()))))
+    token = CONTEXT.set(list(new_context(Owner(FakeClock()))))
     call = current_call()
     assert call is not None
     call.stamp(3.0)
     assert (call.timeout, call.deadline, call.window) == (None, None, None)
-    exit_context(token)
+    CONTEXT.reset(token)
 
 
 def test_reported_limits_reach_the_quota() -> None:
     """Each limit is passed on by its name."""
     owner = Owner(FakeClock(), quotas=())
-    token = CONTEXT.set(tuple(new_context(owner)))
+    token = CONTEXT.set(list(new_context(owner)))
     call = current_call()
     assert call is not None
     assert call.has_quota
     call.report_limits(remaining=1, resets_in=2, hold=3, limit=4, window=5, used=6)
     assert owner.limits == {"remaining": 1, "resets_in": 2, "hold": 3, "limit": 4, "window": 5, "used": 6}
-    exit_context(token)
+    CONTEXT.reset(token)
 
 
-def test_a_foreign_context_is_unchanged() -> None:
-    """An async generator that is finalised in another context resets nothing there."""
-    token = contextvars.copy_context().run(CONTEXT.set, tuple(new_context(Owner(FakeClock()))))
-    exit_context(token)
-    assert current_call() is None
+def test_a_context_that_is_over() -> None:
+    """What outlives its call sees no call, and what was read before stays readable."""
+    context = list(new_context(Owner(FakeClock())))
+    token = CONTEXT.set(context)
+    call = current_call()
+    context.clear()
+    assert call is not None
+    assert (call.operation, current_call()) == ("op", None)
+    CONTEXT.reset(token)
+
+
+def test_a_clean_context_has_no_call() -> None:
+    """What lives longer than a call starts with the caller's other context variables, and is no part of the call."""
+    token = CONTEXT.set(list(new_context(Owner(FakeClock()))))
+    name = contextvars.ContextVar[str]("name")
+    name.set("Ada")
+    assert clean_context().run(lambda: (current_call(), name.get())) == (None, "Ada")
+    assert current_call() is not None
+    CONTEXT.reset(token)
 
 
 def test_an_entry_point_that_is_no_stage_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import resilience
 
 DRIVERS = Path(resilience.__file__).parent / "_drivers"
-TWINS = {"compile_sync": "compile_async", "recover": "recover", "discard": "discard", "enter_gate": "enter_gate"}
-TWINS |= {"pass_gate": "pass_gate"}
+TWINS = {"compile_sync": "compile_async", "call_through_gate": "call_through_gate", "recover": "recover"}
+TWINS |= {"discard": "discard", "pass_gate": "pass_gate"}
 DIFFERENCES = {
     # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
-    # context may be left in a task other than the one that entered it.
+    # context may be left in a task other than the one that entered it, whose own context then stays.
     "compile_sync": """
         + timer = None
         - result = fn(*args, **kwargs) if kwargs else fn(*args)
@@ -26,20 +26,28 @@ DIFFERENCES = {
         + if timer is not None and timer.end(error):
         + failed = timed_out(until - started)
         + else:
+        + if get_context() is context:
         + if timer is not None:
         + timer.end()
-        + try:
-        + except ValueError:
-        + pass
+    """,
+    # Here too. What a call holds whose loop was closed is taken back.
+    "call_through_gate": """
+        - gate = AttemptGate(plan, call.args, call.kwargs, deadline)
+        + gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
+        - result = fn(*call.args, **call.kwargs)
+        + result = limited(fn, call.args, call.kwargs, begun.until - gate.now)
+        + if CONTEXT.get() is context:
     """,
     # Retries and lookups are cancelled at their limit too.
     "recover": """
+        - gate = recovery.new_gate()
+        + gate = recovery.new_gate(end_of_loop())
         - result = send(*call.args, **call.kwargs)
         + result = limited(send, call.args, call.kwargs, recovery.seconds_left())
-        - token = CONTEXT.set(recovery.lookup_context())
-        + token = CONTEXT.set((context := recovery.lookup_context()))
         - answer = plan.reconcile(call)
-        + answer = limited(plan.reconcile, (call,), {}, context.until - sent)
+        + answer = limited(plan.reconcile, (call,), {}, recovery.seconds_for_lookup())
+        + if CONTEXT.get() is context:
+        + if CONTEXT.get() is context:
     """,
     # A client's `discard` may be sync or async.
     "discard": """
@@ -48,12 +56,12 @@ DIFFERENCES = {
         + if closing is not None:
         + closing
     """,
-    "enter_gate": "",
-    # A thread waits for a slot by an event, a task by a future or an event of its loop.
+    # A thread waits for a slot by a lock, a task by a future or an event of its loop.
     "pass_gate": """
-        - woken = Event()
-        - if gate.join_queue(woken.set):
-        - woken.wait(seconds)
+        - woken = Lock()
+        - woken.acquire()
+        - if gate.join_queue(woken.release):
+        - woken.acquire(timeout=seconds)
         + (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
     """,
 }

@@ -237,14 +237,15 @@ def test_a_wait_in_the_queue_is_limited(driver: Any, limit: str) -> None:
     rules: dict[str, Any] = {"max_concurrent": 1, "max_queue": 1, "queue_timeout": "60s"}
     policies = new_policies(admission={**rules, "queue_timeout": "1s"} if limit == "queue_timeout" else rules,
                     deadline="1s" if limit == "deadline" else "60s")  # fmt: skip
-    admission = policies.pipeline("p").shared.limits
+    limits = policies.pipeline("p").shared.limits
     work = policies.resilient("p")(driver.function(lambda: "fine"))
     assert driver.call(work) == "fine"
-    slot = admission._admissions["p"].try_enter("")
-    assert slot is not None
+    admission = limits._admissions["p"]
+    slot = admission.new_slot("")
+    assert admission.try_enter(slot)
     with pytest.raises(AdmissionRejectedError):
         driver.call(work)
-    admission._admissions["p"].release(slot)
+    admission.release(slot)
     assert driver.call(work) == "fine"
     assert is_idle(policies)
 
@@ -259,8 +260,8 @@ def test_a_loop_that_ends_with_a_waiter_in_it() -> None:
 
     admission = policies.pipeline("p").shared.limits.admission(policies.policy("p"))
     assert admission is not None
-    slot = admission.try_enter("")
-    assert slot is not None
+    slot = admission.new_slot("")
+    assert admission.try_enter(slot)
 
     async def leave_it() -> None:
         task = asyncio.create_task(work())

@@ -71,7 +71,7 @@ def test_a_report_during_the_wait(driver: Any) -> None:
     answers, events = [NOT_FOUND, Found("placed")], []
 
     def report_when_awaited() -> None:
-        while not any(handle.wake for handles in tuple(OPEN_WRITES._handles.values()) for handle in handles):
+        while not any(handle.wake for handle in tuple(OPEN_WRITES.handles)):
             threading.Event().wait(0.001)
         OPEN_WRITES.report("mine", {"orderId": "1"})
 

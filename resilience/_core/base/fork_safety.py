@@ -1,17 +1,22 @@
-"""Resets locks and queues in a forked child, where the threads that held them do not exist.
+"""Provides locks that neither a forked child nor a signal handler finds taken, and resets queues in a forked child.
 
 Only the thread that forks continues in the child. A lock that another thread held at that moment would never be
 released, a slot never given back, and a turn in a queue never taken.
+
+A signal handler runs between two bytecodes of a thread that may hold a lock, and may make calls of its own. So every
+lock can be taken again by its owner, and `is_mine` tells it that what the lock protects may be half changed: it then
+leaves a record, which the holder applies.
 """
 
 from __future__ import annotations
 
 import os
-from threading import Lock, RLock
+from collections.abc import Callable
+from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["new_lock", "new_reentrant_lock", "register_for_fork"]
+__all__ = ["is_mine", "new_lock", "owner_check", "register_for_fork"]
 
 
 class ForkAware(Protocol):
@@ -26,18 +31,26 @@ _LOCKS: WeakSet[Any] = WeakSet()
 _PARTS: WeakSet[Any] = WeakSet()
 
 
-def new_lock() -> Lock:
-    """Return a lock that is free in a forked child, even if another thread held it."""
-    lock = Lock()
-    _LOCKS.add(lock)
-    return lock
-
-
-def new_reentrant_lock() -> RLock:
-    """Return a lock like that of `new_lock` which its owner may take again, as a signal handler's own call does."""
+def new_lock() -> RLock:
+    """Return a lock that its owner may take again, and that is free in a forked child."""
     lock = RLock()
     _LOCKS.add(lock)
     return lock
+
+
+def owner_check(lock: Any) -> Callable[[], bool]:
+    """Return a function that says whether this thread holds the lock.
+
+    If it does, a signal handler runs, in the middle of what the lock protects. The lock itself knows its owner, so
+    there is no moment at which it is taken and nobody's.
+    """
+    check: Callable[[], bool] = lock._is_owned  # private, but what `threading.Condition` asks of a lock
+    return check
+
+
+def is_mine(lock: Any) -> bool:
+    """Return whether this thread holds the lock; see `owner_check`."""
+    return owner_check(lock)()
 
 
 def register_for_fork(part: ForkAware) -> None:

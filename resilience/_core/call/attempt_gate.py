@@ -13,11 +13,14 @@ from typing import Any
 
 from ...errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError
 from ..base.clock import Clock
-from ..stages.admission import LaneSlots, Waiter
+from ..stages.admission import Slot
+from ..stages.breaker import Permit
 from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import QueueTicket, RateWindow
 from .attempt_end import end_holds
+from .context import CallContext
 from .plan import PermitOrGeneration, Plan
+from .sleep_watch import SleepWatch
 from .steps import Action, Step
 
 __all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
@@ -29,16 +32,30 @@ QUOTA_FULL = "the quota allows no attempt before the deadline"
 _QUEUE_FULL = "too many calls are running and waiting"
 POLL_INTERVAL = 0.1
 """Seconds between two tries for a half-open permit that others hold."""
+_NOTHING: set[Any] = set()
+"""Stays empty: there is nothing to discard."""
 
 
 class AttemptGate:
     """One attempt on its way to being sent. Made only where it cannot be sent at once; used by one thread or task.
 
+    What it takes it has made before, so that a driver that keeps the gate can give all back, whether it was taken or
+    not, and whatever a signal handler raises meanwhile: nested `finally` blocks, each of one store or one call in C.
+
+        gate.slot.gone = True      # where there is a slot
+        gate.ticket.gone = True    # where there is a ticket
+        gate.running.discard(gate.slot)
+        gate.permits.discard(gate.trial)
+
     Attributes:
         now: the instant of the last step.
+        permits: the trials that are out at the breaker, or an empty set.
         permit: the breaker's permit, where there is a breaker and the attempt may be sent.
         rejection: the error that rejected it, or None.
-        slot: the admission slot that it holds, or None.
+        running: the slots that are taken, or an empty set.
+        slot: the attempt's slot, taken or not; None where the policy has no admission.
+        ticket: its turn in the queue of a quota; None where it has none.
+        trial: the permit that it gets if the breaker is half-open; None where there is no breaker.
         time_ahead: seconds by which this call's time is ahead of the clock: waits that a test clock cut short.
         waited: seconds waited for a hold, the quota or the breaker.
     """
@@ -48,22 +65,33 @@ class AttemptGate:
         "_deadline",
         "_due",
         "_high_priority",
+        "_is_queued",
         "_lane",
+        "_paid_at",
         "_plan",
-        "_queue_ticket",
-        "_waiter",
+        "_sleep_watch",
         "_waits_for_quota",
         "_weights",
         "now",
         "permit",
+        "permits",
         "rejection",
+        "running",
         "slot",
+        "ticket",
         "time_ahead",
+        "trial",
         "waited",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, args: tuple[Any, ...], kwargs: Mapping[str, Any], deadline: float, time_ahead: float = 0.0
+        self,
+        plan: Plan,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        deadline: float,
+        time_ahead: float = 0.0,
+        is_over: Callable[[], bool] | None = None,
     ) -> None:
         """Begin before the first step.
 
@@ -73,22 +101,27 @@ class AttemptGate:
             kwargs: its keyword arguments.
             deadline: the instant by which the call must have ended.
             time_ahead: seconds by which this call's time is ahead of the clock.
+            is_over: returns whether the event loop of the call has ended; None for a thread.
         """
         self._plan = plan
         self._lane = plan.lane(args, kwargs)
         self._high_priority = plan.high_priority(args, kwargs)
         self._weights = plan.weights(args, kwargs)
         self._deadline = deadline
+        self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
         self._costs: list[Cost] = []
-        self._queue_ticket: QueueTicket | None = None
-        self._waiter: Waiter | None = None
+        self.ticket: QueueTicket | None = None
+        self._is_queued = False
         self._due: float | None = None
         self._waits_for_quota = False
-        self.now = 0.0
+        self.now = self._paid_at = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
-        self.slot: LaneSlots | None = None
+        self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(self._lane, is_over)
+        self.trial: Permit | None = None if plan.breaker is None else Permit(is_over)
+        self.running: set[Any] = _NOTHING if plan.admission is None else plan.admission.running
+        self.permits: set[Any] = _NOTHING if plan.breaker is None else plan.breaker.permits
         self.rejection: Exception | None = None
 
     @property
@@ -99,11 +132,11 @@ class AttemptGate:
     def next_step(self) -> Step:
         """Return what is next: WAIT and PARK with their seconds, SEND, or RAISE with a rejection."""
         now = self._now_after_wait()
-        if self._waiter is not None:
-            waiter, self._waiter = self._waiter, None
+        if self._is_queued:
+            self._is_queued = False
             assert self._plan.admission is not None
-            self.slot = self._plan.admission.settle(waiter)
-            if self.slot is None:
+            assert self.slot is not None
+            if not self._plan.admission.settle(self.slot):
                 return self._reject(AdmissionRejectedError, _QUEUE_FULL)
         if now >= self._deadline:  # a wait may end late: the process was stopped, or a listener was slow
             return self._reject(DeadlineExceededError, EXPIRED)
@@ -122,23 +155,37 @@ class AttemptGate:
     def join_queue(self, wake: Callable[[], Any]) -> bool:
         """Join the queue for a slot; `wake` is called once `next_step` may be. Returns False if it may be at once."""
         assert self._plan.admission is not None
-        waiter = self._waiter = self._plan.admission.join_queue(self._lane, wake)
-        return waiter.state == "waiting"
+        assert self.slot is not None
+        self._is_queued = True
+        return self._plan.admission.join_queue(self.slot, wake)
+
+    def begin_first_attempt(self, key: str | None) -> CallContext:
+        """Record that the first attempt of a call begins, and return its context."""
+        plan, until = self._plan, min(self._deadline, self.now + self._plan.attempt_timeout)
+        if plan.budget is not None:
+            plan.budget.deposits.add_success(self.now)
+        stamps = plan.new_stamps() if plan.reconcilable or plan.keys is not None else None
+        return CallContext(plan, self._deadline, until, key, stamps)
+
+    def report_success(self) -> None:
+        """Report that the first attempt of the call has succeeded."""
+        if self._plan.breaker is not None and self.permit is not None:
+            self._plan.breaker.succeeded(self.permit, self.now)
+        self._plan.emit_breaker_events()
 
     def release_slot(self) -> None:
-        """Report that the attempt has ended: its slot goes back."""
-        slot, self.slot = self.slot, None
-        if slot is not None and self._plan.admission is not None:
-            self._plan.admission.release(slot)
+        """Report that the attempt has ended: its slot goes back, if it was taken."""
+        if self.slot is not None and self._plan.admission is not None:
+            self._plan.admission.release(self.slot)
 
     def withdraw(self) -> None:
         """Report that nothing was sent: everything goes back."""
-        queue_ticket, self._queue_ticket = self._queue_ticket, None
-        if queue_ticket is not None:
-            queue_ticket.cancel()
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and self._plan.admission is not None:
-            self.slot = self._plan.admission.settle(waiter)
+        if self.ticket is not None:
+            self.ticket.cancel()
+            self.ticket = None
+        if self._is_queued and self.slot is not None and self._plan.admission is not None:
+            self._plan.admission.settle(self.slot)
+        self._is_queued = False
         if self.permit is not None and self._plan.breaker is not None:
             self._plan.breaker.released(self.permit)
         self.permit = None
@@ -149,7 +196,7 @@ class AttemptGate:
 
     def _now_after_wait(self) -> float:
         """Return the present instant; a wait that a test clock cut short counts as waited in full."""
-        now = self._plan.clock.monotonic() + self.time_ahead
+        now = self._clock_now()
         if self._due is not None:
             due, self._due = self._due, None
             if self._waits_for_quota:
@@ -160,6 +207,11 @@ class AttemptGate:
                 now = due
         self.now = now
         return now
+
+    def _clock_now(self) -> float:
+        """Return the call's time; what the machine has slept since this was last read is taken off the deadline."""
+        self._deadline -= self._sleep_watch.seconds_slept()
+        return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
         """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject."""
@@ -179,10 +231,10 @@ class AttemptGate:
         quotas = self._plan.quotas
         if quotas is None:
             return None
-        costs = quotas.costs(now, self._weights, self._queue_ticket, high_priority=self._high_priority)
-        ready_at, window = pay(now, costs, self._queue_ticket)
+        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
+        ready_at, window = pay(now, costs, self.ticket)
         if window is None:
-            self._costs, self._queue_ticket = costs, None
+            self._costs, self._paid_at, self.ticket = costs, now, None
             return None
         self.release_slot()  # a call waiting for quota holds no slot
         if self._plan.fits_deadline(ready_at, self._deadline):
@@ -194,21 +246,19 @@ class AttemptGate:
 
     def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
         """Keep the turn in the queue of this window, or join it; return from when to try again."""
-        if self._queue_ticket is not None and self._queue_ticket.rate_window is window:
-            self._queue_ticket.ready_at = ready_at
+        if self.ticket is not None and self.ticket.rate_window is window:
+            self.ticket.ready_at = ready_at
             return ready_at
-        if self._queue_ticket is not None:
-            self._queue_ticket.cancel()
-        self._queue_ticket = window.queue(now, next(weight for paid, weight in costs if paid is window))
-        return max(ready_at, self._queue_ticket.ready_at)
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self.ticket = QueueTicket(window, now, next(weight for paid, weight in costs if paid is window))
+        window.join_queue(now, self.ticket)
+        return max(ready_at, self.ticket.ready_at)
 
     def _take_slot(self, now: float) -> Step | None:
         """Take a slot, or wait for one; the quota is paid again after that."""
         admission = self._plan.admission
-        if admission is None or self.slot is not None:
-            return None
-        self.slot = admission.try_enter(self._lane)
-        if self.slot is not None:
+        if admission is None or self.slot is None or self.slot in admission.running or admission.try_enter(self.slot):
             return None
         self._undo_payment()  # a call waiting for a slot has consumed no quota
         return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self._deadline - now)))
@@ -216,12 +266,17 @@ class AttemptGate:
     def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
         if breaker is None:
-            return Step(Action.SEND)
-        self.permit = breaker.admit(now, high_priority=self._high_priority)
+            return self._send()
+        self.permit = breaker.admit(now, self.trial, high_priority=self._high_priority)
         self._plan.emit_breaker_events()
         if self.permit is None:
             return self._breaker_wait_or_reject(now, breaker.ready_at(now))
-        return Step(Action.SEND)
+        return self._send()
+
+    def _send(self) -> Step:
+        """Send, unless the deadline has passed meanwhile: a listener of these steps' events may be slow."""
+        self.now = max(self.now, self._clock_now())
+        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self._deadline else Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
@@ -239,4 +294,4 @@ class AttemptGate:
 
     def _undo_payment(self) -> None:
         costs, self._costs = self._costs, []
-        undo(self.now, costs)
+        undo(self._paid_at, costs)

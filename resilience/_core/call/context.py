@@ -1,11 +1,14 @@
 """Holds the context of an attempt: what inner calls inherit (never the key), and what a transport may read.
 
-The context variable holds a plain tuple, because setting and resetting it is part of every success: about 90 ns.
+The context variable holds a plain list, because setting and resetting it is part of every success. The list is emptied
+when the attempt ends. So what was started inside the attempt and outlives it (a task, a timer, a thread, a stream)
+inherits nothing any more, although its copy of the context still holds the list. Whoever reads the list copies it
+first, because another thread may empty it in between.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import Context, ContextVar, copy_context
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
@@ -13,7 +16,7 @@ from ..base.clock import Clock
 from ..base.deprecation import warn_safely
 from .send_log import SendLog
 
-__all__ = ["CONTEXT", "CallContext", "CurrentCall", "current_call", "exit_context"]
+__all__ = ["CONTEXT", "CallContext", "CurrentCall", "clean_context", "current_call", "inherited"]
 
 
 class Owner(Protocol):
@@ -34,7 +37,7 @@ class Owner(Protocol):
 class CallContext(NamedTuple):
     """The context of one attempt.
 
-    A driver leaves the last fields out where they have their defaults: a shorter tuple is made faster.
+    A driver leaves the last fields out where they have their defaults: a shorter list is made faster.
 
     Attributes:
         owner: the plan of the operation.
@@ -57,15 +60,26 @@ class CallContext(NamedTuple):
 
 # One variable for the whole context: each further one would add a set and a reset to every success.
 CONTEXT: ContextVar[Any] = ContextVar("resilience_call", default=None)
-"""The innermost attempt under way: a tuple in the order of `CallContext`, which may end early."""
+"""The innermost attempt: a list in the order of `CallContext`, which may end early; empty once it has ended."""
 
 
-def exit_context(token: Token[Any]) -> None:
-    """Reset the context."""
-    try:
-        CONTEXT.reset(token)
-    except ValueError:
-        pass  # an async generator that is finalised in another task's context: there is nothing to reset
+def inherited() -> CallContext | None:
+    """Return the context of the innermost attempt that is still under way, or None."""
+    context = CONTEXT.get()
+    # Copied in one call into C. The list may end early: the named tuple fills in the defaults.
+    values = () if context is None else tuple(context)
+    return CallContext(*values) if values else None
+
+
+def clean_context() -> Context:
+    """Return a copy of the present context in which no call is under way, for what lives longer than a call."""
+    context = copy_context()
+    context.run(_forget_call)
+    return context
+
+
+def _forget_call() -> None:
+    CONTEXT.set(None)
 
 
 class CurrentCall:
@@ -172,6 +186,5 @@ _LIMITS = frozenset(CurrentCall.report_limits.__kwdefaults__ or ())
 
 def current_call() -> CurrentCall | None:
     """Return the innermost call under way here, or None outside a pipeline."""
-    context = CONTEXT.get()
-    # The tuple may end early: the named tuple fills in the defaults, and only a caller who asks pays for it.
-    return None if context is None else CurrentCall(CallContext(*context))
+    context = inherited()
+    return None if context is None else CurrentCall(context)

@@ -18,11 +18,12 @@ from ..classify.attach import (
     inner_failure,
 )
 from ..classify.failure import Failure
+from ..stages.breaker import Permit
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
-from .reconcile import UncertainWrite
+from .reconcile import UncertainWrite, answer_error
 from .steps import FailedCall
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class CallHistory:
         outcome: the last error, or the last answer that is a failure.
         plan: the operation's plan.
         rejection: what rejected a later attempt from inside it; nothing was sent by that one.
+        trial: the permit that a later attempt without a gate gets if the breaker is half-open; None without a breaker.
         uncertain_write: the attempts that may have been executed; None when there never was one, or none can be
             looked up.
         waited: seconds waited so far.
@@ -77,6 +79,7 @@ class CallHistory:
         "outcome",
         "plan",
         "rejection",
+        "trial",
         "uncertain_write",
         "waited",
     )  # fmt: skip
@@ -85,17 +88,18 @@ class CallHistory:
         self,
         plan: Plan,
         call: FailedCall,
-        context: tuple[Any, ...],
+        context: CallContext,
+        inherited: object,
         permit: PermitOrGeneration | None,
         started: float,
-        outer: object,
+        outer: list[Any] | None,
         latest_record: float,
     ) -> None:
         self.plan = plan
         self.call = call
-        self.context = CallContext(*context)
-        # Errors of inner calls are recognised by the identity of this tuple, so it is kept beside its named copy.
-        self._inner_context: object = context
+        self.context = context
+        # Errors of inner calls are recognised by the identity of the list in which they found the context.
+        self._inner_context = inherited
         self._permit = permit
         self._started = self._attempt_began = started
         self._outer = outer
@@ -113,6 +117,8 @@ class CallHistory:
         self._stamps_seen = 0
         self.outcome: Any = None
         self.rejection: BaseException | None = None
+        # One for all attempts that pass no gate: only one of them is under way at a time.
+        self.trial: Permit | None = None if plan.breaker is None else Permit()
         self.waited = 0.0
         self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
@@ -125,7 +131,8 @@ class CallHistory:
     @property
     def is_lookup(self) -> bool:
         """Return whether this call is made by a reconciler: such calls pay no retry budget."""
-        return isinstance(self._outer, tuple) and CallContext(*self._outer).in_lookup
+        outer = tuple(self._outer or ())
+        return bool(outer) and CallContext(*outer).in_lookup
 
     @property
     def proved_not_executed(self) -> bool:
@@ -178,8 +185,8 @@ class CallHistory:
         if not failure.known and failure.code is not None and self.plan.classifier.is_new_code(failure):
             self.emit("code_unknown")
 
-    def begin_attempt(self, now: float, gate: AttemptGate | None) -> CallContext | None:
-        """Record that the next attempt begins, and return its context; None when the breaker rejects it.
+    def admit_attempt(self, now: float, gate: AttemptGate | None) -> bool:
+        """Take the permit of the next attempt; False when the breaker rejects it.
 
         Args:
             now: the present instant.
@@ -189,23 +196,40 @@ class CallHistory:
         if gate is not None:
             permit = gate.permit
         elif plan.breaker is not None:
-            permit = plan.breaker.admit(now, high_priority=plan.high_priority(self.call.args, self.call.kwargs))
+            high_priority = plan.high_priority(self.call.args, self.call.kwargs)
+            permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
             plan.emit_breaker_events()
             if permit is None:
-                return None
-        self._permit, self._attempt_began = permit, now
+                return False
+        self._permit = permit
+        return True
+
+    def withdraw_attempt(self) -> None:
+        """Record that an admitted attempt is not sent: its permit goes back."""
+        release_permit(self.plan, self._permit)
+        self._permit = None
+
+    def shorten(self, seconds: float) -> None:
+        """Take off the deadline what the machine has slept."""
+        self.context = self.context._replace(deadline=self.context.deadline - seconds)
+
+    def begin_attempt(self, now: float) -> list[Any]:
+        """Record that the next attempt begins, and return its context for the context variable."""
+        plan = self.plan
+        self._attempt_began = now
         self._sending = True  # until its outcome is recorded, a cancelled write may have been executed
         self.attempt += 1
         until = min(self.context.deadline, now + plan.attempt_timeout)
-        self._inner_context = self.context = self.context._replace(until=until, attempt=self.attempt)
+        self.context = self.context._replace(until=until, attempt=self.attempt)
+        self._inner_context = context = list(self.context)
         self._latest_record = LATEST_RECORD[0]
-        return self.context
+        return context
 
     def on_success(self) -> None:
         """Record that an attempt after the first succeeded."""
-        self._ended = True
         if self._permit is not None and self.plan.breaker is not None:
             self.plan.breaker.succeeded(self._permit, self._attempt_began)
+        self._ended = True  # not before: until then an interrupt gives the permit back
         self.plan.emit_breaker_events()
         self.emit("call_recovered")
 
@@ -217,7 +241,7 @@ class CallHistory:
             is_broken: it would fail in the same way again.
         """
         if is_broken:
-            self.lookup_error = answer
+            self.lookup_error = answer_error(answer) if answer is None else answer
         if not self._lookup_reported:
             self._lookup_reported = True
             self.emit("lookup_failed", reconciler=_name_of(self.plan.reconcile), caused_by=_class_or_value(answer))

@@ -5,7 +5,8 @@ nothing by itself: it ends the wait, the next lookup returns the order in the fo
 longer believed.
 
 Nothing here takes a lock: a signal handler may place orders while the code that it interrupted was in here. Every step
-is one operation on a list, a dict or a deque, which the interpreter makes atomic.
+is one operation on a set or a deque, which the interpreter makes atomic. A write is open while its handle is in the
+set; whoever adds it made it before, so that `finally: handles.discard(handle)` leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class _Report(NamedTuple):
 
 
 class OpenWriteHandle:
-    """One uncertain write that waits to be reported. Closed by the call that opened it.
+    """One uncertain write that waits to be reported, once it is registered. Closed by the call that opened it.
 
     Attributes:
         key: the client id of its order.
@@ -44,7 +45,7 @@ class OpenWriteHandle:
 
     __slots__ = ("_writes", "account", "has_news", "key", "reported", "wake")
 
-    def __init__(self, writes: OpenWrites, key: str, account: str | None) -> None:
+    def __init__(self, writes: OpenWrites, key: str, account: str | None = None) -> None:
         self._writes = writes
         self.key = key
         self.account = account
@@ -54,7 +55,7 @@ class OpenWriteHandle:
 
     def close(self) -> None:
         """Forget the write; calling it again does nothing."""
-        self._writes.forget(self)
+        self._writes.handles.discard(self)
 
     def take_report(self, row: Any) -> None:
         """Record a report and wake whoever waits for it."""
@@ -68,21 +69,25 @@ class OpenWriteHandle:
 
 
 class OpenWrites:
-    """The uncertain writes of a process, by the client ids of their orders. Safe across threads."""
+    """The uncertain writes of a process. Safe across threads.
 
-    __slots__ = ("__weakref__", "_handles", "_reports")
+    Attributes:
+        handles: those that are open. Few at any time, so a report looks at all of them.
+    """
+
+    __slots__ = ("__weakref__", "_reports", "handles")
 
     def __init__(self) -> None:
-        self._handles: dict[str, list[OpenWriteHandle]] = {}
+        self.handles: set[OpenWriteHandle] = set()
         self._reports: deque[_Report] = deque(maxlen=_KEPT_REPORTS)
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
         """Forget the writes of the parent's threads, which wait for nothing here."""
-        self._handles.clear()
+        self.handles.clear()
 
     def __len__(self) -> int:
-        return sum(map(len, tuple(self._handles.values())))
+        return len(self.handles)
 
     def register(self, key: str, account: str | None = None, *, since: float = inf) -> OpenWriteHandle:
         """Add an uncertain write and return its handle, which must be closed.
@@ -90,16 +95,25 @@ class OpenWrites:
         Args:
             key: the client id of its order.
             account: the account that it belongs to; None matches the reports of every account.
+            since: as for `add`.
+        """
+        handle = OpenWriteHandle(self, key, account)
+        self.add(handle, since=since)
+        return handle
+
+    def add(self, handle: OpenWriteHandle, *, since: float = inf) -> None:
+        """Add an uncertain write by its handle.
+
+        Args:
+            handle: the handle.
             since: monotonic seconds, by the machine's clock, when the write began: a report that came since then
                 counts. By default none does.
         """
-        handle = OpenWriteHandle(self, key, account)
-        self._handles.setdefault(key, []).append(handle)
+        self.handles.add(handle)
         # Searched after it was added, so that a report in between is seen in one of the two places.
         for report in tuple(self._reports):
-            if report.key == key and report.at >= since and _is_same(report.account, account):
+            if report.key == handle.key and report.at >= since and _is_same(report.account, handle.account):
                 handle.take_report(report.row)
-        return handle
 
     def report(self, key: str, row: Any, account: str | None = None, *, at: float = -inf) -> bool:
         """Take an order that a stream reports, and return whether an uncertain write waited for it.
@@ -111,22 +125,10 @@ class OpenWrites:
             at: monotonic seconds of the machine's clock.
         """
         self._reports.append(_Report(key, row, account, at))
-        if not self._handles:
-            return False
-        handles = [one for one in tuple(self._handles.get(key, ())) if _is_same(one.account, account)]
+        handles = [one for one in tuple(self.handles) if one.key == key and _is_same(one.account, account)]
         for handle in handles:
             handle.take_report(row)
         return bool(handles)
-
-    def forget(self, handle: OpenWriteHandle) -> None:
-        """Remove a handle."""
-        handles = self._handles.get(handle.key)
-        if handles is None or handle not in handles:
-            return
-        handles.remove(handle)
-        if not handles:
-            # A write with the same id that is added just now is lost: it waits for its fence.
-            self._handles.pop(handle.key, None)
 
 
 def _is_same(one: str | None, other: str | None) -> bool:

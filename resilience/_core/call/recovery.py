@@ -7,14 +7,16 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from typing import Any
 
-from ...errors import CircuitOpenError
+from ...errors import CircuitOpenError, DeadlineExceededError
 from ..classify.attach import set_cause
 from ..policy.codes import Category
-from .attempt_gate import POLL_INTERVAL, AttemptGate
+from ..stages.breaker import Permit
+from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import conflict_of
 from .history import CallHistory
@@ -30,6 +32,7 @@ from .reconcile import (
     answer_error,
     is_broken_lookup,
 )
+from .sleep_watch import SleepWatch
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -41,6 +44,8 @@ class Recovery:
     Attributes:
         plan: the operation's plan.
         call: the call, as a reconciler gets it.
+        open_write: the handle of its uncertain write, which the driver discards at the end; None where there is none.
+        permits: the trials that are out at the breaker, or an empty set.
     """
 
     __slots__ = (
@@ -52,12 +57,14 @@ class Recovery:
         "_inner_gave_up",
         "_is_last_lookup",
         "_one_shot",
-        "_open_write",
         "_schedule_state",
+        "_sleep_watch",
         "_started",
         "_time_ahead",
         "_wait_until",
         "call",
+        "open_write",
+        "permits",
         "plan",
     )  # fmt: skip
 
@@ -65,10 +72,11 @@ class Recovery:
         self,
         plan: Plan,
         call: FailedCall,
-        context: tuple[Any, ...],
+        context: CallContext,
+        inherited: object,
         permit: PermitOrGeneration | None,
         started: float,
-        outer: object,
+        outer: list[Any] | None,
         latest_record: float = inf,
     ) -> None:
         """Begin after the first attempt, which the driver reports by `on_failure` or `abandon`.
@@ -76,7 +84,8 @@ class Recovery:
         Args:
             plan: the operation's plan.
             call: the call, as a reconciler gets it.
-            context: the first attempt's context, the very tuple of the context variable.
+            context: the first attempt's context.
+            inherited: the list in which calls inside the first attempt have found it.
             permit: the breaker's permit for it, or None.
             started: when it began, monotonic seconds.
             outer: the context of the attempt of an outer call that this call is part of, or None.
@@ -84,7 +93,9 @@ class Recovery:
         """
         self.plan = plan
         self.call = call
-        self._history = CallHistory(plan, call, context, permit, started, outer, latest_record)
+        self._history = CallHistory(plan, call, context, inherited, permit, started, outer, latest_record)
+        self._sleep_watch = SleepWatch(plan.clock)
+        self.permits: set[Any] = set() if plan.breaker is None else plan.breaker.permits
         self._started = started
         self._schedule_state: Any = None
         self._after_wait = Action.SEND
@@ -94,7 +105,7 @@ class Recovery:
         # own time runs ahead of the clock by what is missing.
         self._time_ahead = self._wait_until = 0.0
         self._gate_rejection: Exception | None = None
-        self._open_write: OpenWriteHandle | None = None
+        self.open_write: OpenWriteHandle | None = None
         self._one_shot: OneShotArguments | None = None
 
     # --- what the driver reports --------------------------------------------------------------
@@ -107,25 +118,26 @@ class Recovery:
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
         if history.key_missing:
-            return self._finish(now)  # nobody could look a further attempt up, nor this one
+            return self._finish()  # nobody could look a further attempt up, nor this one
         if history.uncertain_write is not None and history.uncertain_write.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
-            return self._finish(now)  # it has been retried already, or was rejected: retries do not multiply
+            return self._finish()  # it has been retried already, or was rejected: retries do not multiply
         step = self._follow_hint(now)
         if step is not None:
             return step
         safe = self.plan.idempotent or history.failure.executed != "maybe"
-        return self._retry(now, None) if history.failure.category is Category.RETRYABLE and safe else self._finish(now)
+        return self._retry(now, None) if history.failure.category is Category.RETRYABLE and safe else self._finish()
 
     def after_wait(self) -> Step:
         """Report that a wait is over; returns the step that it was for."""
-        write = self._open_write
+        write = self.open_write
         if write is not None and write.has_news:
             write.has_news = False
             self._end_wait_early()
         self._time_ahead += max(0.0, self._wait_until - self.now())
-        return Step(self._after_wait)
+        # Where the deadline has passed meanwhile, the gate of an attempt rejects it.
+        return self._begin_lookup() if self._after_wait is Action.LOOK_UP else Step(Action.SEND)
 
     def watch_reports(self) -> OpenWriteHandle | None:
         """Return the handle by which a stream ends the wait for the next lookup; None where no lookup is waited for.
@@ -134,48 +146,67 @@ class Recovery:
         """
         if self._after_wait is not Action.LOOK_UP or self.call.key is None:
             return None
-        if self._open_write is None:
-            account = self.plan.info.account
-            self._open_write = OPEN_WRITES.register(self.call.key, account, since=self._started)
-        return self._open_write
+        if self.open_write is None:
+            self.open_write = OpenWriteHandle(OPEN_WRITES, self.call.key, self.plan.info.account)
+            OPEN_WRITES.add(self.open_write, since=self._started)
+        return self.open_write
 
-    def new_gate(self) -> AttemptGate | None:
-        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker."""
-        deadline = self._history.context.deadline
-        if not (self.plan.needs_gate or self.plan.hold.current or self.now() >= deadline):
+    @property
+    def trial(self) -> Permit | None:
+        """Return the permit of attempts without a gate, for the driver to discard; None without a breaker."""
+        return self._history.trial
+
+    def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
+        """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
+
+        Args:
+            is_over: returns whether the event loop of the call has ended; None for a thread.
+        """
+        if self._history.trial is not None:
+            self._history.trial.is_over = is_over
+        if not (self._is_late() or self.plan.needs_gate or self.plan.hold.current):
             return None
-        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead)
+        deadline = self._history.context.deadline
+        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead, is_over)
 
-    def begin_attempt(self, gate: AttemptGate | None) -> CallContext | None:
-        """Begin the next attempt and return its context; None when its gate or the breaker rejects it."""
+    def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
+        """Begin the next attempt and return its context for the context variable; None when it is rejected."""
+        self._gate_rejection = None
         if gate is not None:
             self._time_ahead = gate.time_ahead
             self._history.waited += gate.waited
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
+        history = self._history
+        if not history.admit_attempt(self.now(), gate):
+            return None
+        if self._is_late():  # a listener of the breaker's event was slow
+            history.withdraw_attempt()
+            self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED)
+            return None
         self._cleared = False
-        return self._history.begin_attempt(self.now(), gate)
+        return history.begin_attempt(self.now())
 
     def on_rejection(self) -> Step:
         """Report that the attempt was not sent because `begin_attempt` rejected it; returns the next step."""
         now, gate_rejection = self.now(), self._gate_rejection
         if gate_rejection is not None and not isinstance(gate_rejection, CircuitOpenError):
-            return self._finish(now, gate_rejection)
+            return self._finish(gate_rejection)
         deadline = self._history.context.deadline
         rejection, due = ready_by_breaker(self.plan, deadline, now + POLL_INTERVAL, now)
         if rejection is None and waits_for_breaker(self.plan) and due < deadline:
             return self._wait(due - now, Action.SEND)
-        return self._finish(now, rejection or breaker_rejection(self.plan, now))
+        return self._finish(rejection or breaker_rejection(self.plan, now))
 
     def on_success(self) -> None:
         """Report that an attempt after the first succeeded: the call is over."""
         self._history.on_success()
 
-    def lookup_context(self) -> CallContext:
+    def lookup_context(self) -> list[Any]:
         """Return the context of a lookup: it has the call's deadline, but neither its key nor its budget."""
         context = self._history.context
-        return context._replace(until=context.deadline, key=None, stamps=None, in_lookup=True)
+        return list(context._replace(until=context.deadline, key=None, stamps=None, in_lookup=True))
 
     def on_lookup(self, answer: Any, sent: float) -> Step:
         """Report what the reconciler returned or raised; returns the next step.
@@ -191,7 +222,7 @@ class Recovery:
         if error is not None:
             # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
             self._history.record_lookup_error(answer, is_broken=True)
-            return self._finish(now, error)
+            return self._finish(error)
         conflict = conflict_of(answer, self.call, self.plan.fn) if isinstance(answer, Found) else ""
         if conflict == "key":
             answer = OtherOrderError("the lookup returned an order with another client id")
@@ -205,7 +236,7 @@ class Recovery:
         if isinstance(answer, Exception):
             uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
-        if isinstance(answer, NotFound) and self._open_write is not None and self._open_write.reported is not None:
+        if isinstance(answer, NotFound) and self.open_write is not None and self.open_write.reported is not None:
             uncertain_write.lookup_failed()  # a stream has seen the order: the lookup is behind
             return self._look_up(now)
         age = self.plan.clock.time() - (self.call.sent_at or 0.0)
@@ -215,13 +246,13 @@ class Recovery:
             return Step(Action.RETURN, answer.value)
         self._history.key_of_other = verdict is LookupVerdict.FOREIGN
         if verdict is LookupVerdict.FOREIGN or self._is_last_lookup:
-            return self._finish(now)
+            return self._finish()
         if verdict is LookupVerdict.AGAIN:
             return self._look_up(now)
         # It did not happen and cannot any more. No further delay: the call has waited for the fence already.
         self._cleared = True
         retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
-        return self._retry(now, 0.0) if retryable else self._finish(now)
+        return self._retry(now, 0.0) if retryable else self._finish()
 
     def abandon(self, error: BaseException) -> None:
         """Report that the call was cancelled: permits go back, nothing is counted. Does nothing once it has ended.
@@ -238,9 +269,9 @@ class Recovery:
     def close(self) -> None:
         """Drop every reference to an error, so that no reference cycle keeps a traceback alive."""
         self._gate_rejection = self._one_shot = None
-        if self._open_write is not None:
-            self._open_write.close()
-            self._open_write = None
+        if self.open_write is not None:
+            self.open_write.close()
+            self.open_write = None
         self._history.close()
 
     # --- times --------------------------------------------------------------------------------
@@ -250,8 +281,19 @@ class Recovery:
         return self.plan.clock.monotonic() + self._time_ahead
 
     def seconds_left(self) -> float:
-        """Return the seconds left for the attempt or the lookup that begins now."""
+        """Return the seconds left for the attempt that begins now."""
         return self._history.context.until - self.now()
+
+    def seconds_for_lookup(self) -> float:
+        """Return the seconds left for a lookup that begins now."""
+        return self._history.context.deadline - self.now()
+
+    def _is_late(self) -> bool:
+        """Return whether the deadline has passed, by the monotonic or by the wall clock."""
+        slept = self._sleep_watch.seconds_slept()
+        if slept:
+            self._history.shorten(slept)
+        return self.now() >= self._history.context.deadline
 
     # --- decisions ----------------------------------------------------------------------------
 
@@ -266,7 +308,7 @@ class Recovery:
             return self._retry(now, 0.0)  # the client has measured the server's clock: sign again at once
         if hint in ("treat_as_done", "requery_once") and plan.confirmable:
             self._history.report_failure()
-            return Step(Action.LOOK_UP)  # "no such order" may mean cancelled, filled, or not visible yet
+            return self._begin_lookup()  # "no such order" may mean cancelled, filled, or not visible yet
         if hint == "requery_once" and plan.info.read and not self._history.is_lookup:  # a lookup is repeated by itself
             return self._retry(now, plan.fence.lag)  # an order may be invisible for that long after it was accepted
         return None
@@ -277,9 +319,9 @@ class Recovery:
             self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
         if not isinstance(answer, (NotFound, Exception)):
-            return self._finish(now, answer_error(answer))
+            return self._finish(answer_error(answer))
         too_early = self._history.failure.hint == "requery_once" and not self._is_last_lookup
-        return self._retry(now, self.plan.fence.lag) if too_early else self._finish(now)
+        return self._retry(now, self.plan.fence.lag) if too_early else self._finish()
 
     def _look_up(self, now: float) -> Step:
         """Wait for the next lookup, for a last one shortly before the deadline, or give up."""
@@ -290,7 +332,7 @@ class Recovery:
         if due <= last:
             return self._wait(due - now, Action.LOOK_UP)
         if self._is_last_lookup or last <= now:
-            return self._finish(now)
+            return self._finish()
         self._is_last_lookup = True
         return self._wait(last - now, Action.LOOK_UP)
 
@@ -299,17 +341,17 @@ class Recovery:
         plan, schedule, history = self.plan, self.plan.schedule(), self._history
         deadline = history.context.deadline
         if schedule is None:
-            return self._finish(now)
+            return self._finish()
         if self._schedule_state is None:
             self._schedule_state = schedule.begin(self._started, self.call.args, self.call.kwargs)
         try:
             stops = schedule.stops(self._schedule_state, history.attempt, now, history.outcome)
         except Exception as error:
-            return self._finish(now, error)  # a stop or wait object that fails does not hide the API's own error
+            return self._finish(error)  # a stop or wait object that fails does not hide the API's own error
         if stops or self._unknown_error_exhausted():
             history.report_failure()
             history.emit("retries_exhausted")
-            return self._finish(now)
+            return self._finish()
         wait = schedule.delay(self._schedule_state) if delay is None else delay
         # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
         floor = history.failed_at + (history.failure.retry_after or 0.0)
@@ -319,13 +361,13 @@ class Recovery:
         if rejection is None:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
         if rejection is not None or not plan.fits_deadline(due, deadline):
-            return self._finish(now, rejection)
+            return self._finish(rejection)
         if not self._finds_arguments_whole():
-            return self._finish(now)
+            return self._finish()
         if plan.budget is not None and not history.is_lookup and not plan.budget.withdraw(now):
             history.report_failure()
             history.emit("budget_exhausted")
-            return self._finish(now)
+            return self._finish()
         history.report_failure(wait_for=due - now)
         return self._wait(due - now, Action.SEND)
 
@@ -347,10 +389,14 @@ class Recovery:
         self._history.report_failure()
         self._after_wait = then
         if delay <= 0:
-            return Step(then)
+            return self._begin_lookup() if then is Action.LOOK_UP else Step(then)
         self._history.waited += delay
         self._wait_until = self.now() + delay
         return Step(Action.WAIT, delay)
+
+    def _begin_lookup(self) -> Step:
+        """Begin a lookup, unless the deadline has passed during a wait or in a slow listener."""
+        return self._finish() if self._is_late() else Step(Action.LOOK_UP)
 
     def _end_wait_early(self) -> None:
         """Count only what was waited of a wait that a report has ended."""
@@ -358,11 +404,11 @@ class Recovery:
         self._history.waited -= max(0.0, self._wait_until - now)
         self._wait_until = now
 
-    def _finish(self, now: float, cause: BaseException | None = None) -> Step:
+    def _finish(self, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer, or look up a last time before that."""
         history = self._history
         history.report_failure()
-        if self._needs_last_lookup(now):
+        if self._needs_last_lookup() and not self._is_late():
             self._is_last_lookup = True
             return Step(Action.LOOK_UP)
         outcome, cause = history.outcome, cause or history.rejection
@@ -371,10 +417,10 @@ class Recovery:
         history.record_end()
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
 
-    def _needs_last_lookup(self, now: float) -> bool:
+    def _needs_last_lookup(self) -> bool:
         """Return whether one more lookup may change what the caller gets."""
         history, failure = self._history, self._history.failure
-        if self._is_last_lookup or self._cleared or now >= history.context.deadline:
+        if self._is_last_lookup or self._cleared:
             return False
         # A certain "no" after an earlier uncertain attempt: that attempt may show up until the end.
         if history.proved_not_executed and (failure.executed != "maybe" or failure.duplicate):

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ApiError
-from ..base.fork_safety import new_lock
 from ..policy.codes import Category, CodeTable, ItemList, Rule
 from ..policy.sections import UnknownErrorSettings
 from .batch_items import failed_items
@@ -64,8 +63,7 @@ class Classifier:
         base = base or next((table for table in registries if table.name == "http"), CodeTable("http", ()))
         self._search = RuleSearch(self._listed, base, lookup or (lambda _name: None))
         self._unknown = unknown or UnknownErrorSettings()
-        self._lock = new_lock()
-        self._new_codes: set[tuple[str, str]] = set()
+        self._new_codes: dict[tuple[str, str], object] = {}
         names = [path for table in self._listed if table.envelope is not None for path in table.envelope.code_paths]
         # "code" last: an API with another key for its codes may use "code" for something else.
         self._code_keys = tuple(dict.fromkeys([*names, "code"]))
@@ -102,12 +100,11 @@ class Classifier:
     def is_new_code(self, failure: Failure) -> bool:
         """Return whether this unknown code was never seen before; True once for each code."""
         key = (failure.registry or "", failure.code or "")
-        with self._lock:
-            # Once the set is full, no code is reported as new: silence is better than the same event without end.
-            if key in self._new_codes or len(self._new_codes) >= _MAX_NEW_CODES:
-                return False
-            self._new_codes.add(key)
-            return True
+        # Once it is full, no code is reported as new: silence is better than the same event without end.
+        if key in self._new_codes or len(self._new_codes) >= _MAX_NEW_CODES:
+            return False
+        me = object()
+        return self._new_codes.setdefault(key, me) is me  # one step for all threads and signal handlers
 
     def _classify(self, chain: ErrorChain, registry: str | None) -> Failure:
         first = chain.evidence[0]

@@ -3,6 +3,11 @@
 A slot belongs to a running attempt or to nobody. A waiting attempt gets one under the lock, and if it is gone by then
 the slot goes to the next: none is ever lost. Reserved slots are for lanes of higher priority alone. When the queue is
 full, the newest waiter of the lowest lane is rejected.
+
+Slots are counted as the set of those that run, so an exception that a signal handler raises at any bytecode loses
+none: the `Slot` is made before it is taken, and whoever takes it ends with `slot.gone = True; running.discard(slot)` in
+a `finally` of its own, where no function of Python runs, whether it was taken or not. `hand_on` then wakes who waits;
+where an interrupt prevents that, the next attempt that comes, ends or gives up does it.
 """
 
 from __future__ import annotations
@@ -11,10 +16,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..base.fork_safety import new_lock, register_for_fork
+from ..base.fork_safety import new_lock, owner_check, register_for_fork
 from ..policy.sections import AdmissionSettings, LaneSettings
 
-__all__ = ["CANCEL", "Admission", "LaneSlots", "Waiter", "priority"]
+__all__ = ["CANCEL", "Admission", "Lane", "Slot", "priority"]
 
 CANCEL = "cancel"
 """The lane of cancels and of orders that only reduce; it has high priority unless a policy says otherwise."""
@@ -27,176 +32,243 @@ def priority(settings: AdmissionSettings | None, lane: str) -> int:
     return (named or _BUILT_IN.get(lane) or LaneSettings()).priority
 
 
-class LaneSlots:
-    """The running and the waiting attempts of one lane. Changed under the admission's lock alone."""
+class Lane:
+    """One lane and its queue. Changed under the admission's lock alone."""
 
-    __slots__ = ("name", "priority", "reserve", "running", "waiters")
+    __slots__ = ("name", "priority", "reserve", "waiting")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.priority = self.reserve = 0
-        self.running = 0
-        self.waiters: deque[Waiter] = deque()
+        self.waiting: deque[Slot] = deque()
 
 
-class Waiter:
-    """An attempt that waits for a slot: `waiting`, then `granted` or `rejected`, and `settled` at the end."""
+class Slot:
+    """The right of one attempt to run: taken while it is in `Admission.running`. Used by one attempt at a time.
 
-    __slots__ = ("lane", "state", "wake")
+    Attributes:
+        lane: the attempt's lane.
+        gone: the attempt has ended: it neither runs nor waits any more, whatever the sets say.
+        is_over: returns whether the event loop of the attempt has ended; None for a thread.
+    """
 
-    def __init__(self, lane: LaneSlots, wake: Callable[[], Any]) -> None:
+    __slots__ = ("gone", "is_over", "lane", "wake")
+
+    def __init__(self, lane: Lane, is_over: Callable[[], bool] | None = None) -> None:
         self.lane = lane
-        self.wake = wake
-        self.state = "waiting"
+        self.gone = False
+        self.is_over = is_over
+        self.wake: Callable[[], Any] | None = None
 
 
 class Admission:
-    """The slots of one policy. Safe across threads, tasks and event loops.
+    """The slots of one policy. Safe across threads, tasks, event loops and signal handlers.
+
+    A call that a signal handler makes, while its own thread is in here, gets a slot beyond the limit: it cannot wait
+    for the code that it has interrupted.
 
     Attributes:
         settings: how many run and wait, and the lanes.
+        running: the slots that are taken. It is the same set for ever, so that a driver may hold its `discard`.
     """
 
-    # Nothing foreign is called under the lock: `wake` is called after it is released.
-    __slots__ = ("__weakref__", "_lanes", "_lock", "_running", "settings")
+    # Nothing foreign is called under the lock: `wake` and `is_over` are called after it is released.
+    # `_queued` has every slot of the lanes' queues. It is filled before the joiner looks for a free slot a last time,
+    # and read after a slot has been given back: one of the two sees the other, so an empty one needs no lock.
+    __slots__ = (
+        "__weakref__",
+        "_is_mine",
+        "_lanes",
+        "_lock",
+        "_must_grant",
+        "_queued",
+        "_reserves",
+        "running",
+        "settings",
+    )
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self._lock = new_lock()
-        self._running = 0
-        self._lanes: dict[str, LaneSlots] = {}  # by priority, the highest first
+        self._is_mine: Callable[[], bool] = owner_check(self._lock)
+        self._queued: set[Slot] = set()
+        self._lanes: dict[str, Lane] = {}  # by priority, the highest first
+        self._must_grant = False
+        self.running: set[Slot] = set()
         self.settings = settings
         self.retune(settings)
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
         """Begin empty in a child: the threads that run and wait exist in the parent alone."""
-        self._running, self._lanes = 0, {}
+        self.running.clear()
+        self._queued.clear()
+        self._lanes = {}
         self.retune(self.settings)
 
     def retune(self, settings: AdmissionSettings) -> None:
         """Follow other settings; what runs and what waits stays."""
         with self._lock:
-            self.settings = settings
+            lanes = dict(self._lanes)
             for name, rules in {"": LaneSettings(), **_BUILT_IN, **settings.lanes}.items():
-                lane = self._lanes.setdefault(name, LaneSlots(name))
+                lane = lanes.setdefault(name, Lane(name))
                 lane.priority, lane.reserve = rules.priority, rules.reserve
-            by_priority = sorted(self._lanes.values(), key=lambda lane: -lane.priority)
-            self._lanes = {lane.name: lane for lane in by_priority}
-            granted = self._grant()
-        self._wake(granted)
+            self._reserves = any(lane.reserve for lane in lanes.values())
+            by_priority = sorted(lanes.values(), key=lambda lane: -lane.priority)
+            # At once: a signal handler sees the lanes of before or all of the new ones.
+            self.settings, self._lanes = settings, {lane.name: lane for lane in by_priority}
+        self.hand_on()
 
-    def try_enter(self, lane: str) -> LaneSlots | None:
-        """Take a slot if one is free and nobody of this priority or a higher one waits; returned by `release`."""
+    def new_slot(self, lane: str, is_over: Callable[[], bool] | None = None) -> Slot:
+        """Return a slot for an attempt of this lane. It is not taken yet."""
+        lanes = self._lanes
+        return Slot(lanes.get(lane) or lanes[""], is_over)
+
+    def try_enter(self, slot: Slot) -> bool:
+        """Take a slot if one is free and nobody of this priority or a higher one waits; `release` gives it back."""
+        if self._is_mine():
+            self.running.add(slot)
+            return True
         with self._lock:
-            return self._enter(self._lane(lane))
+            if self._queued or self._reserves:
+                entered = self._enter(slot)
+            elif entered := len(self.running) < self.settings.max_concurrent:  # the ordinary case of `_enter`, inline
+                self.running.add(slot)
+        if not entered and self._sweep():
+            self.hand_on()
+            with self._lock:
+                entered = self._enter(slot)
+        return entered
 
-    def join_queue(self, lane: str, wake: Callable[[], Any]) -> Waiter:
-        """Wait for a slot.
+    def join_queue(self, slot: Slot, wake: Callable[[], Any]) -> bool:
+        """Wait for a slot; `settle` then says whether it was granted.
 
         Args:
-            lane: the attempt's lane.
-            wake: called when the waiter's state changes after this call has returned. It may be called in any thread,
-                at most once, and must not block.
+            slot: the attempt's slot.
+            wake: called when the slot is granted or rejected after this call has returned. It may be called in any
+                thread, at most once, and must not block.
 
         Returns:
-            The waiter; its state may be `granted` or `rejected` already.
+            Whether there is anything to wait for.
         """
-        rejected: Waiter | None = None
+        if self._is_mine():
+            self.running.add(slot)
+            return False
+        shed: Slot | None = None
+        slot.wake = wake
         with self._lock:
-            slots = self._lane(lane)
-            waiter = Waiter(slots, wake)
-            if self._enter(slots) is not None:
-                waiter.state = "granted"
-                return waiter
-            if sum(len(each.waiters) for each in self._lanes.values()) >= self.settings.max_queue:
-                rejected = self._lowest_below(slots)
-                if rejected is None:
-                    waiter.state = "rejected"
-                    return waiter
-                rejected.lane.waiters.pop()
-                rejected.state = "rejected"
-            slots.waiters.append(waiter)
-        if rejected is not None:
-            self._wake([rejected])
-        return waiter
+            if self._enter(slot):
+                return False
+            if sum(map(_count_waiting, self._lanes.values())) >= self.settings.max_queue:
+                shed = self._lowest_below(slot.lane)
+                if shed is None:
+                    return False
+                self._queued.discard(shed)
+                shed.lane.waiting.remove(shed)
+            self._queued.add(slot)
+            slot.lane.waiting.append(slot)
+        if shed is not None:
+            self._wake([shed])
+        self.hand_on()
+        return slot not in self.running
 
-    def settle(self, waiter: Waiter) -> LaneSlots | None:
-        """End a wait, once: return the slot that was granted, or None."""
+    def settle(self, slot: Slot) -> bool:
+        """End a wait; returns whether the slot was granted."""
         with self._lock:
-            state, waiter.state = waiter.state, "settled"
-            if state == "waiting":
-                waiter.lane.waiters.remove(waiter)
-        return waiter.lane if state == "granted" else None
+            self._queued.discard(slot)
+            if slot in slot.lane.waiting:
+                slot.lane.waiting.remove(slot)
+        self.hand_on()  # what an interrupt has kept from being handed on
+        return slot in self.running
 
-    def release(self, slot: LaneSlots) -> None:
-        """Give a slot back; a waiting attempt gets it."""
-        with self._lock:
-            granted = self._end(slot)
-        self._wake(granted)
+    def release(self, slot: Slot) -> None:
+        """Give a slot back, taken or not; a waiting attempt gets it."""
+        self.running.discard(slot)
+        self.hand_on()
+
+    def hand_on(self) -> None:
+        """Give free slots to those that wait. To be called after a slot has left `running`."""
+        if not self._queued:
+            return
+        self._must_grant = True
+        # A handler leaves it to the code that it has interrupted, which looks again after it has released the lock.
+        while self._must_grant and not self._is_mine():
+            with self._lock:
+                self._must_grant = False
+                granted = self._grant()
+            self._wake(granted)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return how many run and wait in each lane, for `describe`; the lane of all others is `""`."""
-        with self._lock:
-            lanes = self._lanes.values()
-            return {lane.name: {"running": lane.running, "waiting": len(lane.waiters)} for lane in lanes}
+        lanes, running = self._lanes.values(), [slot.lane for slot in tuple(self.running)]
+        return {lane.name: {"running": running.count(lane), "waiting": _count_waiting(lane)} for lane in lanes}
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _lane(self, name: str) -> LaneSlots:
-        return self._lanes.get(name) or self._lanes[""]
-
-    def _enter(self, lane: LaneSlots) -> LaneSlots | None:
+    def _enter(self, slot: Slot) -> bool:
         for other in self._lanes.values():
-            if other.waiters and other.priority >= lane.priority:
-                return None
-        return self._start(lane) if self._has_slot(lane) else None
+            if other.priority >= slot.lane.priority and other.waiting and _count_waiting(other):
+                return False
+        if not self._has_slot(slot.lane):
+            return False
+        self.running.add(slot)
+        return True
 
-    def _has_slot(self, lane: LaneSlots) -> bool:
+    def _has_slot(self, lane: Lane) -> bool:
         """Return whether a free slot remains after the unused reserves of higher lanes."""
-        free = self.settings.max_concurrent - self._running
-        for other in self._lanes.values():
-            if other.priority > lane.priority and other.reserve > other.running:
-                free -= other.reserve - other.running
+        free = self.settings.max_concurrent - len(self.running)
+        for other in self._lanes.values() if self._reserves else ():
+            if other.priority > lane.priority and other.reserve:
+                free -= max(0, other.reserve - [slot.lane for slot in tuple(self.running)].count(other))
         return free > 0
 
-    def _start(self, lane: LaneSlots) -> LaneSlots:
-        self._running += 1
-        lane.running += 1
-        return lane
-
-    def _grant(self) -> list[Waiter]:
+    def _grant(self) -> list[Slot]:
         """Hand free slots to waiters: by priority, then first come first served."""
         granted = []
         for lane in self._lanes.values():
-            while lane.waiters and self._has_slot(lane):
-                waiter = lane.waiters.popleft()
-                waiter.state = "granted"
-                self._start(lane)
-                granted.append(waiter)
+            while lane.waiting:
+                slot = lane.waiting[0]
+                if not slot.gone and slot not in self.running:
+                    if not self._has_slot(lane):
+                        break
+                    # In this order: after an interrupt between the two it is found in both, and granted again.
+                    self.running.add(slot)
+                lane.waiting.popleft()
+                self._queued.discard(slot)
+                if slot.gone:
+                    self.running.discard(slot)
+                else:
+                    granted.append(slot)
+        if not any(lane.waiting for lane in self._lanes.values()):
+            self._queued.clear()  # an interrupted attempt may be in there alone
         return granted
 
-    def _end(self, lane: LaneSlots) -> list[Waiter]:
-        if self._lanes.get(lane.name) is not lane:
-            return []  # it was taken before a fork: it is not counted here
-        self._running -= 1
-        lane.running -= 1
-        return self._grant()
-
-    def _lowest_below(self, lane: LaneSlots) -> Waiter | None:
+    def _lowest_below(self, lane: Lane) -> Slot | None:
         """Return the newest waiter of the lowest lane below this one."""
-        below = [other for other in self._lanes.values() if other.waiters and other.priority < lane.priority]
-        return below[-1].waiters[-1] if below else None
+        below = [other for other in self._lanes.values() if other.priority < lane.priority]
+        waiting = (slot for other in reversed(below) for slot in reversed(tuple(other.waiting)))
+        return next((slot for slot in waiting if not slot.gone), None)
 
     # --- outside the lock ---------------------------------------------------------------------
 
-    def _wake(self, waiters: list[Waiter]) -> None:
+    def _sweep(self) -> bool:
+        """Take back the slots of attempts that cannot end any more, as their event loop is closed."""
+        lost = [slot for slot in tuple(self.running) if slot.gone or (slot.is_over is not None and slot.is_over())]
+        for slot in lost:
+            slot.gone = True
+            self.running.discard(slot)
+        return bool(lost)
+
+    def _wake(self, slots: list[Slot]) -> None:
         """Wake these; where one cannot be woken, because its event loop has ended, its slot goes to the next."""
-        while waiters:
-            waiter = waiters.pop()
+        for slot in slots:
             try:
-                waiter.wake()
+                if slot.wake is not None:
+                    slot.wake()
             except Exception:
-                with self._lock:
-                    if waiter.state == "granted":
-                        waiter.state = "settled"
-                        waiters += self._end(waiter.lane)
+                slot.gone = True
+                self.running.discard(slot)
+                self._must_grant = True
+
+
+def _count_waiting(lane: Lane) -> int:
+    return sum(not slot.gone for slot in tuple(lane.waiting))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
+from ..base.fork_safety import is_mine
 from ..policy.sections import BreakerSettings
 from ..policy.units import Calls
 from .breaker_machine import BreakerMachine
@@ -36,39 +38,26 @@ class Breaker(BreakerMachine):
 
     def open(self) -> None:
         """Open it for the first open time, as too many failures would."""
-        self._change_by_hand(self._force_open, False)
+        self._change_by_hand(self._settings.open_for, self._force_open, False)
 
     def isolate(self) -> None:
         """Open it until `close` is called."""
-        self._change_by_hand(self._force_open, True)
+        self._change_by_hand(inf, self._force_open, True)
 
     def close(self) -> None:
         """Close it and forget what it counted."""
-        self._change_by_hand(self._close)
+        self._change_by_hand(-inf, self._close)
 
     def watch(self, watchers: tuple[ListenerAdapter, ...]) -> None:
         """Report to these listeners of pybreaker's kind from now on, and to no others."""
-        with self._lock:
-            self._watchers = watchers
-            self._notifies_each_call = any(watcher.all_calls for watcher in watchers)
-            self._set_generation()
+        self._locked(self._take_watchers, watchers)
 
     def retune(self, settings: BreakerSettings, lost_after: float) -> None:
         """Follow other settings: state, counts and permits stay; a window of another kind begins empty.
 
         An open breaker is open for no longer than the new settings allow.
         """
-        with self._lock:
-            now, span, before = self._clock(), settings.window, self._settings.window
-            if isinstance(span, Calls) is not isinstance(before, Calls):
-                self.outcomes = new_window(settings, now)
-            elif span != before:
-                self.outcomes.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
-            self._take_settings(settings, lost_after)
-            open_for = settings.open_for if self._closed_generation else max(self._open_for, settings.open_for)
-            self._open_for = min(open_for, self._longest_open)
-            self._set_trial_from(min(self._trial_from, now + self._longest_open))
-            self._set_generation()
+        self._locked(self._retune, settings, lost_after)
 
     def export(self) -> dict[str, Any]:
         """Return its state as plain data, with the times that remain; `restore` takes it, in another process too."""
@@ -90,7 +79,8 @@ class Breaker(BreakerMachine):
         Raises:
             ValueError: it is not such a state; the message says why, and nothing has changed.
         """
-        self._change_by_hand(self._load, read_snapshot(saved))
+        snapshot = read_snapshot(saved)
+        self._change_by_hand(-inf if snapshot.state == "closed" else snapshot.left, self._load, snapshot)
 
     def describe(self) -> dict[str, Any]:
         """Return its settings and what it has counted, as plain data. Times are seconds."""
@@ -135,10 +125,37 @@ class Breaker(BreakerMachine):
         self.consecutive_failures, self._trials.succeeded = saved.consecutive_failures, saved.successes
         self.outcomes.load(saved.window, now)
 
-    def _change_by_hand(self, change: Callable[..., None], *args: Any) -> None:
-        """Make a change and send its event at once: there may be no attempt for a long time that would send it."""
+    def _take_watchers(self, watchers: tuple[ListenerAdapter, ...]) -> None:
+        self._watchers = watchers
+        self._notifies_each_call = any(watcher.all_calls for watcher in watchers)
+        self._set_generation()
+
+    def _retune(self, settings: BreakerSettings, lost_after: float) -> None:
+        now, span, before = self._clock(), settings.window, self._settings.window
+        if isinstance(span, Calls) is not isinstance(before, Calls):
+            self.outcomes = new_window(settings, now)
+        elif span != before:
+            self.outcomes.retune(span.count if isinstance(span, Calls) else span, now)  # type: ignore[arg-type]
+        self._take_settings(settings, lost_after)
+        open_for = settings.open_for if self._closed_generation else max(self._open_for, settings.open_for)
+        self._open_for = min(open_for, self._longest_open)
+        self._set_trial_from(min(self._trial_from, now + self._longest_open))
+        self._set_generation()
+
+    def _change_by_hand(self, rejects_for: float, change: Callable[..., None], *args: Any) -> None:
+        """Make a change and send its event at once: there may be no attempt for a long time that would send it.
+
+        Args:
+            rejects_for: seconds for which nothing is admitted after the change; -inf closes.
+            change: makes the change at an instant.
+            args: what else it takes.
+        """
         self._states.load()  # before the lock: an import may run
-        with self._lock:
-            change(self._clock(), *args)
+        now = self._clock()
+        if is_mine(self._lock):
+            # A signal handler: the change comes later, but what is admitted from now on obeys it.
+            self._closed_generation = self.generation = 0
+            self.open_until = -inf if self.shadow else now + rejects_for
+        self._locked(change, now, *args)
         if self._emit is not None:
             self.emit(self._emit)

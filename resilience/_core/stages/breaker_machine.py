@@ -7,15 +7,19 @@ pybreaker keeps the state and its listeners (`pybreaker_state.py`); this module 
   half-open they give the permit back.
 - A closed breaker takes no lock for a success that is not slow.
 - Time is the pipeline's monotonic clock alone.
+- A signal handler that interrupts a change on its own thread waits for nothing: its attempts are admitted without a
+  record or rejected, and what it settles or switches is applied when the change is complete.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from math import inf
+from typing import Any
 
-from ..base.fork_safety import new_lock, register_for_fork
+from ..base.fork_safety import is_mine, new_lock, register_for_fork
 from ..policy.sections import BreakerSettings
 from .breaker_rules import new_window, should_open
 from .breaker_trials import Permit, Trials
@@ -36,6 +40,8 @@ class BreakerMachine:
         open_until: monotonic instant before which everything is rejected, so that a driver need not call `admit`.
         consecutive_failures: failures since the last success.
         outcomes: the window of settled attempts.
+        permits: the permits that are out, the same set for ever. `permits.discard(permit)` gives one back that nobody
+            has settled, and does nothing otherwise.
         key: what the breaker guards.
         shadow: it measures and never rejects.
     """
@@ -44,13 +50,12 @@ class BreakerMachine:
     # compares `generation` with its permit again, sets `consecutive_failures` to 0 and counts into `outcomes`. Each
     # step is one attribute access or one call into C, which CPython never interrupts. Under the GIL no other thread
     # runs between the comparison and the count either: threads switch when a function is entered, at a backward jump
-    # and after a call. Without the GIL another thread may open the breaker in between. Then one success of an older
-    # generation is counted: it neither opens nor closes a breaker.
+    # and after a call.
     __slots__ = (
-        "__weakref__", "_clock", "_closed_generation", "_emit", "_generations", "_isolated", "_lock", "_lost_after",
-        "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
+        "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
+        "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
         "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "open_until", "outcomes",
-        "shadow",
+        "permits", "shadow",
     )  # fmt: skip
 
     def __init__(
@@ -76,7 +81,9 @@ class BreakerMachine:
         self.key = key
         self.outcomes = new_window(settings, clock())
         self._lock = new_lock()
+        self._deferred: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._trials = Trials()
+        self.permits = self._trials.permits
         self._states = BreakerState(key, settings.open_for, lambda: (self.consecutive_failures, self._trials.succeeded))
         self._watchers: tuple[ListenerAdapter, ...] = ()
         self._notifies_each_call = self._isolated = False
@@ -90,7 +97,7 @@ class BreakerMachine:
 
     def reset_after_fork(self) -> None:
         """Forget all permits in a child: the threads that hold them exist in the parent alone."""
-        self._trials.permits = set()
+        self.permits.clear()
 
     # --- called by every attempt ------------------------------------------------------------
 
@@ -99,18 +106,32 @@ class BreakerMachine:
         """Return `closed`, `open` or `half-open`; an open one turns half-open at the next attempt."""
         return self._states.current
 
-    def admit(self, now: float, *, high_priority: bool = False) -> int | Permit | None:
-        """Return the generation while closed, a permit while half-open, and None to reject the attempt."""
-        permit: int | Permit | None = self._closed_generation
-        if not permit:
-            with self._lock:
-                permit = self._closed_generation or self._begin_trial(now, high_priority)
-                if permit is None and self.shadow:
-                    self._shadow_permits += 1
-                    permit = _SHADOW_PERMIT
-        if self._notifies_each_call and permit is not None:
+    def admit(self, now: float, permit: Permit | None = None, *, high_priority: bool = False) -> int | Permit | None:
+        """Return the generation while closed, a permit while half-open, and None to reject the attempt.
+
+        Args:
+            now: the present instant.
+            permit: the permit to give out while half-open; None makes one.
+            high_priority: whether the attempt may get a spare permit.
+        """
+        admitted: int | Permit | None = self._closed_generation
+        if not admitted:
+            permit = Permit() if permit is None else permit
+            if is_mine(self._lock):  # by a signal handler in the middle of a change, which is left alone
+                admitted = None if now < self.open_until else _SHADOW_PERMIT
+            else:
+                self._trials.sweep()
+                admitted = self._locked(self._admit_trial, now, permit, high_priority)
+        if self._notifies_each_call and admitted is not None:
             self._states.queue.append(QueuedNotice("before_call"))
-        return permit
+        return admitted
+
+    def admit_closed(self) -> int:
+        """Admit an attempt as `admit` does, if the breaker is closed; else return 0. Takes no lock."""
+        generation = self._closed_generation
+        if generation and self._notifies_each_call:
+            self._states.queue.append(QueuedNotice("before_call"))
+        return generation
 
     def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""
@@ -136,8 +157,7 @@ class BreakerMachine:
     def released(self, permit: int | Permit) -> None:
         """Settle an attempt that says nothing about the service (neutral), or that was abandoned."""
         if isinstance(permit, Permit):
-            with self._lock:
-                self._trials.discard(permit)
+            self.permits.discard(permit)
 
     def ready_at(self, now: float) -> float:
         """Return the monotonic instant from which an attempt may be admitted: `now`, later, or never (inf).
@@ -151,11 +171,11 @@ class BreakerMachine:
         queue = self._states.queue
         if not queue:
             return
-        while True:
-            with self._lock:
-                if not queue:
-                    return
+        while queue:
+            try:
                 method, args, event = queue.popleft()
+            except IndexError:  # another thread was faster
+                return
             if event is not None:
                 emit(event, breaker=self.key, shadow=self.shadow or None)
             for watcher in self._watchers:
@@ -163,12 +183,19 @@ class BreakerMachine:
 
     # --- under the lock -----------------------------------------------------------------------
 
-    def _begin_trial(self, now: float, high_priority: bool) -> Permit | None:
-        """Return a permit, turning half-open when it is time; None rejects."""
+    def _admit_trial(self, now: float, permit: Permit, high_priority: bool) -> int | Permit | None:
+        admitted = self._closed_generation or self._begin_trial(now, permit, high_priority)
+        if admitted is None and self.shadow:
+            self._shadow_permits += 1
+            return _SHADOW_PERMIT
+        return admitted
+
+    def _begin_trial(self, now: float, permit: Permit, high_priority: bool) -> Permit | None:
+        """Give out the permit, turning half-open when it is time; None rejects."""
         if self._isolated or now < self._trial_from:
             return None
         self._states.change_to("half-open")
-        return self._trials.begin(now, self._lost_after, self._settings.half_open, high_priority=high_priority)
+        return self._trials.begin(now, self._lost_after, self._settings.half_open, permit, high_priority=high_priority)
 
     def _open(self, now: float) -> None:
         self._set_trial_from(now + self._open_for)
@@ -213,32 +240,58 @@ class BreakerMachine:
 
     # --- taking the lock ------------------------------------------------------------------------
 
+    def _locked(self, change: Callable[..., Any], *args: Any) -> Any:
+        """Return the result of a change that is made under the lock.
+
+        Where this thread has the lock already, a signal handler has interrupted a change: the holder makes this one
+        when it is done, and None is returned.
+        """
+        if is_mine(self._lock):
+            self._deferred.append((change, args))
+            return None
+        with self._lock:
+            self._apply_deferred()  # what an interrupted holder has left
+            result = change(*args)
+        while self._deferred:  # the handler may run as late as while the lock is released
+            with self._lock:
+                self._apply_deferred()
+        return result
+
+    def _apply_deferred(self) -> None:
+        while self._deferred:
+            change, args = self._deferred.popleft()
+            change(*args)
+
     def _count_against(self, permit: int | Permit, now: float, error: object = None, *, slow: bool = False) -> bool:
         """Count a failure, or a slow success; False when its generation or its permit counts no more."""
         self._states.load()  # before the lock: an import may run
-        with self._lock:
-            is_trial = permit in self._trials.permits
-            if not is_trial and permit != self._closed_generation:
-                return False
-            if self._watchers and not slow:
-                self._states.queue.append(QueuedNotice("failure", (error,)))
-            if is_trial:
-                # open_for x growth ** (failed trials in a row), at most open_max
-                self._open_for = min(self._open_for * self._settings.growth, self._longest_open)
-                self._open(now)
-                return True
-            self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
-            (self.outcomes.add_slow_success if slow else self.outcomes.add_failure)(now)
-            if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
-                self._open(now)
-            return True
+        return bool(self._locked(self._count_bad, permit, now, error, slow))
 
     def _count_good_trial(self, permit: int | Permit, now: float) -> bool:
         """Count a trial that succeeded; False when its permit counts no more."""
-        with self._lock:
-            if not isinstance(permit, Permit) or permit not in self._trials.permits:
-                return False
-            self._trials.count_success(permit)
-            if self._trials.succeeded >= self._settings.half_open.successes:
-                self._close(now)
+        return isinstance(permit, Permit) and bool(self._locked(self._count_good, permit, now))
+
+    def _count_bad(self, permit: int | Permit, now: float, error: object, slow: bool) -> bool:
+        is_trial = permit in self.permits
+        if not is_trial and permit != self._closed_generation:
+            return False
+        if self._watchers and not slow:
+            self._states.queue.append(QueuedNotice("failure", (error,)))
+        if is_trial:
+            # open_for x growth ** (failed trials in a row), at most open_max
+            self._open_for = min(self._open_for * self._settings.growth, self._longest_open)
+            self._open(now)
             return True
+        self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
+        (self.outcomes.add_slow_success if slow else self.outcomes.add_failure)(now)
+        if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
+            self._open(now)
+        return True
+
+    def _count_good(self, permit: Permit, now: float) -> bool:
+        if permit not in self.permits:
+            return False
+        self._trials.count_success(permit)
+        if self._trials.succeeded >= self._settings.half_open.successes:
+            self._close(now)
+        return True

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
+
 from ..policy.sections import HalfOpenSettings
 
 __all__ = ["Permit", "Trials"]
 
 
 class Permit:
-    """The right to make one trial while half-open. A lost one expires, so that it blocks nothing for ever."""
+    """The right to make one trial while half-open. A lost one expires, so that it blocks nothing for ever.
 
-    __slots__ = ("expires", "spare")
+    It is out while it is in `Trials.permits`. A call makes it before it asks the breaker and ends with
+    `finally: permits.discard(permit)`, one call in C, whether it was given out or settled or neither. The attempts of
+    one call, of which only one is under way at a time, may share one.
 
-    def __init__(self, expires: float, spare: bool = False) -> None:
-        self.expires = expires
-        self.spare = spare
+    Attributes:
+        expires: the monotonic instant at which it counts as lost.
+        spare: it was given out beyond the configured number, to an attempt of high priority.
+        is_over: returns whether the event loop of the attempt has ended; None for a thread.
+    """
+
+    __slots__ = ("expires", "is_over", "spare")
+
+    def __init__(self, is_over: Callable[[], bool] | None = None) -> None:
+        self.expires = inf
+        self.spare = False
+        self.is_over = is_over
 
 
 class Trials:
-    """The permits that are out. Changed under the breaker's lock alone.
+    """The permits that are out. Given out under the breaker's lock alone; given back without it.
 
     Attributes:
-        permits: those that nobody has settled; a permit that is not among them counts no more.
+        permits: those that nobody has settled; a permit that is not among them counts no more. It is the same set for
+            ever, so that a driver may hold its `discard`.
         succeeded: trials that succeeded since the breaker turned half-open.
     """
 
@@ -31,23 +46,30 @@ class Trials:
         self.permits: set[Permit] = set()
         self.succeeded = 0
 
-    def begin(self, now: float, lost_after: float, rules: HalfOpenSettings, *, high_priority: bool) -> Permit | None:
-        """Return a permit, or None while all are out.
+    def begin(
+        self, now: float, lost_after: float, rules: HalfOpenSettings, permit: Permit, *, high_priority: bool
+    ) -> Permit | None:
+        """Give out this permit and return it, or return None while all are out.
 
         While all are out, one high-priority attempt at a time gets a spare one: a cancel must not wait for a trial.
         """
-        self.permits = {permit for permit in self.permits if permit.expires > now}
-        spares = sum(permit.spare for permit in self.permits)
-        spare = len(self.permits) - spares >= rules.permits
+        for other in tuple(self.permits):
+            if other.expires <= now:
+                self.permits.discard(other)
+        out = tuple(self.permits)
+        spares = sum(other.spare for other in out)
+        spare = len(out) - spares >= rules.permits
         if spare and (spares or not high_priority):
             return None
-        permit = Permit(now + lost_after, spare)
+        permit.expires, permit.spare = now + lost_after, spare
         self.permits.add(permit)
         return permit
 
-    def discard(self, permit: Permit) -> None:
-        """Take a permit back; nothing is counted."""
-        self.permits.discard(permit)
+    def sweep(self) -> None:
+        """Take back the permits of attempts that cannot end any more, as their event loop is closed."""
+        for permit in tuple(self.permits):
+            if permit.is_over is not None and permit.is_over():
+                self.permits.discard(permit)
 
     def count_success(self, permit: Permit) -> None:
         """Take a permit back and count its success."""
@@ -56,5 +78,5 @@ class Trials:
 
     def reset(self) -> None:
         """Forget all permits and successes."""
-        self.permits = set()
+        self.permits.clear()
         self.succeeded = 0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..base.fork_safety import new_lock
-
 __all__ = ["Counter"]
 
 
@@ -16,31 +14,24 @@ class Counter:
         numbers: `next(numbers)` adds 1 to the count. It is the same object for ever, so that a driver may hold it.
     """
 
-    # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL; a build
-    # without the GIL increments by compare-and-exchange (CPython 3.13, gh-117657). `self.total += 1` is not atomic: a
-    # thread switch between its read and its write loses a count.
+    # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL.
     #
-    # An `itertools.count` cannot be read without taking a number. So a reader takes one as well, under the lock, and
-    # `_read` says how many were taken like that: total = next number - numbers taken for reading.
-    __slots__ = ("_lock", "_read", "numbers")
+    # An `itertools.count` is read by its `repr`, `count(3)`, which is one call into C and takes no number. A lock is
+    # not needed for it, and a signal handler that counts in the middle of a read changes nothing.
+    __slots__ = ("_added", "numbers")
 
     def __init__(self) -> None:
-        self._lock = new_lock()
-        self._read = 0
+        self._added = 0
         self.numbers = count()
 
     def total(self) -> int:
         """Return the count."""
-        with self._lock:
-            self._read += 1
-            return next(self.numbers) + 1 - self._read
+        return int(repr(self.numbers)[6:-1]) + self._added
 
     def next_number(self) -> int:
         """Add 1 to the count and return it, so that the first number is 1."""
-        with self._lock:
-            return next(self.numbers) + 1 - self._read
+        return next(self.numbers) + 1 + self._added
 
     def add(self, number: int) -> None:
-        """Add `number` to the count."""
-        with self._lock:
-            self._read -= number
+        """Add `number` to the count; the caller holds its own lock."""
+        self._added += number

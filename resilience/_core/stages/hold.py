@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from ..base.fork_safety import new_reentrant_lock
+from ..base.fork_safety import new_lock
 
 __all__ = ["MAX_HOLDS", "Hold", "Holds", "OperationHold"]
 
@@ -91,7 +91,7 @@ class Holds:
     """
 
     def __init__(self) -> None:
-        self._lock = new_reentrant_lock()
+        self._lock = new_lock()
         self._holds: dict[Hold, bool] = {}
         # Weak: the plans keep them alive. Names of operations may be without number, plans are not.
         self._operations: WeakValueDictionary[tuple[str, str, str], OperationHold] = WeakValueDictionary()

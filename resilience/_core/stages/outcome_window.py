@@ -39,7 +39,8 @@ class OutcomeWindow:
 
     # A driver does inline what `add_success` does: `end` and `numbers` are there for it. The totals never go back: a
     # window is cleared by a new first mark, so a success that was on its way meanwhile cannot restore an old count.
-    # A mark has the label of the end of its slice, because all that it counts happened before that instant.
+    # A mark has the label of the end of its slice, because all that it counts happened before that instant. A signal
+    # handler may count in the middle of any method: a mark more or less, or numbers out of order, change no total.
     __slots__ = ("_counter", "_lock", "_marks", "_slice", "end", "failures", "numbers", "slow", "span")
 
     def __init__(self, span: float, now: float) -> None:

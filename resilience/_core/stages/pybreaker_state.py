@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..base.fork_safety import new_lock
-
 if TYPE_CHECKING:
     import pybreaker
 
@@ -78,13 +76,12 @@ class BreakerState:
         counts: returns (failures in a row, successes while half-open), for listeners that read them.
     """
 
-    __slots__ = ("_counts", "_lock", "_name", "_open_for", "_real", "queue")
+    __slots__ = ("_counts", "_name", "_open_for", "_real", "queue")
 
     def __init__(self, name: str, open_for: float, counts: Callable[[], tuple[int, int]]) -> None:
         self._name = name
         self._open_for = open_for
         self._counts = counts
-        self._lock = new_lock()
         self._real: pybreaker.CircuitBreaker | None = None
         self.queue: deque[QueuedNotice] = deque()
 
@@ -97,8 +94,8 @@ class BreakerState:
         """Return pybreaker's object. Called before the lock is taken: the first call imports pybreaker."""
         if self._real is None:
             created = _pybreaker(self._name, self._open_for, self._counts, self._changed)
-            with self._lock:
-                self._real = self._real or created
+            if self._real is None:  # no other thread, nor a signal handler, runs between this line and the next
+                self._real = created
         return self._real
 
     def change_to(self, state: str) -> None:

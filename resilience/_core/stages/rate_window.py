@@ -4,20 +4,21 @@
 once the oldest of them is `span` seconds ago (a sliding-window log). A caller that cannot send yet takes a ticket,
 which says from when to try again. A ticket holds no send: what it needs is checked again when its owner tries. So a
 waiter that is late, or gone, costs the others nothing but its turn, and a planned send never counts as sent.
+
+A signal handler may interrupt its own thread inside any method. Its attempt then passes the queue, and is counted like
+any other: each change of the sends is one step, so that there is no moment at which fewer of them seem to have been.
 """
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 
-from ..base.fork_safety import new_lock, register_for_fork
+from ..base.fork_safety import is_mine, new_lock, register_for_fork
 
 __all__ = ["QueueTicket", "RateWindow"]
 
-_NO_GIL = not getattr(sys, "_is_gil_enabled", lambda: True)()  # the function exists since CPython 3.13
 _LOST_AFTER = 60.0  # seconds after which a ticket that its owner did not use is dropped
 
 
@@ -25,14 +26,17 @@ class QueueTicket:
     """A turn in the queue of a window.
 
     Attributes:
+        gone: its owner waits no more. Setting it leaves the queue, at any bytecode and under no lock: the next attempt
+            removes the ticket. `cancel` removes it at once.
         rate_window: the window.
         ready_at: monotonic instant from which its owner may try again.
         weight: how many sends the attempt counts for.
     """
 
-    __slots__ = ("rate_window", "ready_at", "weight")
+    __slots__ = ("gone", "rate_window", "ready_at", "weight")
 
     def __init__(self, rate_window: RateWindow, ready_at: float, weight: int) -> None:
+        self.gone = False
         self.rate_window = rate_window
         self.ready_at = ready_at
         self.weight = weight
@@ -66,16 +70,17 @@ class RateWindow:
     # So no two threads can both see the same oldest send and both send. `fast_path` is false while somebody waits in
     # the queue or a hold lasts: then order matters, and `take` decides under the lock. Every method that changes the
     # sends of a window in use sets `fast_path` to False first, because the lock keeps no driver out.
-    # Without a GIL nothing of this holds, and `fast_path` is never true.
-    __slots__ = ("__weakref__", "_held_until", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span")
+    # Without a GIL nothing of this holds: `import resilience` refuses such an interpreter.
+    __slots__ = ("__weakref__", "_held_until", "_late", "_lock", "_tickets", "fast_path", "max_sends", "sends", "span")
 
     def __init__(self, max_sends: int, span: float) -> None:
         self.max_sends = max_sends
         self.span = span
         self.sends: deque[float] = deque([-inf] * max_sends, maxlen=max_sends)
-        self.fast_path = not _NO_GIL
+        self.fast_path = True
         self._tickets: list[QueueTicket] = []
         self._held_until = -inf
+        self._late: list[float] | None = None  # what is sent while `sends` are being replaced
         self._lock = new_lock()
         register_for_fork(self)
 
@@ -104,8 +109,11 @@ class RateWindow:
 
         Otherwise nothing is counted, and the instant is returned from which to try again.
         """
+        if is_mine(self._lock):
+            return self._take_inside(now, weight)
         with self._lock:
             self.fast_path = False
+            self._drop_gone()
             ready_at = self._ready_at(now, weight, queue_ticket)
             if ready_at > now:
                 if queue_ticket is not None:
@@ -118,16 +126,23 @@ class RateWindow:
 
     def queue(self, now: float, weight: int) -> QueueTicket:
         """Join the queue and return the ticket, which says when to try."""
+        queue_ticket = QueueTicket(self, now, weight)
+        self.join_queue(now, queue_ticket)
+        return queue_ticket
+
+    def join_queue(self, now: float, queue_ticket: QueueTicket) -> None:
+        """Join the queue with a ticket that its owner knows already, so that an interrupt cannot lose it."""
         with self._lock:
             self.fast_path = False
+            self._drop_gone()
             while self._tickets and self._tickets[0].ready_at + _LOST_AFTER < now:
                 del self._tickets[0]
-            queue_ticket = QueueTicket(self, self._ready_after_queue(now, weight), weight)
+            queue_ticket.ready_at = self._ready_after_queue(now, queue_ticket.weight)
             self._tickets.append(queue_ticket)
-            return queue_ticket
 
     def cancel(self, queue_ticket: QueueTicket) -> None:
         """Drop a ticket; those behind it keep their instants, and later ones come earlier."""
+        queue_ticket.gone = True
         with self._lock:
             self._remove(queue_ticket)
 
@@ -140,12 +155,11 @@ class RateWindow:
             self.fast_path = False
             for _ in range(weight):
                 if self.sends[-1] == when:
-                    self.sends.pop()
+                    self.sends.appendleft(-inf)  # it drops the last one in the same step
                 elif when in self.sends:
-                    self.sends.remove(when)
+                    self._replace_sends(lambda sends: _without(sends, when))
                 else:
                     break
-                self.sends.appendleft(-inf)
             self._update_fast_path(when)
 
     def hold(self, now: float, until: float) -> None:
@@ -197,10 +211,15 @@ class RateWindow:
         """
         with self._lock:
             self.fast_path = False  # before the sends are read: from here on only `take` sends
-            instants = sorted(instant for instant in (*self.sends, *more) if instant > -inf)
-            self.sends = deque([-inf] * max_sends, maxlen=max_sends)
-            self.sends.extend(instants)
-            self.max_sends, self.span = max_sends, span
+            added, self.span = tuple(more), max(span, self.span)
+            instants: list[float] = []
+
+            def merge(sends: tuple[float, ...]) -> list[float]:
+                instants[:] = sorted(instant for instant in (*sends, *added) if instant > -inf)
+                return [-inf] * max_sends + instants
+
+            self._replace_sends(merge, max_sends)
+            self.span = span
         return instants[:-max_sends]
 
     def follow(self, sends: Iterable[float], held_until: float) -> None:
@@ -211,16 +230,41 @@ class RateWindow:
 
     # --- under the lock -----------------------------------------------------------------------
 
+    def _take_inside(self, now: float, weight: int) -> float:
+        """Count an attempt of a signal handler that has interrupted a method on its own thread."""
+        ready_at = max(self._ready_by_sends(now, weight), self._held_until)
+        if ready_at > now:
+            return ready_at
+        self.sends.extend([now] * weight)
+        if self._late is not None:
+            self._late.extend([now] * weight)
+        return now
+
+    def _replace_sends(
+        self, change: Callable[[tuple[float, ...]], Iterable[float]], max_sends: int | None = None
+    ) -> None:
+        """Replace the sends in one step, without losing what a signal handler sends meanwhile."""
+        late = self._late = list[float]()
+        max_sends = self.max_sends if max_sends is None else max_sends
+        changed = deque(change(tuple(self.sends)), maxlen=max_sends)
+        self.sends, self.max_sends, self._late = changed, max_sends, None
+        changed.extend(late)
+
+    def _drop_gone(self) -> None:
+        if self._tickets:
+            self._tickets = [ticket for ticket in self._tickets if not ticket.gone]
+
     def _ready_by_sends(self, now: float, weight: int) -> float:
         """Return the instant from which the sends alone allow an attempt: a span after each that it pushes out.
 
         They are read by index: a driver may append meanwhile, and an iterator over a changed deque raises.
         """
-        if weight > self.max_sends:
+        sends = self.sends
+        if weight > len(sends):
             return inf
         if weight < 2:
-            return max(now, self.sends[0] + self.span) if weight else now
-        return max(now, max([self.sends[index] for index in range(weight)]) + self.span)
+            return max(now, sends[0] + self.span) if weight else now
+        return max(now, max([sends[index] for index in range(weight)]) + self.span)
 
     def _ready_at(self, now: float, weight: int, queue_ticket: QueueTicket | None) -> float:
         if queue_ticket is None:
@@ -236,21 +280,33 @@ class RateWindow:
         ready_at = max(self._ready_by_sends(now, weight), self._held_until)
         if not self._tickets or ready_at == inf:
             return ready_at
-        ready_at = max(ready_at, self._tickets[-1].ready_at)  # sends that were undone are not for the last to come
-        back = self.max_sends - weight + 1
+        back, is_last = self.max_sends - weight + 1, True
         for ticket in reversed(self._tickets):
+            if ticket.gone:
+                continue
+            if is_last:
+                ready_at = max(ready_at, ticket.ready_at)  # sends that were undone are not for the last to come
+                is_last = False
             back -= ticket.weight
             if back <= 0:
                 return max(ready_at, ticket.ready_at + self.span)
-        return max(ready_at, self.sends[-back] + self.span)
+        return ready_at if is_last else max(ready_at, self.sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
         # `tuple` copies in one call into C, so a driver's append cannot change the deque under an iterator.
         return sum(instant + self.span <= now for instant in tuple(self.sends))
 
     def _remove(self, queue_ticket: QueueTicket | None) -> None:
-        if queue_ticket is not None and queue_ticket in self._tickets:
-            self._tickets.remove(queue_ticket)
+        if queue_ticket is not None:
+            queue_ticket.gone = True  # a signal handler may have interrupted a method that adds it again
+            if queue_ticket in self._tickets:
+                self._tickets.remove(queue_ticket)
 
     def _update_fast_path(self, now: float) -> None:
-        self.fast_path = not (_NO_GIL or self._tickets or self._held_until > now)
+        self.fast_path = not (self._tickets or self._held_until > now)
+
+
+def _without(sends: tuple[float, ...], when: float) -> tuple[float, ...]:
+    """Return the sends without one of this instant; a free place comes first."""
+    index = sends.index(when)
+    return (-inf, *sends[:index], *sends[index + 1 :])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from ..._core.call.context import CONTEXT, current_call
+from ..._core.call.context import current_call, inherited
 from .engine_state import EngineState
 from .order_results import find_problem
 from .requests_sent import ATTEMPT, SentRequests, set_attribute
@@ -73,7 +73,8 @@ def _checked(
     """Return the result, unless it is no proof that the orders were placed."""
     call = current_call()
     problem = find_problem(attempt.operation, result, None if call is None else call.key, state, args, kwargs)
-    if problem is None:
+    echo = result.get("clientOrderId") if isinstance(result, Mapping) else None
+    if problem is None or (result.get("id") and attempt.has_other_client_id(echo)):
         return result
     error = state.errors.unreadable(f"{state.original.id} {attempt.operation}: {problem}")
     set_attribute(error, "body", result)
@@ -106,8 +107,8 @@ def _refuse_repetition(state: EngineState) -> None:
 
 
 def _log_of_call() -> Any:
-    context = CONTEXT.get()
-    return None if context is None or len(context) < 5 else context[4]
+    context = inherited()
+    return None if context is None else context.stamps
 
 
 def _close(state: EngineState, attempt: SentRequests) -> None:

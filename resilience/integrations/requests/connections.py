@@ -74,14 +74,13 @@ class SentBytes:
             socket.settimeout(silence)
 
     def discard_connection(self) -> None:
-        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive."""
-        connection = self.connection
-        if connection is None:
-            return
-        if connection.user is self:
-            connection.close()
-        else:
-            connection.is_spoiled = True  # another request is on it already: it is closed after that one
+        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive.
+
+        It is back in its pool by now, and another thread may have taken it. So it is closed by the next one that takes
+        it or gives it back: closed here, it could lose the socket that the other thread has just opened.
+        """
+        if self.connection is not None:
+            self.connection.is_spoiled = True
 
 
 _SENT: ContextVar[SentBytes | None] = ContextVar("resilience_requests_sent", default=None)
@@ -152,6 +151,8 @@ class _GuardedPool:
         connection = super()._get_conn(*args, **options)  # type: ignore[misc]  # the pool's
         if isinstance(connection, http.client.HTTPConnection):
             connection.__class__ = _guarded(type(connection), _GuardedConnection)
+        if getattr(connection, "is_spoiled", False):
+            connection.close()  # it connects anew for this request
         return connection
 
     def _put_conn(self, connection: Any) -> None:
@@ -197,17 +198,15 @@ class _GuardedConnection(http.client.HTTPConnection):
 
     Attributes:
         is_spoiled: the pool closes it before it is used again.
-        user: the record of the last request on it.
     """
 
     response_class = _FinalResponse
     is_spoiled = False
-    user: SentBytes | None = None
     _is_connecting = False
 
     def putrequest(self, *args: Any, **options: Any) -> None:
         """Begin a request."""
-        self.user = _note_begun(self)
+        _note_begun(self)
         super().putrequest(*args, **options)
 
     def connect(self) -> None:
@@ -239,8 +238,7 @@ class _GuardedConnection(http.client.HTTPConnection):
         return response
 
 
-def _note_begun(connection: Any) -> SentBytes | None:
+def _note_begun(connection: Any) -> None:
     sent = _SENT.get()
     if sent is not None:
         sent.has_begun, sent.connection = True, connection
-    return sent

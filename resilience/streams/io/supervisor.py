@@ -13,6 +13,7 @@ from math import inf
 from typing import Any
 
 from ..._core.base.clock import Clock
+from ..._core.call.context import clean_context
 from ..._drivers.system_clock import SystemClock
 from ..dispatcher import Dispatcher
 from ..session.session import Session
@@ -127,7 +128,8 @@ class Supervisor:
         task.add_done_callback(self._fetches.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(self._guard(work))
+        # It outlives the call in which it may be started: it is no part of it.
+        task = asyncio.get_running_loop().create_task(self._guard(work), context=clean_context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before it starts never awaits `work`; closing it avoids the interpreter's warning.
