@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from resilience._core.call.reconcile import Found, NotFound, UncertainWrite
+from resilience._core.call.reconcile import Found, NotFound, UncertainWrite, _OpenAttempt
 from resilience._core.call.recovery import Recovery
 
 from .clients import OURS
@@ -28,7 +28,7 @@ __all__ = ["MUTATIONS", "problems_under"]
 @contextmanager
 def no_fence() -> Iterator[None]:
     """Take "not found" as proof at once."""
-    with patch.object(UncertainWrite, "_is_past_fence", lambda *_: True):
+    with patch.object(_OpenAttempt, "is_past", lambda *_: True):
         yield
 
 

@@ -5,6 +5,7 @@ Every public name is imported on its first use, so that `import resilience` cost
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
         QuotaExceededError,
         RejectedError,
         ResilienceError,
+    )
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():  # the function exists since CPython 3.13
+    raise ImportError(
+        "resilience does not run without the GIL: limits that are counted without a lock, such as a quota, would be "
+        "exceeded. Start this interpreter with PYTHON_GIL=1 (or -X gil=1), or use a build with the GIL."
     )
 
 __all__ = [

@@ -62,6 +62,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
         elif plan.needs_gate:
             permit = plan.pay_at_once(started)
+        elif not permit and breaker is not None:
+            permit = breaker.admit_closed()
         if not permit:
             return call_through_gate(plan, fn, FailedCall(plan.operation, args, kwargs, key), deadline, outer)
         if deposits is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from .. import config
-from .._core.base.fork_safety import new_lock
+from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
 from .._core.policy.policy import Policy, PolicySet
@@ -50,6 +50,7 @@ class ActivePolicies:
         self.load = load
         self._shared = shared
         self._reload_lock = new_lock()
+        self._must_reload = False
         self._last_mistakes = ""  # the text of the last rejected file's error, so that it is reported once
         self._used: set[str] = set()
         self._key_checks: dict[str, WeakSet[Callable[..., Any]]] = {}
@@ -117,14 +118,23 @@ class ActivePolicies:
         return changes
 
     def _replace(self, load: Callable[[], PolicySet]) -> tuple[Change, ...]:
-        with self._reload_lock:
-            before, after = self.policy_set, load()
-            self._check(after)
-            changes = config.changes(before, after)
-            if changes:
-                self._shared.take(before, after)
-                self._loaded = _loaded(after)
-                start_new_epoch()
+        self._must_reload = True
+        changes: tuple[Change, ...] = ()
+        # A signal handler that interrupts a reload leaves its own to the code that it has interrupted.
+        while self._must_reload and not is_mine(self._reload_lock):
+            with self._reload_lock:
+                self._must_reload = False
+                changes += self._replace_once(load)
+        return changes
+
+    def _replace_once(self, load: Callable[[], PolicySet]) -> tuple[Change, ...]:
+        before, after = self.policy_set, load()
+        self._check(after)
+        changes = config.changes(before, after)
+        if changes:
+            self._shared.take(before, after)
+            self._loaded = _loaded(after)
+            start_new_epoch()
         return changes
 
     def report_load_error(self, error: Exception) -> None:

@@ -48,7 +48,9 @@ def configured_policies() -> Policies:
     if _configured is None:  # without the lock: this runs at each compilation
         with _lock:
             if _configured is None:
-                _configured = default_policies()
+                loaded = default_policies()
+                if _configured is None:  # else a signal handler has needed them meanwhile, and loaded them
+                    _configured = loaded
     return _configured
 
 

@@ -28,7 +28,7 @@ _KEY_FIELDS = frozenset(
 )  # fmt: skip
 """Fields in which an API repeats the client's key, in lower case without separators."""
 _VAGUE_KEY_FIELDS = frozenset({"key", "label", "tag", "text"})
-"""Fields that hold the key in some APIs, and anything in others: they count if their value looks like a key."""
+"""Fields that hold the key in some APIs, and anything in others: they count if they look like a key, or like ours."""
 _IDS = frozenset({"id", "ids", "oid", "sid", "guid", "uuid", "txid", "txids", "txhash", "reference", "confirmation"})
 _OTHER_IDS = re.compile(
     r"(account|asset|broker|chain|client|coin|company|connection|contract|correlation|currency|customer|device"
@@ -66,7 +66,7 @@ def answer_defect(
             return "the answer is not readable JSON"
     fields = list(_fields(content))
     echoes = [value for name in ("Idempotency-Key", key_field) if (value := find_header(headers, name))]
-    echoes += _echoes(fields, key_field)
+    echoes += _echoes(fields, key_field, key)
     if echoes and not any(_same_key(echo, key) for echo in echoes):
         return "the answer is to another request: it repeats another key"
     if needs_id and not located and not any(_is_id(name, value) for name, value in fields):
@@ -112,7 +112,7 @@ def _plain_name(name: str) -> str:
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
-def _echoes(fields: list[tuple[str, Any]], key_field: str) -> list[str]:
+def _echoes(fields: list[tuple[str, Any]], key_field: str, key: str) -> list[str]:
     """Return the keys of clients that the fields of an answer repeat."""
     carried_by = _plain_name(key_field)
     echoes = []
@@ -122,13 +122,21 @@ def _echoes(fields: list[tuple[str, Any]], key_field: str) -> list[str]:
             continue
         plain = _plain_name(name)
         is_vague = plain in _VAGUE_KEY_FIELDS and plain != carried_by
-        if plain == carried_by or plain in _KEY_FIELDS or (is_vague and _resembles_key(text)):
+        if plain == carried_by or plain in _KEY_FIELDS or (is_vague and _resembles_key(text, key)):
             echoes.append(text)
     return echoes
 
 
-def _resembles_key(text: str) -> bool:
-    return 8 <= len(text) <= 64 and not any(character.isspace() for character in text) and any(map(str.isdigit, text))
+def _resembles_key(text: str, key: str) -> bool:
+    """Return whether a text may be a client's key: long and with a digit, or of the same form as this key."""
+    is_long = (
+        8 <= len(text) <= 64 and not any(character.isspace() for character in text) and any(map(str.isdigit, text))
+    )
+    return is_long or _form(text) == _form(key)
+
+
+def _form(text: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", text))
 
 
 def _same_key(echo: str, key: str) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
+from ..config import CodeRegistry, is_known
+
 __all__ = ["rebuild_error", "stand_in_for"]
 
 
@@ -22,6 +24,12 @@ def rebuild_error(qualified_name: str, message: str) -> Exception:
             pass  # such as UnicodeDecodeError, which takes more than a message
     stand_in: type[Exception] = type(name, (Exception,), {"__module__": package or "builtins"})
     return stand_in(message)
+
+
+def _body_with(code: str | None, registry: str) -> dict[str, Any] | None:
+    """Return an answer with this code in the envelope of a shipped table; None where there is no such envelope."""
+    envelope = CodeRegistry.builtin(registry).envelope if is_known(registry) else None
+    return None if envelope is None or code is None else envelope.body_with(code, "as recorded")
 
 
 def stand_in_for(
@@ -55,6 +63,7 @@ def stand_in_for(
         error.api_code = code
         if registry is not None:
             error.resilience_registry = registry
+            error.body = _body_with(code, registry)
     elif code is not None and not code.isdecimal():
         error.resilience_code = code
     if status is not None:

@@ -6,6 +6,7 @@ that for a success, as it would with the real API.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -44,18 +45,23 @@ class UnavailableError(AnswerError):
 
 
 class CodedError(Exception):
-    """The service answered with a code of a registry that has no envelope."""
+    """The service answered with a code of a registry that has no envelope.
+
+    In the registry of a client's exception classes the code is a class: the error is one of a class of that name.
+    """
 
     def __init__(self, code: str, registry: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
-        self.api_code = code
+        if type(self) is CodedError:
+            self.api_code = code
         self.resilience_registry = registry
 
 
 class ServiceAnswer(NamedTuple):
     """One answer: its status, the body if it is an envelope, the Retry-After in seconds, and the reason in words.
 
-    `registry` and `code` are set for an error that has neither an envelope nor a status.
+    `registry` and `code` are set for an error that has neither an envelope nor a status, and `class_name` where the
+    code is the class of a client's exception.
     """
 
     status: int
@@ -64,6 +70,7 @@ class ServiceAnswer(NamedTuple):
     reason: str = "no reason given"
     registry: str = ""
     code: str = ""
+    class_name: str = ""
 
     def deliver(self) -> Any:
         """Return the value that a client returns for it: the body, or the status.
@@ -73,7 +80,7 @@ class ServiceAnswer(NamedTuple):
             CodedError: the answer is a code without a status.
         """
         if self.registry:
-            raise CodedError(self.code, self.registry, self.reason)
+            raise _class_of(self.class_name)(self.code, self.registry, self.reason)
         if self.status >= 400:
             raise UnavailableError(self.reason) if self.status == 503 else self.error()
         return self.body if self.body is not None else self.status
@@ -105,4 +112,12 @@ def _answer(errors: Errors, code: str) -> ServiceAnswer:
         return ServiceAnswer(200, table.envelope.body_with(code, reason), reason=reason)
     if code.isdecimal() and 400 <= int(code) <= 599:
         return ServiceAnswer(int(code), reason=reason)
-    return ServiceAnswer(200, reason=reason, registry=errors.registry, code=code)
+    class_name = next((name for name in rule.names if "." in name), "") if rule is not None else ""
+    return ServiceAnswer(200, reason=reason, registry=errors.registry, code=code, class_name=class_name)
+
+
+@cache
+def _class_of(name: str) -> type[CodedError]:
+    """Return a class of errors with this name and module, such as `ccxt.BadSymbol`."""
+    package, _, class_name = name.rpartition(".")
+    return type(class_name, (CodedError,), {"__module__": package}) if package else CodedError

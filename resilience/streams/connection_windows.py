@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from weakref import WeakKeyDictionary
 
+from .._core.base.fork_safety import new_lock
 from .._core.policy.stream_limits import MessageRate
 from .._core.stages.rate_window import RateWindow
 from .._entry.policies import Policies
@@ -12,7 +12,7 @@ from .session.connection import rate_window
 
 __all__ = ["connect_window"]
 
-_lock = Lock()
+_lock = new_lock()
 # Weak keys: policies that are no longer used take their windows with them.
 _windows: WeakKeyDictionary[Policies, dict[tuple[str, MessageRate], RateWindow]] = WeakKeyDictionary()
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+from .._core.base.fork_safety import new_lock
 
 __all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
 
@@ -64,7 +65,8 @@ _TRIGGER = re.compile(r"[:=,@]|%3d|-----|bearer|basic|eyJ", re.IGNORECASE)
 
 _permanent: dict[str, None] = {}
 _passing: dict[str, None] = {}
-_lock = threading.Lock()
+_lock = new_lock()
+_changes = 0
 _forms: tuple[str, ...] | None = ()
 """Every spelling of every registered value, longest first; None when a value was registered since."""
 
@@ -75,23 +77,28 @@ def register_secret(value: str, *, passing: bool = False) -> None:
     Of `passing` values, such as the signature of one request, the last 512 are remembered; the others are remembered
     for good. A value of fewer than 4 characters is not registered, since it would be found inside ordinary words.
     """
-    global _forms
+    global _forms, _changes
     if len(value) < MIN_LENGTH or value in _permanent:
         return
     with _lock:
         (_passing if passing else _permanent)[value] = None
         if len(_passing) > MAX_PASSING:
-            del _passing[next(iter(_passing))]
+            _passing.pop(next(iter(_passing)), None)
+        _changes += 1
         _forms = None  # spelled out at the next redaction: most requests are never written about
 
 
 def _registered_forms() -> tuple[str, ...]:
     global _forms
     with _lock:
-        if _forms is None:
-            forms = {form for value in (*_permanent, *_passing) for form in spellings(value)}
-            _forms = tuple(sorted(forms, key=len, reverse=True))  # a form inside a longer one must come after it
-        return _forms
+        if _forms is not None:
+            return _forms
+        changes = _changes
+        values = {form for value in (*_permanent, *_passing) for form in spellings(value)}
+        forms = tuple(sorted(values, key=len, reverse=True))  # a form inside a longer one must come after it
+        if changes == _changes:  # else a signal handler has registered another one meanwhile
+            _forms = forms
+        return forms
 
 
 @lru_cache(maxsize=4 * MAX_PASSING)

@@ -80,7 +80,7 @@ def test_a_cancel_of_unknown_outcome_is_sent_again_and_then_looked_up(driver: An
 
 def test_a_cancel_that_comes_too_early_is_sent_once_more(driver: Any) -> None:
     """After 43001 for an order that is not visible yet: look up, wait for the visibility lag, cancel again."""
-    lookup = lookups(driver, LookupError("not visible"))
+    lookup = lookups(driver, ConnectionResetError("not visible"))
     result, clock, _ = run(driver, [AnsweredError("43001"), "cancelled"], idempotent=True, reconcile=lookup)
     assert (result, clock.sleeps) == ("cancelled", [2.0])
 
@@ -88,7 +88,7 @@ def test_a_cancel_that_comes_too_early_is_sent_once_more(driver: Any) -> None:
 def test_a_cancel_of_an_unknown_order_ends_with_the_apis_own_error(driver: Any) -> None:
     """After two cancels and a lookup the caller gets 43001 itself."""
     script = [AnsweredError("43001"), AnsweredError("43001")]
-    lookup = lookups(driver, LookupError("not visible"))
+    lookup = lookups(driver, ConnectionResetError("not visible"))
     result, _, send = run(driver, script, idempotent=True, reconcile=lookup)
     assert isinstance(result, AnsweredError)
     assert (failure_of(result).code, failure_of(result).executed, len(send.calls)) == ("43001", "no", 2)

@@ -20,7 +20,7 @@ from resilience.replay.log_reader import read_log
 from resilience.telemetry.structlog import StructlogListener
 from resilience.testing import FakeClock
 
-BUSY = {"code": "429", "msg": "Too Many Requests"}
+BUSY = {"code": "429", "msg": "Too Many Requests", "requestTime": 1695808949356}
 NEW = {"code": "98765432", "msg": "a code of tomorrow"}
 GOOD = {"code": "00000"}
 

@@ -11,11 +11,12 @@ leaves a record, which the holder applies.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["is_mine", "new_lock", "register_for_fork"]
+__all__ = ["is_mine", "new_lock", "owner_check", "register_for_fork"]
 
 
 class ForkAware(Protocol):
@@ -37,12 +38,19 @@ def new_lock() -> RLock:
     return lock
 
 
-def is_mine(lock: Any) -> bool:
-    """Return whether this thread holds the lock: then a signal handler runs, in the middle of what the lock protects.
+def owner_check(lock: Any) -> Callable[[], bool]:
+    """Return a function that says whether this thread holds the lock.
 
-    The lock itself knows its owner, so there is no moment at which it is taken and nobody's.
+    If it does, a signal handler runs, in the middle of what the lock protects. The lock itself knows its owner, so
+    there is no moment at which it is taken and nobody's.
     """
-    return bool(lock._is_owned())  # private, but what `threading.Condition` asks of a lock
+    check: Callable[[], bool] = lock._is_owned  # private, but what `threading.Condition` asks of a lock
+    return check
+
+
+def is_mine(lock: Any) -> bool:
+    """Return whether this thread holds the lock; see `owner_check`."""
+    return owner_check(lock)()
 
 
 def register_for_fork(part: ForkAware) -> None:

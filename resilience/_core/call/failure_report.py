@@ -47,7 +47,8 @@ def attempt_failure(plan: Plan, outcome: object) -> Failure:
     changes: dict[str, Any] = {}
     if failure.http_status == _TOO_MANY_REQUESTS and failure.proof == "likely" and _limits_late(plan):
         changes |= {"executed": "maybe", "proof": "none"}
-    if plan.info.read and failure.executed != "n_a":
+    # A ban answers the client and not its request: even of a read it says that nothing was carried out.
+    if plan.info.read and failure.executed != "n_a" and not (failure.executed == "no" and failure.hint == "hold"):
         changes |= {"executed": "n_a", "proof": "none"}  # a read has no effect that could be uncertain
     if failure.retry_after is not None and failure.retry_at is None:
         changes["retry_at"] = plan.clock.time() + failure.retry_after

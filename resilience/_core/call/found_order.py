@@ -6,6 +6,7 @@ Only what both sides say is compared. A key that belongs to another order must n
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -35,10 +36,17 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
         return ""
     if call.key is not None:
         client_ids = [str(order[name]) for name in CLIENT_ID_FIELDS if order.get(name) not in (None, "")]
-        if client_ids and call.key not in client_ids:
+        if client_ids and not any(_is_key(client_id, call.key) for client_id in client_ids):
             return "key"
     wanted = _arguments(call, fn)
     return "fields" if _other_symbol(wanted, order) or _other_side(wanted, order) else ""
+
+
+def _is_key(client_id: str, key: str) -> bool:
+    """Return whether a client id is the key: some APIs change its case or its dashes, or put a word before it."""
+    mine, other = key.lower(), client_id.lower()
+    words = re.split(r"[^a-z0-9]+", other)
+    return mine == other or other.endswith(f"-{mine}") or mine in words or _letters(mine) == _letters(other)
 
 
 def _arguments(call: FailedCall, fn: Callable[..., Any]) -> Mapping[str, Any]:

@@ -89,10 +89,16 @@ def status_of(read: ReadAttribute, response: object, *, is_error: bool) -> int |
     return _as_status(read("code")) if is_error else None
 
 
-def status_from_text(text: str) -> int | None:
-    """Return the status after a URL (`GET https://… 403`), else after `code=`."""
+def status_from_text(text: str) -> tuple[int | None, bool]:
+    """Return the status after a URL (`GET https://… 403`), else the number after `code=`, and whether it is the latter.
+
+    A number after `code=` may be a code that only looks like a status.
+    """
     match = _STATUS_IN_TEXT.search(text)
-    return _as_status(match[1] if match else _code_in(text))
+    if match is not None:
+        return _as_status(match[1]), False
+    code = _code_in(text)
+    return (None, False) if code is None else (_as_status(code), True)
 
 
 def _as_status(value: object) -> int | None:

@@ -54,6 +54,7 @@ class Evidence(NamedTuple):
         more_codes: further candidates for a code, tried in the tables after `code`. An unknown one is no code: words
             and short numbers in the attributes of an error are among them.
         from_status: `resilience_from_status`, the client made the error's class from the HTTP status alone.
+        status_from_code: the status is a number of three digits after the word `code` in a text.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
     """
 
@@ -72,6 +73,7 @@ class Evidence(NamedTuple):
     from_body: bool = False
     more_codes: tuple[str, ...] = ()
     from_status: bool = False
+    status_from_code: bool = False
     banned: bool = False
 
     @property
@@ -93,7 +95,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     # The code of a body is no HTTP status, although it may be the same number.
     is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
     status = status_of(read, response, is_error=is_error and not is_of_body)
-    from_status = read("resilience_from_status") is True
+    from_status, status_from_code = read("resilience_from_status") is True, False
     codes, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     in_body = codes[0] if codes else None
     code = code_of(read("api_code")) or in_body  # our own clients say it outright
@@ -106,9 +108,9 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
             codes = [*dict.fromkeys([*codes, *strong, *weak])] if strong or weak else codes
         # Where the text has a code, three digits in it are a part of a message and no status.
         if code is None and status is None:
-            status = status_from_text(text)
+            status, status_from_code = status_from_text(text)
             # ccxt writes the status into the texts of the errors that it makes from the status alone.
-            from_status = from_status or status is not None
+            from_status = from_status or (status is not None and not status_from_code)
     class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
@@ -132,6 +134,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         # Most errors have one code or none.
         more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
         from_status=from_status,
+        status_from_code=status_from_code,
         banned=banned,
     )
 

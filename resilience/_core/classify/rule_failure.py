@@ -52,7 +52,7 @@ def _server_time(table: CodeTable, evidence: Evidence) -> float | None:
     """Return the server's time in the answer, Unix seconds, where the table's envelope has one (in milliseconds)."""
     if table.envelope is None or not table.envelope.time or evidence.body is None:
         return None
-    value = evidence.body.get(table.envelope.time)
+    value = table.envelope.time_in(evidence.body)
     try:
         seconds = float(value) / 1000 if isinstance(value, (int, str)) and not isinstance(value, bool) else 0.0
     except (ValueError, OverflowError):

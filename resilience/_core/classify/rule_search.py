@@ -99,8 +99,10 @@ class RuleSearch:
 
     def by_code(self, evidence: Evidence, registry: str | None) -> Match | None:
         """Return the row of the error's code; in ccxt's table an error without a known code is found by its text."""
+        own = evidence.registry or registry
+        frame = self.named(own) if isinstance(own, str) else None
         for table in self.tables_for(evidence, registry):
-            match = _by_text(table, evidence) if table.name in _NOT_CODES else _in_table(table, evidence)
+            match = _by_text(table, evidence) if table.name in _NOT_CODES else _in_table(table, evidence, frame)
             if match is not None:
                 return match
         return None
@@ -117,7 +119,9 @@ class RuleSearch:
         rule = self.base.rule(str(status))
         if rule is None and (status >= 500 or status in NO_PROOF):
             rule = Rule(str(status), (), Category.RETRYABLE, "maybe")
-        return Match(rule or Rule(str(status), (), Category.FATAL, "no"), self.base, evidence)
+        # A number after the word `code` in a text may be any code, and the answer's status another.
+        proof: Proof = "none" if evidence.status_from_code else "likely"
+        return Match(rule or Rule(str(status), (), Category.FATAL, "no"), self.base, evidence, proof)
 
     def by_class(self, chain: Sequence[Evidence]) -> tuple[Match | None, bool]:
         """Return the row of the nearest error whose class says enough, and whether it says more than a status.
@@ -154,29 +158,40 @@ def is_status(code: str) -> bool:
     return len(code) == 3 and code.isdecimal() and code[0] in "45"
 
 
-def _in_table(table: CodeTable, evidence: Evidence) -> Match | None:
-    """Return the row of the first of the error's codes that this table has."""
+def _in_table(table: CodeTable, evidence: Evidence, frame: CodeTable | None) -> Match | None:
+    """Return the row of the first of the error's codes that this table has.
+
+    Args:
+        table: the table.
+        evidence: the error.
+        frame: the table that the error's own source names. Its envelope may frame codes of another table, as
+            that of Bitget's sockets does.
+    """
     codes = evidence.more_codes if evidence.code is None else (evidence.code, *evidence.more_codes)
     for code in codes:
         rule = table.rule(code)
         # A row without a category is a success: it explains no error.
         if rule is None or rule.category is None:
             continue
-        proof = _proof_of_code(code, table, evidence)
+        proof = _proof_of_code(code, table, evidence, frame)
         if proof is not None:
             return Match(rule, table, evidence, proof)
     return None
 
 
-def _proof_of_code(code: str, table: CodeTable, evidence: Evidence) -> Proof | None:
+def _proof_of_code(code: str, table: CodeTable, evidence: Evidence, frame: CodeTable | None) -> Proof | None:
     """Return how good a proof the "no" of a known code is; None if the number is no code of this API.
 
     A gateway's `{"code": 429}` looks like an API's: such a number counts only in a complete envelope, and only if the
     answer has that very status.
     """
-    is_complete = code == evidence.code and _is_complete(table, evidence)
+    is_complete = code == evidence.code and (
+        _is_complete(table, evidence) or (frame is not None and _is_complete(frame, evidence))
+    )
     if is_status(code):
-        return "proven" if is_complete and evidence.status in (None, int(code)) else None
+        if not is_complete or evidence.status not in (None, int(code)):
+            return None
+        return "likely" if evidence.status is None else "proven"
     if is_complete:
         return "proven"
     status = evidence.status

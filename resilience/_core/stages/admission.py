@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ..base.fork_safety import is_mine, new_lock, register_for_fork
+from ..base.fork_safety import new_lock, owner_check, register_for_fork
 from ..policy.sections import AdmissionSettings, LaneSettings
 
 __all__ = ["CANCEL", "Admission", "Lane", "Slot", "priority"]
@@ -73,10 +73,24 @@ class Admission:
     """
 
     # Nothing foreign is called under the lock: `wake` and `is_over` are called after it is released.
-    __slots__ = ("__weakref__", "_lanes", "_lock", "_must_grant", "running", "settings")
+    # `_queued` has every slot of the lanes' queues. It is filled before the joiner looks for a free slot a last time,
+    # and read after a slot has been given back: one of the two sees the other, so an empty one needs no lock.
+    __slots__ = (
+        "__weakref__",
+        "_is_mine",
+        "_lanes",
+        "_lock",
+        "_must_grant",
+        "_queued",
+        "_reserves",
+        "running",
+        "settings",
+    )
 
     def __init__(self, settings: AdmissionSettings) -> None:
         self._lock = new_lock()
+        self._is_mine: Callable[[], bool] = owner_check(self._lock)
+        self._queued: set[Slot] = set()
         self._lanes: dict[str, Lane] = {}  # by priority, the highest first
         self._must_grant = False
         self.running: set[Slot] = set()
@@ -87,6 +101,7 @@ class Admission:
     def reset_after_fork(self) -> None:
         """Begin empty in a child: the threads that run and wait exist in the parent alone."""
         self.running.clear()
+        self._queued.clear()
         self._lanes = {}
         self.retune(self.settings)
 
@@ -97,6 +112,7 @@ class Admission:
             for name, rules in {"": LaneSettings(), **_BUILT_IN, **settings.lanes}.items():
                 lane = lanes.setdefault(name, Lane(name))
                 lane.priority, lane.reserve = rules.priority, rules.reserve
+            self._reserves = any(lane.reserve for lane in lanes.values())
             by_priority = sorted(lanes.values(), key=lambda lane: -lane.priority)
             # At once: a signal handler sees the lanes of before or all of the new ones.
             self.settings, self._lanes = settings, {lane.name: lane for lane in by_priority}
@@ -109,11 +125,14 @@ class Admission:
 
     def try_enter(self, slot: Slot) -> bool:
         """Take a slot if one is free and nobody of this priority or a higher one waits; `release` gives it back."""
-        if is_mine(self._lock):
+        if self._is_mine():
             self.running.add(slot)
             return True
         with self._lock:
-            entered = self._enter(slot)
+            if self._queued or self._reserves:
+                entered = self._enter(slot)
+            elif entered := len(self.running) < self.settings.max_concurrent:  # the ordinary case of `_enter`, inline
+                self.running.add(slot)
         if not entered and self._sweep():
             self.hand_on()
             with self._lock:
@@ -131,7 +150,7 @@ class Admission:
         Returns:
             Whether there is anything to wait for.
         """
-        if is_mine(self._lock):
+        if self._is_mine():
             self.running.add(slot)
             return False
         shed: Slot | None = None
@@ -143,15 +162,19 @@ class Admission:
                 shed = self._lowest_below(slot.lane)
                 if shed is None:
                     return False
+                self._queued.discard(shed)
                 shed.lane.waiting.remove(shed)
+            self._queued.add(slot)
             slot.lane.waiting.append(slot)
         if shed is not None:
             self._wake([shed])
-        return True
+        self.hand_on()
+        return slot not in self.running
 
     def settle(self, slot: Slot) -> bool:
         """End a wait; returns whether the slot was granted."""
         with self._lock:
+            self._queued.discard(slot)
             if slot in slot.lane.waiting:
                 slot.lane.waiting.remove(slot)
         self.hand_on()  # what an interrupt has kept from being handed on
@@ -164,9 +187,11 @@ class Admission:
 
     def hand_on(self) -> None:
         """Give free slots to those that wait. To be called after a slot has left `running`."""
+        if not self._queued:
+            return
         self._must_grant = True
         # A handler leaves it to the code that it has interrupted, which looks again after it has released the lock.
-        while self._must_grant and not is_mine(self._lock):
+        while self._must_grant and not self._is_mine():
             with self._lock:
                 self._must_grant = False
                 granted = self._grant()
@@ -191,7 +216,7 @@ class Admission:
     def _has_slot(self, lane: Lane) -> bool:
         """Return whether a free slot remains after the unused reserves of higher lanes."""
         free = self.settings.max_concurrent - len(self.running)
-        for other in self._lanes.values():
+        for other in self._lanes.values() if self._reserves else ():
             if other.priority > lane.priority and other.reserve:
                 free -= max(0, other.reserve - [slot.lane for slot in tuple(self.running)].count(other))
         return free > 0
@@ -208,10 +233,13 @@ class Admission:
                     # In this order: after an interrupt between the two it is found in both, and granted again.
                     self.running.add(slot)
                 lane.waiting.popleft()
+                self._queued.discard(slot)
                 if slot.gone:
                     self.running.discard(slot)
                 else:
                     granted.append(slot)
+        if not any(lane.waiting for lane in self._lanes.values()):
+            self._queued.clear()  # an interrupted attempt may be in there alone
         return granted
 
     def _lowest_below(self, lane: Lane) -> Slot | None:

@@ -50,8 +50,7 @@ class BreakerMachine:
     # compares `generation` with its permit again, sets `consecutive_failures` to 0 and counts into `outcomes`. Each
     # step is one attribute access or one call into C, which CPython never interrupts. Under the GIL no other thread
     # runs between the comparison and the count either: threads switch when a function is entered, at a backward jump
-    # and after a call. Without the GIL another thread may open the breaker in between. Then one success of an older
-    # generation is counted: it neither opens nor closes a breaker.
+    # and after a call.
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
@@ -126,6 +125,13 @@ class BreakerMachine:
         if self._notifies_each_call and admitted is not None:
             self._states.queue.append(QueuedNotice("before_call"))
         return admitted
+
+    def admit_closed(self) -> int:
+        """Admit an attempt as `admit` does, if the breaker is closed; else return 0. Takes no lock."""
+        generation = self._closed_generation
+        if generation and self._notifies_each_call:
+            self._states.queue.append(QueuedNotice("before_call"))
+        return generation
 
     def succeeded(self, permit: int | Permit, began: float) -> None:
         """Settle an attempt, begun at this instant, that the service answered well."""

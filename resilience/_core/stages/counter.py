@@ -14,9 +14,7 @@ class Counter:
         numbers: `next(numbers)` adds 1 to the count. It is the same object for ever, so that a driver may hold it.
     """
 
-    # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL; a build
-    # without the GIL increments by compare-and-exchange (CPython 3.13, gh-117657). `self.total += 1` is not atomic: a
-    # thread switch between its read and its write loses a count.
+    # `next` of an `itertools.count` is one call into C, so no other thread runs inside it under the GIL.
     #
     # An `itertools.count` is read by its `repr`, `count(3)`, which is one call into C and takes no number. A lock is
     # not needed for it, and a signal handler that counts in the middle of a read changes nothing.

@@ -28,7 +28,6 @@ class ExchangeRules(OperationRules):
         pipeline, resolved = super().resolve(replace(info, key=None))
         key, own = resolved.key, info.key
         consents = key is not None or resolved.make_key is not info.make_key
-        declared_write = info.read and (key is not None or resolved.reconcile is not None or not resolved.idempotent)
         if key is None:
             key = own
         elif "." not in key:
@@ -39,8 +38,6 @@ class ExchangeRules(OperationRules):
         changes: dict[str, Any] = {"key": key}
         if consents:
             changes["needs_consent"] = False
-        if declared_write:
-            changes |= {"read": False, "idempotent": False}
         return pipeline, replace(resolved, **changes)
 
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
