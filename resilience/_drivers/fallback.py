@@ -77,6 +77,8 @@ def _substitute(
 ) -> Substitute | None:
     """Return the substitute for an outcome, or None to let it through; a good answer is stored."""
     raised = isinstance(outcome, Exception)
+    if raised and plan.control_flow.includes(outcome):
+        return None
     failure = None
     if raised or (plan.info.is_error_response is not None and outcome.__class__ not in PLAIN):
         failure = attached_failure(outcome)

@@ -126,8 +126,10 @@ async def _race_asyncio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> 
             results = [task.result() for task in attempts if task.done() and task.exception() is None]
             if results:
                 return results[0], None
-            if all(task.done() for task in attempts):
-                return None, attempts[0].exception()
+            errors = [task.exception() for task in attempts if task.done()]
+            steering = next((error for error in errors if plan.control_flow.includes(error)), None)
+            if steering is not None or len(errors) == len(attempts):
+                return None, steering or errors[0]
             if timer is not None and timer.done():
                 started = race.start_hedge()
                 if started:
@@ -148,6 +150,9 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     changed = [trio.Event()]  # a trio event cannot be cleared, so each wait gets a new one
     due = [False]
 
+    def is_end(error: Exception | None) -> bool:
+        return error is None or plan.control_flow.includes(error)
+
     async def run(number: int) -> None:
         try:
             outcomes.append((number, await attempt(), None))
@@ -164,7 +169,7 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
         started = 1
         nursery.start_soon(run, 0)
         nursery.start_soon(run_timer)
-        while not any(error is None for _, _, error in outcomes) and len(outcomes) < started:
+        while not any(is_end(error) for _, _, error in outcomes) and len(outcomes) < started:
             await changed[0].wait()
             changed[0] = trio.Event()
             if due[0] and len(outcomes) < started:
@@ -176,7 +181,10 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
                         nursery.start_soon(run_timer)
         nursery.cancel_scope.cancel()
     results = [value for _, value, error in outcomes if error is None]
-    return (results[0], None) if results else (None, min(outcomes)[2])
+    if results:
+        return results[0], None
+    steering = next((error for _, _, error in outcomes if is_end(error)), None)
+    return None, steering or min(outcomes)[2]
 
 
 def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
@@ -190,7 +198,7 @@ def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
         outer, context = CONTEXT.get(), _new_context(plan)
         try:
             CONTEXT.set(context)
-            result, error = _race_threads(_Race(plan, hedge_delay), lambda: call(*args, **kwargs), plan.operation)
+            result, error = _race_threads(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
         finally:
             try:
                 context.clear()
@@ -207,7 +215,7 @@ def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
     return hedged
 
 
-def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[Any, BaseException | None]:
+def _race_threads(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     """Return the first result; where every attempt has failed, the first attempt's error."""
     outcomes: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 
@@ -226,7 +234,8 @@ def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[A
 
     def start(number: int) -> None:
         context = contextvars.copy_context()  # a thread begins with an empty context
-        threading.Thread(target=context.run, args=(run, number), name=f"hedge {name} {number}", daemon=True).start()
+        name = f"hedge {plan.operation} {number}"
+        threading.Thread(target=context.run, args=(run, number), name=name, daemon=True).start()
 
     started, errors = 1, dict[int, BaseException]()
     start(0)
@@ -240,7 +249,7 @@ def _race_threads(race: _Race, attempt: Callable[[], Any], name: str) -> tuple[A
             continue
         if error is None:
             return value, None
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or plan.control_flow.includes(error):
             return None, error  # such as SystemExit, which ends the call and is not a failure of an attempt
         errors[number] = error
     return None, errors[0]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
-from .._pipeline.callables import checked_factory, is_async, name_of
+from .._pipeline.callables import check_lookup, checked_factory, is_async, name_of
 from .._pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -66,17 +66,23 @@ class OperationRules:
         """The policies in force."""
         return self._get_policies()
 
-    def check_reconcilers(self) -> None:
-        """Check the reconcilers of a sync client.
+    def check_reconcilers(self, *, asynchronous: bool) -> None:
+        """Check the reconcilers of an HTTP client.
 
         Raises:
-            TypeError: one of them is async: nothing would await it.
+            TypeError: one of them takes more or less than the call, is a class, or is async and nothing would await it.
         """
         for glob, options in self._globs:
             reconcile = options.get("reconcile")
-            if reconcile is not None and is_async(reconcile):
+            if reconcile is None:
+                continue
+            if not asynchronous and is_async(reconcile):
                 name = name_of(reconcile)
                 raise TypeError(f"operations[{glob!r}]: the client is not async, so reconcile {name}() cannot be async")
+            try:
+                check_lookup(reconcile)
+            except TypeError as error:
+                raise TypeError(f"operations[{glob!r}]: {error}") from None
 
     def check_request_globs(self) -> None:
         """Check the globs of an HTTP client, whose operations are named by a method in lower case.

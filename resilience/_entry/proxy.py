@@ -13,7 +13,13 @@ from functools import partial
 from typing import Any
 
 from .._core.call.operation_info import OperationInfo
-from .._pipeline.callables import is_async, route_calls
+from .._pipeline.callables import (
+    announces_awaitable,
+    awaiting,
+    is_async,
+    is_context_manager_function,
+    route_calls,
+)
 from .operation_rules import OperationRules
 from .recompile import recompiled
 
@@ -57,8 +63,10 @@ class Proxy:
 
 
 def _is_wrappable(value: Any) -> bool:
-    """Whether an attribute is a method to put under a policy: neither a class nor a generator function."""
+    """Whether an attribute is a method to put under a policy: no class, generator or context manager."""
     if isinstance(value, type) or not (inspect.isroutine(value) or isinstance(value, partial) or is_async(value)):
+        return False
+    if is_context_manager_function(value):
         return False
     return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
 
@@ -67,6 +75,8 @@ def _wrap_method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
     """Return the method under its policy, or unchanged where the client says that it is not an operation."""
     get_info = _client_method(client, "resilience_operation_info")
     get_name = _client_method(client, "resilience_operation_name")
+    if not is_async(method) and announces_awaitable(method):
+        method = awaiting(method)
     rules, asynchronous = proxy.__dict__["_resilience_rules"], is_async(method)
 
     def under_policy(operation: str) -> Any:

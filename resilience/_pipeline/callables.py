@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["check_callable", "check_reconcile", "checked_factory", "is_async", "name_of", "route_calls"]
+__all__ = [
+    "announces_awaitable",
+    "awaiting",
+    "check_callable",
+    "check_lookup",
+    "check_reconcile",
+    "checked_factory",
+    "is_async",
+    "is_context_manager_function",
+    "name_of",
+    "route_calls",
+]
 
+# Both decorators give every function that they make the same code object.
+_CONTEXT_MANAGER_DECORATORS: tuple[Any, ...] = (contextlib.contextmanager, contextlib.asynccontextmanager)
+_CONTEXT_MANAGER_CODES = tuple(decorator(lambda: iter(())).__code__ for decorator in _CONTEXT_MANAGER_DECORATORS)
+_AWAITABLE = re.compile(r"([\w.]+\.)?(Awaitable|Coroutine)\b")
 MAX_ROUTES = 1024  # compiled calls kept for one function
 
 
@@ -66,11 +84,39 @@ def check_callable(fn: object) -> None:
     """
     if not callable(fn):
         raise TypeError(f"expected a function or another callable, got {type(fn).__name__}")
+    if is_context_manager_function(fn):
+        raise TypeError(
+            f"{name_of(fn)}() makes a context manager: its errors are raised inside the `with` block, outside the "
+            "call, so they could not be retried. Decorate the function that it calls"
+        )
     if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in _code_of(fn)):
         raise TypeError(
             f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
             "call, so they could not be retried. Decorate the function that it calls for each item"
         )
+
+
+def announces_awaitable(fn: object) -> bool:
+    """Return whether a function that is not async says in its return annotation that its result is to be awaited."""
+    annotations = getattr(fn, "__annotations__", None)
+    returned = annotations.get("return") if isinstance(annotations, dict) else None
+    text = returned if isinstance(returned, str) else str(returned)
+    return _AWAITABLE.match(text) is not None
+
+
+def awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an async function that awaits what `fn` returns."""
+
+    @functools.wraps(fn)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await fn(*args, **kwargs)
+
+    return call
+
+
+def is_context_manager_function(fn: object) -> bool:
+    """Return whether a function was made by `contextlib.contextmanager` or `asynccontextmanager`."""
+    return getattr(fn, "__code__", None) in _CONTEXT_MANAGER_CODES
 
 
 def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
@@ -86,6 +132,15 @@ def check_reconcile(fn: Callable[..., Any], reconcile: object) -> None:
         raise TypeError(f"reconcile takes a function, got {type(reconcile).__name__}")
     if is_async(reconcile) and not is_async(fn):
         raise TypeError(f"{name_of(fn)}() is not async, so its reconcile {name_of(reconcile)}() cannot be async")
+    check_lookup(reconcile)
+
+
+def check_lookup(reconcile: Callable[..., Any]) -> None:
+    """Reject a reconciler that cannot be called with the call alone, or that is a class.
+
+    Raises:
+        TypeError: it is one of these.
+    """
     if isinstance(reconcile, type):
         name = reconcile.__name__
         raise TypeError(f"reconcile takes a function that returns Found(...) or NOT_FOUND, got the class {name}")

@@ -23,7 +23,7 @@ from .callables import check_callable, check_reconcile, is_async, name_of, route
 from .custom_stages import async_reconciler, stage_async, stage_sync
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
-from .own_answers import check_answers_async, check_answers_sync, is_checked
+from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
 from .shared_state import SharedState, check_codes
 
 __all__ = ["Compiler", "PolicyCompiler"]
@@ -178,6 +178,7 @@ class PolicyCompiler:
         check_reconcile(fn, info.reconcile)
         if info.reconcile is not None and asynchronous:
             info = replace(info, reconcile=async_reconciler(info.reconcile))
+        info = expect_responses(info)
         plan, stages = self.plan(fn, info, keys, skip), self.stages
         if is_checked(plan):
             fn = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)

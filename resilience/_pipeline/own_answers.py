@@ -7,18 +7,40 @@ may have crossed two answers. Such a write is looked up. Clients of the integrat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .._core.call.context import CONTEXT, CallContext
-from .._core.call.found_order import CLIENT_ID_FIELDS
+from .._core.call.found_order import CLIENT_ID_FIELDS, repeats_key
+from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
+from .._core.classify.attributes import get
 from ..errors import ApiError
 
-__all__ = ["check_answers_async", "check_answers_sync", "is_checked"]
+__all__ = ["check_answers_async", "check_answers_sync", "expect_responses", "is_checked"]
 
 _IDS = ("id", "orderId", "order_id", "ordId")
 _ECHOES = (*CLIENT_ID_FIELDS, "key")
 _NESTED = ("data", "result")
+
+
+def expect_responses(info: OperationInfo) -> OperationInfo:
+    """Return the info so that an HTTP response with a failed status, as a function may return it, is no success.
+
+    Only for keyed writes that can be looked up: they must not count as done. All others are the caller's business.
+    """
+    if not (info.check_answers and info.key and info.reconcile and info.is_error_response is None):
+        return info
+    return replace(info, is_error_response=_is_failed_response)
+
+
+def _is_failed_response(result: Any) -> bool:
+    """Return whether this looks like an HTTP client's response, with a status that is no success."""
+    status = get(result, "status_code") or get(result, "status")
+    is_response = get(result, "headers") is not None and any(
+        isinstance(get(result, name), str) for name in ("reason", "reason_phrase")
+    )
+    return is_response and isinstance(status, int) and not 200 <= status < 300
 
 
 def is_checked(plan: Plan) -> bool:
@@ -73,7 +95,11 @@ def _problem(fields: Mapping[Any, Any], key: str | None, echoes: set[str]) -> st
     if ids and not any(ids):
         return "the answer has no id"
     repeated = [str(fields[name]) for name in echoes if fields.get(name)]
-    return "" if key is None or not repeated or key in repeated else "the answer is that of another key"
+    return (
+        ""
+        if key is None or not repeated or any(repeats_key(echo, key) for echo in repeated)
+        else "the answer is that of another key"
+    )
 
 
 def _unproven(problem: str, body: Any) -> ApiError:

@@ -16,7 +16,6 @@ from .._core.call.operation_info import OperationInfo
 from .._core.call.reconcile import Found
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
-from .._pipeline.callables import is_async
 from ._attempt_options import AttemptOptions
 
 __all__ = ["KEY_HEADER", "CompiledCalls", "HttpAdapter"]
@@ -72,8 +71,7 @@ class CompiledCalls:
         if rules.outbox is not None:
             raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
         rules.check_request_globs()
-        if not adapter.asynchronous:
-            rules.check_reconcilers()
+        rules.check_reconcilers(asynchronous=adapter.asynchronous)
         self._adapter = adapter
         self._rules = rules
         self._warned: set[str] = set()
@@ -165,10 +163,11 @@ def _returning_responses(adapter: HttpAdapter, reconcile: Callable[..., Any]) ->
         response = adapter.make_response(json.dumps(result.value).encode())
         return result if response is None else replace(result, value=response)
 
-    if is_async(reconcile):
+    if adapter.asynchronous:
 
         async def reconcile_async(call: Any) -> Any:
-            return to_response(await reconcile(call))
+            answer = reconcile(call)
+            return to_response(await answer if hasattr(answer, "__await__") else answer)
 
         return reconcile_async
     return lambda call: to_response(reconcile(call))

@@ -208,3 +208,38 @@ def test_glob_comparisons_hold_for_names(one: str, other: str, name: str) -> Non
     elif fnmatchcase(name, one):
         assert not fnmatchcase(name, other)
     assert comparison_cost(one, other) >= 1
+
+
+NAMES = {
+    "requests.HTTPError": "",
+    "requests.exceptions.HTTPError": "",
+    "urllib3.MaxRetryError": "",
+    "SOLD_OUT": "",
+    "order.SOLD_OUT": "",
+    "order.not_found": "",
+    "requests.NoSuchError": "no exception class 'requests.NoSuchError' can be imported here: the name matches nothing",
+    "no_such_sdk.SoldOut": "no exception class 'no_such_sdk.SoldOut' can be imported here: the name matches nothing",
+    "requests.Session": "no exception class 'requests.Session' can be imported here: the name matches nothing",
+    "aiohttp.web.HTTPFound": (
+        "Python calls this class aiohttp.web_exceptions.HTTPFound: the name 'aiohttp.web.HTTPFound' matches nothing"
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "warning"), NAMES.items(), ids=NAMES)
+def test_class_names_of_a_table(tmp_path: Path, name: str, warning: str) -> None:
+    """A row's class that cannot be imported is reported, for the table and for each policy file that uses it."""
+    table, policy = tmp_path / "t.yaml", tmp_path / "p.yaml"
+    table.write_text(f"rules:\n  - {{code: E1, category: fatal, executed: no, names: [{name}]}}\n")
+    policy.write_text("policies: {a: {codes: [./t.yaml]}}\n")
+    expected = [(2, "rules[0].names[0]", f"warning: {warning}")] if warning else []
+    for path in (table, policy):
+        assert [(one.line, one.path, one.message) for one in lint(path)] == expected
+
+
+@pytest.mark.parametrize("name", ["my_bot.flow.Stop", "Stoppage", "requests.Session"])
+def test_control_flow_that_cannot_be_imported(tmp_path: Path, name: str) -> None:
+    """A class in `pass_through` that cannot be imported is reported where it is written."""
+    text = f"policies: {{a: {{pass_through: [builtins.StopIteration, EOFError, aiohttp.web.HTTPFound, {name}]}}}}"
+    message = f"no exception class {name!r} can be imported here: it matches nothing"
+    assert warnings(tmp_path, text) == [f"1: policies.a.pass_through[3]: {message}"]

@@ -186,7 +186,8 @@ def test_a_broken_lookup_ends_the_call_at_once(answer: Any) -> None:
     """It would be broken again: the write is unknown, one error line names the function, and nobody waits."""
     order = Order(TimeoutError(), found=[answer])
     failure = order.failure()
-    assert (failure.executed, failure.key, failure.lookup_error) == ("maybe", "mine", answer)
+    assert (failure.executed, failure.key) == ("maybe", "mine")
+    assert isinstance(failure.lookup_error, TypeError) if answer is None else failure.lookup_error == answer
     assert order.clock.monotonic() < 1.0
     events = [event for event in order.events if event.name == "lookup_failed"]
     assert [(event.level, event.reconciler) for event in events] == [("error", "Order.look_up")]

@@ -37,6 +37,7 @@ SETTINGS = """
     Policy.stream = None
     Policy.stages = ()
     Policy.unknown_errors = ...
+    Policy.pass_through = ()
     Policy.classify_results = True
     Policy.attempt_header = None
     Policy.follow_redirects = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
@@ -44,7 +45,7 @@ def place(
     client: GatewayClient, runtime: str, script: list[Step], failing: float, **site_options: Any
 ) -> tuple[str, int]:
     """Place an order on virtual time; return its report and how often it was executed."""
-    inline = Inline(FakeClock())
+    inline = Inline(FakeClock(wall=time.time()))  # the dates of `Retry-After` are of today
     inline.book.steps["order1"] = script
     inline.book.failing_lookups = failing
     site = Site(inline=inline, **site_options)

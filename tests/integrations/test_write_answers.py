@@ -84,6 +84,65 @@ def test_no_success(body: Any, expected: str) -> None:
     assert defect(body, field="X-Ref") == expected
 
 
+@pytest.mark.parametrize(
+    ("key", "echo"),
+    [
+        ("strategy-order-1", "strategy-order-12"),
+        ("grid-btcusdt-1", "grid-btcusdt-1-2"),
+        ("grid-btcusdt-12", "grid-btcusdt-1-2"),
+        ("1-strategy-order", "11-strategy-order"),
+        ("order-1", "my-order-1"),
+        ("12", "7-12"),
+        ("1234", "12345"),
+    ],
+)
+def test_keys_that_are_counted(key: str, echo: str) -> None:
+    """The answer to `order-12` is not the one to `order-1`."""
+    assert answer_defect(200, {}, json.dumps({"id": 1, "clientOrderId": echo}).encode(), key, "X-Ref") == ANOTHERS
+
+
+@pytest.mark.parametrize(
+    ("key", "echo"),
+    [("t-a1", "T-A1"), ("a1", "t-a1"), ("order-1-2", "order12"), ("strategy-order-1", "x-40strategy-order-1")],
+)
+def test_keys_that_an_api_spells_in_its_way(key: str, echo: str) -> None:
+    """In another case, without hyphens, or behind a prefix."""
+    assert answer_defect(200, {}, json.dumps({"id": 1, "clientOrderId": echo}).encode(), key, "X-Ref") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "busy"}},
+        {"jsonrpc": "2.0", "id": 1, "result": None},
+        {"error": "upstream", "id": "E-77"},
+        {"errors": [{"id": "e1"}]},
+        {"success": False, "id": "e1"},
+        {"message": "blocked", "rayId": "8f"},
+        {"message": "maintenance", "incident_id": "i-1", "error_id": "e-1", "eventId": "v"},
+        {"trace": {"id": "t"}, "request": {"uuid": "r"}, "user": {"id": 5}, "accounts": [{"id": 6}]},
+    ],
+)
+def test_ids_of_an_error(body: Any) -> None:
+    """The id of an error, of a request or of a user is not that of an order."""
+    assert defect(body) in (NO_ID, "the answer says that it failed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": 1, "error": None, "errors": [], "success": True},
+        {"error": [], "result": {"txid": ["O1"]}},
+        {"jsonrpc": "2.0", "id": 1, "result": {"order": {"order_id": "7"}}},
+        {"data": {"uuid": "u-1"}, "error": "0"},
+        {"order": {"id": 7}, "user": {"id": 5}},
+    ],
+)
+def test_no_error(body: Any) -> None:
+    """Fields that say that there is no error, and an order's id beside those of others."""
+    assert defect(body) is None
+
+
 def test_headers() -> None:
     """A repeated key in a header, and the address of what was created."""
     assert defect({"id": 1}, headers={"idempotency-key": "of another"}) == ANOTHERS

@@ -6,20 +6,26 @@ Only what both sides say is compared. A key that belongs to another order must n
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
+from ..classify.attributes import get
 from .reconcile import Found
 from .steps import FailedCall
 
-__all__ = ["CLIENT_ID_FIELDS", "conflict_of"]
+__all__ = ["CLIENT_ID_FIELDS", "conflict_of", "repeats_key"]
 
 CLIENT_ID_FIELDS = (
     "clientOid", "clientOrderId", "client_order_id", "clientOrderID", "newClientOrderId", "clOrdId", "clOrdID",
     "cl_ord_id", "orderLinkId", "client_oid", "idempotency_key",
 )  # fmt: skip
 """Names under which APIs return the id that the client chose."""
+_NESTED = ("data", "result")
+_BODIES = ("json", "data", "params")  # arguments in which clients of HTTP take the fields of a request
+_LONG_KEY = 12  # characters; behind a prefix a shorter one may be the end of another key
+_RANDOM_KEY = 32  # characters; nobody counts at the front of such a key
 _SIDES = ({"buy", "b", "bid", "long"}, {"sell", "s", "ask", "short"})
 
 
@@ -31,32 +37,109 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
         call: the call that is looked up.
         fn: the function of the call, whose parameters name its positional arguments.
     """
-    order = found.value
-    if not isinstance(order, Mapping):
+    orders = list(_orders(found.value))
+    if not orders:
         return ""
-    if call.key is not None:
-        client_ids = [str(order[name]) for name in CLIENT_ID_FIELDS if order.get(name) not in (None, "")]
-        if client_ids and not any(_is_key(client_id, call.key) for client_id in client_ids):
-            return "key"
     wanted = _arguments(call, fn)
-    return "fields" if _other_symbol(wanted, order) or _other_side(wanted, order) else ""
+    if call.key is not None:
+        mine = [order for order in orders if _is_mine(order, call.key, wanted)]
+        if not mine and any(map(_client_ids, orders)):
+            return "key"
+        orders = mine or orders[:1]
+    return "fields" if any(_other_symbol(wanted, one) or _other_side(wanted, one) for one in orders) else ""
 
 
-def _is_key(client_id: str, key: str) -> bool:
-    """Return whether a client id is the key: some APIs change its case or its dashes, or put a word before it."""
-    mine, other = key.lower(), client_id.lower()
-    words = re.split(r"[^a-z0-9]+", other)
-    return mine == other or other.endswith(f"-{mine}") or mine in words or _letters(mine) == _letters(other)
+def _orders(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield what may be the order in a result: itself, the body of a response, and what is in its envelope."""
+    body = value if isinstance(value, (Mapping, list)) else _parsed(get(value, "_content") or get(value, "_body"))
+    inner = [body, *(body.get(name) for name in _NESTED)] if isinstance(body, Mapping) else [body]
+    for part in inner:
+        yield from (one for one in (part if isinstance(part, list) else [part]) if isinstance(one, Mapping))
+
+
+def _client_ids(order: Mapping[str, Any]) -> list[str]:
+    return [str(order[name]) for name in CLIENT_ID_FIELDS if order.get(name) not in (None, "")]
+
+
+def _is_mine(order: Mapping[str, Any], key: str, wanted: Mapping[str, Any]) -> bool:
+    """Return whether an order has the key, or a client id that the caller gave beside the key."""
+    client_ids = _client_ids(order)
+    return any(repeats_key(one, key) for one in client_ids) or not {*client_ids}.isdisjoint(_texts(wanted))
+
+
+def repeats_key(echo: str, key: str) -> bool:
+    """Return whether a client id in an answer is the key: in another case, with other hyphens, or behind a prefix.
+
+    Programs count their keys: neither `order-12` nor `order-1-2` is `order-1`. So only a prefix may be added, and a
+    short key only has a letter with a hyphen before it (`t-a1`).
+    """
+    answered, mine = echo.casefold(), key.casefold()
+    # An API may drop the hyphens, or add those of a UUID; between others they are digits of a number.
+    if answered in (mine, _without_hyphens(mine)) or _without_hyphens(answered) == mine:
+        return True
+    if not answered.endswith(mine):
+        return False
+    prefix = answered[: -len(mine)]
+    if len(mine) < _LONG_KEY:
+        return len(prefix) == 2 and prefix[0].isalpha() and prefix[1] == "-"
+    return not (prefix[-1].isdigit() and mine[0].isdigit()) or len(mine) >= _RANDOM_KEY
+
+
+def _without_hyphens(text: str) -> str:
+    return text.replace("-", "").replace("_", "")
 
 
 def _arguments(call: FailedCall, fn: Callable[..., Any]) -> Mapping[str, Any]:
-    """Return the arguments of a call by their names."""
+    """Return the arguments of a call by their names, and the fields of the request that it sends."""
     try:
         bound = inspect.signature(fn).bind_partial(*call.args, **call.kwargs)
         bound.apply_defaults()
-        return {**bound.arguments, **call.kwargs}
+        named = {**bound.arguments, **call.kwargs}
     except (TypeError, ValueError):  # a builtin without a signature
-        return call.kwargs
+        named = dict(call.kwargs)
+    request = next((fields for one in call.args if (fields := _fields_of_request(one))), {})
+    for name in _BODIES:
+        request = {**request, **_fields(named.get(name))}
+    return {**request, **named}
+
+
+def _fields_of_request(request: Any) -> Mapping[str, Any]:
+    """Return the fields in the query and in the body of a finished request of any HTTP client."""
+    url = get(request, "url")
+    if url is None:
+        return {}
+    body = get(request, "_content") or get(request, "body")  # httpx, then requests and aiohttp
+    return {
+        **_fields(urlsplit(str(url)).query),
+        **_fields(body if isinstance(body, (str, bytes)) else get(body, "_value")),
+    }
+
+
+def _fields(body: Any) -> Mapping[str, Any]:
+    """Return the fields of a body as a client takes it: a mapping, JSON, or a form."""
+    if isinstance(body, Mapping):
+        return body
+    parsed = _parsed(body)
+    if isinstance(parsed, Mapping):
+        return parsed
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    return dict(parse_qsl(text)) if isinstance(text, str) else {}
+
+
+def _parsed(raw: Any) -> Any:
+    """Return what JSON says; None for everything else."""
+    try:
+        return json.loads(raw) if isinstance(raw, (str, bytes)) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(value: Any, depth: int = 4) -> Iterator[str]:
+    if isinstance(value, (str, int)):
+        yield str(value)
+    elif depth and isinstance(value, (Mapping, list, tuple)):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(one, depth - 1)
 
 
 def _other_symbol(wanted: Mapping[str, Any], order: Mapping[str, Any]) -> bool:

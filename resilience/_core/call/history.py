@@ -23,7 +23,7 @@ from .attempt_end import apply_holds, is_rejection, release_permit, settle_permi
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
 from .plan import PermitOrGeneration, Plan
-from .reconcile import UncertainWrite
+from .reconcile import UncertainWrite, answer_error
 from .steps import FailedCall
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class CallHistory:
             is_broken: it would fail in the same way again.
         """
         if is_broken:
-            self.lookup_error = answer
+            self.lookup_error = answer_error(answer) if answer is None else answer
         if not self._lookup_reported:
             self._lookup_reported = True
             self.emit("lookup_failed", reconciler=_name_of(self.plan.reconcile), caused_by=_class_or_value(answer))
@@ -292,6 +292,18 @@ class CallHistory:
         attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
         if not plan.idempotent:
             self.emit("call_abandoned", executed="maybe" if maybe_executed else "no")
+
+    def pass_through(self, error: Exception) -> None:
+        """Record that the call ends with an exception that steers the program: permits go back, nothing is counted.
+
+        A write that can be looked up may have been executed, as if it was cancelled.
+        """
+        plan = self.plan
+        if self._any_uncertain or (not plan.idempotent and (plan.reconcilable or self.call.key is not None)):
+            self.abandon(error)
+        elif not self._ended:
+            self._ended = True
+            release_permit(plan, self._permit)
 
     def _sending_now(self) -> bool:
         """Return whether the attempt under way may have been sent; completes what the call says of its requests."""

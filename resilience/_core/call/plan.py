@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from types import CoroutineType
 from typing import Any
 
 from ..base.clock import Clock
 from ..base.events import Events
 from ..classify.classifier import Classifier
+from ..classify.control_flow import ControlFlow
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
 from ..stages.admission import Admission, priority
@@ -21,6 +21,7 @@ from ..stages.budget import Budget
 from ..stages.hold import Holds, OperationHold
 from ..stages.quota import Quotas
 from ..stages.retry import Schedule
+from .deferred_results import deferred_error, is_deferred
 from .idempotency_key import KeySlot
 from .operation_info import OperationInfo, fence_of
 from .rejection_factory import RejectionFactory
@@ -43,6 +44,7 @@ class Plan:
         "breaker",
         "budget",
         "clock",
+        "control_flow",
         "deadline",
         "events",
         "fence",
@@ -107,6 +109,7 @@ class Plan:
         self.clock = clock
         self.events = events
         self._classifier = classifier
+        self.control_flow = ControlFlow(policy.pass_through)
         self.schedule = schedule
         self.breaker = breaker
         self.budget = budget
@@ -228,9 +231,8 @@ class Plan:
 
         def inspect_result(result: Any) -> Any:
             # A sync pipeline around an async function would report a success of a call that has not run.
-            if result.__class__ is CoroutineType:
-                result.close()
-                return TypeError(f"{info.operation} returned a coroutine: wrap it as an async function")
+            if is_deferred(type(result)):
+                return deferred_error(result, info.operation)
             if not classifies or result.__class__ in PLAIN:
                 return None
             error = classifier().error_in(result)

@@ -87,8 +87,11 @@ class OtherOrderError(InconclusiveLookupError):
 def is_broken_lookup(answer: object) -> bool:
     """Return whether a reconciler raised an error of the program, which it would raise again.
 
-    Bytes that are not text came from the server, so an error of decoding is none of the program.
+    Bytes that are not text came from the server, so an error of decoding is none of the program. A coroutine turns
+    the `StopIteration` of a `next()` that found nothing into a `RuntimeError`.
     """
+    if type(answer) is RuntimeError and isinstance(answer.__cause__, (StopIteration, StopAsyncIteration)):
+        return True
     return is_program_error(answer) and not isinstance(answer, UnicodeError)
 
 

@@ -20,6 +20,7 @@ from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import conflict_of
 from .history import CallHistory
+from .one_shot_arguments import OneShotArguments
 from .open_writes import OPEN_WRITES, OpenWriteHandle
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
@@ -55,6 +56,7 @@ class Recovery:
         "_history",
         "_inner_gave_up",
         "_is_last_lookup",
+        "_one_shot",
         "_schedule_state",
         "_sleep_watch",
         "_started",
@@ -104,12 +106,15 @@ class Recovery:
         self._time_ahead = self._wait_until = 0.0
         self._gate_rejection: Exception | None = None
         self.open_write: OpenWriteHandle | None = None
+        self._one_shot: OneShotArguments | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
     def on_failure(self, outcome: Any) -> Step:
         """Report the error that an attempt raised, or its answer that is a failure; returns the next step."""
         now, history = self.now(), self._history
+        if self.plan.control_flow.includes(outcome):
+            return self._pass_through(outcome)
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
         if history.key_missing:
@@ -211,6 +216,8 @@ class Recovery:
             sent: what `now` returned before the lookup.
         """
         uncertain_write, now = self._history.uncertain_write, self.now()
+        if self.plan.control_flow.includes(answer):
+            return self._pass_through(answer)
         error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
         if error is not None:
             # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
@@ -261,7 +268,7 @@ class Recovery:
 
     def close(self) -> None:
         """Drop every reference to an error, so that no reference cycle keeps a traceback alive."""
-        self._gate_rejection = None
+        self._gate_rejection = self._one_shot = None
         if self.open_write is not None:
             self.open_write.close()
             self.open_write = None
@@ -355,12 +362,25 @@ class Recovery:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
         if rejection is not None or not plan.fits_deadline(due, deadline):
             return self._finish(rejection)
+        if not self._finds_arguments_whole():
+            return self._finish()
         if plan.budget is not None and not history.is_lookup and not plan.budget.withdraw(now):
             history.report_failure()
             history.emit("budget_exhausted")
             return self._finish()
         history.report_failure(wait_for=due - now)
         return self._wait(due - now, Action.SEND)
+
+    def _finds_arguments_whole(self) -> bool:
+        """Return whether another attempt would send what the first one sent; files are rewound."""
+        if self._one_shot is None:
+            self._one_shot = OneShotArguments(self.plan.fn, self.call.args, self.call.kwargs)
+        return self._one_shot.rewind()
+
+    def _pass_through(self, error: Exception) -> Step:
+        """End the call with an exception that steers the program: it is neither retried nor counted."""
+        self._history.pass_through(error)
+        return Step(Action.RAISE, error)
 
     def _unknown_error_exhausted(self) -> bool:
         return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown_errors.max_attempts

@@ -8,13 +8,14 @@ absent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from ...errors import ApiError
 from ..policy.codes import Executed
 from .attributes import attribute_reader, get, text_of
 from .bodies import codes_in_bodies
+from .class_paths import class_paths
 from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
 from .retry_hints import retry_hint
 
@@ -45,7 +46,7 @@ class Evidence(NamedTuple):
         text: the text of an error, bounded.
         retry_after: seconds that the server asks the client to wait.
         retry_at: the same as Unix time in seconds.
-        class_names: the object's class and its bases as `package.Class`, in method resolution order.
+        class_names: the paths of the object's class and of its bases, `package.Class` first; see `class_paths`.
         registry: `resilience_registry`, the table of codes that the error names as its own, as it is.
         rule_code: `resilience_code`, the row of the base table that the error names as its own.
         banned: the object says that the client is banned until `retry_at`.
@@ -111,7 +112,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
             status, status_from_code = status_from_text(text)
             # ccxt writes the status into the texts of the errors that it makes from the status alone.
             from_status = from_status or (status is not None and not status_from_code)
-    class_names = _class_names(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
+    class_names = class_paths(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
     rule_code = read("resilience_code")
@@ -144,22 +145,9 @@ def executed_mark(value: object) -> Executed | None:
     return cast("Executed", value) if isinstance(value, str) and value in _EXECUTED else None
 
 
-# An error class comes back with every failure, so its names are made once. The cache holds the classes themselves and
-# is bounded, because a program may make classes without end.
-@lru_cache(maxsize=512)
-def _class_names(kind: type) -> tuple[str, ...]:
-    """Return a class and its bases as `package.Class`; the tables name the classes of transport errors like this."""
-    return tuple([f"{_package(base)}.{base.__name__}" for base in kind.__mro__])
-
-
-def _package(kind: type) -> str:
-    module = getattr(kind, "__module__", "")
-    return module.partition(".")[0] if isinstance(module, str) else ""
-
-
 def _is_from_parser(source: object, class_names: tuple[str, ...]) -> bool:
     """Return whether an error, or its cause (aiohttp wraps its parser's), was raised by a client's own parser."""
     if not _PARSER_CLASSES.isdisjoint(class_names):
         return True
     cause: object = get(source, "__cause__")
-    return cause is not None and not _PARSER_CLASSES.isdisjoint(_class_names(type(cause)))  # type: ignore[arg-type]  # as above
+    return cause is not None and not _PARSER_CLASSES.isdisjoint(class_paths(type(cause)))  # type: ignore[arg-type]  # as above

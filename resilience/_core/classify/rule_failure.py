@@ -8,7 +8,7 @@ from math import isfinite
 from ..policy.codes import Category, CodeTable, Executed
 from .evidence import Evidence
 from .failure import Failure
-from .rule_search import Match
+from .rule_search import NO_PROOF, Match
 
 __all__ = ["failure_of_rule", "with_executed"]
 
@@ -22,8 +22,11 @@ def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
         known: a table has the code; False for a code that only its status or class explains.
     """
     rule, table, evidence, proof = match
-    # Without any proof a "no" is not believed.
-    executed = "maybe" if rule.executed == "no" and proof == "none" else rule.executed
+    # Without any proof a "no" is not believed, and a likely one would send the write again after any 5xx.
+    is_doubtful = proof == "none" or (
+        proof == "likely" and rule.category is Category.RETRYABLE and _proves_nothing(evidence)
+    )
+    executed = "maybe" if rule.executed == "no" and is_doubtful else rule.executed
     return Failure(
         rule.category or Category.RETRYABLE,
         code=code,
@@ -41,6 +44,11 @@ def failure_of_rule(match: Match, code: str, *, known: bool = True) -> Failure:
         answered_at=_server_time(table, evidence),
         proof=proof if executed == "no" else "none",
     )
+
+
+def _proves_nothing(evidence: Evidence) -> bool:
+    status = evidence.status
+    return status is not None and (status >= 500 or status in NO_PROOF)
 
 
 def with_executed(failure: Failure, executed: Executed) -> Failure:

@@ -28,6 +28,7 @@ from .sections import (
 )
 from .stream_limits import StreamSettings
 from .units import About, Spec
+from .value_text import shown
 
 __all__ = ["OperationSettings", "Policy", "PolicySet"]
 
@@ -127,6 +128,15 @@ class Policy(Section):
         UnknownErrorSettings,
         About("How an error is handled that no code or class explains.", "{category: fatal, executed: maybe}"),
     ] = field(default_factory=UnknownErrorSettings)
+    pass_through: Annotated[
+        tuple[str | type, ...],
+        About(
+            "Exceptions that steer the program, by the path that Python prints: neither retried nor counted. They are "
+            "added to those of frameworks.",
+            "[my_bot.flow.Stop]",
+        ),
+    ] = ()
+    """In Python, classes or their paths."""
     classify_results: Annotated[bool, About("Whether a returned error body is raised as an error.", "false")] = True
     attempt_header: (
         Annotated[str, About("A header in which HTTP clients send the number of the attempt.", "X-Attempt")] | None
@@ -161,6 +171,11 @@ def contradictions(policy: Policy) -> list[tuple[str, str]]:
     rules = policy.breaker
     if rules is not None and rules.slow_rate is not None and rules.slow_after is None:
         problems.append(("breaker.slow_rate", "needs slow_after, the duration above which a success is slow"))
+    for index, one in enumerate(policy.pass_through):
+        is_class = isinstance(one, type) and issubclass(one, Exception)
+        if not is_class and not (isinstance(one, str) and all(part.isidentifier() for part in one.split("."))):
+            expected = "expected an exception class, or its path such as my_bot.flow.Stop"
+            problems.append((f"pass_through[{index}]", f"{expected}, got {shown(one)}"))
     return problems
 
 

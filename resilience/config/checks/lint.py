@@ -14,6 +14,7 @@ from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer, builtin_layer, read
 from ..loading.yaml_reader import read_file
+from .class_names import pass_through_warnings, row_name_warnings
 from .policy_warnings import policy_warnings
 from .unreachable import unreachable_entries
 
@@ -35,11 +36,27 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
         # A file with any key of a code table is one; policy files share none of these keys.
         if root is not None and root.kind == "mapping" and _TABLE_KEYS.intersection(key.value for key, _ in root.value):
             CodeRegistry.load(path)
-            return []
+            return _name_warnings(root, file)
         layer = read(root, file, builtin_layer())
     except PolicyError as error:
         return list(error.problems)
-    return _warnings(layer, file, tuple(names))
+    problems = _warnings(layer, file, tuple(names))
+    for table in layer.policy_set.tables:
+        table_root = read_file(table)
+        problems += [] if table_root is None else _name_warnings(table_root, table)
+    return problems
+
+
+def _name_warnings(root: Node, file: str) -> list[Problem]:
+    """Return the warnings about class names in the rows of a code table."""
+    warnings = Mistakes(file, {})
+    try:
+        for node, path, message in row_name_warnings(root):
+            warnings.add(node, path, f"warning: {message}")
+        warnings.end()
+    except PolicyError as error:
+        return list(error.problems)
+    return []
 
 
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
@@ -50,7 +67,8 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
         for name, node in layer.nodes.items():
             # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
-                for paths, message in policy_warnings(layer.policy_set.policies[name]):
+                policy = layer.policy_set.policies[name]
+                for paths, message in (*policy_warnings(policy), *pass_through_warnings(policy)):
                     setting, path = _setting_to_change(node, paths, file)
                     warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
         for entry, path, message in unreachable_entries(layer, file, names):

@@ -64,6 +64,7 @@ def _close_connection(response: aiohttp.ClientResponse) -> None:
     protocol = getattr(response, "_protocol", None)  # the response itself has given its connection back by now
     if protocol is not None:
         protocol.close()
+    response._released = False  # the caller may read the body, which is in memory
 
 
 def check_key(request: aiohttp.ClientRequest, options: AttemptOptions, key: str | None) -> None:

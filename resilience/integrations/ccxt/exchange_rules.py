@@ -49,7 +49,7 @@ class ExchangeRules(OperationRules):
         return super().compile(attempt, info)
 
     def check_keys(self, operations: Any) -> None:
-        """Refuse a key that a method, named in full, cannot carry.
+        """Refuse a key that a method, named in full, cannot carry, and a name that no operation has.
 
         Args:
             operations: the client, whose methods are those of the exchange.
@@ -58,6 +58,7 @@ class ExchangeRules(OperationRules):
             TypeError: the text names the glob and the method.
         """
         for glob, options in self._globs:
+            _check_name(glob, operations)
             method = getattr(operations, glob, None) if "key" in options and glob.isidentifier() else None
             if method is None:
                 continue
@@ -67,3 +68,12 @@ class ExchangeRules(OperationRules):
             parameters = inspect.signature(method).parameters
             if name not in parameters and "params" not in parameters:
                 raise TypeError(f"operations[{glob!r}]: {glob}() takes no `params`, so it cannot carry a key")
+
+
+def _check_name(glob: str, operations: Any) -> None:
+    """Refuse ccxt's camelCase name of a method: its operation has the other name, so the options would be ignored."""
+    if glob == glob.lower() or not glob.isidentifier() or getattr(operations, glob, None) is None:
+        return
+    info = operations.resilience_operation_info(glob, operations)
+    if info is not None and info.operation != glob:
+        raise TypeError(f"operations[{glob!r}] matches no call: write {info.operation!r}, the method's other name")

@@ -1,4 +1,6 @@
-"""Guards the HTTP sessions of ccxt: writes follow no redirect, and a connection that carried a 1xx is closed.
+"""Guards the HTTP sessions of ccxt: writes follow no redirect, answers are read no longer than an attempt lasts.
+
+The connections of requests are guarded: see `requests/connections.py`.
 
 ccxt passes neither option, so an engine hands it this in place of the session while a request is under way.
 """
@@ -8,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..requests.attempt import as_timeout
+from ..requests.connections import guard_connections, recording_sent_bytes
 from .requests_sent import REQUEST
 
 __all__ = ["guarded", "session_property"]
@@ -28,7 +32,7 @@ class _GuardedSession:
         value = getattr(self._session, name)
         if self._asynchronous:
             return _without_redirects(value) if name in _VERBS else value
-        return _without_1xx(_without_redirects(value), self._session) if name == "request" else value
+        return _bounded(_without_redirects(value), self._session) if name == "request" else value
 
 
 def guarded(session: Any, *, asynchronous: bool) -> Any:
@@ -59,18 +63,16 @@ def _without_redirects(send: Callable[..., Any]) -> Callable[..., Any]:
     return guarded_send
 
 
-def _without_1xx(send: Callable[..., Any], session: Any) -> Callable[..., Any]:
-    """Close the connection of a 1xx: `http.client` takes it for the answer, and the next request would get ours."""
+def _bounded(send: Callable[..., Any], session: Any) -> Callable[..., Any]:
+    """Send by guarded connections: they skip interim answers, and stop reading when the attempt is over."""
 
     def guarded_send(*args: Any, **kwargs: Any) -> Any:
-        # The hooks of a request replace those of its session.
-        hooks = getattr(session, "hooks", None) or {}
-        return send(*args, hooks={**hooks, "response": [_close_after_1xx, *hooks.get("response", ())]}, **kwargs)
+        for adapter in getattr(session, "adapters", {}).values():
+            guard_connections(adapter)
+        with recording_sent_bytes() as sent:
+            try:
+                return send(*args, **kwargs)
+            except Exception as error:
+                raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
 
     return guarded_send
-
-
-def _close_after_1xx(response: Any, **_options: Any) -> None:
-    # requests calls this before the body is read, which is when the connection goes back to its pool.
-    if response.status_code < 200:
-        response.close()

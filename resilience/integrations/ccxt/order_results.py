@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._key_on_wire import contains_word
+from ..._core.call.found_order import repeats_key
+from .._write_answers import NO_IDS
 from .engine_state import EngineState
 from .exchange_facts import WITHOUT_ORDER_ID
 from .method_names import places_orders
@@ -45,20 +46,18 @@ def _find_problem(order: Any, key: str | None, state: EngineState) -> str | None
     if not isinstance(order, Mapping):
         return "the answer is no order"
     echo = order.get("clientOrderId")
-    if not _is_same_key(echo, key):
+    if key is not None and echo not in (None, "") and not repeats_key(str(echo), key):
         return f"the answer is that of another order, with the client id {echo!r}"
-    if order.get("id") not in (None, "") or state.original.id in WITHOUT_ORDER_ID:
+    if _is_id(order.get("id")) or state.original.id in WITHOUT_ORDER_ID:
         return None
     # Where the exchange is known, its support has checked the response: some have this call's key instead of an id.
     return None if state.support is not None and echo else "the answer has no order id"
 
 
-def _is_same_key(answered: object, key: str | None) -> bool:
-    """Return whether a client id in an answer may be the key: absent, or the same but for prefix, case and dashes."""
-    if key is None or answered in (None, ""):
-        return True
-    mine, other = key.lower(), str(answered).lower()
-    return contains_word(other, mine) or other.replace("-", "") == mine.replace("-", "")
+def _is_id(value: Any) -> bool:
+    """Return whether an exchange gave an id: ccxt makes one of any text on some exchanges, of `null` and pages too."""
+    text = str(value).strip()
+    return text.lower() not in NO_IDS and not any(character.isspace() or character in "<>{}" for character in text)
 
 
 def _is_trial(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

@@ -41,10 +41,11 @@ class SentRequest:
         error: the error with which it failed, until the attempt has ended.
         keyed: whether the finished request carried the key of the call; None where there is no key.
         sent_at: when it was sent, monotonic seconds.
+        wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
     """
 
     __slots__ = (
-        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "text", "writes",
+        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "text", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -55,6 +56,7 @@ class SentRequest:
         self.outcome: Outcome = "under way"
         self.error: BaseException | None = None
         self.keyed: bool | None = None
+        self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
@@ -71,6 +73,7 @@ class SentRequest:
         """
         call = current_call()
         if self.writes and call is not None and call.key is not None:
+            self.wire = (url, headers, body)
             named = name is None or carries_key(name, url, headers, body)
             self.keyed = named and carries_key(call.key, url, headers, body)
 
@@ -124,8 +127,16 @@ class SentRequests:
         The last writing request counts: the cancel before a new order carries no key.
         """
         for request in self.writes:
-            request.error = None
+            request.error = request.wire = None
         return bool(self.writes) and self.writes[-1].keyed is False
+
+    def has_other_client_id(self, echo: object) -> bool:
+        """Return whether the last writing request carried this client id: the key went where nobody reads it."""
+        wire = self.writes[-1].wire if self.writes else None
+        if not isinstance(echo, str) or not echo or wire is None or not carries_key(echo, *wire):
+            return False
+        self.writes[-1].keyed = False
+        return True
 
     def _remedy(self) -> str:
         accepted = [str(request) for request in self.writes if request.outcome == "accepted"]

@@ -7,13 +7,40 @@ short may still arrive, and would be read as the answer to the next request.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 
 from .._attempt_options import AttemptOptions
+from .._time_limits import AttemptEnd
 
-__all__ = ["judge_answer", "judge_answer_async"]
+__all__ = ["bound_body", "judge_answer", "judge_answer_async"]
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    """A body that is read no longer than its attempt lasts; one that the caller streams afterwards is not bounded."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._end = AttemptEnd()
+
+    def __iter__(self) -> Iterator[bytes]:
+        is_late = False
+        for part in self._stream:
+            if is_late:  # and not at the first late part, which may be the last one
+                raise httpx.ReadTimeout("the time of the attempt is over")
+            yield part
+            is_late = self._end.is_over
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def bound_body(response: httpx.Response) -> httpx.Response:
+    """Return a response as a transport has made it, with its body bounded by the attempt that is under way."""
+    response.stream = _BoundedStream(response.stream)
+    return response
 
 
 def judge_answer(response: httpx.Response, options: AttemptOptions, key: str | None) -> httpx.Response:

@@ -21,7 +21,7 @@ from .._event_loops import OwnLoop
 from .._http_calls import CompiledCalls
 from .._http_messages import mark_redirected, mark_unbuilt
 from .._rate_limit_headers import report_rate_limits
-from .answers import judge_answer, judge_answer_async
+from .answers import bound_body, judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, copy_request, disable_retries, find_call
 from .client_attempt import ATTEMPT, ClientAttempt
 
@@ -70,7 +70,7 @@ def _send_single_request(self: Any, request: httpx.Request) -> httpx.Response:
         response: httpx.Response = send(self, request)
         return response
     with attempt.sending(request) as is_the_write:
-        response = send(self, request)
+        response = bound_body(send(self, request))
         return judge_answer(response, attempt.options, attempt.key) if is_the_write else response
 
 

@@ -20,7 +20,7 @@ from .._event_loops import OwnLoop
 from .._http_calls import CompiledCalls
 from .._http_messages import REDIRECT_HEADER, is_json, is_marked_failure, mark_open
 from .._rate_limit_headers import report_rate_limits, wait_is_in_body
-from .answers import judge_answer, judge_answer_async
+from .answers import bound_body, judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, copy_request, disable_retries, find_call
 
 __all__ = ["AsyncResilientTransport", "ResilientTransport"]
@@ -111,7 +111,7 @@ class TransportAdapter(BaseAdapter):
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
             check_key(copy, options, idempotency_key)
-            response = report_rate_limits(transport.handle_request(copy))
+            response = bound_body(report_rate_limits(transport.handle_request(copy)))
             if not options.passes_on(response.status_code):
                 response = _staying_here(judge_answer(response, options, idempotency_key), options)
             if not _reads_body(response, options):

@@ -14,11 +14,12 @@ from ..._entry.operation_rules import OperationRules
 from ..._entry.policies import Policies
 from .._attempt_options import AttemptOptions
 from .._http_calls import CompiledCalls
-from .._http_messages import REDIRECT_HEADER, is_json, mark_not_sent
-from .._rate_limit_headers import report_rate_limits, wait_is_in_body
+from .._http_messages import REDIRECT_HEADER, mark_not_sent
+from .._rate_limit_headers import report_rate_limits
 from .attempt import (
     BaseAdapter,
     add_headers,
+    as_timeout,
     check_key,
     disable_retries,
     judge_answer,
@@ -34,8 +35,7 @@ class ResilientAdapter(HTTPAdapter):
     """An adapter that puts every request under a policy. Safe across threads, as the `HTTPAdapter` is.
 
     A retry sends a request with the signature that it has: wrap the client of a signed API instead. An attempt
-    ends at the headers, or after a JSON body if the policy's code tables have an envelope and the caller does
-    not stream.
+    ends after the body; if the caller streams, at the headers.
 
     Example:
         >>> session = requests.Session()
@@ -104,14 +104,17 @@ class TransportAdapter(BaseAdapter):
                     if sent.proves_nothing_left:
                         mark_not_sent(error)
                     raise
-                if not options.passes_on(response.status_code):
-                    judge_answer(response, options, idempotency_key, sent)
+                try:
+                    if not options.passes_on(response.status_code):
+                        judge_answer(response, options, idempotency_key, sent)
+                    # A body that the caller streams may never end, so it is not read. All others requests would read
+                    # next, and nothing would bound the time that takes.
+                    if not kwargs.get("stream"):
+                        _ = response.content
+                except Exception as error:
+                    raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
             if options.stays_here:
                 hide_redirect(response)
-            # An envelope is in the body. A body that the caller streams may never end, so it is not read.
-            reads_body = options.reads_body() or wait_is_in_body(response.status_code, response.headers)
-            if not kwargs.get("stream") and is_json(response.headers.get("content-type")) and reads_body:
-                _ = response.content
             return response
 
         return send

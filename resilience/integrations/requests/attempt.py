@@ -20,6 +20,7 @@ __all__ = [
     "REJECTION_TYPES",
     "BaseAdapter",
     "add_headers",
+    "as_timeout",
     "check_key",
     "disable_retries",
     "judge_answer",
@@ -98,6 +99,15 @@ def _close_connection(response: requests.Response, sent: SentBytes) -> None:
     if connection is not None:
         connection.close()
     sent.discard_connection()
+
+
+def as_timeout(error: Exception, sent: SentBytes) -> Exception:
+    """Return the error of an attempt; a `ReadTimeout` in place of requests' error for a body that came too slowly."""
+    if not sent.is_late or isinstance(error, requests.Timeout) or not isinstance(error, requests.ConnectionError):
+        return error
+    timeout = requests.ReadTimeout(*error.args, request=error.request)
+    timeout.__cause__ = error
+    return timeout
 
 
 def must_send_once(request: requests.PreparedRequest) -> bool:

@@ -4,6 +4,10 @@ Python's `http.client` returns a `103 Early Hints` as if it were the answer, and
 gets the answer of the one before. A guarded connection skips interim answers, as RFC 9110 (section 15.2) requires, and
 is closed after one, as well as after an answer that proved unreadable: the rest of it may still arrive.
 
+While its attempt is under way, a guarded connection reads no longer than the attempt lasts: the timeout of requests
+bounds only the silence between bytes, so that a server that sends a byte a second would hold its caller for ever. A
+body that the caller streams is read after its attempt, and is not bounded.
+
 It also records whether anything was sent. An error raised while a connection is made, such as that of a TLS handshake,
 is then known to be harmless, whatever its class says.
 """
@@ -11,11 +15,14 @@ is then known to be harmless, whatever its class says.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from socket import SocketIO
 from typing import Any
+
+from ..._core.call.context import current_call
 
 __all__ = ["SentBytes", "guard_connections", "recording_sent_bytes"]
 
@@ -24,14 +31,17 @@ class SentBytes:
     """What the guarded connections of one attempt have sent. Used by one thread.
 
     Attributes:
+        call: the call that the attempt is made for, which knows the time that is left; None outside a policy.
         has_begun: a guarded connection was asked to send a request.
         has_sent: bytes of a request were given to a socket.
+        is_late: reading an answer was stopped because the attempt's time was over.
     """
 
-    __slots__ = ("connection", "has_begun", "has_sent")
+    __slots__ = ("call", "connection", "has_begun", "has_sent", "is_late")
 
     def __init__(self) -> None:
-        self.has_begun = self.has_sent = False
+        self.call = current_call()
+        self.has_begun = self.has_sent = self.is_late = False
         self.connection: Any = None
 
     @property
@@ -39,15 +49,38 @@ class SentBytes:
         """Return whether a request was begun and no byte of it was sent. Without a guarded connection: False."""
         return self.has_begun and not self.has_sent
 
+    def read_within(self, socket: Any, read: Callable[[], int | None]) -> int | None:
+        """Read from a socket, but no longer than the attempt lasts.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        left = None if self.call is None else self.call.timeout
+        if left is None:
+            return read()
+        if left <= 0:
+            self.is_late = True
+            raise TimeoutError("the time of the attempt is over")
+        silence = socket.gettimeout()
+        if silence is not None and silence <= left:
+            return read()
+        socket.settimeout(left)
+        try:
+            return read()
+        except TimeoutError:
+            self.is_late = True
+            raise
+        finally:
+            socket.settimeout(silence)
+
     def discard_connection(self) -> None:
-        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive."""
-        connection = self.connection
-        if connection is None:
-            return
-        if connection.user is self:
-            connection.close()
-        else:
-            connection.is_spoiled = True  # another request is on it already: it is closed after that one
+        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive.
+
+        It is back in its pool by now, and another thread may have taken it. So it is closed by the next one that takes
+        it or gives it back: closed here, it could lose the socket that the other thread has just opened.
+        """
+        if self.connection is not None:
+            self.connection.is_spoiled = True
 
 
 _SENT: ContextVar[SentBytes | None] = ContextVar("resilience_requests_sent", default=None)
@@ -118,6 +151,8 @@ class _GuardedPool:
         connection = super()._get_conn(*args, **options)  # type: ignore[misc]  # the pool's
         if isinstance(connection, http.client.HTTPConnection):
             connection.__class__ = _guarded(type(connection), _GuardedConnection)
+        if getattr(connection, "is_spoiled", False):
+            connection.close()  # it connects anew for this request
         return connection
 
     def _put_conn(self, connection: Any) -> None:
@@ -126,10 +161,25 @@ class _GuardedPool:
         super()._put_conn(connection)  # type: ignore[misc]  # the pool's
 
 
+class _BoundedSocketIO(SocketIO):
+    """The reading end of a guarded connection: it stops when its attempt is over."""
+
+    def readinto(self, buffer: Any) -> Any:
+        """Read into a buffer; see `SentBytes.read_within`."""
+        sent, read = _SENT.get(), partial(super().readinto, buffer)
+        return read() if sent is None else sent.read_within(self._sock, read)  # type: ignore[attr-defined]
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """A response of `http.client` that skips interim answers."""
 
     skipped = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        raw = getattr(self.fp, "raw", None)
+        if type(raw) is SocketIO:  # not a stand-in, as recorders of HTTP traffic have it
+            raw.__class__ = _BoundedSocketIO
 
     def _read_status(self) -> tuple[str, int, str]:
         # `begin` calls this in a loop that skips `100 Continue`, and takes every other answer for the final one.
@@ -148,17 +198,15 @@ class _GuardedConnection(http.client.HTTPConnection):
 
     Attributes:
         is_spoiled: the pool closes it before it is used again.
-        user: the record of the last request on it.
     """
 
     response_class = _FinalResponse
     is_spoiled = False
-    user: SentBytes | None = None
     _is_connecting = False
 
     def putrequest(self, *args: Any, **options: Any) -> None:
         """Begin a request."""
-        self.user = _note_begun(self)
+        _note_begun(self)
         super().putrequest(*args, **options)
 
     def connect(self) -> None:
@@ -190,8 +238,7 @@ class _GuardedConnection(http.client.HTTPConnection):
         return response
 
 
-def _note_begun(connection: Any) -> SentBytes | None:
+def _note_begun(connection: Any) -> None:
     sent = _SENT.get()
     if sent is not None:
         sent.has_begun, sent.connection = True, connection
-    return sent

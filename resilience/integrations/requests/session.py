@@ -21,6 +21,7 @@ from .._rate_limit_headers import report_rate_limits
 from .attempt import (
     BaseAdapter,
     add_headers,
+    as_timeout,
     check_key,
     disable_retries,
     judge_answer,
@@ -115,7 +116,7 @@ class _SessionCalls:
                         mark_unbuilt(error, requests.RequestException)
                     elif isinstance(error, requests.exceptions.ContentDecodingError):
                         sent.discard_connection()
-                    raise
+                    raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
             return judge_answer(response, options, key, sent)
         finally:
             _ATTEMPT.reset(token)

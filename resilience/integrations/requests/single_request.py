@@ -10,6 +10,7 @@ from requests.adapters import HTTPAdapter
 from .._http_messages import HttpResponse, mark_not_sent
 from .._rate_limit_headers import report_rate_limits
 from .._write_answers import is_complete_json
+from .attempt import as_timeout
 from .connections import guard_connections, recording_sent_bytes
 
 __all__ = ["new_session", "send"]
@@ -51,7 +52,7 @@ def send(
         except Exception as error:
             if sent.proves_nothing_left:
                 mark_not_sent(error)
-            raise
+            raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
         if not is_complete_json(response.content):
             sent.discard_connection()  # the rest of it may still arrive
     report_rate_limits(response)

@@ -1,0 +1,110 @@
+"""Recognises exceptions by which a framework or a program steers itself: no service has failed.
+
+They are neither retried nor counted, and reach the caller unchanged. The classes are known by their paths, so that
+no framework is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from .attributes import get
+from .class_paths import class_paths
+
+__all__ = ["ControlFlow", "loaded_class"]
+
+_PATHS = frozenset(
+    {
+        # Python
+        "builtins.StopIteration",
+        "builtins.StopAsyncIteration",
+        "concurrent.futures.CancelledError",
+        "unittest.case.SkipTest",
+        # queues of tasks
+        "arq.worker.Retry",
+        "billiard.exceptions.SoftTimeLimitExceeded",
+        "celery.exceptions.Ignore",
+        "celery.exceptions.Reject",
+        "celery.exceptions.Retry",
+        "huey.exceptions.CancelExecution",
+        "huey.exceptions.RetryTask",
+        "rq.timeouts.JobTimeoutException",
+        # web frameworks
+        "django.core.exceptions.PermissionDenied",
+        "django.http.response.Http404",
+    }
+)
+"""Classes that are control flow, subclasses included."""
+_MODULES = frozenset({"aiohttp.web_exceptions"})
+"""Modules all of whose exceptions are control flow."""
+_PATHS_BELOW_500 = frozenset(
+    {
+        "rest_framework.exceptions.APIException",
+        "starlette.exceptions.HTTPException",  # FastAPI's is a subclass
+        "werkzeug.exceptions.HTTPException",  # Flask's `abort`
+    }
+)
+"""Classes that are control flow if their status is below 500."""
+_STATUS_NAMES = ("status_code", "code")
+_MAX_CLASSES = 512  # whose answer is remembered
+
+
+class ControlFlow:
+    """The control flow of one policy: the classes known here, and those that the policy adds.
+
+    Safe across threads and tasks.
+    """
+
+    __slots__ = ("_added", "_answers", "_paths")
+
+    def __init__(self, added: Iterable[type | str] = ()) -> None:
+        """Add classes, or their import paths, to the known ones."""
+        added = tuple(added)
+        self._added = tuple(one for one in added if isinstance(one, type))
+        self._paths = tuple(_full_path(one) for one in added if isinstance(one, str))
+        self._answers: dict[type, bool | None] = {}
+
+    def includes(self, outcome: object) -> bool:
+        """Return whether an outcome is an exception that steers the program. A group is, if all its members are."""
+        kind = type(outcome)
+        if not issubclass(kind, Exception):
+            return False
+        if issubclass(kind, BaseExceptionGroup):
+            members = getattr(outcome, "exceptions", ())
+            return bool(members) and all(map(self.includes, members))
+        try:
+            answer = self._answers[kind]
+        except KeyError:
+            if len(self._answers) >= _MAX_CLASSES:
+                self._answers.clear()
+            answer = self._answers[kind] = self._of_class(kind)
+        return _is_below_500(outcome) if answer is None else answer
+
+    def _of_class(self, kind: type) -> bool | None:
+        """Return whether the exceptions of a class are control flow; None if their status decides."""
+        names = class_paths(kind)
+        if issubclass(kind, self._added) or not _PATHS.isdisjoint(names):
+            return True
+        if any(base.__module__ in _MODULES for base in kind.__mro__):
+            return True
+        if any(path in names or issubclass(kind, loaded_class(path) or ()) for path in self._paths):
+            return True
+        return False if _PATHS_BELOW_500.isdisjoint(names) else None
+
+
+def loaded_class(path: str) -> type | None:
+    """Return the class at an import path if its module is loaded, else None. Nothing is imported."""
+    module, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
+def _full_path(path: str) -> str:
+    return path if "." in path else f"builtins.{path}"
+
+
+def _is_below_500(error: object) -> bool:
+    statuses = [get(error, name) for name in _STATUS_NAMES]
+    status = next((status for status in statuses if isinstance(status, int)), 500)
+    return status < 500

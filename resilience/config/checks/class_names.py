@@ -1,0 +1,98 @@
+"""Warns about names of exception classes that cannot be imported here: they match nothing, or are misspelled.
+
+The check imports the packages that the names begin with. Nothing else in the library does that.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..._core.classify.class_paths import class_paths
+from ..._core.policy.policy import Policy
+from ..loading.nodes import Node
+
+__all__ = ["pass_through_warnings", "row_name_warnings"]
+
+_HOMES = ("", ".exceptions", ".errors", ".error", ".exception")
+"""Modules of a package in which a class that the package does not export is usually defined."""
+
+
+def pass_through_warnings(policy: Policy) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the paths and messages of classes in `pass_through` that cannot be imported."""
+    for index, name in enumerate(policy.pass_through):
+        if isinstance(name, str) and _find(name if "." in name else f"builtins.{name}") is None:
+            message = f"no exception class {name!r} can be imported here: it matches nothing"
+            yield (f"pass_through[{index}]", "pass_through"), message
+
+
+def row_name_warnings(root: Node) -> Iterator[tuple[Node, str, str]]:
+    """Yield the node, path and message of class names in a code table's rows that match no importable class."""
+    rules = _field(root, "rules")
+    for index, row in enumerate(rules.value if rules is not None and rules.kind == "list" else ()):
+        names = _field(row, "names") if row.kind == "mapping" else None
+        for number, item in enumerate(names.value if names is not None and names.kind == "list" else ()):
+            message = _defect(str(item.value)) if item.kind == "scalar" else None
+            if message is not None:
+                yield item, f"rules[{index}].names[{number}]", message
+
+
+def _field(node: Node, name: str) -> Node | None:
+    return next((value for key, value in node.value if key.value == name), None)
+
+
+def _defect(name: str) -> str | None:
+    """Return what is wrong with a name that looks like the path of a class, else None."""
+    *packages, last = name.split(".")
+    looks_like_class = last[:1].isupper() and not last.isupper() and "_" not in last
+    if not packages or not packages[0].islower() or not looks_like_class:
+        return None  # a constant
+    found = _find(name)
+    if found is None:
+        return f"no exception class {name!r} can be imported here: the name matches nothing"
+    if name in class_paths(found):
+        return None
+    return f"Python calls this class {found.__module__}.{found.__qualname__}: the name {name!r} matches nothing"
+
+
+def _find(path: str) -> type | None:
+    """Import the exception class of a path; None if there is none."""
+    parts = path.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        module = _imported(".".join(parts[:length]))
+        if module is not None:
+            found: Any = module
+            for part in parts[length:]:
+                found = getattr(found, part, None)
+            return found if _is_exception(found) else _known_by(path, parts[0])
+    return None
+
+
+def _known_by(path: str, package: str) -> type | None:
+    """Return the exception class that has this path, although the package does not export it."""
+    for home in _HOMES:
+        _imported(package + home)
+    return next((kind for kind in _all_exceptions() if path in class_paths(kind)), None)
+
+
+def _all_exceptions() -> Iterable[type]:
+    queue: list[type] = [BaseException]
+    seen: set[type] = set()
+    while queue:
+        kind = queue.pop()
+        if kind not in seen:
+            seen.add(kind)
+            queue += type.__subclasses__(kind)
+    return seen
+
+
+def _imported(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit):  # whatever a foreign module does when it is imported
+        return None
+
+
+def _is_exception(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseException)
