@@ -120,6 +120,8 @@ def _is_self(fn: Callable[..., Any], first: Any) -> bool:
     """Return whether the first argument is the object that a method is called on."""
     if hasattr(fn, "__self__"):
         return False  # a bound method has it already
-    code = getattr(fn, "__code__", None)
-    names = code.co_varnames[:1] if code is not None and code.co_argcount else ()
-    return names in (("self",), ("cls",)) or hasattr(type(first), getattr(fn, "__name__", "-"))
+    code: Any = getattr(fn, "__code__", None)
+    if code is not None and code.co_argcount and code.co_varnames[0] in ("self", "cls"):
+        return True
+    method = getattr(type(first), getattr(fn, "__name__", ""), None)
+    return callable(method) and inspect.unwrap(method) is fn
