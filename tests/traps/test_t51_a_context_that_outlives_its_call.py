@@ -274,18 +274,18 @@ def test_an_async_generator_that_is_finalised_later() -> None:
         finally:
             seen.append(current_call())
 
-    async def begin() -> AsyncIterator[int]:
-        values = stream()
-        await anext(values)
-        return values
+    kept = list[AsyncIterator[int]]()
+
+    async def begin() -> None:
+        kept.append(stream())
+        await anext(kept[0])
 
     async def run() -> None:
-        values: Any = await house.pipeline.acall(begin)
+        await house.pipeline.acall(begin)
         house.clock.advance(100.0)
 
         async def other() -> None:
-            nonlocal values
-            del values
+            kept.clear()
             gc.collect()
             await asyncio.sleep(0.01)
             call = current_call()
@@ -308,10 +308,10 @@ def test_other_context_variables_are_kept() -> None:
     async def run() -> None:
         NAME.set("Ada")
 
-        async def begin() -> Any:
-            return asyncio.ensure_future(poll())
+        async def begin() -> list[Any]:
+            return [asyncio.ensure_future(poll())]
 
-        await (await house.pipeline.acall(begin))
+        await (await house.pipeline.acall(begin))[0]
 
     asyncio.run(run())
     assert seen == ["Ada"]
