@@ -14,8 +14,6 @@ import pytest
 import trio
 
 from resilience import NOT_FOUND, DeadlineExceededError, Pipeline, Policy, current_call
-from resilience._core.call.context import CONTEXT
-from resilience._pipeline.shared_state import SharedState
 from resilience.testing import FakeClock
 
 DEADLINE: contextvars.ContextVar[float | None] = contextvars.ContextVar("deadline", default=None)
@@ -27,9 +25,8 @@ class House:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        shared = SharedState(self.clock)
         policy = Policy(name="p", deadline="30s", retry={"max_attempts": 2, "backoff": {"initial": 0}})
-        self.pipeline = Pipeline(policy, clock=self.clock, shared=shared, idempotent=True)
+        self.pipeline = Pipeline(policy, clock=self.clock, idempotent=True)
         self.price = self.pipeline.compile(lambda: "price")
         self.aprice = self.pipeline.compile(_aprice)
 
@@ -237,7 +234,7 @@ def test_an_outer_call_is_in_force_again(driver: Any) -> None:
     pipeline = Pipeline(Policy(name="outer"), clock=house.clock, operation="outer", idempotent=True)
     driver.call(pipeline.compile(driver.function(outer)))
     assert seen == ["outer"]
-    assert CONTEXT.get() is None
+    assert current_call() is None
 
 
 @pytest.mark.parametrize("threads", [True, False])
