@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Measures how long the machine has slept: by how much its wall clock has moved on more than its monotonic clock.
-=======
 """Notices when the machine has slept: its wall clock has moved on by more than its monotonic clock.
->>>>>>> h-drv
 
 A monotonic clock may stand still while a laptop is closed or a virtual machine is paused (macOS, and Linux without
 `CLOCK_BOOTTIME`). A deadline means the time of the world, so what was slept counts against it.
