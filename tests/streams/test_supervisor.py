@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from resilience import Policies
+from resilience import Policies, current_call
 from resilience.simulate import VirtualClock, run_virtual
 from resilience.streams import StreamClient, StreamSettings, StreamVenue
 from resilience.streams.connection_windows import connect_window
@@ -261,3 +261,37 @@ def test_clients_of_one_host_share_its_window_of_connects() -> None:
     assert windows[0] is windows[1]
     assert windows[0] is not windows[2]
     assert connect_window(Policies.builtin(), StreamSettings().connects, "a") is not windows[0]
+
+
+def test_a_stream_that_a_call_starts_is_no_part_of_it() -> None:
+    """It lives longer than the call: neither its connections nor its handlers inherit the call's deadline or key."""
+    seen: list[Any] = []
+
+    class WatchedVenue(ScriptedVenue):
+        async def connect(self, url: str) -> ScriptedSocket:
+            seen.append(("connect", current_call()))
+            return await super().connect(url)
+
+    async def whole() -> None:
+        clock, venue = VirtualClock(asyncio.get_running_loop()), WatchedVenue()
+        policies = Policies.from_mapping({"policies": {"s": {"extends": "bitget-ws"}}}, clock=clock)
+        described = StreamVenue(
+            dialect=PlainDialect(), urls={"private": "ws://venue.test/x"}, route=lambda _arg: "private",
+            connect=venue.connect, private=frozenset({"private"}),
+        )  # fmt: skip
+        client = StreamClient(described, policy="s", policies=policies)
+        client.on("update", lambda _update: seen.append(("update", current_call())))
+
+        async def begin() -> None:
+            assert current_call() is not None
+            client.subscribe(A)
+            await client.ready()
+            venue.sockets[0].deliver({"of": "a", "row": 1})
+            await asyncio.sleep(0.1)
+
+        await policies.pipeline("s").acall(begin)
+        await client.close()
+
+    run_virtual(whole())
+    assert {name for name, _ in seen} == {"connect", "update"}
+    assert {call for _, call in seen} == {None}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ...errors import CircuitOpenError, DeadlineExceededError, RejectedError
 from ..classify.attach import attach_failure
 from .attempt_gate import BREAKER_OPEN, EXPIRED, AttemptGate
 from .failure_report import cancelled_failure
-from .plan import PermitOrGeneration, Plan
+from .plan import Plan
 from .steps import FailedCall
 
 __all__ = [
-    "acquire_permit",
     "record_unsent",
     "reject_at_gate",
     "reject_expired",
@@ -22,22 +20,6 @@ __all__ = [
 ]
 
 _KEY_IN_USE = "another call with this key is under way, nothing was sent"
-
-
-def acquire_permit(
-    plan: Plan, outer: object, now: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> PermitOrGeneration:
-    """Return the breaker's permit where it is not closed.
-
-    Raises:
-        CircuitOpenError: the breaker rejected the call.
-    """
-    assert plan.breaker is not None
-    permit = plan.breaker.admit(now, high_priority=plan.high_priority(args, kwargs))
-    plan.emit_breaker_events()
-    if permit is None:
-        raise _breaker_rejection(plan, outer, plan.breaker.ready_at(now))
-    return permit
 
 
 def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
@@ -67,10 +49,6 @@ def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: obje
     if not isinstance(error, Exception):
         call = FailedCall(plan.operation, (), {}, key)
         attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
-
-
-def _breaker_rejection(plan: Plan, outer: object, ready: float) -> Exception:
-    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, ready), outer)
 
 
 def _report(plan: Plan, rejection: Any, outer: object) -> Exception:

@@ -1,4 +1,4 @@
-"""Notices that the machine has slept: its wall clock has moved on by more than its monotonic clock.
+"""Notices when the machine has slept: its wall clock has moved on by more than its monotonic clock.
 
 A monotonic clock may stand still while a laptop is closed or a virtual machine is paused (macOS, and Linux without
 `CLOCK_BOOTTIME`). A deadline means the time of the world, so what was slept counts against it.

@@ -77,8 +77,8 @@ def running_calls(policies: Policies) -> Any:
     """Return the calls that hold a slot, counted after a slot was taken and released."""
     admission = policies.pipeline("p").shared.limits.admission(policies.policy("p"))
     assert admission is not None
-    slot = admission.try_enter("")
-    assert slot is not None
+    slot = admission.new_slot("")
+    assert admission.try_enter(slot)
     admission.release(slot)
     return admission.counts()[""]["running"]
 
