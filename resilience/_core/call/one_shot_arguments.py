@@ -93,12 +93,13 @@ def _is_file(kind: type) -> bool:
         return False
     try:
         signature = inspect.signature(read)
+    except (TypeError, ValueError):  # a builtin without a signature
+        return True
+    try:
         signature.bind(None)
         signature.bind(None, 1)  # the number of bytes: the `read` of a request or a client has another meaning
     except TypeError:
         return False
-    except ValueError:  # a builtin without a signature
-        pass
     return True
 
 
