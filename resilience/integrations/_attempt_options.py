@@ -115,6 +115,8 @@ class AttemptOptions(NamedTuple):
             return False
         if self.is_idempotent and not (body.strip() and _announces_json(headers)):
             return False  # sent again it would be answered alike: a plain "ok" is an answer
+        if status == 204 and not self.can_look_up:
+            return False  # "no content" is an answer of its own, and nobody could ask for more
         needs_id = self.can_look_up and not self.is_idempotent
         defect = answer_defect(status, headers, body, key, self.key_header or "", needs_id=needs_id)
         if defect is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -165,9 +166,15 @@ def _returning_responses(adapter: HttpAdapter, reconcile: Callable[..., Any]) ->
 
     if adapter.asynchronous:
 
+        @wraps(reconcile, updated=())  # the event of a broken lookup names the user's function
         async def reconcile_async(call: Any) -> Any:
             answer = reconcile(call)
             return to_response(await answer if hasattr(answer, "__await__") else answer)
 
         return reconcile_async
-    return lambda call: to_response(reconcile(call))
+
+    @wraps(reconcile, updated=())
+    def reconcile_sync(call: Any) -> Any:
+        return to_response(reconcile(call))
+
+    return reconcile_sync

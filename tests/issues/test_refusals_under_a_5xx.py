@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import ccxt
 import pytest
 
 from resilience import Policies, failure_of, wrap
-from resilience.integrations.ccxt.order_results import find_problem
 from resilience.testing import FakeClock
 
 
@@ -54,13 +52,3 @@ def test_a_class_that_is_fatal() -> None:
     """Some exchanges answer every error with 500: a refusal that is not sent again stays "no", likely."""
     sent, failure = failed(ccxt.InsufficientFunds, 500)
     assert (sent, failure.executed, failure.proof) == (1, "no", "likely")
-
-
-@pytest.mark.parametrize(
-    "value", [None, "", "null", "None", "undefined", "0", "<html>", "under maintenance", '{"a": 1}']
-)
-def test_ids_that_are_none(value: Any) -> None:
-    """Ccxt makes an order of a bare text on some exchanges: `null` and a page are no ids."""
-    state: Any = SimpleNamespace(original=SimpleNamespace(id="mexc"), support=None)
-    assert find_problem("create_order", {"id": value}, None, state, (), {}) == "the answer has no order id"
-    assert find_problem("create_order", {"id": "C02__443776"}, None, state, (), {}) is None

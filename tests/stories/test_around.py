@@ -356,3 +356,24 @@ def test_an_attempt_in_a_thread_that_ends_the_program() -> None:
     thread.start()
     thread.join(60)
     assert [str(error) for error in ends] == ["3"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_control_flow_ends_a_hedged_call(backend: str) -> None:
+    """An exception that steers the program reaches the caller at once; no other attempt is waited for."""
+    started: list[int] = []
+
+    class Steering(Exception):
+        """The bot's own."""
+
+    async def steer() -> None:
+        started.append(1)
+        if len(started) == 1:
+            await (asyncio.sleep if backend == "asyncio" else trio.sleep)(60)
+        raise Steering
+
+    policy = Policy(hedge={"delay": "10ms", "max_hedges": 1}, pass_through=[Steering])  # type: ignore[arg-type]
+    call = Pipeline(policy, idempotent=True).compile(steer)
+    with pytest.raises(Steering):
+        asyncio.run(call()) if backend == "asyncio" else trio.run(call)
+    assert len(started) == 2

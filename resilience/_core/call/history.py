@@ -371,6 +371,8 @@ class CallHistory:
     def _failure_of_inner(self, outcome: object, inner: InnerFailure) -> Failure:
         """Return the failure that an inner call recorded; where it may be another call's, the less certain one."""
         failure = failure_of_inner_call(self.plan, outcome, inner.failure)
+        if getattr(outcome, "resilience_executed", None) == "maybe":
+            return replace(failure, executed="maybe", proof="none")  # raised after the answer to the attempt itself
         if inner.certain or attempt_failure(self.plan, outcome).executed != "maybe":
             return failure
         return replace(failure, executed="maybe", proof="none")

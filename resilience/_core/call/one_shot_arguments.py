@@ -16,6 +16,7 @@ from typing import Any
 __all__ = ["OneShotArguments"]
 
 _MAX_ITEMS = 1000  # of one container that are looked at
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _CLIENT_METHODS = ("execute", "commit", "subscribe")
 """Methods of objects that are iterators too, but that a function uses in other ways: cursors, consumers."""
 
@@ -54,6 +55,8 @@ class OneShotArguments:
 
 def _found(values: Iterable[Any]) -> Iterator[Any]:
     for value in values:
+        if value.__class__ in _SCALARS:
+            continue
         if _is_one_shot(value):
             yield value
         elif isinstance(value, (Mapping, list, tuple)):
@@ -65,6 +68,8 @@ def _found(values: Iterable[Any]) -> Iterator[Any]:
 
 def _is_one_shot(value: Any) -> bool:
     kind = type(value)
+    if kind in _SCALARS:
+        return False
     if not (_is_iterator(kind) or _is_file(kind)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
         return False
     # What is also written to, and has no position, is a connection.
@@ -120,6 +125,8 @@ def _is_self(fn: Callable[..., Any], first: Any) -> bool:
     """Return whether the first argument is the object that a method is called on."""
     if hasattr(fn, "__self__"):
         return False  # a bound method has it already
-    code = getattr(fn, "__code__", None)
-    names = code.co_varnames[:1] if code is not None and code.co_argcount else ()
-    return names in (("self",), ("cls",)) or hasattr(type(first), getattr(fn, "__name__", "-"))
+    code: Any = getattr(fn, "__code__", None)
+    if code is not None and code.co_argcount and code.co_varnames[0] in ("self", "cls"):
+        return True
+    method = getattr(type(first), getattr(fn, "__name__", ""), None)
+    return callable(method) and inspect.unwrap(method) is fn

@@ -96,7 +96,8 @@ class ControlFlow:
 def loaded_class(path: str) -> type | None:
     """Return the class at an import path if its module is loaded, else None. Nothing is imported."""
     module, _, name = path.rpartition(".")
-    found = getattr(sys.modules.get(module), name, None)
+    # Not `getattr`, by which a module may import others.
+    found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
     return found if isinstance(found, type) else None
 
 

@@ -45,8 +45,8 @@ def _field(node: Node, name: str) -> Node | None:
 def _defect(name: str) -> str | None:
     """Return what is wrong with a name that looks like the path of a class, else None."""
     *packages, last = name.split(".")
-    looks_like_class = last[:1].isupper() and not last.isupper() and "_" not in last
-    if not packages or not packages[0].islower() or not looks_like_class:
+    may_be_class = last[:1].isupper() and not last.isupper() and "_" not in last
+    if not packages or not packages[0].islower() or not may_be_class:
         return None  # a constant
     found = _find(name)
     if found is None:

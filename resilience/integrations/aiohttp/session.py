@@ -86,7 +86,7 @@ class ClientAdapter(BaseAdapter):
                     mark_unbuilt(error, aiohttp.ClientError, is_closed=is_closed)
                 elif gate.refuses_header(error):
                     mark_not_sent(error)
-                elif gate.count > 1 and isinstance(error, aiohttp.ClientError):
+                elif gate.is_answered_before(error) or (gate.count > 1 and isinstance(error, aiohttp.ClientError)):
                     mark_uncertain(error)
                 raise
             return await finish_attempt(response, options, idempotency_key)
@@ -105,20 +105,31 @@ class _LastMiddleware:
         count: how many there were. A second one follows a redirect.
     """
 
-    __slots__ = ("_has_bad_header", "_key", "_options", "count")
+    __slots__ = ("_answer", "_has_bad_header", "_key", "_options", "count")
 
     def __init__(self, options: AttemptOptions, key: str | None) -> None:
         self.count = 0
         self._options = options
         self._key = key
         self._has_bad_header = False
+        self._answer: Any = None
 
     async def __call__(self, request: aiohttp.ClientRequest, handler: Callable[..., Any]) -> Any:
         self.count += 1
         if self.count == 1:
             check_key(request, self._options, self._key)
             self._has_bad_header = any(map(_is_bad_header, request.headers.values()))
-        return await handler(request)
+        response = await handler(request)
+        self._answer = response
+        return response
+
+    def is_answered_before(self, error: Exception) -> bool:
+        """Return whether the answer was there before this error, which was not made of it by `raise_for_status`.
+
+        A middleware or a trace may raise anything then, such as the error of another connection.
+        """
+        answer = self._answer
+        return answer is not None and getattr(error, "request_info", None) is not answer.request_info
 
     def refuses_header(self, error: Exception) -> bool:
         """Return whether aiohttp has refused a header. It does so when it has connected, and written nothing."""

@@ -73,8 +73,8 @@ def _checked(
     """Return the result, unless it is no proof that the orders were placed."""
     call = current_call()
     problem = find_problem(attempt.operation, result, None if call is None else call.key, state, args, kwargs)
-    echo = result.get("clientOrderId") if isinstance(result, Mapping) else None
-    if problem is None or (result.get("id") and attempt.has_other_client_id(echo)):
+    echo = result.get("clientOrderId") if isinstance(result, Mapping) and result.get("id") else None
+    if problem is None or attempt.has_other_client_id(echo):
         return result
     error = state.errors.unreadable(f"{state.original.id} {attempt.operation}: {problem}")
     set_attribute(error, "body", result)

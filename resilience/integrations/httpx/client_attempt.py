@@ -32,7 +32,7 @@ class ClientAttempt:
         has_left: a request that may be the write has left.
     """
 
-    __slots__ = ("_is_closed", "_request", "_sent", "client", "has_left", "key", "options")
+    __slots__ = ("_is_answered", "_is_closed", "_request", "_sent", "client", "has_left", "key", "options")
 
     def __init__(self, client: Any, request: httpx.Request, options: AttemptOptions, key: str | None) -> None:
         self.client = client
@@ -41,6 +41,7 @@ class ClientAttempt:
         self.has_left = False
         self._request = request
         self._sent: httpx.Request | None = None  # the write, as it was sent
+        self._is_answered = False
         self._is_closed = client.is_closed  # asked before the send: afterwards it would prove nothing
 
     @contextmanager
@@ -50,7 +51,9 @@ class ClientAttempt:
         try:
             yield
         except Exception as error:
-            if not self.has_left:
+            if self._is_answered and not self._has_answer(error):
+                mark_uncertain(error)  # an event hook or an auth may raise anything once the answer is there
+            elif not self.has_left:
                 mark_unbuilt(error, httpx.RequestError, is_closed=self._is_closed)
             # Not `error.request`, which raises if it is not set.
             elif isinstance(error, httpx.RequestError) and error._request not in (None, self._request, self._sent):
@@ -72,7 +75,13 @@ class ClientAttempt:
         self.has_left = self.has_left or is_the_write or request.method not in ("GET", "HEAD", "OPTIONS")
         try:
             yield is_the_write
+            self._is_answered = self._is_answered or is_the_write
         except httpx.RequestError as error:
             if error._request is None:
                 error.request = request  # as httpx does where it reads a body itself
             raise
+
+    def _has_answer(self, error: Exception) -> bool:
+        """Return whether an error was made of the answer to the write, as `raise_for_status` does in a hook."""
+        response = getattr(error, "response", None)
+        return response is not None and getattr(response, "_request", None) is self._sent

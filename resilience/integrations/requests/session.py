@@ -116,6 +116,8 @@ class _SessionCalls:
                         mark_unbuilt(error, requests.RequestException)
                     elif isinstance(error, requests.exceptions.ContentDecodingError):
                         sent.discard_connection()
+                    elif sent.has_sent and not attempt.is_answer(getattr(error, "response", None)):
+                        mark_uncertain(error)  # a hook may raise anything once the answer is there
                     raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
             return judge_answer(response, options, key, sent)
         finally:
@@ -129,7 +131,7 @@ class _Attempt:
         has_left: a finished request was given to an adapter.
     """
 
-    __slots__ = ("_is_sending", "_key", "_options", "calls", "has_left")
+    __slots__ = ("_is_sending", "_key", "_options", "_requests", "calls", "has_left")
 
     def __init__(self, calls: _SessionCalls, options: AttemptOptions, key: str | None, *, is_sending: bool) -> None:
         self.calls = calls
@@ -137,10 +139,16 @@ class _Attempt:
         self._options = options
         self._key = key
         self._is_sending = is_sending
+        self._requests: list[Any] = []
+
+    def is_answer(self, response: Any) -> bool:
+        """Return whether a response is the answer to a request of this attempt, and not to one of a hook."""
+        return response is not None and any(response.request is request for request in self._requests)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
         """Send one request of the attempt."""
         redirected, self._is_sending = self._is_sending, True
+        self._requests.append(request)
         if not redirected:
             check_key(request, self._options, self._key)
         try:
