@@ -33,7 +33,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     window, hold = plan.rate_window, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
-    get_context, set_context, records = CONTEXT.get, CONTEXT.set, LATEST_RECORD
+    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -78,9 +78,9 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             stamps = new_stamps()
             context = [plan, deadline, until, key, stamps]
         timer = None
-        record = records[0]
+        record, token = records[0], None
         try:
-            set_context(context)
+            token = set_context(context)
             if until != inf:
                 timer = begin(until, started, now)
             if timer is None and until != inf:
@@ -102,8 +102,8 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 context.clear()
             finally:
-                if get_context() is context:  # else it ends in another task's context, which is left alone
-                    set_context(outer)
+                if token is not None and get_context() is context:  # else it ends in another task's context
+                    reset_context(token)
                 if timer is not None:
                     timer.end()
         if failed is None:

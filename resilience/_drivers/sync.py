@@ -34,7 +34,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
     window, hold = plan.rate_window, plan.hold
     new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
-    get_context, set_context, records = CONTEXT.get, CONTEXT.set, LATEST_RECORD
+    get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
@@ -78,11 +78,11 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if new_stamps is not None:
             stamps = new_stamps()
             context = [plan, deadline, until, key, stamps]
-        record = records[0]
+        record, token = records[0], None
         try:
             # Set inside, so that an exception of a signal handler finds it reset: such an exception comes after a call
             # into C, and each line of the clean-up is one.
-            set_context(context)
+            token = set_context(context)
             result = fn(*args, **kwargs) if kwargs else fn(*args)
             failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
         except Exception as error:
@@ -96,7 +96,10 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 context.clear()
             finally:
-                set_context(outer)
+                if token is not None:  # quicker than setting it once more
+                    reset_context(token)
+                else:
+                    set_context(outer)
         if failed is None:
             if breaker is not None:
                 if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed

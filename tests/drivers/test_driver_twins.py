@@ -26,7 +26,10 @@ DIFFERENCES = {
         + if timer is not None and timer.end(error):
         + failed = timed_out(until - started)
         + else:
-        + if get_context() is context:
+        - if token is not None:
+        + if token is not None and get_context() is context:
+        - else:
+        - set_context(outer)
         + if timer is not None:
         + timer.end()
     """,
