@@ -50,14 +50,14 @@ def test_some_answers_with_a_lookup(client: GatewayClient, site: Site) -> None:
     assert wrong_rows(client, site, SHORT, 5) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_all_answers_with_a_lookup(client: GatewayClient, site: Site) -> None:
     """The same for all 24 kinds of answers and all their variants."""
     assert wrong_rows(client, site, KINDS, 20) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("client", WITHOUT, ids=lambda client: client.name)
 def test_all_answers_without_a_lookup(client: GatewayClient, site: Site) -> None:
     """Only 418, 421, 425 and 429 are followed by a second order, and a bare 4xx is reported as not executed."""
@@ -70,7 +70,7 @@ SCRIPTS = st.lists(st.lists(STEP | BLOCKED, min_size=1, max_size=3), min_size=12
 numbers = count()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 @settings(max_examples=8, phases=[Phase.generate])
 @given(scripts=SCRIPTS)

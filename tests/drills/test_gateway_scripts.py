@@ -91,7 +91,7 @@ def test_any_script_of_answers(client: GatewayClient, runtime: str, script: list
     check(client, runtime, script, failing)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(("client", "runtime"), ROWS)
 @settings(max_examples=100)
 @given(SCRIPT, LOOKUPS)

@@ -45,7 +45,7 @@ def test_ours(name: str) -> None:
     assert interrupts > 10
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_ours_at_every_point(name: str) -> None:
     """Not one point is left out."""

@@ -77,7 +77,7 @@ def interrupt_everywhere(new_case: Callable[[], tuple[Any, Any, Any]], at_most: 
             check()
 
 
-@pytest.fixture(params=[pytest.param(50, id="some"), pytest.param(600, id="many", marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(50, id="some"), pytest.param(600, id="many", marks=pytest.mark.full)])
 def at_most(request: pytest.FixtureRequest) -> Any:
     """Into how many places of the script a handler is put: the slow tests try many more."""
     return request.param
