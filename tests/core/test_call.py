@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, Found, Pipeline, Policy, current_call, failure_of
+from resilience import NOT_FOUND, Found, Pipeline, Policy, QuotaExceededError, current_call, failure_of
+from resilience._core.call.found_order import conflict_of
+from resilience._core.call.idempotency_key import KeySlot
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.reconcile import InconclusiveLookupError
+from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 
 LATE = 5.0
@@ -253,3 +256,85 @@ def test_a_post_that_is_not_sent_again_says_what_to_declare(category: int, advis
     with pytest.raises(Status) as caught:
         order.call()
     assert ("idempotent: true" in failure_of(caught.value).remedy) is advised
+
+
+class BannedError(Exception):
+    """The address is banned for this many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.status_code, self.headers = 418, {"Retry-After": str(seconds)}
+
+
+QUOTAS = ({"rate": "10/s", "burst": 10, "name": "a"}, {"rate": "10/s", "burst": 10, "name": "b"})
+
+
+def test_a_shorter_ban_changes_nothing_about_a_longer_one() -> None:
+    """One event; and a call that pays several quotas is held as well."""
+    clock, events = FakeClock(), list[Any]()
+    pipeline = Pipeline(Policy(deadline=20.0, quota=QUOTAS), clock=clock, listeners=[events.append])  # type: ignore[arg-type]
+    infos = [OperationInfo(operation=name, host="h", account="a") for name in ("inner", "outer")]
+
+    def inner() -> None:
+        raise BannedError(1000)
+
+    banned = pipeline.compile(inner, infos[0])
+
+    def outer() -> None:
+        with pytest.raises(BannedError):
+            banned()
+        raise BannedError(500)
+
+    with pytest.raises(BannedError):
+        pipeline.compile(outer, infos[1])()
+    assert [event.name for event in events].count("hold_started") == 1
+    with pytest.raises(QuotaExceededError) as caught:
+        banned()
+    assert caught.value.reason == "hold"
+
+
+def test_a_report_that_nobody_keeps() -> None:
+    """An operation without a key has no record that could miss one."""
+
+    def place() -> str:
+        call = current_call()
+        assert call is not None
+        call.report_key_missing()
+        return "placed"
+
+    assert Pipeline(Policy(), clock=FakeClock()).compile(place)() == "placed"
+
+
+def test_a_function_without_a_signature() -> None:
+    """The keywords of the call are compared alone."""
+    call = FailedCall("op", (1, 2), {"side": "buy"}, None)
+    assert conflict_of(Found({"side": "sell"}), call, max) == "fields"
+    assert conflict_of(Found({"side": "buy"}), call, max) == ""
+
+
+def test_an_inner_refusal_that_is_marked_as_uncertain() -> None:
+    """What was raised after the answer to the attempt itself is uncertain, whatever the inner call says."""
+    clock = FakeClock()
+    inner = Pipeline(Policy(retry=None), clock=clock).compile(refuse)
+
+    def outer() -> None:
+        try:
+            inner()
+        except ConnectionRefusedError as error:
+            error.resilience_executed = "maybe"  # type: ignore[attr-defined]  # ours
+            raise
+
+    with pytest.raises(ConnectionRefusedError) as caught:
+        Pipeline(Policy(retry=None), clock=clock).compile(outer)()
+    assert failure_of(caught.value).executed == "maybe"
+
+
+def refuse() -> None:
+    """Refuse the connection."""
+    raise ConnectionRefusedError
+
+
+def test_a_key_that_is_neither_given_nor_made() -> None:
+    """The call goes on without one."""
+    slot = KeySlot("client_id", lambda client_id=None: client_id, None)
+    assert slot.fill((), {}) == (None, (), {})

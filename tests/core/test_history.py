@@ -10,8 +10,10 @@ from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
 from resilience._core.call.context import CallContext
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.recovery import Recovery
+from resilience._core.call.rejection import record_unsent
 from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import Action, FailedCall
+from resilience._core.classify.attach import attached_failure
 from resilience.testing import FakeClock
 
 RETRY: dict[str, Any] = {"max_attempts": 3, "backoff": {"kind": "constant", "initial": 2, "jitter": "none"}}
@@ -331,3 +333,18 @@ def test_no_error_stays_alive() -> None:
     failed.recovery.close()
     history = failed.recovery._history
     assert (history.outcome, history.rejection, failed.call.failure) == (None, None, None)
+
+
+def test_an_error_before_the_first_attempt_is_no_cancellation() -> None:
+    """It gets no record of one."""
+    error = ValueError()
+    record_unsent(Failed().plan, None, error, None)
+    assert attached_failure(error) is None
+
+
+def test_control_flow_after_the_end_of_a_call() -> None:
+    """Nothing is recorded twice."""
+    failed = Failed(idempotent=True)
+    failed.recovery._history.pass_through(ValueError())
+    failed.recovery._history.pass_through(ValueError())
+    assert failed.event_names == []

@@ -127,6 +127,7 @@ class LookupVerdict(Enum):
     CLEAR = "it did not happen and cannot any more"
     FOREIGN = "the key belongs to another order"
     AGAIN = "nothing yet"
+    FORGOTTEN = "nothing, and lookups do not know orders of that age any more"
 
 
 class _OpenAttempt(NamedTuple):
@@ -261,8 +262,10 @@ class UncertainWrite:
         if server_time is not None:
             self._answered = (server_time, now)
         is_past = all(attempt.is_past(server_time, sent) for attempt in self._open)
-        if not is_past or age > self._fence.retention:
+        if not is_past:
             return LookupVerdict.AGAIN
+        if age > self._fence.retention:
+            return LookupVerdict.FORGOTTEN
         self._open.clear()
         return LookupVerdict.CLEAR
 

@@ -245,7 +245,7 @@ class Recovery:
             self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
         self._history.key_of_other = verdict is LookupVerdict.FOREIGN
-        if verdict is LookupVerdict.FOREIGN or self._is_last_lookup:
+        if verdict in (LookupVerdict.FOREIGN, LookupVerdict.FORGOTTEN) or self._is_last_lookup:
             return self._finish()
         if verdict is LookupVerdict.AGAIN:
             return self._look_up(now)
@@ -318,8 +318,6 @@ class Recovery:
         if isinstance(answer, Found):
             self._history.record_reconciled()
             return Step(Action.RETURN, answer.value)
-        if not isinstance(answer, (NotFound, Exception)):
-            return self._finish(answer_error(answer))
         too_early = self._history.failure.hint == "requery_once" and not self._is_last_lookup
         return self._retry(now, self.plan.fence.lag) if too_early else self._finish()
 
