@@ -199,11 +199,11 @@ class Plan:
     def pay_at_once(self, now: float) -> PermitOrGeneration | None:
         """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.
 
+        A driver asks only where no hold concerns the operation.
+
         True is the permit where there is no breaker.
         """
         if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
-            return None
-        if self.hold.current:
             return None
         permit = True if self.breaker is None else self.breaker.generation
         return permit if permit and self.quotas.pay_at_once(now) else None
