@@ -49,7 +49,7 @@ resilient(polcy="read")  # type: ignore[call-overload]
 
 resilient("read", key="order", key_factory=lambda: "key")
 resilient("read", key="order", key_factory=7)  # type: ignore[call-overload]
-resilient("read", key="order", key_factory=lambda: 7)  # type: ignore[call-overload]
+resilient("read", key="order", key_factory=lambda: 7)  # type: ignore[arg-type, return-value]
 
 policies = Policies.builtin()
 assert_type(policies.resilient("bitget", key="order", key_factory=str)(Bot.fee)(1), float)
