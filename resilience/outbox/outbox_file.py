@@ -11,6 +11,7 @@ import sqlite3
 import stat
 from collections.abc import Sequence
 from contextlib import closing
+from errno import ELOOP
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -49,7 +50,7 @@ class OutboxFile:
             ValueError: the path is empty or a URL.
         """
         self.path = _checked_path(path)
-        self._file = self.path.resolve()
+        self._file = _resolved(self.path)
         _check_file(self._file)
         self._owner_lock = OwnerLock(self._file)
         # Reentrant, because a signal handler may place an order while its thread runs a statement. That is harmless:
@@ -147,6 +148,14 @@ def _checked_path(path: str | os.PathLike[str]) -> Path:
     if "://" in text:
         raise ValueError("an outbox needs the path of a file, not a URL")
     return Path(text).absolute()
+
+
+def _resolved(path: Path) -> Path:
+    """Return the file behind links."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # a link that leads to itself, before CPython 3.13
+        raise OSError(ELOOP, "too many levels of symbolic links", str(path)) from error
 
 
 def _check_file(file: Path) -> None:

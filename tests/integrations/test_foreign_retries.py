@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import backoff
 import pytest
 import tenacity
 
@@ -14,6 +13,7 @@ from resilience import ApiError, Pipeline, Policy, RejectedError
 from resilience.integrations.foreign_retries import has_given_up, retry_unless_given_up
 from resilience.testing import AsyncScriptedTransport, FakeClock, ScriptedTransport
 
+backoff = pytest.importorskip("backoff")  # a peer, which the lowest versions come without
 POLICY = Policy(codes=("http",), retry={"max_attempts": 3, "backoff": {"initial": 0}})  # type: ignore[arg-type]
 
 

@@ -196,7 +196,9 @@ def bitget(exchange: Sandbox, outbox: Outbox, **over: Any) -> Any:
     return wrap(raw, "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
 
 
-@pytest.mark.parametrize("other", [{"key": "another"}, {"base_url": "http://127.0.0.1:9"}], ids=["account", "host"])
+@pytest.mark.parametrize(
+    "other", [{"key": "other-account"}, {"base_url": "http://127.0.0.1:9"}], ids=["account", "host"]
+)
 def test_a_client_of_another_account_or_host_is_refused(exchange: Sandbox, outbox: Outbox, other: Any) -> None:
     """There the order would not be found, which would prove nothing; with the right client the row is resumed."""
 
@@ -223,7 +225,7 @@ def test_a_client_of_another_account_is_refused_async(exchange: Sandbox, outbox:
 
     async def story() -> Any:
         outcomes = []
-        for key, act in ((exchange.key, "place"), ("another", "resume")):
+        for key, act in ((exchange.key, "place"), ("other-account", "resume")):
             async with AsyncBitgetClient(key, exchange.secret, exchange.passphrase, base_url=exchange.rest) as raw:
                 bot: Any = wrap(raw, "bitget", policies=Policies.load(exchange.policy), outbox=outbox)
                 if act == "place":
