@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -119,9 +119,16 @@ def redact(text: str) -> str:
         >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
         'GET https://api.example.com/orders?symbol=BTC&signature=[redacted] failed'
     """
-    text = redact_registered(text)
-    if _TRIGGER.search(text) is None:
-        return text
+    forms = [form for form in _forms or _registered_forms() if form in text]
+    # A secret that is also the name of one ("secret") must not hide the names by which the patterns find values.
+    names = [form for form in forms if is_secret_name(form)]
+    text = _without(text, [form for form in forms if form not in names])
+    if _TRIGGER.search(text) is not None:
+        text = _without_patterns(text)
+    return _without(text, names)
+
+
+def _without_patterns(text: str) -> str:
     text = _PEM.sub(REDACTED, text)
     text = _QUOTED_NAME.sub(_keep_name, text)
     text = _HEADER.sub(rf"\1{REDACTED}", text)
@@ -133,7 +140,11 @@ def redact(text: str) -> str:
 
 def redact_registered(text: str) -> str:
     """Return `text` without registered values; everything else is unchanged."""
-    for form in _forms or _registered_forms():
+    return _without(text, _forms or _registered_forms())
+
+
+def _without(text: str, forms: Iterable[str]) -> str:
+    for form in forms:
         if form in text:
             text = text.replace(form, REDACTED)
     return text

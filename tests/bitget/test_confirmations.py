@@ -13,7 +13,7 @@ from resilience import failure_of, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetApiError, BitgetClient
 from tests.bitget.scripted import Scripted
 
-KEYS = ("key", "secret", "passphrase")
+KEYS = ("a-key", "a-secret", "some-words")
 SPOT = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "50", "clientOid": "mine"}
 MIX = {
     "symbol": "BTCUSDT", "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT", "side": "buy",

@@ -60,7 +60,7 @@ def outcome(result: Any) -> str:
 def test_the_sync_client(url: str) -> None:
     """Each order gets its own answer, or none: then it is uncertain, and a policy would look it up."""
     outcomes = {}
-    with BitgetClient("key", "secret", "passphrase", base_url=url) as client:
+    with BitgetClient("a-key", "a-secret", "some-words", base_url=url) as client:
         for key in KEYS:
             try:
                 outcomes[key] = outcome(client.spot_place_order(**ORDER, clientOid=key))
@@ -73,7 +73,7 @@ def test_the_async_client(url: str) -> None:
     """Its HTTP library skips the hint."""
 
     async def story() -> dict[str, str]:
-        async with AsyncBitgetClient("key", "secret", "passphrase", base_url=url) as client:
+        async with AsyncBitgetClient("a-key", "a-secret", "some-words", base_url=url) as client:
             return {key: outcome(await client.spot_place_order(**ORDER, clientOid=key)) for key in KEYS}
 
     assert asyncio.run(story()) == {key: f"id of {key}" for key in KEYS}

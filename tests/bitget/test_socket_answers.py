@@ -51,7 +51,7 @@ class Socket:
     """A socket whose answers are scripted: ids of an order, or the code of a rejection."""
 
     def __init__(self, kind: type, *answers: Any) -> None:
-        self.dialect: Any = kind("key", "secret", "passphrase")
+        self.dialect: Any = kind("a-key", "a-secret", "some-words")
         self.answers, self.frames = list(answers), []  # type: ignore[var-annotated]
 
     async def request(self, request_id: str, text: str, on_send: Callable[[], None]) -> Message:

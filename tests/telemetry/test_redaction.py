@@ -208,3 +208,9 @@ def test_fields_with_cycles_and_odd_objects() -> None:
     redacted = redact_fields(loop)
     assert redacted["odd"] == "<Odd>"
     assert redacted["error"] == f"token={REDACTED}"
+
+
+def test_a_secret_that_is_also_the_name_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Someone's passphrase is the word itself: the values that the word names are still found."""
+    monkeypatch.setattr(redaction, "_forms", ("passphrase", "S30"))
+    assert redact("passphrase=S31cr3t passphrase: S32") == f"{REDACTED}={REDACTED} {REDACTED}: {REDACTED}"
