@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .._core.call.context import current_call
 from ._http_messages import find_header, is_json, mark_open
 from ._key_on_wire import carries_key
+from ._seam_redirects import note_redirect
 from ._write_answers import answer_defect
 
 __all__ = ["AttemptOptions"]
@@ -61,9 +62,12 @@ class AttemptOptions(NamedTuple):
         """Return whether redirects must not be followed."""
         return self.is_write and not self.follows_redirects
 
-    def passes_on(self, status: int) -> bool:
+    def passes_on(self, status: int, url: str, location: str | None) -> bool:
         """Return whether what sits inside a client leaves an answer to it: a redirect that the client follows."""
-        return self.follows_redirects and 300 <= status < 400
+        passes_on = self.follows_redirects and 300 <= status < 400
+        if passes_on and self.is_write:
+            note_redirect(url, status, location)
+        return passes_on
 
     def judges_body(self, status: int, key: str | None) -> bool:
         """Return whether the body of an answer with this status must be read and judged."""

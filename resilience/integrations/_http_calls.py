@@ -18,6 +18,8 @@ from .._core.call.reconcile import Found
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
 from ._attempt_options import AttemptOptions
+from ._http_messages import mark_uncertain
+from ._seam_redirects import is_next_hop
 
 __all__ = ["KEY_HEADER", "CompiledCalls", "HttpAdapter"]
 
@@ -83,20 +85,22 @@ class CompiledCalls:
         method = method.upper()
         host, path = _host_and_path(url)
         # Paths hold ids. They are part of the route only if a rule matches paths, else the calls would never be reused.
-        route = (method, host, send_once, path if self._rules.by_path else "")
+        is_hop = method not in _READS and is_next_hop(url)
+        route = (method, host, send_once, path if self._rules.by_path else "", is_hop)
         compiled = self._compiled.get(route)
         if compiled is None:
             if len(self._compiled) >= MAX_COMPILED:
                 self._compiled.clear()
             compiled = recompiled(
-                lambda: self._compile(method, host, path, send_once), asynchronous=self._adapter.asynchronous
+                lambda: self._compile(method, host, path, send_once, is_hop=is_hop),
+                asynchronous=self._adapter.asynchronous,
             )
             self._compiled[route] = compiled
         return compiled
 
-    def _compile(self, method: str, host: str, path: str, send_once: bool) -> Callable[..., Any]:
+    def _compile(self, method: str, host: str, path: str, send_once: bool, *, is_hop: bool) -> Callable[..., Any]:
         adapter = self._adapter
-        pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once))
+        pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once or is_hop))
         has_key = not info.read and (info.key or info.reconcile)
         header = (info.key or KEY_HEADER) if has_key else None
         options = AttemptOptions(
@@ -112,7 +116,8 @@ class CompiledCalls:
         )
         lookup = None if info.reconcile is None else _returning_responses(adapter, info.reconcile)
         info = replace(info, key="idempotency_key" if header else None, reconcile=lookup)
-        compiled: Callable[..., Any] = pipeline.compile(adapter.compile_attempt(options), info)
+        attempt = adapter.compile_attempt(options)
+        compiled: Callable[..., Any] = pipeline.compile(_as_hop(attempt, adapter) if is_hop else attempt, info)
         if header is None:
             return compiled
 
@@ -133,6 +138,31 @@ class CompiledCalls:
             is_error_response=adapter.is_error_response,
             discard=adapter.discard,
         )
+
+
+def _as_hop(attempt: Callable[..., Any], adapter: HttpAdapter) -> Callable[..., Any]:
+    """Return an attempt that follows a redirect: its failure says nothing about the server that redirected."""
+
+    def judged(response: Any) -> Any:
+        if adapter.is_error_response(response):
+            mark_uncertain(response)
+        return response
+
+    async def hop_async(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return judged(await attempt(*args, **kwargs))
+        except Exception as error:
+            mark_uncertain(error)
+            raise
+
+    def hop(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return judged(attempt(*args, **kwargs))
+        except Exception as error:
+            mark_uncertain(error)
+            raise
+
+    return hop_async if adapter.asynchronous else hop
 
 
 def _host_and_path(url: str) -> tuple[str, str]:

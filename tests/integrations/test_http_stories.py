@@ -235,6 +235,21 @@ def test_after_a_redirect_a_write_is_uncertain(client: HttpClient, then: str) ->
 
 
 @every_client
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("then", [429, 400, 503])
+def test_a_redirect_that_keeps_the_method_is_sent_once(client: HttpClient, status: int, then: int) -> None:
+    """Each hop is a write of its own: neither is repeated, and the failure of the second says nothing of the first."""
+    events: list[Any] = []
+    following = policies(FakeClock(), follow_redirects=True)
+    following.subscribe(events.append)
+    with Server(answer(status, "", Location="/done"), answer(then)) as server:
+        (got,) = client.run(following, server.url, POST)
+    assert [request.method for request in server.requests] == ["POST", "POST"]
+    assert got.status == then
+    assert [event.executed for event in events if event.name == "call_failed"] == ["maybe"]
+
+
+@every_client
 def test_a_kept_connection_that_breaks_is_uncertain(client: HttpClient) -> None:
     """A POST on a kept connection that the server closes may have been executed."""
 

@@ -82,7 +82,7 @@ class TransportAdapter(BaseAdapter):
                 response = await handler(request)
             finally:
                 check_key(request, options, idempotency_key)  # middlewares after this one have finished it by now
-            if not options.passes_on(response.status):
+            if not options.passes_on(response.status, str(request.url), response.headers.get("Location")):
                 response = await finish_attempt(response, options, idempotency_key)
             return _staying_here(response) if options.stays_here else response
 

@@ -112,7 +112,7 @@ class TransportAdapter(BaseAdapter):
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
             check_key(copy, options, idempotency_key)
             response = bound_body(report_rate_limits(transport.handle_request(copy)))
-            if not options.passes_on(response.status_code):
+            if not options.passes_on(response.status_code, str(request.url), response.headers.get("location")):
                 response = _staying_here(judge_answer(response, options, idempotency_key), options)
             if not _reads_body(response, options):
                 return response
@@ -126,7 +126,7 @@ class TransportAdapter(BaseAdapter):
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=True)
             check_key(copy, options, idempotency_key)
             response = report_rate_limits(await transport.handle_async_request(copy))
-            if not options.passes_on(response.status_code):
+            if not options.passes_on(response.status_code, str(request.url), response.headers.get("location")):
                 response = _staying_here(await judge_answer_async(response, options, idempotency_key), options)
             if not _reads_body(response, options):
                 return response

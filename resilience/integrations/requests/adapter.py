@@ -105,7 +105,7 @@ class TransportAdapter(BaseAdapter):
                         mark_not_sent(error)
                     raise
                 try:
-                    if not options.passes_on(response.status_code):
+                    if not options.passes_on(response.status_code, str(request.url), response.headers.get("location")):
                         judge_answer(response, options, idempotency_key, sent)
                     # A body that the caller streams may never end, so it is not read. All others requests would read
                     # next, and nothing would bound the time that takes.
