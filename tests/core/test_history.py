@@ -8,6 +8,7 @@ import pytest
 
 from resilience import NOT_FOUND, CircuitOpenError, Found, Pipeline, Policy
 from resilience._core.call.context import CallContext
+from resilience._core.call.open_writes import OPEN_WRITES, OpenWriteHandle
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.recovery import Recovery
 from resilience._core.call.rejection import record_unsent
@@ -340,6 +341,22 @@ def test_an_error_before_the_first_attempt_is_no_cancellation() -> None:
     error = ValueError()
     record_unsent(Failed().plan, None, error, None)
     assert attached_failure(error) is None
+
+
+def test_an_order_that_a_stream_reports_before_the_resend() -> None:
+    """Lookups had cleared it: it is looked up again, not sent again, and never reported as not executed."""
+    for found, expected in ((Found("mine"), Action.RETURN), (NOT_FOUND, Action.WAIT)):
+        failed = Failed({"reconcile": {"fence": 1}, "deadline": 60}, reconcile=len)
+        recovery = failed.recovery
+        recovery.on_failure(TimeoutError())
+        failed.clock.advance(5)
+        assert recovery.on_lookup(NOT_FOUND, recovery.now())[0] is Action.SEND
+        recovery.open_write = OpenWriteHandle(OPEN_WRITES, "mine", None)
+        recovery.open_write.reported = {"orderId": "1"}
+        assert recovery.begin_attempt(None) is None
+        assert recovery.on_rejection()[0] is Action.LOOK_UP
+        assert recovery.on_lookup(found, recovery.now())[0] is expected
+        assert recovery._history.maybe_executed
 
 
 def test_control_flow_after_the_end_of_a_call() -> None:

@@ -115,7 +115,7 @@ def cancelled_failure(plan: Plan, call: FailedCall, *, maybe_executed: bool, att
         plan: its plan.
         call: the call.
         maybe_executed: an attempt was under way, or may have been executed.
-        attempts: attempts that were made, with the one under way.
+        attempts: number of attempts, the one under way included.
     """
     executed: Executed = "n_a" if plan.info.read else "maybe" if maybe_executed else "no"
     harmless = plan.idempotent or not maybe_executed

@@ -105,7 +105,9 @@ class CallHistory:
         self._outer = outer
         self._latest_record = latest_record
         self._inner: InnerFailure | None = None
-        self._requests = 0  # attempts really made: those of inner calls in place of the attempt around them
+        self._requests = (
+            0  # attempts that reached the service: those of inner calls count instead of the attempt around them
+        )
         self._call_id = ""
         self.attempt = 1
         self.uncertain_write: UncertainWrite | None = None

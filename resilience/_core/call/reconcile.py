@@ -240,6 +240,11 @@ class UncertainWrite:
             return now + wait
         return max(self._fence_ends(), now + _TICK)
 
+    def reopen(self) -> None:
+        """Record that a stream has seen the order after lookups had cleared the write: only a find settles it now."""
+        if not self._open:
+            self._open.append(_OpenAttempt(None, inf))
+
     def lookup_failed(self) -> None:
         """Record that a lookup failed or was rejected: it proves nothing."""
         self._failed_lookups += 1

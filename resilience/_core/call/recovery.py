@@ -181,9 +181,10 @@ class Recovery:
         history = self._history
         if not history.admit_attempt(self.now(), gate):
             return None
-        if self._is_late():  # a listener of the breaker's event was slow
+        late = self._is_late()  # a listener of the breaker's event was slow
+        if late or self._reopen_if_reported():
             history.withdraw_attempt()
-            self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED)
+            self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED) if late else None
             return None
         self._cleared = False
         return history.begin_attempt(self.now())
@@ -191,6 +192,8 @@ class Recovery:
     def on_rejection(self) -> Step:
         """Report that the attempt was not sent because `begin_attempt` rejected it; returns the next step."""
         now, gate_rejection = self.now(), self._gate_rejection
+        if self._reopen_if_reported():
+            return self._begin_lookup()
         if gate_rejection is not None and not isinstance(gate_rejection, CircuitOpenError):
             return self._finish(gate_rejection)
         deadline = self._history.context.deadline
@@ -236,7 +239,7 @@ class Recovery:
         if isinstance(answer, Exception):
             uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
             return self._look_up(now)
-        if isinstance(answer, NotFound) and self.open_write is not None and self.open_write.reported is not None:
+        if isinstance(answer, NotFound) and self._reopen_if_reported():
             uncertain_write.lookup_failed()  # a stream has seen the order: the lookup is behind
             return self._look_up(now)
         age = self.plan.clock.time() - (self.call.sent_at or 0.0)
@@ -392,6 +395,14 @@ class Recovery:
         self._wait_until = self.now() + delay
         return Step(Action.WAIT, delay)
 
+    def _reopen_if_reported(self) -> bool:
+        """Return whether a stream has seen the order; a write that lookups had cleared before is open again then."""
+        write = self._history.uncertain_write
+        if write is None or self.open_write is None or self.open_write.reported is None:
+            return False
+        write.reopen()
+        return True
+
     def _begin_lookup(self) -> Step:
         """Begin a lookup, unless the deadline has passed during a wait or in a slow listener."""
         return self._finish() if self._is_late() else Step(Action.LOOK_UP)
@@ -406,6 +417,7 @@ class Recovery:
         """End the call with the API's own last error or answer, or look up a last time before that."""
         history = self._history
         history.report_failure()
+        self._reopen_if_reported()  # an order that a stream has seen is not reported as a "no"
         if self._needs_last_lookup() and not self._is_late():
             self._is_last_lookup = True
             return Step(Action.LOOK_UP)

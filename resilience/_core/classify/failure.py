@@ -24,7 +24,8 @@ class Failure:
         retry_after: seconds the server asks us to wait, or None.
         retry_at: the same as Unix time in seconds, or None.
         remedy: one sentence that a human can act on; may be empty.
-        attempts: attempts that were really made, the first included: those of inner calls, where there are some.
+        attempts: attempts that reached the service, the first included. Those of inner calls count instead of the
+            attempt around them.
         operation: name of the operation, or None outside a pipeline.
         key: the idempotency key, or None.
         sent_at: stamp of the first attempt, Unix seconds, or None when nothing was sent.
