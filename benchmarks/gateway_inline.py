@@ -31,7 +31,7 @@ class _Reply:
         data = wire.data
         while data.startswith(b"HTTP/1.1 1"):
             data = data.partition(b"\r\n\r\n")[2]
-        answer = http.client.HTTPResponse(_Wire(data), method="POST")  # type: ignore[arg-type]
+        answer = http.client.HTTPResponse(_Wire(data), method="POST")  # type: ignore[arg-type]  # it only needs `makefile`
         answer.begin()
         try:
             self.body = answer.read()

@@ -237,7 +237,7 @@ def _each_opcode(on_opcode: Callable[[FrameType, int], None]) -> Iterator[None]:
 def _handlers(code: CodeType) -> list[int | None]:
     """Return for each pair of bytes of the code where an exception that is raised there is handled."""
     handlers: list[int | None] = [None] * (len(code.co_code) // 2 + 1)
-    for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined]
+    for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined]  # not in the stubs
         handlers[entry.start // 2 : entry.end // 2] = [entry.target] * (entry.end // 2 - entry.start // 2)
     return handlers
 

@@ -48,15 +48,13 @@ def deferred_error(result: Any, operation: str) -> TypeError:
         result.close()  # else Python warns that it was never awaited
         return TypeError(f"{operation} returned a coroutine: wrap it as an async function")
     if isinstance(result, _CONTEXT_MANAGERS):
-        what, remedy = f"a context manager ({name})", "put the function that is called inside the `with` block"
+        what, remedy = f"a context manager ({name})", "put what is called inside the `with` block under the policy"
     elif isinstance(result, AsyncGeneratorType):
-        what, remedy = f"an async generator ({name})", "put the function that it calls for each item"
+        what, remedy = f"an async generator ({name})", "put the function that it calls for each item under the policy"
     else:
-        what, remedy = f"a {name}, whose work may still be under way", "wait for it inside the function, and put that"
+        what, remedy = f"a {name}, whose work may still be under way", "wait for it inside the function"
         if hasattr(result, "send") and hasattr(result, "close"):
             result.close()
-    error = TypeError(
-        f"{operation} returned {what}: its errors would come later, outside the policy; {remedy} under it"
-    )
+    error = TypeError(f"{operation} returned {what}: its errors would come later, outside the policy; {remedy}")
     error.resilience_executed = "maybe"  # type: ignore[attr-defined]
     return error

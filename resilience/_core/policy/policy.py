@@ -175,7 +175,9 @@ def contradictions(policy: Policy) -> list[tuple[str, str]]:
         is_class = isinstance(one, type) and issubclass(one, Exception)
         if not is_class and not (isinstance(one, str) and all(part.isidentifier() for part in one.split("."))):
             expected = "expected an exception class, or its path such as my_bot.flow.Stop"
-            problems.append((f"pass_through[{index}]", f"{expected}, got {shown(one)}"))
+            problems.append(
+                (f"pass_through[{index}]", f"{expected}, got {one.__name__ if isinstance(one, type) else shown(one)}")
+            )
     return problems
 
 
