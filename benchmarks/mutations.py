@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from resilience._core.call.reconcile import Found, NotFound, UncertainWrite, _OpenAttempt
+from resilience._core.call.lookup_answer import Found, NotFound
+from resilience._core.call.reconcile import UncertainWrite, _OpenAttempt
 from resilience._core.call.recovery import Recovery
 
 from .clients import OURS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._core.call.context import current_call
-    from ._core.call.reconcile import NOT_FOUND, Found
+    from ._core.call.lookup_answer import NOT_FOUND, Found
     from ._core.call.stage import Stage
     from ._core.classify.classifier import Classifier
     from ._core.classify.failure import Failure
@@ -67,12 +67,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "NOT_FOUND": "_core.call.reconcile",
+    "NOT_FOUND": "_core.call.lookup_answer",
     "Category": "_core.policy.codes",
     "Classifier": "_core.classify.classifier",
     "CodeRegistry": "config.codes.code_tables",
     "Failure": "_core.classify.failure",
-    "Found": "_core.call.reconcile",
+    "Found": "_core.call.lookup_answer",
     "Pipeline": "_pipeline.pipeline",
     "Policies": "_entry.policies",
     "Policy": "_core.policy.policy",

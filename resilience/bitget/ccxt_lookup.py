@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._core.call.reconcile import Found, InconclusiveLookupError, NotFound
+from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
 from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
 from .ccxt_account_type import needs_account_type
 from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
-from .._core.call.reconcile import InconclusiveLookupError
+from .._core.call.lookup_answer import InconclusiveLookupError
 from .lookup_rows import orders_in
 from .lookup_runner import LookupQuery, LookupRequest
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .._core.call.reconcile import Found, InconclusiveLookupError, OtherOrderError
+from .._core.call.lookup_answer import Found, InconclusiveLookupError, OtherOrderError
 
 __all__ = ["UNKNOWN_ORDER", "check_symbol", "found_order", "newest", "orders_in", "status_of", "unix_seconds"]
 

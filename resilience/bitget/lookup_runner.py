@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, NamedTuple, Self
 
-from .._core.call.reconcile import Found, InconclusiveLookupError, NotFound
+from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
 from .._core.classify.evidence import gather_evidence
 from .lookup_rows import UNKNOWN_ORDER
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._core.call.reconcile import NOT_FOUND, Found, InconclusiveLookupError, NotFound
+from .._core.call.lookup_answer import NOT_FOUND, Found, InconclusiveLookupError, NotFound
 from .listed_orders import MIX_LISTS, SPOT_LISTS, UTA_LISTS, OrderLists, search_lists
 from .lookup_rows import check_symbol, found_order, newest, orders_in, status_of, unix_seconds
 from .lookup_runner import LookupQuery, LookupRequest, OrderLookup

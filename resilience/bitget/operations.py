@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._core.call.reconcile import Found, NotFound
+from .._core.call.lookup_answer import Found, NotFound
 from .lookup_rows import status_of
 from .lookup_runner import LookupRequest, OrderLookup
 from .lookups import MIX_INFO, SPOT_INFO, UTA_INFO, cancelled, mix_order, replaced, spot_order, uta_order

@@ -13,8 +13,8 @@ from functools import wraps
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from .._core.call.lookup_answer import Found
 from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Found
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
 from ._attempt_options import AttemptOptions

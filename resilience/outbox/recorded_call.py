@@ -8,7 +8,7 @@ from inspect import isawaitable
 from typing import Any, Protocol
 
 from .._core.call.idempotency_key import KeySlot
-from .._core.call.reconcile import Found
+from .._core.call.lookup_answer import Found
 from .._pipeline.callables import is_async
 from .open_write import OpenWrite, current_write
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.base.events import Event
-from .._core.call.reconcile import NOT_FOUND, Found
+from .._core.call.lookup_answer import NOT_FOUND, Found
 from .._core.policy.backoff import bounds
 from .._core.policy.policy import Policy
 from .recorded_calls import RecordedCall

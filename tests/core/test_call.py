@@ -9,8 +9,8 @@ import pytest
 from resilience import NOT_FOUND, Found, Pipeline, Policy, QuotaExceededError, current_call, failure_of
 from resilience._core.call.found_order import conflict_of
 from resilience._core.call.idempotency_key import KeySlot
+from resilience._core.call.lookup_answer import InconclusiveLookupError
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.reconcile import InconclusiveLookupError
 from resilience._core.call.steps import FailedCall
 from resilience.testing import FakeClock
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from resilience import NOT_FOUND, Found
-from resilience._core.call.reconcile import _MAX_SECONDS, Fence, LookupVerdict, NotFound, UncertainWrite, answer_error
+from resilience._core.call.lookup_answer import _MAX_SECONDS, NotFound, answer_error
+from resilience._core.call.reconcile import Fence, LookupVerdict, UncertainWrite
 from resilience._core.policy.sections import ReconcileSettings
 
 AT = 1_700_000_000.0

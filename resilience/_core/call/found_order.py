@@ -8,14 +8,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from ..classify.attributes import get
-from .reconcile import Found
+from .lookup_answer import Found, OtherOrderError
 from .steps import FailedCall
 
-__all__ = ["CLIENT_ID_FIELDS", "conflict_of", "repeats_key"]
+__all__ = ["CLIENT_ID_FIELDS", "compared", "conflict_of", "repeats_key"]
 
 CLIENT_ID_FIELDS = (
     "clientOid", "clientOrderId", "client_order_id", "clientOrderID", "newClientOrderId", "clOrdId", "clOrdID",
@@ -27,6 +28,20 @@ _BODIES = ("json", "data", "params")  # arguments in which clients of HTTP take 
 _LONG_KEY = 12  # characters; behind a prefix a shorter one may be the end of another key
 _RANDOM_KEY = 32  # characters; nobody counts at the front of such a key
 _SIDES = ({"buy", "b", "bid", "long"}, {"sell", "s", "ask", "short"})
+
+
+def compared(answer: Any, call: FailedCall, fn: Callable[..., Any]) -> Any:
+    """Return what a lookup returned; an order that is not this call's becomes an error, or a find that is foreign.
+
+    Args:
+        answer: what the reconciler returned or raised.
+        call: the call that is looked up.
+        fn: the function of the call.
+    """
+    conflict = conflict_of(answer, call, fn) if isinstance(answer, Found) else ""
+    if conflict == "key":
+        return OtherOrderError("the lookup returned an order with another client id")
+    return replace(answer, matches=False) if conflict else answer
 
 
 def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Literal["", "key", "fields"]:

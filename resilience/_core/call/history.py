@@ -22,8 +22,9 @@ from ..stages.breaker import Permit
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
+from .lookup_answer import answer_error
 from .plan import PermitOrGeneration, Plan
-from .reconcile import UncertainWrite, answer_error
+from .reconcile import UncertainWrite
 from .steps import FailedCall
 
 if TYPE_CHECKING:

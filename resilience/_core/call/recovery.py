@@ -8,7 +8,6 @@ attempts, breaker, quota, deadline and budget, or the caller gets the API's own 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -18,20 +17,14 @@ from ..policy.codes import Category
 from ..stages.breaker import Permit
 from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
 from .context import CallContext
-from .found_order import conflict_of
+from .found_order import compared
 from .history import CallHistory
+from .lookup_answer import Found, NotFound, OtherOrderError, answer_error, is_broken_lookup
 from .one_shot_arguments import OneShotArguments
 from .open_writes import OPEN_WRITES, OpenWriteHandle
 from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
-from .reconcile import (
-    Found,
-    LookupVerdict,
-    NotFound,
-    OtherOrderError,
-    answer_error,
-    is_broken_lookup,
-)
+from .reconcile import LookupVerdict
 from .sleep_watch import SleepWatch
 from .steps import Action, FailedCall, Step
 
@@ -226,11 +219,7 @@ class Recovery:
             # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
             self._history.record_lookup_error(answer, is_broken=True)
             return self._finish(error)
-        conflict = conflict_of(answer, self.call, self.plan.fn) if isinstance(answer, Found) else ""
-        if conflict == "key":
-            answer = OtherOrderError("the lookup returned an order with another client id")
-        elif conflict:
-            answer = replace(answer, matches=False)
+        answer = compared(answer, self.call, self.plan.fn)
         if isinstance(answer, OtherOrderError):
             self._history.record_lookup_error(answer, is_broken=False)
         if self.plan.confirmable:
