@@ -86,19 +86,21 @@ def test_a_stop_or_wait_object_that_raises(wrong: Any) -> None:
 def test_no_object_stays_alive() -> None:
     """A state that kept the error would keep its traceback, and with it itself."""
     pipeline = new_pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
+    with pytest.raises(ConnectionRefusedError):
+        pipeline.call(_down)
     gc.collect()
     gc.disable()
     try:
-        for _ in range(2):
-            before = len(gc.get_objects())
+        before = len(gc.get_objects())
+        for _ in range(10):
             try:
                 pipeline.call(_down)
             except ConnectionRefusedError:
                 pass
-            alive = len(gc.get_objects()) - before
+        alive = len(gc.get_objects()) - before
     finally:
         gc.enable()
-    assert alive <= 0
+    assert alive < 10  # one object a call would be ten; threads of other tests may make a few
 
 
 def test_files_cannot_name_tenacitys_objects() -> None:

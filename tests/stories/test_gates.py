@@ -344,7 +344,8 @@ def test_rejections_leave_nothing_alive(driver: Any) -> None:
         for _ in range(10):
             be_rejected()
         if driver.kind == "sync":  # an event loop keeps objects of its own
-            assert len(gc.get_objects()) - before == 0
+            # one object a call would be ten; threads of other tests may make or drop a few
+            assert len(gc.get_objects()) - before < 10
     finally:
         gc.enable()
 
