@@ -1,7 +1,7 @@
 """Defines a routine: code that is written once for sync and async callers, as a generator that says what to call next.
 
 A routine yields an `Invocation` and is sent what the function returned, or has what it raised thrown in. It waits for
-nothing itself: `_drivers/routine.py` runs it.
+nothing itself: `_drivers/routine_runner.py` runs it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience._core.base.routine import Invocation, Routine
-from resilience._drivers.routine import run_routine, run_routine_async
+from resilience._drivers.routine_runner import run_routine, run_routine_async
 
 
 def run(kind: str, make: Any) -> Any:

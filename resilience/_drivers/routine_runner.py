@@ -1,7 +1,7 @@
 """Runs routines: code that is written once for sync and async callers (`_core/base/routine.py`).
 
-The two runners differ only in `await`. A step costs about a quarter of a microsecond: what every call passes is written twice
-instead (`sync.py`, `async_.py`), and everything after a first failure is a routine.
+The two runners differ only in `await`. A step costs about a quarter of a microsecond: what every call passes is
+written twice instead (`sync.py`, `async_.py`), and everything after a first failure is a routine.
 """
 
 from __future__ import annotations
