@@ -255,7 +255,7 @@ def test_a_method_whose_arguments_have_no_names_is_refused() -> None:
 
         deliver = ask
 
-    with pytest.raises(TypeError, match="Vague.ask has positional arguments without names"):
+    with pytest.raises(TypeError, match=r"Vague\.ask has positional arguments without names"):
         CourierSupport.wrap_client(Vague(), policies=Policies.builtin())
 
 
