@@ -55,21 +55,22 @@ class BreakerSaving:
         self._changed: dict[str, tuple[Breaker, float]] = {}
         """Breakers that are to be saved, by name, with the Unix time of their change. One entry for each breaker."""
         self._has_failed = self._is_loaded = False
-        self._start()
+        self._start().wait(LOAD_WAIT)
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
-        """Start a thread in a forked child, which has none."""
-        self._start()
+        """Have the next change start a thread in a forked child, which has none."""
+        self._has_thread = False
 
-    def _start(self) -> None:
-        self._is_awake = False
+    def _start(self) -> threading.Event:
+        """Start the thread; the event that is returned is set when it has asked for the records."""
+        self._is_awake, self._has_thread = False, True
         self._wake: SimpleQueue[None] = SimpleQueue()  # a signal handler may put into it at any point
         loaded = threading.Event()
         weakref.finalize(self, self._wake.put, None)
         arguments = (weakref.ref(self), self._wake, loaded)
         threading.Thread(target=_run, args=arguments, name="resilience-breaker-store", daemon=True).start()
-        loaded.wait(LOAD_WAIT)
+        return loaded
 
     def watch(self, name: str, breaker: Breaker) -> ListenerAdapter:
         """Restore a new breaker, and return the listener that saves its changes."""
@@ -81,10 +82,9 @@ class BreakerSaving:
     def note_change(self, name: str, breaker: Breaker) -> None:
         """Have a breaker saved. Never waits."""
         self._changed[name] = breaker, self._clock.time()
-        self._awake()
-
-    def _awake(self) -> None:
-        if not self._is_awake:  # one token is enough, so that the queue does not grow while a store hangs
+        if not self._has_thread:
+            self._start()
+        elif not self._is_awake:  # one token is enough, so that the queue does not grow while a store hangs
             self._is_awake = True
             self._wake.put(None)
 
@@ -109,15 +109,14 @@ class BreakerSaving:
         self._is_loaded = isinstance(stored, Mapping)
         if not isinstance(stored, Mapping):
             return
-        now = self._clock.time()
+        now, breakers = self._clock.time(), self._breakers()
         for name, value in stored.items():
-            record = read_record(value, now)
-            if record is not None:
-                self._records[name] = record
-        for name, breaker in self._breakers().items():  # those that were made while the store was slow
-            record = self._records.get(name)
-            if record is not None and name not in self._changed:
-                apply_record(breaker, record, now)
+            record, known = read_record(value, now), self._records.get(name)
+            if record is None or (known is not None and known.changed_at >= record.changed_at):
+                continue
+            self._records[name] = record
+            if name in breakers and name not in self._changed:  # it was made while the store was slow
+                apply_record(breakers[name], record, now)
 
     def _save(self, name: str, breaker: Breaker, changed_at: float) -> bool:
         """Save one breaker, or take a newer record of another process; return False if the store failed."""

@@ -53,6 +53,8 @@ class SupportedAttempt:
             if support.request_method == support.send_method:
                 self._begin(arguments)
             response = yield Invocation(support.send, (request, arguments))
+            if self._sent == 0:  # `send_method` is not what its class says: nothing is known of the finished request
+                self._options.check_key(self._key, "", None, None)
             return (yield from self._judge(response))
         except Exception as error:
             self._mark(error)
@@ -83,6 +85,7 @@ class SupportedAttempt:
 
     def _begin(self, arguments: Mapping[str, Any]) -> None:
         self._sent += 1
+        self._support.has_sent = True
         if self._sent == 1 and self._key is not None:
             request = self._support.read_finished(arguments)
             self._options.check_key(self._key, request.url, request.headers, request.body)
@@ -122,7 +125,7 @@ class SupportedAttempt:
     def _mark(self, error: Exception) -> None:
         """Mark the error of an attempt: its row, and whether anything was sent where that is known."""
         support = self._support
-        if self._sent == 0:
+        if self._sent == 0 and support.has_sent:
             mark_unbuilt(error, support.error_base)
         code = support.error_code(error)
         if code is not None:

@@ -39,10 +39,10 @@ def wrap_supported(support_class: type[HttpClientSupport], client: Any, rules: O
 
 def _methods(support_class: type[HttpClientSupport]) -> Mapping[str, Any]:
     """Return the methods of a wrapped client that replace those of its class."""
-    methods = _async_methods if support_class.asynchronous else _sync_methods
-    request, send = methods()
-    # The same name: what comes from inside an attempt follows a redirect.
-    return {support_class.send_method: send, support_class.request_method: request}
+    request, send = _async_methods() if support_class.asynchronous else _sync_methods()
+    # Where both have the same name, what comes from inside an attempt follows a redirect. A `__del__` of the client's
+    # class would close what the original still uses.
+    return {support_class.send_method: send, support_class.request_method: request, "__del__": lambda _self: None}
 
 
 def _sync_methods() -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -44,6 +44,9 @@ class HttpClientSupport:
     request_method: ClassVar[str] = "request"
     send_method: ClassVar[str] = "request"
 
+    has_sent = False
+    """Set to True when `send_method` was called: only then does its absence prove that nothing has left."""
+
     def __init__(self, client: Any) -> None:
         self.client = client
 

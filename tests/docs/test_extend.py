@@ -15,13 +15,15 @@ import pytest
 import requests
 import urllib3
 
-import resilience.integrations
 from resilience import (
     ApiError,
     CircuitOpenError,
+    CodeRegistry,
+    Found,
     Pipeline,
     Policies,
     Policy,
+    PolicyError,
     RejectedError,
     failure_of,
     wrap,
@@ -78,7 +80,7 @@ def test_the_http_client(shop: Any) -> None:
     shop("resilience.clients", f"{__name__.partition('.')[0]}.MyPool", "shop_client:PoolSupport")
 
     def look_up(call: Any) -> Any:
-        return resilience.Found({"id": 9, "clientOrderId": call.key})
+        return Found({"id": 9, "clientOrderId": call.key})
 
     with Server(answer(503), answer(200, {"price": 7}), drop_after, answer(307, "", Location="/other")) as server:
         pool = wrap(MyPool(), "p", policies=policies(FakeClock()), operations={"post /orders": {"reconcile": look_up}})
@@ -140,10 +142,8 @@ def test_a_code_table_that_is_none(install: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delitem(sys.modules, "shop_codes", raising=False)
     install("resilience.registries", f"shop{len(table)}", "shop_codes:table", shop_codes=table)
     assert Pipeline(Policy()).call(len, "abc") == 3
-    with pytest.raises(
-        resilience.PolicyError, match=r"'shop_codes:table' in resilience.registries of the package shop"
-    ):
-        resilience.CodeRegistry.builtin(f"shop{len(table)}")
+    with pytest.raises(PolicyError, match=r"'shop_codes:table' in resilience.registries of the package shop"):
+        CodeRegistry.builtin(f"shop{len(table)}")
 
 
 def test_the_breaker_store(shop: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 from collections.abc import Mapping
@@ -185,9 +186,56 @@ def test_transport_errors() -> None:
     with Server(raw(b"")) as server:
         (lost,) = run(server, "POST")
         assert (type(lost), failure_of(lost).executed) == (CourierError, "maybe")
-        server.url += "\n"
-        (unbuilt,) = run(server, "POST")
-    assert (type(unbuilt), failure_of(unbuilt).executed) == (ValueError, "no")
+
+
+def test_a_request_that_was_never_built() -> None:
+    """It was not sent, which is believed only of a client that has called its `send_method` before."""
+
+    async def main(url: str) -> list[str]:
+        client, executed = wrap(Courier(), "p", policies=policies(FakeClock())), []
+        for verb, where in (("POST", "\n"), ("GET", url), ("POST", "\n")):
+            try:
+                await client.ask(verb, where)
+            except ValueError as error:
+                executed.append(failure_of(error).executed)
+        return executed
+
+    with Server(answer(200)) as server:
+        assert asyncio.run(main(server.url)) == ["maybe", "no"]
+
+
+def test_a_send_method_that_is_never_called() -> None:
+    """Nothing is known of the finished request: its key counts as missing, and the write is not looked up."""
+
+    class Direct(Courier):
+        async def ask(
+            self, verb: str, url: str, *, extra: Any = None, text: bytes = b"", patience: float = 9.0
+        ) -> Reply:
+            return await Courier.deliver(self, verb, url, dict(extra or {}), text, patience)
+
+    async def main(url: str) -> Any:
+        rules = {"post": {"reconcile": lambda call: NOT_FOUND}}
+        return await wrap(Direct(), "p", policies=policies(FakeClock()), operations=rules).ask("POST", url, text=ORDER)
+
+    with Server(answer(503)) as server, pytest.warns(UserWarning, match="does not carry its key"):
+        got = asyncio.run(main(server.url))
+    assert (got.number, len(server.requests)) == (503, 1)
+
+
+def test_the_original_is_not_closed_with_its_wrapper() -> None:
+    """A `__del__` of the client's class belongs to the original."""
+    closed = []
+
+    class Closing(Courier):
+        def __del__(self) -> None:
+            closed.append(self)
+
+    client = Closing()
+    wrapped = wrap(client, policies=Policies.builtin())
+    assert isinstance(wrapped, Closing)
+    del wrapped
+    gc.collect()
+    assert closed == []
 
 
 def test_rejections_are_the_clients_own_errors() -> None:

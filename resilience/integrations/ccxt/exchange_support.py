@@ -96,6 +96,7 @@ class ExchangeSupport(Protocol):
 
     def learn_time(self, milliseconds: Any, sent_at: float) -> None:
         """Learn the exchange's time, from the response to a request that was sent at a monotonic instant."""
+        return
 
     def find_problem(
         self, method: str, path: str, response: Any
