@@ -35,7 +35,7 @@ class SupportedAttempt:
         client: the wrapped client.
     """
 
-    __slots__ = ("_key", "_options", "_sent", "_support", "client")
+    __slots__ = ("_is_answered", "_key", "_options", "_sent", "_support", "client")
 
     def __init__(self, support: HttpClientSupport, client: Any, options: AttemptOptions, key: str | None) -> None:
         self.client = client
@@ -43,6 +43,7 @@ class SupportedAttempt:
         self._options = options
         self._key = key
         self._sent = 0  # finished requests
+        self._is_answered = False
 
     def run(self, request: Callable[..., Any], arguments: dict[str, Any]) -> Routine[Any]:
         """Make the attempt by the client's own method with these arguments, and return the judged response."""
@@ -68,7 +69,9 @@ class SupportedAttempt:
         """Send one finished request of the attempt, with these arguments, which `named` has by their names."""
         self._begin(named)
         try:
-            return (yield Invocation(send, args, kwargs))
+            response = yield Invocation(send, args, kwargs)
+            self._is_answered = True
+            return response
         except Exception as error:
             if self._sent > 1:
                 mark_uncertain(error)
@@ -102,19 +105,23 @@ class SupportedAttempt:
         if options.mark_status(response, status):
             return response
         is_judged = options.judges_body(status, self._key)
-        if not is_judged and not self._reads_body(status, headers):
-            return response
+        if is_judged or self._reads_body(status, headers):
+            response, body = yield from self._read(response)
+            if is_judged and options.mark_answer(response, status, headers, body, self._key):
+                yield Invocation(support.discard_connection, (response,))
+        return response
+
+    def _read(self, response: Any) -> Routine[tuple[Any, bytes]]:
+        """Return the response with its body, which the caller can still read, and the body."""
         try:
-            whole, body = yield Invocation(support.read_body, (response,))
+            whole, body = yield Invocation(self._support.read_body, (response,))
         except Exception as error:
             mark_uncertain(error)
             raise
         if whole is not response:  # its marks are those of the answer
             vars(whole).update({name: value for name, value in vars(response).items() if "resilience" in name})
-        response, response.resilience_body = whole, body
-        if is_judged and options.mark_answer(response, status, headers, body, self._key):
-            yield Invocation(support.discard_connection, (response,))
-        return response
+        whole.resilience_body = body
+        return whole, body
 
     def _reads_body(self, status: int, headers: Any) -> bool:
         if not is_json(find_header(headers, "Content-Type")):
@@ -127,6 +134,8 @@ class SupportedAttempt:
         support = self._support
         if self._sent == 0 and support.has_sent:
             mark_unbuilt(error, support.error_base)
+        elif self._is_answered and getattr(error, "response", None) is None:
+            mark_uncertain(error)  # a hook may raise anything once the answer is there
         code = support.error_code(error)
         if code is not None:
             try:

@@ -204,6 +204,22 @@ def test_a_request_that_was_never_built() -> None:
         assert asyncio.run(main(server.url)) == ["maybe", "no"]
 
 
+def test_an_error_after_the_answer_is_uncertain() -> None:
+    """A hook of the client may raise the error of another connection: the write may have been executed."""
+
+    class Hooked(Courier):
+        async def ask(self, *args: Any, **kwargs: Any) -> Reply:
+            await super().ask(*args, **kwargs)
+            raise ConnectionRefusedError
+
+    async def main(url: str) -> None:
+        await wrap(Hooked(), "p", policies=policies(FakeClock())).ask("POST", url)
+
+    with Server(answer(200)) as server, pytest.raises(ConnectionRefusedError) as caught:
+        asyncio.run(main(server.url))
+    assert (failure_of(caught.value).executed, len(server.requests)) == ("maybe", 1)
+
+
 def test_a_send_method_that_is_never_called() -> None:
     """Nothing is known of the finished request: its key counts as missing, and the write is not looked up."""
 

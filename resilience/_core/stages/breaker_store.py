@@ -79,17 +79,15 @@ def read_record(value: object, now: float) -> BreakerRecord | None:
         return None
     try:
         record = BreakerRecord(**value)
-        numbers = (record.changed_at, record.open_until, record.open_for)
-        is_valid = (
-            record.version == RECORD_VERSION
-            and record.state in _STATES
-            and isinstance(record.isolated, bool)
-            and all(isfinite(number) and number >= 0 for number in numbers)
-            and record.changed_at <= now + MAX_AHEAD
-        )
+        return record if _is_valid(record) and record.changed_at <= now + MAX_AHEAD else None
     except Exception:  # a store may return anything
         return None
-    return record if is_valid else None
+
+
+def _is_valid(record: BreakerRecord) -> bool:
+    numbers = (record.changed_at, record.open_until, record.open_for)
+    is_known = record.version == RECORD_VERSION and record.state in _STATES and isinstance(record.isolated, bool)
+    return is_known and all(isfinite(number) and number >= 0 for number in numbers)
 
 
 def newer_record(store: BreakerStore, stored: BreakerRecord | None, record: BreakerRecord, now: float) -> BreakerRecord:
