@@ -32,11 +32,12 @@ def check_client(client: object) -> None:
 
 def wrap_client(client: C, rules: OperationRules) -> C:
     """Return the client under these rules, wrapped by its integration if there is one, else by a proxy."""
-    support = find_support(client)
+    describes_itself = hasattr(type(client), "resilience_operation_info")  # its operations have keys of their own
+    support = None if describes_itself else find_support(client)
     if support is not None:
         wrapped: C = support.wrap(client, rules)
         return wrapped
-    if not hasattr(type(client), "resilience_operation_info"):  # its operations have keys of their own
+    if not describes_itself:
         rules.check_key_factories()
     proxy: Any = proxy_class(type(client))(client, rules)
     return proxy  # type: ignore[no-any-return]  # it passes for the client

@@ -282,6 +282,17 @@ def test_a_key_that_is_not_on_the_wire_is_reported() -> None:
     assert (got.number, len(server.requests)) == (503, 1)
 
 
+def test_a_client_that_is_wrapped_again() -> None:
+    """It is under the newer policy alone."""
+
+    async def main(url: str) -> Any:
+        once = wrap(Courier(), "p", policies=policies(FakeClock()))
+        return await wrap(once, "p", policies=policies(FakeClock(), retry={"max_attempts": 2})).ask("GET", url)
+
+    with Server(answer(503)) as server:
+        assert (asyncio.run(main(server.url)).number, len(server.requests)) == (503, 2)
+
+
 def test_a_broken_entry_point_breaks_only_its_own_client(install: Any) -> None:
     """The error names the package; other clients are wrapped as before."""
 

@@ -223,6 +223,18 @@ def test_a_restored_breaker_is_not_saved_again() -> None:
     assert store.records["p"] == before
 
 
+def test_a_forked_child_saves_by_a_thread_of_its_own() -> None:
+    """The thread of the parent does not exist there: the next change starts another one."""
+    store = MemoryStore()
+    pipeline = Pipeline(POLICY, clock=FakeClock(), breaker_store=store)
+    before = set(threading.enumerate())
+    pipeline.shared.breakers._saving.reset_after_fork()  # type: ignore[union-attr]  # there is a store
+    assert set(threading.enumerate()) == before
+    trip(pipeline)
+    assert store.until_state("p", "open")
+    assert len(set(threading.enumerate()) - before) == 1
+
+
 def test_the_thread_ends_with_its_policies() -> None:
     """Policies that nobody uses any more are collected, and their thread with them."""
     store = MemoryStore()
