@@ -97,6 +97,10 @@ class Quota:
         """Return how many attempts could be sent at once."""
         return sum(window.left(now) for window in self._windows)
 
+    def is_empty(self, now: float) -> bool:
+        """Return whether a new quota would answer every question like this one."""
+        return all(window.is_empty(now) for window in self._windows)
+
     @property
     def held_until(self) -> float:
         """The instant before which nothing is sent; -inf when there never was a hold."""
