@@ -35,13 +35,12 @@ class TableContent(NamedTuple):
     sources: list[str]
 
 
-def read_table(root: Node | None, file: str, plain_rows: Mapping[int, Rule] | None = None) -> TableContent:
+def read_table(root: Node | None, file: str) -> TableContent:
     """Read the nodes of a code table.
 
     Args:
         root: the file's nodes; None for an empty file.
         file: the file's name in messages.
-        plain_rows: rows that were read without YAML, by line.
 
     Raises:
         PolicyError: all mistakes in the file.
@@ -52,28 +51,13 @@ def read_table(root: Node | None, file: str, plain_rows: Mapping[int, Rule] | No
         mistakes.end()
     assert root is not None
     parts = mistakes.fields(root, "", _TOP)
-    rows = _rows(mistakes, parts)
-    rules = [rule for rule in map(_rule(mistakes), rows) if rule is not None]
-    if plain_rows and len(rules) == len(rows):
-        by_line = {**plain_rows, **{node.line: rule for node, rule in zip(rows, rules, strict=True)}}
-        rules = [by_line[line] for line in sorted(by_line)]
-        _check_unique(mistakes, by_line)
+    rules = [rule for rule in map(_rule(mistakes), _rows(mistakes, parts)) if rule is not None]
     codes = {rule.code for rule in rules}
     texts = [pair for pair in (_text(mistakes, node, codes) for node in items_of(mistakes, parts, "texts")) if pair]
     envelope = read_envelope_node(mistakes, parts["envelope"]) if "envelope" in parts else None
     sources = [str(node.value) for node in items_of(mistakes, parts, "sources")]
     mistakes.end()
     return TableContent(rules, envelope, texts, sources)
-
-
-def _check_unique(mistakes: Mistakes, by_line: Mapping[int, Rule]) -> None:
-    """Report a code of which a row was read without YAML, which has no nodes, and another row in whatever way."""
-    seen: dict[str, int] = {}
-    for line in sorted(by_line):
-        code = by_line[line].code
-        first = seen.setdefault(code, line)
-        if first != line:
-            mistakes.add(Node(code, line, 5), f"rules[{code}]", _duplicate(first, line))
 
 
 def _duplicate(first: int, second: int) -> str:
