@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
 from ..._core.policy.policy import OperationSettings, Policy
@@ -13,13 +13,12 @@ from ..loading.extends import parent_of
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer
-from .globs import comparison_cost, covers_all_of, is_glob, shared_name
+from .globs import is_glob, new_cover_check
 
 __all__ = ["unreachable_entries"]
 
 Warnings = Iterator[tuple[Node, str, str]]
 """The node, its path, and the message."""
-_MAX_COST = 60_000  # of comparing all entries with each other
 _METHODS = "get|head|options|put|post|patch|delete"
 _METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
 _WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
@@ -95,36 +94,15 @@ def _blind_write(rule: OperationSettings, layer: Layer) -> str:
 
 
 def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
-    """Warn about entries whose operations an earlier entry matches."""
-    cost_left = _MAX_COST
+    """Warn about entries all of whose operations an earlier entry matches."""
+    earlier: list[tuple[int, str, Callable[[str], bool]]] = []
     for index, (rule, node) in enumerate(rules):
-        path = f"operations[{index}].match"
-        match = node_at(node, "match")
-        for before, (other, _) in enumerate(rules[:index]):
-            cost_left -= comparison_cost(other.match, rule.match)
-            if cost_left < 0:
-                message = "too many entries: this one and the later ones were not compared with the earlier ones"
-                yield match, path, message
-                return
-            if covers_all_of(other.match, rule.match):
-                yield (
-                    match,
-                    path,
-                    f"never applies: operations[{before}], {printable(other.match)!r}, matches all its operations",
-                )
-                break
-            # A narrow entry before a general one is the usual way to write an exception.
-            if _same(rule, other) or covers_all_of(rule.match, other.match):
-                continue
-            name = shared_name(other.match, rule.match)
-            if name is not None:
-                earlier = f"operations[{before}], {printable(other.match)!r}"
-                yield match, path, f"{earlier}, also matches {printable(name)!r}, and the first match applies"
-                break
-
-
-def _same(one: OperationSettings, other: OperationSettings) -> bool:
-    return (one.policy, one.idempotent, one.key, one.lane) == (other.policy, other.idempotent, other.key, other.lane)
+        found = next((entry for entry in earlier if entry[2](rule.match)), None)
+        if found is not None:
+            message = f"never applies: operations[{found[0]}], {printable(found[1])!r}, matches all its operations"
+            yield node_at(node, "match"), f"operations[{index}].match", message
+        else:
+            earlier.append((index, rule.match, new_cover_check(rule.match)))
 
 
 def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
