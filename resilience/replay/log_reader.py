@@ -86,6 +86,13 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
         call = open_calls[key] = _open_call(log, line, at, name)
     if call is None:
         return  # the log begins in the middle of this call
+    _add_event(call, event, line, at)
+    if event in _OUTCOMES:
+        # Later lines of a finished call, such as its fallback, belong to no open call.
+        open_calls.pop(key, None)
+
+
+def _add_event(call: RecordedCall, event: str, line: Mapping[str, Any], at: float) -> None:
     call.last = {**call.last, **line}
     if event == "attempt_failed" and len(call.attempts) < _MAX_ATTEMPTS:
         call.attempts.append(_read_attempt(line, at))
@@ -94,8 +101,6 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
         call.waits[number] = read_seconds(line, "wait_for") or 0.0
     if event in _OUTCOMES:
         call.outcome, call.settled_at = _OUTCOMES[event], at
-        # Later lines of a finished call, such as its fallback, belong to no open call.
-        open_calls.pop(key, None)
 
 
 def _is_next_call(call: RecordedCall, line: Mapping[str, Any], name: str | None) -> bool:

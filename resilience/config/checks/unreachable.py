@@ -44,7 +44,8 @@ def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warn
         if message:
             yield node, path, message
     yield from _shadowed(rules)
-    yield from _lanes(rules, layer, file)
+    yield from _unused_lanes(rules, layer, file)
+    yield from _missing_lanes(rules, layer)
     yield from _shared_windows(layer, file)
     yield from _unused_windows(layer, file)
 
@@ -83,14 +84,17 @@ def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
 def _blind_write(rule: OperationSettings, layer: Layer) -> str:
     """Return a message if a write can be neither looked up nor resent, else an empty string."""
     policy = layer.policy_set.policies.get(rule.policy or "")
-    write = rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
-    if not write or rule.key is not None or policy is None or policy.reconcile is not None:
+    if not _is_write(rule) or rule.key is not None or policy is None or policy.reconcile is not None:
         return ""
     if policy.retry is None or policy.retry.max_attempts == 1:
         return ""
     return (
         "a write without key and reconcile: an uncertain one is neither looked up nor resent, but reported as unknown"
     )
+
+
+def _is_write(rule: OperationSettings) -> bool:
+    return rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
 
 
 def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
@@ -105,8 +109,8 @@ def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
             earlier.append((index, rule.match, new_cover_check(rule.match)))
 
 
-def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
-    """Warn about lanes that no entry uses, and about entries with a lane that their policy does not have."""
+def _unused_lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
+    """Warn about lanes that no entry uses."""
     policies = layer.policy_set.policies
     used = {(rule.policy, rule.lane) for rule, _ in rules if rule.lane is not None}
     for name, node in layer.nodes.items():
@@ -116,6 +120,11 @@ def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str)
                 own = _own(node_at(node, f"admission.lanes.{lane}"), node)
                 message = f"no entry of operations uses the lane {printable(lane)!r}; only Python code could"
                 yield own, f"policies.{name}.admission.lanes.{lane}", message
+
+
+def _missing_lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer) -> Warnings:
+    """Warn about entries with a lane that their policy does not have."""
+    policies = layer.policy_set.policies
     for index, (rule, node) in enumerate(rules):
         policy = policies.get(rule.policy or "")
         if policy is not None and rule.lane not in (None, CANCEL) and not _has_lane(policy, str(rule.lane)):

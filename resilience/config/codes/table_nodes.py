@@ -78,6 +78,21 @@ def _rows(mistakes: Mistakes, parts: Mapping[str, Node]) -> list[Node]:
     return rows
 
 
+def _fields(mistakes: Mistakes, code: str, pairs: Mapping[str, Node], path: str) -> Rule:
+    """Return the row of a code with its other fields."""
+    return Rule(
+        code,
+        _names(mistakes, pairs.get("names"), path),
+        _category(mistakes, pairs.get("category"), path),
+        _word(mistakes, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
+        scalar_of(mistakes, pairs.get("hint"), f"{path}.hint", "none"),
+        scalar_of(mistakes, pairs.get("remedy"), f"{path}.remedy", ""),
+        _word(mistakes, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
+        _word(mistakes, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
+        scalar_of(mistakes, pairs.get("action"), f"{path}.action", ""),
+    )
+
+
 def _rule(mistakes: Mistakes) -> Callable[[Node], Rule | None]:
     """Return a function that reads a row and remembers the codes, to report duplicates."""
     seen: dict[str, Node] = {}
@@ -101,17 +116,7 @@ def _rule(mistakes: Mistakes) -> Callable[[Node], Rule | None]:
         if len(code.value) > MAX_CODE or code.value != code.value.strip():
             reason = f"at most {MAX_CODE} characters" if len(code.value) > MAX_CODE else "no spaces around it"
             mistakes.add(code, path, f"this row never matches: a code has {reason}")
-        return Rule(
-            code.value,
-            _names(mistakes, pairs.get("names"), path),
-            _category(mistakes, pairs.get("category"), path),
-            _word(mistakes, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
-            scalar_of(mistakes, pairs.get("hint"), f"{path}.hint", "none"),
-            scalar_of(mistakes, pairs.get("remedy"), f"{path}.remedy", ""),
-            _word(mistakes, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
-            _word(mistakes, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
-            scalar_of(mistakes, pairs.get("action"), f"{path}.action", ""),
-        )
+        return _fields(mistakes, code.value, pairs, path)
 
     return read
 
