@@ -45,16 +45,12 @@ class SequenceNumbers:
         """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing)."""
         if message.seq is None or message.after is None:
             return "next"
-        known = message.id in self._last
         last = self._last.get(message.id)
-        if message.snapshot:
-            if last is not None and message.seq <= last:
-                return "old"
-        elif known and last is None:
-            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
-        elif last is not None and message.seq <= last:
+        if last is not None and message.seq <= last:
             return "old"
-        elif last is not None and message.after != last:
+        if not message.snapshot and last is None and message.id in self._last:
+            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
+        if not message.snapshot and last is not None and message.after != last:
             self._last[message.id] = None
             return "gap"
         self._last[message.id] = message.seq
