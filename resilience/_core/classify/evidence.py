@@ -145,10 +145,8 @@ def _status(
     is_error = isinstance(source, BaseException)
     # The code of a body is no HTTP status, although it may be the same number.
     is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
-    status, from_status = (
-        status_of(read, response, is_error=is_error and not is_of_body),
-        read("resilience_from_status"),
-    )
+    status = status_of(read, response, is_error=is_error and not is_of_body)
+    from_status = read("resilience_from_status") is True
     # Where the text has a code, three digits in it are a part of a message and no status.
     if not is_error or has_code or status is not None:
         return status, from_status, False
