@@ -129,8 +129,8 @@ def _all_codes(source: object, read: ReadAttribute, text: str, in_bodies: list[s
     in_body = in_bodies[0] if in_bodies else None
     code = code_of(read("api_code")) or in_body  # our own clients say it outright
     # An `ApiError` was made from its body, and its attributes only repeat it.
-    is_told_by_body = in_body is not None and isinstance(source, ApiError)
-    if is_told_by_body or not isinstance(source, BaseException):
+    repeats_its_body = in_body is not None and isinstance(source, ApiError)
+    if repeats_its_body or not isinstance(source, BaseException):
         return code, in_bodies
     strong, weak = codes_from_words(source, read, "" if in_bodies else text)
     if code is None and strong:
