@@ -73,6 +73,12 @@ def read_log(lines: Iterable[str]) -> Log:
     return log
 
 
+def _begins_call(event: str, call: RecordedCall | None, line: Mapping[str, Any], name: str | None) -> bool:
+    if event == "attempt_failed":
+        return call is None or _is_next_call(call, line, name)
+    return event == "call_rejected"
+
+
 def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, Any], at: float) -> None:
     """Add a line to the call that wrote it."""
     event, operation = line["event"], read_text(line, "operation")
@@ -82,7 +88,7 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
     # Without an identifier of the call, policy, operation and key must tell calls apart.
     key: Any = name or (read_text(line, "policy"), operation, read_text(line, "key"))
     call = open_calls.get(key)
-    if event == "call_rejected" or (event == "attempt_failed" and (call is None or _is_next_call(call, line, name))):
+    if _begins_call(event, call, line, name):
         call = open_calls[key] = _open_call(log, line, at, name)
     if call is None:
         return  # the log begins in the middle of this call
