@@ -9,7 +9,7 @@ from typing import Any
 from .._core.call.attempt_gate import EXPIRED
 from .._core.call.context import CONTEXT, CallContext, CurrentCall
 from .._core.call.plan import Plan
-from .._core.call.sleep_watch import SleepWatch
+from .._core.call.sleep_watch import DeadlineWatch
 from .._core.call.stage import Stage, run_before, run_settle
 from .._core.call.steps import FailedCall
 from ..errors import DeadlineExceededError
@@ -66,9 +66,9 @@ def _enter(plan: Plan, stages: Sequence[Stage]) -> tuple[CurrentCall, list[Stage
     Raises:
         DeadlineExceededError: a stage has waited until after the deadline, or the machine slept meanwhile.
     """
-    sleep_watch, deadline = SleepWatch(plan.clock), CallContext(*CONTEXT.get()).deadline
+    deadline = DeadlineWatch(plan.clock, CallContext(*CONTEXT.get()).deadline)
     call, entered = run_before(stages)
-    if plan.clock.monotonic() + sleep_watch.seconds_slept() >= deadline:
+    if deadline.is_over:
         rejection = plan.new_rejection(DeadlineExceededError, EXPIRED)
         run_settle(call, entered, rejection)
         raise rejection

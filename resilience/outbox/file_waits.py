@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .._core.base.clock import Clock
 from .._core.call.context import current_call
-from .._core.call.sleep_watch import SleepWatch
+from .._core.call.sleep_watch import DeadlineWatch
 from .._drivers.system_clock import SystemClock, running_trio
 from .outbox_file import OutboxLockedError
 
@@ -59,21 +59,19 @@ class AttemptLimit:
         until: the instant up to which it may wait.
     """
 
-    __slots__ = ("_clock", "_end", "_sleep_watch", "until")
+    __slots__ = ("_deadline", "until")
 
     def __init__(self, clock: Clock) -> None:
         call = current_call()
         left = None if call is None else call.timeout
         now = clock.monotonic()
-        self._clock = clock
-        self._end = inf if left is None else now + left
-        self._sleep_watch = SleepWatch(clock)
+        self._deadline = DeadlineWatch(clock, inf if left is None else now + left)
         # It ends a little before the attempt's own limit: a refusal says that nothing was sent, and a timeout does not.
         self.until = now + (LONGEST_WAIT if left is None else left - max(2 * _INTERVAL, 0.05 * left))
 
     def check(self) -> None:
         """Raise a `TooLateError` if the attempt's time is over: the process was stopped, or the disk was slow."""
-        if self._clock.monotonic() + self._sleep_watch.seconds_slept() >= self._end:
+        if self._deadline.is_over:
             raise TooLateError("the time of the attempt was over when the outbox was written")
 
 
