@@ -32,13 +32,13 @@ class _BoundedBackend:
         return getattr(self._backend, name)
 
     def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
-        return _BoundedStream(self._backend.connect_tcp(*args, **kwargs))
+        return _BoundedNetworkStream(self._backend.connect_tcp(*args, **kwargs))
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
-        return _BoundedStream(self._backend.connect_unix_socket(*args, **kwargs))
+        return _BoundedNetworkStream(self._backend.connect_unix_socket(*args, **kwargs))
 
 
-class _BoundedStream:
+class _BoundedNetworkStream:
     """A connection; everything but reading, writing and TLS is that of the stream beneath."""
 
     def __init__(self, stream: Any) -> None:
@@ -54,7 +54,7 @@ class _BoundedStream:
         return self._stream.write(buffer, _time_left(timeout))
 
     def start_tls(self, *args: Any, **kwargs: Any) -> Any:
-        return _BoundedStream(self._stream.start_tls(*args, **kwargs))
+        return _BoundedNetworkStream(self._stream.start_tls(*args, **kwargs))
 
 
 def _time_left(timeout: float | None) -> float | None:
