@@ -36,7 +36,7 @@ def method_under_policy(rules: OperationRules, operation: str, method: Callable[
     if not is_async(method) and announces_awaitable(method):
         method = awaiting(method)
     info = OperationInfo(operation=operation, check_answers=True)
-    if is_async(method):
+    if is_async(method) or rules.outbox is not None:  # a write is not done, for an outbox, when something is made
         return _compiled(rules, info, method)
     return _method_of_unknown_kind(rules, info, method)
 

@@ -103,7 +103,7 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
         UnresumableError: there is none, the client has another account, or the write cannot be looked up.
     """
     raw = vars(client)["_resilience_client"]
-    method = getattr(raw, row.operation.partition(" ")[0], None)  # "post /api/…" is made by `post`
+    method = _attribute(raw, row.operation.partition(" ")[0])  # "post /api/…" is made by `post`
     describe = getattr(raw, "resilience_operation_info", None)
     info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
     if not callable(method) or info is None:
@@ -115,6 +115,13 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
     if row.key_missing:
         raise UnresumableError("unknown", "the request did not carry the key, so the write cannot be looked up by it")
     return method, info
+
+
+def _attribute(client: Any, path: str) -> Any:
+    """Return what stands under a path such as `orders.create`, or None."""
+    for name in path.split("."):
+        client = getattr(client, name, None)
+    return client
 
 
 def _refuse(row: Row, error: Exception) -> ResumedWrite:
