@@ -105,7 +105,7 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
         UnresumableError: there is none, the client has another account, or the write cannot be looked up.
     """
     raw = vars(client)["_resilience_client"]
-    method = getattr(raw, row.operation.partition(" ")[0], None)  # "post /api/…" is made by `post`
+    method = _attribute(raw, row.operation.partition(" ")[0])  # "post /api/…" is made by `post`
     describe = getattr(raw, "resilience_operation_info", None)
     info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
     if not callable(method) or info is None:
@@ -130,6 +130,13 @@ def _check_key(method: Callable[..., Any], info: OperationInfo, row: Row) -> Non
     if key != row.key:
         reason = f"{row.operation} takes its key as {info.key} now, and there the row has {key or 'none'}"
         raise UnresumableError("unknown_operation", reason)
+
+
+def _attribute(client: Any, path: str) -> Any:
+    """Return what stands under a path such as `orders.create`, or None."""
+    for name in path.split("."):
+        client = getattr(client, name, None)
+    return client
 
 
 def _refuse(row: Row, error: Exception) -> ResumedWrite:
