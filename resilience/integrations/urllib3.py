@@ -15,7 +15,8 @@ from .._entry.operation_rules import OperationRules
 from ._http_messages import mark_not_sent, mark_unbuilt
 from .http import ClientRequest, HttpAttempt, HttpClientSupport
 from .requests.attempt import limit_timeout
-from .requests.connections import guard_manager, recording_sent_bytes
+from .requests.connections import guard_manager
+from .requests.sent_bytes import recording_sent_bytes
 
 __all__ = ["PoolManagerSupport", "wrap"]
 

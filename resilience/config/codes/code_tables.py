@@ -15,8 +15,7 @@ from ..._core.policy import codes as core
 from ...errors import PolicyError
 from ..loading.mappings import as_node
 from ..loading.shipped_files import shipped
-from ..loading.yaml_reader import read_file, read_text
-from .row_reader import take_rows
+from ..loading.yaml_reader import read_file
 from .table_nodes import TableContent, read_table
 
 __all__ = ["CodeRegistry", "builtin_names", "is_known", "shipped_names"]
@@ -92,7 +91,7 @@ def _builtin(name: str) -> CodeRegistry:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; available: {', '.join(builtin_names())}{hint}")
     if name in shipped_names():
-        return _shipped_table(name, shipped(f"codes/{name}.yaml"))
+        return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
     return _installed_table(name, installed(_GROUP)[name])
 
 
@@ -115,11 +114,6 @@ def _installed_table(name: str, point: Any) -> CodeRegistry:
         f"the code registry {name!r} is a {type(source).__name__}; expected a CodeRegistry, a mapping, a path, or a "
         f"function that returns one of them: {describe_entry_point(point)}"
     )
-
-
-def _shipped_table(name: str, path: Path) -> CodeRegistry:
-    text, rows = take_rows(path.read_text("utf-8"))
-    return _registry(name, read_table(read_text(text, str(path)), str(path), rows))
 
 
 def _registry(name: str, table: TableContent) -> CodeRegistry:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -39,16 +39,28 @@ class ErrorClasses(NamedTuple):
 class EngineState:
     """What an engine has beside the original exchange's state."""
 
-    __slots__ = ("clock", "errors", "original", "registered", "support", "warned", "without_key")
+    __slots__ = (
+        "clock", "compile_loading", "errors", "loading", "original", "registered", "support", "warned", "without_key",
+    )  # fmt: skip
 
     def __init__(self, original: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> None:
         self.original = original  # a reference that keeps it alive: ccxt's exchanges close their session in `__del__`
         self.support = support
         self.errors = errors
         self.clock = NonceClock()
+        self.loading: Any = None  # the task that loads the markets
+        self.compile_loading: Callable[..., Any] | None = None  # puts the loading under its policy
         self.warned = False
         self.without_key: set[str] = set()
         self.registered: tuple[Any, ...] = ()
+
+    def _register_credentials(self, engine: Any) -> None:
+        credentials = tuple(getattr(engine, name, None) for name in _SECRETS)
+        if credentials != self.registered:  # they may be set at any time, and are compared because that is cheap
+            self.registered = credentials
+            for credential in credentials:
+                if isinstance(credential, str):
+                    register_secret(credential)
 
     def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
         """Return the parameters to send, and register the exchange's credentials as secrets.
@@ -56,12 +68,7 @@ class EngineState:
         Raises:
             Exception: `errors.bad_request`, if the parameters must not be sent.
         """
-        credentials = tuple(getattr(engine, name, None) for name in _SECRETS)
-        if credentials != self.registered:  # they may be set at any time, and are compared because that is cheap
-            self.registered = credentials
-            for credential in credentials:
-                if isinstance(credential, str):
-                    register_secret(credential)
+        self._register_credentials(engine)
         if self.support is None:
             return params
         try:
