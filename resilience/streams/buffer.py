@@ -7,14 +7,18 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .session.stream_failure import kind_of, merge
+
 __all__ = ["Buffer", "Counts", "Overflow"]
 
 Overflow = Literal["block", "drop_oldest", "latest"]
+_MAX_ALIKE = 10  # exception events of one kind that wait one by one; later ones are counted
+_MIN_EVENTS = 100  # events other than updates that may always wait, however short the queue of updates is
 
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of the updates of one consumer.
+    """Counts of the events of one consumer: of its updates, except for the last two.
 
     Attributes:
         taken: delivered to the consumer.
@@ -22,6 +26,8 @@ class Counts:
         replaced: replaced unread by a later update of the same subscription.
         blocked: how often the reader had to wait for room in the queue.
         most: the largest number of updates that were queued at once.
+        repeated: exception events that were added to a waiting one of their kind.
+        lost: events other than updates that were discarded unread, oldest first.
     """
 
     taken: int = 0
@@ -29,6 +35,8 @@ class Counts:
     replaced: int = 0
     blocked: int = 0
     most: int = 0
+    repeated: int = 0
+    lost: int = 0
 
 
 class _Cell:
@@ -44,8 +52,8 @@ class _Cell:
 class Buffer:
     """The events queued for one consumer, in order. Belongs to one event loop.
 
-    Only updates count towards the size and only updates are discarded. An event that reports a problem is always
-    delivered.
+    The size limits the updates, and the other events apart from them. An exception event is added to the last of
+    several waiting ones of its kind, which counts it.
     """
 
     def __init__(self, size: int, overflow: Overflow) -> None:
@@ -53,6 +61,9 @@ class Buffer:
         self._cells: deque[_Cell] = deque()
         self._updates: deque[_Cell] = deque()
         self._latest: dict[Hashable, _Cell] = {}
+        self._others: deque[_Cell] = deque()
+        self._discarded = 0  # cells of `_cells` that are dead
+        self._alike: dict[Hashable, list[_Cell]] = {}
         self.counts = Counts()
 
     def __len__(self) -> int:
@@ -72,19 +83,56 @@ class Buffer:
                 self.counts.replaced += 1
                 return
             if self._overflow != "block" and len(self._updates) >= self._size:
-                # The dead cell stays in `_cells`, where removing it would be O(n); `get` skips it.
-                self._updates.popleft().alive = False
+                self._discard(self._updates.popleft())
                 self.counts.dropped += 1
             self._latest[key] = cell
             self._updates.append(cell)
             self.counts.most = max(self.counts.most, len(self._updates))
+        elif not self._queue_other(cell):
+            return
         self._cells.append(cell)
+
+    def _discard(self, cell: _Cell) -> None:
+        """Mark a cell as discarded; `get` skips it."""
+        cell.alive, cell.value = False, None
+        self._discarded += 1
+        # Removing one cell would be O(n), so the queue is rebuilt once most of it is dead: behind a handler that never
+        # returns it would grow without end.
+        if self._discarded > max(_MIN_EVENTS, len(self._cells) // 2):
+            self._cells = deque(item for item in self._cells if item.alive)
+            self._discarded = 0
+
+    def _queue_other(self, cell: _Cell) -> bool:
+        """Make room for an event that is no update; return False if a waiting one of its kind counts it."""
+        cell.key = kind_of(cell.value)
+        if cell.key is not None:
+            alike = self._alike.setdefault(cell.key, [])
+            if len(alike) >= min(self._size, _MAX_ALIKE):
+                alike[-1].value = merge(alike[-1].value, cell.value)
+                self.counts.repeated += 1
+                return False
+            alike.append(cell)
+        if len(self._others) >= max(self._size, _MIN_EVENTS):
+            self._discard(self._forget_oldest())
+            self.counts.lost += 1
+        self._others.append(cell)
+        return True
+
+    def _forget_oldest(self) -> _Cell:
+        """Return the oldest event that is no update, which is taken or discarded now."""
+        cell = self._others.popleft()
+        if cell.key is not None:
+            del self._alike[cell.key][0]
+            if not self._alike[cell.key]:
+                del self._alike[cell.key]
+        return cell
 
     def get(self) -> tuple[str, Any] | None:
         """Return the next event as (name, value), or None if the queue is empty."""
         while self._cells:
             cell = self._cells.popleft()
             if not cell.alive:
+                self._discarded -= 1
                 continue
             cell.alive = False
             if cell.event == "update":
@@ -93,5 +141,7 @@ class Buffer:
                 # A later update of the same subscription may have its own cell by now.
                 if self._latest.get(cell.key) is cell:
                     del self._latest[cell.key]
+            else:
+                self._forget_oldest()
             return cell.event, cell.value
         return None

@@ -22,17 +22,19 @@ Handler = Callable[[Any], Awaitable[Any] | Any]
 class Dispatcher:
     """A client's handlers and loops. Belongs to one event loop, but `on` may be called before it runs."""
 
-    def __init__(self, size: int, overflow: Overflow, on_handler_error: Callable[[str, BaseException], Any]) -> None:
+    def __init__(
+        self, size: int, overflow: Overflow, on_handler_error: Callable[[str, Handler, BaseException], Any]
+    ) -> None:
         """Create a dispatcher without handlers.
 
         Args:
             size: the number of updates that each consumer's queue holds.
             overflow: what a full queue does.
-            on_handler_error: takes an event's name and the error of its handler; returns the value of an exception
-                event, or None for no event.
+            on_handler_error: takes an event's name, its handler and the error that it raised; returns the value of an
+                exception event, or None for no event.
         """
         self._size, self._overflow, self._on_handler_error = size, overflow, on_handler_error
-        self._handlers: dict[str, tuple[Handler, ...]] = {}
+        self._handlers: dict[str, tuple[partial[Any], ...]] = {}
         self._loops: tuple[Mailbox, ...] = ()
         self._unclaimed: deque[tuple[Any, Hashable]] | None = deque(maxlen=size)
         self._mailbox: Mailbox | None = None  # of the handlers
@@ -56,7 +58,7 @@ class Dispatcher:
         # The tuples are replaced and never changed, so a handler may add or remove handlers while `run` iterates.
         return lambda: self._off(event, registration)
 
-    def _off(self, event: str, registration: Handler) -> None:
+    def _off(self, event: str, registration: partial[Any]) -> None:
         self._handlers[event] = tuple(item for item in self._handlers.get(event, ()) if item is not registration)
 
     @property
@@ -124,7 +126,7 @@ class Dispatcher:
             for handler in self._handlers.get(event, ()):
                 await self._call(event, handler, value)
 
-    async def _call(self, event: str, handler: Handler, value: Any) -> None:
+    async def _call(self, event: str, handler: partial[Any], value: Any) -> None:
         """Call one handler; its error becomes an exception event, except for a handler of exception events."""
         try:
             result = handler(value)
@@ -134,9 +136,13 @@ class Dispatcher:
             # A `CancelledError` of something that the handler awaited is an error like any other.
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
-            failure = self._on_handler_error(event, error)
-            if failure is not None:
-                self.post("exception", failure)
+            self._report(event, handler.func, error)
+
+    def _report(self, event: str, handler: Handler, error: BaseException) -> None:
+        # A function of its own: the event carries the error, whose traceback has the frame that called this one.
+        failure = self._on_handler_error(event, handler, error)
+        if failure is not None:
+            self.post("exception", failure)
 
     def end_loops(self) -> None:
         """End the loops once they have read what is queued: no more updates will come."""
