@@ -161,6 +161,11 @@ class ConnectionSet(StreamState):
         self.inactive_state = state
         return steps
 
+    def overlaps(self, now: float) -> bool:
+        """Return whether two connections may deliver the same updates."""
+        # The new connection may still deliver what the old one delivered before it was closed.
+        return self.successor is not None or bool(self.retiring) or now < self._overlap_until
+
     def advance(self, now: float) -> list[Step]:
         """Send what may be sent now, and detect connections that have become live."""
         steps: list[Step] = []
@@ -171,8 +176,7 @@ class ConnectionSet(StreamState):
                 steps += self._became_live(connection, now)
             steps += connection.next_frames(self.wanted, now)
         active = self.active
-        # Until then the new connection may still deliver what the old one delivered before it was closed.
-        if self.successor is None and not self.retiring and self._overlap_until <= now:
+        if not self.overlaps(now):
             self.duplicate_filter = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:
             self.attempts.reset()

@@ -44,21 +44,32 @@ class SequenceNumbers:
         """Forget all numbers: a new connection starts its own."""
         self._last.clear()
 
-    def check(self, message: Message) -> str:
-        """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing)."""
-        if message.seq is None or message.after is None:
+    def check(self, message: Message, *, overlapping: bool = False) -> str:
+        """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing).
+
+        Args:
+            message: the update.
+            overlapping: two connections deliver the subscription just now.
+        """
+        if message.seq is None:
             return "next"
-        known = message.id in self._last
-        last = self._last.get(message.id)
-        if message.snapshot:
-            if last is not None and message.seq <= last:
-                return "old"
-        elif known and last is None:
-            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
-        elif last is not None and message.seq <= last:
+        verdict = self._compare(message, message.seq, overlapping)
+        if verdict != "old":
+            self._last[message.id] = message.seq if verdict == "next" else None
+        return verdict
+
+    def _compare(self, message: Message, seq: int, overlapping: bool) -> str:
+        last, after = self._last.get(message.id), message.after
+        if message.id in self._last and last is None:
+            return "next" if message.snapshot else "old"  # after a gap only a snapshot helps
+        if last is None:
+            return "next"
+        if message.snapshot or after is None:
+            # One connection delivers in order, and its numbers may begin again; two may overtake each other.
+            return "old" if overlapping and seq <= last else "next"
+        if after == 0 and last:
+            return "gap"  # the numbers began again
+        if seq <= last:
             return "old"
-        elif last is not None and message.after != last:
-            self._last[message.id] = None
-            return "gap"
-        self._last[message.id] = message.seq
-        return "next"
+        # The first update after a snapshot may begin before it: what it repeats is absolute.
+        return "gap" if after > last else "next"

@@ -18,14 +18,14 @@ from .request import SocketRequest
 from .state import State, stream_error
 from .steps import Close, DeliverAnswer, Emit, Step
 from .stream_failure import StreamFailure, stream_failure
-from .venue_errors import VenueErrors
+from .update_filter import UpdateFilter
 
 __all__ = ["Session", "State"]
 
 _MIN_FETCH_DELAY = 1.0  # seconds between two fetches of missed updates, at least
 
 
-class Session(VenueErrors):
+class Session(UpdateFilter):
     """The decisions about one socket. Belongs to one event loop."""
 
     # --- the user's commands --------------------------------------------------------------------------
@@ -164,26 +164,11 @@ class Session(VenueErrors):
         if subscription is not None and message.op == "unsubscribe":
             if subscription.state == "leaving":
                 connection.subscriptions.forget([message.id])
+                if message.id not in self.wanted:
+                    connection.books.forget(message.id)
         elif subscription is not None and subscription.state == "requested":
             subscription.state = "live"
         return [Emit("response", message.body), *self.resolve_unnamed(connection)]
-
-    def _on_update(self, connection: Connection, message: Message, now: float) -> list[Step]:
-        # The venue sends updates until it has handled the request to unsubscribe.
-        if message.id in self.removed:
-            return []
-        subscription = connection.subscriptions.by_id.get(message.id)
-        if subscription is not None and subscription.state == "requested":
-            subscription.state = "live"  # an update that arrives before the ack proves the subscription too
-        if self.duplicate_filter is not None and not self.duplicate_filter.is_new(message, connection.number):
-            return []
-        verdict = self.sequence.check(message)
-        if verdict == "gap":
-            connection.subscriptions.renew([message.id], now)
-            failure = self.attempts.report(stream_error("sequence_gap"))
-            arg = self.wanted.get(message.id)
-            return [self.exception_event(failure, "subscribes to it again", phase="read", arg=arg)]
-        return [Emit("update", message.body, message.id)] if verdict == "next" else []
 
     def fetch_failed(self, error: BaseException, attempt: int) -> StreamFailure:
         """Classify a failed fetch of missed updates; `wait_for` is the seconds until the next try, None for no more."""
@@ -198,7 +183,7 @@ class Session(VenueErrors):
 
 
 _HANDLERS: dict[MessageKind, Callable[[Session, Connection, Message, float], list[Step]]] = {
-    MessageKind.DATA: Session._on_update,
+    MessageKind.DATA: Session.on_update,
     MessageKind.ACK: Session._on_ack,
     MessageKind.LOGIN: Session._on_login,
     MessageKind.PONG: Session._on_pong,
