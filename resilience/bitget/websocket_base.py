@@ -103,6 +103,7 @@ class WebsocketClient(StreamClient):
             account=signer.account,
             stamp=None if self._server_clock is None else self._server_clock.now,
             resync=None if self._server_clock is None else self._measure_clock,
+            cannot_resync="pass rest=AsyncBitgetClient(…) or BitgetClient(…), which asks Bitget for its time",
             fetch=fetch_missed if backfill is None else backfill.fetch,
             prime=None if backfill is None else backfill.prime,
         )

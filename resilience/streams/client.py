@@ -125,7 +125,13 @@ class StreamClient:
         self._sockets.start(State.GIVEN_UP)
 
     async def ready(self) -> None:
-        """Wait until every subscription is live or its socket has ended; there is no time limit."""
+        """Wait until every subscription is live; there is no time limit. A rejected one is not waited for.
+
+        Raises:
+            GaveUpError: a socket has given up, as after a login that was refused for good. `failure_of` returns why.
+            ClosedClientError: the client was closed meanwhile.
+            RuntimeError: no event loop is running, or the client is closed already.
+        """
         self.start()
         await self._sockets.ready()
 

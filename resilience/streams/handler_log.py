@@ -7,6 +7,8 @@ from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
 
+from .session.stream_failure import printable
+
 __all__ = ["HandlerLog"]
 
 _MAX_KINDS = 256
@@ -56,5 +58,4 @@ def _trace_of(error: BaseException) -> str:
         text = "".join(format_exception(error))
     except Exception:  # its own `__str__` may raise
         text = f"{type(error).__name__}, whose text cannot be read"
-    safe = "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
-    return safe[-_MAX_TRACE:].rstrip()
+    return printable(text, keep="\n")[-_MAX_TRACE:].rstrip()

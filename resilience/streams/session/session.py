@@ -36,7 +36,7 @@ class Session(UpdateFilter):
         if self.inactive_state is None:
             return []
         self.inactive_state, self.retry_at = None, now
-        self.once_counts.clear()
+        self.forget_errors()
         return self.tick(now)
 
     def stop(self) -> list[Step]:
@@ -120,8 +120,8 @@ class Session(UpdateFilter):
             message = self.dialect.read(text)
         except Exception as error:  # a dialect may raise anything on a malformed frame; none may end the reader
             failure = self.attempts.report(stream_error("malformed_frame"))
-            caused = type(error).__name__
-            return [self.exception_event(failure, "drops the frame and continues", phase="read", caused_by=caused)]
+            details: dict[str, Any] = {"phase": "read", "caused_by": type(error).__name__, "error": error}
+            return [self.exception_event(failure, "drops the frame and continues", **details)]
         request = connection.requests.pop(message.request, None) if message.request is not None else None
         if request is not None:
             return self._answer(request, connection, message, now)
@@ -156,7 +156,7 @@ class Session(UpdateFilter):
 
     def _on_login(self, connection: Connection, message: Message, _now: float) -> list[Step]:
         connection.ready, connection.login_at, connection.end_reported = True, None, False
-        self.once_counts.clear()
+        self.count_login()
         return [Emit("response", message.body), self.notice_event("authenticated", connection.number)]
 
     def _on_ack(self, connection: Connection, message: Message, _now: float) -> list[Step]:
@@ -178,8 +178,14 @@ class Session(UpdateFilter):
             max(self.attempts.max_delay(attempt, _MIN_FETCH_DELAY), failure.retry_after or 0.0) if retryable else None
         )
         text = f"asks again in {delay:.3g} s" if delay is not None else "continues without the missed updates"
-        details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__}
+        details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__, "error": error}
         return stream_failure(failure, wait_for=delay, action_text=text, **details)
+
+    def resync_failed(self, error: BaseException) -> StreamFailure:
+        """Classify a failed measurement of the venue's clock."""
+        details = {"phase": "login", "socket": self.name, "caused_by": type(error).__name__, "error": error}
+        text = "logs in with the venue's time as it is known so far"
+        return stream_failure(self.attempts.classify(error), action_text=text, **details)
 
 
 _HANDLERS: dict[MessageKind, Callable[[Session, Connection, Message, float], list[Step]]] = {

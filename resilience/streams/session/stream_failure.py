@@ -10,7 +10,7 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from ...telemetry.redaction import redact
 
-__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "kind_of", "merge", "stream_failure"]
+__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "kind_of", "merge", "printable", "stream_failure"]
 
 EVENTS = ("authenticated", "close", "exception", "gap", "open", "reconnect", "reconnected", "response", "update")
 """The events of a client."""
@@ -26,9 +26,9 @@ class StreamFailure(Failure):
         phase: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
             `fetch_missed`.
         action_text: what the client does about it, in words.
-        action: the name of that action in the code table; empty if no table has the code.
+        action: the name of that action, as code tables have it; empty where there is none.
         arg: the subscription that it concerns, or None if the venue did not say.
-        message: the venue's own message, secrets removed.
+        message: the venue's own message, without secrets, and safe to print.
         caused_by: class of the error, such as `ConnectionRefusedError`.
         socket: name of the client's socket, `public` or `private`.
         wait_for: seconds until the client reconnects or sends again, or None.
@@ -57,7 +57,7 @@ class StreamFailure(Failure):
         times = self.repeated and f"{self.repeated} more of this kind"
         texts = [text for text in (self.message, self.remedy, action, times) if text]
         where = " ".join(text for text in (self.socket, self.phase, self.handler) if text)
-        return f"{where}{about}: {self.category}{code}: " + "; ".join(texts)
+        return printable(f"{where}{about}: {self.category}{code}: " + "; ".join(texts))
 
     @property
     def during(self) -> str:
@@ -113,8 +113,13 @@ def stream_failure(failure: Failure, **details: Any) -> StreamFailure:
     # `asdict` would copy the nested failures of batch items as mappings.
     known = {item.name: getattr(failure, item.name) for item in fields(Failure)}
     if details.get("message"):
-        details["message"] = redact(str(details["message"]))[:_MAX_MESSAGE]
+        details["message"] = printable(redact(str(details["message"])))[:_MAX_MESSAGE]
     return StreamFailure(**{**known, **details})
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text in which characters that could control a terminal are escapes, except for those in `keep`."""
+    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
 
 
 def kind_of(value: Any) -> Hashable:
