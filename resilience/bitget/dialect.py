@@ -10,7 +10,7 @@ from .._core.classify.code_and_status import code_of
 from ..streams.session.dialect import Arg, Message, MessageKind
 from ..streams.session.order_book import BookChange
 from ..telemetry.redaction import register_secret
-from .order_reports import ORDER_CHANNELS, report_orders
+from .order_reports import REPORTING_CHANNELS, report_orders
 from .signing import sign_login
 
 __all__ = ["BitgetDialect", "first_mapping", "op_frame", "required_text"]
@@ -121,7 +121,7 @@ class BitgetDialect:
         if self.on_update is not None:
             self.on_update(body)
         channel = str(arg.get(self.name, ""))
-        if channel in ORDER_CHANNELS:
+        if channel in REPORTING_CHANNELS:
             report_orders(body, self.account)
         snapshot = body.get("action") == "snapshot"
         # `books5` and `books15` send full snapshots, whose numbers need not follow each other.

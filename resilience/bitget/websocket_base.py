@@ -21,6 +21,7 @@ from ..streams.session.stream_failure import Gap
 from ..streams.venue import StreamVenue
 from .backfill import Backfill
 from .dialect import BitgetDialect
+from .order_reports import reporting
 from .server_clock import ServerClock
 from .signing import Signer
 from .socket_orders import SocketOrders, call_rest
@@ -85,8 +86,8 @@ class WebsocketClient(StreamClient):
         policies = policies or configured_policies()
         if rest is not None and not isinstance(rest, Proxy):  # its requests must keep the limits of the REST API
             rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
-        account = self._dialect.account
-        backfill = Backfill(rest, self._path, account) if rest is not None and fetch_missed is None else None
+        backfill = Backfill(rest, self._path) if rest is not None and fetch_missed is None else None
+        fetch = fetch_missed if backfill is None else backfill.fetch
         # The backfill sees every update before the consumers do, even those that a full queue drops later.
         self._dialect.on_update = None if backfill is None else backfill.record
         # A wrapped client passes the attribute through; only our own clock can be measured.
@@ -104,7 +105,7 @@ class WebsocketClient(StreamClient):
             stamp=None if self._server_clock is None else self._server_clock.now,
             resync=None if self._server_clock is None else self._measure_clock,
             cannot_resync="pass rest=AsyncBitgetClient(…) or BitgetClient(…), which asks Bitget for its time",
-            fetch=fetch_missed if backfill is None else backfill.fetch,
+            fetch=None if fetch is None else reporting(fetch, self._dialect.account),
             prime=None if backfill is None else backfill.prime,
         )
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)

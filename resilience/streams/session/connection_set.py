@@ -101,7 +101,9 @@ class ConnectionSet(StreamState):
             return steps + self._promote_successor()
         details = {"phase": connection.phase, "caused_by": caused_by(error), "error": _raised(error), **(details or {})}
         hopeless = failure.category is not Category.RETRYABLE and connection.opened_at is None and not self._was_open
-        delay = None if hopeless else self.attempts.record_failure(failure, error, now)
+        # The limit of new connections counts too: what the event says is when the client connects.
+        window = self.connect_window.ready_at(now)
+        delay = None if hopeless else self.attempts.record_failure(failure, error, now, window)
         if delay is None:
             self.attempts.emit_end(failure, error)
             return steps + self.give_up(failure, details)
