@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from .._core.classify.attach import attach_failure
@@ -90,6 +90,11 @@ class SupervisorPool:
         finally:
             for supervisor in supervisors:
                 supervisor.waiters.discard(changed)
+
+    def discarded(self, id_: Hashable) -> None:
+        """Tell the sockets that an update of this subscription was discarded unread."""
+        for supervisor in self._supervisors.values():
+            supervisor.perform(supervisor.session.discarded(id_, self._pipeline.clock.monotonic()))
 
     async def stop(self) -> None:
         """Stop every socket."""

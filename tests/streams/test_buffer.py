@@ -205,3 +205,63 @@ def test_what_was_discarded_takes_no_memory(event: str) -> None:
     assert len(drained(buffer)) == (3 if event == "update" else 100)
     buffer.put("update", "next")
     assert drained(buffer) == ["next"]
+
+
+def put_book(buffer: Buffer, *values: str) -> None:
+    """Queue updates of two books: `A` and `B` are full states, `a1` and `b1` are changes."""
+    for value in values:
+        buffer.put("update", value, value[0].lower(), value[0].islower())
+
+
+@pytest.mark.parametrize(
+    ("overflow", "values", "left", "lost"),
+    [
+        # The oldest change of `a` is lost, and so are the others up to its next full state.
+        ("drop_oldest", ["a1", "a2", "B", "b1", "b2"], ["B", "b1", "b2"], ["a"]),
+        ("drop_oldest", ["a1", "a2", "A", "a3", "B"], ["A", "a3", "B"], []),
+        # A full state is lost: what it began is lost too, at once or when it comes.
+        ("drop_oldest", ["A", "a1", "B", "b1", "b2", "a2"], ["B", "b1", "b2"], ["a"]),
+        ("drop_oldest", ["A", "B", "b1", "b2", "b3", "a1", "a2"], ["B", "b1", "b2", "b3"], ["a"]),
+        # The change that would need room is itself one of those.
+        ("drop_oldest", ["A", "a1", "a2", "a3", "a4"], [], ["a"]),
+        ("drop_oldest", ["A", "a1", "a2", "a3", "a4", "A", "a5"], ["A", "a5"], ["a"]),
+        # A change replaces nothing; a full state replaces all before it.
+        ("latest", ["A", "a1", "a2"], ["A", "a1", "a2"], []),
+        ("latest", ["A", "a1", "B", "A", "a2"], ["B", "A", "a2"], []),
+        ("latest", ["A", "A", "A", "a1"], ["A", "a1"], []),
+    ],
+)
+def test_a_book_is_queued_whole_or_not_at_all(
+    overflow: Overflow, values: list[str], left: list[str], lost: list[str]
+) -> None:
+    """Of a book that lost an update in a full queue, no change is delivered before its next full state."""
+    losses: list[Any] = []
+    buffer = Buffer(4, overflow, losses.append)
+    put_book(buffer, *values)
+    assert drained(buffer) == left
+    assert losses == lost
+    counts = buffer.counts
+    assert counts.taken + counts.dropped + counts.replaced == len(values)
+    put_book(buffer, "A", "a9")
+    assert drained(buffer) == ["A", "a9"]
+
+
+def test_a_book_that_overflowed_before_anybody_listened() -> None:
+    """Nothing is requested while nobody listens; the first change for the first consumer reports the loss."""
+
+    async def story() -> None:
+        losses: list[Any] = []
+        dispatcher = Dispatcher(2, "block", lambda *_: None, losses.append)
+        for value in ("A", "a1", "a2", "a3"):
+            await dispatcher.put("update", value, "a", value.islower())
+        assert losses == []
+        updates = dispatcher.updates()
+        await dispatcher.put("update", "a4", "a", True)
+        await dispatcher.put("update", "a5", "a", True)
+        assert losses == ["a"]
+        await dispatcher.put("update", "A", "a")
+        await dispatcher.put("update", "a6", "a", True)
+        dispatcher.close()
+        assert [value async for value in updates] == ["A", "a6"]
+
+    asyncio.run(story())

@@ -88,7 +88,7 @@ class Supervisor:
         """Perform steps of the session; events are queued at once, without waiting for a slow consumer."""
         for step in steps:
             if isinstance(step, Emit):
-                self._dispatcher.post(step.event, step.value, step.key)
+                self._dispatcher.post(step.event, step.value, step.key, step.change)
             else:
                 self._act(step)
         # The steps may have changed a timer.

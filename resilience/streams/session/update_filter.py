@@ -43,7 +43,23 @@ class UpdateFilter(VenueErrors):
         verdict = self.sequence.check(message, overlapping=overlapping)
         if verdict == "gap":
             return self._renew(connection, message, now)
-        return [Emit("update", message.body, message.id)] if verdict == "next" else []
+        if verdict != "next":
+            return []
+        # An update of a book is worthless without those before it, unlike that of a ticker.
+        change = not message.snapshot and (message.seq is not None or bool(message.book))
+        return [Emit("update", message.body, message.id, change)]
+
+    def discarded(self, id_: Hashable, now: float) -> list[Step]:
+        """Subscribe anew to a book of which a full queue has discarded an update."""
+        connection = self.active
+        if connection is None or id_ not in connection.subscriptions.by_id or id_ not in self.wanted:
+            return []  # the next connection begins with a snapshot
+        delay = self._gap_delay(id_, now)
+        connection.subscriptions.renew([id_], now, delay)
+        text = "could not queue an update of this book, and subscribes to it again" + _in_seconds(delay)
+        failure = self.attempts.report(stream_error("sequence_gap"))
+        event = self.exception_event(failure, text, delay or None, phase="read", arg=self.wanted[id_])
+        return [event, *self.advance(now)]
 
     def _renew(self, connection: Connection, message: Message, now: float) -> list[Step]:
         """Subscribe anew to a book that misses an update; one that is wrong again and again ever more slowly."""
@@ -56,7 +72,7 @@ class UpdateFilter(VenueErrors):
             return [self.exception_event(failure, "continues without this book", phase="read")]
         delay = self._gap_delay(message.id, now)
         connection.subscriptions.renew([message.id], now, delay)
-        text = "subscribes to it again" + (" in {delay:.3g} s" if delay else "")
+        text = "subscribes to it again" + _in_seconds(delay)
         arg = self.wanted.get(message.id)
         return [self.exception_event(failure, text, delay or None, phase="read", arg=arg)]
 
@@ -65,3 +81,7 @@ class UpdateFilter(VenueErrors):
         count = count + 1 if now - last < _STEADY_AFTER else 1
         self._gaps[id_] = count, now
         return 0.0 if count == 1 else self.attempts.max_delay(count - 1, _MIN_DELAY)
+
+
+def _in_seconds(delay: float) -> str:
+    return " in {delay:.3g} s" if delay else ""
