@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Hashable
 
+from ..._core.base.bounded_dict import BoundedDict
 from .dialect import Message
 
 __all__ = ["DuplicateFilter", "SequenceNumbers"]
@@ -21,17 +21,14 @@ class DuplicateFilter:
     """
 
     def __init__(self) -> None:
-        self._first_connection: OrderedDict[Hashable, int] = OrderedDict()
+        self._first_connection: BoundedDict[Hashable, int] = BoundedDict(_MAX_UPDATES)
 
     def is_new(self, message: Message, connection: int) -> bool:
         """Return False if another connection delivered this update; the same connection may repeat one."""
         data = message.body.get("data")
         key = message.id, message.snapshot, json.dumps(data, sort_keys=True, default=str)
         # The first connection is kept, not a mere mark: on one connection two equal updates are two events.
-        first = self._first_connection.setdefault(key, connection)
-        if len(self._first_connection) > _MAX_UPDATES:
-            self._first_connection.popitem(last=False)
-        return first == connection
+        return self._first_connection.setdefault(key, connection) == connection
 
 
 class SequenceNumbers:
