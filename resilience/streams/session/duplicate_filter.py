@@ -64,9 +64,13 @@ class SequenceNumbers:
         if message.snapshot or after is None:
             # One connection delivers in order, and its numbers may begin again; two may overtake each other.
             return "old" if overlapping and seq <= last else "next"
-        if after == 0 and last:
-            return "gap"  # the numbers began again
-        if seq <= last:
-            return "old"
-        # The first update after a snapshot may begin before it: what it repeats is absolute.
-        return "gap" if after > last else "next"
+        return _compare_numbers(seq, after, last)
+
+
+def _compare_numbers(seq: int, after: int, last: int) -> str:
+    if after == 0 and last:
+        return "gap"  # the numbers began again
+    if seq <= last:
+        return "old"
+    # The first update after a snapshot may begin before it: what it repeats is absolute.
+    return "gap" if after > last else "next"

@@ -37,17 +37,19 @@ class UpdateFilter(VenueErrors):
         book = connection.books.check(message.id, message.book, snapshot=message.snapshot) if message.book else "fits"
         if book != "fits":
             return self._renew(connection, message, now) if book == "broken" else []
-        overlapping = self.overlaps(now)
-        if overlapping and self.duplicate_filter and not self.duplicate_filter.is_new(message, connection.number):
-            return []
-        verdict = self.sequence.check(message, overlapping=overlapping)
-        if verdict == "gap":
-            return self._renew(connection, message, now)
+        verdict = self._order(connection, message, now)
         if verdict != "next":
-            return []
+            return self._renew(connection, message, now) if verdict == "gap" else []
         # An update of a book is worthless without those before it, unlike that of a ticker.
         change = not message.snapshot and (message.seq is not None or bool(message.book))
         return [Emit("update", message.body, message.id, change)]
+
+    def _order(self, connection: Connection, message: Message, now: float) -> str:
+        """Return whether an update is the `next`, an `old` one, or the first after a `gap`."""
+        overlapping = self.overlaps(now)
+        if overlapping and self.duplicate_filter and not self.duplicate_filter.is_new(message, connection.number):
+            return "old"
+        return self.sequence.check(message, overlapping=overlapping)
 
     def discarded(self, id_: Hashable, now: float) -> list[Step]:
         """Subscribe anew to a book of which a full queue has discarded an update."""
