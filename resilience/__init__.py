@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._core.classify.failure import Failure
     from ._core.policy.codes import Category, Rule
     from ._core.policy.policy import Policy
+    from ._core.stages.breaker_store import BreakerStore
     from ._entry.configured import configure
     from ._entry.policies import Policies
     from ._entry.public_functions import failure_of, resilient, wrap
@@ -43,6 +44,7 @@ __all__ = [
     "NOT_FOUND",
     "AdmissionRejectedError",
     "ApiError",
+    "BreakerStore",
     "Category",
     "CircuitOpenError",
     "Classifier",
@@ -68,6 +70,7 @@ __all__ = [
 
 _HOMES = {
     "NOT_FOUND": "_core.call.lookup_answer",
+    "BreakerStore": "_core.stages.breaker_store",
     "Category": "_core.policy.codes",
     "Classifier": "_core.classify.classifier",
     "CodeRegistry": "config.codes.code_tables",

@@ -74,6 +74,7 @@ class CompiledCalls:
         """
         if rules.outbox is not None:
             raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
+        rules.check_key_factories()
         rules.check_request_globs()
         rules.check_reconcilers(asynchronous=adapter.asynchronous)
         self._adapter = adapter
