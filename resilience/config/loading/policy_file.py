@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 from ..._core.base.deprecation import warn
 from ..._core.policy import codes as core
 from ..._core.policy.policy import OperationSettings, PolicySet
+from ..._core.policy.section import unchecked
 from ..._core.policy.value_text import shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
+from ..validation.file_values import read_section
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mappings import as_node
@@ -26,7 +28,6 @@ from .nodes import Node, node_at
 from .old_keys import OldKey, rewrite_old_keys
 from .policy_nodes import codes, policy
 from .secret_values import refuse_secrets
-from .section_nodes import section
 from .shipped_files import shipped
 from .yaml_reader import read_file
 
@@ -188,7 +189,7 @@ def _operations(node: Node | None, policies: set[str], mistakes: Mistakes) -> tu
     for index, entry in enumerate(node.value):
         path = f"operations[{index}]"
         before = mistakes.count
-        values = section(OperationSettings, entry, path, mistakes)
+        values = read_section(OperationSettings, entry, path, mistakes)
         if "match" not in values and mistakes.count == before:
             mistakes.add(entry, path, "needs match: a glob of operation names")
         if values.get("policy") is not None and values["policy"] not in policies:
@@ -197,5 +198,5 @@ def _operations(node: Node | None, policies: set[str], mistakes: Mistakes) -> tu
             word = "" if name.mask else str(values["policy"])
             mistakes.add(name, f"{path}.policy", f"{message}; {mistakes.hint(word, policies)}")
         if mistakes.count == before:
-            operations.append(OperationSettings(**values))
+            operations.append(unchecked(OperationSettings, values))
     return tuple(operations)

@@ -12,8 +12,9 @@ from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.section import Section, about, hints, section_name
 from ..._core.policy.sections import NO_VALUE
 from ..._core.policy.units import About, Spec
-from ..loading.section_nodes import in_files, is_function
 from ..loading.yaml_reader import read_text
+from ..validation.annotations import _is_function as is_function
+from ..validation.annotations import in_files
 from .patterns import VARIABLE, pattern
 
 __all__ = ["OFF_SCHEMA", "TEXT_TYPES", "Schema", "SectionSchemas", "describe"]

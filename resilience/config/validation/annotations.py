@@ -1,0 +1,125 @@
+"""Reads the annotations of the settings classes. This is the only module that knows what an annotation may be.
+
+What an annotation becomes is the builder's business: a validator of Python values, one of a file's nodes, or a part
+of the JSON schema.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar, Union, get_args, get_origin
+
+from ..._core.policy.codes import Category
+from ..._core.policy.section import Section, about, hints
+from ..._core.policy.units import Spec
+
+__all__ = ["Builder", "Others", "in_files", "keys_of_files", "schema_of"]
+
+T = TypeVar("T")
+_UNIONS = (Union, types.UnionType)
+
+
+class Others(NamedTuple):
+    """What a setting may be instead of its usual value.
+
+    Attributes:
+        off: None, which files also write as `off`.
+        function: a function, in Python only.
+        anything: another type, in Python only; a rule of the section checks it.
+    """
+
+    off: bool
+    function: bool
+    anything: bool
+
+
+class Builder(Protocol[T]):
+    """Turns each kind of setting into a schema of type `T`."""
+
+    def number(self, spec: Spec) -> T:
+        """A number with a unit and a range."""
+
+    def words(self, options: tuple[Any, ...]) -> T:
+        """One of a few words."""
+
+    def category(self) -> T:
+        """A category of errors."""
+
+    def flag(self) -> T:
+        """True or false."""
+
+    def text(self) -> T:
+        """A string."""
+
+    def anything(self) -> T:
+        """Any value."""
+
+    def function(self) -> T:
+        """A function, in Python only."""
+
+    def section(self, kind: type[Section]) -> T:
+        """The settings of a class."""
+
+    def items(self, item: T) -> T:
+        """A list."""
+
+    def by_name(self, item: T) -> T:
+        """A mapping from names."""
+
+    def choice(self, usual: T, others: Others) -> T:
+        """The usual value, or another one."""
+
+
+def schema_of(hint: Any, builder: Builder[T]) -> T:
+    """Return what the builder makes of an annotation."""
+    spec = about(hint, Spec)
+    if spec is not None:
+        return builder.number(spec)
+    origin, options = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return schema_of(options[0], builder)
+    if origin in _UNIONS:
+        return _choice(options, builder)
+    if origin is Literal:
+        return builder.words(options)
+    if origin is tuple:
+        return builder.items(schema_of(options[0], builder))
+    if origin is Mapping:
+        return builder.by_name(schema_of(options[1], builder))
+    return _plain(hint, builder)
+
+
+def _choice(options: tuple[Any, ...], builder: Builder[T]) -> T:
+    values = [option for option in options if option is not type(None)]
+    functions = [option for option in values if _is_function(option)]
+    # Values come first: the schema of a setting that takes only functions is that of a function.
+    usual, *others = sorted(values, key=_is_function)
+    return builder.choice(
+        schema_of(usual, builder),
+        Others(type(None) in options, bool(functions), any(not _is_function(other) for other in others)),
+    )
+
+
+def _plain(hint: Any, builder: Builder[T]) -> T:
+    if _is_function(hint):
+        return builder.function()
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return builder.section(hint)
+    kinds: dict[Any, Callable[[], T]] = {Any: builder.anything, bool: builder.flag, Category: builder.category}
+    return kinds.get(hint, builder.text)()
+
+
+def _is_function(hint: Any) -> bool:
+    return get_origin(hint) is Callable
+
+
+def in_files(hint: Any) -> bool:
+    """Return whether a file can have the setting; one that only takes a function is for Python."""
+    options = get_args(hint)
+    return get_origin(hint) not in _UNIONS or not all(one is type(None) or _is_function(one) for one in options)
+
+
+def keys_of_files(kind: type[Section], skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the annotations of the settings that a file can have, by key."""
+    return {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
