@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeVar, Union
 
 from ..._core.policy.codes import Category
 from ..._core.policy.section import Section, about, hints
-from ..._core.policy.units import Spec
+from ..._core.policy.units import About, Spec
 
-__all__ = ["Builder", "Others", "in_files", "keys_of_files", "schema_of"]
+__all__ = ["Builder", "Others", "in_files", "keys_of_files", "meaning_of", "schema_of"]
 
 T = TypeVar("T")
 _UNIONS = (Union, types.UnionType)
@@ -123,3 +123,9 @@ def in_files(hint: Any) -> bool:
 def keys_of_files(kind: type[Section], skip: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the annotations of the settings that a file can have, by key."""
     return {name: hint for name, hint in hints(kind).items() if name not in skip and in_files(hint)}
+
+
+def meaning_of(hint: Any) -> Spec | About | None:
+    """Return what an annotation says to people about a setting: its range, or its meaning."""
+    found = (about(part, Spec) or about(part, About) for part in (hint, *get_args(hint)))
+    return next((meaning for meaning in found if meaning is not None), None)
