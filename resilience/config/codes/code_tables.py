@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._core.policy import codes as core
 from ...errors import PolicyError
+from ..loading.compiled_files import compiled_content
 from ..loading.mappings import as_node
 from ..loading.shipped_files import shipped
 from ..loading.yaml_reader import read_file, read_text
@@ -99,6 +100,9 @@ def _builtin(name: str) -> CodeRegistry:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; available: {', '.join(builtin_names())}{hint}")
     if name in shipped_names():
+        content = compiled_content(name, (f"codes/{name}.yaml",))
+        if content is not None:
+            return CodeRegistry(name, content.pop("rules"), **content)
         return _shipped_table(name, shipped(f"codes/{name}.yaml"))
     source = _installed()[name].load()  # a registry, a mapping, a path, or a function that returns one of them
     source = source() if callable(source) else source

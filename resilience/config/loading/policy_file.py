@@ -20,6 +20,7 @@ from ..._core.policy.value_text import shown
 from ...errors import PolicyError
 from ..codes.code_tables import CodeRegistry, is_known
 from ..validation.file_values import read_section
+from .compiled_files import BUILT_IN
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mappings import as_node
@@ -31,9 +32,8 @@ from .secret_values import refuse_secrets
 from .shipped_files import shipped
 from .yaml_reader import read_file
 
-__all__ = ["Layer", "builtin", "builtin_layer", "from_mapping", "load", "read"]
+__all__ = ["Layer", "builtin_layer", "from_mapping", "load", "read"]
 
-_BUILTIN = ("default", "http", "bitget", "ccxt", "bitget-ws")
 _TOP = ("version", "codes", "policies", "operations")
 _MAX_TABLES, _MAX_OPERATIONS = 20, 1_000
 
@@ -95,16 +95,11 @@ def from_mapping(mapping: Mapping[str, Any]) -> PolicySet:
     return layer.policy_set
 
 
-def builtin() -> PolicySet:
-    """Return the built-in policies."""
-    return builtin_layer().policy_set
-
-
 @cache
 def builtin_layer() -> Layer:
     """Return the layer of the built-in policies, which is under every file."""
     layer = Layer({}, PolicySet({}))
-    for name in _BUILTIN:
+    for name in BUILT_IN:
         path = shipped(f"{name}.yaml")
         layer = read(read_file(path), str(path), layer)
     return Layer(layer.nodes, PolicySet(layer.policy_set.policies, (), "built-in"))
