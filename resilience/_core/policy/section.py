@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, ClassVar, TypeVar, get_origin, get_type_hints
 
+from ..._validator import validator
 from ...errors import PolicyError, Problem
 from .contradictions import Contradiction, Rule, own_contradictions
 from .old_spellings import OldSpelling
-from .validator import validator
 
 __all__ = ["Section", "about", "changed", "contradictions", "hints", "section_name", "unchecked"]
 
@@ -54,9 +54,8 @@ class Section:
 
 
 def _is_default(field: Field[Any], value: Any) -> bool:
-    if field.default_factory is MISSING:
-        return value is field.default
-    default = field.default_factory()
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    # The types too, since 1 is equal to True.
     return type(value) is type(default) and bool(value == default)
 
 
