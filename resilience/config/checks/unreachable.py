@@ -12,7 +12,7 @@ from ..._core.stages.admission import CANCEL
 from ..loading.extends import parent_of
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
-from ..loading.policy_file import Layer
+from ..loading.layers import Layer
 from .globs import comparison_cost, covers_all_of, is_glob, shared_name
 
 __all__ = ["unreachable_entries"]
