@@ -1,7 +1,7 @@
 """Reads the annotations of the settings classes. This is the only module that knows what an annotation may be.
 
-What an annotation becomes is the builder's business: a validator of Python values, one of a file's nodes, or a part
-of the JSON schema.
+What an annotation becomes is the builder's business: a validator of Python values, one of a file's nodes, a part of the
+JSON schema, or a function that rewrites old keys.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Others(NamedTuple):
 class Builder(Protocol[T]):
     """Turns each kind of setting into a schema of type `T`."""
 
-    def number(self, spec: Spec) -> T:
+    def number(self, spec: Spec, /) -> T:
         """A number with a unit and a range."""
 
-    def words(self, options: tuple[Any, ...]) -> T:
+    def words(self, options: tuple[Any, ...], /) -> T:
         """One of a few words."""
 
     def category(self) -> T:
@@ -58,16 +58,16 @@ class Builder(Protocol[T]):
     def function(self) -> T:
         """A function, in Python only."""
 
-    def section(self, kind: type[Section]) -> T:
+    def section(self, kind: type[Section], /) -> T:
         """The settings of a class."""
 
-    def items(self, item: T) -> T:
+    def items(self, item: T, /) -> T:
         """A list."""
 
-    def by_name(self, item: T) -> T:
+    def by_name(self, item: T, /) -> T:
         """A mapping from names."""
 
-    def choice(self, usual: T, others: Others) -> T:
+    def choice(self, usual: T, others: Others, /) -> T:
         """The usual value, or another one."""
 
 
