@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from resilience.config.codes.code_tables import CodeRegistry, shipped_names
+from resilience.config.loading.builtin_policies import builtin
 from resilience.config.loading.compiled_files import BUILT_IN, POLICIES, checksums, compiled_content
 from resilience.config.loading.policy_file import builtin_layer
 from resilience.config.loading.shipped_files import shipped
@@ -52,6 +53,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_compiled_policies_are_those_of_the_files(folder: Path) -> None:
     """All policies are equal, to the last value."""
     assert compiled_content(POLICIES, SOURCES, folder) == builtin_layer().policy_set.policies
+
+
+def test_compiled_files_of_this_checkout_are_up_to_date() -> None:
+    """Where a build has compiled the files, the settings classes are still those of the build."""
+    assert builtin() == builtin_layer().policy_set
 
 
 @pytest.mark.parametrize("name", sorted(shipped_names()))

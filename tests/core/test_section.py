@@ -197,6 +197,8 @@ def test_unchecked_settings_are_equal_to_checked_ones() -> None:
     """The values that are not given have their defaults; a copy has the other values."""
     assert unchecked(Whole, {"name": "m"}) == Whole(name="m")
     assert changed(Whole(name="m", flag=True), name="o") == Whole(name="o", flag=True)
+    with pytest.raises(TypeError, match="Whole has not all of the settings name, nmae"):
+        unchecked(Whole, {"name": "m", "nmae": "m"})
 
 
 def test_defaults_need_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:

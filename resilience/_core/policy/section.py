@@ -83,8 +83,10 @@ def _parts(name: str, value: Any) -> Iterator[tuple[str, Section]]:
 
 def unchecked(kind: type[S], values: Mapping[str, Any]) -> S:
     """Make settings of values that have been read already, or that need no check; the others have their defaults."""
-    settings = object.__new__(kind)
-    for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
+    settings, own = object.__new__(kind), fields(kind)  # type: ignore[arg-type]  # a dataclass
+    if not values.keys() <= {field.name for field in own}:
+        raise TypeError(f"{kind.__name__} has not all of the settings {', '.join(values)}")
+    for field in own:
         if field.name in values:
             value = values[field.name]
         else:
