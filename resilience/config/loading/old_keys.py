@@ -14,7 +14,7 @@ from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.policy import Policy
 from ..._core.policy.section import Section, hints
 from ..._core.policy.value_text import listed
-from ..validation.annotations import Others, schema_of
+from ..validation.annotations import Leaf, Others, schema_of
 from .mistakes import Mistakes
 from .nodes import Node
 
@@ -85,10 +85,8 @@ class _Rewriter:
 
     # The builder of `schema_of`: a value is rewritten by its annotation.
 
-    def _leaf(self, *_: Any) -> _Rewrite:
+    def leaf(self, _leaf: Leaf) -> _Rewrite:
         return _keep
-
-    number = words = category = flag = text = anything = function = _leaf
 
     def section(self, kind: type[Section]) -> _Rewrite:
         return partial(self.rewrite, kind)

@@ -12,7 +12,7 @@ from ..._core.policy.section import Section, hints, section_name
 from ..._core.policy.sections import NO_VALUE
 from ..._core.policy.units import About, Spec
 from ..loading.yaml_reader import read_text
-from ..validation.annotations import Others, keys_of_files, meaning_of, schema_of
+from ..validation.annotations import Leaf, Others, keys_of_files, meaning_of, schema_of
 from .patterns import VARIABLE, pattern
 
 __all__ = ["OFF_SCHEMA", "TEXT_TYPES", "Schema", "SectionSchemas", "describe"]
@@ -47,6 +47,14 @@ class _Shape(NamedTuple):
         return {"anyOf": options} if len(options) > 1 else next(iter(options), {})
 
 
+_LEAVES = {
+    "category": _Shape(({"enum": [str(category) for category in Category]},)),
+    "flag": _Shape(({"type": "boolean"},)),
+    "text": _Shape(({"type": TEXT_TYPES, "minLength": 1},), variable=False),
+    "anything": _Shape(variable=False),
+}
+
+
 class SectionSchemas:
     """Collects the definitions of the sections, to which other definitions refer. Builds the shape of each setting."""
 
@@ -61,33 +69,11 @@ class SectionSchemas:
             self.defs[name] = self._definition(kind, keys_of_files(kind, skip))
         return {"$ref": f"#/$defs/{name}"}
 
-    def number(self, spec: Spec) -> _Shape:
-        """Return the shape of a number."""
-        return _Shape(spec=spec)
-
-    def words(self, options: tuple[Any, ...]) -> _Shape:
-        """Return the shape of one of a few words."""
-        return _Shape(({"enum": list(options)},))
-
-    def category(self) -> _Shape:
-        """Return the shape of a category."""
-        return self.words(tuple(map(str, Category)))
-
-    def flag(self) -> _Shape:
-        """Return the shape of true and false."""
-        return _Shape(({"type": "boolean"},))
-
-    def text(self) -> _Shape:
-        """Return the shape of a string."""
-        return _Shape(({"type": TEXT_TYPES, "minLength": 1},), variable=False)
-
-    def anything(self) -> _Shape:
-        """Return the shape of any value."""
-        return _Shape(variable=False)
-
-    def function(self) -> _Shape:
-        """Return the shape of a function, which no file has."""
-        return self.anything()
+    def leaf(self, leaf: Leaf) -> _Shape:
+        """Return the shape of a setting that has no others in it."""
+        if leaf.kind == "word":
+            return _Shape(({"enum": list(leaf.options)},))
+        return _Shape(spec=leaf.spec) if leaf.kind == "number" else _LEAVES[leaf.kind]
 
     def section(self, kind: type[Section]) -> _Shape:
         """Return the shape of a section."""

@@ -14,10 +14,24 @@ from ..._core.policy.codes import Category
 from ..._core.policy.section import Section, about, hints
 from ..._core.policy.units import About, Spec
 
-__all__ = ["Builder", "Others", "in_files", "keys_of_files", "meaning_of", "schema_of"]
+__all__ = ["Builder", "Leaf", "Others", "in_files", "keys_of_files", "meaning_of", "schema_of"]
 
 T = TypeVar("T")
 _UNIONS = (Union, types.UnionType)
+
+
+class Leaf(NamedTuple):
+    """A setting that has no others in it.
+
+    Attributes:
+        kind: what it is. Functions come from Python only.
+        spec: of a number: its unit and range.
+        options: of a word: the words.
+    """
+
+    kind: Literal["number", "word", "category", "flag", "text", "anything", "function"]
+    spec: Spec | None = None
+    options: tuple[Any, ...] = ()
 
 
 class Others(NamedTuple):
@@ -35,28 +49,10 @@ class Others(NamedTuple):
 
 
 class Builder(Protocol[T]):
-    """Turns each kind of setting into a schema of type `T`."""
+    """Turns annotations into something of type `T`."""
 
-    def number(self, spec: Spec, /) -> T:
-        """A number with a unit and a range."""
-
-    def words(self, options: tuple[Any, ...], /) -> T:
-        """One of a few words."""
-
-    def category(self) -> T:
-        """A category of errors."""
-
-    def flag(self) -> T:
-        """True or false."""
-
-    def text(self) -> T:
-        """A string."""
-
-    def anything(self) -> T:
-        """Any value."""
-
-    def function(self) -> T:
-        """A function, in Python only."""
+    def leaf(self, leaf: Leaf, /) -> T:
+        """A setting that has no others in it."""
 
     def section(self, kind: type[Section], /) -> T:
         """The settings of a class."""
@@ -75,39 +71,40 @@ def schema_of(hint: Any, builder: Builder[T]) -> T:
     """Return what the builder makes of an annotation."""
     spec = about(hint, Spec)
     if spec is not None:
-        return builder.number(spec)
+        return builder.leaf(Leaf("number", spec))
     origin, options = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return schema_of(options[0], builder)
     if origin in _UNIONS:
         return _choice(options, builder)
-    if origin is Literal:
-        return builder.words(options)
     if origin is tuple:
         return builder.items(schema_of(options[0], builder))
     if origin is Mapping:
         return builder.by_name(schema_of(options[1], builder))
-    return _plain(hint, builder)
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return builder.section(hint)
+    return builder.leaf(_leaf(hint))
 
 
 def _choice(options: tuple[Any, ...], builder: Builder[T]) -> T:
-    values = [option for option in options if option is not type(None)]
-    functions = [option for option in values if _is_function(option)]
-    # Values come first: the schema of a setting that takes only functions is that of a function.
-    usual, *others = sorted(values, key=_is_function)
+    # Values come first: a setting that takes only functions is a function.
+    usual, *others = sorted((option for option in options if option is not type(None)), key=_is_function)
+    has_function = any(map(_is_function, others))
     return builder.choice(
         schema_of(usual, builder),
-        Others(type(None) in options, bool(functions), any(not _is_function(other) for other in others)),
+        Others(type(None) in options, has_function, len(others) > has_function),
     )
 
 
-def _plain(hint: Any, builder: Builder[T]) -> T:
+def _leaf(hint: Any) -> Leaf:
+    if get_origin(hint) is Literal:
+        return Leaf("word", options=get_args(hint))
     if _is_function(hint):
-        return builder.function()
-    if isinstance(hint, type) and issubclass(hint, Section):
-        return builder.section(hint)
-    kinds: dict[Any, Callable[[], T]] = {Any: builder.anything, bool: builder.flag, Category: builder.category}
-    return kinds.get(hint, builder.text)()
+        return Leaf("function")
+    return _LEAVES.get(hint, Leaf("text"))
+
+
+_LEAVES = {Any: Leaf("anything"), bool: Leaf("flag"), Category: Leaf("category")}
 
 
 def _is_function(hint: Any) -> bool:

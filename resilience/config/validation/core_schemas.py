@@ -11,8 +11,7 @@ from pydantic_core import core_schema as cs
 
 from ..._core.policy.contradictions import WRONG
 from ..._core.policy.section import Section, unchecked
-from ..._core.policy.units import Spec
-from .annotations import Others, schema_of
+from .annotations import Leaf, Others, schema_of
 
 __all__ = ["CoreSchemas", "ValueForm"]
 
@@ -27,23 +26,8 @@ class ValueForm(Protocol):
     def fields_of(self, kind: type[Section]) -> Mapping[str, Any]:
         """Return the annotations of the settings that values can be given for."""
 
-    def read_number(self, spec: Spec, value: Any) -> Any:
-        """Return a number in the unit of its kind."""
-
-    def read_word(self, options: tuple[Any, ...], value: Any) -> Any:
-        """Return one of the options."""
-
-    def read_category(self, value: Any) -> Any:
-        """Return a category."""
-
-    def read_flag(self, value: Any) -> Any:
-        """Return true or false."""
-
-    def read_text(self, value: Any) -> Any:
-        """Return a string."""
-
-    def read_anything(self, value: Any) -> Any:
-        """Return any value."""
+    def read(self, leaf: Leaf, value: Any) -> Any:
+        """Return the value of a setting that has no others in it."""
 
     def read_other(self, others: Others, value: Any, read_usual: Callable[[Any], Any]) -> Any:
         """Return one of the other values that a setting may have, or read the usual one."""
@@ -79,33 +63,9 @@ class CoreSchemas:
             known = self._validators[kind, skip] = SchemaValidator(self._fields(kind, skip))
         return known
 
-    def number(self, spec: Spec) -> CoreSchema:
-        """Return the schema of a number."""
-        return cs.no_info_plain_validator_function(partial(self._form.read_number, spec))
-
-    def words(self, options: tuple[Any, ...]) -> CoreSchema:
-        """Return the schema of one of a few words."""
-        return cs.no_info_plain_validator_function(partial(self._form.read_word, options))
-
-    def category(self) -> CoreSchema:
-        """Return the schema of a category."""
-        return cs.no_info_plain_validator_function(self._form.read_category)
-
-    def flag(self) -> CoreSchema:
-        """Return the schema of true and false."""
-        return cs.no_info_plain_validator_function(self._form.read_flag)
-
-    def text(self) -> CoreSchema:
-        """Return the schema of a string."""
-        return cs.no_info_plain_validator_function(self._form.read_text)
-
-    def anything(self) -> CoreSchema:
-        """Return the schema of any value."""
-        return cs.no_info_plain_validator_function(self._form.read_anything)
-
-    def function(self) -> CoreSchema:
-        """Return the schema of a function."""
-        return cs.no_info_plain_validator_function(_read_function)
+    def leaf(self, leaf: Leaf) -> CoreSchema:
+        """Return the schema of a setting that has no others in it."""
+        return cs.no_info_plain_validator_function(partial(self._form.read, leaf))
 
     def section(self, kind: type[Section]) -> CoreSchema:
         """Return the schema of a section; the result is an object of the class."""
@@ -150,9 +110,3 @@ def _or_wrong(value: Any, handler: cs.ValidatorFunctionWrapHandler) -> Any:
         return handler(value)
     except ValidationError:
         return WRONG
-
-
-def _read_function(value: Any) -> Any:
-    if not callable(value):
-        raise ValueError(f"expected a function, got a {type(value).__name__}")
-    return value

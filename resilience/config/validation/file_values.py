@@ -10,12 +10,11 @@ from pydantic_core import ValidationError
 from ..._core.policy.codes import Category
 from ..._core.policy.contradictions import WRONG
 from ..._core.policy.section import Section, contradictions, unchecked
-from ..._core.policy.units import Spec
 from ..._core.policy.value_text import listed, one_of
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import OFF, Node, node_at
 from ..loading.secret_values import walk_nodes
-from .annotations import Others, keys_of_files
+from .annotations import Leaf, Others, keys_of_files
 from .core_schemas import CoreSchemas
 
 __all__ = ["read_section"]
@@ -108,35 +107,47 @@ def _inside(node: Node, part: int | str) -> Node:
     return next(value for key, value in pairs if key.value == part)
 
 
+def _number(leaf: Leaf, node: Node) -> Any:
+    assert leaf.spec is not None
+    return leaf.spec.read(node.plain if node.kind == "scalar" else node.value, node.mask)
+
+
+def _word(leaf: Leaf, node: Node) -> Any:
+    if node.kind != "scalar":
+        raise ValueError(f"a {node.kind} is not one of {listed(leaf.options)}")
+    return one_of(leaf.options, node.value, node.mask)
+
+
+def _flag(_leaf: Leaf, node: Node) -> bool:
+    if not isinstance(node.plain, bool):
+        raise ValueError("expected true or false")
+    return node.plain
+
+
+def _text(_leaf: Leaf, node: Node) -> str:
+    if node.kind != "scalar" or node.plain in (None, ""):
+        raise ValueError("expected a string")
+    return str(node.value)
+
+
+_READERS: Mapping[str, Callable[[Leaf, Node], Any]] = {
+    "number": _number,
+    "word": _word,
+    "category": lambda leaf, node: _word(leaf._replace(options=tuple(Category)), node),
+    "flag": _flag,
+    "text": _text,
+    "anything": lambda _leaf, node: node.plain,
+}
+
+
 class _FileValues:
     """What values look like in a file: nodes."""
 
     def fields_of(self, kind: type[Section]) -> Mapping[str, Any]:
         return keys_of_files(kind)
 
-    def read_number(self, spec: Spec, node: Node) -> Any:
-        return spec.read(node.plain if node.kind == "scalar" else node.value, node.mask)
-
-    def read_word(self, options: tuple[Any, ...], node: Node) -> Any:
-        if node.kind != "scalar":
-            raise ValueError(f"a {node.kind} is not one of {listed(options)}")
-        return one_of(options, node.value, node.mask)
-
-    def read_category(self, node: Node) -> Any:
-        return self.read_word(tuple(Category), node)
-
-    def read_flag(self, node: Node) -> bool:
-        if not isinstance(node.plain, bool):
-            raise ValueError("expected true or false")
-        return node.plain
-
-    def read_text(self, node: Node) -> str:
-        if node.kind != "scalar" or node.plain in (None, ""):
-            raise ValueError("expected a string")
-        return str(node.value)
-
-    def read_anything(self, node: Node) -> Any:
-        return node.plain
+    def read(self, leaf: Leaf, node: Node) -> Any:
+        return _READERS[leaf.kind](leaf, node)
 
     def read_other(self, others: Others, node: Node, read_usual: Callable[[Any], Any]) -> Any:
         return None if others.off and _is_off(node) else read_usual(node)

@@ -11,10 +11,9 @@ from ..._core.base.deprecation import warn
 from ..._core.policy.codes import Category
 from ..._core.policy.renaming import renewed
 from ..._core.policy.section import Section, hints
-from ..._core.policy.units import Spec
 from ..._core.policy.value_text import one_of
 from ...errors import PolicyError
-from .annotations import Others
+from .annotations import Leaf, Others
 from .core_schemas import CoreSchemas
 
 __all__ = ["read_values"]
@@ -51,33 +50,34 @@ class _OldNamesError(ValueError):
         self.problems = error.problems
 
 
+def _of_type(kind: type, name: str) -> Callable[[Leaf, Any], Any]:
+    def read(_leaf: Leaf, value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise ValueError(f"expected a {name}, got a {type(value).__name__}")
+        return value
+
+    return read
+
+
+_READERS: Mapping[str, Callable[[Leaf, Any], Any]] = {
+    "number": lambda leaf, value: leaf.spec.read(value),  # type: ignore[union-attr]  # a number has a Spec
+    "word": lambda leaf, value: one_of(leaf.options, value),
+    "category": lambda _leaf, value: Category(value),
+    "flag": _of_type(bool, "bool"),
+    "text": _of_type(str, "string"),
+    "anything": lambda _leaf, value: value,
+    "function": _of_type(Callable, "function"),  # type: ignore[arg-type]  # an abstract class
+}
+
+
 class _PythonValues:
     """What values look like in Python."""
 
     def fields_of(self, kind: type[Section]) -> Mapping[str, Any]:
         return hints(kind)
 
-    def read_number(self, spec: Spec, value: Any) -> Any:
-        return spec.read(value)
-
-    def read_word(self, options: tuple[Any, ...], value: Any) -> Any:
-        return one_of(options, value)
-
-    def read_category(self, value: Any) -> Category:
-        return Category(value)
-
-    def read_flag(self, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"expected a bool, got a {type(value).__name__}")
-        return value
-
-    def read_text(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise ValueError(f"expected a string, got a {type(value).__name__}")
-        return value
-
-    def read_anything(self, value: Any) -> Any:
-        return value
+    def read(self, leaf: Leaf, value: Any) -> Any:
+        return _READERS[leaf.kind](leaf, value)
 
     def read_other(self, others: Others, value: Any, read_usual: Callable[[Any], Any]) -> Any:
         is_other = (others.off and value is None) or (others.function and callable(value)) or others.anything
@@ -107,7 +107,7 @@ class _PythonValues:
         if not isinstance(value, Mapping):
             raise ValueError(f"expected a mapping, got a {type(value).__name__}")
         for name in value:
-            self.read_text(name)
+            _READERS["text"](Leaf("text"), name)
         return value
 
 
