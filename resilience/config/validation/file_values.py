@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,14 +44,15 @@ def read_section(
     if node.kind != "mapping":
         mistakes.add(node, path, f"expected a mapping with {', '.join(keys)}")
         return {}
-    reading = _Reading(node, path, mistakes)
-    given = mistakes.fields(node, path, (*keys, *also))
-    given = {name: value for name, value in given.items() if name not in also}
+    reading, before = _Reading(node, path, mistakes), mistakes.count
+    values: dict[str, Any] = {}
     try:
+        given = mistakes.fields(node, path, (*keys, *also))
         values = _STRICT.validator(kind, skip).validate_python(given, context=reading)
     except ValidationError as error:
         reading.report(error)
-        values = _LENIENT.validator(kind, skip).validate_python(given, context=None)
+    if mistakes.count > before:
+        values = _LENIENT.validator(kind, skip).validate_python(_for_comparison(node), context=None)
     for contradiction in contradictions(unchecked(kind, values)):
         reading.report_contradiction(*contradiction)
     return {name: value for name, value in values.items() if value is not WRONG}
@@ -156,7 +158,7 @@ class _FileValues:
         keys = keys_of_files(kind)
         if node.kind != "mapping":
             raise ValueError(f"expected a mapping with {', '.join(keys)}")
-        return _by_key(node) if context is None else context.fields(node, keys)
+        return _for_comparison(node) if context is None else context.fields(node, keys)
 
     def open_list(self, node: Node) -> list[Node]:
         if _is_off(node):
@@ -168,18 +170,24 @@ class _FileValues:
     def open_mapping(self, node: Node, context: _Reading | None) -> Mapping[str, Node]:
         if node.kind != "mapping":
             raise ValueError("expected a mapping by name")
-        if context is not None:
-            context.names(node)
-        return _by_key(node)
+        if context is None:
+            return _for_comparison(node)
+        context.names(node)
+        # Of a name that is there twice the first value counts, as in `Mistakes.fields`.
+        return {key.value: value for key, value in reversed(node.value)}
 
 
 def _is_off(node: Node) -> bool:
     return node.kind == "scalar" and node.plain in OFF
 
 
-def _by_key(node: Node) -> dict[str, Node]:
-    # Of a key that is there twice the first value counts, as in `Mistakes.fields`.
-    return {key.value: value for key, value in reversed(node.value)}
+_TWICE = Node("", 0, 0, "duplicate")
+"""No setting takes this. A key that is there twice has no value to compare with others."""
+
+
+def _for_comparison(node: Node) -> dict[str, Node]:
+    counts = Counter(key.value for key, _ in node.value)
+    return {key.value: value if counts[key.value] == 1 else _TWICE for key, value in node.value}
 
 
 _STRICT, _LENIENT = CoreSchemas(_FileValues()), CoreSchemas(_FileValues(), lenient=True)
