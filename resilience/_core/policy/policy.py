@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
 from .codes import CodeTable
 from .contradictions import Contradiction, Rule
 from .old_spellings import OldSpelling
+from .operation_globs import glob_matches
 from .renaming import renamed
 from .section import Section
 from .sections import (
@@ -216,5 +216,4 @@ class PolicySet:
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        matches = (rule for rule in self.operations if operation == rule.match or fnmatchcase(operation, rule.match))
-        return next(matches, None)
+        return next((rule for rule in self.operations if glob_matches(rule.match, operation)), None)
