@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from ._validator import provide_validator
 
 if TYPE_CHECKING:
     from ._core.call.context import current_call
@@ -87,6 +89,9 @@ _HOMES = {
     "resilient": "_entry.public_functions",
     "wrap": "_entry.public_functions",
 }
+
+# Settings are defined in the core and validated above it. pydantic is imported when the first value is to be read.
+provide_validator(lambda: cast("Any", import_module(".config.validation.python_values", __name__)))
 
 
 def __getattr__(name: str) -> Any:

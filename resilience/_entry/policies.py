@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .. import config, telemetry
@@ -16,6 +15,7 @@ from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import OperationSettings, Policy, PolicySet
+from .._core.policy.section import changed
 from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
@@ -146,7 +146,7 @@ class Policies:
         policy_set = self._active.policy_set
         default = policy_of(policy_set, "default")
         codes = tuple(dict.fromkeys((*policy_set.codes, *default.codes)))
-        return self._shared.classifier(replace(default, codes=codes))
+        return self._shared.classifier(changed(default, codes=codes))
 
     @property
     def path_globs(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from ..._core.base.entry_points import describe_entry_point, installed, load_entry_point
 from ..._core.policy import codes as core
 from ...errors import PolicyError
+from ..loading.compiled_files import compiled_content
 from ..loading.mappings import as_node
 from ..loading.shipped_files import shipped
 from ..loading.yaml_reader import read_file
@@ -91,6 +92,9 @@ def _builtin(name: str) -> CodeRegistry:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; available: {', '.join(builtin_names())}{hint}")
     if name in shipped_names():
+        content = compiled_content(name, (f"codes/{name}.yaml",))
+        if content is not None:
+            return CodeRegistry(name, content.pop("rules"), **content)
         return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
     return _installed_table(name, installed(_GROUP)[name])
 
