@@ -12,7 +12,6 @@ from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
-from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
@@ -21,8 +20,8 @@ from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
 from .loop_end import end_of_loop
-from .report_waits import pause_async
-from .system_clock import running_trio
+from .slow_path import pass_gate, recover
+from .slow_path_runner import ASYNC, carry_out_async
 
 __all__ = ["compile_async"]
 
@@ -122,7 +121,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         begun = CallContext(plan, deadline, until, key, stamps)
         recovery = Recovery(plan, failed_call, begun, context, permit, started, outer, record)
         try:
-            return await recover(recovery, fn, failed)
+            return await carry_out_async(recover(recovery, fn, failed, ASYNC))
         finally:
             failed = None  # the error's traceback holds this frame: without this they would be a cycle
 
@@ -143,8 +142,11 @@ async def call_through_gate(
     failed: Any = None
     try:
         try:
-            await pass_gate(gate)
+            step = gate.next_step()
+            if step.action is not Action.SEND:
+                await carry_out_async(pass_gate(gate, step, ASYNC))
         except BaseException as error:
+            gate.withdraw()
             record_unsent(plan, call.key, error, outer)
             raise
         if gate.rejection is not None:
@@ -170,7 +172,8 @@ async def call_through_gate(
         if failed is None:
             gate.report_success()
             return result
-        return await recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
+        recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
+        return await carry_out_async(recover(recovery, fn, failed, ASYNC))
     finally:
         failed = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
@@ -184,142 +187,3 @@ async def call_through_gate(
                 gate.permits.discard(gate.trial)
             finally:
                 gate.release_slot()
-
-
-async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
-    """Carry out the steps of the recovery until one returns or raises; see `sync.recover`."""
-    plan, call, outer = recovery.plan, recovery.call, CONTEXT.get()
-    value: Any = None
-    answer: Any = None
-    step: Any = None
-    gate: Any = None
-    try:
-        step = recovery.on_failure(failed)
-        while True:
-            action, value = step
-            if action is Action.WAIT:
-                await pause_async(plan.clock, recovery, value)
-                step = recovery.after_wait()
-            elif action is Action.SEND:
-                gate = recovery.new_gate(end_of_loop())
-                try:
-                    if gate is not None:
-                        await pass_gate(gate)
-                    context = recovery.begin_attempt(gate)
-                    if context is None:
-                        step = recovery.on_rejection()
-                        continue
-                    try:
-                        CONTEXT.set(context)
-                        await discard(plan, recovery.take_discarded_answer())
-                        result = await limited(send, call.args, call.kwargs, recovery.seconds_left())
-                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
-                    except Exception as error:
-                        failed = error
-                    finally:
-                        try:
-                            context.clear()
-                        finally:
-                            if CONTEXT.get() is context:
-                                CONTEXT.set(outer)
-                finally:
-                    if gate is not None:
-                        if gate.slot is not None:
-                            gate.slot.gone = True
-                        if gate.ticket is not None:
-                            gate.ticket.gone = True
-                        try:
-                            gate.running.discard(gate.slot)
-                        finally:
-                            gate.release_slot()
-                if failed is None:
-                    recovery.on_success()
-                    return result
-                step = recovery.on_failure(failed)
-            elif action is Action.LOOK_UP:
-                sent = recovery.now()
-                context = recovery.lookup_context()
-                try:
-                    CONTEXT.set(context)
-                    answer = await limited(plan.reconcile, (call,), {}, recovery.seconds_for_lookup())
-                except Exception as error:
-                    answer = error
-                finally:
-                    try:
-                        context.clear()
-                    finally:
-                        if CONTEXT.get() is context:
-                            CONTEXT.set(outer)
-                step = recovery.on_lookup(answer, sent)
-            elif action is Action.RETURN:
-                await discard(plan, recovery.take_discarded_answer())
-                return value
-            else:
-                raise value
-    except BaseException as error:
-        recovery.abandon(error)
-        await discard(plan, recovery.take_discarded_answer())
-        raise
-    finally:
-        try:
-            OPEN_WRITES.handles.discard(recovery.open_write)
-        finally:
-            try:
-                recovery.permits.discard(recovery.trial)
-            finally:
-                try:
-                    if gate is not None:
-                        recovery.permits.discard(gate.trial)
-                finally:
-                    recovery.close()
-        failed = step = value = answer = gate = None
-
-
-async def discard(plan: Plan, answer: Any) -> None:
-    """Close a discarded answer, if there is one; an error while closing changes nothing."""
-    if answer is not None and plan.info.discard is not None:
-        try:
-            closing = plan.info.discard(answer)
-            if closing is not None:
-                await closing
-        except Exception:
-            pass
-
-
-async def pass_gate(gate: AttemptGate) -> None:
-    """Wait until the attempt may be sent or is rejected; an interrupted wait releases everything."""
-    try:
-        while True:
-            action, seconds = gate.next_step()
-            if action is Action.WAIT:
-                await gate.clock.asleep(seconds)
-            elif action is Action.PARK:
-                await (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
-            else:
-                return
-    except BaseException:
-        gate.withdraw()
-        raise
-
-
-async def _park_asyncio(gate: AttemptGate, seconds: float) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    woken = loop.create_future()
-
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    # The slot may be released by another thread, which must not touch this loop's futures itself.
-    if gate.join_queue(lambda: loop.call_soon_threadsafe(wake)):
-        await asyncio.wait((woken,), timeout=seconds)
-
-
-async def _park_trio(gate: AttemptGate, seconds: float) -> None:
-    trio = running_trio()
-    woken, token = trio.Event(), trio.lowlevel.current_trio_token()
-    if gate.join_queue(lambda: token.run_sync_soon(woken.set)):
-        with trio.move_on_after(seconds):
-            await woken.wait()

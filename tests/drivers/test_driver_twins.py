@@ -9,8 +9,7 @@ from pathlib import Path
 import resilience
 
 DRIVERS = Path(resilience.__file__).parent / "_drivers"
-TWINS = {"compile_sync": "compile_async", "call_through_gate": "call_through_gate", "recover": "recover"}
-TWINS |= {"discard": "discard", "pass_gate": "pass_gate"}
+TWINS = {"compile_sync": "compile_async", "call_through_gate": "call_through_gate"}
 DIFFERENCES = {
     # An attempt is cancelled at its limit: by a timer of the loop under asyncio, by a cancel scope under trio. The
     # context may be left in a task other than the one that entered it, whose own context then stays.
@@ -41,32 +40,6 @@ DIFFERENCES = {
         + result = limited(fn, call.args, call.kwargs, begun.until - gate.now)
         + if CONTEXT.get() is context:
     """,
-    # Retries and lookups are cancelled at their limit too.
-    "recover": """
-        - gate = recovery.new_gate()
-        + gate = recovery.new_gate(end_of_loop())
-        - result = send(*call.args, **call.kwargs)
-        + result = limited(send, call.args, call.kwargs, recovery.seconds_left())
-        - answer = plan.reconcile(call)
-        + answer = limited(plan.reconcile, (call,), {}, recovery.seconds_for_lookup())
-        + if CONTEXT.get() is context:
-        + if CONTEXT.get() is context:
-    """,
-    # A client's `discard` may be sync or async.
-    "discard": """
-        - plan.info.discard(answer)
-        + closing = plan.info.discard(answer)
-        + if closing is not None:
-        + closing
-    """,
-    # A thread waits for a slot by a lock, a task by a future or an event of its loop.
-    "pass_gate": """
-        - woken = Lock()
-        - woken.acquire()
-        - if gate.join_queue(woken.release):
-        - woken.acquire(timeout=seconds)
-        + (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
-    """,
 }
 """The lines of the sync (-) and of the async driver (+) that have no counterpart, without `async` and `await`."""
 
@@ -79,7 +52,13 @@ def functions_of(name: str) -> dict[str, list[str]]:
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             function.body = function.body[1:] if ast.get_docstring(function) else function.body
             code = ast.unparse(function)
-            for word, replacement in (("async ", ""), ("await ", ""), ("asleep", "sleep"), ("e_async", "e_sync")):
+            for word, replacement in (
+                ("async ", ""),
+                ("await ", ""),
+                ("_async", "_sync"),
+                ("ASYNC", "SYNC"),
+                ("t_sync", "t"),
+            ):
                 code = code.replace(word, replacement)
             functions[function.name] = [line.strip() for line in code.splitlines() if line.strip()]
     return functions

@@ -195,9 +195,10 @@ class Recovery:
             return self._wait(due - now, Action.SEND)
         return self._finish(rejection or breaker_rejection(self.plan, now))
 
-    def on_success(self) -> None:
+    def on_success(self, result: Any = None) -> Step:
         """Report that an attempt after the first succeeded: the call is over."""
         self._history.on_success()
+        return Step(Action.RETURN, result)
 
     def lookup_context(self) -> list[Any]:
         """Return the context of a lookup: it has the call's deadline, but neither its key nor its budget."""
