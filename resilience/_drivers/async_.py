@@ -140,6 +140,7 @@ async def call_through_gate(
     """
     gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
     failed: Any = None
+    step: Any = None
     try:
         try:
             step = gate.next_step()
@@ -175,7 +176,7 @@ async def call_through_gate(
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return await carry_out_async(recover(recovery, fn, failed, ASYNC))
     finally:
-        failed = None  # the error's traceback holds this frame: without this they would be a cycle
+        failed = step = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
             gate.slot.gone = True
         if gate.ticket is not None:

@@ -135,6 +135,7 @@ def call_through_gate(
     """
     gate = AttemptGate(plan, call.args, call.kwargs, deadline)
     failed: Any = None
+    step: Any = None
     try:
         try:
             step = gate.next_step()
@@ -169,7 +170,7 @@ def call_through_gate(
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return carry_out(recover(recovery, fn, failed, SYNC))
     finally:
-        failed = None  # the error's traceback holds this frame: without this they would be a cycle
+        failed = step = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
             gate.slot.gone = True
         if gate.ticket is not None:
