@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 from weakref import ref
@@ -83,15 +83,19 @@ class OpenWrite:
         Raises:
             RejectedError: that is not so before the attempt's end.
         """
-        try:
+        with self._rejecting():
             poll(self._get_ready, self._clock, attempt_end(self._clock))
-        except OSError as error:
-            raise self._rejection(error) from error
 
     async def aget_ready(self) -> None:
         """Do as `get_ready`; other tasks run meanwhile."""
-        try:
+        with self._rejecting():
             await apoll(self._get_ready, self._clock, attempt_end(self._clock))
+
+    @contextmanager
+    def _rejecting(self) -> Iterator[None]:
+        """Raise what the file raises as a rejection of the attempt."""
+        try:
+            yield
         except OSError as error:
             raise self._rejection(error) from error
 
