@@ -28,10 +28,9 @@ __all__ = ["compile_async"]
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
-    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
-    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
-    window, hold = plan.rate_window, plan.hold
-    new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
+    now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps = (
+        plan.for_driver()
+    )
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -52,14 +51,14 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
-            if not permit and not plan.wait_for_breaker and started < breaker.open_until:
+            if not permit and not waits and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
             permit = None
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
-        elif plan.needs_gate:
-            permit = plan.pay_at_once(started)
+        elif needs_gate:
+            permit = pay_at_once(started)
         elif not permit and breaker is not None:
             permit = breaker.admit_closed()
         if not permit:
@@ -138,7 +137,7 @@ async def call_through_gate(
     Raises:
         RejectedError: the attempt was rejected, and nothing was sent.
     """
-    gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
+    gate = AttemptGate(plan.gate, call, deadline, is_over=end_of_loop())
     failed: Any = None
     step: Any = None
     try:
@@ -152,7 +151,7 @@ async def call_through_gate(
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
-        begun = gate.begin_first_attempt(call.key)
+        begun = plan.begin_first_attempt(gate.now, gate.deadline, call.key)
         context, record = list(begun), LATEST_RECORD[0]
         try:
             CONTEXT.set(context)

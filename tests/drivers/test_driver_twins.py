@@ -41,8 +41,8 @@ DIFFERENCES = {
     """,
     # Here too. What a call holds whose loop was closed is taken back.
     ("_drivers/sync.py:call_through_gate", "_drivers/async_.py:call_through_gate"): """
-        - gate = AttemptGate(plan, call.args, call.kwargs, deadline)
-        + gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
+        - gate = AttemptGate(plan.gate, call, deadline)
+        + gate = AttemptGate(plan.gate, call, deadline, is_over=end_of_loop())
         - result = fn(*call.args, **call.kwargs)
         + result = limited(fn, call.args, call.kwargs, begun.until - gate.now)
         + if CONTEXT.get() is context:

@@ -7,7 +7,7 @@ reservations are released.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -17,11 +17,9 @@ from ..stages.admission import Slot
 from ..stages.breaker import Permit
 from ..stages.quota import Cost, pay, undo
 from ..stages.rate_window import QueueTicket, RateWindow
-from .attempt_end import end_holds
-from .context import CallContext
-from .plan import PermitOrGeneration, Plan
+from .gate_plan import GatePlan, PermitOrGeneration
 from .sleep_watch import SleepWatch
-from .steps import Action, Step
+from .steps import Action, FailedCall, Step
 
 __all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
 
@@ -48,6 +46,7 @@ class AttemptGate:
         gate.permits.discard(gate.trial)
 
     Attributes:
+        deadline: the instant by which the call must have ended; what the machine sleeps is taken off.
         now: the instant of the last step.
         permits: the trials that are out at the breaker, or an empty set.
         permit: the breaker's permit, where there is a breaker and the attempt may be sent.
@@ -62,16 +61,15 @@ class AttemptGate:
 
     __slots__ = (
         "_costs",
-        "_deadline",
         "_due",
         "_high_priority",
         "_is_queued",
-        "_lane",
         "_paid_at",
         "_plan",
         "_sleep_watch",
         "_waits_for_quota",
         "_weights",
+        "deadline",
         "now",
         "permit",
         "permits",
@@ -86,9 +84,8 @@ class AttemptGate:
 
     def __init__(
         self,
-        plan: Plan,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        plan: GatePlan,
+        call: FailedCall,
         deadline: float,
         time_ahead: float = 0.0,
         is_over: Callable[[], bool] | None = None,
@@ -96,18 +93,17 @@ class AttemptGate:
         """Begin before the first step.
 
         Args:
-            plan: the operation's plan.
-            args: positional arguments of the call, by which its lane and its weight may go.
-            kwargs: its keyword arguments.
+            plan: what the operation's gates need.
+            call: the call, by whose arguments its lane and its weight may go.
             deadline: the instant by which the call must have ended.
             time_ahead: seconds by which this call's time is ahead of the clock.
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
         self._plan = plan
-        self._lane = plan.lane(args, kwargs)
-        self._high_priority = plan.high_priority(args, kwargs)
-        self._weights = plan.weights(args, kwargs)
-        self._deadline = deadline
+        lane = plan.lane(call.args, call.kwargs)
+        self._high_priority = plan.high_priority(call.args, call.kwargs)
+        self._weights = plan.weights(call.args, call.kwargs)
+        self.deadline = deadline
         self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
         self._costs: list[Cost] = []
@@ -118,7 +114,7 @@ class AttemptGate:
         self.now = self._paid_at = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
-        self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(self._lane, is_over)
+        self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(lane, is_over)
         self.trial: Permit | None = None if plan.breaker is None else Permit(is_over)
         self.running: set[Any] = _NOTHING if plan.admission is None else plan.admission.running
         self.permits: set[Any] = _NOTHING if plan.breaker is None else plan.breaker.permits
@@ -138,7 +134,7 @@ class AttemptGate:
             assert self.slot is not None
             if not self._plan.admission.settle(self.slot):
                 return self._reject(AdmissionRejectedError, _QUEUE_FULL)
-        if now >= self._deadline:  # a wait may end late: the process was stopped, or a listener was slow
+        if now >= self.deadline:  # a wait may end late: the process was stopped, or a listener was slow
             return self._reject(DeadlineExceededError, EXPIRED)
         # Asked after each wait, because a hold may have begun meanwhile.
         held = self._wait_for_hold(now) if self._plan.hold.current else None
@@ -158,14 +154,6 @@ class AttemptGate:
         assert self.slot is not None
         self._is_queued = True
         return self._plan.admission.join_queue(self.slot, wake)
-
-    def begin_first_attempt(self, key: str | None) -> CallContext:
-        """Record that the first attempt of a call begins, and return its context."""
-        plan, until = self._plan, min(self._deadline, self.now + self._plan.attempt_timeout)
-        if plan.budget is not None:
-            plan.budget.deposits.add_success(self.now)
-        stamps = plan.new_stamps() if plan.reconcilable or plan.keys is not None else None
-        return CallContext(plan, self._deadline, until, key, stamps)
 
     def report_success(self) -> None:
         """Report that the first attempt of the call has succeeded."""
@@ -210,7 +198,7 @@ class AttemptGate:
 
     def _clock_now(self) -> float:
         """Return the call's time; what the machine has slept since this was last read is taken off the deadline."""
-        self._deadline -= self._sleep_watch.seconds_slept()
+        self.deadline -= self._sleep_watch.seconds_slept()
         return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
@@ -218,9 +206,9 @@ class AttemptGate:
         plan = self._plan
         ready = plan.hold.ready_at(now)
         if ready <= now:
-            end_holds(plan, plan.hold.end_over(now), "over")
+            plan.end_holds(now)
             return None
-        if not plan.fits_deadline(ready, self._deadline):
+        if not plan.fits_deadline(ready, self.deadline):
             return self._reject(QuotaExceededError, HELD, ready, "hold")
         self.withdraw()
         self._due, self._waits_for_quota = ready, False
@@ -237,9 +225,9 @@ class AttemptGate:
             self._costs, self._paid_at, self.ticket = costs, now, None
             return None
         self.release_slot()  # a call waiting for quota holds no slot
-        if self._plan.fits_deadline(ready_at, self._deadline):
+        if self._plan.fits_deadline(ready_at, self.deadline):
             ready_at = self._queue_for(window, ready_at, costs, now)
-        if not self._plan.fits_deadline(ready_at, self._deadline):
+        if not self._plan.fits_deadline(ready_at, self.deadline):
             return self._reject(QuotaExceededError, QUOTA_FULL, ready_at)
         self._due, self._waits_for_quota = ready_at, True
         return Step(Action.WAIT, ready_at - now)
@@ -261,7 +249,7 @@ class AttemptGate:
         if admission is None or self.slot is None or self.slot in admission.running or admission.try_enter(self.slot):
             return None
         self._undo_payment()  # a call waiting for a slot has consumed no quota
-        return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self._deadline - now)))
+        return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self.deadline - now)))
 
     def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
@@ -276,12 +264,12 @@ class AttemptGate:
     def _send(self) -> Step:
         """Send, unless the deadline has passed meanwhile: a listener of these steps' events may be slow."""
         self.now = max(self.now, self._clock_now())
-        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self._deadline else Step(Action.SEND)
+        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self.deadline else Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
         due = ready if ready > now else now + POLL_INTERVAL
-        if not self._plan.wait_for_breaker or due >= self._deadline:
+        if not self._plan.wait_for_breaker or due >= self.deadline:
             return self._reject(CircuitOpenError, BREAKER_OPEN, ready)
         self.withdraw()
         self._due, self._waits_for_quota = due, False

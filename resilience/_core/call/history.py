@@ -22,8 +22,9 @@ from ..stages.breaker import Permit
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
+from .gate_plan import PermitOrGeneration
 from .lookup_answer import answer_error
-from .plan import PermitOrGeneration, Plan
+from .plan import Plan
 from .reconcile import UncertainWrite
 from .steps import FailedCall
 
@@ -199,7 +200,7 @@ class CallHistory:
         if gate is not None:
             permit = gate.permit
         elif plan.breaker is not None:
-            high_priority = plan.high_priority(self.call.args, self.call.kwargs)
+            high_priority = plan.gate.high_priority(self.call.args, self.call.kwargs)
             permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
             plan.emit_breaker_events()
             if permit is None:

@@ -18,11 +18,12 @@ from ..stages.breaker import Permit
 from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
 from .context import CallContext
 from .found_order import compared
+from .gate_plan import PermitOrGeneration
 from .history import CallHistory
 from .lookup_answer import Found, NotFound, OtherOrderError, answer_error, is_broken_lookup
 from .one_shot_arguments import OneShotArguments
 from .open_writes import OPEN_WRITES, OpenWriteHandle
-from .plan import PermitOrGeneration, Plan
+from .plan import Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
 from .reconcile import LookupVerdict
 from .sleep_watch import SleepWatch
@@ -157,10 +158,10 @@ class Recovery:
         """
         if self._history.trial is not None:
             self._history.trial.is_over = is_over
-        if not (self._is_late() or self.plan.needs_gate or self.plan.hold.current):
+        if not (self._is_late() or self.plan.gate.is_needed or self.plan.gate.hold.current):
             return None
         deadline = self._history.context.deadline
-        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead, is_over)
+        return AttemptGate(self.plan.gate, self.call, deadline, self._time_ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
         """Begin the next attempt and return its context for the context variable; None when it is rejected."""
@@ -351,7 +352,7 @@ class Recovery:
             rejection, due = ready_by_holds(plan, deadline, due)
         if rejection is None:
             rejection, due = ready_by_quotas(plan, self.call, deadline, due)
-        if rejection is not None or not plan.fits_deadline(due, deadline):
+        if rejection is not None or not plan.gate.fits_deadline(due, deadline):
             return self._finish(rejection)
         if not self._finds_arguments_whole():
             return self._finish()
