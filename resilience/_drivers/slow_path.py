@@ -90,7 +90,7 @@ def recover(recovery: Recovery, fn: Callable[..., Any], failed: Any, waits: Wait
         raise
     finally:
         try:
-            OPEN_WRITES.handles.discard(recovery.open_write)
+            OPEN_WRITES.handles.discard(recovery.lookups.open_write)
         finally:
             try:
                 recovery.permits.discard(recovery.trial)

@@ -351,8 +351,8 @@ def test_an_order_that_a_stream_reports_before_the_resend() -> None:
         recovery.on_failure(TimeoutError())
         failed.clock.advance(5)
         assert recovery.on_lookup(NOT_FOUND, recovery.now())[0] is Action.SEND
-        recovery.open_write = OpenWriteHandle(OPEN_WRITES, "mine", None)
-        recovery.open_write.reported = {"orderId": "1"}
+        recovery.lookups.open_write = OpenWriteHandle(OPEN_WRITES, "mine", None)
+        recovery.lookups.open_write.reported = {"orderId": "1"}
         assert recovery.begin_attempt(None) is None
         assert recovery.on_rejection()[0] is Action.LOOK_UP
         assert recovery.on_lookup(found, recovery.now())[0] is expected

@@ -136,7 +136,7 @@ def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> Non
     single = new_plan({"quota": two[:1]})
     assert (single.gate.rate_window is not None, single.gate.pay_at_once(0.0)) == (True, None)
     assert new_plan({"quota": two[:1], "admission": {}}).gate.rate_window is None
-    assert new_plan({"admission": {}}).needs_gate
+    assert new_plan({"admission": {}}).gate.is_needed
     guarded = new_plan({"quota": two, "breaker": {}})
     assert guarded.breaker is not None
     assert guarded.gate.pay_at_once(0.0) is guarded.breaker.generation

@@ -20,6 +20,7 @@ from ..classify.attach import (
 from ..classify.failure import Failure
 from ..stages.breaker import Permit
 from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
+from .call_time import CallTime
 from .context import CallContext
 from .failure_report import attempt_failure, call_failure, cancelled_failure, caused_by, failure_of_inner_call
 from .gate_plan import PermitOrGeneration
@@ -51,7 +52,6 @@ class CallHistory:
         trial: the permit that a later attempt without a gate gets if the breaker is half-open; None without a breaker.
         uncertain_write: the attempts that may have been executed; None when there never was one, or none can be
             looked up.
-        waited: seconds waited so far.
     """
 
     __slots__ = (
@@ -70,6 +70,7 @@ class CallHistory:
         "_sending",
         "_stamps_seen",
         "_started",
+        "_time",
         "_unreported",
         "attempt",
         "call",
@@ -83,7 +84,6 @@ class CallHistory:
         "rejection",
         "trial",
         "uncertain_write",
-        "waited",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +96,7 @@ class CallHistory:
         started: float,
         outer: list[Any] | None,
         latest_record: float,
+        time: CallTime,
     ) -> None:
         self.plan = plan
         self.call = call
@@ -123,7 +124,7 @@ class CallHistory:
         self.rejection: BaseException | None = None
         # One for all attempts that pass no gate: only one of them is under way at a time.
         self.trial: Permit | None = None if plan.breaker is None else Permit()
-        self.waited = 0.0
+        self._time = time
         self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
     @property
@@ -343,7 +344,7 @@ class CallHistory:
             call=self._call_id,
             attempt=self.attempt,
             key=self.call.key,
-            waited_so_far=self.waited,
+            waited_so_far=self._time.waited,
             **{"caused_by": caused_by(self.outcome), **fields},
         )
 
