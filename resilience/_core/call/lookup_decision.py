@@ -125,11 +125,11 @@ class LookupDecision:
         error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
         if error is not None:
             # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
-            self._history.record_lookup_error(answer, is_broken=True)
+            self._history.events.record_lookup_error(answer, is_broken=True)
             return NextStep(Next.FINISH, error)
         answer = compared(answer, self._call, self._plan.fn)
         if isinstance(answer, OtherOrderError):
-            self._history.record_lookup_error(answer, is_broken=False)
+            self._history.events.record_lookup_error(answer, is_broken=False)
         return self._judge_confirmation(answer) if self._plan.confirmable else self._judge_write(answer, sent, now)
 
     def close(self) -> None:

@@ -98,9 +98,9 @@ class Recovery:
             return self._pass_through(outcome)
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
-        if history.key_missing:
+        if history.sent.key_missing:
             return self._finish()  # nobody could look a further attempt up, nor this one
-        if history.uncertain_write is not None and history.uncertain_write.is_open:
+        if history.sent.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
             return self._finish()  # it has been retried already, or was rejected: retries do not multiply

@@ -33,8 +33,8 @@ class SentAttempts:
         "any_uncertain",
         "key_missing",
         "stamps",
-        "under_way",
         "uncertain_write",
+        "under_way",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, call: FailedCall, stamps: SendLog | None, started: float) -> None:
