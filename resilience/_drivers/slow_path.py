@@ -113,8 +113,8 @@ def _attempt(recovery: Recovery, fn: Callable[..., Any], outer: list[Any] | None
     finally:
         if gate.slot is not None:
             gate.slot.gone = True
-        if gate.ticket is not None:
-            gate.ticket.gone = True
+        if gate.payment.ticket is not None:
+            gate.payment.ticket.gone = True
         try:
             gate.running.discard(gate.slot)
         finally:

@@ -172,8 +172,8 @@ def call_through_gate(
         failed = step = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
             gate.slot.gone = True
-        if gate.ticket is not None:
-            gate.ticket.gone = True
+        if gate.payment.ticket is not None:
+            gate.payment.ticket.gone = True
         try:
             gate.running.discard(gate.slot)
         finally:

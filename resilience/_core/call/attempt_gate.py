@@ -15,9 +15,8 @@ from ...errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceeded
 from ..base.clock import Clock
 from ..stages.admission import Slot
 from ..stages.breaker import Permit
-from ..stages.quota import Cost, pay, undo
-from ..stages.rate_window import QueueTicket, RateWindow
 from .gate_plan import GatePlan, PermitOrGeneration
+from .quota_payment import Payment
 from .sleep_watch import SleepWatch
 from .steps import Action, FailedCall, Step
 
@@ -41,42 +40,39 @@ class AttemptGate:
     not, and whatever a signal handler raises meanwhile: nested `finally` blocks, each of one store or one call in C.
 
         gate.slot.gone = True      # where there is a slot
-        gate.ticket.gone = True    # where there is a ticket
+        gate.payment.ticket.gone = True    # where there is a ticket
         gate.running.discard(gate.slot)
         gate.permits.discard(gate.trial)
 
     Attributes:
         deadline: the instant by which the call must have ended; what the machine sleeps is taken off.
         now: the instant of the last step.
+        payment: what it pays, with its turn in the queue of a quota.
         permits: the trials that are out at the breaker, or an empty set.
         permit: the breaker's permit, where there is a breaker and the attempt may be sent.
         rejection: the error that rejected it, or None.
         running: the slots that are taken, or an empty set.
         slot: the attempt's slot, taken or not; None where the policy has no admission.
-        ticket: its turn in the queue of a quota; None where it has none.
         trial: the permit that it gets if the breaker is half-open; None where there is no breaker.
         time_ahead: seconds by which this call's time is ahead of the clock: waits that a test clock cut short.
         waited: seconds waited for a hold, the quota or the breaker.
     """
 
     __slots__ = (
-        "_costs",
         "_due",
         "_high_priority",
         "_is_queued",
-        "_paid_at",
         "_plan",
         "_sleep_watch",
         "_waits_for_quota",
-        "_weights",
         "deadline",
         "now",
+        "payment",
         "permit",
         "permits",
         "rejection",
         "running",
         "slot",
-        "ticket",
         "time_ahead",
         "trial",
         "waited",
@@ -102,16 +98,14 @@ class AttemptGate:
         self._plan = plan
         lane = plan.lane(call.args, call.kwargs)
         self._high_priority = plan.high_priority(call.args, call.kwargs)
-        self._weights = plan.weights(call.args, call.kwargs)
+        self.payment = Payment(plan, plan.weights(call.args, call.kwargs), high_priority=self._high_priority)
         self.deadline = deadline
         self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
-        self._costs: list[Cost] = []
-        self.ticket: QueueTicket | None = None
         self._is_queued = False
         self._due: float | None = None
         self._waits_for_quota = False
-        self.now = self._paid_at = 0.0
+        self.now = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
         self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(lane, is_over)
@@ -128,12 +122,8 @@ class AttemptGate:
     def next_step(self) -> Step:
         """Return what is next: WAIT and PARK with their seconds, SEND, or RAISE with a rejection."""
         now = self._now_after_wait()
-        if self._is_queued:
-            self._is_queued = False
-            assert self._plan.admission is not None
-            assert self.slot is not None
-            if not self._plan.admission.settle(self.slot):
-                return self._reject(AdmissionRejectedError, _QUEUE_FULL)
+        if self._is_queued and not self._leave_queue():
+            return self._reject(AdmissionRejectedError, _QUEUE_FULL)
         if now >= self.deadline:  # a wait may end late: the process was stopped, or a listener was slow
             return self._reject(DeadlineExceededError, EXPIRED)
         # Asked after each wait, because a hold may have begun meanwhile.
@@ -168,19 +158,23 @@ class AttemptGate:
 
     def withdraw(self) -> None:
         """Report that nothing was sent: everything goes back."""
-        if self.ticket is not None:
-            self.ticket.cancel()
-            self.ticket = None
-        if self._is_queued and self.slot is not None and self._plan.admission is not None:
-            self._plan.admission.settle(self.slot)
-        self._is_queued = False
+        self.payment.leave_queue()
+        if self._is_queued:
+            self._leave_queue()
         if self.permit is not None and self._plan.breaker is not None:
             self._plan.breaker.released(self.permit)
         self.permit = None
-        self._undo_payment()
+        self.payment.undo()
         self.release_slot()
 
     # --- the steps, each of which returns None when the attempt has passed it -----------------
+
+    def _leave_queue(self) -> bool:
+        """Leave the queue for a slot; return whether the slot is ours."""
+        self._is_queued = False
+        assert self._plan.admission is not None
+        assert self.slot is not None
+        return self._plan.admission.settle(self.slot)
 
     def _now_after_wait(self) -> float:
         """Return the present instant; a wait that a test clock cut short counts as waited in full."""
@@ -216,39 +210,21 @@ class AttemptGate:
 
     def _pay(self, now: float) -> Step | None:
         """Pay the quota now, or wait for it if the deadline allows."""
-        quotas = self._plan.quotas
-        if quotas is None:
-            return None
-        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
-        ready_at, window = pay(now, costs, self.ticket)
-        if window is None:
-            self._costs, self._paid_at, self.ticket = costs, now, None
+        ready_at = self.payment.pay(now, self.deadline)
+        if ready_at is None:
             return None
         self.release_slot()  # a call waiting for quota holds no slot
-        if self._plan.fits_deadline(ready_at, self.deadline):
-            ready_at = self._queue_for(window, ready_at, costs, now)
         if not self._plan.fits_deadline(ready_at, self.deadline):
             return self._reject(QuotaExceededError, QUOTA_FULL, ready_at)
         self._due, self._waits_for_quota = ready_at, True
         return Step(Action.WAIT, ready_at - now)
-
-    def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
-        """Keep the turn in the queue of this window, or join it; return from when to try again."""
-        if self.ticket is not None and self.ticket.rate_window is window:
-            self.ticket.ready_at = ready_at
-            return ready_at
-        if self.ticket is not None:
-            self.ticket.cancel()
-        self.ticket = QueueTicket(window, now, next(weight for paid, weight in costs if paid is window))
-        window.join_queue(now, self.ticket)
-        return max(ready_at, self.ticket.ready_at)
 
     def _take_slot(self, now: float) -> Step | None:
         """Take a slot, or wait for one; the quota is paid again after that."""
         admission = self._plan.admission
         if admission is None or self.slot is None or self.slot in admission.running or admission.try_enter(self.slot):
             return None
-        self._undo_payment()  # a call waiting for a slot has consumed no quota
+        self.payment.undo()  # a call waiting for a slot has consumed no quota
         return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self.deadline - now)))
 
     def _take_permit(self, now: float) -> Step:
@@ -279,7 +255,3 @@ class AttemptGate:
         self.withdraw()
         self.rejection = self._plan.new_rejection(kind, message, retry_at, reason=reason)
         return Step(Action.RAISE, self.rejection)
-
-    def _undo_payment(self) -> None:
-        costs, self._costs = self._costs, []
-        undo(self._paid_at, costs)

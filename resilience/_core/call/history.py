@@ -6,32 +6,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import RejectedError
-from ..classify.attach import (
-    LATEST_RECORD,
-    InnerFailure,
-    annotate,
-    attach_failure,
-    failure_of_context,
-    inner_failure,
-)
+from ..classify.attach import annotate, attach_failure
 from ..classify.failure import Failure
-from ..stages.breaker import Permit
-from .attempt_end import apply_holds, is_rejection, release_permit, settle_permit
+from .attempt_end import apply_holds, is_rejection
+from .attempt_permit import AttemptPermit
 from .call_events import CallEvents
 from .call_time import CallTime
 from .context import CallContext
-from .failure_report import attempt_failure, call_failure, cancelled_failure, failure_of_inner_call
+from .failure_report import call_failure, cancelled_failure
 from .gate_plan import PermitOrGeneration
+from .inner_calls import InnerCalls
 from .plan import Plan
 from .reconcile import UncertainWrite
 from .sent_attempts import SentAttempts
 from .steps import FailedCall
-
-if TYPE_CHECKING:
-    from .attempt_gate import AttemptGate
 
 __all__ = ["CallHistory"]
 
@@ -47,30 +38,26 @@ class CallHistory:
         key_of_other: a lookup found that the key belongs to another order.
         plan: the operation's plan.
         rejection: what rejected a later attempt from inside it; nothing was sent by that one.
+        permit: the breaker's permit of the attempt under way.
         sent: what the attempts have sent.
-        trial: the permit that a later attempt without a gate gets if the breaker is half-open; None without a breaker.
     """
 
     __slots__ = (
         "_attempt_began",
         "_ended",
         "_inner",
-        "_inner_context",
-        "_latest_record",
         "_must_discard",
         "_outer",
-        "_permit",
-        "_requests",
         "_unreported",
         "call",
         "context",
         "events",
         "failed_at",
         "key_of_other",
+        "permit",
         "plan",
         "rejection",
         "sent",
-        "trial",
     )  # fmt: skip
 
     def __init__(
@@ -90,19 +77,12 @@ class CallHistory:
         self.context = context
         self.events = CallEvents(plan, call, time)
         self.sent = SentAttempts(plan, call, context.stamps, started)
-        # Errors of inner calls are recognised by the identity of the list in which they found the context.
-        self._inner_context = inherited
-        self._permit = permit
+        self.permit = AttemptPermit(plan, permit)
+        self._inner = InnerCalls(plan, inherited, latest_record)
         self._attempt_began = self.failed_at = started
         self._outer = outer
-        self._latest_record = latest_record
-        self._inner: InnerFailure | None = None
-        # Attempts that reached the service: those of inner calls count instead of the attempt around them.
-        self._requests = 0
         self.key_of_other = self._must_discard = self._ended = False
         self.rejection: BaseException | None = None
-        # One for all attempts that pass no gate: only one of them is under way at a time.
-        self.trial: Permit | None = None if plan.breaker is None else Permit()
         self._unreported: float | None = None  # duration of a failed attempt whose event is not emitted yet
 
     @property
@@ -158,16 +138,14 @@ class CallHistory:
         self.events.outcome, self.failed_at = outcome, now
         self._must_discard = self.plan.info.discard is not None and not isinstance(outcome, BaseException)
         self.sent.under_way = False
-        inner = self._inner = self._inner_failure(outcome)
-        self._requests += inner.attempts if inner is not None else 0 if is_rejection(outcome) else 1
-        failure = attempt_failure(self.plan, outcome) if inner is None else self._failure_of_inner(outcome, inner)
-        settle_permit(self.plan, self._permit, failure, outcome, now)
-        self._permit = None
+        failure = self._inner.explain(outcome)
+        self.permit.settle(failure, outcome, now)
         self.sent.record(failure, self.attempt, now)
-        if inner is None:
+        is_inner = self._inner.last is not None
+        if not is_inner:
             apply_holds(self.plan, failure, now)
         self._unreported = now - self._attempt_began
-        return inner is not None or is_rejection(outcome)
+        return is_inner or is_rejection(outcome)
 
     def report_failure(self, wait_for: float | None = None) -> None:
         """Emit `attempt_failed` for the last recorded failure, once: when it is decided whether another follows.
@@ -179,30 +157,6 @@ class CallHistory:
         if duration is None:
             return
         self.events.report_attempt(duration, wait_for)
-
-    def admit_attempt(self, now: float, gate: AttemptGate | None) -> bool:
-        """Take the permit of the next attempt; False when the breaker rejects it.
-
-        Args:
-            now: the present instant.
-            gate: the gate that it has passed, or None where there is nothing but a breaker, which is checked here.
-        """
-        plan, permit = self.plan, None
-        if gate is not None:
-            permit = gate.permit
-        elif plan.breaker is not None:
-            high_priority = plan.gate.high_priority(self.call.args, self.call.kwargs)
-            permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
-            plan.emit_breaker_events()
-            if permit is None:
-                return False
-        self._permit = permit
-        return True
-
-    def withdraw_attempt(self) -> None:
-        """Record that an admitted attempt is not sent: its permit goes back."""
-        release_permit(self.plan, self._permit)
-        self._permit = None
 
     def shorten(self, seconds: float) -> None:
         """Take off the deadline what the machine has slept."""
@@ -216,14 +170,13 @@ class CallHistory:
         self.events.attempt += 1
         until = min(self.context.deadline, now + plan.attempt_timeout)
         self.context = self.context._replace(until=until, attempt=self.attempt)
-        self._inner_context = context = list(self.context)
-        self._latest_record = LATEST_RECORD[0]
+        context = list(self.context)
+        self._inner.begin_attempt(context)
         return context
 
     def on_success(self) -> None:
         """Record that an attempt after the first succeeded."""
-        if self._permit is not None and self.plan.breaker is not None:
-            self.plan.breaker.succeeded(self._permit, self._attempt_began)
+        self.permit.succeed(self._attempt_began)
         self._ended = True  # not before: until then an interrupt gives the permit back
         self.plan.emit_breaker_events()
         self.events.emit("call_recovered")
@@ -246,12 +199,12 @@ class CallHistory:
 
     def _final_failure(self) -> Failure:
         """Return the failure of the whole call."""
-        failure, sent, inner = self.failure, self.sent, self._inner
+        failure, sent, inner = self.failure, self.sent, self._inner.last
         looked_up = sent.uncertain_write is not None or (failure.duplicate and self.plan.reconcilable)
         final = call_failure(
             failure, self.call, self.plan, self.outcome, maybe_executed=self.maybe_executed, looked_up=looked_up
         )
-        changes: dict[str, Any] = {"attempts": self._requests}
+        changes: dict[str, Any] = {"attempts": self._inner.requests}
         if self.events.lookup_error is not None:
             changes["lookup_error"] = self.events.lookup_error
         if inner is not None and inner.certain and final.key is None and not sent.key_missing:
@@ -267,12 +220,12 @@ class CallHistory:
         if self._ended:
             return
         self._ended = True
-        release_permit(self.plan, self._permit)
+        self.permit.release()
         plan, call = self.plan, self.call
         sending = self.sent.is_sent_now()
         maybe_executed = sending or self.sent.any_uncertain or self.sent.is_open
-        failure = cancelled_failure(plan, call, maybe_executed=maybe_executed, attempts=self._requests + sending)
-        inner = failure_of_context(error, self._inner_context)
+        failure = cancelled_failure(plan, call, maybe_executed=maybe_executed, attempts=self._inner.requests + sending)
+        inner = self._inner.interrupted(error)
         if inner is not None and inner.key is not None and failure.key is None and not self.sent.key_missing:
             failure = replace(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
         attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
@@ -289,7 +242,7 @@ class CallHistory:
             self.abandon(error)
         elif not self._ended:
             self._ended = True
-            release_permit(plan, self._permit)
+            self.permit.release()
 
     def take_discarded_answer(self) -> Any:
         """Return an answer that the caller will not get, for the driver to close; None when there is none, or twice."""
@@ -309,23 +262,6 @@ class CallHistory:
         """Record that a later attempt was rejected from inside: the API's last answer remains the call's outcome."""
         self.rejection = rejection
         self.sent.under_way = False
-        release_permit(self.plan, self._permit)
-        self._permit = None
-        inner = self._inner_failure(rejection)
-        self._requests += 0 if inner is None else inner.attempts
+        self.permit.release()
+        self._inner.count_rejected(rejection)
         return True
-
-    def _inner_failure(self, outcome: object) -> InnerFailure | None:
-        """Return what calls inside the last attempt have recorded on its outcome."""
-        if not isinstance(outcome, BaseException):
-            return None
-        return inner_failure(outcome, self._inner_context, self._latest_record)
-
-    def _failure_of_inner(self, outcome: object, inner: InnerFailure) -> Failure:
-        """Return the failure that an inner call recorded; where it may be another call's, the less certain one."""
-        failure = failure_of_inner_call(self.plan, outcome, inner.failure)
-        if getattr(outcome, "resilience_executed", None) == "maybe":
-            return replace(failure, executed="maybe", proof="none")  # raised after the answer to the attempt itself
-        if inner.certain or attempt_failure(self.plan, outcome).executed != "maybe":
-            return failure
-        return replace(failure, executed="maybe", proof="none")

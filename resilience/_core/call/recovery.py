@@ -128,7 +128,7 @@ class Recovery:
     @property
     def trial(self) -> Permit | None:
         """Return the permit of attempts without a gate, for the driver to discard; None without a breaker."""
-        return self._history.trial
+        return self._history.permit.trial
 
     def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
         """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
@@ -136,8 +136,8 @@ class Recovery:
         Args:
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
-        if self._history.trial is not None:
-            self._history.trial.is_over = is_over
+        if self._history.permit.trial is not None:
+            self._history.permit.trial.is_over = is_over
         if not (self._is_late() or self.plan.gate.is_needed or self.plan.gate.hold.current):
             return None
         deadline = self._history.context.deadline
@@ -152,11 +152,11 @@ class Recovery:
             if gate.rejection is not None:
                 return None
         history = self._history
-        if not history.admit_attempt(self.now(), gate):
+        if not history.permit.take(self.now(), self.call, gate):
             return None
         late = self._is_late()  # a listener of the breaker's event was slow
         if late or self.lookups.reopen_if_reported():
-            history.withdraw_attempt()
+            history.permit.release()
             self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED) if late else None
             return None
         self.lookups.begin_attempt()
