@@ -8,6 +8,7 @@ from inspect import isawaitable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from .._core.base.deprecation import warn_safely
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
@@ -19,6 +20,7 @@ from .._drivers.async_ import compile_async
 from .._drivers.fallback import fall_back_async, fall_back_sync
 from .._drivers.hedging import hedge_async, hedge_sync
 from .._drivers.sync import compile_sync
+from ..config.checks.deprecated_settings import deprecated_settings
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import async_reconciler, stage_async, stage_sync
 from .keys_in_use import claim_key_async, claim_key_sync
@@ -77,6 +79,8 @@ class PolicyCompiler:
             PolicyError: the policy names a code table or a stage that does not exist.
         """
         check_codes(policy, shared.tables)
+        for (path, *_), message in deprecated_settings(policy):
+            warn_safely(f"{policy.name}: {path}: {message}")  # safely: a reload compiles in a running program
         self.policy = policy
         self.operation = operation
         self.info = info

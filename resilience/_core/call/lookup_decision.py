@@ -58,12 +58,10 @@ class LookupDecision:
         self.is_last = False
         self.open_write: OpenWriteHandle | None = None
 
-    def watch_reports(self) -> OpenWriteHandle | None:
-        """Return the handle by which a stream ends the wait for the next lookup; None for a call without a key."""
-        if self._call.key is None:
-            return None
+    def watch_reports(self, key: str) -> OpenWriteHandle:
+        """Return the handle by which a stream that reports this key ends the wait for the next lookup."""
         if self.open_write is None:
-            self.open_write = OpenWriteHandle(OPEN_WRITES, self._call.key, self._plan.info.account)
+            self.open_write = OpenWriteHandle(OPEN_WRITES, key, self._plan.info.account)
             OPEN_WRITES.add(self.open_write, since=self._started)
         return self.open_write
 

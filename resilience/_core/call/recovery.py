@@ -123,7 +123,9 @@ class Recovery:
 
         To be called only where the call's clock is the machine's, by which streams report.
         """
-        return self.lookups.watch_reports() if self._after_wait is Action.LOOK_UP else None
+        if self._after_wait is not Action.LOOK_UP or self.call.key is None:
+            return None
+        return self.lookups.watch_reports(self.call.key)
 
     @property
     def trial(self) -> Permit | None:
