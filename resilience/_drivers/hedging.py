@@ -15,6 +15,7 @@ from typing import Any
 
 from .._core.call.context import CONTEXT, CallContext, inherited
 from .._core.call.plan import Plan
+from .._core.call.sleep_watch import DeadlineWatch
 from .._core.classify.attach import attach_failure, attached_failure
 from .._core.stages.hedge import HedgeDelay
 from .system_clock import running_trio
@@ -35,13 +36,15 @@ class _Race:
         assert settings is not None
         self._plan = plan
         self._remaining = settings.max_hedges
+        self._deadline = DeadlineWatch(plan.clock, CallContext(*CONTEXT.get()).deadline)
         self.delay = hedge_delay.delay
 
     def start_hedge(self) -> bool:
         """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
         budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
         held = hold.current and hold.ready_at(now) > now  # it would not be sent
-        if self._remaining <= 0 or held or (budget is not None and not budget.withdraw(now)):
+        late = self._deadline.is_over  # the delay has ended late: the machine slept, or the process was stopped
+        if self._remaining <= 0 or held or late or (budget is not None and not budget.withdraw(now)):
             self._remaining = 0
             return False
         self._remaining -= 1

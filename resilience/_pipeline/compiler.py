@@ -187,9 +187,9 @@ class PolicyCompiler:
         if is_checked(plan):
             fn = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
         if asynchronous:
-            call = compile_async(plan, stage_async(fn, stages) if stages else fn)
+            call = compile_async(plan, stage_async(plan, fn, stages) if stages else fn)
         else:
-            call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
+            call = compile_sync(plan, stage_sync(plan, fn, stages) if stages else fn)
         if hedge is None and fallback is None:
             return self._claiming(plan, call, asynchronous=asynchronous)
         # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.

@@ -6,8 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from .._core.call.attempt_gate import EXPIRED
+from .._core.call.context import CONTEXT, CallContext, CurrentCall
+from .._core.call.plan import Plan
+from .._core.call.sleep_watch import DeadlineWatch
 from .._core.call.stage import Stage, run_before, run_settle
 from .._core.call.steps import FailedCall
+from ..errors import DeadlineExceededError
 
 __all__ = ["async_reconciler", "stage_async", "stage_sync"]
 
@@ -23,11 +28,11 @@ def async_reconciler(reconcile: Callable[..., Any]) -> Callable[..., Any]:
     return reconcile_async
 
 
-def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
+def stage_sync(plan: Plan, fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
     """Return `fn` with custom stages around each attempt."""
 
     def staged(*args: Any, **kwargs: Any) -> Any:
-        call, entered = run_before(stages)
+        call, entered = _enter(plan, stages)
         try:
             result = fn(*args, **kwargs)
         except BaseException as error:
@@ -39,11 +44,11 @@ def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[...,
     return staged
 
 
-def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
+def stage_async(plan: Plan, fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
     """Return async `fn` with custom stages around each attempt."""
 
     async def staged(*args: Any, **kwargs: Any) -> Any:
-        call, entered = run_before(stages)
+        call, entered = _enter(plan, stages)
         try:
             result = await fn(*args, **kwargs)
         except BaseException as error:
@@ -53,3 +58,18 @@ def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[...
         return result
 
     return staged
+
+
+def _enter(plan: Plan, stages: Sequence[Stage]) -> tuple[CurrentCall, list[Stage]]:
+    """Ask the stages whether the attempt may be sent, and return those that let it through.
+
+    Raises:
+        DeadlineExceededError: a stage has waited until after the deadline, or the machine slept meanwhile.
+    """
+    deadline = DeadlineWatch(plan.clock, CallContext(*CONTEXT.get()).deadline)
+    call, entered = run_before(stages)
+    if deadline.is_over:
+        rejection = plan.new_rejection(DeadlineExceededError, EXPIRED)
+        run_settle(call, entered, rejection)
+        raise rejection
+    return call, entered

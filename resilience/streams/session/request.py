@@ -51,7 +51,8 @@ class SocketRequest:
         Args:
             id: matches the answer to the request.
             text: the frame.
-            on_send: called just before the frame is sent, and again when its connection was cut.
+            on_send: called just before the frame is sent, and again when its connection was cut. What it raises the
+                first time goes to the caller, and the frame is not sent.
         """
         self.id, self.text, self.sent = id, text, False
         self._on_send = on_send
@@ -72,12 +73,16 @@ class SocketRequest:
         return self._answer.done()
 
     def start_sending(self) -> bool:
-        """Mark the request as sent and return True; return False if no caller waits for it any more."""
+        """Mark the request as sent and return True; return False if it must not be sent any more."""
         if self.done:
             return False
-        self.sent = True
         # Before the frame is handed to the system, so that the stamp is never later than the sending.
-        self._on_send()
+        try:
+            self._on_send()
+        except Exception as error:
+            self._answer.set_exception(error)
+            return False
+        self.sent = True
         return True
 
     def resolve(self, message: Message) -> None:
