@@ -264,7 +264,7 @@ def test_a_slow_key_factory(driver: Any, nested: bool) -> None:
     inner: Any = policies.resilient("p", key="client_id", key_factory=make_key, idempotent=True)(send)
     call = inner
     if nested and driver.kind == "sync":
-        call = policies.resilient("p")(lambda: inner())
+        call = policies.resilient("p")(inner)
     elif nested:
 
         async def outer() -> Any:
