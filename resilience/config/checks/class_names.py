@@ -42,12 +42,17 @@ def _field(node: Node, name: str) -> Node | None:
     return next((value for key, value in node.value if key.value == name), None)
 
 
+def _may_be_class(name: str) -> bool:
+    """Return whether a dotted name is written like the path of a class, not like that of a constant."""
+    *packages, last = name.split(".")
+    in_a_package = bool(packages) and packages[0].islower()
+    return in_a_package and last[:1].isupper() and not last.isupper() and "_" not in last
+
+
 def _defect(name: str) -> str | None:
     """Return what is wrong with a name that looks like the path of a class, else None."""
-    *packages, last = name.split(".")
-    may_be_class = last[:1].isupper() and not last.isupper() and "_" not in last
-    if not packages or not packages[0].islower() or not may_be_class:
-        return None  # a constant
+    if not _may_be_class(name):
+        return None
     found = _find(name)
     if found is None:
         return f"no exception class {name!r} can be imported here: the name matches nothing"

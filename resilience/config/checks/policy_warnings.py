@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import accumulate
-from math import floor
+from math import floor, inf
 
 from ..._core.call.reconcile import Fence
 from ..._core.policy.backoff import bounds
@@ -99,7 +99,7 @@ def _rates(policy: Policy) -> Warnings:
 
 def _limits_all_of(rules: BreakerSettings, quota: QuotaSettings) -> bool:
     """Return whether the window counts every attempt of a breaker: all operations, under no narrower key."""
-    narrow = (quota.key == "operation" and rules.key != "operation") or (quota.key is not None and callable(quota.key))
+    narrow = (quota.key == "operation" and rules.key != "operation") or callable(quota.key)
     return not quota.operations and not narrow and isinstance(quota.weight, int) and quota.weight > 0
 
 
@@ -110,14 +110,19 @@ def _max_attempts_in(window: float, quota: QuotaSettings) -> int:
     return spans * (quota.burst // max(1, weight))
 
 
+def _attempts_per_window(quota: QuotaSettings) -> float:
+    """Return how many attempts a full window allows: any number of those that weigh nothing."""
+    weight = quota.weight if isinstance(quota.weight, int) else 1
+    return quota.burst // weight if weight > 0 else inf
+
+
 def _quota(policy: Policy) -> Warnings:
     retry, limit = policy.retry, policy.deadline
     if retry is None or limit is None:
         return
     for index, quota in enumerate(policy.quota):
-        weight = quota.weight if isinstance(quota.weight, int) else 1
-        span, attempts = quota.burst / quota.rate, quota.burst // max(1, weight)
-        if weight and span >= limit and attempts < retry.max_attempts:
+        span, attempts = quota.burst / quota.rate, _attempts_per_window(quota)
+        if span >= limit and attempts < retry.max_attempts:
             message = (
                 f"max_attempts of {retry.max_attempts} is never reached: this window allows {attempts} per {span:g}s"
             )
