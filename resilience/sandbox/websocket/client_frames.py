@@ -48,13 +48,14 @@ def _login(connection: SandboxConnection, message: dict[str, Any], now: float) -
     if code:
         return [frames.error(code)]
     connection.logged_in = True
-    # V2 and V3 were seen to send the code as a string and as a number.
-    code_as_text = connection.version == "v2"
+    return [frames.login_ack(connection.id, code_as_text=_acks_with_text(connection))]
+
+
+def _acks_with_text(connection: SandboxConnection) -> bool:
+    """Return whether the code of an ack is a string: V2 and V3 were seen to send strings and numbers."""
     if connection.take_fault("ack_text"):
-        code_as_text = True
-    elif connection.take_fault("ack_number"):
-        code_as_text = False
-    return [frames.login_ack(connection.id, code_as_text=code_as_text)]
+        return True
+    return not connection.take_fault("ack_number") and connection.version == "v2"
 
 
 def _subscribe(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:
