@@ -8,21 +8,25 @@ from inspect import isawaitable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from .._core.call.operation_info import OperationInfo
+from .._core.call.operation_info import OperationInfo, fence_of
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
 from .._core.call.stage_plugins import stages_of
+from .._core.call.steps import FailedCall
 from .._core.policy.policy import Policy
+from .._core.policy.sections import ReconcileSettings
 from .._core.stages.breaker import Breaker
+from .._core.stages.built_in_stage import LayerInputs, StageView
 from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
-from .._drivers.fallback import fall_back_async, fall_back_sync
-from .._drivers.hedging import hedge_async, hedge_sync
+from .._drivers.hedging import race_async, race_sync
+from .._drivers.layers import add_layers, let_others_run, let_others_run_async
 from .._drivers.sync import compile_sync
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
-from .custom_stages import async_reconciler, stage_async, stage_sync
+from .custom_stages import stage_async, stage_sync
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
+from .lookup_mark import as_lookup, is_in_lookup
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
 from .shared_state import SharedState, check_codes
 
@@ -94,6 +98,20 @@ class PolicyCompiler:
     def breaker(self) -> Breaker | None:
         """The breaker of calls by `compile_apply`, or None when the policy has none."""
         return self._breaker(self.info, _NO_KEYS)
+
+    def view(self) -> StageView:
+        """Return what the stages of calls by `compile_apply` describe."""
+        policy, info, shared = self.policy, self.info, self.shared
+        quotas = shared.limits.quotas(policy, info, {})
+        return StageView(
+            policy,
+            info,
+            self.breaker,
+            quotas.entries if quotas is not None else (),
+            shared.limits.admission(policy),
+            fence_of(policy.reconcile or ReconcileSettings(), info),
+            shared.clock.monotonic(),
+        )
 
     def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is."""
@@ -174,28 +192,30 @@ class PolicyCompiler:
     def _compile(
         self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int
     ) -> Callable[..., Any]:
-        asynchronous, hedge, fallback = is_async(fn), self.policy.hedge, self.policy.fallback
+        asynchronous = is_async(fn)
         check_reconcile(fn, info.reconcile)
-        if info.reconcile is not None and asynchronous:
-            info = replace(info, reconcile=async_reconciler(info.reconcile))
+        if info.reconcile is not None:
+            info = replace(info, reconcile=as_lookup(info.reconcile, asynchronous=asynchronous))
         info = expect_responses(info)
         plan, stages = self.plan(fn, info, keys, skip), self.stages
+        send = fn
         if is_checked(plan):
-            fn = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
-        if asynchronous:
-            call = compile_async(plan, stage_async(fn, stages) if stages else fn)
-        else:
-            call = compile_sync(plan, stage_sync(fn, stages) if stages else fn)
-        if hedge is None and fallback is None:
-            return self._claiming(plan, call, asynchronous=asynchronous)
-        # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.
-        memory = self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
-        if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
-            call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
-        call = self._claiming(plan, call, asynchronous=asynchronous)
-        if fallback is not None:
-            call = fall_back_async(plan, call, memory) if asynchronous else fall_back_sync(plan, call, memory)
-        return call
+            send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
+        if stages:
+            send = stage_async(send, stages) if asynchronous else stage_sync(send, stages)
+        call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
+        inputs = LayerInputs(
+            plan=plan,
+            memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
+            asynchronous=asynchronous,
+            fn=fn,
+            skip=skip,
+            race=race_async if asynchronous else race_sync,
+            new_failed_call=lambda args, kwargs: FailedCall(info.operation, args, kwargs, None),
+            let_others_run=let_others_run_async if asynchronous else let_others_run,
+            in_lookup=is_in_lookup,
+        )
+        return add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
 
     def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
         """Return a keyed write so that no second call with its key is sent while it is under way."""

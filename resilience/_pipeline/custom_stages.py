@@ -1,26 +1,13 @@
-"""Runs custom stages around each attempt, and adapts sync reconcilers to async functions."""
+"""Runs custom stages around each attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any
 
 from .._core.call.stage import Stage, run_before, run_settle
-from .._core.call.steps import FailedCall
 
-__all__ = ["async_reconciler", "stage_async", "stage_sync"]
-
-
-def async_reconciler(reconcile: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an async reconciler that calls this one, which may be sync or async."""
-
-    @wraps(reconcile, updated=())  # the event of a broken lookup names the user's function
-    async def reconcile_async(call: FailedCall) -> Any:
-        answer = reconcile(call)
-        return await answer if hasattr(answer, "__await__") else answer
-
-    return reconcile_async
+__all__ = ["stage_async", "stage_sync"]
 
 
 def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence
+from .._core.stages.fence import Fence
 from ..integrations._order_lanes import lane_of
 from .listed_orders import LISTED_FOR
 from .operation_methods import OperationMethods

@@ -19,7 +19,7 @@ from uuid import uuid4
 from .._core.call.context import CurrentCall, clean_context, current_call
 from .._core.call.lookup_answer import Found, NotFound
 from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence
+from .._core.stages.fence import Fence
 from .._pipeline.pipeline import Pipeline
 from ..integrations._order_lanes import lane_of
 from ..streams.session.dialect import Message, MessageKind

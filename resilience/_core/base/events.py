@@ -19,6 +19,7 @@ __all__ = ["EVENTS", "Event", "Events", "Listener"]
 _LEVELS = {
     "attempt_failed": "warning",
     "budget_exhausted": "warning",
+    "cache_hit": "debug",
     "call_abandoned": "warning",
     "call_failed": "error",
     "call_reconciled": "info",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..policy.sections import ReconcileSettings
-from .reconcile import Fence
+from ..stages.fence import Fence
 from .send_log import SendLog
 
 __all__ = ["OperationInfo", "fence_of"]

@@ -19,6 +19,7 @@ from .sections import (
     AdmissionSettings,
     BreakerSettings,
     BudgetSettings,
+    CacheSettings,
     FallbackSettings,
     HedgeSettings,
     QuotaSettings,
@@ -112,6 +113,10 @@ class Policy(Section):
     ) = None
     fallback: (
         Annotated[FallbackSettings, About("What the caller gets when a call fails finally.", "{stale_for: 30s}")] | None
+    ) = None
+    cache: (
+        Annotated[CacheSettings, About("Keeps answers of reads for a short time.", "{max_age: 2s, max_entries: 1000}")]
+        | None
     ) = None
     stream: (
         Annotated[

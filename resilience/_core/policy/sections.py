@@ -22,6 +22,7 @@ __all__ = [
     "BackoffSettings",
     "BreakerSettings",
     "BudgetSettings",
+    "CacheSettings",
     "FallbackSettings",
     "HalfOpenSettings",
     "HedgeSettings",
@@ -255,6 +256,29 @@ class HedgeSettings(Section):
     ) = None
     max_hedges: Annotated[int, Spec("count", 1, 10, "Additional attempts.", "1")] = 1
     threads: Annotated[bool, About("Whether functions that are not async are hedged in threads.", "true")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings(Section):
+    """Keeps answers of reads for a short time and gives copies of them to later calls with the same arguments.
+
+    Answers are kept for each client object, policy and operation. They must be plain data: HTTP responses and streams
+    are not kept. Without `operations` they are those of the operations that an integration knows to be reads. For
+    functions and clients of your own, `operations` says which of the idempotent operations only read.
+    """
+
+    # Not `for`, which is a keyword of Python; not `ttl`, which is no word of ours. `max_age` is the word of HTTP (RFC
+    # 9111), and says like `max_attempts` that it is a limit.
+    max_age: Annotated[
+        float,
+        Spec("duration", 0, _HOUR, "How old an answer may be, counted from when it was requested.", "2s", above=True),
+    ] = 1.0
+    max_entries: Annotated[
+        int, Spec("count", 1, _MANY, "Answers kept for one client and operation; the oldest is dropped first.", "1000")
+    ] = 1000
+    operations: Annotated[
+        tuple[str, ...], About("Globs of idempotent operations of your own code that only read.", '["get_*"]')
+    ] = ()
 
 
 class _NoValue:

@@ -68,7 +68,8 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
             # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
                 policy = layer.policy_set.policies[name]
-                for paths, message in (*policy_warnings(policy), *pass_through_warnings(policy)):
+                operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
+                for paths, message in (*policy_warnings(policy, operations), *pass_through_warnings(policy)):
                     setting, path = _setting_to_change(node, paths, file)
                     warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
         for entry, path, message in unreachable_entries(layer, file, names):

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["key_tables"]
 
-_ORDER = (
+_STAGES = (
     ("", "The file"),
     ("Policy", "A policy"),
     ("Retry", "retry"),
@@ -22,6 +22,8 @@ _ORDER = (
     ("Reconcile", "reconcile"),
     ("Hedge", "hedge"),
     ("Fallback", "fallback"),
+)
+_AFTER_THE_STAGES = (
     ("UnknownError", "unknown_errors"),
     ("Stream", "stream"),
     ("MessageRate", "stream.connects, stream.subscribes and stream.frames"),
@@ -36,7 +38,12 @@ def key_tables(schema: Mapping[str, Any]) -> str:
         schema: the result of `policy_schema`.
     """
     parts = []
-    for name, title in _ORDER:
+    titled = {name for name, _ in (*_STAGES, *_AFTER_THE_STAGES)}
+    # The section of a new stage needs no row above: its key is its title.
+    new = [
+        (name, name.lower()) for name, part in schema["$defs"].items() if name not in titled and "properties" in part
+    ]
+    for name, title in (*_STAGES, *new, *_AFTER_THE_STAGES):
         part = schema["$defs"][name] if name else schema
         rows = [_row(key, schema_of_key) for key, schema_of_key in part["properties"].items()]
         head = ["| key | default | means | example |", "|---|---|---|---|"]
