@@ -23,7 +23,7 @@ from .._drivers.hedging import race_async, race_sync
 from .._drivers.layers import add_layers, let_others_run, let_others_run_async
 from .._drivers.sync import compile_sync
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
-from .custom_stages import stage_async, stage_sync
+from .custom_stages import add_stages
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
 from .lookup_mark import as_lookup, is_in_lookup
@@ -202,7 +202,7 @@ class PolicyCompiler:
         if is_checked(plan):
             send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
         if stages:
-            send = stage_async(send, stages) if asynchronous else stage_sync(send, stages)
+            send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
         inputs = LayerInputs(
             plan=plan,

@@ -1,18 +1,70 @@
-"""Runs custom stages around each attempt."""
+"""Runs custom stages before, around and after each attempt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from .._core.call.stage import Stage, run_before, run_settle
+from .._core.base.routine import Routine
+from .._core.call.plan import Plan
+from .._core.call.stage import Stage, has_around, run_before, run_settle
+from .._core.call.stage_around import staged_attempt
+from .._drivers.routine_runner import run_routine, run_routine_async
+from .callables import is_async
 
-__all__ = ["stage_async", "stage_sync"]
+__all__ = ["add_stages"]
 
 
-def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
-    """Return `fn` with custom stages around each attempt."""
+def add_stages(
+    plan: Plan, fn: Callable[..., Any], stages: Sequence[Stage], *, asynchronous: bool
+) -> Callable[..., Any]:
+    """Return `fn` with custom stages around each attempt.
 
+    Raises:
+        TypeError: the `around` of a stage is async where the function is not, or the other way round.
+    """
+    around = [stage for stage in stages if has_around(stage)]
+    for stage in around:
+        _check(stage, asynchronous=asynchronous)
+    if not around:
+        return _stage_async(fn, stages) if asynchronous else _stage_sync(fn, stages)
+    new_send = _new_send_async if asynchronous else _new_send
+    inspect, is_read = plan.inspect_result, plan.info.read
+    attempt = partial(staged_attempt, stages, fn, new_send=new_send, inspect=inspect, is_read=is_read)
+    if not asynchronous:
+        return lambda *args, **kwargs: run_routine(attempt(args, kwargs))
+
+    async def staged(*args: Any, **kwargs: Any) -> Any:
+        return await run_routine_async(attempt(args, kwargs))
+
+    return staged
+
+
+def _check(stage: Stage, *, asynchronous: bool) -> None:
+    if is_async(stage.around) is asynchronous:
+        return
+    name = f"{type(stage).__name__}.around()"
+    if asynchronous:
+        raise TypeError(f"{name} is not async, so it cannot be around an async function: write `async def around`")
+    raise TypeError(f"{name} is async, so it cannot be around a function that is not: write `def around`")
+
+
+def _new_send(new_routine: Callable[[], Routine[Any]]) -> Callable[[], Any]:
+    return lambda: run_routine(new_routine())
+
+
+def _new_send_async(new_routine: Callable[[], Routine[Any]]) -> Callable[[], Any]:
+    async def send() -> Any:
+        return await run_routine_async(new_routine())
+
+    return send
+
+
+# Written twice, and not as a routine: a stage without `around` should cost an attempt little.
+
+
+def _stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
     def staged(*args: Any, **kwargs: Any) -> Any:
         call, entered = run_before(stages)
         try:
@@ -26,9 +78,7 @@ def stage_sync(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[...,
     return staged
 
 
-def stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
-    """Return async `fn` with custom stages around each attempt."""
-
+def _stage_async(fn: Callable[..., Any], stages: Sequence[Stage]) -> Callable[..., Any]:
     async def staged(*args: Any, **kwargs: Any) -> Any:
         call, entered = run_before(stages)
         try:

@@ -236,6 +236,14 @@ class CallHistory:
         self.plan.emit_breaker_events()
         self.emit("call_recovered")
 
+    def record_answered_by_stage(self) -> None:
+        """Record that a custom stage has answered: nothing was sent, so the attempt counts nowhere."""
+        release_permit(self.plan, self._permit)
+        self._permit = None
+        self._ended = True
+        if self.attempt > 1:
+            self.emit("call_recovered")
+
     def record_lookup_error(self, answer: object, *, is_broken: bool) -> None:
         """Record a lookup that is broken, or that returned another order; emits `lookup_failed`, once per call.
 

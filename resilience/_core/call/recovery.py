@@ -26,6 +26,7 @@ from .plan import PermitOrGeneration, Plan
 from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
 from .reconcile import LookupVerdict
 from .sleep_watch import SleepWatch
+from .stage_around import StageAnswer
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -105,6 +106,9 @@ class Recovery:
 
     def on_failure(self, outcome: Any) -> Step:
         """Report the error that an attempt raised, or its answer that is a failure; returns the next step."""
+        if type(outcome) is StageAnswer:  # no failure: a custom stage has answered, and nothing was sent
+            self._history.record_answered_by_stage()
+            return Step(Action.RETURN, outcome.answer)
         now, history = self.now(), self._history
         if self.plan.control_flow.includes(outcome):
             return self._pass_through(outcome)
