@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import threading
 import weakref
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import trio
 
 from resilience import NOT_FOUND, Found, Pipeline, Policies, Policy, wrap
 from resilience.testing import FakeClock, recorded_events
@@ -339,6 +341,39 @@ def test_threads_share_one_cache() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_loop_of_hits_lets_other_tasks_run(backend: str) -> None:
+    """Every answer from memory is a point at which other tasks run and a cancellation arrives."""
+
+    async def read() -> int:
+        return 1
+
+    call, log = new_pipeline().compile(read), []
+
+    async def ask() -> None:
+        for _ in range(3):
+            await call()
+            log.append("answer")
+
+    async def other() -> None:
+        for _ in range(3):
+            log.append("other")
+            await (asyncio if backend == "asyncio" else trio).sleep(0)
+
+    async def in_asyncio() -> None:
+        await asyncio.gather(ask(), other())
+
+    async def in_trio() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            nursery.start_soon(other)
+
+    asyncio.run(in_asyncio()) if backend == "asyncio" else trio.run(in_trio)
+    assert sorted(log) == ["answer"] * 3 + ["other"] * 3
+    assert log != sorted(log)
+    assert log != sorted(log, reverse=True)
 
 
 def test_an_http_response_is_not_kept() -> None:
