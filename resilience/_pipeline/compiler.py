@@ -4,37 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from inspect import isawaitable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from .._core.call.operation_info import OperationInfo, fence_of
+from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
 from .._core.call.stage_plugins import stages_of
-from .._core.call.steps import FailedCall
 from .._core.policy.policy import Policy
-from .._core.policy.sections import ReconcileSettings
 from .._core.stages.breaker import Breaker
-from .._core.stages.built_in_stage import LayerInputs, StageView
+from .._core.stages.built_in_stage import StageView
 from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
-from .._drivers.hedging import race_async, race_sync
-from .._drivers.layers import add_layers, let_others_run, let_others_run_async
+from .._drivers.layers import add_layers
 from .._drivers.sync import compile_sync
+from .apply import apply, apply_async
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import add_stages
+from .fresh_reads import as_lookup
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
-from .lookup_mark import as_lookup, is_in_lookup
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
 from .shared_state import SharedState, check_codes
+from .stage_inputs import layer_inputs, stage_view
 
 __all__ = ["Compiler", "PolicyCompiler"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_GENERATORS = (GeneratorType, AsyncGeneratorType)
 _BREAKER = -1
 """The number of the breaker among a policy's key functions; those of quotas go by the index of their entry."""
 _NO_KEYS: Mapping[int, str] = {}
@@ -101,17 +97,7 @@ class PolicyCompiler:
 
     def view(self) -> StageView:
         """Return what the stages of calls by `compile_apply` describe."""
-        policy, info, shared = self.policy, self.info, self.shared
-        quotas = shared.limits.quotas(policy, info, {})
-        return StageView(
-            policy,
-            info,
-            self.breaker,
-            quotas.entries if quotas is not None else (),
-            shared.limits.admission(policy),
-            fence_of(policy.reconcile or ReconcileSettings(), info),
-            shared.clock.monotonic(),
-        )
+        return stage_view(self.policy, self.info, self.shared, self.breaker)
 
     def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is."""
@@ -122,8 +108,8 @@ class PolicyCompiler:
         """Return a function that calls its first argument with the others, under the policy. Compiled once."""
         call = self._apply_calls.get(asynchronous)
         if call is None:
-            apply = _apply_async if asynchronous else _apply
-            call = self._apply_calls[asynchronous] = self._compile_routed(apply, self.info, skip=1)
+            fn = apply_async if asynchronous else apply
+            call = self._apply_calls[asynchronous] = self._compile_routed(fn, self.info, skip=1)
         return call
 
     def plan(
@@ -204,16 +190,12 @@ class PolicyCompiler:
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
-        inputs = LayerInputs(
-            plan=plan,
-            memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
+        inputs = layer_inputs(
+            plan,
+            fn,
             asynchronous=asynchronous,
-            fn=fn,
             skip=skip,
-            race=race_async if asynchronous else race_sync,
-            new_failed_call=lambda args, kwargs: FailedCall(info.operation, args, kwargs, None),
-            let_others_run=let_others_run_async if asynchronous else let_others_run,
-            in_lookup=is_in_lookup,
+            memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
         )
         return add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
 
@@ -233,20 +215,3 @@ class PolicyCompiler:
         else:
             key = (info.account if kind == "account" else info.host) or ""
         return self.shared.breakers.get(self.policy, key, keep_state=self._keep_state)
-
-
-def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    result = fn(*args, **kwargs)
-    if type(result) in _GENERATORS:
-        check_callable(fn)  # rejects a generator function; an ordinary function may return a generator
-    return result
-
-
-async def _apply_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    result = fn(*args, **kwargs)
-    if type(result) is not CoroutineType and not isawaitable(result):
-        check_callable(fn)
-        raise TypeError(
-            f"{name_of(fn)}() returned {type(result).__name__}, which cannot be awaited: use call, not acall"
-        )
-    return await result

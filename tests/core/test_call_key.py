@@ -87,7 +87,9 @@ class Flag(IntFlag):
     B = 2
 
 
+NOT_GIVEN = object()
 DIFFERENT = [
+    NOT_GIVEN, object(),
     1, True, 1.0, 1 + 0j, "1", b"1", bytearray(b"1"), Decimal(1), Decimal("1.0"), Fraction(1), 0.0, -0.0,
     [1], (1,), {1}, frozenset({1}), {1: 1}, {True: 1}, {1: True}, None, Side.BUY, "buy", Flag.A, Flag.A | Flag.B,
     date(2026, 1, 1), datetime.fromisoformat("2026-01-01"), datetime(2026, 1, 1, tzinfo=UTC), time(1), timedelta(1),
@@ -115,13 +117,26 @@ def endless() -> list[Any]:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), [object()], {"a": object()}, {object(): 1}, iter([1]), datetime(2026, 1, 1, tzinfo=Zone()), endless()],
+    [Zone(), [Zone()], {"a": Zone()}, {Zone(): 1}, iter([1]), datetime(2026, 1, 1, tzinfo=Zone()), endless()],
 )
 def test_what_has_no_normal_form(value: Any) -> None:
     """An object may mean something else at the next call; so the call has no key."""
     with pytest.raises(ValueError, match=r"no plain data|nested"):
         normal_form(value)
     assert KEYED.key((value,), {}) is None
+
+
+def test_a_marker_of_a_missing_argument() -> None:
+    """A bare object means the same at each call."""
+
+    def get(coin: Any = NOT_GIVEN) -> None:
+        """Read."""
+
+    assert (
+        KeyedFunction(get).key((), {})
+        == KeyedFunction(get).key((NOT_GIVEN,), {})
+        != KeyedFunction(get).key((None,), {})
+    )
 
 
 def test_arguments_that_do_not_fit() -> None:

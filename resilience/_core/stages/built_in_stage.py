@@ -58,7 +58,7 @@ class LayerInputs(NamedTuple):
         new_failed_call: makes the `FailedCall` of these arguments.
         let_others_run: lets other tasks run where the function is async: a loop that is always answered at once would
             keep them waiting.
-        in_lookup: returns whether this code is run by a reconciler.
+        needs_fresh_reads: returns whether reads must reach the API here, such as those of a reconciler.
     """
 
     plan: Any
@@ -69,7 +69,7 @@ class LayerInputs(NamedTuple):
     race: Callable[..., Any]
     new_failed_call: Callable[..., Any]
     let_others_run: Callable[[], Any]
-    in_lookup: Callable[[], bool]
+    needs_fresh_reads: Callable[[], bool]
 
 
 class BuiltInStage:

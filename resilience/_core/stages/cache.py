@@ -134,7 +134,7 @@ class CacheStage(BuiltInStage):
 
         def cached(send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Routine[Any]:
             # The key is made before the call, which may change its arguments.
-            call = None if inputs.in_lookup() else key_of(args, kwargs)
+            call = None if inputs.needs_fresh_reads() else key_of(args, kwargs)
             asked_at = plan.clock.monotonic()
             if call is not None:
                 answer = kept.find(call, asked_at)
@@ -157,7 +157,7 @@ def _is_read(info: Any, settings: CacheSettings) -> bool:
     functions and clients of one's own only the policy can say it.
     """
     if info.read:
-        return True
+        return not info.always_sent
     own = info.check_answers and info.idempotent and info.key is None
     return bool(own) and any(fnmatchcase(info.operation, glob) for glob in settings.operations)
 

@@ -20,7 +20,8 @@ from uuid import UUID
 
 __all__ = ["CallKey", "KeyedFunction", "normal_form"]
 
-_BY_VALUE = frozenset({type(None), bool, int, str, bytes, UUID, Fraction})
+# A bare `object()` has no content but its identity: it marks a parameter that was not given.
+_BY_VALUE = frozenset({type(None), bool, int, str, bytes, UUID, Fraction, object})
 # Written as text: NaN is equal to nothing, 0.0 is equal to -0.0, and Decimal("1.0") to Decimal("1").
 _BY_TEXT = frozenset({float, complex, Decimal, date, timedelta})
 _WITH_ZONE = frozenset({datetime, time})
