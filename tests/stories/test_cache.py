@@ -395,5 +395,6 @@ def test_an_http_response_is_not_kept() -> None:
     session.mount("https://", Adapter())
     policies = Policies.from_mapping({"policies": {"p": {"extends": "http", "cache": READS}}})
     wrapped = wrap(session, "p", policies=policies)
-    assert [wrapped.get("https://api.test/x").json() for _ in range(2)] == [{}, {}]
+    with pytest.warns(UserWarning, match="policy 'p': the cache keeps no HTTP responses"):
+        assert [wrapped.get("https://api.test/x").json() for _ in range(2)] == [{}, {}]
     assert len(sent) == 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_type
 
 import requests
 
-from resilience import Failure, Pipeline, Policies, Policy, failure_of, resilient, wrap
+from resilience import Failure, Pipeline, Policies, Policy, Stage, failure_of, resilient, wrap
 
 
 @resilient
@@ -69,3 +70,22 @@ async def awaited() -> None:
     assert_type(await Bot().cancel(1), int)
     assert_type(await pipeline.acall(balance, "USDT"), str)
     assert_type(await pipeline.compile(balance)("USDT"), str)
+
+
+class Remember(Stage):
+    """A stage of sync pipelines."""
+
+    def around(self, call: Any, send: Callable[[], Any]) -> Any:
+        """Send."""
+        return send()
+
+
+class RememberAsync(Stage):
+    """A stage of async pipelines."""
+
+    async def around(self, call: Any, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send."""
+        return await send()
+
+
+Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from weakref import ref
 from ..base.routine import Invocation, Routine
 from ..policy.policy import OperationSettings, Policy
 from ..policy.sections import CacheSettings
-from .answer_copy import NotPlainError, copy_of
+from .answer_copy import copy_of
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
 from .call_key import CallKey, KeyedFunction
 from .duration_text import format_duration
@@ -62,12 +62,12 @@ class KeptAnswers:
         try:
             copied = copy_of(answer)
             entries = self._entries_of(call.owner)
-        except (NotPlainError, TypeError):
-            return
-        entries.pop(call.key, None)  # so that it moves to the end
-        entries[call.key] = asked_at, copied
-        while len(entries) > self.settings.max_entries:
-            entries.popitem(last=False)
+            entries.pop(call.key, None)  # so that it moves to the end
+            entries[call.key] = asked_at, copied
+            while len(entries) > self.settings.max_entries:
+                entries.popitem(last=False)
+        except Exception:
+            return  # whatever an odd object raises, or another thread has removed: the caller gets the answer
 
     def __len__(self) -> int:
         return sum(len(entries) for _, entries in tuple(self._owners.values()))

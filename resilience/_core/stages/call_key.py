@@ -66,7 +66,7 @@ class KeyedFunction:
             if self._takes_owner:
                 owner = arguments.pop(next(iter(arguments)))
             return CallKey(owner, (self._function, normal_form(arguments)))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return None
 
     def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
