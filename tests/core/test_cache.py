@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from resilience import Policy
 from resilience._core.policy.policy import OperationSettings
 from resilience._core.policy.sections import CacheSettings
+from resilience._core.stages.built_in_stage import StageView
 from resilience._core.stages.cache import MISSING, CacheStage, KeptAnswers
 from resilience._core.stages.call_key import CallKey
 from resilience._core.stages.flowchart import Flowchart
@@ -62,6 +64,14 @@ def test_the_number_of_answers_is_bounded() -> None:
     for key in ("a", "b", "a", "c"):
         kept.keep(CallKey(owner, key), key, 0.0)
     assert [kept.find(CallKey(owner, key), 0.0) for key in "abc"] == ["a", MISSING, "c"]
+
+
+def test_what_it_describes() -> None:
+    """The limits and the operations of one's own code; None where it is off."""
+    view = StageView(Policy(cache={"max_age": "2s"}), None, None, (), None, None, 0.0)  # type: ignore[arg-type]
+    described = {"cache": {"max_age": 2.0, "max_entries": 1000, "operations": []}}
+    assert STAGE.describe(view) == described
+    assert STAGE.describe(replace(view, policy=Policy())) == {"cache": None}
 
 
 def said(idempotent: bool | None, **cache: Any) -> list[str]:

@@ -7,6 +7,7 @@ first reader, and the deep copy of an object of somebody else's class need not b
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,7 +21,6 @@ __all__ = ["NotPlainError", "copy_of"]
 _UNCHANGEABLE = frozenset(
     {type(None), bool, int, float, complex, str, bytes, Decimal, Fraction, date, datetime, time, timedelta, UUID}
 )
-_SEQUENCES = frozenset({list, tuple, set, frozenset})
 _MAX_DEPTH = 64
 
 
@@ -39,15 +39,31 @@ def copy_of(answer: Any, depth: int = 0) -> Any:
         return answer
     if depth > _MAX_DEPTH:
         raise NotPlainError
-    if kind is dict or kind is OrderedDict:
-        return kind([(copy_of(key, depth + 1), copy_of(item, depth + 1)) for key, item in answer.items()])
-    if kind in _SEQUENCES:
-        return kind([copy_of(item, depth + 1) for item in answer])
-    if kind is bytearray:
-        return bytearray(answer)
+    copy_items = _CONTAINERS.get(kind)
+    if copy_items is not None:
+        return copy_items(answer, depth + 1)
     if _is_named_tuple(kind):
         return tuple.__new__(kind, [copy_of(item, depth + 1) for item in answer])
-    return _copy_of_dataclass(answer, depth)
+    return _copy_of_dataclass(answer, depth + 1)
+
+
+def _copy_of_collection(answer: Any, depth: int) -> Any:
+    return type(answer)([copy_of(item, depth) for item in answer])
+
+
+def _copy_of_mapping(answer: Any, depth: int) -> Any:
+    return type(answer)([(copy_of(key, depth), copy_of(item, depth)) for key, item in answer.items()])
+
+
+_CONTAINERS: Mapping[type, Callable[[Any, int], Any]] = {
+    list: _copy_of_collection,
+    tuple: _copy_of_collection,
+    set: _copy_of_collection,
+    frozenset: _copy_of_collection,
+    dict: _copy_of_mapping,
+    OrderedDict: _copy_of_mapping,
+    bytearray: lambda answer, _depth: bytearray(answer),
+}
 
 
 def _is_named_tuple(kind: type) -> bool:
@@ -57,14 +73,13 @@ def _is_named_tuple(kind: type) -> bool:
 def _copy_of_dataclass(answer: Any, depth: int) -> Any:
     """Copy an object that is nothing but the fields of its dataclass."""
     kind = type(answer)
-    names = [field.name for field in fields(kind)] if is_dataclass(kind) else None
-    try:
-        attributes = vars(answer).keys() - set(names or ())
-    except TypeError:
-        attributes = set()  # with slots
-    if names is None or attributes or any("__new__" in vars(base) for base in kind.__mro__[:-1]):
+    if not is_dataclass(kind) or any("__new__" in vars(base) for base in kind.__mro__[:-1]):
+        raise NotPlainError
+    names = [field.name for field in fields(kind)]
+    attributes = getattr(answer, "__dict__", {})  # absent with slots
+    if not attributes.keys() <= set(names):
         raise NotPlainError
     copied = object.__new__(kind)
     for name in names:
-        object.__setattr__(copied, name, copy_of(getattr(answer, name), depth + 1))
+        object.__setattr__(copied, name, copy_of(getattr(answer, name), depth))
     return copied

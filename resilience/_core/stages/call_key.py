@@ -110,16 +110,31 @@ def normal_form(value: Any, depth: int = 0) -> Hashable:
         return kind, repr(value)
     if issubclass(kind, Enum):
         return kind, id(value)  # each member exists once, and the class keeps it
-    if depth > _MAX_DEPTH:
-        raise ValueError("nested too deeply, or in itself")
-    if kind is bytearray:
-        return kind, bytes(value)
-    if kind in (list, tuple):
-        return kind, tuple([normal_form(item, depth + 1) for item in value])
-    if kind in (set, frozenset):
-        return kind, frozenset([normal_form(item, depth + 1) for item in value])
-    if kind in (dict, OrderedDict):
-        # Parameters are the same in any order.
-        items = [(normal_form(key, depth + 1), normal_form(item, depth + 1)) for key, item in value.items()]
-        return dict, frozenset(items)
-    raise ValueError(f"no plain data: {kind.__name__}")
+    form_of_items = _CONTAINERS.get(kind)
+    if form_of_items is None or depth > _MAX_DEPTH:
+        raise ValueError(f"no plain data, nested too deeply, or in itself: {kind.__name__}")
+    return form_of_items(value, depth + 1)
+
+
+def _form_of_sequence(value: Any, depth: int) -> Hashable:
+    return type(value), tuple([normal_form(item, depth) for item in value])
+
+
+def _form_of_set(value: Any, depth: int) -> Hashable:
+    return type(value), frozenset([normal_form(item, depth) for item in value])
+
+
+def _form_of_mapping(value: Any, depth: int) -> Hashable:
+    # Parameters are the same in any order.
+    return dict, frozenset([(normal_form(key, depth), normal_form(item, depth)) for key, item in value.items()])
+
+
+_CONTAINERS: Mapping[type, Callable[[Any, int], Hashable]] = {
+    list: _form_of_sequence,
+    tuple: _form_of_sequence,
+    set: _form_of_set,
+    frozenset: _form_of_set,
+    dict: _form_of_mapping,
+    OrderedDict: _form_of_mapping,
+    bytearray: lambda value, _depth: (bytearray, bytes(value)),
+}
