@@ -12,20 +12,17 @@ same.
 from __future__ import annotations
 
 import argparse
-import dis
 import json
 import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
-import resilience
 from resilience import NOT_FOUND, Found, Pipeline, Policy
 from resilience._core.call.context import CONTEXT
 from resilience._core.call.open_writes import OPEN_WRITES
@@ -34,10 +31,10 @@ from resilience._pipeline.keys_in_use import _HELD
 from resilience._pipeline.shared_state import SharedState
 from resilience.testing import FakeClock
 
+from .interrupt_points import each_opcode, looks_for_signals
+
 __all__ = ["SCENARIOS", "Interrupted", "Scenario", "at_every_point", "leaks"]
 
-_OURS = str(Path(resilience.__file__).parent)
-_LOOKS_FOR_SIGNALS = ("CALL", "JUMP_BACKWARD", "RESUME")
 _RETRY = {"max_attempts": 3, "backoff": {"initial": "1s", "jitter": "none"}}
 _ONE_FAILURE = {"consecutive": 1, "failure_rate": None, "open_for": "5s"}
 
@@ -178,7 +175,7 @@ def _interrupt(scenario: Scenario, number: int) -> str | None:
 
     def on_opcode(frame: FrameType, offset: int) -> None:
         before, last[frame] = last.get(frame), offset
-        if place or before is None or not _looks_for_signals(frame.f_code, before, offset):
+        if place or before is None or not looks_for_signals(frame.f_code, before, offset):
             return
         passed[0] += 1
         if passed[0] > number:
@@ -187,71 +184,11 @@ def _interrupt(scenario: Scenario, number: int) -> str | None:
             raise Interrupted
 
     try:
-        with _each_opcode(on_opcode):
+        with each_opcode(on_opcode):
             scenario.run()
     except (Interrupted, ConnectionRefusedError):
         pass  # a failed trial fails
     return place[0] if place else None
-
-
-@contextmanager
-def _each_opcode(on_opcode: Callable[[FrameType, int], None]) -> Iterator[None]:
-    """Call a function before each instruction of the library's code; it may raise, as if that instruction had."""
-    if not hasattr(sys, "monitoring"):  # CPython 3.11
-
-        def trace(frame: FrameType, event: str, _arg: Any) -> Any:
-            if not frame.f_code.co_filename.startswith(_OURS):
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-            if event == "opcode":
-                on_opcode(frame, frame.f_lasti)
-            return trace
-
-        sys.settrace(trace)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-        return
-    monitoring: Any = sys.monitoring
-    tool, event = monitoring.DEBUGGER_ID, monitoring.events.INSTRUCTION
-
-    def on_instruction(code: CodeType, offset: int) -> Any:
-        if not code.co_filename.startswith(_OURS):
-            return monitoring.DISABLE
-        on_opcode(sys._getframe(1), offset)
-        return None
-
-    monitoring.use_tool_id(tool, "interrupts")
-    try:
-        monitoring.register_callback(tool, event, on_instruction)
-        monitoring.set_events(tool, event)
-        yield
-    finally:
-        monitoring.set_events(tool, 0)
-        monitoring.register_callback(tool, event, None)
-        monitoring.free_tool_id(tool)
-
-
-@cache
-def _handlers(code: CodeType) -> list[int | None]:
-    """Return for each pair of bytes of the code where an exception that is raised there is handled."""
-    handlers: list[int | None] = [None] * (len(code.co_code) // 2 + 1)
-    for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined]  # not in the stubs
-        handlers[entry.start // 2 : entry.end // 2] = [entry.target] * (entry.end // 2 - entry.start // 2)
-    return handlers
-
-
-@cache
-def _looks_for_signals(code: CodeType, before: int, offset: int) -> bool:
-    """Return whether CPython looks for signals between these two instructions.
-
-    What it finds is raised by the first one, and here by the second: where another handler is in charge there, the
-    point is left out. Calls of Python functions are counted too, although CPython looks when they begin.
-    """
-    name, handlers = dis.opname[code.co_code[before]], _handlers(code)
-    looks = name.startswith(_LOOKS_FOR_SIGNALS) and not name.endswith("NO_INTERRUPT")
-    return looks and handlers[before // 2] == handlers[offset // 2]
 
 
 # --- at random moments ----------------------------------------------------------------------------

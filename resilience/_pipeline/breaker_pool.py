@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
-from weakref import WeakValueDictionary
 
+from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
@@ -23,18 +23,14 @@ class BreakerPool:
     """The breakers of one set of policies. Safe across threads, tasks and signal handlers.
 
     Where there are very many keys, closed breakers that have not been used for the longest time are forgotten; open
-    ones never are. A breaker that compiled calls still refer to is found again for its key, so that there are never
-    two for one key.
+    ones never are, nor is a breaker that compiled calls refer to, so that there are never two for one key.
     """
 
     def __init__(self, clock: Clock, events: Events, max_breakers: int = MAX_BREAKERS) -> None:
         self._clock = clock
         self._events = events
-        self._max_breakers = max_breakers
         self._lock = new_lock()
-        self._recent: dict[tuple[str, str], Breaker] = {}
-        # Read by `valuerefs`, which copies in one call into C: a signal handler may add breakers meanwhile.
-        self._in_use: WeakValueDictionary[tuple[str, str], Breaker] = WeakValueDictionary()
+        self._breakers: BoundedDict[tuple[str, str], Breaker] = BoundedDict(max_breakers, self._unused)
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[ListenerAdapter, ...] = ()
 
@@ -49,24 +45,21 @@ class BreakerPool:
         if policy.breaker is None:
             return None
         with self._lock:
-            if name not in self._recent and len(self._recent) >= self._max_breakers:
-                self._forget_idle()
-            breaker = self._recent.get(name) or self._in_use.get(name)
+            breaker = self._breakers.get(name)
             if breaker is not None and keep_state:
                 self._retune(breaker, policy)
             elif breaker is None:
                 # `setdefault`: a signal handler may have made it while this was made, and there is one for each key.
-                breaker = self._recent.setdefault(name, self._new_breaker(policy, key))
+                breaker = self._breakers.setdefault(name, self._new_breaker(policy, key))
             elif breaker.settings != policy.breaker:
                 breaker = self._new_breaker(policy, key)
-            # Compiled calls hold their breaker, so the weak mapping finds it again after it was forgotten here.
-            self._recent[name] = self._in_use[name] = breaker
+            self._breakers[name] = breaker
             return breaker
 
     def retune(self, policies: Mapping[str, Policy]) -> None:
         """Give the breakers of these policies their new settings; they keep their state."""
         with self._lock:
-            for (name, _), breaker in self._all().items():
+            for (name, _), breaker in self._breakers.copy().items():
                 if name in policies:
                     self._retune(breaker, policies[name])
 
@@ -103,27 +96,19 @@ class BreakerPool:
         if policy.breaker is not None and breaker.settings != policy.breaker:
             breaker.retune(policy.breaker, _lost_after(policy))
 
-    def _forget_idle(self) -> None:
-        """Forget the oldest closed breakers that were not used since the last time, else the oldest closed one."""
-        recent = tuple(self._recent.items())
+    def _unused(self) -> list[tuple[str, str]]:
+        """Return the closed breakers that were not used since the last time, else the oldest closed one."""
+        recent = self._breakers.copy().items()
         closed = {name: breaker.activity() for name, breaker in recent if breaker.state == "closed"}
         idle = [name for name, mark in closed.items() if self._marks.get(name) == mark]
         self._marks = closed
-        # An eighth at once, because looking at all breakers for each new key would make many keys quadratic.
-        for name in idle[: max(1, self._max_breakers // 8)] or list(islice(closed, 1)):
-            self._recent.pop(name, None)
-            self._marks.pop(name, None)
+        return idle or list(islice(closed, 1))
 
     def _watch(self, change: Callable[[tuple[ListenerAdapter, ...]], tuple[ListenerAdapter, ...]]) -> None:
         with self._lock:
             self._watchers = change(self._watchers)
-            for breaker in self._all().values():
+            for breaker in self._breakers.copy().values():
                 breaker.watch(self._watchers)
-
-    def _all(self) -> dict[tuple[str, str], Breaker]:
-        references: list[Any] = self._in_use.valuerefs()
-        in_use = {reference.key: reference() for reference in references}
-        return {**{name: breaker for name, breaker in in_use.items() if breaker is not None}, **self._recent.copy()}
 
 
 def _lost_after(policy: Policy) -> float:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from .._core.base.bounded_dict import BoundedDict
+
 __all__ = [
     "announces_awaitable",
     "awaiting",
@@ -37,14 +39,12 @@ def route_calls(
     `route` gets the arguments of each call as `(args, kwargs)` and returns something hashable; `build` compiles the
     call of that route. The oldest routes are dropped where there are very many.
     """
-    calls: dict[Any, Callable[..., Any]] = {}
+    calls: BoundedDict[Any, Callable[..., Any]] = BoundedDict(MAX_ROUTES)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         name = route(args, kwargs)
         compiled = calls.get(name)
         if compiled is None:
-            if len(calls) >= MAX_ROUTES:
-                calls.pop(next(iter(calls)), None)  # `None`: another thread may have dropped the same one
             compiled = calls[name] = build(name)
         return compiled(*args, **kwargs)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from .._core.base.deprecation import warn_safely
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
@@ -17,6 +18,7 @@ from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
 from .._drivers.layers import add_layers
 from .._drivers.sync import compile_sync
+from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
 from .custom_stages import add_stages
@@ -77,6 +79,8 @@ class PolicyCompiler:
             PolicyError: the policy names a code table or a stage that does not exist.
         """
         check_codes(policy, shared.tables)
+        for (path, *_), message in deprecated_settings(policy):
+            warn_safely(f"{policy.name}: {path}: {message}")  # safely: a reload compiles in a running program
         self.policy = policy
         self.operation = operation
         self.info = info

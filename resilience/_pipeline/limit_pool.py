@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from .._core.base.bounded_dict import BoundedDict
+from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
 from .._core.call.operation_info import OperationInfo
 from .._core.policy.policy import Policy
@@ -20,19 +22,24 @@ from .quota_moves import identity_of, moves_between
 
 __all__ = ["LimitPool", "consumes"]
 
-MAX_QUOTAS = 4096  # the oldest is forgotten first
+MAX_QUOTAS = 4096  # from here on, those are forgotten in which no send counts any more
+_Name = tuple[Any, ...]
 
 
 class LimitPool:
     """The quotas and admissions of one set of policies. Safe across threads, tasks and signal handlers.
 
+    Where there are very many keys, quotas in which no send counts any more are forgotten; others never are, nor is a
+    quota that compiled calls refer to, so that there are never two for one key.
+
     Every change of a dict below is one step: a signal handler that interrupts a method and makes a call of its own gets
     the same quotas.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = new_lock()
-        self._quotas: dict[tuple[Any, ...], Quota] = {}
+        self._quotas = self._new_quotas()
         self._admissions: dict[str, Admission] = {}
 
     def quotas(
@@ -72,7 +79,7 @@ class LimitPool:
         """Give quotas and admissions the settings of a reloaded file; they keep their state."""
         moves = moves_between(before, after)
         with self._lock:
-            moved: dict[tuple[Any, ...], Quota] = {}
+            moved = self._new_quotas()
             before_move = self._quotas
             quotas = tuple(before_move.items())
             for name, quota in quotas:
@@ -96,7 +103,14 @@ class LimitPool:
         for quota in quotas:
             quota.release(now)
 
-    def _quota(self, settings: QuotaSettings, name: tuple[Any, ...], key: Sequence[str], keep_state: bool) -> Quota:
+    def _new_quotas(self) -> BoundedDict[_Name, Quota]:
+        return BoundedDict(MAX_QUOTAS, self._empty_quotas)
+
+    def _empty_quotas(self) -> list[_Name]:
+        now = self._clock.monotonic()
+        return [name for name, quota in self._quotas.copy().items() if quota.is_empty(now)]
+
+    def _quota(self, settings: QuotaSettings, name: _Name, key: Sequence[str], keep_state: bool) -> Quota:
         with self._lock:
             quota = self._quotas.get(name)
             if quota is not None and _shape(quota.settings) == _shape(settings):
@@ -104,8 +118,6 @@ class LimitPool:
             if quota is not None and keep_state:
                 quota.retune(settings)
                 return quota
-            if len(self._quotas) >= MAX_QUOTAS:
-                self._quotas.pop(next(iter(self._quotas)), None)
             created = Quota(settings, " ".join(filter(None, key)), quota)
             if quota is None:
                 return self._quotas.setdefault(name, created)

@@ -10,6 +10,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from .. import config
+from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
@@ -61,12 +62,12 @@ class SharedState:
         self._lock = new_lock()
         self.breakers = BreakerPool(self.clock, self.events)
         self._budgets: dict[str, Budget] = {}
-        self.limits = LimitPool()
+        self.limits = LimitPool(self.clock)
         self.holds = Holds()
         self.keys_in_use = KeysInUse()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
-        self._memories: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[Callable[..., Any], BoundedDict[Any, Any]] = WeakKeyDictionary()
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
@@ -163,11 +164,9 @@ class SharedState:
         It outlives reloads and ends with the function. A function that has no weak references gets a new one each time.
         """
         try:
-            memories = self._memories.setdefault(fn, {})
+            memories = self._memories.setdefault(fn, BoundedDict(MAX_NAMES))
         except TypeError:
             return {}
-        if name not in memories and len(memories) >= MAX_NAMES:
-            memories.pop(next(iter(memories)), None)
         memory: dict[str, Any] = memories.setdefault(name, {})
         return memory
 

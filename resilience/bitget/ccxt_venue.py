@@ -72,14 +72,7 @@ class BitgetExchangeSupport:
             return {name: value for name, value in params.items() if name != "newClientOid"}
         if known is None or known.key is None:
             return params
-        sent = dict(params)
-        if known.key == "newClientOid" and "newClientOrderId" in sent:
-            sent.setdefault("newClientOid", sent.pop("newClientOrderId"))
-        # Under another id the lookup would not find the order, and it would be sent again.
-        if call is not None and call.key is not None and sent.get(known.key) != call.key:
-            raise ValueError(
-                f"{known.key}: {sent.get(known.key)!r} would be sent, but the key of this call is {call.key!r}"
-            )
+        sent = _with_key(params, known.key, None if call is None else call.key)
         if known.sends_window and call is not None and call.window is not None and 0 < call.window < 60:
             # Bitget measures the window from `requestTime`, so it is the same clock as the signature's stamp.
             stamp = int(self._exchange.engine.nonce())
@@ -152,3 +145,14 @@ def _parse(body: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, Mapping) else {}
+
+
+def _with_key(params: Mapping[str, Any], name: str, key: str | None) -> dict[str, Any]:
+    """Return the parameters with the key under Bitget's name for it; any other id than the call's key is an error."""
+    sent = dict(params)
+    if name == "newClientOid" and "newClientOrderId" in sent:
+        sent.setdefault("newClientOid", sent.pop("newClientOrderId"))
+    # Under another id the lookup would not find the order, and it would be sent again.
+    if key is not None and sent.get(name) != key:
+        raise ValueError(f"{name}: {sent.get(name)!r} would be sent, but the key of this call is {key!r}")
+    return sent

@@ -6,7 +6,7 @@ So a success counts only if it has the order's id, and if the ids that it repeat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .operations import Operation
@@ -50,15 +50,21 @@ def names_other_order(operation: Operation | None, params: Mapping[str, Any], id
     return bool(sent) and all(_differs(ids.get("clientOid"), client_id) for client_id in sent)
 
 
+def _mappings(rows: Iterable[object]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def _client_ids(orders: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {str(order["clientOid"]) for order in orders if order.get("clientOid")}
+
+
 def _batch_problem(operation: Operation | None, orders: Any, fields: Mapping[str, Any]) -> str | None:
     """Return why a batch does not confirm all of its orders; the orders that failed were reported before."""
     rows = fields.get("successList")
-    placed = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-    sent = {str(order["clientOid"]) for order in orders if isinstance(order, Mapping) and order.get("clientOid")}
+    placed = _mappings(rows) if isinstance(rows, list) else []
+    sent, returned = _client_ids(_mappings(orders)), _client_ids(placed)
     # Orders without a client id of ours get one from Bitget, which cannot be compared.
-    if len(sent) == len(orders) and any(
-        str(row.get("clientOid")) not in sent for row in placed if row.get("clientOid")
-    ):
+    if len(sent) == len(orders) and not returned <= sent:
         return "a success of other orders"
     if operation is not None and (len(placed) < len(orders) or not all(row.get("orderId") for row in placed)):
         return "a success that does not confirm every order"

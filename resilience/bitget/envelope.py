@@ -42,21 +42,17 @@ def read_envelope(
     """
     body = _parse(response.content)
     if not isinstance(body, dict):
-        text = response.content[:_MAX_TEXT].decode("utf-8", "replace")
-        # An HTTP error explains itself by its status; an unreadable success does not.
-        unreadable = _UNREADABLE if response.status < 400 else None
-        message = "the response is not a JSON object"
-        raise _error(response, options, text, message=message, resilience_code=unreadable)
+        raise _not_an_object(response, options)
     code = body.get("code")
     # Codes come as strings and as numbers; a mapping or list is not a code.
     code = None if code is None or isinstance(code, (bool, dict, list)) else str(code)
-    api_message = body.get("msg") if isinstance(body.get("msg"), str) else ""
     if code is None and response.status < 400:
         raise _error(response, options, body, message="the response has no code", resilience_code=_UNREADABLE)
     # A success code under an error status is not believed.
     if code not in _SUCCESS_CODES or response.status >= 400:
         api_code = code if code not in _SUCCESS_CODES else None
-        raise _error(response, options, body, code=api_code, message=str(api_message))
+        message = body.get("msg")
+        raise _error(response, options, body, code=api_code, message=message if isinstance(message, str) else "")
     # An early hint or a redirect is not an answer, whatever its body says.
     if not 200 <= response.status < 300:
         message = f"a success with HTTP status {response.status}"
@@ -113,6 +109,14 @@ def _redact(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         return {name: item if name == "code" else _redact(item, depth + 1) for name, item in value.items()}
     return [_redact(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+
+def _not_an_object(response: HttpResponse, options: Mapping[str, Any]) -> BitgetApiError:
+    text = response.content[:_MAX_TEXT].decode("utf-8", "replace")
+    # An HTTP error explains itself by its status; an unreadable success does not.
+    unreadable = _UNREADABLE if response.status < 400 else None
+    message = "the response is not a JSON object"
+    return _error(response, options, text, message=message, resilience_code=unreadable)
 
 
 def _partial_error(response: HttpResponse, options: Mapping[str, Any], body: Any, failures: Any) -> BitgetApiError:

@@ -53,22 +53,18 @@ def search_lists(
     sent_at = write.sent_at or 0.0
     if server_time is not None and server_time - sent_at > LISTED_FOR:
         raise InconclusiveLookupError("the write is too old to be looked up")
-    since = str(int(sent_at * 1000) - _LIST_MARGIN)
-    first_page = {"startTime": since, "limit": str(_PAGE_SIZE)}
-    first_page |= {name: _filter_value(name, write.params) for name in lists.filters if write.params.get(name)}
     for path in lists.paths:
-        page: dict[str, Any] = first_page
+        page = _first_page(write, lists, sent_at)
         for _ in range(_MAX_PAGES):
             answer = yield LookupQuery(path, page)
             rows = orders_in(answer)
             found = [row for row in rows if str(row.get("clientOid")) == str(write.key)]
             if found:
                 return found
-            data = answer.get("data")
-            cursor = data.get("cursor") if lists.by_cursor and isinstance(data, Mapping) else None
-            if len(rows) < _PAGE_SIZE or (lists.by_cursor and not cursor):
+            following = _next_page(page, lists, answer, rows)
+            if following is None:
                 break
-            page = {**page, "cursor": cursor} if lists.by_cursor else {**page, "idLessThan": rows[-1].get("orderId")}
+            page = following
         # Reached only if no page was the last one.
         else:
             most = _PAGE_SIZE * _MAX_PAGES
@@ -79,3 +75,21 @@ def search_lists(
 def _filter_value(name: str, params: Mapping[str, Any]) -> str:
     # Sockets take a category in lower case, the lists in upper case.
     return str(params[name]).upper() if name == "category" else str(params[name])
+
+
+def _first_page(write: LookupRequest, lists: OrderLists, sent_at: float) -> dict[str, Any]:
+    page = {"startTime": str(int(sent_at * 1000) - _LIST_MARGIN), "limit": str(_PAGE_SIZE)}
+    return page | {name: _filter_value(name, write.params) for name in lists.filters if write.params.get(name)}
+
+
+def _next_page(
+    page: dict[str, Any], lists: OrderLists, answer: Mapping[str, Any], rows: list[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the parameters of the page after this one, or None if this one was the last."""
+    if len(rows) < _PAGE_SIZE:
+        return None
+    if not lists.by_cursor:
+        return {**page, "idLessThan": rows[-1].get("orderId")}
+    data = answer.get("data")
+    cursor = data.get("cursor") if isinstance(data, Mapping) else None
+    return {**page, "cursor": cursor} if cursor else None

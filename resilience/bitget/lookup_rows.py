@@ -28,11 +28,7 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
         InconclusiveLookupError: the response contains something else, and so answers nothing.
         OtherOrderError: it contains another order.
     """
-    data = answer.get("data")
-    if isinstance(data, Mapping):
-        # Lists are inside `entrustedList` (V2) or `list` (V3), null if there is none; one order is the data itself.
-        inner = data.get("entrustedList", data.get("list", data))
-        data = [] if inner is None else inner if isinstance(inner, list) else [inner]
+    data = _listed(answer.get("data"))
     # Null data is an answer only together with a code that says so.
     if data is None and str(answer.get("code")) in UNKNOWN_ORDER:
         data = []
@@ -42,12 +38,27 @@ def orders_in(answer: Mapping[str, Any], name: str = "", requested: Any = None) 
     if not all(isinstance(row, Mapping) and row.get("orderId") for row in data):
         raise InconclusiveLookupError("the response to the lookup lists something that is not an order")
     for row in data if name else ():
-        # A row without the id that was asked for may be any order.
-        if str(row.get(name)) != str(requested):
-            error = InconclusiveLookupError if row.get(name) in (None, "") else OtherOrderError
-            asked = f"the lookup asked for the order with {name} {requested}"
-            raise error(f"{asked}, and the response names {row.get(name)}")
+        _check_id(row, name, requested)
     return data
+
+
+def _listed(data: Any) -> Any:
+    """Return the rows inside the data of an envelope; what is neither a list nor a mapping is returned as it is."""
+    if not isinstance(data, Mapping):
+        return data
+    # Lists are inside `entrustedList` (V2) or `list` (V3), null if there is none; one order is the data itself.
+    inner = data.get("entrustedList", data.get("list", data))
+    if inner is None:
+        return []
+    return inner if isinstance(inner, list) else [inner]
+
+
+def _check_id(row: Mapping[str, Any], name: str, requested: Any) -> None:
+    # A row without the id that was asked for may be any order.
+    if str(row.get(name)) != str(requested):
+        error = InconclusiveLookupError if row.get(name) in (None, "") else OtherOrderError
+        asked = f"the lookup asked for the order with {name} {requested}"
+        raise error(f"{asked}, and the response names {row.get(name)}")
 
 
 def check_symbol(params: Mapping[str, Any], row: Mapping[str, Any]) -> None:

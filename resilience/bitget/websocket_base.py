@@ -93,22 +93,28 @@ class WebsocketClient(StreamClient):
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
         base = (base_url or (_DEMO_URL if demo else _LIVE_URL)).rstrip("/")
-        venue = StreamVenue(
+        venue = self._new_venue(base, signer.account, fetch_missed, backfill, demo=demo)
+        super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
+        self._rest, self._orders_policy = rest, orders
+        self._orders: SocketOrders | None = None
+
+    def _new_venue(
+        self, base: str, account: str, fetch_missed: Fetch | None, backfill: Backfill | None, *, demo: bool
+    ) -> StreamVenue:
+        clock = self._server_clock
+        return StreamVenue(
             dialect=self._dialect,
             urls={name: f"{base}{self._path}/{name}" for name in ("public", "private")},
             route=self._dialect.route,
             connect=partial(_connect, headers={"paptrading": "1"} if demo else {}),
             private=frozenset({"private"}),
             registry="bitget-ws",
-            account=signer.account,
-            stamp=None if self._server_clock is None else self._server_clock.now,
-            resync=None if self._server_clock is None else self._measure_clock,
+            account=account,
+            stamp=None if clock is None else clock.now,
+            resync=None if clock is None else self._measure_clock,
             fetch=fetch_missed if backfill is None else backfill.fetch,
             prime=None if backfill is None else backfill.prime,
         )
-        super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
-        self._rest, self._orders_policy = rest, orders
-        self._orders: SocketOrders | None = None
 
     async def place_order(self, **params: Any) -> dict[str, Any]:
         """Place an order over the private socket and return its ids; an uncertain order is looked up by REST.

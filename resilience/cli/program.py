@@ -9,7 +9,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -62,6 +62,16 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _parser_for_help(names: Iterable[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    subparsers = parser.add_subparsers(metavar="command")
+    # These parsers have a name and a purpose only: enough for the help, and no command is imported.
+    for command in names:
+        subparsers.add_parser(command, help=purpose_of(command).replace("%", "%%"))
+    return parser
+
+
 def _run(arguments: list[str]) -> int:
     _tolerate_odd_streams()
     names = command_names()
@@ -73,12 +83,7 @@ def _run(arguments: list[str]) -> int:
         near = get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]}?" if near else f"available: {', '.join(names)}"
         return _report(f"resilience: unknown command {name!r}; {hint}")
-    parser = _Parser(prog="resilience", description="Error handling around the API client you already have.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    subparsers = parser.add_subparsers(metavar="command")
-    # These parsers have a name and a purpose only: enough for the help, and no command is imported.
-    for command in names:
-        subparsers.add_parser(command, help=purpose_of(command).replace("%", "%%"))
+    parser = _parser_for_help(names)
     # Ends the program for --help, --version and unknown options; without arguments it returns.
     parser.parse_args(arguments)
     parser.print_help(sys.stderr)

@@ -14,6 +14,7 @@ from functools import wraps
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from .._core.base.bounded_dict import BoundedDict
 from .._core.call.lookup_answer import Found
 from .._core.call.operation_info import OperationInfo
 from .._entry.operation_rules import OperationRules
@@ -79,7 +80,7 @@ class CompiledCalls:
         self._adapter = adapter
         self._rules = rules
         self._warned: set[str] = set()
-        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._compiled: BoundedDict[tuple[Any, ...], Callable[..., Any]] = BoundedDict(MAX_COMPILED)
 
     def for_request(self, method: str, url: str, *, send_once: bool = False) -> Callable[..., Any]:
         """Return the compiled call for a request. Set `send_once` if its body cannot be replayed."""
@@ -90,8 +91,6 @@ class CompiledCalls:
         route = (method, host, send_once, path if self._rules.by_path else "", is_hop)
         compiled = self._compiled.get(route)
         if compiled is None:
-            if len(self._compiled) >= MAX_COMPILED:
-                self._compiled.clear()
             compiled = recompiled(
                 lambda: self._compile(method, host, path, send_once, is_hop=is_hop),
                 asynchronous=self._adapter.asynchronous,

@@ -59,17 +59,14 @@ def stand_in_for(
     if is_api_code and class_name.partition(".")[0] in ("ccxt", "resilience", "builtins"):
         class_name = "replay.ApiError"  # ccxt's classes are sorted by their text, which no log has; the code says more
     error: Any = rebuild_error(class_name, "as recorded")
+    recorded: dict[str, object] = {"status_code": status, "retry_after": retry_after}
     if is_api_code:
-        error.api_code = code
-        if registry is not None:
-            error.resilience_registry = registry
-            error.body = _body_with(code, registry)
-    elif code is not None and not code.isdecimal():
-        error.resilience_code = code
-    if status is not None:
-        error.status_code = status
-    if retry_after is not None:
-        error.retry_after = retry_after
-    if not is_api_code and executed in ("no", "maybe"):
-        error.resilience_executed = executed
+        recorded |= {"api_code": code, "resilience_registry": registry}
+        recorded["body"] = None if registry is None else _body_with(code, registry)
+    else:
+        recorded["resilience_code"] = None if code is None or code.isdecimal() else code
+        recorded["resilience_executed"] = executed if executed in ("no", "maybe") else None
+    for name, value in recorded.items():
+        if value is not None:
+            setattr(error, name, value)
     return error  # type: ignore[no-any-return]  # an Exception with a few more attributes

@@ -73,6 +73,12 @@ def read_log(lines: Iterable[str]) -> Log:
     return log
 
 
+def _begins_call(event: str, call: RecordedCall | None, line: Mapping[str, Any], name: str | None) -> bool:
+    if event == "attempt_failed":
+        return call is None or _is_next_call(call, line, name)
+    return event == "call_rejected"
+
+
 def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, Any], at: float) -> None:
     """Add a line to the call that wrote it."""
     event, operation = line["event"], read_text(line, "operation")
@@ -82,10 +88,17 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
     # Without an identifier of the call, policy, operation and key must tell calls apart.
     key: Any = name or (read_text(line, "policy"), operation, read_text(line, "key"))
     call = open_calls.get(key)
-    if event == "call_rejected" or (event == "attempt_failed" and (call is None or _is_next_call(call, line, name))):
+    if _begins_call(event, call, line, name):
         call = open_calls[key] = _open_call(log, line, at, name)
     if call is None:
         return  # the log begins in the middle of this call
+    _add_event(call, event, line, at)
+    if event in _OUTCOMES:
+        # Later lines of a finished call, such as its fallback, belong to no open call.
+        open_calls.pop(key, None)
+
+
+def _add_event(call: RecordedCall, event: str, line: Mapping[str, Any], at: float) -> None:
     call.last = {**call.last, **line}
     if event == "attempt_failed" and len(call.attempts) < _MAX_ATTEMPTS:
         call.attempts.append(_read_attempt(line, at))
@@ -94,8 +107,6 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
         call.waits[number] = read_seconds(line, "wait_for") or 0.0
     if event in _OUTCOMES:
         call.outcome, call.settled_at = _OUTCOMES[event], at
-        # Later lines of a finished call, such as its fallback, belong to no open call.
-        open_calls.pop(key, None)
 
 
 def _is_next_call(call: RecordedCall, line: Mapping[str, Any], name: str | None) -> bool:

@@ -8,7 +8,7 @@ does not have, the replay of that call ends there, because its answer is not kno
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +38,13 @@ def replay(calls: Sequence[RecordedCall], policies: PolicySet, *, successes: flo
     return run_virtual(_replay(calls, policies, successes))
 
 
+def _operations_by_policy(runner: _Runner, calls: Sequence[RecordedCall]) -> Iterable[tuple[str, list[str]]]:
+    operations: dict[str, list[str]] = {}
+    for call in calls:
+        operations.setdefault(runner.policy_of(call)[0], []).append(call.operation)
+    return operations.items()
+
+
 async def _replay(calls: Sequence[RecordedCall], policies: PolicySet, successes: float | None) -> list[ReplayedCall]:
     loop = asyncio.get_running_loop()
     runner = _Runner(policies, VirtualClock(loop), traffic_known=successes is not None)
@@ -47,10 +54,8 @@ async def _replay(calls: Sequence[RecordedCall], policies: PolicySet, successes:
     tasks = [loop.create_task(runner.run(call, call.recorded.began - begin)) for call in replayed]
     # Operations of the same policy take turns, so that per-operation settings get their share.
     if successes:
-        operations: dict[str, list[str]] = {}
-        for call in calls:
-            operations.setdefault(runner.policy_of(call)[0], []).append(call.operation)
-        tasks += [loop.create_task(runner.succeed(name, names, successes, end)) for name, names in operations.items()]
+        by_policy = _operations_by_policy(runner, calls)
+        tasks += [loop.create_task(runner.succeed(name, names, successes, end)) for name, names in by_policy]
     await asyncio.gather(*tasks)
     return replayed
 

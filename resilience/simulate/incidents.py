@@ -41,26 +41,32 @@ class Errors(Section):
 
     def __post_init__(self) -> None:
         Section.__post_init__(self)
+        self._check_registry()
+        if not self.codes:
+            raise section_error("Errors", "codes", 'expected codes and their shares, such as {"429": 5%}')
+        for code in self.codes:
+            self._check_code(code)
+        # Shares such as 10% have no exact float, and their sum may exceed 1 by rounding.
+        if sum(self.codes.values()) > 1 + 1e-9:
+            message = f"the shares add up to {sum(self.codes.values()):.1%} (at most 100%)"
+            raise section_error("Errors", "codes", message)
+
+    def _check_registry(self) -> None:
         known = is_known(self.registry)
         if not known and not self.registry.endswith((".yaml", ".yml")):
             raise section_error("Errors", "registry", str(_unknown_registry(self.registry)))
         if not known and not Path(self.registry).is_file():
             raise section_error("Errors", "registry", f"no code table at {self.registry!r}")
+
+    def _check_code(self, code: str) -> None:
         table = self.table
-        if not self.codes:
-            raise section_error("Errors", "codes", 'expected codes and their shares, such as {"429": 5%}')
-        for code in self.codes:
-            rule = table.rule(code)
-            if rule is not None and rule.category is None:
-                raise section_error("Errors", "codes", f"{code} means success in the registry {self.registry}")
-            if rule is None:
-                near = get_close_matches(code, [rule.code for rule in table], 1)
-                hint = f"did you mean {near[0]}?" if near else "`resilience codes` lists them"
-                raise section_error("Errors", "codes", f"no code {code!r} in the registry {self.registry}; {hint}")
-        # Shares such as 10% have no exact float, and their sum may exceed 1 by rounding.
-        if sum(self.codes.values()) > 1 + 1e-9:
-            message = f"the shares add up to {sum(self.codes.values()):.1%} (at most 100%)"
-            raise section_error("Errors", "codes", message)
+        rule = table.rule(code)
+        if rule is not None and rule.category is None:
+            raise section_error("Errors", "codes", f"{code} means success in the registry {self.registry}")
+        if rule is None:
+            near = get_close_matches(code, [rule.code for rule in table], 1)
+            hint = f"did you mean {near[0]}?" if near else "`resilience codes` lists them"
+            raise section_error("Errors", "codes", f"no code {code!r} in the registry {self.registry}; {hint}")
 
     @property
     def table(self) -> CodeRegistry:

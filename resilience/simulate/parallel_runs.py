@@ -33,8 +33,12 @@ def run_jobs(
     if processes is None:
         small = sum(job.scenario.requests for job in jobs) < _MIN_REQUESTS
         processes = 1 if small else min(len(jobs), _processors())
-    if processes < 2 or len(jobs) < 2:
-        return [run_job(job, tick) for job in jobs]
+    finished = {} if processes < 2 or len(jobs) < 2 else _run_in_processes(jobs, tick, processes)
+    return [finished[index] if index in finished else run_job(job, tick) for index, job in enumerate(jobs)]
+
+
+def _run_in_processes(jobs: Sequence[Job], tick: Callable[[], None], processes: int) -> dict[int, Run]:
+    """Return the runs by the number of the job, without those whose process failed."""
     finished: dict[int, Run] = {}
     waiting = list(enumerate(jobs))
     running: dict[Connection, tuple[int, Any]] = {}
@@ -53,7 +57,7 @@ def run_jobs(
         for connection, (_, process) in running.items():
             process.join()
             connection.close()
-    return [finished[index] if index in finished else run_job(job, tick) for index, job in enumerate(jobs)]
+    return finished
 
 
 def _processors() -> int:

@@ -20,6 +20,10 @@ from .service_answers import FAILED, GOOD, NOT_LISTENING, OVERLOADED, RATE_LIMIT
 __all__ = ["Service"]
 
 
+_UNREACHABLE = {"hang": (inf, FAILED), "refuse": (0.0, NOT_LISTENING)}
+"""What a request gets while an incident of this kind lasts."""
+
+
 class Service:
     """Serves `capacity` requests per second on one loop. Not safe across threads.
 
@@ -72,14 +76,14 @@ class Service:
         """Take a request of this client; return the seconds until it is answered (inf: never) and the answer."""
         self.attempts.append(now)
         incident = self._incident(now) if self._incidents else None
-        kind = incident.kind if incident is not None else ""
-        if kind == "hang":
-            return inf, FAILED
-        if kind == "refuse":
-            return 0.0, NOT_LISTENING
+        if incident is not None and incident.kind in _UNREACHABLE:
+            return _UNREACHABLE[incident.kind]
         if self._limit is not None and not self._is_within_limit(client, now, incident):
             retry_after = self._limit.retry_after
             return 0.0, RATE_LIMITED if retry_after is None else RATE_LIMITED._replace(retry_after=retry_after)
+        return self._serve(now, incident)
+
+    def _serve(self, now: float, incident: Incident | None) -> tuple[float, ServiceAnswer]:
         # The queue is one number: when the service will have served all that it has accepted.
         queued = max(0.0, self._free_at - now)
         if queued > self._longest_queue:

@@ -35,16 +35,20 @@ class TimeSeries:
     budget: list[float | None] | None
 
 
+def _step(lasts: float) -> float:
+    """Return the shortest of the usual steps that are not too many for a run of these seconds."""
+    return min(next((step for step in _STEPS if lasts / step <= _MAX_STEPS), lasts / _MAX_STEPS), lasts)
+
+
 def compute_series(outcome: Outcome, monitor: RunMonitor, *, breaker: bool) -> TimeSeries:
     """Return a run's series; `breaker` says whether its policy has a breaker."""
-    lasts = outcome.scenario.lasts
-    step = next((seconds for seconds in _STEPS if lasts / seconds <= _MAX_STEPS), lasts / _MAX_STEPS)
-    step = min(step, lasts)
-    edges = [n * step for n in range(int(lasts / step + 1e-9) + 1)]
+    step = _step(outcome.scenario.lasts)
+    edges = [n * step for n in range(int(outcome.scenario.lasts / step + 1e-9) + 1)]
     spans = list(pairwise(edges))
     groups = [outcome.begun(*span) for span in spans]
     latencies = [sorted(request.duration for request in group if request.answered) for group in groups]
     sent = [bisect_left(outcome.attempts, edge) for edge in edges]
+    p50, p95, p99 = ([percentile(ordered, share) for ordered in latencies] for share in (0.5, 0.95, 0.99))
     open_, half_open = _breaker_shares(monitor, spans) if breaker and monitor.clients else (None, None)
     return TimeSeries(
         step=step,
@@ -52,9 +56,9 @@ def compute_series(outcome: Outcome, monitor: RunMonitor, *, breaker: bool) -> T
         attempts=[(after - before) / step for before, after in pairwise(sent)],
         # The sorted latencies up to `soon` are the good ones; 1e-9 makes up for float sums.
         good=[bisect_left(ordered, outcome.scenario.soon + 1e-9) / step for ordered in latencies],
-        p50=[percentile(ordered, 0.5) for ordered in latencies],
-        p95=[percentile(ordered, 0.95) for ordered in latencies],
-        p99=[percentile(ordered, 0.99) for ordered in latencies],
+        p50=p50,
+        p95=p95,
+        p99=p99,
         open=open_,
         half_open=half_open,
         budget=_budget_levels(monitor, spans),

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from .._core.base.bounded_dict import BoundedDict
 from .._core.base.fork_safety import new_lock
 
 __all__ = ["REDACTED", "is_secret_name", "redact", "redact_fields", "redact_registered", "register_secret", "spellings"]
@@ -64,7 +65,7 @@ _ASSIGNED = re.compile(
 _TRIGGER = re.compile(r"[:=,@]|%3d|-----|bearer|basic|eyJ", re.IGNORECASE)
 
 _permanent: dict[str, None] = {}
-_passing: dict[str, None] = {}
+_passing: BoundedDict[str, None] = BoundedDict(MAX_PASSING)
 _lock = new_lock()
 _changes = 0
 _forms: tuple[str, ...] | None = ()
@@ -82,8 +83,6 @@ def register_secret(value: str, *, passing: bool = False) -> None:
         return
     with _lock:
         (_passing if passing else _permanent)[value] = None
-        if len(_passing) > MAX_PASSING:
-            _passing.pop(next(iter(_passing)), None)
         _changes += 1
         _forms = None  # spelled out at the next redaction: most requests are never written about
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
@@ -83,11 +83,7 @@ def fails_with(**expected: Any) -> Iterator[Failed]:
         >>> failed.failure.code
         'connection_refused'
     """
-    for name in expected:
-        if name not in _FIELDS:
-            similar = get_close_matches(name, _FIELDS, 1)
-            hint = f"did you mean {similar[0]!r}?" if similar else f"available: {', '.join(_FIELDS)}"
-            raise ValueError(f"a Failure has no field {name!r}; {hint}")
+    _check_names(expected)
     failed = Failed()
     try:
         yield failed
@@ -100,6 +96,14 @@ def fails_with(**expected: Any) -> Iterator[Failed]:
     if differences:
         raised = redact(f"{type(failed.error).__name__}: {failed.error}")
         raise AssertionError("\n".join([f"another failure than expected: {raised}", *differences])) from failed.error
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in _FIELDS:
+            similar = get_close_matches(name, _FIELDS, 1)
+            hint = f"did you mean {similar[0]!r}?" if similar else f"available: {', '.join(_FIELDS)}"
+            raise ValueError(f"a Failure has no field {name!r}; {hint}")
 
 
 def _differences(failure: Failure, expected: Mapping[str, Any]) -> Iterator[str]:

@@ -49,21 +49,25 @@ def _texts(written: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(written, BaseException):
         yield from ((path, text) for text in _error_texts(written))
     elif isinstance(written, Event):
-        yield from _texts({"name": written.name, **written.fields()}, path)
+        yield from _texts_of_fields({"name": written.name, **written.fields()}, path)
     elif is_dataclass(written) and not isinstance(written, type):
-        yield from _texts({field.name: getattr(written, field.name) for field in fields(written)}, path)
+        yield from _texts_of_fields({field.name: getattr(written, field.name) for field in fields(written)}, path)
     elif isinstance(written, Mapping):
-        for name, value in written.items():
-            inner = f"{path}.{name}" if path else str(name)
-            if value and name != "key" and is_secret_name(str(name)):  # an idempotency key is not secret
-                yield inner, f"{name}={value!r}"
-            else:
-                yield from _texts(value, inner)
+        yield from _texts_of_fields(written, path)
     elif isinstance(written, (list, tuple, set, frozenset)):
         for index, item in enumerate(written):
             yield from _texts(item, f"{path}[{index}]")
     else:
         yield path, written.decode("utf-8", "replace") if isinstance(written, (bytes, bytearray)) else str(written)
+
+
+def _texts_of_fields(written: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str]]:
+    for name, value in written.items():
+        inner = f"{path}.{name}" if path else str(name)
+        if value and name != "key" and is_secret_name(str(name)):  # an idempotency key is not secret
+            yield inner, f"{name}={value!r}"
+        else:
+            yield from _texts(value, inner)
 
 
 def _error_texts(error: BaseException) -> Iterator[str]:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from resilience import Category, CodeRegistry, PolicyError, Rule
 from resilience.config.codes.code_tables import builtin_names
-from resilience.config.codes.row_reader import take_rows
-from resilience.config.loading.shipped_files import shipped
 
 
 def test_what_is_shipped() -> None:
@@ -137,22 +135,3 @@ def test_rows_by_code() -> None:
     """Rows may also be a mapping by code."""
     shop = CodeRegistry.from_mapping("shop", {"rules": {"E17": {"category": "fatal", "executed": "no"}}})
     assert shop.rule("E17") == Rule("E17", category=Category.FATAL, executed="no")
-
-
-@pytest.mark.parametrize("path", sorted(shipped("codes").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_quick_reader_reads_what_yaml_reads(path: Path) -> None:
-    """Each shipped table has the same rows in the same order, with the row reader and with YAML only."""
-    quick, slow = CodeRegistry.builtin(path.stem), CodeRegistry.load(path)
-    assert list(quick) == list(slow)
-    assert quick.envelope == slow.envelope
-    assert quick.sources == slow.sources
-
-
-def test_nearly_every_row_is_read_quickly() -> None:
-    """In the largest table YAML reads only a few rows; it also reads any row that is not plain."""
-    text = shipped("codes/bitget.yaml").read_text("utf-8")
-    rest, rows = take_rows(text)
-    assert len(rows) > 1400
-    assert rest.count("code:") < 20
-    odd = '  - {code: "1", executed: no, hint: none, remedy: "say \\"please\\"", category: fatal}\n'
-    assert take_rows(odd) == (odd, {})

@@ -360,6 +360,14 @@ def test_an_attribute_that_raises_counts_as_absent() -> None:
     assert (text_of(Quiet()), text_of(Worded()), type(text_of(Worded()))) == ("", "words", str)
 
 
+@pytest.mark.parametrize("value", [True, "yes", 1, None])
+def test_a_class_made_from_the_status_is_marked_by_true_alone(value: object) -> None:
+    """Any other value of the attribute is foreign, and says nothing."""
+    error = RuntimeError("404")
+    error.resilience_from_status = value  # type: ignore[attr-defined]
+    assert gather_evidence(error, ["code"]).from_status is (value is True)
+
+
 def test_the_text_is_bounded() -> None:
     """A long text is cut."""
     assert len(text_of(Shape("x" * 70_000))) == 65_536

@@ -437,3 +437,18 @@ def test_retune_to_a_reserve_keeps_all_sends() -> None:
         quota.common.take(0.0)
     quota.retune(QuotaSettings(rate=10, burst=10, reserve=0.4))
     assert (quota.left(0.9), quota.left(1.0)) == (0, 10)
+
+
+def test_when_a_quota_is_empty() -> None:
+    """It is while no send of its span counts, no hold lasts and nobody waits, in either of its windows."""
+    quota = Quota(QuotaSettings(rate=1.0, burst=2, reserve=0.5))
+    assert quota.is_empty(0.0)
+    assert quota.reserved is not None
+    quota.reserved.take(10.0)
+    assert (quota.is_empty(11.9), quota.is_empty(12.0)) == (False, True)
+    quota.hold(12.0, 20.0)
+    assert (quota.is_empty(19.0), quota.is_empty(20.0)) == (False, True)
+    turn = quota.common.queue(20.0, 1)
+    assert not quota.is_empty(20.0)
+    turn.cancel()
+    assert quota.is_empty(20.0)

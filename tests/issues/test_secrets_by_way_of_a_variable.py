@@ -4,7 +4,7 @@ import pytest
 
 from resilience import Policies, PolicyError
 
-SECRET = "4f2d8c1b9a7e6d5c4b3a29181706f5e4d3c2b1a0"
+SECRET = "3c1b6a4e-8a39-4a1c-9a55-0a6d6a9b8f10"
 
 
 @pytest.mark.parametrize(

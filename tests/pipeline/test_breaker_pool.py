@@ -48,7 +48,7 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
         ours.succeeded(ours.generation, 0.0)
 
     def recent_keys() -> list[str]:
-        return [key for _, key in breakers._recent]
+        return [key for _, key in breakers._breakers]
 
     first = breakers.get(policy, "open")
     assert first is not None
@@ -70,8 +70,8 @@ def test_a_bounded_number_of_breakers_and_no_open_one_is_forgotten() -> None:
     assert {state(key) for key in ("open", "x", "y", "z")} == {"open"}
 
 
-def test_a_dropped_breaker_in_use_is_the_one_of_its_key() -> None:
-    """There are never two breakers of one key."""
+def test_a_breaker_in_use_is_never_forgotten() -> None:
+    """There are never two breakers of one key; without a pool, pybreaker's object alone keeps none alive."""
     policy = Policy(name="p", breaker={})  # type: ignore[arg-type]
     breakers = BreakerPool(FakeClock(), Events(), max_breakers=1)
     first = breakers.get(policy, "a")

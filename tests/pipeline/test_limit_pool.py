@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from resilience import Pipeline, Policy
+from resilience._core.call.operation_info import OperationInfo
+from resilience._pipeline.shared_state import SharedState
 from resilience.testing import FakeClock
 
 
 def test_windows_by_key_are_bounded() -> None:
-    """With five thousand users, the oldest windows are forgotten."""
+    """With five thousand users, the windows in which nothing counts any more are forgotten."""
     rules = {"rate": 1, "burst": 1, "key": lambda user: user}
-    pipeline = Pipeline(Policy(name="p", quota=[rules]), clock=FakeClock())  # type: ignore[arg-type]
+    clock = FakeClock()
+    pipeline = Pipeline(Policy(name="p", quota=[rules]), clock=clock)  # type: ignore[arg-type]
     call = pipeline.compile(lambda user: user)
     for user in range(5000):
         call(user)
+        clock.advance(0.1)
     assert len(pipeline.shared.limits._quotas) <= 4096
+
+
+def test_a_full_window_is_not_forgotten() -> None:
+    """After five thousand other users, the first one's send of this minute still counts."""
+    rules = {"rate": "1/m", "burst": 1, "key": lambda user: user}
+    clock = FakeClock()
+    call = Pipeline(Policy(name="p", quota=[rules]), clock=clock).compile(lambda user: user)  # type: ignore[arg-type]
+    for user in (*range(5000), 0):
+        call(user)
+    assert clock.sleeps == [60.0]
+
+
+def test_an_empty_window_in_use_is_not_forgotten() -> None:
+    """Two functions that were compiled far apart consume one window for one account."""
+    policy = Policy(name="p", quota=[{"rate": "1/m", "burst": 1, "key": "account"}])  # type: ignore[arg-type]
+    shared = SharedState(FakeClock())
+    first, *_ = held = [
+        shared.limits.quotas(policy, OperationInfo(operation="f", account=str(number)), {}) for number in range(5000)
+    ]
+    assert len(held) == len(shared.limits._quotas) == 5000
+    again = shared.limits.quotas(policy, OperationInfo(operation="g", account="0"), {})
+    assert first is not None
+    assert again is not None
+    assert again.entries == first.entries
 
 
 def test_calls_compiled_before_a_change_consume_the_changed_quota() -> None:

@@ -114,7 +114,7 @@ def test_registered_value(secret: str, before: str, after: str) -> None:
 
 def test_passing_values_are_bounded_and_safe_across_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last 512 passing values are remembered, whatever threads register them; permanent ones stay."""
-    monkeypatch.setattr(redaction, "_passing", {})
+    monkeypatch.setattr(redaction, "_passing", redaction.BoundedDict(redaction.MAX_PASSING))
     register_secret("a-credential")
     threads = [
         threading.Thread(target=lambda n=n: [register_secret(f"value-{n}-{i}", passing=True) for i in range(200)])

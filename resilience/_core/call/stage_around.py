@@ -52,7 +52,7 @@ def staged_attempt(
         StageAnswer: nothing was sent; it has the answer.
     """
     call, entered = run_before(stages)
-    attempt = _Attempt(stages, call, Invocation(fn, args, kwargs), new_send, inspect, is_read=is_read)
+    attempt = _StagedAttempt(stages, call, Invocation(fn, args, kwargs), new_send, inspect, is_read=is_read)
     try:
         answer = yield from attempt.run()
         if not attempt.was_sent:
@@ -66,7 +66,7 @@ def staged_attempt(
     return answer
 
 
-class _Attempt:
+class _StagedAttempt:
     """One attempt on its way through the stages.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""Attaches to an error what a pipeline found out: its `Failure`, the attempt that it ended, a note and a cause.
+"""Attaches to an error what a pipeline found out: its `Failure`, and the attempt that it ended.
 
 The record does not refer back to the error, so it is not part of a reference cycle. Everything is best effort: an
-object that rejects attributes or notes is left alone (frozen dataclasses among them).
+object that rejects attributes is left alone (frozen dataclasses among them).
 
 Records are numbered in the order in which they are made. An attempt reads the latest number when it begins, so that it
 can tell the records of calls inside it from older ones, whatever thread or executor they come through, and whatever
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ...errors import RejectedError
 from ..policy.codes import Category
 from .attributes import get
+from .error_notes import annotate, note_text, set_cause
 from .failure import Failure
 
 __all__ = [
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 _ATTRIBUTE = "__resilience__"
-_NOTE_PREFIX = "resilience: "
 _MAX_ERRORS = 64
 _next_number = count(1).__next__  # atomic under the GIL: no lock, which a signal handler could need as well
 LATEST_RECORD = [0]
@@ -233,34 +233,3 @@ def _record(outcome: object) -> _Record | None:
     except AttributeError:
         return None
     return record if isinstance(record, _Record) else None
-
-
-def annotate(error: BaseException, failure: Failure) -> None:
-    """Put one note on the error, in place of an earlier one of ours: shared instances do not collect notes."""
-    note = _NOTE_PREFIX + note_text(failure)
-    try:
-        notes: Any = getattr(error, "__notes__", None)
-        if isinstance(notes, list):
-            notes[:] = [other for other in notes if not (isinstance(other, str) and other.startswith(_NOTE_PREFIX))]
-        error.add_note(note)
-    except Exception:
-        pass  # an error that rejects notes reaches the caller as it is
-
-
-def note_text(failure: Failure) -> str:
-    """Return a failure in one line: category, code, attempts, executed, key, remedy."""
-    attempts = f"{failure.attempts} attempt" + ("" if failure.attempts == 1 else "s")
-    code = f" {failure.code}" if failure.code else ""
-    text = f"{failure.category}{code} after {attempts}, executed: {failure.executed}"
-    if failure.key and failure.executed == "maybe":
-        text += f", key {failure.key}"
-    return f"{text}; {failure.remedy}" if failure.remedy else text
-
-
-def set_cause(error: BaseException, cause: BaseException) -> None:
-    """Make a rejection the cause of an error that has none."""
-    try:
-        if error.__cause__ is None:
-            error.__cause__ = cause
-    except Exception:
-        pass  # an error that rejects attributes reaches the caller as it is

@@ -6,7 +6,7 @@ Only what the client has read already is looked at: nothing is awaited, streamed
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -50,22 +50,24 @@ def _codes_of(body: Mapping[Any, Any], paths: tuple[str, ...]) -> tuple[list[str
     is_mixed = False
     for path in paths:
         try:
-            if "." not in path:
-                # Nearly every body has its code at a plain key, and nothing at the others.
-                value = body.get(path)
-                if value is None:
-                    continue
-                code = code_of(value)
-                if code is not None:
-                    if code not in codes:
-                        codes.append(code)
-                    continue
-            found = [one.code for one in codes_at(body, steps_of(path))]
+            found = _codes_at(body, path)
         except Exception:
             continue
         is_mixed = is_mixed or len(set(found)) > 1
         codes += [code for code in dict.fromkeys(found) if code is not None and code not in codes]
     return codes, is_mixed
+
+
+def _codes_at(body: Mapping[Any, Any], path: str) -> list[str | None]:
+    if "." not in path:
+        # Nearly every body has its code at a plain key, and nothing at the others.
+        value = body.get(path)
+        if value is None:
+            return []
+        code = code_of(value)
+        if code is not None:
+            return [code]
+    return [one.code for one in codes_at(body, steps_of(path))]
 
 
 def _is_zero(code: str) -> bool:
@@ -74,26 +76,31 @@ def _is_zero(code: str) -> bool:
 
 def _bodies(error: object, read: ReadAttribute, response: object, text: str) -> Iterator[Mapping[Any, Any]]:
     """Yield every body, the surest first: the object, its attributes, its response, its arguments, its text."""
-    if isinstance(error, Mapping):
-        yield error
-    for name in _BODY_NAMES:
-        value = read(name)
-        if value is not None and (body := _mapping(value)) is not None:
-            yield body
-    if isinstance(response, Mapping):
-        yield response
-    elif response is not None and (body := json_body(response)) is not None:
+    is_mapping = isinstance(error, Mapping)
+    if is_mapping:
+        yield error  # type: ignore[misc]  # mypy does not follow the name
+    yield from _mappings(map(read, _BODY_NAMES))
+    body = None if response is None else response if isinstance(response, Mapping) else json_body(response)
+    if body is not None:
         yield body
-    if not isinstance(error, Mapping) and (body := _json_body(read)) is not None:
+    if not is_mapping and (body := _json_body(read)) is not None:
         yield body
     args = read("args")
-    for arg in args[:_MAX_ARGS] if isinstance(args, tuple) else ():
-        # A string among the arguments is part of the text, which comes next, unless the class has a text of its own.
-        is_read = "{" not in arg or "{" in text if isinstance(arg, str) else False
-        if not is_read and (body := _mapping(arg)) is not None:
-            yield body
+    if isinstance(args, tuple):
+        yield from _mappings(arg for arg in args[:_MAX_ARGS] if not _is_in_text(arg, text))
     if "{" in text and (body := _parsed(text[text.index("{") :])) is not None:
         yield body
+
+
+def _mappings(values: Iterable[object]) -> Iterator[Mapping[Any, Any]]:
+    for value in values:
+        if value is not None and (body := _mapping(value)) is not None:
+            yield body
+
+
+def _is_in_text(arg: object, text: str) -> bool:
+    """Return whether an argument is a part of the text, which is read last, unless the class has a text of its own."""
+    return isinstance(arg, str) and ("{" not in arg or "{" in text)
 
 
 def _mapping(value: object) -> Mapping[Any, Any] | None:

@@ -42,12 +42,11 @@ def codes_from_words(error: object, read: ReadAttribute, text: str) -> tuple[lis
     The first list has numbers that can only be an API's. The second has words and short numbers, which are codes only
     if a table has them: other classes keep `ENOENT` and the like in such attributes. An HTTP status is in neither.
     """
-    strong: list[str] = []
-    weak: list[str] = []
     args = read("args")
     first = code_of(args[0]) if isinstance(args, tuple) and args else None
-    if first is not None and _LONG_CODE.fullmatch(first) and not _is_errno(error, args[0]):
-        strong.append(first)
+    is_code = first is not None and _LONG_CODE.fullmatch(first) is not None and not _is_errno(error, args[0])
+    strong = [str(first)] if is_code else []
+    weak: list[str] = []
     for name in _CODE_AND_STATUS_NAMES:
         value = read(name)
         if value is None:  # most are absent
@@ -55,14 +54,21 @@ def codes_from_words(error: object, read: ReadAttribute, text: str) -> tuple[lis
         own = code_of(value)
         if own is None or _as_status(own) is not None:
             continue
-        # Only an `ApiError` says outright that its word is a code. Some SDKs call the API's number a status.
-        if _OWN_CODE.fullmatch(own) or (name == "code" and isinstance(error, ApiError) and not own.isdecimal()):
+        if _is_certain(own, name, error):
             strong.append(own)
         elif name not in _STATUS_NAMES and (name != "code" or not own.isdecimal()):  # `code = 1` may be an exit status
             weak.append(own)
     if not strong and (match := _code_in(text)) and _as_status(match) is None:
         strong.append(match)
     return strong, weak
+
+
+def _is_certain(own: str, name: str, error: object) -> bool:
+    """Return whether the value of an attribute can only be a code of the API. Some SDKs call its number a status."""
+    # Only an `ApiError` says outright that its word is a code.
+    return _OWN_CODE.fullmatch(own) is not None or (
+        name == "code" and isinstance(error, ApiError) and not own.isdecimal()
+    )
 
 
 def _code_in(text: str) -> str | None:

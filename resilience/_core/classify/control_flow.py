@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from ..base.bounded_dict import BoundedDict
 from .attributes import get
 from .class_paths import class_paths
 
@@ -63,7 +64,7 @@ class ControlFlow:
         added = tuple(added)
         self._added = tuple(one for one in added if isinstance(one, type))
         self._paths = tuple(_full_path(one) for one in added if isinstance(one, str))
-        self._answers: dict[type, bool | None] = {}
+        self._answers: BoundedDict[type, bool | None] = BoundedDict(_MAX_CLASSES)
 
     def includes(self, outcome: object) -> bool:
         """Return whether an outcome is an exception that steers the program. A group is, if all its members are."""
@@ -76,8 +77,6 @@ class ControlFlow:
         try:
             answer = self._answers[kind]
         except KeyError:
-            if len(self._answers) >= _MAX_CLASSES:
-                self._answers.clear()
             answer = self._answers[kind] = self._of_class(kind)
         return _is_below_500(outcome) if answer is None else answer
 

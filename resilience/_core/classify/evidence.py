@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from ...errors import ApiError
 from ..policy.codes import Executed
-from .attributes import attribute_reader, get, text_of
+from .attributes import ReadAttribute, attribute_reader, get, text_of
 from .bodies import codes_in_bodies
 from .class_paths import class_paths
 from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
@@ -93,25 +93,9 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
     is_error = isinstance(source, BaseException)
     text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
     response = read("response")
-    # The code of a body is no HTTP status, although it may be the same number.
-    is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
-    status = status_of(read, response, is_error=is_error and not is_of_body)
-    from_status, status_from_code = read("resilience_from_status") is True, False
-    codes, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
-    in_body = codes[0] if codes else None
-    code = code_of(read("api_code")) or in_body  # our own clients say it outright
-    if is_error:
-        # An `ApiError` was made from its body, and its attributes only repeat it.
-        if in_body is None or not isinstance(source, ApiError):
-            strong, weak = codes_from_words(source, read, "" if codes else text)
-            if code is None and strong:
-                code = strong[0]
-            codes = [*dict.fromkeys([*codes, *strong, *weak])] if strong or weak else codes
-        # Where the text has a code, three digits in it are a part of a message and no status.
-        if code is None and status is None:
-            status, status_from_code = status_from_text(text)
-            # ccxt writes the status into the texts of the errors that it makes from the status alone.
-            from_status = from_status or (status is not None and not status_from_code)
+    in_bodies, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
+    code, codes = _all_codes(source, read, text, in_bodies)
+    status, from_status, status_from_code = _status(source, read, response, text, has_code=code is not None)
     class_names = class_paths(type(source))  # type: ignore[arg-type]  # mypy takes classes for unhashable
     if status is not None and _is_from_parser(source, class_names):
         status = None
@@ -131,13 +115,44 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         read("resilience_registry"),
         rule_code if isinstance(rule_code, str) else None,
         executed,
-        from_body=code is not None and code == in_body,
+        from_body=code is not None and in_bodies[:1] == [code],
         # Most errors have one code or none.
         more_codes=tuple([one for one in codes if one != code]) if codes and codes != [code] else (),
         from_status=from_status,
         status_from_code=status_from_code,
         banned=banned,
     )
+
+
+def _all_codes(source: object, read: ReadAttribute, text: str, in_bodies: list[str]) -> tuple[str | None, list[str]]:
+    """Return the code, and all candidates: those of the bodies, then those in attributes and text of an error."""
+    in_body = in_bodies[0] if in_bodies else None
+    code = code_of(read("api_code")) or in_body  # our own clients say it outright
+    # An `ApiError` was made from its body, and its attributes only repeat it.
+    repeats_its_body = in_body is not None and isinstance(source, ApiError)
+    if repeats_its_body or not isinstance(source, BaseException):
+        return code, in_bodies
+    strong, weak = codes_from_words(source, read, "" if in_bodies else text)
+    if code is None and strong:
+        code = strong[0]
+    return code, [*dict.fromkeys([*in_bodies, *strong, *weak])] if strong or weak else in_bodies
+
+
+def _status(
+    source: object, read: ReadAttribute, response: object, text: str, *, has_code: bool
+) -> tuple[int | None, bool, bool]:
+    """Return the HTTP status, whether the error was made from it alone, and whether it follows the word `code`."""
+    is_error = isinstance(source, BaseException)
+    # The code of a body is no HTTP status, although it may be the same number.
+    is_of_body = isinstance(source, ApiError) and isinstance(read("body"), Mapping)
+    status = status_of(read, response, is_error=is_error and not is_of_body)
+    from_status = read("resilience_from_status") is True
+    # Where the text has a code, three digits in it are a part of a message and no status.
+    if not is_error or has_code or status is not None:
+        return status, from_status, False
+    status, follows_code = status_from_text(text)
+    # ccxt writes the status into the texts of the errors that it makes from the status alone.
+    return status, from_status or (status is not None and not follows_code), follows_code
 
 
 def executed_mark(value: object) -> Executed | None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from itertools import count
 from math import inf
 from typing import Any
+from weakref import proxy
 
 from ..base.fork_safety import is_mine, new_lock, register_for_fork
 from ..policy.sections import BreakerSettings
@@ -84,7 +85,8 @@ class BreakerMachine:
         self._deferred: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._trials = Trials()
         self.permits = self._trials.permits
-        self._states = BreakerState(key, settings.open_for, lambda: (self.consecutive_failures, self._trials.succeeded))
+        me = proxy(self)  # no cycle: `BoundedDict` counts references to learn whether compiled calls use it
+        self._states = BreakerState(key, settings.open_for, lambda: (me.consecutive_failures, me._trials.succeeded))
         self._watchers: tuple[ListenerAdapter, ...] = ()
         self._notifies_each_call = self._isolated = False
         self.consecutive_failures = self._shadow_permits = 0

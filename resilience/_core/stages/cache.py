@@ -6,12 +6,12 @@ time both ask the API, and either answer is kept. What is kept are copies, which
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 from weakref import ref
 
+from ..base.bounded_dict import BoundedDict
 from ..base.routine import Invocation, Routine
 from ..policy.policy import OperationSettings, Policy
 from ..policy.sections import CacheSettings
@@ -25,7 +25,7 @@ __all__ = ["CacheStage", "KeptAnswers"]
 
 MISSING = object()
 """Returned where no answer is kept: None may be one."""
-_Entries = OrderedDict[Hashable, tuple[float, Any]]
+_Entries = BoundedDict[Hashable, tuple[float, Any]]
 
 
 class KeptAnswers:
@@ -64,22 +64,21 @@ class KeptAnswers:
             entries = self._entries_of(call.owner)
             entries.pop(call.key, None)  # so that it moves to the end
             entries[call.key] = asked_at, copied
-            while len(entries) > self.settings.max_entries:
-                entries.popitem(last=False)
         except Exception:
-            return  # whatever an odd object raises, or another thread has removed: the caller gets the answer
+            return  # whatever an odd object raises: the caller gets the answer
 
     def __len__(self) -> int:
         return sum(len(entries) for _, entries in tuple(self._owners.values()))
 
     def _entries_of(self, owner: Any) -> _Entries:
-        number, owners = id(owner), self._owners
+        number, owners, limit = id(owner), self._owners, self.settings.max_entries
         reference, entries = owners.get(number, (None, None))
-        if reference is None or entries is None or reference() is not owner:
-            # The callback holds the mapping alone: it must not keep this object alive.
-            reference, entries = ref(owner, lambda _: owners.pop(number, None)), OrderedDict()
-            owners[number] = reference, entries
-        return entries
+        if reference is not None and entries is not None and reference() is owner and entries.limit == limit:
+            return entries  # a reload that has changed the limit begins anew
+        # The callback holds the mapping alone: it must not keep this object alive.
+        begun = ref(owner, lambda _: owners.pop(number, None)), BoundedDict[Hashable, tuple[float, Any]](limit)
+        owners[number] = begun
+        return begun[1]
 
 
 class CacheStage(BuiltInStage):

@@ -5,11 +5,11 @@ A write that may have happened is never covered up, unless sending it twice is h
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...errors import RejectedError
+from ..base.bounded_dict import BoundedDict
 from ..base.routine import Invocation, Routine
 from ..classify.attach import attached_failure
 from ..classify.failure import Failure
@@ -43,16 +43,14 @@ class StaleAnswers:
     def __init__(self, longest: float) -> None:
         """Keep answers for these seconds."""
         self.longest = longest
-        self._answers: OrderedDict[Any, tuple[float, Any]] = OrderedDict()
+        self._answers: BoundedDict[Any, tuple[float, Any]] = BoundedDict(_MAX_ANSWERS)
 
     def keep(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], answer: Any, now: float) -> None:
         """Remember an answer; one for arguments that cannot be hashed is not kept."""
         try:
             self._answers[_key(args, kwargs)] = (now, answer)
         except TypeError:
-            return
-        while len(self._answers) > _MAX_ANSWERS:
-            self._answers.popitem(last=False)
+            pass
 
     def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float) -> Substitute | None:
         """Return the last answer for these arguments, unless it is too old."""

@@ -9,7 +9,7 @@ from ..policy.policy import Policy
 from .built_in_stage import BuiltInStage, StageView, Warnings
 from .duration_text import format_duration
 from .flowchart import Flowchart
-from .quota import Quota
+from .quota_entry import Quota
 
 __all__ = ["QuotaStage"]
 

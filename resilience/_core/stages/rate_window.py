@@ -198,6 +198,10 @@ class RateWindow:
         with self._lock:
             return 0 if self._held_until > now else self._left(now)
 
+    def is_empty(self, now: float) -> bool:
+        """Return whether no send counts any more, no hold lasts and nobody waits."""
+        return self.sends[-1] + self.span <= now and self._held_until <= now and not self._tickets
+
     def retune(self, max_sends: int, span: float, more: Iterable[float] = ()) -> list[float]:
         """Allow another number of sends in another span from now on.
 

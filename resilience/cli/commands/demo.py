@@ -7,7 +7,9 @@ exchange's own ledger counts the results. Exit code 1 if the wrapped client dupl
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from ..terminal import progress_bar, show_json, show_table
 
@@ -39,13 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         show_json({"orders": args.orders, "seed": args.seed, "clients": clients})
     else:
-        columns = ["client", *(field.name.replace("_", " ") for field in fields(DrillCounts))]
-        title = f"{args.orders} orders per client, under the same faults (seed {args.seed})"
-        show_table(columns, [[name, *count.values()] for name, count in clients.items()], title=title)
-        print(
-            "\nduplicates: executed more than once. lost: never executed. misreported: the client reported another "
-            "outcome than the ledger has. unknown: reported as unknown."
-        )
+        _show_counts(clients, f"{args.orders} orders per client, under the same faults (seed {args.seed})")
     resilient = counts["resilient"]
     return 1 if resilient.duplicates or resilient.lost or resilient.misreported else 0
 
@@ -55,3 +51,12 @@ def _order_count(text: str) -> int:
     if not 1 <= number <= 100_000:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to 100000, got {text!r}")
     return number
+
+
+def _show_counts(clients: Mapping[str, Mapping[str, Any]], title: str) -> None:
+    columns = ["client", *(name.replace("_", " ") for name in next(iter(clients.values())))]
+    show_table(columns, [[name, *count.values()] for name, count in clients.items()], title=title)
+    print(
+        "\nduplicates: executed more than once. lost: never executed. misreported: the client reported another "
+        "outcome than the ledger has. unknown: reported as unknown."
+    )

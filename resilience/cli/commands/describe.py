@@ -72,14 +72,20 @@ def _describe(
     return {**described, "words": sentences(described)}
 
 
+def _subject_of(
+    policies: PolicySet, policy: str | None, operation: str
+) -> tuple[str, str | None, OperationSettings | None]:
+    rule = policies.rule_for(operation)
+    by_rule = rule.policy if rule is not None and policy is None else None
+    return by_rule or policy or "default", operation, rule
+
+
 def _subjects(
     policies: PolicySet, policy: str | None, operation: str | None
 ) -> Iterator[tuple[str, str | None, OperationSettings | None]]:
     """Yield (policy, operation, matching entry) for each thing to describe."""
     if operation is not None:
-        rule = policies.rule_for(operation)
-        by_rule = rule.policy if rule is not None and policy is None else None
-        yield by_rule or policy or "default", operation, rule
+        yield _subject_of(policies, policy, operation)
         return
     for name in [policy] if policy else _own_policies(policies):
         yield name, None, None

@@ -100,6 +100,13 @@ def _print_access(exchange: Sandbox, *, json_line: bool) -> None:
             print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
 
 
+def _read_json(source: str) -> Any:
+    try:
+        return json.loads(Path(source).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{source}: not JSON: {error}") from error
+
+
 def _read_faults(source: str) -> tuple[Any, int]:
     """Return (faults, seed): the name of a mix, or the rates of a JSON file, as `POST /sandbox/faults` takes them.
 
@@ -109,10 +116,7 @@ def _read_faults(source: str) -> tuple[Any, int]:
     # A name that is neither a file nor looks like one is a mix; the exchange checks it.
     if not source.endswith(".json") and not Path(source).is_file():
         return source, 0
-    try:
-        content = json.loads(Path(source).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{source}: not JSON: {error}") from error
+    content = _read_json(source)
     if not isinstance(content, dict) or "rates" not in content:
         return content, 0
     seed = content.get("seed", 0)

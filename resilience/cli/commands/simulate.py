@@ -70,13 +70,17 @@ def run(args: argparse.Namespace) -> int:
         from ...simulate.report import render_page
 
         Path(args.report).write_text(render_page(comparison), encoding="utf-8")
-    if args.json:
-        show_json(comparison.plain())
-    else:
-        _print_table(comparison)
-        if args.report is not None:
-            print(f"\nreport: {args.report}")
+    _show(comparison, json=args.json, report=args.report)
     return 0
+
+
+def _show(comparison: Comparison, *, json: bool, report: str | None) -> None:
+    if json:
+        show_json(comparison.plain())
+        return
+    _print_table(comparison)
+    if report is not None:
+        print(f"\nreport: {report}")
 
 
 def _list_scenarios(*, json: bool) -> int:

@@ -15,6 +15,7 @@ from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer, builtin_layer, read
 from ..loading.yaml_reader import read_file
 from .class_names import pass_through_warnings, row_name_warnings
+from .deprecated_settings import deprecated_settings
 from .policy_warnings import policy_warnings
 from .unreachable import unreachable_entries
 
@@ -69,7 +70,9 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
             if node.file == file:
                 policy = layer.policy_set.policies[name]
                 operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
-                for paths, message in (*policy_warnings(policy, operations), *pass_through_warnings(policy)):
+                of_policy = policy_warnings(policy, operations)
+                found = *of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)
+                for paths, message in found:
                     setting, path = _setting_to_change(node, paths, file)
                     warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
         for entry, path, message in unreachable_entries(layer, file, names):

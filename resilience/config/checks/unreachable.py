@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
 from ..._core.policy.policy import OperationSettings, Policy
@@ -13,13 +13,12 @@ from ..loading.extends import parent_of
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from ..loading.policy_file import Layer
-from .globs import comparison_cost, covers_all_of, is_glob, shared_name
+from .globs import is_glob, new_cover_check
 
 __all__ = ["unreachable_entries"]
 
 Warnings = Iterator[tuple[Node, str, str]]
 """The node, its path, and the message."""
-_MAX_COST = 60_000  # of comparing all entries with each other
 _METHODS = "get|head|options|put|post|patch|delete"
 _METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
 _WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
@@ -45,7 +44,8 @@ def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warn
         if message:
             yield node, path, message
     yield from _shadowed(rules)
-    yield from _lanes(rules, layer, file)
+    yield from _unused_lanes(rules, layer, file)
+    yield from _missing_lanes(rules, layer)
     yield from _shared_windows(layer, file)
     yield from _unused_windows(layer, file)
 
@@ -84,8 +84,7 @@ def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
 def _blind_write(rule: OperationSettings, layer: Layer) -> str:
     """Return a message if a write can be neither looked up nor resent, else an empty string."""
     policy = layer.policy_set.policies.get(rule.policy or "")
-    write = rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
-    if not write or rule.key is not None or policy is None or policy.reconcile is not None:
+    if not _is_write(rule) or rule.key is not None or policy is None or policy.reconcile is not None:
         return ""
     if policy.retry is None or policy.retry.max_attempts == 1:
         return ""
@@ -94,41 +93,24 @@ def _blind_write(rule: OperationSettings, layer: Layer) -> str:
     )
 
 
+def _is_write(rule: OperationSettings) -> bool:
+    return rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
+
+
 def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
-    """Warn about entries whose operations an earlier entry matches."""
-    cost_left = _MAX_COST
+    """Warn about entries all of whose operations an earlier entry matches."""
+    earlier: list[tuple[int, str, Callable[[str], bool]]] = []
     for index, (rule, node) in enumerate(rules):
-        path = f"operations[{index}].match"
-        match = node_at(node, "match")
-        for before, (other, _) in enumerate(rules[:index]):
-            cost_left -= comparison_cost(other.match, rule.match)
-            if cost_left < 0:
-                message = "too many entries: this one and the later ones were not compared with the earlier ones"
-                yield match, path, message
-                return
-            if covers_all_of(other.match, rule.match):
-                yield (
-                    match,
-                    path,
-                    f"never applies: operations[{before}], {printable(other.match)!r}, matches all its operations",
-                )
-                break
-            # A narrow entry before a general one is the usual way to write an exception.
-            if _same(rule, other) or covers_all_of(rule.match, other.match):
-                continue
-            name = shared_name(other.match, rule.match)
-            if name is not None:
-                earlier = f"operations[{before}], {printable(other.match)!r}"
-                yield match, path, f"{earlier}, also matches {printable(name)!r}, and the first match applies"
-                break
+        found = next((entry for entry in earlier if entry[2](rule.match)), None)
+        if found is not None:
+            message = f"never applies: operations[{found[0]}], {printable(found[1])!r}, matches all its operations"
+            yield node_at(node, "match"), f"operations[{index}].match", message
+        else:
+            earlier.append((index, rule.match, new_cover_check(rule.match)))
 
 
-def _same(one: OperationSettings, other: OperationSettings) -> bool:
-    return (one.policy, one.idempotent, one.key, one.lane) == (other.policy, other.idempotent, other.key, other.lane)
-
-
-def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
-    """Warn about lanes that no entry uses, and about entries with a lane that their policy does not have."""
+def _unused_lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str) -> Warnings:
+    """Warn about lanes that no entry uses."""
     policies = layer.policy_set.policies
     used = {(rule.policy, rule.lane) for rule, _ in rules if rule.lane is not None}
     for name, node in layer.nodes.items():
@@ -138,6 +120,11 @@ def _lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer, file: str)
                 own = _own(node_at(node, f"admission.lanes.{lane}"), node)
                 message = f"no entry of operations uses the lane {printable(lane)!r}; only Python code could"
                 yield own, f"policies.{name}.admission.lanes.{lane}", message
+
+
+def _missing_lanes(rules: list[tuple[OperationSettings, Node]], layer: Layer) -> Warnings:
+    """Warn about entries with a lane that their policy does not have."""
+    policies = layer.policy_set.policies
     for index, (rule, node) in enumerate(rules):
         policy = policies.get(rule.policy or "")
         if policy is not None and rule.lane not in (None, CANCEL) and not _has_lane(policy, str(rule.lane)):

@@ -14,8 +14,7 @@ from ..._core.policy import codes as core
 from ...errors import PolicyError
 from ..loading.mappings import as_node
 from ..loading.shipped_files import shipped
-from ..loading.yaml_reader import read_file, read_text
-from .row_reader import take_rows
+from ..loading.yaml_reader import read_file
 from .table_nodes import TableContent, read_table
 
 __all__ = ["CodeRegistry", "builtin_names", "is_known", "shipped_names"]
@@ -99,17 +98,12 @@ def _builtin(name: str) -> CodeRegistry:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; available: {', '.join(builtin_names())}{hint}")
     if name in shipped_names():
-        return _shipped_table(name, shipped(f"codes/{name}.yaml"))
+        return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
     source = _installed()[name].load()  # a registry, a mapping, a path, or a function that returns one of them
     source = source() if callable(source) else source
     if isinstance(source, Mapping):
         return CodeRegistry.from_mapping(name, source)
     return source if isinstance(source, CodeRegistry) else CodeRegistry.load(source)
-
-
-def _shipped_table(name: str, path: Path) -> CodeRegistry:
-    text, rows = take_rows(path.read_text("utf-8"))
-    return _registry(name, read_table(read_text(text, str(path)), str(path), rows))
 
 
 def _registry(name: str, table: TableContent) -> CodeRegistry:

@@ -52,22 +52,25 @@ def read_envelope_node(mistakes: Mistakes, node: Node) -> Envelope | None:
     )
 
 
-def _places(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[_Place]:
-    """Read one path, or a list of them; each path once."""
-    node, path = parts.get(name), f"envelope.{name}"
+def _path_nodes(mistakes: Mistakes, node: Node | None, name: str) -> list[tuple[Node, str]]:
+    """Return the nodes of one path, or of a list of them, each with its place in the file."""
+    path = f"envelope.{name}"
     if node is None or (node.kind == "scalar" and name == "always" and node.plain is None):
         return []
-    if node.kind == "list" and name != "time":
-        nodes = [(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
-    elif name == "always":
+    if node.kind != "list" or name == "time":
+        if name != "always":
+            return [(node, path)]
         mistakes.add(node, path, "expected a list")
         return []
-    else:
-        nodes = [(node, path)]
-    if not nodes and name == "code":
+    if not node.value and name == "code":
         mistakes.add(node, path, "expected a key such as code, or a path such as error.code")
+    return [(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+
+
+def _places(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[_Place]:
+    """Read one path, or a list of them; each path once."""
     places: dict[str, _Place] = {}
-    for item, item_path in nodes:
+    for item, item_path in _path_nodes(mistakes, parts.get(name), name):
         text = path_of(mistakes, item, item_path) if name != "message" or item.value != "" else ""
         if text in places:
             mistakes.add(item, item_path, f"{text} is in the list twice")

@@ -56,11 +56,14 @@ def path_of(mistakes: Mistakes, node: Node | None, path: str) -> str:
     plain = ".".join(key for key in (key.strip().partition("[")[0] for key in keys) if key not in ("", "$", "*"))
     if text and plain == text:
         return text
-    right = f"write {plain}" if plain else "expected a key such as code, or a path such as error.code"
-    if text.startswith("$") or "[" in text or "*" in keys:
-        mistakes.add(node, path, f"{text!r} is JSONPath: {right}. A path goes into each item of a list by itself")
-    elif not text.strip("."):
-        mistakes.add(node, path, f"no key: {right}")
-    else:
-        mistakes.add(node, path, f"{text!r} has an empty key or spaces around one: {right}")
+    mistakes.add(node, path, _path_mistake(text, plain))
     return ""
+
+
+def _path_mistake(text: str, plain: str) -> str:
+    right = f"write {plain}" if plain else "expected a key such as code, or a path such as error.code"
+    if text.startswith("$") or "[" in text or "*" in text.split("."):
+        return f"{text!r} is JSONPath: {right}. A path goes into each item of a list by itself"
+    if not text.strip("."):
+        return f"no key: {right}"
+    return f"{text!r} has an empty key or spaces around one: {right}"

@@ -35,13 +35,12 @@ class TableContent(NamedTuple):
     sources: list[str]
 
 
-def read_table(root: Node | None, file: str, plain_rows: Mapping[int, Rule] | None = None) -> TableContent:
+def read_table(root: Node | None, file: str) -> TableContent:
     """Read the nodes of a code table.
 
     Args:
         root: the file's nodes; None for an empty file.
         file: the file's name in messages.
-        plain_rows: rows that were read without YAML, by line.
 
     Raises:
         PolicyError: all mistakes in the file.
@@ -52,28 +51,13 @@ def read_table(root: Node | None, file: str, plain_rows: Mapping[int, Rule] | No
         mistakes.end()
     assert root is not None
     parts = mistakes.fields(root, "", _TOP)
-    rows = _rows(mistakes, parts)
-    rules = [rule for rule in map(_rule(mistakes), rows) if rule is not None]
-    if plain_rows and len(rules) == len(rows):
-        by_line = {**plain_rows, **{node.line: rule for node, rule in zip(rows, rules, strict=True)}}
-        rules = [by_line[line] for line in sorted(by_line)]
-        _check_unique(mistakes, by_line)
+    rules = [rule for rule in map(_rule(mistakes), _rows(mistakes, parts)) if rule is not None]
     codes = {rule.code for rule in rules}
     texts = [pair for pair in (_text(mistakes, node, codes) for node in items_of(mistakes, parts, "texts")) if pair]
     envelope = read_envelope_node(mistakes, parts["envelope"]) if "envelope" in parts else None
     sources = [str(node.value) for node in items_of(mistakes, parts, "sources")]
     mistakes.end()
     return TableContent(rules, envelope, texts, sources)
-
-
-def _check_unique(mistakes: Mistakes, by_line: Mapping[int, Rule]) -> None:
-    """Report a code of which a row was read without YAML, which has no nodes, and another row in whatever way."""
-    seen: dict[str, int] = {}
-    for line in sorted(by_line):
-        code = by_line[line].code
-        first = seen.setdefault(code, line)
-        if first != line:
-            mistakes.add(Node(code, line, 5), f"rules[{code}]", _duplicate(first, line))
 
 
 def _duplicate(first: int, second: int) -> str:
@@ -92,6 +76,21 @@ def _rows(mistakes: Mistakes, parts: Mapping[str, Node]) -> list[Node]:
         code = Node("code", key.line, key.column, file=key.file), key
         rows.append(Node([code, *others], key.line, key.column, "mapping", False, key.file))
     return rows
+
+
+def _fields(mistakes: Mistakes, code: str, pairs: Mapping[str, Node], path: str) -> Rule:
+    """Return the row of a code with its other fields."""
+    return Rule(
+        code,
+        _names(mistakes, pairs.get("names"), path),
+        _category(mistakes, pairs.get("category"), path),
+        _word(mistakes, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
+        scalar_of(mistakes, pairs.get("hint"), f"{path}.hint", "none"),
+        scalar_of(mistakes, pairs.get("remedy"), f"{path}.remedy", ""),
+        _word(mistakes, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
+        _word(mistakes, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
+        scalar_of(mistakes, pairs.get("action"), f"{path}.action", ""),
+    )
 
 
 def _rule(mistakes: Mistakes) -> Callable[[Node], Rule | None]:
@@ -117,17 +116,7 @@ def _rule(mistakes: Mistakes) -> Callable[[Node], Rule | None]:
         if len(code.value) > MAX_CODE or code.value != code.value.strip():
             reason = f"at most {MAX_CODE} characters" if len(code.value) > MAX_CODE else "no spaces around it"
             mistakes.add(code, path, f"this row never matches: a code has {reason}")
-        return Rule(
-            code.value,
-            _names(mistakes, pairs.get("names"), path),
-            _category(mistakes, pairs.get("category"), path),
-            _word(mistakes, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
-            scalar_of(mistakes, pairs.get("hint"), f"{path}.hint", "none"),
-            scalar_of(mistakes, pairs.get("remedy"), f"{path}.remedy", ""),
-            _word(mistakes, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
-            _word(mistakes, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
-            scalar_of(mistakes, pairs.get("action"), f"{path}.action", ""),
-        )
+        return _fields(mistakes, code.value, pairs, path)
 
     return read
 

@@ -7,29 +7,24 @@ are compared with those that were loaded last. Only `close` ends the watch; a ba
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
 from importlib.util import find_spec
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from ...errors import PolicyError
+from .file_contents import Contents, contents_of, folders_of
 
 __all__ = ["Watch"]
 
 _POLL_MS = 1000  # between two comparisons without an event
 _SETTLE_MS = 40  # events within this time are handled together: an editor causes several
 _REPLACE_TIMEOUT = 2.0  # seconds; a file that is missing or empty for longer is not just being replaced
-_MAX_BYTES = 2_000_000  # per file; the loader rejects a longer one
 _UNKNOWN = "loaded, but its content was not compared yet"
-Contents = dict[str, str | None]
-"""A digest of each file's content; None for a missing file, an empty string for an empty one."""
 
 
 class Watch:
@@ -166,7 +161,7 @@ class Watch:
         """Yield after each event in the folders and once per second; ends when the set of folders changes."""
         from watchfiles import watch
 
-        folders = self._folders()
+        folders = folders_of(self._files())
         yield None  # there is no event for a change between two watches
         if not folders:
             self._closed.wait(_POLL_MS / 1000)
@@ -177,22 +172,16 @@ class Watch:
                 stop_event=self, rust_timeout=_POLL_MS, yield_on_timeout=True, raise_interrupt=False, recursive=False,
             ):  # fmt: skip
                 yield event
-                if self._folders() != folders:
+                if folders_of(self._files()) != folders:
                     return
         except OSError:
             self._closed.wait(_POLL_MS / 1000)  # a folder was removed: try again
-
-    def _folders(self) -> list[tuple[str, int]]:
-        """Return the folders of the files and of their link targets, with inodes: a replaced folder has another."""
-        folders = {str(Path(path).absolute().parent) for path in self._files()}
-        folders |= {os.path.dirname(os.path.realpath(path)) for path in self._files()}
-        return sorted((folder, os.stat(folder).st_ino) for folder in folders if os.path.isdir(folder))
 
     def _files(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self._named(), *self._broken_files)))
 
     def _contents(self) -> Contents:
-        return {path: _digest(path) for path in self._files()}
+        return contents_of(self._files())
 
     def _take_requests(self) -> bool:
         requested = False
@@ -213,12 +202,3 @@ class Watch:
         except Exception as error:
             self._on_error(error)
         self._loaded = {path: self._loaded.get(path, _UNKNOWN) for path in self._files()}
-
-
-def _digest(path: str) -> str | None:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(_MAX_BYTES)
-        return sha256(content).hexdigest() if content else ""
-    except (OSError, ValueError):
-        return None

@@ -50,18 +50,21 @@ class EngineState:
         self.without_key: set[str] = set()
         self.registered: tuple[Any, ...] = ()
 
-    def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
-        """Return the parameters to send, and register the exchange's credentials as secrets.
-
-        Raises:
-            Exception: `errors.bad_request`, if the parameters must not be sent.
-        """
+    def _register_credentials(self, engine: Any) -> None:
         credentials = tuple(getattr(engine, name, None) for name in _SECRETS)
         if credentials != self.registered:  # they may be set at any time, and are compared because that is cheap
             self.registered = credentials
             for credential in credentials:
                 if isinstance(credential, str):
                     register_secret(credential)
+
+    def prepare_params(self, engine: Any, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to send, and register the exchange's credentials as secrets.
+
+        Raises:
+            Exception: `errors.bad_request`, if the parameters must not be sent.
+        """
+        self._register_credentials(engine)
         if self.support is None:
             return params
         try:

@@ -60,14 +60,8 @@ class ExchangeRules(OperationRules):
         for glob, options in self._globs:
             _check_name(glob, operations)
             method = getattr(operations, glob, None) if "key" in options and glob.isidentifier() else None
-            if method is None:
-                continue
-            if operations.resilience_operation_info(glob, operations) is None:
-                raise TypeError(f"operations[{glob!r}]: {glob}() sends no request, so it cannot carry a key")
-            name = options["key"].partition(".")[0]
-            parameters = inspect.signature(method).parameters
-            if name not in parameters and "params" not in parameters:
-                raise TypeError(f"operations[{glob!r}]: {glob}() takes no `params`, so it cannot carry a key")
+            if method is not None:
+                _check_key(glob, options["key"], method, operations)
 
 
 def _check_name(glob: str, operations: Any) -> None:
@@ -77,3 +71,11 @@ def _check_name(glob: str, operations: Any) -> None:
     info = operations.resilience_operation_info(glob, operations)
     if info is not None and info.operation != glob:
         raise TypeError(f"operations[{glob!r}] matches no call: write {info.operation!r}, the method's other name")
+
+
+def _check_key(name: str, key: str, method: Callable[..., Any], operations: Any) -> None:
+    if operations.resilience_operation_info(name, operations) is None:
+        raise TypeError(f"operations[{name!r}]: {name}() sends no request, so it cannot carry a key")
+    parameters = inspect.signature(method).parameters
+    if key.partition(".")[0] not in parameters and "params" not in parameters:
+        raise TypeError(f"operations[{name!r}]: {name}() takes no `params`, so it cannot carry a key")

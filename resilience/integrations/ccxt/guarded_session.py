@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..requests.attempt import as_timeout
-from ..requests.connections import guard_connections, recording_sent_bytes
+from ..requests.connections import guard_connections
+from ..requests.sent_bytes import recording_sent_bytes
 from .requests_sent import REQUEST
 
 __all__ = ["guarded", "session_property"]

@@ -26,7 +26,8 @@ from .attempt import (
     limit_timeout,
     must_send_once,
 )
-from .connections import guard_connections, recording_sent_bytes
+from .connections import guard_connections
+from .sent_bytes import recording_sent_bytes
 
 __all__ = ["ResilientAdapter"]
 

@@ -14,7 +14,7 @@ from .._attempt_options import AttemptOptions
 from .._client_classes import rejection_types
 from .._http_messages import find_header, is_marked_failure
 from .._time_limits import remaining_time, shorter_timeout
-from .connections import SentBytes
+from .sent_bytes import SentBytes
 
 __all__ = [
     "REJECTION_TYPES",

@@ -15,86 +15,13 @@ is then known to be harmless, whatever its class says.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from socket import SocketIO
 from typing import Any
 
-from ..._core.call.context import current_call
+from .sent_bytes import CURRENT, SentBytes, recording_sent_bytes
 
 __all__ = ["SentBytes", "guard_connections", "recording_sent_bytes"]
-
-
-class SentBytes:
-    """What the guarded connections of one attempt have sent. Used by one thread.
-
-    Attributes:
-        call: the call that the attempt is made for, which knows the time that is left; None outside a policy.
-        has_begun: a guarded connection was asked to send a request.
-        has_sent: bytes of a request were given to a socket.
-        is_late: reading an answer was stopped because the attempt's time was over.
-    """
-
-    __slots__ = ("call", "connection", "has_begun", "has_sent", "is_late")
-
-    def __init__(self) -> None:
-        self.call = current_call()
-        self.has_begun = self.has_sent = self.is_late = False
-        self.connection: Any = None
-
-    @property
-    def proves_nothing_left(self) -> bool:
-        """Return whether a request was begun and no byte of it was sent. Without a guarded connection: False."""
-        return self.has_begun and not self.has_sent
-
-    def read_within(self, socket: Any, read: Callable[[], int | None]) -> int | None:
-        """Read from a socket, but no longer than the attempt lasts.
-
-        Raises:
-            TimeoutError: the time is over.
-        """
-        left = None if self.call is None else self.call.timeout
-        if left is None:
-            return read()
-        if left <= 0:
-            self.is_late = True
-            raise TimeoutError("the time of the attempt is over")
-        silence = socket.gettimeout()
-        if silence is not None and silence <= left:
-            return read()
-        socket.settimeout(left)
-        try:
-            return read()
-        except TimeoutError:
-            self.is_late = True
-            raise
-        finally:
-            socket.settimeout(silence)
-
-    def discard_connection(self) -> None:
-        """Do not use the last connection again: its answer proved unreadable, and the rest may still arrive.
-
-        It is back in its pool by now, and another thread may have taken it. So it is closed by the next one that takes
-        it or gives it back: closed here, it could lose the socket that the other thread has just opened.
-        """
-        if self.connection is not None:
-            self.connection.is_spoiled = True
-
-
-_SENT: ContextVar[SentBytes | None] = ContextVar("resilience_requests_sent", default=None)
-
-
-@contextmanager
-def recording_sent_bytes() -> Iterator[SentBytes]:
-    """Record what guarded connections send inside the block."""
-    sent = SentBytes()
-    token = _SENT.set(sent)
-    try:
-        yield sent
-    finally:
-        _SENT.reset(token)
 
 
 def guard_connections(adapter: Any) -> None:
@@ -166,7 +93,7 @@ class _BoundedSocketIO(SocketIO):
 
     def readinto(self, buffer: Any) -> Any:
         """Read into a buffer; see `SentBytes.read_within`."""
-        sent, read = _SENT.get(), partial(super().readinto, buffer)
+        sent, read = CURRENT.get(), partial(super().readinto, buffer)
         return read() if sent is None else sent.read_within(self._sock, read)  # type: ignore[attr-defined]
 
 
@@ -224,7 +151,7 @@ class _GuardedConnection(http.client.HTTPConnection):
         if not self._is_connecting:
             if self.sock is None and self.auto_open:
                 self.connect()
-            sent = _SENT.get()
+            sent = CURRENT.get()
             if sent is not None:
                 sent.has_sent = True
         super().send(data)
@@ -239,6 +166,6 @@ class _GuardedConnection(http.client.HTTPConnection):
 
 
 def _note_begun(connection: Any) -> None:
-    sent = _SENT.get()
+    sent = CURRENT.get()
     if sent is not None:
         sent.has_begun, sent.connection = True, connection

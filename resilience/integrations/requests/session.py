@@ -28,7 +28,8 @@ from .attempt import (
     limit_timeout,
     must_send_once,
 )
-from .connections import guard_connections, recording_sent_bytes
+from .connections import guard_connections
+from .sent_bytes import SentBytes, recording_sent_bytes
 
 __all__ = ["wrap"]
 
@@ -110,14 +111,7 @@ class _SessionCalls:
                 try:
                     response = mark_redirected(report_rate_limits(method(self.session, *args, **kwargs)))
                 except Exception as error:
-                    if sent.proves_nothing_left:
-                        mark_not_sent(error)
-                    elif not attempt.has_left:
-                        mark_unbuilt(error, requests.RequestException)
-                    elif isinstance(error, requests.exceptions.ContentDecodingError):
-                        sent.discard_connection()
-                    elif sent.has_sent and not attempt.is_answer(getattr(error, "response", None)):
-                        mark_uncertain(error)  # a hook may raise anything once the answer is there
+                    _mark(error, attempt, sent)
                     raise as_timeout(error, sent)  # noqa: B904  # the error itself, or one with its own cause
             return judge_answer(response, options, key, sent)
         finally:
@@ -206,3 +200,15 @@ def _can_replay(kwargs: Mapping[str, Any]) -> bool:
     """Return whether the body can be sent again: strings, bytes, mappings and lists can, streams and files cannot."""
     body = kwargs.get("data")
     return not kwargs.get("files") and (body is None or isinstance(body, (str, bytes, Mapping, list, tuple)))
+
+
+def _mark(error: Exception, attempt: _Attempt, sent: SentBytes) -> None:
+    """Record on an error of an attempt how far it came."""
+    if sent.proves_nothing_left:
+        mark_not_sent(error)
+    elif not attempt.has_left:
+        mark_unbuilt(error, requests.RequestException)
+    elif isinstance(error, requests.exceptions.ContentDecodingError):
+        sent.discard_connection()
+    elif sent.has_sent and not attempt.is_answer(getattr(error, "response", None)):
+        mark_uncertain(error)  # a hook may raise anything once the answer is there

@@ -11,7 +11,8 @@ from .._http_messages import HttpResponse, mark_not_sent
 from .._rate_limit_headers import report_rate_limits
 from .._write_answers import is_complete_json
 from .attempt import as_timeout
-from .connections import guard_connections, recording_sent_bytes
+from .connections import guard_connections
+from .sent_bytes import recording_sent_bytes
 
 __all__ = ["new_session", "send"]
 

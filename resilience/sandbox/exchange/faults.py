@@ -114,17 +114,19 @@ def parse_rates(faults: str | Mapping[str, Any] | None) -> dict[str, float]:
         return dict(NAMED_RATES[faults])
     if not isinstance(faults, Mapping):
         raise FaultError("faults: expected a name or a mapping of rates")
-    rates: dict[str, float] = {}
-    for name, rate in faults.items():
-        if name not in WRITE_FAULTS + QUERY_FAULTS:
-            raise FaultError(f"unknown fault {name!r} (available: {', '.join(WRITE_FAULTS + QUERY_FAULTS)})")
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise FaultError(f"{name}: expected a rate from 0 to 1, got {rate!r}")
-        rates[str(name)] = float(rate)
+    rates = {str(name): _checked_rate(name, rate) for name, rate in faults.items()}
     for names, requests in ((WRITE_FAULTS, "writes"), (QUERY_FAULTS, "queries")):
         if sum(rate for name, rate in rates.items() if name in names) > 1 + 1e-9:  # 1e-9: rounding of the sum
             raise FaultError(f"the rates of the faults of {requests} add up to more than 1")
     return rates
+
+
+def _checked_rate(name: object, rate: Any) -> float:
+    if name not in WRITE_FAULTS + QUERY_FAULTS:
+        raise FaultError(f"unknown fault {name!r} (available: {', '.join(WRITE_FAULTS + QUERY_FAULTS)})")
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+        raise FaultError(f"{name}: expected a rate from 0 to 1, got {rate!r}")
+    return float(rate)
 
 
 def seeded_fraction(seed: int, *key: object) -> float:

@@ -42,25 +42,40 @@ def envelope(code: str | int, message: str, data: Any, now: float, status: int =
     return Reply(status, json.dumps(body).encode())
 
 
+_REJECTIONS: dict[str, tuple[str | int, str, int]] = {
+    # The same code as after an execution: only a lookup can tell which it was.
+    "refuse_40725": ("40725", "service return an error", 400),
+    "refuse_429": ("429", "Too Many Requests", 429),
+    # Bitget sends some errors with HTTP 200, so the status alone is not enough.
+    "http200_code": ("43012", "Insufficient balance", 200),
+    "code_400": ("43012", "Insufficient balance", 400),
+    # Codes are strings, but a few errors of the real exchange have numbers.
+    "numeric_code": (40015, "System is abnormal, please try again later", 400),
+    "code_30032": ("30032", "The V1 API has been decommissioned", 400),
+}
+"""Code, message and HTTP status of the answers that reject a request."""
+_UNCLEAR = {"accept_40725": ("40725", "service return an error"), "code_45001": ("45001", "Unknown error")}
+"""Codes that do not say whether the request was executed."""
+_LOST = {
+    # A server that fails after it has executed the request.
+    "accept_drop": DROP,
+    "lag": DROP,
+    "accept_hang": HANG,
+    "accept_500": Reply(500, b"Internal Server Error", "text/plain"),
+    # A proxy in front of the exchange that answers in its place.
+    "html_502": Reply(502, _HTML, "text/html"),
+    "empty_body": Reply(200),
+}
+"""What the client gets in place of the answer to a request that was executed."""
+
+
 def damage(fault: str, success: Reply, now: float, format_reply: FormatReply = envelope) -> Reply:
     """Return what the client gets in place of the success of a request that was executed."""
-    # A server that fails after it has executed the request.
-    if fault in ("accept_drop", "lag"):
-        return DROP
-    if fault == "accept_hang":
-        return HANG
-    if fault == "accept_500":
-        return Reply(500, b"Internal Server Error", "text/plain")
-    # Codes that do not say whether the request was executed.
-    if fault == "accept_40725":
-        return format_reply("40725", "service return an error", None, now, 400)
-    if fault == "code_45001":
-        return format_reply("45001", "Unknown error", None, now, 400)
-    # A proxy in front of the exchange that answers in its place.
-    if fault == "html_502":
-        return Reply(502, _HTML, "text/html")
-    if fault == "empty_body":
-        return Reply(200)
+    if fault in _LOST:
+        return _LOST[fault]
+    if fault in _UNCLEAR:
+        code, message = _UNCLEAR[fault]
+        return format_reply(code, message, None, now, 400)
     # Valid headers, but a body that cannot be parsed.
     if fault == "truncated_json":
         return Reply(200, success.body[: len(success.body) // 2])
@@ -74,21 +89,9 @@ def damage(fault: str, success: Reply, now: float, format_reply: FormatReply = e
 
 def rejection(fault: str, now: float, format_reply: FormatReply = envelope) -> Reply | None:
     """Return the answer of a fault that rejects the request, or None for any other fault."""
-    # The same code as after an execution: only a lookup can tell which it was.
-    if fault == "refuse_40725":
-        return format_reply("40725", "service return an error", None, now, 400)
-    if fault == "refuse_429":
-        return format_reply("429", "Too Many Requests", None, now, 429)
     if fault == "refuse_503":
         return Reply(503, _HTML, "text/html")
-    # Bitget sends some errors with HTTP 200, so the status alone is not enough.
-    if fault == "http200_code":
-        return format_reply("43012", "Insufficient balance", None, now, 200)
-    if fault == "code_400":
-        return format_reply("43012", "Insufficient balance", None, now, 400)
-    # Codes are strings, but a few errors of the real exchange have numbers.
-    if fault == "numeric_code":
-        return format_reply(40015, "System is abnormal, please try again later", None, now, 400)
-    if fault == "code_30032":
-        return format_reply("30032", "The V1 API has been decommissioned", None, now, 400)
-    return None
+    if fault not in _REJECTIONS:
+        return None
+    code, message, status = _REJECTIONS[fault]
+    return format_reply(code, message, None, now, status)

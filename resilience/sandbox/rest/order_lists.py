@@ -29,14 +29,12 @@ def page(orders: Sequence[Order], params: Mapping[str, Any], *, by_client: bool 
     since, until, limit = (_parse_integer(filters, name) for name in ("startTime", "endTime", "limit"))
     if limit is not None and not 0 < limit <= _MAX_PAGE:
         raise RefusedError("40017", "Parameter verification failed limit")
+    if not by_client:
+        filters.pop("clientOid", None)
     matching = [
         order
         for order in _after(orders, filters.get("idLessThan"))
-        if filters.get("symbol") in (None, order.params["symbol"])
-        and filters.get("orderId") in (None, order.order_id)
-        and (not by_client or filters.get("clientOid") in (None, order.client_id))
-        and (since is None or int(order.created * 1000) >= since)
-        and (until is None or int(order.created * 1000) <= until)
+        if _has_ids(order, filters) and _is_between(int(order.created * 1000), since, until)
     ]
     return matching[: limit or _MAX_PAGE]
 
@@ -58,3 +56,12 @@ def _parse_integer(filters: Mapping[str, str], name: str) -> int | None:
     if not filters[name].isdecimal():
         raise RefusedError("40017", f"Parameter verification failed {name}")
     return int(filters[name])
+
+
+def _has_ids(order: Order, filters: Mapping[str, Any]) -> bool:
+    ids = {"symbol": order.params["symbol"], "orderId": order.order_id, "clientOid": order.client_id}
+    return all(filters.get(name) in (None, value) for name, value in ids.items())
+
+
+def _is_between(stamp: int, since: int | None, until: int | None) -> bool:
+    return (since is None or stamp >= since) and (until is None or stamp <= until)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -112,6 +113,11 @@ def _replace(context: RequestContext) -> Any:
             return {"orderId": None, "clientOid": change["clientOid"], "success": "failure", "msg": error.message}
 
 
+def _failed_item(params: Mapping[str, Any], error: RefusedError) -> dict[str, str]:
+    client_id = str(params.get("clientOid") or "")
+    return {"orderId": "", "clientOid": client_id, "errorMsg": error.message, "errorCode": error.code}
+
+
 def _batch(context: RequestContext) -> Any:
     """Place several orders; the refused ones are in the failureList of a successful answer."""
     orders = context.params.get("orderList")
@@ -124,8 +130,7 @@ def _batch(context: RequestContext) -> Any:
         try:
             successes.append(_order_ids(context.exchange.place(SPOT, params, context.now)))
         except RefusedError as error:
-            client_id = str(params.get("clientOid") or "")
-            failures.append({"orderId": "", "clientOid": client_id, "errorMsg": error.message, "errorCode": error.code})
+            failures.append(_failed_item(params, error))
     return {"successList": successes, "failureList": failures}
 
 

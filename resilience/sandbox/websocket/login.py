@@ -20,25 +20,31 @@ def login_error(authenticator: Authenticator, args: Any, now: float, *, demo: bo
         now: the exchange's Unix time.
         demo: whether the connection was made to the demo environment.
     """
-    login = args[0] if isinstance(args, list) and len(args) == 1 and isinstance(args[0], dict) else None
-    if login is None:
+    if not (isinstance(args, list) and len(args) == 1 and isinstance(args[0], dict)):
         return 30016
-    key, sign, stamp = str(login.get("apiKey") or ""), str(login.get("sign") or ""), str(login.get("timestamp") or "")
+    names = ("apiKey", "sign", "timestamp", "passphrase")
+    key, sign, stamp, passphrase = (str(args[0].get(name) or "") for name in names)
     if not key or not sign:
         return 40003 if key else 40001
     if not _equal(key, authenticator.key):
         return 30011
     if demo != authenticator.demo:
         return 40099
+    return _stamp_error(stamp, now, authenticator.window) or _signature_error(authenticator, stamp, sign, passphrase)
+
+
+def _stamp_error(stamp: str, now: float, window: float) -> int:
     if not (stamp.isascii() and stamp.isdecimal() and len(stamp) in (10, 13)):
         return 30013
-    if _is_expired(stamp, now, authenticator.window):
-        return 30014
+    return 30014 if _is_expired(stamp, now, window) else 0
+
+
+def _signature_error(authenticator: Authenticator, stamp: str, sign: str, passphrase: str) -> int:
     # The signed text is fixed by the protocol: timestamp, method and path of a request that is never sent.
     digest = hmac.digest(authenticator.secret.encode(), f"{stamp}GET/user/verify".encode(), "sha256")
     if not _equal(sign, base64.b64encode(digest).decode()):
         return 30015
-    return 0 if _equal(str(login.get("passphrase") or ""), authenticator.passphrase) else 30012
+    return 0 if _equal(passphrase, authenticator.passphrase) else 30012
 
 
 def _is_expired(stamp: str, now: float, window: float) -> bool:

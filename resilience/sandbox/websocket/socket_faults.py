@@ -62,6 +62,12 @@ def parse_open_connection_faults(text: str) -> tuple[SocketFault, ...]:
     return faults
 
 
+def _pop_code(text: str, name: str, options: list[str]) -> int:
+    if not options or not options[0].isdecimal():
+        raise FaultError(f"{text!r}: expected a code, such as {name}:{1012 if name == 'close' else 30005}")
+    return int(options.pop(0))
+
+
 def _parse_fault(text: str) -> SocketFault:
     description, at_sign, stage = text.partition("@")
     name, *options = description.split(":")
@@ -70,11 +76,7 @@ def _parse_fault(text: str) -> SocketFault:
     # Only immediate faults have a stage; a deferred one waits for its own event.
     if at_sign and (stage not in _STAGES or name not in IMMEDIATE):
         raise FaultError(f"{text!r}: only {', '.join(IMMEDIATE)} take a stage, one of {', '.join(_STAGES)}")
-    code = 0
-    if name in _WITH_CODE:
-        if not options or not options[0].isdecimal():
-            raise FaultError(f"{text!r}: expected a code, such as {name}:{1012 if name == 'close' else 30005}")
-        code = int(options.pop(0))
+    code = _pop_code(text, name, options) if name in _WITH_CODE else 0
     unknown = set(options) - set(_OPTIONS.get(name, ()))
     if unknown:
         raise FaultError(f"{text!r}: {name} takes {', '.join(_OPTIONS.get(name, ())) or 'nothing'} after it")

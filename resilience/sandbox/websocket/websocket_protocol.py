@@ -81,6 +81,12 @@ class WebsocketProtocol(asyncio.Protocol):
                 return  # the connection is closing, so no later frame can be sent
         self._schedule_tick()
 
+    def _reset(self) -> None:
+        # SO_LINGER with a timeout of 0 makes the close send RST instead of FIN.
+        linger = struct.pack("ii", 1, 0)
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
+
     def _perform(self, action: WireAction) -> None:
         if action.kind == "text":
             self._protocol.send_text(action.text.encode())
@@ -91,10 +97,7 @@ class WebsocketProtocol(asyncio.Protocol):
             self._protocol.send_close(None if action.code == 1005 else action.code)
         self._flush()
         if action.kind == "reset":
-            # SO_LINGER with a timeout of 0 makes the close send RST instead of FIN.
-            linger = struct.pack("ii", 1, 0)
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._transport.abort()
+            self._reset()
         elif action.kind == "disconnect":
             self._transport.close()
 

@@ -59,6 +59,16 @@ def _head(comparison: Comparison) -> str:
     )
 
 
+def _badge_and_reasons(run: Run, comparison: Comparison) -> tuple[str, str]:
+    if run is comparison.baseline:
+        badge = '<span class="badge plain">baseline</span>'
+        return badge, "<li>One attempt per request, whatever its outcome.</li>"
+    verdict = comparison.verdict(run)
+    badge = f'<span class="badge {verdict.grade}">{_mark(verdict.grade)}{verdict.grade}</span>'
+    reasons = (f'<li class="{grade}">{_mark(grade)}{escape(reason)}.</li>' for grade, reason in verdict.reasons)
+    return badge, "".join(reasons)
+
+
 def _card(run: Run, comparison: Comparison) -> str:
     """Return the verdict and the four main figures of one policy."""
     figures, scenario = run.figures, comparison.scenario
@@ -73,15 +83,7 @@ def _card(run: Run, comparison: Comparison) -> str:
         (format_recovery(figures), "to recover after the incident"),
     ]
     big = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for value, label in numbers)
-    if run is comparison.baseline:
-        badge = '<span class="badge plain">baseline</span>'
-        reasons = "<li>One attempt per request, whatever its outcome.</li>"
-    else:
-        verdict = comparison.verdict(run)
-        badge = f'<span class="badge {verdict.grade}">{_mark(verdict.grade)}{verdict.grade}</span>'
-        reasons = "".join(
-            f'<li class="{grade}">{_mark(grade)}{escape(reason)}.</li>' for grade, reason in verdict.reasons
-        )
+    badge, reasons = _badge_and_reasons(run, comparison)
     return (
         f'<article class="card"><div class="top"><h3>{escape(run.name)}</h3>{badge}</div>'
         f'<ul class="reasons">{reasons}</ul><dl>{big}</dl></article>'

@@ -100,6 +100,12 @@ class Supervisor:
         finally:
             self._waiters.discard(event)
 
+    def _close_wire(self, step: Close) -> None:
+        wire = self._wires.pop(step.connection, None)
+        if wire is not None:
+            ended = self.session.inactive_state is not None
+            wire.close(at_once=step.hard or ended, hard=step.hard)
+
     def _act(self, step: Step) -> None:
         if isinstance(step, Send):
             if step.connection in self._wires:
@@ -109,10 +115,7 @@ class Supervisor:
             self._wires[step.connection] = wire
             wire.start(self._connect)
         elif isinstance(step, Close):
-            wire_or_none = self._wires.pop(step.connection, None)
-            if wire_or_none is not None:
-                ended = self.session.inactive_state is not None
-                wire_or_none.close(at_once=step.hard or ended, hard=step.hard)
+            self._close_wire(step)
         elif isinstance(step, DeliverAnswer):
             step.request.fail() if step.message is None else step.request.resolve(step.message)
         elif isinstance(step, Resync):

@@ -7,7 +7,7 @@ Sans-IO. Guarantees: each wanted subscription has at most one request outstandin
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from math import inf
 from typing import Any
 
@@ -118,20 +118,24 @@ class Connection:
         if self.heartbeat.ping_at <= now and self._frame_window.take(now) <= now:
             self.heartbeat.record_ping(now)
             steps.append(Send(self.number, self._dialect.ping))
+        return [*steps, *self._next_queued(now), *self._next_subscriptions(wanted, now)]
+
+    def _next_queued(self, now: float) -> Iterator[Step]:
         while self._can_send_queued and self._frame_at(now) <= now:
             text, request = self._outbox.popleft()
             # A request whose caller was cancelled is skipped without using up a frame of the limit.
             if request is None or not request.done:
                 self._frame_window.take(now)
-                steps.append(Send(self.number, text, request))
+                yield Send(self.number, text, request)
+
+    def _next_subscriptions(self, wanted: Wanted, now: float) -> Iterator[Step]:
         # Unsubscribing goes first: a subscription that is renewed must be gone before it is requested again.
         while self.ready and not self._outbox and self._frame_at(now) <= now:
             text = self._unsubscribe_frame(wanted, now) or self._subscribe_frame(wanted, now)
             if not text:
-                break
+                return
             self._frame_window.take(now)
-            steps.append(Send(self.number, text))
-        return steps
+            yield Send(self.number, text)
 
     def next_frame_at(self, wanted: Wanted) -> float:
         """Return the instant at which to call `next_frames` again."""

@@ -94,10 +94,10 @@ class ConnectionSet(StreamState):
         steps = self._close(connection, succeeded=False if counts else None, error=error)
         if self.retiring.pop(connection.number, None) is not None:
             return steps
-        if connection is self.active and connection.live_at is not None and self._lost_at is None:
-            self._lost_at = self.unix_time(connection.heartbeat.last_frame_at)
-        if connection is self.active and self.successor is not None:
-            return steps + self._promote_successor()
+        if connection is self.active:
+            self._record_loss(connection)
+            if self.successor is not None:
+                return steps + self._promote_successor()
         details = {"phase": connection.phase, "caused_by": caused_by(error), **(details or {})}
         hopeless = failure.category is not Category.RETRYABLE and connection.opened_at is None and not self._was_open
         delay = None if hopeless else self.attempts.record_failure(failure, error, now)
@@ -105,6 +105,11 @@ class ConnectionSet(StreamState):
             self.attempts.emit_end(failure, error)
             return steps + self.give_up(failure, details)
         return steps + self._schedule_next(connection, failure, delay, now, details)
+
+    def _record_loss(self, connection: Connection) -> None:
+        """Keep the time of the last frame of a live connection: from there on updates may be missing."""
+        if connection.live_at is not None and self._lost_at is None:
+            self._lost_at = self.unix_time(connection.heartbeat.last_frame_at)
 
     def _schedule_next(
         self, connection: Connection, failure: Failure, delay: float, now: float, details: dict[str, Any]
@@ -165,18 +170,21 @@ class ConnectionSet(StreamState):
         """Send what may be sent now, and detect connections that have become live."""
         steps: list[Step] = []
         for connection in list(self.connections.values()):
-            if connection.number in self.retiring:
-                continue
-            if connection.live_at is None and connection.is_live(self.wanted):
-                steps += self._became_live(connection, now)
-            steps += connection.next_frames(self.wanted, now)
+            if connection.number not in self.retiring:
+                if connection.live_at is None and connection.is_live(self.wanted):
+                    steps += self._became_live(connection, now)
+                steps += connection.next_frames(self.wanted, now)
+        self._end_phases(now)
+        return steps
+
+    def _end_phases(self, now: float) -> None:
+        """End the filter of duplicates after an overlap, and the backoff once a connection has proved steady."""
         active = self.active
         # Until then the new connection may still deliver what the old one delivered before it was closed.
         if self.successor is None and not self.retiring and self._overlap_until <= now:
             self.duplicate_filter = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:
             self.attempts.reset()
-        return steps
 
     def _became_live(self, connection: Connection, now: float) -> list[Step]:
         """Handle a connection on which everything wanted is live for the first time."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Hashable
 
+from ..._core.base.bounded_dict import BoundedDict
 from .dialect import Message
 
 __all__ = ["DuplicateFilter", "SequenceNumbers"]
@@ -21,17 +21,14 @@ class DuplicateFilter:
     """
 
     def __init__(self) -> None:
-        self._first_connection: OrderedDict[Hashable, int] = OrderedDict()
+        self._first_connection: BoundedDict[Hashable, int] = BoundedDict(_MAX_UPDATES)
 
     def is_new(self, message: Message, connection: int) -> bool:
         """Return False if another connection delivered this update; the same connection may repeat one."""
         data = message.body.get("data")
         key = message.id, message.snapshot, json.dumps(data, sort_keys=True, default=str)
         # The first connection is kept, not a mere mark: on one connection two equal updates are two events.
-        first = self._first_connection.setdefault(key, connection)
-        if len(self._first_connection) > _MAX_UPDATES:
-            self._first_connection.popitem(last=False)
-        return first == connection
+        return self._first_connection.setdefault(key, connection) == connection
 
 
 class SequenceNumbers:
@@ -48,16 +45,12 @@ class SequenceNumbers:
         """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing)."""
         if message.seq is None or message.after is None:
             return "next"
-        known = message.id in self._last
         last = self._last.get(message.id)
-        if message.snapshot:
-            if last is not None and message.seq <= last:
-                return "old"
-        elif known and last is None:
-            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
-        elif last is not None and message.seq <= last:
+        if last is not None and message.seq <= last:
             return "old"
-        elif last is not None and message.after != last:
+        if not message.snapshot and last is None and message.id in self._last:
+            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
+        if not message.snapshot and last is not None and message.after != last:
             self._last[message.id] = None
             return "gap"
         self._last[message.id] = message.seq

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import inf
 
 from .code_actions import ACTIONS
@@ -25,11 +26,15 @@ def tick(socket: ConnectionSet, now: float) -> list[Step]:
             steps += _check_overdue(socket, connection, now)
     for number in [number for number, instant in socket.retiring.items() if instant <= now]:
         steps += socket.retire(number, now)
-    if socket.active is None and socket.retry_at <= now:
-        steps += socket.open_connection(now)
-    elif socket.active is not None and socket.successor is None and socket.renew_at <= now:
-        steps += socket.open_connection(now, replacing=True)
-    return steps + socket.advance(now)
+    return steps + _open_due(socket, now) + socket.advance(now)
+
+
+def _open_due(socket: ConnectionSet, now: float) -> list[Step]:
+    """Open the next connection, or one that replaces an old one."""
+    if socket.active is None:
+        return socket.open_connection(now) if socket.retry_at <= now else []
+    is_due = socket.successor is None and socket.renew_at <= now
+    return socket.open_connection(now, replacing=True) if is_due else []
 
 
 def wake_at(socket: ConnectionSet) -> float:
@@ -88,15 +93,20 @@ def _renewal_at(socket: ConnectionSet, connection: Connection) -> float:
     return connection.opened_at + after if socket.successor is None and socket.renew_at == inf else inf
 
 
-def _resend_unanswered(socket: ConnectionSet, connection: Connection, now: float) -> list[Step]:
-    """Request again what was not answered in time, ever more slowly; drop a connection that answers nothing."""
-    timeout = _answer_timeout(socket, connection)
-    subscriptions = connection.subscriptions
+def _overdue_subscriptions(socket: ConnectionSet, connection: Connection, now: float) -> list[Hashable]:
+    """Return the subscriptions that were not answered in time; forget those that were to end."""
+    timeout, subscriptions = _answer_timeout(socket, connection), connection.subscriptions
     by_id = subscriptions.by_id
     subscriptions.forget(
         [id_ for id_, item in by_id.items() if item.state == "leaving" and item.since + timeout <= now]
     )
-    late = [id_ for id_ in subscriptions.unanswered() if by_id[id_].since + timeout <= now]
+    return [id_ for id_ in subscriptions.unanswered() if by_id[id_].since + timeout <= now]
+
+
+def _resend_unanswered(socket: ConnectionSet, connection: Connection, now: float) -> list[Step]:
+    """Request again what was not answered in time, ever more slowly; drop a connection that answers nothing."""
+    subscriptions = connection.subscriptions
+    late = _overdue_subscriptions(socket, connection, now)
     if not late:
         return []
     # Which subscriptions the unnamed errors concern can no longer be worked out: emit them as they are.
