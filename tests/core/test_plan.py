@@ -241,6 +241,7 @@ def test_the_defaults_of_a_function() -> None:
         False,
         False,
         None,
+        False,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):
