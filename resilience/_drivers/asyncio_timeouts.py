@@ -23,7 +23,7 @@ from .system_clock import SystemClock, running_trio
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["TimeLimit", "begin"]
+__all__ = ["TimeLimit", "begin", "innermost_limit"]
 
 _TOLERANCE = 1e-6  # seconds; limits this close to each other are due together, and a timer may wake this early
 _MIN_ENDED = 64  # ended limits are removed from the heap when they are more than these and more than half of it
@@ -49,10 +49,20 @@ class TimeLimit:
     owner: LoopTimeLimits
 
     def cancel(self) -> None:
-        """Cancel the attempt if it still runs."""
-        if self.task is not None:
+        """Cancel the attempt if it still runs and its limit has not moved on."""
+        if self.task is not None and not self.reached and self.until <= self.owner.now() + _TOLERANCE:
             self.reached = True
             self.task.cancel()
+
+    def move_to(self, until: float) -> None:
+        """Set the limit of an attempt that still runs to another instant."""
+        if self.task is None or self.reached:
+            return
+        self.until = until
+        # Once more, in case the timer has met it already: the heap drops what it has twice, see `_on_timer`.
+        self.owner.new[self] = None
+        if until < self.owner.wakes_at:
+            self.owner.wake(until)
 
     def end(self, error: BaseException | None = None) -> bool:
         """Remove the limit; return whether `error` is the cancellation by this limit and by nothing else.
@@ -99,6 +109,11 @@ class LoopTimeLimits:
         self._next = count().__next__  # breaks ties in the heap: limits cannot be compared
         self._timer: asyncio.TimerHandle | None = None
 
+    def last_of(self, task: asyncio.Task[Any]) -> TimeLimit | None:
+        """Return the limit of a task that was set last."""
+        met = [limit for _, _, limit in sorted(self._heap, key=_order_of_entry)]
+        return next((limit for limit in reversed([*met, *self.new]) if limit.task is task), None)
+
     def wake(self, when: float) -> None:
         """Set the timer to an earlier instant."""
         loop = self.loop()
@@ -120,7 +135,7 @@ class LoopTimeLimits:
             limit = heappop(self._heap)[2]
             if limit.task is None:
                 self.ended -= 1
-            else:
+            elif limit.until <= due:  # else it has moved on, and is in the heap a second time
                 # Not at once: an attempt whose answer has arrived in this step of the loop still ends with it.
                 loop.call_soon(limit.cancel)
         self._sweep()
@@ -132,6 +147,10 @@ class LoopTimeLimits:
             self._heap = [entry for entry in self._heap if entry[2].task is not None]
             heapify(self._heap)
             self.ended = 0
+
+
+def _order_of_entry(entry: tuple[float, int, TimeLimit]) -> int:
+    return entry[1]
 
 
 class _ThreadState(local):
@@ -170,6 +189,16 @@ def begin(until: float, started: float = 0.0, now: Callable[[], float] | None = 
     if when < limits.wakes_at:
         limits.wake(when)
     return limit
+
+
+def innermost_limit() -> TimeLimit | None:
+    """Return the limit that the running task has set last and that is still in force, or None."""
+    loop = _get_running_loop()
+    task = None if loop is None else _current_task(loop)
+    limits = _THREAD.limits
+    if task is None or limits is None or limits.loop() is not loop:
+        return None
+    return limits.last_of(task)
 
 
 def _import_asyncio() -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 from .._core.call.context import CONTEXT, CallContext, inherited
 from .._core.call.plan import Plan
+from .._core.call.sleep_watch import DeadlineWatch
 from .._core.classify.attach import attach_failure, attached_failure
 from .._core.stages.hedge import Race
 from .system_clock import running_trio
@@ -34,6 +35,11 @@ def _new_context(plan: Plan) -> list[Any]:
     return list(CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup))
 
 
+def _deadline_watch(plan: Plan, context: list[Any]) -> Callable[[], bool]:
+    watch = DeadlineWatch(plan.clock, CallContext(*context).deadline)
+    return lambda: watch.is_over
+
+
 def _as_final(error: BaseException, outer: Any) -> BaseException:
     """Return the error of a race, marked so that an outer call sees that this one has given up and does not retry."""
     failure = attached_failure(error)
@@ -47,6 +53,7 @@ async def race_async(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tupl
     outer, context = CONTEXT.get(), _new_context(plan)
     try:
         CONTEXT.set(context)
+        race.is_late = _deadline_watch(plan, context)
         run = _race_asyncio if running_trio() is None else _race_trio
         result, error = await run(plan, race, attempt)
         return result, None if error is None else _as_final(error, outer)
@@ -143,6 +150,7 @@ def race_sync(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, 
     outer, context = CONTEXT.get(), _new_context(plan)
     try:
         CONTEXT.set(context)
+        race.is_late = _deadline_watch(plan, context)
         result, error = _race_threads(plan, race, attempt)
         return result, None if error is None else _as_final(error, outer)
     finally:

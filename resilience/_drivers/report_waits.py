@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import Event
+from contextlib import suppress
+from threading import Lock
 
 from .._core.base.clock import Clock
 from .._core.call.open_writes import OpenWriteHandle
@@ -18,13 +19,19 @@ def pause_sync(clock: Clock, recovery: Recovery, seconds: float) -> None:
     if write is None:
         clock.sleep(seconds)
         return
-    woken = Event()
-    write.wake.append(woken.set)
+    woken = Lock()  # not an `Event`: a signal handler of this thread may be who reports the write
+    woken.acquire()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # it was reported before
+            woken.release()
+
+    write.wake.append(wake)
     try:
-        if not write.has_news:  # asked after the event is in place, so that no report is missed
-            woken.wait(seconds)
+        if not write.has_news:  # asked after `wake` is in place, so that no report is missed
+            woken.acquire(timeout=max(0.0, seconds))
     finally:
-        write.wake.remove(woken.set)
+        write.wake.remove(wake)
 
 
 async def pause_async(clock: Clock, recovery: Recovery, seconds: float) -> None:

@@ -16,6 +16,7 @@ from .. import config
 from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
+from .._core.policy.operation_globs import with_lower_method
 from .._core.policy.policy import Policy, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
@@ -182,7 +183,8 @@ def policy_of(policy_set: PolicySet, name: str) -> Policy:
 
 
 def _loaded(policy_set: PolicySet) -> _LoadedFile:
-    return _LoadedFile(policy_set, {}, tuple(rule.match for rule in policy_set.operations if "/" in rule.match))
+    globs = tuple(with_lower_method(rule.match) for rule in policy_set.operations if "/" in rule.match)
+    return _LoadedFile(policy_set, {}, globs)
 
 
 def _key_problem(key: str, fn: Callable[..., Any]) -> str:

@@ -13,7 +13,14 @@ from ..errors import PolicyError
 from .epoch import start_new_epoch
 from .policies import Policies
 
-__all__ = ["configure", "configured_policies", "default_policies", "policies_getter", "set_configured"]
+__all__ = [
+    "already_configured",
+    "configure",
+    "configured_policies",
+    "default_policies",
+    "policies_getter",
+    "set_configured",
+]
 
 _lock = new_lock()
 _configured: Policies | None = None
@@ -51,6 +58,11 @@ def configured_policies() -> Policies:
                 loaded = default_policies()
                 if _configured is None:  # else a signal handler has needed them meanwhile, and loaded them
                     _configured = loaded
+    return _configured
+
+
+def already_configured() -> Policies | None:
+    """Return the policies of this process if there are some; None before `configure` and before the first call."""
     return _configured
 
 

@@ -13,9 +13,11 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from .._core.call.operation_info import OperationInfo
+from .._core.policy.operation_globs import glob_matches, with_lower_method
 from .._core.policy.policy import Policy
 from .._pipeline.callables import check_lookup, checked_factory, is_async, name_of
 from .._pipeline.pipeline import Pipeline
+from .glob_checks import check_method_globs, check_request_globs
 
 if TYPE_CHECKING:
     from ..outbox import Outbox
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OperationRules"]
 
-_VERBS = frozenset({"get", "head", "options", "post", "put", "patch", "delete"})
 _OPTIONS = ("policy", "idempotent", "key", "reconcile", "lane", "key_factory")
 
 
@@ -59,7 +60,7 @@ class OperationRules:
         self.outbox = outbox
         self._get_policies = get_policies
         self._globs = [(glob, _options(glob, value)) for glob, value in (operations or {}).items()]
-        self._path_globs = [glob for glob, _ in self._globs if "/" in glob]
+        self._path_globs = [with_lower_method(glob) for glob, _ in self._globs if "/" in glob]
 
     @property
     def policies(self) -> Policies:
@@ -84,17 +85,31 @@ class OperationRules:
             except TypeError as error:
                 raise TypeError(f"operations[{glob!r}]: {error}") from None
 
-    def check_request_globs(self) -> None:
-        """Check the globs of an HTTP client, whose operations are named by a method in lower case.
+    def check_policies(self, policies: Policies) -> None:
+        """Check that the policies exist which the globs and `wrap` name.
 
         Raises:
-            TypeError: a glob names a method in capitals, and so matches no request.
+            PolicyError: one does not; the message lists the names.
         """
-        for glob, _ in self._globs:
-            verb, space, path = glob.partition(" ")
-            if verb.lower() in _VERBS and verb != verb.lower():
-                request = verb.lower() + space + path
-                raise TypeError(f"operations[{glob!r}] matches no request: write the method in lower case, {request!r}")
+        for policy in (self.policy, *(options.get("policy") for _, options in self._globs)):
+            if isinstance(policy, str):
+                policies.policy(policy)
+
+    def check_request_globs(self) -> None:
+        """Check the globs of an HTTP client.
+
+        Raises:
+            TypeError: a glob matches no request.
+        """
+        check_request_globs(glob for glob, _ in self._globs)
+
+    def check_method_globs(self, client: Any) -> None:
+        """Check the globs of a client whose methods are its operations.
+
+        Raises:
+            TypeError: a glob matches no method.
+        """
+        check_method_globs((glob for glob, _ in self._globs), client)
 
     @property
     def by_path(self) -> bool:
@@ -116,8 +131,7 @@ class OperationRules:
             policy = rule.policy or policy
             info = _with_options(info, rule.match, idempotent=rule.idempotent, key=rule.key, lane=rule.lane)
         for glob, options in self._globs:
-            # The name itself first: an HTTP operation is named by its glob, which need not match itself.
-            if glob == info.operation or fnmatchcase(info.operation, glob):
+            if glob_matches(glob, info.operation):
                 policy = options.get("policy", self.policy)
                 make_key = options.get("key_factory")
                 others = {name: value for name, value in options.items() if name not in ("policy", "key_factory")}
@@ -140,7 +154,7 @@ class OperationRules:
 
     def check_key_on_reload(self, operation: str, fn: Callable[..., Any]) -> None:
         """Have a reload checked against this method, unless a glob of this client sets its key."""
-        if not any("key" in options and fnmatchcase(operation, glob) for glob, options in self._globs):
+        if not any("key" in options and glob_matches(glob, operation) for glob, options in self._globs):
             self.policies.check_key_on_reload(operation, fn)
 
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
@@ -155,6 +169,10 @@ def _options(glob: str, value: Any) -> dict[str, Any]:
     """Return the options that `operations` gives a glob; raises a `TypeError` that names what is wrong."""
     if not isinstance(glob, str):
         raise TypeError(f"operations takes globs of operation names, not {type(glob).__name__}")
+    if "://" in glob:
+        method, _, url = glob.rpartition(" ")
+        request = f"{method or 'post'} /{url.partition('://')[2].partition('/')[2]}"
+        raise TypeError(f"operations[{glob!r}] matches no request: write the method and the path, {request!r}")
     if isinstance(value, str):
         return {"policy": value}
     if not isinstance(value, Mapping):

@@ -166,7 +166,9 @@ class Policies:
     def wrap(self, client: C, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> C:
         """Wrap a client so that it runs under these policies; see `resilience.wrap`."""
         check_client(client)
-        return wrap_client(client, OperationRules(policy, operations, lambda: self))
+        rules = OperationRules(policy, operations, lambda: self)
+        rules.check_policies(self)
+        return wrap_client(client, rules)
 
     def subscribe(self, listener: Any) -> Callable[[], None]:
         """Send every event to `listener` until the returned function is called. A listener that raises is dropped.

@@ -1,44 +1,65 @@
 """Provides the proxy of a wrapped client: same class to `isinstance`, same attributes, same protocols.
 
 A method is compiled at its first access and stored in the proxy's `__dict__`, so that later accesses do not reach
-`__getattr__`.
+`__getattr__`. An object that groups operations (`client.orders`) gets a proxy of its own, which knows its path.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from copy import copy
-from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
-from .._core.call.operation_info import OperationInfo
-from .._pipeline.callables import (
-    announces_awaitable,
-    awaiting,
-    is_async,
-    is_context_manager_function,
-    route_calls,
-)
 from .operation_rules import OperationRules
-from .recompile import recompiled
+from .proxied_calls import (
+    context_managers_under_policy,
+    method_under_policy,
+    own_method_under_policy,
+    pages_under_policy,
+)
+from .proxied_value import ValueKind, function_of, is_callable_object, is_mock_setting, kind_of
 
 __all__ = ["Proxy", "proxy_class"]
 
+_MAX_NESTED = 1024  # proxies kept of one client's resources
+_WAYS: dict[ValueKind, Callable[..., Any]] = {
+    ValueKind.OPERATION: method_under_policy,
+    ValueKind.PAGES: pages_under_policy,
+    ValueKind.CONTEXT_MANAGER: context_managers_under_policy,
+}
+
 
 class Proxy:
-    """Stands in for a client; attributes that it does not wrap are the client's own."""
+    """Stands in for a client, or for a resource of one; attributes that it does not wrap are the client's own."""
 
-    def __init__(self, client: Any, rules: OperationRules) -> None:
-        self.__dict__["_resilience_client"] = client  # `__setattr__` would set them on the client
-        self.__dict__["_resilience_rules"] = rules
+    def __init__(self, client: Any, rules: OperationRules, path: str = "") -> None:
+        own = self.__dict__  # `__setattr__` would set them on the client
+        own["_resilience_client"] = client
+        own["_resilience_rules"] = rules
+        own["_resilience_path"] = path
+        own["_resilience_nested"] = {}
 
     def __getattr__(self, name: str) -> Any:
         client = self.__dict__.get("_resilience_client")
         value = getattr(client, name)
-        if name.startswith(("_", "resilience_")) or not _is_wrappable(value):
+        if name.startswith(("_", "resilience_")):
             return value
-        method = self.__dict__[name] = _wrap_method(self, client, name, value)
+        get_info = _client_method(client, "resilience_operation_info")
+        kind = kind_of(client, name, value)
+        if get_info is not None:
+            if kind is not ValueKind.OPERATION or is_callable_object(value):
+                return value
+            get_name = _client_method(client, "resilience_operation_name")
+            rules = self.__dict__["_resilience_rules"]
+            method = own_method_under_policy(rules, name, value, get_info, get_name, self)
+        elif kind is ValueKind.VALUE or is_mock_setting(client, name):
+            return value
+        elif kind is ValueKind.RESOURCE or is_callable_object(value):
+            return _nested(self, name, value)
+        else:
+            method = _WAYS[kind](self.__dict__["_resilience_rules"], self.__dict__["_resilience_path"] + name, value)
+        self.__dict__[name] = method
         return method
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -62,42 +83,17 @@ class Proxy:
         return f"<resilient {self.__dict__['_resilience_client']!r}>"
 
 
-def _is_wrappable(value: Any) -> bool:
-    """Whether an attribute is a method to put under a policy: no class, generator or context manager."""
-    if isinstance(value, type) or not (inspect.isroutine(value) or isinstance(value, partial) or is_async(value)):
-        return False
-    if is_context_manager_function(value):
-        return False
-    return not (inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value))
-
-
-def _wrap_method(proxy: Proxy, client: Any, name: str, method: Any) -> Any:
-    """Return the method under its policy, or unchanged where the client says that it is not an operation."""
-    get_info = _client_method(client, "resilience_operation_info")
-    get_name = _client_method(client, "resilience_operation_name")
-    if not is_async(method) and announces_awaitable(method):
-        method = awaiting(method)
-    rules, asynchronous = proxy.__dict__["_resilience_rules"], is_async(method)
-
-    def under_policy(operation: str) -> Any:
-        info = (
-            OperationInfo(operation=operation, check_answers=True) if get_info is None else get_info(operation, proxy)
-        )
-        if info is None:
-            return method
-
-        def build() -> Any:
-            if get_info is None:
-                rules.check_key_on_reload(operation, method)
-            return rules.compile(method, info)
-
-        return recompiled(build, asynchronous=asynchronous)
-
-    if get_name is None:
-        return under_policy(name)
-    return route_calls(
-        lambda args, kwargs: get_name(name, args, kwargs) or name, under_policy, asynchronous=asynchronous
-    )
+def _nested(proxy: Proxy, name: str, value: Any) -> Any:
+    """Return the proxy of a resource; kept for as long as the client has the same object under this name."""
+    nested = proxy.__dict__["_resilience_nested"]
+    known = nested.get(name)
+    if known is not None and known[0] is value:
+        return known[1]
+    path = proxy.__dict__["_resilience_path"] + name + "."
+    made = proxy_class(type(value))(value, proxy.__dict__["_resilience_rules"], path)
+    if len(nested) < _MAX_NESTED:  # a client that makes its attributes on demand may have any number of names
+        nested[name] = (value, made)
+    return made
 
 
 def _client_method(client: Any, name: str) -> Any:
@@ -109,25 +105,32 @@ def _client_method(client: Any, name: str) -> Any:
 # client's class has.
 _FORWARDED = (
     "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
-    "__call__", "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
+    "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
 )  # fmt: skip
-_CLASSES: dict[tuple[type, type], type[Proxy]] = {}
+# An entry goes with its last proxy: a client's class may be made for one client, as a mock's is.
+_CLASSES: WeakValueDictionary[tuple[type, type[Proxy]], type[Proxy]] = WeakValueDictionary()
 
 
 def proxy_class(original: type, base: type[Proxy] = Proxy) -> type[Proxy]:
     """Return the proxy class for clients of this class: same name, same class to `isinstance`, same protocols."""
     cls = _CLASSES.get((original, base))
     if cls is None:
-        namespace: dict[str, Any] = {"__class__": property(lambda _self: original), "__doc__": original.__doc__}
-        for name in _FORWARDED:
-            if getattr(original, name, None) is not getattr(object, name, None):
-                namespace[name] = _forward(name)
-        if hasattr(original, "__enter__"):
-            namespace["__enter__"] = _enter
-        if hasattr(original, "__aenter__"):
-            namespace["__aenter__"] = _enter_async
-        cls = _CLASSES[original, base] = type(original.__name__, (base,), namespace)
+        cls = _CLASSES[original, base] = type(original.__name__, (base,), _namespace(original))
     return cls
+
+
+def _namespace(original: type) -> dict[str, Any]:
+    def claimed_class(self: Proxy) -> type:
+        client = self.__dict__["_resilience_client"]
+        claimed: type = client.__class__  # of a mock, the class that it was made for
+        return original if claimed is type(client) else claimed
+
+    namespace: dict[str, Any] = {"__class__": property(claimed_class), "__doc__": original.__doc__}
+    for name in _FORWARDED:
+        if getattr(original, name, None) is not getattr(object, name, None):
+            namespace[name] = _forward(name)
+    replaced = {"__call__": _call, "__enter__": _enter, "__aenter__": _enter_async, "__await__": _await}
+    return namespace | {name: method for name, method in replaced.items() if hasattr(original, name)}
 
 
 def _forward(name: str) -> Callable[..., Any]:
@@ -135,6 +138,34 @@ def _forward(name: str) -> Callable[..., Any]:
         return getattr(self.__dict__["_resilience_client"], name)(*args)
 
     return forwarded
+
+
+def _call(self: Proxy, /, *args: Any, **kwargs: Any) -> Any:
+    """Call the client, or the resource, under the policy of its operation: its path, or the name of its class."""
+    own = self.__dict__
+    method = own.get("_resilience_call")
+    if method is None:
+        client = own["_resilience_client"]
+        operation = own["_resilience_path"].removesuffix(".") or type(client).__name__
+        method = method_under_policy(own["_resilience_rules"], operation, function_of(client))
+        own["_resilience_call"] = method
+    return method(*args, **kwargs)
+
+
+def _await(self: Proxy) -> Any:
+    """Await the client, which connects it, under the policy; the client itself comes out as its proxy."""
+    own = self.__dict__
+    client = own["_resilience_client"]
+
+    async def connect() -> tuple[Any]:
+        return (await client,)  # in a tuple: a client that can be awaited again would pass for unfinished work
+
+    async def connect_under_policy() -> Any:
+        operation = own["_resilience_path"].removesuffix(".") or type(client).__name__
+        (connected,) = await method_under_policy(own["_resilience_rules"], operation, connect)()
+        return self if connected is client else connected
+
+    return connect_under_policy().__await__()
 
 
 def _enter(self: Proxy) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
-from .configured import configured_policies, policies_getter
+from .configured import already_configured, configured_policies, policies_getter
 from .decorator import decorate
 from .operation_rules import OperationRules
 from .policies import Policies
@@ -110,6 +110,7 @@ def wrap(
     Raises:
         TypeError: the client is a class, a function or None; `operations` has an unknown option; or an
             outbox is given for a plain HTTP client, whose arguments may hold credentials.
+        PolicyError: there is no policy of a name that is given; before `configure`, the first call raises it.
 
     Example:
         >>> import requests
@@ -118,7 +119,11 @@ def wrap(
         True
     """
     check_client(client)
-    return wrap_client(client, OperationRules(policy, operations, policies_getter(policies), outbox))
+    rules = OperationRules(policy, operations, policies_getter(policies), outbox)
+    known = policies or already_configured()
+    if known is not None:  # else `configure` may come later, as for a client that is wrapped at import
+        rules.check_policies(known)
+    return wrap_client(client, rules)
 
 
 def failure_of(error: object) -> Failure:

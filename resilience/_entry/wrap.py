@@ -10,10 +10,12 @@ compiled on its first use. What a client says of its own methods (`resilience_op
 from __future__ import annotations
 
 import inspect
+import warnings
 from importlib import import_module
 from typing import Any, TypeVar
 
 from .operation_rules import OperationRules
+from .proxied_value import names_outside
 from .proxy import proxy_class
 
 __all__ = ["check_client", "wrap_client"]
@@ -49,5 +51,10 @@ def wrap_client(client: C, rules: OperationRules) -> C:
             return wrapped
     if not hasattr(type(client), "resilience_operation_info"):  # its operations have keys of their own
         rules.check_key_factories()
+    rules.check_method_globs(client)
+    outside = names_outside(client)
+    if outside:
+        text = f"wrap({type(client).__name__}): calls of {', '.join(outside)} stay outside the policy"
+        warnings.warn(f"{text}; wrap what you call by itself", stacklevel=3)
     proxy: Any = proxy_class(type(client))(client, rules)
     return proxy  # type: ignore[no-any-return]  # it passes for the client

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "checked_factory",
     "is_async",
     "is_context_manager_function",
+    "is_mock",
     "name_of",
     "route_calls",
 ]
@@ -59,7 +61,18 @@ def route_calls(
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Whether calling `fn` returns a coroutine."""
+    mock = sys.modules.get("unittest.mock")
+    if mock is not None and isinstance(
+        fn, mock.NonCallableMock
+    ):  # it makes up the flags that tell a coroutine function
+        return isinstance(fn, mock.AsyncMock)
     return any(map(inspect.iscoroutinefunction, _code_of(fn)))
+
+
+def is_mock(value: object) -> bool:
+    """Return whether this is a mock of `unittest`: it makes up every attribute, the flags of a generator too."""
+    mock = sys.modules.get("unittest.mock")  # nobody has a mock who has not imported them
+    return mock is not None and isinstance(value, mock.NonCallableMock)
 
 
 def _code_of(fn: Any) -> tuple[Any, ...]:
@@ -89,7 +102,9 @@ def check_callable(fn: object) -> None:
             f"{name_of(fn)}() makes a context manager: its errors are raised inside the `with` block, outside the "
             "call, so they could not be retried. Decorate the function that it calls"
         )
-    if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in _code_of(fn)):
+    if not is_mock(fn) and any(
+        inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in _code_of(fn)
+    ):
         raise TypeError(
             f"{name_of(fn)}() is a generator function: its errors are raised while it is iterated, outside the "
             "call, so they could not be retried. Decorate the function that it calls for each item"

@@ -13,14 +13,18 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import iscoroutinefunction
+from math import inf
 from typing import Any
 from uuid import uuid4
 
+from .._core.call.attempt_gate import EXPIRED
 from .._core.call.context import CurrentCall, clean_context, current_call
 from .._core.call.lookup_answer import Found, NotFound
 from .._core.call.operation_info import OperationInfo
+from .._core.call.sleep_watch import DeadlineWatch
 from .._core.stages.fence import Fence
 from .._pipeline.pipeline import Pipeline
+from ..errors import DeadlineExceededError
 from ..integrations._order_lanes import lane_of
 from ..streams.session.dialect import Message, MessageKind
 from ..streams.session.request import NotSentError
@@ -73,6 +77,7 @@ class SocketOrders:
             info: host and account of the calls.
         """
         self._dialect, self._send_request, self._rest, self._clock = dialect, send_request, rest, clock
+        self._machine = pipeline.clock
         self._measurement: asyncio.Future[None] | None = None
         self._measured_at = self._offset = 0.0
 
@@ -104,11 +109,12 @@ class SocketOrders:
         """Send one request and return the ids in its answer, which must confirm it like that of the REST operation."""
         # Read before the first await: the stamp is set later, from a callback outside this task's context.
         call = current_call()
+        on_send = self._on_send(call)  # before the waits: what the machine sleeps meanwhile counts
         request_id = uuid4().hex
         text = self._write_frame(call, request_id, action, drop_undefined(params, strict=False))
         await self._ensure_measured()
         try:
-            message = await self._send_request(request_id, text, lambda: self._stamp(call))
+            message = await self._send_request(request_id, text, on_send)
         except NotSentError as error:
             # The socket gives a reason that a user can act on; "not sent" alone would not help.
             raise _not_sent(error) from None
@@ -138,9 +144,24 @@ class SocketOrders:
                 call.report_key_missing()
         return self._dialect.trade(request_id, action, params)
 
-    def _stamp(self, call: CurrentCall | None) -> None:
-        if call is not None:
+    def _on_send(self, call: CurrentCall | None) -> Callable[[], None]:
+        """Return what stamps an order when its frame is sent, and refuses to send it after its deadline.
+
+        An order waits for the clock's measurement, for the login, and for its turn. Meanwhile the machine may sleep.
+        """
+        if call is None:
+            return lambda: None
+        left, has_left = call.deadline, False
+        deadline = DeadlineWatch(self._machine, inf if left is None else self._machine.monotonic() + left)
+
+        def stamp() -> None:
+            nonlocal has_left
+            if not has_left and deadline.is_over:
+                raise DeadlineExceededError(f"{call.operation}: {EXPIRED}", operation=call.operation)
+            has_left = True
             call.stamp(self._clock.now())
+
+        return stamp
 
     async def _ensure_measured(self) -> None:
         """Measure the exchange's clock before the first order, and again when the measurement is outdated.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import inf
 from typing import Any, TypeVar
 
 from .._core.base.clock import Clock
 from .._core.call.context import current_call
+from .._core.call.sleep_watch import DeadlineWatch
 from .._drivers.system_clock import SystemClock, running_trio
 from .outbox_file import OutboxLockedError
 
-__all__ = ["LONGEST_WAIT", "apoll", "attempt_end", "poll", "poll_now"]
+__all__ = ["LONGEST_WAIT", "AttemptLimit", "TooLateError", "apoll", "poll", "poll_now"]
 
 T = TypeVar("T")
 LONGEST_WAIT = 10.0  # seconds; where no deadline bounds the wait. A backup tool may hold the file for a while.
@@ -46,12 +48,31 @@ def poll_now(step: Callable[[], T]) -> T:
     return poll(step, clock, clock.monotonic() + (0.0 if _in_event_loop() else LONGEST_WAIT))
 
 
-def attempt_end(clock: Clock) -> float:
-    """Return the instant up to which the attempt under way may wait for the file."""
-    call = current_call()
-    left = None if call is None else call.timeout
-    # It ends a little before the attempt's own limit: a refusal says that nothing was sent, and a timeout does not.
-    return clock.monotonic() + (LONGEST_WAIT if left is None else left - max(2 * _INTERVAL, 0.05 * left))
+class TooLateError(OSError):
+    """The time of an attempt was over when its wait for the file ended."""
+
+
+class AttemptLimit:
+    """The time that the attempt under way may spend on the file. Made before the wait, used by one thread or task.
+
+    Attributes:
+        until: the instant up to which it may wait.
+    """
+
+    __slots__ = ("_deadline", "until")
+
+    def __init__(self, clock: Clock) -> None:
+        call = current_call()
+        left = None if call is None else call.timeout
+        now = clock.monotonic()
+        self._deadline = DeadlineWatch(clock, inf if left is None else now + left)
+        # It ends a little before the attempt's own limit: a refusal says that nothing was sent, and a timeout does not.
+        self.until = now + (LONGEST_WAIT if left is None else left - max(2 * _INTERVAL, 0.05 * left))
+
+    def check(self) -> None:
+        """Raise a `TooLateError` if the attempt's time is over: the process was stopped, or the disk was slow."""
+        if self._deadline.is_over:
+            raise TooLateError("the time of the attempt was over when the outbox was written")
 
 
 def _in_event_loop() -> bool:

@@ -12,7 +12,7 @@ from .._core.base.clock import Clock
 from .._core.call.send_log import SendLog
 from .._core.classify.attach import attached_failure
 from ..errors import RejectedError
-from .file_waits import apoll, attempt_end, poll
+from .file_waits import AttemptLimit, TooLateError, apoll, poll
 from .outbox_file import OutboxLockedError
 from .safe_warning import warn_or_log
 from .write_table import WriteTable
@@ -83,15 +83,19 @@ class OpenWrite:
         Raises:
             RejectedError: that is not so before the attempt's end.
         """
+        limit = AttemptLimit(self._clock)
         try:
-            poll(self._get_ready, self._clock, attempt_end(self._clock))
+            poll(self._get_ready, self._clock, limit.until)
+            limit.check()
         except OSError as error:
             raise self._rejection(error) from error
 
     async def aget_ready(self) -> None:
         """Do as `get_ready`; other tasks run meanwhile."""
+        limit = AttemptLimit(self._clock)
         try:
-            await apoll(self._get_ready, self._clock, attempt_end(self._clock))
+            await apoll(self._get_ready, self._clock, limit.until)
+            limit.check()
         except OSError as error:
             raise self._rejection(error) from error
 
@@ -124,9 +128,11 @@ class OpenWrite:
 
     def _store(self, step: Callable[[], None]) -> None:
         # An attempt reports its stamp from code that cannot wait in an event loop: see `met_lock`.
-        until = self._clock.monotonic() if self._asynchronous else attempt_end(self._clock)
+        limit = AttemptLimit(self._clock)
         try:
-            poll(step, self._clock, until)
+            poll(step, self._clock, self._clock.monotonic() if self._asynchronous else limit.until)
+            if not self._asynchronous:
+                limit.check()
         except OSError as error:
             self._met_lock = isinstance(error, OutboxLockedError)
             raise self._rejection(error) from error
@@ -137,7 +143,8 @@ class OpenWrite:
         return self._met_lock
 
     def _rejection(self, error: OSError) -> RejectedError:
-        message = f"{self._operation}: the outbox cannot be written: {error}; nothing was sent"
+        why = str(error) if isinstance(error, TooLateError) else f"the outbox cannot be written: {error}"
+        message = f"{self._operation}: {why}; nothing was sent"
         return self._rejection_type(message, operation=self._operation)
 
     # --- the end ----------------------------------------------------------------------------------

@@ -93,14 +93,18 @@ class OutboxFile:
                 raise _file_error(self.path, error) from error
 
     def transact(self, statements: Sequence[str]) -> None:
-        """Execute several statements in one transaction; raises as `execute` does."""
+        """Execute several statements in one transaction; raises as `execute` does.
+
+        Only for a file that no write uses yet: the row of a write that a signal handler makes meanwhile would be part
+        of the transaction, and not on disk when it is sent.
+        """
         with self._lock:
             self.execute("BEGIN IMMEDIATE")
             try:
                 for statement in statements:
                     self.execute(statement)
                 self.execute("COMMIT")
-            except OutboxFileError:
+            except BaseException:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
                 raise

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._core.call.stage import has_around
 from .._pipeline.callables import is_async
@@ -73,6 +74,7 @@ def _compile(recorder: WriteRecorder, claim: Claim, client: Any, row: Row, *, re
     """Compile the call that settles a row: a lookup, and with `resend` a call of its own if nothing was executed."""
     method, info = _find_method(client, row)
     pipeline, info = vars(client)["_resilience_rules"].resolve(info)
+    _check_key(method, info, row)
     info, asynchronous = replace(info, new_stamps=new_stamps), is_async(method)
     write = recorder.open(
         claim, info.rejection_types.get(RejectedError, RejectedError), pipeline.clock,
@@ -107,7 +109,7 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
         UnresumableError: there is none, the client has another account, or the write cannot be looked up.
     """
     raw = vars(client)["_resilience_client"]
-    method = getattr(raw, row.operation.partition(" ")[0], None)  # "post /api/…" is made by `post`
+    method = _attribute(raw, row.operation.partition(" ")[0])  # "post /api/…" is made by `post`
     describe = getattr(raw, "resilience_operation_info", None)
     info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
     if not callable(method) or info is None:
@@ -119,6 +121,26 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
     if row.key_missing:
         raise UnresumableError("unknown", "the request did not carry the key, so the write cannot be looked up by it")
     return method, info
+
+
+def _check_key(method: Callable[..., Any], info: OperationInfo, row: Row) -> None:
+    """Refuse a row whose key is not where its operation takes it now: it would be looked up by a new key, in vain.
+
+    Raises:
+        TypeError: the method has no parameter for the key.
+        UnresumableError: the arguments of the row have another key in its place, or none.
+    """
+    key = None if info.key is None else KeySlot(info.key, method, None).fill(row.args, row.kwargs)[0]
+    if key != row.key:
+        reason = f"{row.operation} takes its key as {info.key} now, and there the row has {key or 'none'}"
+        raise UnresumableError("unknown_operation", reason)
+
+
+def _attribute(client: Any, path: str) -> Any:
+    """Return what stands under a path such as `orders.create`, or None."""
+    for name in path.split("."):
+        client = getattr(client, name, None)
+    return client
 
 
 def _refuse(row: Row, error: Exception) -> ResumedWrite:

@@ -51,9 +51,22 @@ class StructlogListener:
         logger = self._logger_now()
         logger.warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
 
-    def raised(self, event: str, error: BaseException) -> None:
-        """Write one line for a stream's handler that raised, with the class of its error but not the text."""
-        self._logger_now().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
+    def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
+        """Write one line for a stream's handler that raised.
+
+        Args:
+            event: the event that it was called with.
+            handler: its name.
+            error: what it raised.
+            trace: the traceback as text; it is written without secrets.
+            times: how often it has raised this error.
+        """
+        fields: dict[str, Any] = {"handler": redact(handler), "handler_of": event, "caused_by": type(error).__name__}
+        if times > 1:
+            fields["times"] = times
+        if trace:
+            fields["exception"] = redact(trace)  # the name under which structlog shows a traceback as lines
+        self._logger_now().error("resilience.handler_raised", **fields)
 
     def _writes_debug(self) -> bool:
         """Return whether debug lines were asked for: without a configuration structlog would write all of them."""

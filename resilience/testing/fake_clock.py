@@ -10,7 +10,7 @@ from .._drivers.system_clock import SystemClock, checkpoint
 
 __all__ = ["FakeClock", "no_waits"]
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # reentrant, like that of a clock: a signal handler may make calls of its own
 
 
 class FakeClock:
@@ -32,7 +32,7 @@ class FakeClock:
     def __init__(self, start: float = 0.0, wall: float = 1_700_000_000.0) -> None:
         """Begin at `start` monotonic seconds, which is `wall` in Unix time."""
         self.sleeps: list[float] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._now = float(start)
         self._wall = float(wall) - self._now
 

@@ -25,7 +25,7 @@ class _Script:
     def __init__(self, steps: Iterable[Any]) -> None:
         self.calls: list[Call] = []
         self.keys: list[str | None] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a signal handler may make calls of its own
         self._steps = list(steps)
 
     @property

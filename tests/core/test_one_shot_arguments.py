@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import AsyncIterator
+import urllib.request
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
+import requests
 
 from resilience._core.call.one_shot_arguments import OneShotArguments
 
@@ -112,3 +117,56 @@ def test_generators(recwarn: pytest.WarningsRecorder) -> None:
         later.asend(None).send(None)
     assert not is_whole(later)
     assert not recwarn
+
+
+@dataclass
+class Upload:
+    """A request of a user's own."""
+
+    body: Any
+
+
+class Locked(Mapping[str, Any]):
+    """A mapping that cannot be read."""
+
+    def __getitem__(self, name: str) -> Any:
+        """Fail."""
+        raise OSError("locked")
+
+    def __iter__(self) -> Iterator[str]:
+        """Fail."""
+        raise OSError("locked")
+
+    def __len__(self) -> int:
+        """Have an item."""
+        return 1
+
+
+HOLDERS: dict[str, Callable[[Any], Any]] = {
+    "the files of requests, as a list": lambda body: [("field", ("name.txt", body, "text/plain"))],
+    "mappings in mappings": lambda body: {"order": {"legs": {"rows": body}}},
+    "a set": lambda body: {body},
+    "a queue of Python": lambda body: deque([body]),
+    "a dataclass": Upload,
+    "a partial": lambda body: partial(send, body),
+    "a bound method": lambda body: body.__next__,
+    "a request of requests": lambda body: requests.Request("POST", "https://api.example.com", data=body),
+    "a prepared one": lambda body: requests.Request("POST", "https://api.example.com", data=body).prepare(),
+    "a request of urllib": lambda body: urllib.request.Request("https://api.example.com", data=body),
+}
+
+
+@pytest.mark.parametrize("hold", HOLDERS.values(), ids=HOLDERS)
+def test_what_holds_an_argument_that_is_used_up(hold: Callable[[Any], Any]) -> None:
+    """An iterator is found wherever a call would send it from; what can be sent again is left alone."""
+    assert not is_whole(hold(iter([b"rows"])))
+    if hold is not HOLDERS["a bound method"]:
+        assert is_whole(hold(b"rows"))
+
+
+def test_arguments_that_cannot_be_looked_into() -> None:
+    """A list that contains itself and a mapping that raises end nothing."""
+    own: list[Any] = [Locked()]
+    own.append(own)
+    assert is_whole(own, Locked())
+    assert not is_whole(own, Locked(), iter([1]))

@@ -14,7 +14,7 @@ import ccxt
 import ccxt.async_support
 import pytest
 
-from resilience import CircuitOpenError, Policies, RejectedError, failure_of, wrap
+from resilience import CircuitOpenError, Policies, QuotaExceededError, RejectedError, failure_of, wrap
 from resilience.testing import FakeClock
 
 SPOT = "BTC/USDT"
@@ -222,9 +222,9 @@ def test_ccxts_own_session_retries_are_switched_off(api: Any) -> None:
 
 
 def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
-    """An async exchange waits for its own rate limit: an order that is cancelled there is not uncertain."""
+    """An async exchange waits for its own rate limit: an order for which no time is left is not uncertain."""
     api.on(PLACE, GOOD)
-    rules = {"extends": "bitget", "retry": None, "attempt_timeout": "1s"}
+    rules = {"extends": "bitget", "retry": None, "attempt_timeout": "1s", "deadline": "1s", "quota": []}
     policies = Policies.from_mapping({"policies": {"once": rules}})
 
     async def story() -> Exception:
@@ -234,8 +234,9 @@ def test_a_call_that_queues_too_long_sent_nothing(api: Any) -> None:
         plain.set_markets([{**MARKET, "precision": {"amount": 1e-6, "price": 0.01}}])
         await plain.create_order(SPOT, "limit", "buy", 0.01, 30_000)
         async with wrap(plain, "once", policies=policies) as bot:
-            with pytest.raises(ccxt.RateLimitExceeded) as caught:
+            with pytest.raises(ccxt.NetworkError, match="left no time to send") as caught:
                 await bot.create_order(SPOT, "limit", "buy", 0.01, 30_000)
+        assert isinstance(caught.value, QuotaExceededError)
         return caught.value
 
     assert failure_of(asyncio.run(story())).executed == "no"

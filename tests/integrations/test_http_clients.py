@@ -21,7 +21,7 @@ from resilience import Policies, wrap
 from resilience.integrations import httpx as ours
 from resilience.integrations.aiohttp import resilience_middleware
 from resilience.integrations.httpx import ResilientTransport
-from resilience.integrations.requests import ResilientAdapter
+from resilience.integrations.requests import ResilientAdapter, guard_connections
 from resilience.testing import FakeClock
 from tests.integrations.http_clients import (
     Ask,
@@ -353,3 +353,12 @@ def test_a_reused_class_is_made_once() -> None:
     with Server(answer()) as server, requests.Session() as plain:
         session = wrap(wrap(plain, "p", policies=policies()), "p", policies=policies())
         assert Got(session.get(server.url).status_code, "") == Got(200, "")
+
+
+def test_an_adapter_with_pools_of_another_kind() -> None:
+    """urllib3-future takes the place of urllib3 once niquests is installed: its pools are left as they are."""
+    adapter = HTTPAdapter()
+    before = dict(adapter.poolmanager.pool_classes_by_scheme)
+    adapter.poolmanager.pools = object()
+    guard_connections(adapter)
+    assert adapter.poolmanager.pool_classes_by_scheme == before

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from resilience import Policies, failure_of, wrap
-from resilience.integrations.httpx import ResilientTransport
+from resilience.integrations.httpx import ResilientTransport, new_client
+from resilience.integrations.httpx import send as send_httpx
 from resilience.integrations.requests import ResilientAdapter, new_session, send
 from tests.conftest import CcxtBots
 
@@ -141,11 +142,33 @@ def test_a_slow_body(slow: SlowServer, go: Callable[[str], Any]) -> None:
     assert failure_of(caught.value).executed != "no"
 
 
-@pytest.mark.parametrize("go", [with_session, with_adapter, with_single_requests, post_with_session])
-def test_slow_headers(go: Callable[[str], Any]) -> None:
-    """With requests, headers that come byte by byte are bounded too."""
-    server = SlowServer(HEAD, b"X-Slow: " + BODY + b"\r\n\r\n")
-    with pytest.raises(requests.ReadTimeout):
+def with_single_httpx(url: str) -> Any:
+    """Get it as a sync client of our own on httpx does."""
+    client = new_client()
+    get = policies().pipeline("p").compile(lambda: send_httpx(client, "GET", url, headers={}, data=None, timeout=9))
+    with client:
+        return get()
+
+
+def stream_with_httpx(url: str) -> Any:
+    """Get its headers by a wrapped client."""
+    with wrap(httpx.Client(), "p", policies=policies()) as client, client.stream("GET", url) as answer:
+        return answer.status_code
+
+
+HEADERS = [with_session, with_adapter, with_single_requests, with_httpx, stream_with_httpx, with_transport]
+
+
+@pytest.mark.parametrize("go", [*HEADERS, with_single_httpx, *WRITES], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    ("at_once", "slowly"),
+    [(HEAD, b"X-Slow: " + BODY + b"\r\n\r\n"), (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 40 + HEAD)],
+    ids=["headers", "early hints"],
+)
+def test_slow_headers(go: Callable[[str], Any], at_once: bytes, slowly: bytes) -> None:
+    """Headers and interim answers that come byte by byte are bounded too."""
+    server = SlowServer(at_once, slowly)
+    with pytest.raises((requests.ReadTimeout, httpx.ReadTimeout)):
         go(server.url)
     assert server.left.wait(10)
     assert server.sent < len(BODY) / 4

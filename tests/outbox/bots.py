@@ -65,8 +65,7 @@ def wrapped(raw: Any, outbox: Outbox, *, clock: Any = None, lookup: Callable[...
     async def lookup_async(call: Any) -> Any:
         return lookup(call)
 
-    rules: dict[str, Any] = {
-        "place_async": {"key": "client_id", "reconcile": lookup_async},
-        "place*": {"key": "client_id", "reconcile": lookup},
-    }
+    rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": lookup}}
+    if hasattr(raw, "place_async"):
+        rules = {"place_async": {"key": "client_id", "reconcile": lookup_async}, **rules}
     return wrap(raw, "trade", operations=rules, policies=policies, outbox=outbox)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from resilience import Policies, RejectedError, current_call, wrap
+from resilience import Found, Policies, RejectedError, current_call, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient
 from resilience.outbox import Outbox
 from resilience.sandbox import Sandbox
@@ -308,3 +308,22 @@ def test_a_damaged_page_hides_one_row_only(path: Path) -> None:
         resumed = {write.key: write.outcome for write in outbox.resume(wrapped(Bot(), outbox))}
         assert resumed == {"first": "done", "bad": "unreadable", "last": "done"}
         assert outbox.find("first").state == "done"  # type: ignore[union-attr]  # it is there
+
+
+def test_a_write_of_a_nested_resource_is_resumed(tmp_path: Path) -> None:
+    """Its operation is a path, `orders.place`, and the method is found by it."""
+
+    class Exchange:
+        def __init__(self, *, dies: bool) -> None:
+            self.orders = Bot(dies=dies)
+
+    def client(outbox: Outbox, *, dies: bool) -> Any:
+        policies = Policies.from_mapping({"policies": {"trade": {"deadline": "90s"}}})
+        rules = {"orders.place": {"key": "client_id", "reconcile": lambda _call: Found("found")}}
+        return wrap(Exchange(dies=dies), "trade", operations=rules, policies=policies, outbox=outbox)
+
+    with Outbox(tmp_path / "outbox.db") as outbox, pytest.raises(Killed):
+        client(outbox, dies=True).orders.place("BTC", client_id="a")
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        (item,) = outbox.resume(client(outbox, dies=False))
+        assert (item.operation, item.outcome, item.value) == ("orders.place", "done", "found")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from resilience import RejectedError
 from resilience.outbox import Outbox
 from resilience.outbox.claims import Claims
+from resilience.outbox.write_table import NewWrite, WriteTable
 from tests.outbox.bots import Bot, wrapped
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timer signals")
@@ -104,6 +108,34 @@ def test_an_interrupt_at_any_line_leaves_no_claim(outbox: Outbox, handler: Any) 
     for key in bot.sent:
         with pytest.raises(RejectedError, match="executed already"):
             client.place(client_id=key)
+
+
+def test_an_interrupt_while_the_file_is_asked_for_leaves_no_transaction(path: Path, handler: Any) -> None:
+    """Rows after it are on disk at once: a restarted bot finds an order that was sent."""
+    table = WriteTable(path)
+    at, seen = [0], [0]
+
+    def interrupt() -> None:
+        seen[0] += 1
+        if seen[0] == at[0]:
+            raise Interrupted
+
+    handler(interrupt)
+    before = sys.gettrace()
+    with closing(sqlite3.connect(path)) as reader:
+        while seen[0] >= at[0]:
+            at[0], seen[0] = at[0] + 1, 0
+            sys.settrace(lines_of(os.path.join("resilience", "outbox")))
+            try:
+                table.check_writable()
+            except Interrupted:
+                pass
+            finally:
+                sys.settrace(before)
+            assert table.add(NewWrite(str(at[0]), "place", "[[], {}]"))
+            assert reader.execute("SELECT count(*) FROM writes").fetchone() == (at[0],)
+    table.close()
+    assert at[0] > 10
 
 
 def test_a_claim_ends_with_what_holds_it() -> None:

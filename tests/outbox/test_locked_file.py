@@ -134,6 +134,32 @@ def test_a_file_that_stays_locked_when_a_stamp_is_stored(outbox: Outbox, other: 
     assert [row.key for row in outbox.rows("failed")] == ["a"]
 
 
+HOURS = 8 * 3600.0
+
+
+@pytest.mark.parametrize("is_counted", [True, False], ids=["both clocks", "the wall clock alone"])
+@pytest.mark.parametrize("when", ["before the attempt", "when its stamp is stored"])
+def test_a_wait_for_the_file_that_ends_late(
+    outbox: Outbox, other: OtherProgram, driver: Driver, when: str, is_counted: bool
+) -> None:
+    """The machine slept while the file was locked: nothing is sent, and the row says so."""
+
+    def wake_up() -> None:
+        other.let_go()
+        (clock.advance if is_counted else clock.step_wall)(HOURS)
+
+    clock = LockedClock(3, wake_up)
+    is_first = when == "before the attempt"
+    bot = Bot(before_stamp=lambda: None if is_first or clock.kinds else other.hold())
+    if is_first:
+        other.hold()
+    place = place_of(wrapped(bot, outbox, clock=clock), driver)
+    with pytest.raises(RejectedError, match="the time of the attempt was over when the outbox was written; nothing"):
+        driver.call(place, client_id="a")
+    assert bot.sent == []
+    assert [row.key for row in outbox.rows("failed")] == ["a"]
+
+
 def test_a_file_that_is_locked_at_the_end_delays_no_result(outbox: Outbox, path: Path, other: OtherProgram) -> None:
     """The caller gets the result at once, the outbox knows it, and it is on disk with the next use of the file."""
 

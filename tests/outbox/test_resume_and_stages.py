@@ -153,6 +153,20 @@ def test_nothing_is_found_too_early(outbox: Outbox, driver: Driver) -> None:
     assert len(outbox.open) == 1
 
 
+def test_a_key_that_is_passed_by_another_name_now(outbox: Outbox, driver: Driver) -> None:
+    """By a new key nothing would be found, and the order sent twice: the row is reported and stays open."""
+    leave_open(outbox, driver, 1)
+    asked: list[Any] = []
+    raw = Bot()
+    policies = Policies.from_mapping({"version": 1, "policies": {"trade": STRICT}}, clock=FakeClock())
+    rules: dict[str, Any] = {"place*": {"key": "order_id", "reconcile": lambda call: asked.append(call) or NOT_FOUND}}
+    client = wrap(raw, "trade", operations=rules, policies=policies, outbox=outbox)
+    (write,) = resume(outbox, driver, client, resend=True)
+    assert (write.outcome, asked, raw.sent) == ("unknown_operation", [], [])
+    assert "takes its key as order_id now, and there the row has none" in write.value
+    assert [row.key for row in outbox.open] == ["0"]
+
+
 def answering(driver: Driver, answers: list[Any]) -> Stage:
     """Return a stage that answers from this list in place of the API, and sends where it is empty."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ from resilience import NOT_FOUND, Found, Pipeline, Policy, failure_of
 from resilience._core.call.open_writes import OPEN_WRITES
 from resilience._core.call.operation_info import OperationInfo
 from resilience.testing import FakeClock
+from tests.conftest import Driver
 
 FENCE = 20.0  # seconds: what a broken test would wait
 RULES = {"early_checks": 1, "wait": 0.01, "fence": FENCE}
@@ -135,3 +137,28 @@ def test_a_call_on_a_test_clock_is_not_registered(driver: Any) -> None:
     assert driver.call(decorated, client_id="mine") == "sent a second time"
     assert set(registered) == {0}
     assert sum(clock.sleeps) >= FENCE
+
+
+@pytest.mark.parametrize("number", range(1, 10))
+def test_a_report_by_the_waiting_thread_itself(number: int) -> None:
+    """A signal handler may report the order at any line of the wait that it interrupts: the call goes on."""
+    answers, results, seen = [NOT_FOUND, Found("placed")], [], [0]
+
+    def trace(frame: Any, event: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.endswith(("report_waits.py", "threading.py")):
+            return None
+        if event == "line" and any(handle.wake for handle in tuple(OPEN_WRITES.handles)):
+            seen[0] += 1
+            if seen[0] == number:
+                OPEN_WRITES.report("mine", {"orderId": "1"})
+        return trace
+
+    def place() -> None:
+        sys.settrace(trace)
+        rules = {"early_checks": 1, "wait": 0.01, "fence": 0.1}
+        results.append(place_uncertain(Driver("sync"), lambda _call: answers.pop(0), [], reconcile=rules))
+
+    thread = threading.Thread(target=place, daemon=True)
+    thread.start()
+    thread.join(FENCE)
+    assert results == ["placed"]

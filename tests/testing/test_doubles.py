@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -46,6 +48,35 @@ def test_clock_never_steps_back(seconds: float) -> None:
     """The monotonic time cannot be moved back."""
     with pytest.raises(ValueError, match="0 or more seconds"):
         FakeClock().advance(seconds)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="Windows has no such signal")
+def test_doubles_in_a_signal_handler() -> None:
+    """A handler that interrupts the clock or a transport at any line uses them too, and returns."""
+    clock, transport = FakeClock(), ScriptedTransport([1] * 100)
+    busy = [False]
+
+    def use() -> None:
+        clock.sleep(1.0)
+        transport()
+
+    def trace(frame: Any, event: str, _argument: object) -> Any:
+        if "testing" not in frame.f_code.co_filename or "resilience" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and not busy[0]:
+            busy[0] = True
+            signal.raise_signal(signal.SIGUSR1)
+            busy[0] = False
+        return trace
+
+    before, tracing = signal.signal(signal.SIGUSR1, lambda *_: use()), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        use()
+    finally:
+        sys.settrace(tracing)
+        signal.signal(signal.SIGUSR1, before)
+    assert len(clock.sleeps) == len(transport.calls) > 5
 
 
 def test_clock_under_threads() -> None:

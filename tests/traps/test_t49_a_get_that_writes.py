@@ -85,7 +85,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"get": {"key": ""}}, r"operations\['get'\]: key takes the name"),
     "a key of its own": ({"get": {"key": True}}, r"operations\['get'\]: key takes the name"),
     "a word for a truth": ({"get": {"idempotent": "no"}}, r"operations\['get'\]: idempotent takes True or False"),
-    "capitals": ({"GET /withdraw": {"idempotent": False}}, r"matches no request.*'get /withdraw'"),
+    "a whole URL": ({"get https://api.x/withdraw": {"idempotent": False}}, r"matches no request.*'get /withdraw'"),
+    "no method": ({"withdraw": {"idempotent": False}}, r"matches no request: write an HTTP method"),
+    "a path alone": ({"/withdraw": {"idempotent": False}}, r"matches no request: write an HTTP method"),
+    "no path": ({"get withdraw": {"idempotent": False}}, r"matches no request: a path begins with '/'"),
     "no lane": ({"get": {"lane": 3}}, r"operations\['get'\]: lane takes"),
 }
 

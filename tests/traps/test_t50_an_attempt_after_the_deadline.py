@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import tenacity
 
 from benchmarks.suspend import RULES, run
-from resilience import NOT_FOUND, DeadlineExceededError, Pipeline, Policy, failure_of
+from resilience import NOT_FOUND, DeadlineExceededError, Pipeline, Policy, Stage, failure_of
 from resilience.testing import FakeClock
 
 HOURS = 8 * 3600.0
@@ -148,6 +149,46 @@ def test_a_slow_listener_before_a_retry(driver: Any, admission: Any) -> None:
     assert len(transport.calls) == 1
     assert pipeline.breaker is not None
     assert len(pipeline.breaker.permits) == 0
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_a_slow_stage(driver: Any, is_counted: bool) -> None:
+    """A stage of the program's own that waits until after the deadline: nothing is sent, and it learns of that."""
+    clock, ended = FakeClock(), []
+
+    class Slow(Stage):
+        def before(self, _call: Any) -> None:
+            (clock.advance if is_counted else clock.step_wall)(HOURS)
+
+        def settle(self, _call: Any, error: BaseException | None) -> None:
+            ended.append(type(error))
+
+    transport = driver.transport(["placed"])
+    pipeline = Pipeline(Policy(deadline="90s"), clock=clock, stages=[Slow()])
+    with pytest.raises(DeadlineExceededError):
+        driver.call(pipeline.compile(transport))
+    assert (len(transport.calls), ended) == (0, [DeadlineExceededError])
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_a_hedge(is_counted: bool) -> None:
+    """The machine slept before a second attempt was to begin beside the first one: it does not begin."""
+
+    class Asleep(FakeClock):
+        async def asleep(self, seconds: float) -> None:
+            await super().asleep(seconds)
+            (self.advance if is_counted else self.step_wall)(HOURS)
+
+    async def read() -> str:
+        started.append(1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return "price"
+
+    started: list[int] = []
+    pipeline = Pipeline(Policy(deadline="90s", hedge={"delay": "1s"}), clock=Asleep(), idempotent=True)  # type: ignore[arg-type]
+    assert asyncio.run(pipeline.compile(read)()) == "price"
+    assert started == [1]
 
 
 def test_a_step_of_a_time_server_refuses_nothing(driver: Any) -> None:

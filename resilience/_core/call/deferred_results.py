@@ -11,7 +11,7 @@ from typing import Any
 
 from ..classify.class_paths import class_paths
 
-__all__ = ["deferred_error", "is_deferred"]
+__all__ = ["deferred_error", "is_deferred", "is_later"]
 
 _FUTURES = frozenset({"concurrent.futures.Future", "multiprocessing.pool.ApplyResult"})
 _CONTEXT_MANAGERS = (_GeneratorContextManager, _AsyncGeneratorContextManager)
@@ -37,8 +37,21 @@ def _is_deferred(kind: type) -> bool:
     if not _FUTURES.isdisjoint(class_paths(kind)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
         return True
     # An awaitable with many methods is a client that is awaited to connect, such as that of redis or asyncpg.
-    is_small = sum(not name.startswith("_") for name in dir(kind)) <= _MAX_METHODS
-    return hasattr(kind, "__await__") and (is_small or hasattr(kind, "add_done_callback"))
+    return hasattr(kind, "__await__") and (_is_small(kind) or hasattr(kind, "add_done_callback"))
+
+
+def is_later(kind: type) -> bool:
+    """Return whether what a method makes of this class is to be awaited, or entered: a proxy can do that itself."""
+    if issubclass(kind, _CONTEXT_MANAGERS):
+        return True
+    if hasattr(kind, "__await__"):
+        return is_deferred(kind)
+    entered = hasattr(kind, "__aenter__") or hasattr(kind, "__enter__")
+    return entered and kind.__module__ != "builtins" and _is_small(kind)
+
+
+def _is_small(kind: type) -> bool:
+    return sum(not name.startswith("_") for name in dir(kind)) <= _MAX_METHODS
 
 
 def deferred_error(result: Any, operation: str) -> TypeError:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import inspect
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
-from types import AsyncGeneratorType, GeneratorType
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache, partial
+from itertools import islice
+from types import AsyncGeneratorType, BuiltinMethodType, GeneratorType, MethodType, MethodWrapperType
 from typing import Any
 
 __all__ = ["OneShotArguments"]
 
-_MAX_ITEMS = 1000  # of one container that are looked at
+_MAX_ITEMS = 2000  # that are looked at
+_BODIES = ("body", "data", "_data", "files", "_value")
+"""Attributes in which the requests of requests and urllib, and the payloads of aiohttp, have what they send."""
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _CLIENT_METHODS = ("execute", "commit", "subscribe")
 """Methods of objects that are iterators too, but that a function uses in other ways: cursors, consumers."""
@@ -27,7 +32,7 @@ class OneShotArguments:
     __slots__ = ("_files", "_others")
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Find them among the arguments, and in the lists and mappings among these.
+        """Find them among the arguments, and in what these contain.
 
         Args:
             fn: the function, to tell a method's `self` from its arguments.
@@ -35,7 +40,7 @@ class OneShotArguments:
             kwargs: the keyword arguments.
         """
         first = 1 if args and _is_self(fn, args[0]) else 0
-        found = list(_found((*args[first:], *kwargs.values())))
+        found = _found((*args[first:], *kwargs.values()))
         files = [one for one in found if not _is_iterator(type(one)) or isinstance(one, io.IOBase)]  # type: ignore[arg-type]
         self._others = [one for one in found if not any(one is file for file in files)]
         # A file at its beginning after the first attempt was there before. Anywhere else it may have been read.
@@ -53,17 +58,44 @@ class OneShotArguments:
         return True
 
 
-def _found(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        if value.__class__ in _SCALARS:
+def _found(values: Iterable[Any]) -> list[Any]:
+    """Return what is used up among these values and in what they contain; each container is looked into once."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    waiting = [values]
+    number = 0
+    while waiting and number < _MAX_ITEMS:
+        try:
+            values = tuple(islice(waiting.pop(0), _MAX_ITEMS - number))
+        except Exception:  # a foreign mapping, or one that another thread changes
             continue
-        if _is_one_shot(value):
-            yield value
-        elif isinstance(value, (Mapping, list, tuple)):
-            items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value
-            for item, _ in zip(items, range(_MAX_ITEMS), strict=False):
-                # A form's field may be a tuple of name, file and type.
-                yield from filter(_is_one_shot, item if isinstance(item, (list, tuple)) else (item,))
+        number += len(values)
+        for value in values:
+            if value.__class__ in _SCALARS:
+                continue
+            if _is_one_shot(value):
+                found.append(value)
+            elif id(value) not in seen:
+                seen.add(id(value))
+                with suppress(Exception):  # a foreign mapping
+                    waiting.append(_contents(value))
+    return found
+
+
+def _contents(value: Any) -> Iterable[Any]:
+    """Return what a value holds that a call would send: items, fields, bound arguments, or the body of a request."""
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        return tuple(value)
+    if isinstance(value, partial):
+        return (value.args, value.keywords)
+    if isinstance(value, (BuiltinMethodType, MethodType, MethodWrapperType)):
+        return (value.__self__,)
+    # Not `getattr`, by which an object may do anything.
+    held = getattr(value, "__dict__", {})
+    names = getattr(type(value), "__dataclass_fields__", _BODIES)
+    return [held[name] for name in names if name in held] if isinstance(held, dict) else ()
 
 
 def _is_one_shot(value: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..base.clock import Clock
 
-__all__ = ["SleepWatch"]
+__all__ = ["DeadlineWatch", "SleepWatch"]
 
 _SMALL_STEP = 1.0  # seconds: a time server that sets the clock steps it by less
 
@@ -27,3 +27,21 @@ class SleepWatch:
         before, self._offset = self._offset, self._clock.time() - self._clock.monotonic()
         slept = self._offset - before
         return slept if slept > _SMALL_STEP else 0.0
+
+
+class DeadlineWatch:
+    """Says whether an instant has passed, by the monotonic or by the wall clock. Used by one thread or task."""
+
+    __slots__ = ("_clock", "_end", "_sleep_watch")
+
+    def __init__(self, clock: Clock, end: float) -> None:
+        """Begin now; `end` is a monotonic instant of the clock."""
+        self._clock = clock
+        self._end = end
+        self._sleep_watch = SleepWatch(clock)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has passed; what the machine has slept since this began counts."""
+        self._end -= self._sleep_watch.seconds_slept()
+        return self._clock.monotonic() >= self._end

@@ -7,7 +7,7 @@ from typing import Any
 
 from .context import CONTEXT, CallContext, CurrentCall
 
-__all__ = ["Stage", "has_around", "run_before", "run_settle"]
+__all__ = ["Entered", "Stage", "has_around", "run_before", "run_settle"]
 
 
 class Stage:
@@ -77,12 +77,16 @@ class Stage:
         """
 
 
+Entered = tuple[CurrentCall, list[Stage]]
+"""The attempt, and the stages that have let it through."""
+
+
 def has_around(stage: Stage) -> bool:
     """Return whether a stage has an `around` of its own."""
     return getattr(stage.around, "__func__", None) is not Stage.around
 
 
-def run_before(stages: Iterable[Stage]) -> tuple[CurrentCall, list[Stage]]:
+def run_before(stages: Iterable[Stage]) -> Entered:
     """Call `before` of every stage; when one rejects, those that had let the attempt through are settled first."""
     call = CurrentCall(CallContext(*CONTEXT.get()))
     passed: list[Stage] = []

@@ -17,6 +17,8 @@ __all__ = ["StageAnswer", "staged_attempt"]
 
 NewSend = Callable[[Callable[[], Routine[Any]]], Callable[[], Any]]
 """Makes the function `send` from what returns its routine: sync or async."""
+Watch = Callable[[], Exception | None]
+"""Returns the rejection of an attempt whose deadline has passed, else None."""
 
 
 class StageAnswer(Exception):  # noqa: N818  # no error: it takes the way of one because the way of a success is not to know
@@ -34,6 +36,7 @@ def staged_attempt(
     kwargs: Mapping[str, Any],
     *,
     new_send: NewSend,
+    new_watch: Callable[[], Watch],
     inspect: Callable[[Any], Any],
     is_read: bool,
 ) -> Routine[Any]:
@@ -45,14 +48,17 @@ def staged_attempt(
         args: its positional arguments.
         kwargs: its keyword arguments.
         new_send: makes the function `send`.
+        new_watch: begins to watch the deadline of the call.
         inspect: returns None for a good answer, the error of an error body, or an answer that is a failure itself.
         is_read: nothing is changed by it: a stage's own error says nothing about what has happened.
 
     Raises:
         StageAnswer: nothing was sent; it has the answer.
+        DeadlineExceededError: nothing was sent, because a stage has waited until after the deadline.
     """
+    watch = new_watch()
     call, entered = run_before(stages)
-    attempt = _StagedAttempt(stages, call, Invocation(fn, args, kwargs), new_send, inspect, is_read=is_read)
+    attempt = _StagedAttempt(stages, call, Invocation(fn, args, kwargs), new_send, watch, inspect, is_read=is_read)
     try:
         answer = yield from attempt.run()
         if not attempt.was_sent:
@@ -74,7 +80,7 @@ class _StagedAttempt:
         error: what it raised, or what was made of that.
     """
 
-    __slots__ = ("_call", "_inspect", "_invocation", "_is_read", "_new_send", "_stages", "error", "was_sent")
+    __slots__ = ("_call", "_inspect", "_invocation", "_is_read", "_new_send", "_stages", "_watch", "error", "was_sent")
 
     def __init__(
         self,
@@ -82,6 +88,7 @@ class _StagedAttempt:
         call: CurrentCall,
         invocation: Invocation,
         new_send: NewSend,
+        watch: Watch,
         inspect: Callable[[Any], Any],
         *,
         is_read: bool,
@@ -90,6 +97,7 @@ class _StagedAttempt:
         self._call = call
         self._invocation = invocation
         self._new_send = new_send
+        self._watch = watch
         self._inspect = inspect
         self._is_read = is_read
         self.was_sent = False
@@ -118,6 +126,9 @@ class _StagedAttempt:
         return answer
 
     def _send(self) -> Routine[Any]:
+        rejection = self._watch()
+        if rejection is not None:
+            raise rejection
         self.was_sent = True
         try:
             answer = yield self._invocation

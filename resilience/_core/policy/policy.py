@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from ...errors import PolicyError, Problem
 from .codes import CodeTable
 from .old_spellings import OldSpelling
+from .operation_globs import glob_matches
 from .section import Section, renamed
 from .sections import (
     AdmissionSettings,
@@ -213,5 +213,4 @@ class PolicySet:
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""
-        matches = (rule for rule in self.operations if operation == rule.match or fnmatchcase(operation, rule.match))
-        return next(matches, None)
+        return next((rule for rule in self.operations if glob_matches(rule.match, operation)), None)

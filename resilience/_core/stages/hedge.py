@@ -66,20 +66,23 @@ class Race:
 
     Attributes:
         delay: seconds until the next attempt starts.
+        is_late: returns whether the call's deadline has passed; set by the driver when the race begins.
     """
 
-    __slots__ = ("_plan", "_remaining", "delay")
+    __slots__ = ("_plan", "_remaining", "delay", "is_late")
 
     def __init__(self, plan: Any, hedge_delay: HedgeDelay) -> None:
         self._plan = plan
         self._remaining = hedge_delay.rules.max_hedges
         self.delay = hedge_delay.delay
+        self.is_late: Callable[[], bool] = bool
 
     def start_hedge(self) -> bool:
         """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
         budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
         held = hold.current and hold.ready_at(now) > now  # it would not be sent
-        if self._remaining <= 0 or held or (budget is not None and not budget.withdraw(now)):
+        late = self.is_late()  # the delay has ended late: the machine slept, or the process was stopped
+        if self._remaining <= 0 or held or late or (budget is not None and not budget.withdraw(now)):
             self._remaining = 0
             return False
         self._remaining -= 1

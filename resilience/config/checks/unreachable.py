@@ -61,11 +61,11 @@ def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
 
 
 def _impossible(match: str) -> str:
-    """Return why a glob cannot match any operation, or an empty string."""
+    """Return why a glob cannot match any operation, or is not written as operations are named; else an empty string."""
     parts = _METHOD.fullmatch(match)
     if parts and parts[1] != parts[1].lower() and (parts[2] or "").strip().startswith("/"):
         lower = printable(parts[1].lower() + (parts[2] or ""))
-        return f"matches no request: write the method in lower case, {lower!r}"
+        return f"is read as {lower!r}: write the method in lower case, as events do"
     if match.startswith("/"):
         return f"matches no request: write the method before the path, such as 'post {printable(match)}'"
     return ""

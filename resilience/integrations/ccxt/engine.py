@@ -12,12 +12,13 @@ from typing import Any
 from ..._core.call.context import current_call
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
-from .engine_requests import async_methods, spare_time, sync_methods
+from .engine_requests import async_methods, sync_methods
 from .exchange_facts import STAMP_ERRORS, as_stamp_error
 from .guarded_session import session_property
 from .nonce_clock import clock_methods, correct_time
 from .requests_sent import REQUEST, set_attribute
 from .set_up_methods import set_up_methods
+from .throttling import spare_time
 
 __all__ = ["engine_class"]
 

@@ -5,34 +5,20 @@ The sync and the async methods look alike on purpose.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
-from ..._core.call.context import current_call
 from .guarded_session import guarded
+from .market_loading import load_markets_async, load_markets_sync
 from .requests_sent import REQUEST, SentRequest, count_as_reads
+from .throttling import throttle_async, throttle_sync
 
-__all__ = ["async_methods", "spare_time", "sync_methods"]
-
-MAX_SPARE = 0.05  # seconds, and the share of the time left
-
-
-def spare_time(left: float) -> float:
-    """Return by how many seconds ccxt has to finish before an async attempt is cancelled.
-
-    ccxt's own error says whether the request was sent, and the cancellation does not.
-    """
-    return min(MAX_SPARE, left * MAX_SPARE)
+__all__ = ["async_methods", "sync_methods"]
 
 
 def sync_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that send, for the engine of a sync exchange."""
-
-    def load_markets(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with count_as_reads():
-            return original.load_markets(self, *args, **kwargs)
 
     def fetch2(
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
@@ -62,18 +48,16 @@ def sync_methods(original: Any) -> dict[str, Callable[..., Any]]:
         except Exception:
             pass
 
-    return {"load_markets": load_markets, "fetch2": fetch2, "fetch": fetch}
+    return {
+        "load_markets": load_markets_sync(original),
+        "fetch2": fetch2,
+        "fetch": fetch,
+        "throttle": throttle_sync(original),
+    }
 
 
 def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that send, for the engine of an async exchange."""
-
-    async def load_markets(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with count_as_reads():
-            # Shielded, because concurrent calls share one loading: cancelling one call must not cancel the others.
-            loading = asyncio.ensure_future(original.load_markets(self, *args, **kwargs))
-            loading.add_done_callback(_retrieve_exception)
-            return await asyncio.shield(loading)
 
     async def fetch2(
         self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
@@ -104,28 +88,13 @@ def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
             pass
 
     return {
-        "load_markets": load_markets,
+        "load_markets": load_markets_async(original),
         "fetch2": fetch2,
         "fetch": fetch,
-        "throttle": _throttle(original),
+        "throttle": throttle_async(original),
         "open": _open(original),
         "get_socks_proxy_session": _socks_session(original),
     }
-
-
-def _throttle(original: Any) -> Callable[..., Any]:
-    async def throttle(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call = current_call()
-        left = None if call is None else call.timeout
-        try:  # a call that still waits for ccxt's rate limit has sent nothing, and its error has to say so
-            async with asyncio.timeout(None if left is None else left - spare_time(left)) as limit:
-                return await original.throttle(self, *args, **kwargs)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise self._resilience.errors.rate_limit(f"{self.id} ccxt's own rate limit left no time to send") from None
-
-    return throttle
 
 
 def _open(original: Any) -> Callable[..., Any]:
@@ -143,9 +112,3 @@ def _socks_session(original: Any) -> Callable[..., Any]:
         return guarded(original.get_socks_proxy_session(self, *args, **kwargs), asynchronous=True)
 
     return get_socks_proxy_session
-
-
-def _retrieve_exception(loading: asyncio.Future[Any]) -> None:
-    """Retrieve the error of a loading that nobody awaits any more, which asyncio would log as never retrieved."""
-    if not loading.cancelled():
-        loading.exception()

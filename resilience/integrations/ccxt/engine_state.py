@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -39,13 +39,17 @@ class ErrorClasses(NamedTuple):
 class EngineState:
     """What an engine has beside the original exchange's state."""
 
-    __slots__ = ("clock", "errors", "original", "registered", "support", "warned", "without_key")
+    __slots__ = (
+        "clock", "compile_loading", "errors", "loading", "original", "registered", "support", "warned", "without_key",
+    )  # fmt: skip
 
     def __init__(self, original: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> None:
         self.original = original  # a reference that keeps it alive: ccxt's exchanges close their session in `__del__`
         self.support = support
         self.errors = errors
         self.clock = NonceClock()
+        self.loading: Any = None  # the task that loads the markets
+        self.compile_loading: Callable[..., Any] | None = None  # puts the loading under its policy
         self.warned = False
         self.without_key: set[str] = set()
         self.registered: tuple[Any, ...] = ()

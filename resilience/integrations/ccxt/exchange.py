@@ -25,6 +25,7 @@ from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
 from ...config.codes.code_tables import is_known
+from ...errors import QuotaExceededError
 from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
 from .._order_lanes import lane_of
@@ -43,7 +44,7 @@ _ERRORS = ErrorClasses(
     unreadable=ccxt.BadResponse,
     partial=ccxt.ExchangeError,
     timeout=ccxt.RequestTimeout,
-    rate_limit=ccxt.RateLimitExceeded,
+    rate_limit=REJECTION_TYPES[QuotaExceededError],
     bad_request=ccxt.BadRequest,
     stamp=ccxt.InvalidNonce,
 )
@@ -62,7 +63,12 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     exchange_rules.__dict__ = rules.__dict__
     operations = _Operations(exchange)
     exchange_rules.check_keys(operations)
-    return proxy_class(type(exchange))(operations, exchange_rules)
+    wrapped = proxy_class(type(exchange))(operations, exchange_rules)
+    engine, info = operations._engine, operations.resilience_operation_info("load_markets", wrapped)
+    if info is not None:
+        # Without a reference to `wrapped`: a method of it may be used when it is gone itself.
+        engine._resilience.compile_loading = functools.partial(exchange_rules.compile, info=info)
+    return wrapped
 
 
 def _redact_record(record: logging.LogRecord) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..._core.call.operation_info import OperationInfo
+from ..._entry.glob_checks import check_method_globs
 from ..._entry.operation_rules import OperationRules
 from ..._pipeline.callables import is_async
 from ..._pipeline.pipeline import Pipeline
@@ -59,6 +60,7 @@ class ExchangeRules(OperationRules):
         """
         for glob, options in self._globs:
             _check_name(glob, operations)
+            check_method_globs([glob], operations._engine)
             method = getattr(operations, glob, None) if "key" in options and glob.isidentifier() else None
             if method is not None:
                 _check_key(glob, options["key"], method, operations)

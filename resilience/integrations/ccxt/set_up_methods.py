@@ -24,6 +24,8 @@ def set_up_methods(original: type, *, asynchronous: bool) -> dict[str, Callable[
         for name, method in vars(base).items()
         if inspect.isfunction(method) and is_set_up(name) and method.__name__ == name
     }
+    # Not where a subclass has put another function in its place, whatever that one's own name is.
+    methods = {name: method for name, method in methods.items() if getattr(original, name) is method}
     return {name: _as_set_up(method) for name, method in methods.items() if _fits(method, asynchronous)}
 
 

@@ -23,6 +23,7 @@ from .._http_messages import mark_redirected, mark_unbuilt
 from .._rate_limit_headers import report_rate_limits
 from .answers import bound_body, judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, copy_request, disable_retries, find_call
+from .bounded_reads import bound_reads
 from .client_attempt import ATTEMPT, ClientAttempt
 
 __all__ = ["wrap"]
@@ -32,6 +33,8 @@ def wrap(client: Any, rules: OperationRules) -> Any:
     """Return a client of the same class that shares the original's state, with every request under a policy."""
     for transport in (client._transport, *client._mounts.values()):
         disable_retries(transport)
+        if isinstance(client, httpx.Client):
+            bound_reads(transport)
     original = original_class(client)
     methods = _ASYNC_METHODS if issubclass(original, httpx.AsyncClient) else _METHODS
     wrapped: Any = object.__new__(wrapped_class(original, methods))

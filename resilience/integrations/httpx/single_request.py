@@ -9,6 +9,7 @@ import httpx
 
 from .._http_messages import HttpResponse
 from .._rate_limit_headers import report_rate_limits
+from .bounded_reads import bound_reads
 
 __all__ = ["new_async_client", "new_client", "send", "send_async"]
 
@@ -17,7 +18,10 @@ POOL_SIZE = 64  # idle connections kept
 
 def new_client() -> httpx.Client:
     """Return a client that does not retry by itself."""
-    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=POOL_SIZE))
+    client = httpx.Client(limits=httpx.Limits(max_keepalive_connections=POOL_SIZE))
+    for transport in (client._transport, *client._mounts.values()):
+        bound_reads(transport)
+    return client
 
 
 def new_async_client() -> httpx.AsyncClient:

@@ -22,6 +22,7 @@ from .._http_messages import REDIRECT_HEADER, is_json, is_marked_failure, mark_o
 from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .answers import bound_body, judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, copy_request, disable_retries, find_call
+from .bounded_reads import bound_reads
 
 __all__ = ["AsyncResilientTransport", "ResilientTransport"]
 
@@ -53,6 +54,7 @@ class ResilientTransport(httpx.BaseTransport):
         """
         self._transport = transport or httpx.HTTPTransport()
         disable_retries(self._transport)
+        bound_reads(self._transport)
         adapter = TransportAdapter(self._transport, asynchronous=False)
         self._calls = CompiledCalls(adapter, OperationRules(policy, operations, policies_getter(policies)))
 

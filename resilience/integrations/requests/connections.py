@@ -45,7 +45,9 @@ def _proxy_manager_for(adapter: Any, proxy: str, **options: Any) -> Any:
 def _guard_manager(manager: Any) -> None:
     """Guard the pools that a manager of urllib3 has and those that it will make."""
     classes = getattr(manager, "pool_classes_by_scheme", None)
-    if classes is None:
+    # Pools without `keys` are those of urllib3-future, which takes the place of urllib3 once niquests is installed: its
+    # connections are not those of `http.client`.
+    if classes is None or not hasattr(manager.pools, "keys"):
         return
     manager.pool_classes_by_scheme = {scheme: _guarded(pool, _GuardedPool) for scheme, pool in classes.items()}
     for key in list(manager.pools.keys()):

@@ -16,7 +16,8 @@ class SentBytes:
     """What the guarded connections of one attempt have sent. Used by one thread.
 
     Attributes:
-        call: the call that the attempt is made for, which knows the time that is left; None outside a policy.
+        call: the call that the attempt is made for, which knows the time that is left; None outside a policy, and once
+            the attempt has ended.
         has_begun: a guarded connection was asked to send a request.
         has_sent: bytes of a request were given to a socket.
         is_late: reading an answer was stopped because the attempt's time was over.
@@ -80,3 +81,4 @@ def recording_sent_bytes() -> Iterator[SentBytes]:
         yield sent
     finally:
         CURRENT.reset(token)
+        sent.call = None  # a thread or task that outlives the attempt keeps this in its context, but not its time

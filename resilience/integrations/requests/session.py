@@ -67,8 +67,8 @@ def _send(self: Any, request: requests.PreparedRequest, **kwargs: Any) -> reques
 
     A retry sends it with the signature that it has: wrap the client of a signed API instead.
     """
-    attempt = _ATTEMPT.get()
-    if attempt is not None and attempt.calls is self._resilience:
+    attempt = _attempt_of(self)
+    if attempt is not None:
         return attempt.send(request, **kwargs)  # type: ignore[no-any-return]  # requests' own
     calls = self._resilience.prepared
     call = calls.for_request(str(request.method), str(request.url), send_once=must_send_once(request))
@@ -81,10 +81,19 @@ def _get_adapter(self: Any, url: str) -> Any:
     adapter = self._resilience.original.get_adapter(self, url)
     disable_retries(adapter)  # here, and not in `wrap`: an adapter may be mounted at any time
     guard_connections(adapter)
-    attempt = _ATTEMPT.get()
-    if attempt is not None and attempt.calls is self._resilience:
+    attempt = _attempt_of(self)
+    if attempt is not None:
         attempt.has_left = True  # requests gives the finished request to this adapter next
     return adapter
+
+
+def _attempt_of(session: Any) -> Any:
+    """Return the session's attempt that is under way here, or None.
+
+    A thread or task that was started inside an attempt may outlive it: what it sends later is a call of its own.
+    """
+    attempt = _ATTEMPT.get()
+    return None if attempt is None or attempt.is_over or attempt.calls is not session._resilience else attempt
 
 
 class _SessionCalls:
@@ -116,6 +125,7 @@ class _SessionCalls:
             return judge_answer(response, options, key, sent)
         finally:
             _ATTEMPT.reset(token)
+            attempt.is_over = True
 
 
 class _Attempt:
@@ -123,13 +133,14 @@ class _Attempt:
 
     Attributes:
         has_left: a finished request was given to an adapter.
+        is_over: the attempt has ended.
     """
 
-    __slots__ = ("_is_sending", "_key", "_options", "_requests", "calls", "has_left")
+    __slots__ = ("_is_sending", "_key", "_options", "_requests", "calls", "has_left", "is_over")
 
     def __init__(self, calls: _SessionCalls, options: AttemptOptions, key: str | None, *, is_sending: bool) -> None:
         self.calls = calls
-        self.has_left = False
+        self.has_left = self.is_over = False
         self._options = options
         self._key = key
         self._is_sending = is_sending

@@ -106,14 +106,21 @@ class ConnectAttempts:
         self.emit_failure(failure, error)
         return failure
 
-    def record_failure(self, failure: Failure, error: object, now: float) -> float | None:
-        """Count a failed attempt and return the seconds until the next, or None if there is none."""
+    def record_failure(self, failure: Failure, error: object, now: float, not_before: float) -> float | None:
+        """Count a failed attempt and return the seconds until the next, or None if there is none.
+
+        Args:
+            failure: what the error means.
+            error: why it failed.
+            now: the present instant.
+            not_before: the instant from which the limit of new connections admits the next.
+        """
         self.count += 1
         start_hold(self._plan, failure, now)
         delay, within_budget = self._delay(error, now)
         if delay is not None:
             # Waiting any shorter would only be rejected again.
-            delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
+            delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now, not_before - now)
         self.emit_failure(failure, error, wait_for=delay)
         if delay is None:
             self._emit("retries_exhausted", failure, error)

@@ -13,7 +13,7 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from .dialect import Message
 
-__all__ = ["ClosedClientError", "NotSentError", "SocketRequest"]
+__all__ = ["ClosedClientError", "GaveUpError", "NotSentError", "SocketRequest"]
 
 
 class NotSentError(ConnectionError):
@@ -36,6 +36,23 @@ class ClosedClientError(NotSentError):
     resilience_code = "client_closed"
 
 
+class GaveUpError(ConnectionError):
+    """A socket has given up: the user must fix something first. `failure_of` returns its failure.
+
+    Attributes:
+        failure: why, as its exception event said; a `StreamFailure`.
+    """
+
+    resilience_executed = "n_a"
+
+    def __init__(self, message: str, failure: Failure) -> None:
+        super().__init__(message, failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class SocketRequest:
     """One frame whose answer a caller awaits. Belongs to one event loop.
 
@@ -51,7 +68,8 @@ class SocketRequest:
         Args:
             id: matches the answer to the request.
             text: the frame.
-            on_send: called just before the frame is sent, and again when its connection was cut.
+            on_send: called just before the frame is sent, and again when its connection was cut. What it raises the
+                first time goes to the caller, and the frame is not sent.
         """
         self.id, self.text, self.sent = id, text, False
         self._on_send = on_send
@@ -72,12 +90,16 @@ class SocketRequest:
         return self._answer.done()
 
     def start_sending(self) -> bool:
-        """Mark the request as sent and return True; return False if no caller waits for it any more."""
+        """Mark the request as sent and return True; return False if it must not be sent any more."""
         if self.done:
             return False
-        self.sent = True
         # Before the frame is handed to the system, so that the stamp is never later than the sending.
-        self._on_send()
+        try:
+            self._on_send()
+        except Exception as error:
+            self._answer.set_exception(error)
+            return False
+        self.sent = True
         return True
 
     def resolve(self, message: Message) -> None:

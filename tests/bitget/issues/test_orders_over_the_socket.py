@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from resilience import Policies, failure_of
+from resilience import DeadlineExceededError, Policies, failure_of
 from resilience._core.call.operation_info import OperationInfo
 from resilience.bitget import AsyncBitgetClient, WebsocketClientV2
 from resilience.bitget.dialect_v2 import DialectV2
@@ -221,3 +221,39 @@ def test_queued_orders_wait_for_the_next_connection() -> None:
     lost = [answer for answer in answers if isinstance(answer, Exception)]
     assert {type(error) for error in lost} <= {ConnectionResetError}
     assert len(lost) < 3
+
+
+class Laptop:
+    """The machine's clock, whose wall clock alone moves on while it sleeps."""
+
+    def __init__(self) -> None:
+        self._machine = Policies.builtin().pipeline().clock
+        self.slept = 0.0
+        self.monotonic, self.sleep, self.asleep = self._machine.monotonic, self._machine.sleep, self._machine.asleep
+
+    def time(self) -> float:
+        """Return the Unix time."""
+        return self._machine.time() + self.slept
+
+
+def test_an_order_that_waits_for_the_login_when_the_machine_sleeps() -> None:
+    """It is not sent hours after its deadline: nothing was sent, and the next order is."""
+
+    async def story(exchange: Sandbox) -> list[str]:
+        clock = Laptop()
+        policies = Policies.load(exchange.policy, clock=clock)
+        keys = exchange.key, exchange.secret, exchange.passphrase
+        async with rest_of(exchange) as rest:
+            options: Any = {"base_url": exchange.ws, "policies": policies, "rest": rest}
+            async with WebsocketClientV2(*keys, **options) as client:
+                waiting = asyncio.create_task(client.place_order(**ORDER, clientOid="late"))
+                await asyncio.sleep(0)  # it has begun, and is not logged in
+                clock.slept = 8 * 3600.0
+                with pytest.raises(DeadlineExceededError) as caught:
+                    await waiting
+                assert failure_of(caught.value).executed == "no"
+                await client.place_order(**ORDER, clientOid="in time")
+        return [order["clientOid"] for order in exchange.ledger()["orders"]]
+
+    with Sandbox() as exchange:
+        assert run(story(exchange)) == ["in time"]

@@ -26,7 +26,8 @@ def test_tighter_settings_stay_in_force(tmp_path: Path) -> None:
     policies.reload()
     assert late.compile(lambda: "late", OperationInfo(operation="late"))() == "late"
     shared, policy = policies._shared, policies.policy("p")
-    (quota,), (breaker,) = shared.limits._quotas.values(), shared.breakers._recent.values()
+    (quota,), breaker = shared.limits._quotas.values(), policies.pipeline("p").breaker
     budget, admission = shared._budgets["p"], shared.limits._admissions["p"]
+    assert breaker is not None
     assert (quota.settings.burst, breaker.settings.consecutive) == (10, 10)
     assert (budget.settings, admission.settings) == (policy.budget, policy.admission)

@@ -1,0 +1,131 @@
+"""Decides what an attribute of a wrapped client is: an operation, a resource with operations of its own, or a value.
+
+Nothing is called to find out. What cannot be told apart by its class is left alone, and `wrap` names it once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from .._pipeline.callables import is_async, is_context_manager_function, is_mock
+
+__all__ = ["ValueKind", "function_of", "is_callable_object", "is_mock_setting", "kind_of", "names_outside"]
+
+_DATA = (ModuleType, Mapping, Sequence, AbstractSet, BaseException, Enum)
+_RECORD_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__", "_fields")
+
+
+class ValueKind(Enum):
+    """What a proxy does with an attribute."""
+
+    OPERATION = "puts its calls under a policy"
+    PAGES = "puts each item of what it makes under a policy"
+    CONTEXT_MANAGER = "puts the entering of what it makes under a policy"
+    RESOURCE = "hands out a proxy of it"
+    VALUE = "hands out the client's own"
+
+
+def kind_of(client: Any, name: str, value: Any) -> ValueKind:
+    """Return what the attribute `name` of a client is."""
+    if isinstance(value, type):
+        return ValueKind.VALUE
+    if is_callable_object(value):
+        return ValueKind.OPERATION
+    if inspect.isroutine(value) or isinstance(value, partial):
+        return _kind_of_function(value)
+    return ValueKind.RESOURCE if _is_resource(client, name, value) else ValueKind.VALUE
+
+
+def _kind_of_function(function: Any) -> ValueKind:
+    if is_context_manager_function(function):
+        return ValueKind.CONTEXT_MANAGER
+    pages = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    return ValueKind.PAGES if pages else ValueKind.OPERATION
+
+
+def is_callable_object(value: object) -> bool:
+    """Return whether this is an object whose class defines `__call__`, such as a gRPC stub's method or a mock."""
+    if is_mock(value):  # whatever it passes for
+        return callable(value)
+    is_function = inspect.isroutine(value) or isinstance(value, (type, partial))
+    return callable(value) and not is_function and not isinstance(value, _DATA)
+
+
+def function_of(value: Any) -> Callable[..., Any]:
+    """Return a function that calls a callable object.
+
+    What one wants to know of a function is never asked of the object: where it makes its attributes on demand, even
+    `__signature__` would be a call to the service.
+    """
+    run = type(value).__call__
+    if is_async(value) if is_mock(value) else is_async(run):
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            return await value(*args, **kwargs)
+
+        function: Any = call_async
+    else:
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return value(*args, **kwargs)
+
+        function = call
+    function.__qualname__ = type(value).__qualname__
+    try:
+        parameters = list(inspect.signature(run).parameters.values())[1:]
+        function.__signature__ = inspect.Signature(parameters)
+    except (TypeError, ValueError):
+        pass  # written in C: it may take anything
+    return function  # type: ignore[no-any-return]  # it has a signature of its own
+
+
+def _is_resource(client: Any, name: str, value: Any) -> bool:
+    """Return whether an object groups operations of the client: `client.chat` has `completions.create`.
+
+    Its class belongs to the client's own package, or the client makes it on demand (`__getattr__`). Records and
+    collections are data, whoever defines them.
+    """
+    kind = type(value)
+    if isinstance(value, _DATA) or any(hasattr(kind, mark) for mark in _RECORD_MARKS):
+        return False
+    if _package(kind) != _package(type(client)):
+        made_on_demand = inspect.getattr_static(client, name, None) is None
+        if not made_on_demand or _package(kind) in sys.stdlib_module_names:
+            return False
+    return kind.__module__ != "builtins"
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def is_mock_setting(owner: object, name: str) -> bool:
+    """Return whether `name` is what a mock offers to its test (`assert_called_once`), and no call of the client."""
+    return is_mock(owner) and hasattr(sys.modules["unittest.mock"].MagicMock, name)
+
+
+def names_outside(client: Any) -> list[str]:
+    """Return the public attributes of a client that talk by themselves and stay outside its policy, with their class.
+
+    They are objects of other packages that can be entered or have async methods: sessions, connections, pools.
+    """
+    found = []
+    for name, value in getattr(client, "__dict__", {}).items():
+        kind = type(value)
+        outside = _package(kind) not in sys.stdlib_module_names and kind_of(client, name, value) is ValueKind.VALUE
+        if not name.startswith("_") and outside and not isinstance(value, (type, *_DATA)) and _connects(kind):
+            found.append(f"{name} ({kind.__module__.partition('.')[0]}.{kind.__name__})")
+    return found
+
+
+def _connects(kind: type) -> bool:
+    if hasattr(kind, "__enter__") or hasattr(kind, "__aenter__"):
+        return True
+    return any(is_async(value) for name, value in inspect.getmembers_static(kind) if not name.startswith("_"))
