@@ -13,6 +13,7 @@ import pytest
 from resilience import (
     NOT_FOUND,
     ApiError,
+    DeadlineExceededError,
     Found,
     Pipeline,
     Policies,
@@ -255,6 +256,19 @@ def test_a_read_whose_stage_fails_keeps_its_error(driver: Any) -> None:
     call = new_pipeline(stage, idempotent=True, retry=None)
     with pytest.raises(ValueError, match="the stage's own"):
         driver.call(call.compile(Ticker().fetch if driver.kind == "sync" else Ticker().fetch_async))
+
+
+def test_a_stage_that_waits_until_after_the_deadline(driver: Any) -> None:
+    """Nothing is sent: the call is rejected, whatever the stage has waited for."""
+
+    def wait(_: Any) -> None:
+        pipeline.clock.advance(91)  # type: ignore[attr-defined]
+
+    send = driver.transport([])
+    pipeline = new_pipeline(around(driver, before=wait))
+    with pytest.raises(DeadlineExceededError, match="nothing was sent"):
+        driver.call(pipeline.compile(send))
+    assert send.calls == []
 
 
 class Twice(Stage):
