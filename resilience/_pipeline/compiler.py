@@ -16,7 +16,7 @@ from .._core.stages.breaker import Breaker
 from .._core.stages.built_in_stage import StageView
 from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
-from .._drivers.layers import add_layers
+from .._drivers.stage_layers import add_layers
 from .._drivers.sync import compile_sync
 from ..config.checks.deprecated_settings import deprecated_settings
 from .apply import apply, apply_async

@@ -13,6 +13,7 @@ from .._core.call.timeline import timeline
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
+from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.stage_list import STAGES
 from .compiler import Compiler, PolicyCompiler
 from .shared_state import SharedState
@@ -47,6 +48,7 @@ class Pipeline:
         key: str | None = None,
         reconcile: Callable[..., Any] | None = None,
         clock: Clock | None = None,
+        breaker_store: BreakerStore | None = None,
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
         shared: SharedState | None = None,
@@ -61,6 +63,7 @@ class Pipeline:
             key: parameter that carries the idempotency key, such as `client_id` or `params.clientOid`.
             reconcile: looks up a write of uncertain outcome; returns `Found(...)` or `NOT_FOUND`.
             clock: time and waiting; the machine's own by default.
+            breaker_store: keeps the breaker's state over a restart.
             stages: custom stages, run around each attempt.
             listeners: functions that get every event, and listeners of pybreaker's kind.
             shared: parts shared with other pipelines; new ones by default.
@@ -70,7 +73,7 @@ class Pipeline:
             PolicyError: the policy names a code table or a stage that does not exist.
             TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind.
         """
-        shared = shared or SharedState(clock)
+        shared = shared or SharedState(clock, breaker_store=breaker_store)
         info = OperationInfo(
             operation=operation or policy.name,
             idempotent=idempotent,

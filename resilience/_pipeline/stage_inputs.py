@@ -13,7 +13,7 @@ from .._core.policy.sections import ReconcileSettings
 from .._core.stages.breaker import Breaker
 from .._core.stages.built_in_stage import LayerInputs, StageView
 from .._drivers.hedging import race_async, race_sync
-from .._drivers.layers import let_others_run, let_others_run_async
+from .._drivers.stage_layers import let_others_run, let_others_run_async
 from .fresh_reads import needs_fresh_reads
 from .shared_state import SharedState
 

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .._core.base.bounded_dict import BoundedDict
+from .._core.base.routine import Invocation, Routine
 from .._core.call.lookup_answer import Found
 from .._core.call.operation_info import OperationInfo
+from .._drivers.routine_runner import routine_function
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
 from ._attempt_options import AttemptOptions
@@ -75,6 +77,7 @@ class CompiledCalls:
         """
         if rules.outbox is not None:
             raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
+        rules.check_key_factories()
         rules.check_request_globs()
         rules.check_reconcilers(asynchronous=adapter.asynchronous)
         self._adapter = adapter
@@ -158,26 +161,17 @@ class CompiledCalls:
 def _as_hop(attempt: Callable[..., Any], adapter: HttpAdapter) -> Callable[..., Any]:
     """Return an attempt that follows a redirect: its failure says nothing about the server that redirected."""
 
-    def judged(response: Any) -> Any:
+    def hop(*args: Any, **kwargs: Any) -> Routine[Any]:
+        try:
+            response = yield Invocation(attempt, args, kwargs)
+        except Exception as error:
+            mark_uncertain(error)
+            raise
         if adapter.is_error_response(response):
             mark_uncertain(response)
         return response
 
-    async def hop_async(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return judged(await attempt(*args, **kwargs))
-        except Exception as error:
-            mark_uncertain(error)
-            raise
-
-    def hop(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return judged(attempt(*args, **kwargs))
-        except Exception as error:
-            mark_uncertain(error)
-            raise
-
-    return hop_async if adapter.asynchronous else hop
+    return routine_function(hop, asynchronous=adapter.asynchronous)
 
 
 def _host_and_path(url: str) -> tuple[str, str]:

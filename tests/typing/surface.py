@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, assert_type
 
 import requests
+import urllib3
 
-from resilience import Failure, Pipeline, Policies, Policy, Stage, failure_of, resilient, wrap
+from resilience import BreakerStore, Failure, Pipeline, Policies, Policy, Stage, failure_of, resilient, wrap
+from resilience.integrations.ccxt.exchange_support import ExchangeSupport, MethodInfo
+from resilience.integrations.http import ClientRequest, HttpAttempt, HttpClientSupport
 
 
 @resilient
@@ -58,6 +61,47 @@ assert_type(policies.resilient(price)("BTC"), float)
 assert_type(policies.resilient("bitget", key="order")(Bot.fee)(1), float)
 assert_type(policies.wrap(requests.Session()), requests.Session)
 assert_type(wrap(requests.Session(), "http"), requests.Session)
+
+assert_type(wrap(urllib3.PoolManager(), "http"), urllib3.PoolManager)
+
+
+class Store(BreakerStore):
+    def load(self) -> Mapping[str, Any]:
+        return {}
+
+    def save(self, name: str, record: Mapping[str, Any]) -> None: ...
+
+
+class Client(HttpClientSupport):
+    error_base = OSError
+
+    def read_request(self, arguments: Mapping[str, Any]) -> ClientRequest:
+        return ClientRequest("GET", arguments["url"])
+
+    def set_attempt(self, arguments: dict[str, Any], attempt: HttpAttempt) -> None:
+        arguments["headers"] = attempt.with_headers(None)
+        assert_type(attempt.timeout(3.0), float | None)
+
+    def read_body(self, response: Any) -> tuple[Any, bytes]:
+        return response, b""
+
+
+class AsyncClient(Client):
+    asynchronous = True
+
+    async def read_body(self, response: Any) -> tuple[Any, bytes]:  # type: ignore[override]
+        return response, b""
+
+
+class Exchange(ExchangeSupport):
+    def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
+        return {"signs": True}
+
+
+Exchange()
+Pipeline(Policy(), breaker_store=Store())
+Policies.builtin(breaker_store=Store())
+Policies.builtin(breaker_store=7)  # type: ignore[arg-type]
 
 pipeline = Pipeline(Policy())
 assert_type(pipeline.call(price, "BTC"), float)

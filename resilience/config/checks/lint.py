@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from ...errors import PolicyError, Problem
 from ..codes.code_tables import CodeRegistry
+from ..loading.layers import Layer, read
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node, node_at
-from ..loading.policy_file import Layer, builtin_layer, read
+from ..loading.policy_file import builtin_layer
 from ..loading.yaml_reader import read_file
 from .class_names import pass_through_warnings, row_name_warnings
 from .deprecated_settings import deprecated_settings

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..._core.call.attempt_end import end_holds, start_hold
+from ..._core.call.attempt_end import start_hold
 from ..._core.call.failure_report import caused_by
-from ..._core.call.plan import PermitOrGeneration, Plan
+from ..._core.call.gate_plan import PermitOrGeneration
+from ..._core.call.plan import Plan
 from ..._core.classify.failure import Failure
 from ..._core.policy.backoff import bounds
 from ...errors import ApiError
@@ -39,15 +40,15 @@ class ConnectAttempts:
     def ready_at(self, now: float) -> float:
         """Return the instant from which holds and the breaker admit an attempt."""
         breaker = self._plan.breaker
-        ready = self._plan.hold.ready_at(now)
+        ready = self._plan.gate.hold.ready_at(now)
         return ready if breaker is None else max(ready, breaker.ready_at(now))
 
     def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
         """Ask holds and breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
         self._plan = self._make_plan()
-        if self._plan.hold.ready_at(now) > now:
+        if self._plan.gate.hold.ready_at(now) > now:
             return False, None
-        end_holds(self._plan, self._plan.hold.end_over(now), "over")
+        self._plan.gate.end_holds(now)
         breaker, budget = self._plan.breaker, self._plan.budget
         permit = None if breaker is None else breaker.admit(now)
         self._plan.emit_breaker_events()

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from math import inf
 from typing import Any
 
-from ..._core.call.plan import PermitOrGeneration
+from ..._core.call.gate_plan import PermitOrGeneration
 from ..._core.policy.stream_limits import MessageRate, StreamSettings
 from ..._core.stages.rate_window import RateWindow
 from .dialect import Dialect, fitting_count
