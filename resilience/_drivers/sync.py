@@ -50,6 +50,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
+            if now() >= deadline:  # the user's function that makes keys was slow
+                raise reject_expired(plan, outer)
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation

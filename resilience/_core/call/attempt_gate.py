@@ -96,11 +96,11 @@ class AttemptGate:
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
         self._plan = plan
+        self._sleep_watch = SleepWatch(plan.clock)  # first: a user's function of lanes or weights may be slow
         lane = plan.lane(call.args, call.kwargs)
         self._high_priority = plan.high_priority(call.args, call.kwargs)
         self.payment = Payment(plan, plan.weights(call.args, call.kwargs), high_priority=self._high_priority)
         self.deadline = deadline
-        self._sleep_watch = SleepWatch(plan.clock)
         self.time_ahead = time_ahead
         self._is_queued = False
         self._due: float | None = None
