@@ -34,7 +34,6 @@ SAME_NAMES = {
     "dialect": "what a stream's session asks of a venue, and Bitget's answers to it",
     "errors": "the errors of the library, and those of Bitget's client",
     "exchange": "a wrapped exchange of ccxt, and the exchange that the sandbox plays",
-    "fallback": "the decisions of the stage, and the driver that carries them out",
     "frames": "WebSocket frames of Bitget, on either side of the wire",
     "session": "a WebSocket's session, and a wrapped session of requests or aiohttp",
     "steps": "what a sans-IO part asks its driver to do: for calls, and for streams",

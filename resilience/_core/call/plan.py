@@ -13,6 +13,7 @@ from ..base.clock import Clock
 from ..base.events import Events
 from ..classify.classifier import Classifier
 from ..classify.control_flow import ControlFlow
+from ..classify.returned_errors import PLAIN
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
 from ..stages.admission import Admission
@@ -30,9 +31,6 @@ from .operation_info import OperationInfo, fence_of
 from .rejection_factory import RejectionFactory
 
 __all__ = ["PLAIN", "Plan"]
-
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
-"""Classes whose values are never an error, so that a driver need not call `inspect_result`."""
 
 
 class Plan:

@@ -70,7 +70,9 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
             # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
                 policy = layer.policy_set.policies[name]
-                found = *policy_warnings(policy), *pass_through_warnings(policy), *deprecated_settings(policy)
+                operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
+                of_policy = policy_warnings(policy, operations)
+                found = *of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)
                 for paths, message in found:
                     setting, path = _setting_to_change(node, paths, file)
                     warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
