@@ -13,6 +13,7 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, NamedTuple
 
+from .._pipeline.fresh_reads import fresh_reads
 from ..streams.session.stream_failure import Gap
 from .errors import BitgetApiError
 
@@ -146,9 +147,10 @@ class Backfill:
             known.pop(order_id, None)
 
     async def _get(self, path: str, params: dict[str, Any]) -> Any:
-        if iscoroutinefunction(self._rest.get):
-            return await self._rest.get(path, params)
-        return await asyncio.to_thread(self._rest.get, path, params)
+        with fresh_reads():  # an answer from before the gap does not have what the stream has missed
+            if iscoroutinefunction(self._rest.get):
+                return await self._rest.get(path, params)
+            return await asyncio.to_thread(self._rest.get, path, params)
 
 
 def _channel(arg: Mapping[str, Any]) -> str:

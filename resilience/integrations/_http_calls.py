@@ -7,6 +7,7 @@ operation is named, which header carries its key, and what a lookup returns to t
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -103,6 +104,8 @@ class CompiledCalls:
     def _compile(self, method: str, host: str, path: str, send_once: bool, *, is_hop: bool) -> Callable[..., Any]:
         adapter = self._adapter
         pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once or is_hop))
+        if pipeline.policy.cache is not None:
+            self._warn_of_cache(pipeline.policy.name)
         has_key = not info.read and (info.key or info.reconcile)
         header = (info.key or KEY_HEADER) if has_key else None
         options = AttemptOptions(
@@ -127,6 +130,19 @@ class CompiledCalls:
             return compiled(*args, idempotency_key=adapter.caller_key(header, args, kwargs), **kwargs)
 
         return call
+
+    def _warn_of_cache(self, policy: str) -> None:
+        """Warn once that responses are not kept: they have a connection, and a body that is read once."""
+        if "cache" in self._warned:
+            return
+        self._warned.add("cache")
+        message = (
+            f"policy {policy!r}: the cache keeps no HTTP responses; put it on the function that returns their data"
+        )
+        try:
+            warnings.warn(message, stacklevel=2)
+        except UserWarning:
+            pass  # a filter turns warnings into errors: the request must not fail by it
 
     def _describe(self, method: str, host: str, path: str, send_once: bool) -> OperationInfo:
         adapter = self._adapter

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
+from .._core.call.stage import has_around
 from .._core.policy.section import changed
 from .._pipeline.callables import is_async
 from .._pipeline.pipeline import Pipeline
@@ -88,8 +89,11 @@ def _compile(recorder: WriteRecorder, claim: Claim, client: Any, row: Row, *, re
     look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
     send = None
     if resend:
-        if pipeline.policy.fallback is not None:  # its substitute would look like an executed write
-            pipeline = Pipeline(changed(pipeline.policy, fallback=None), shared=pipeline.shared, keep_state=True)
+        watching = tuple(stage for stage in pipeline.stages if not has_around(stage))
+        # The answer of a fallback, or of a stage in place of the API, would look like an executed write.
+        if pipeline.policy.fallback is not None or len(watching) < len(pipeline.stages):
+            policy = changed(pipeline.policy, fallback=None, stages=watching)
+            pipeline = Pipeline(policy, shared=pipeline.shared, keep_state=True)
         send = pipeline.compile(guard_attempts(method), info)
     return run_inside(write, look_up, send, row, asynchronous=asynchronous)
 

@@ -10,9 +10,9 @@ import pytest
 from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
-from resilience._core.call.reconcile import Fence
 from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import FailedCall
+from resilience._core.stages.fence import Fence
 from resilience.testing import FakeClock
 
 
@@ -254,6 +254,7 @@ def test_the_defaults_of_a_function() -> None:
         False,
         False,
         None,
+        False,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):

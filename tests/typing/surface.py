@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, assert_type
 
 import requests
 import urllib3
 
-from resilience import BreakerStore, Failure, Pipeline, Policies, Policy, failure_of, resilient, wrap
+from resilience import BreakerStore, Failure, Pipeline, Policies, Policy, Stage, failure_of, resilient, wrap
 from resilience.integrations.ccxt.exchange_support import ExchangeSupport, MethodInfo
 from resilience.integrations.http import ClientRequest, HttpAttempt, HttpClientSupport
 
@@ -114,3 +114,22 @@ async def awaited() -> None:
     assert_type(await Bot().cancel(1), int)
     assert_type(await pipeline.acall(balance, "USDT"), str)
     assert_type(await pipeline.compile(balance)("USDT"), str)
+
+
+class Remember(Stage):
+    """A stage of sync pipelines."""
+
+    def around(self, call: Any, send: Callable[[], Any]) -> Any:
+        """Send."""
+        return send()
+
+
+class RememberAsync(Stage):
+    """A stage of async pipelines."""
+
+    async def around(self, call: Any, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send."""
+        return await send()
+
+
+Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])  # type: ignore[arg-type]

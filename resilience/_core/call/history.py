@@ -181,6 +181,13 @@ class CallHistory:
         self.plan.emit_breaker_events()
         self.events.emit("call_recovered")
 
+    def record_answered_by_stage(self) -> None:
+        """Record that a custom stage has answered: nothing was sent, so the attempt counts nowhere."""
+        self.permit.release()
+        self._ended = True
+        if self.attempt > 1:
+            self.events.emit("call_recovered")
+
     def record_reconciled(self) -> None:
         """Record that a lookup found the write to have been executed."""
         self._ended = True

@@ -13,6 +13,7 @@ from ..base.clock import Clock
 from ..base.events import Events
 from ..classify.classifier import Classifier
 from ..classify.control_flow import ControlFlow
+from ..classify.returned_errors import PLAIN
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
 from ..stages.admission import Admission
@@ -26,13 +27,11 @@ from .deferred_results import deferred_error, is_deferred
 from .driver_plan import DriverPlan
 from .gate_plan import GatePlan, SharedParts
 from .idempotency_key import KeySlot
+from .operation_events import OperationEvents
 from .operation_info import OperationInfo, fence_of
 from .rejection_factory import RejectionFactory
 
 __all__ = ["PLAIN", "Plan"]
-
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
-"""Classes whose values are never an error, so that a driver need not call `inspect_result`."""
 
 
 class Plan:
@@ -46,6 +45,8 @@ class Plan:
         "clock",
         "control_flow",
         "deadline",
+        "emit",
+        "emit_breaker_events",
         "events",
         "fence",
         "fn",
@@ -123,6 +124,9 @@ class Plan:
         # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
+        operation_events = OperationEvents(events, policy.name, info.operation, breaker, fn)
+        self.emit = operation_events.emit
+        self.emit_breaker_events = operation_events.emit_breaker_events
         self.gate = GatePlan(
             policy,
             info,
@@ -184,16 +188,6 @@ class Plan:
             pay_at_once=gate.pay_at_once,
             new_stamps=self.info.new_stamps if self.reconcilable or self.keys is not None else None,
         )
-
-    def emit(self, name: str, **fields: Any) -> None:
-        """Emit an event of this operation if anybody listens."""
-        if self.events.listeners:
-            self.events.emit(name, policy=self.policy.name, operation=self.operation, **fields)
-
-    def emit_breaker_events(self) -> None:
-        """Emit the events that the breaker has queued."""
-        if self.breaker is not None:
-            self.breaker.emit(self.emit, self.fn)
 
     def begin_first_attempt(self, now: float, deadline: float, key: str | None) -> CallContext:
         """Record that the first attempt of a call begins, which has passed its gate; return its context."""

@@ -25,6 +25,7 @@ from .open_writes import OpenWriteHandle
 from .plan import Plan
 from .ready_times import breaker_rejection, ready_by_breaker, waits_for_breaker
 from .retry_decision import RetryDecision
+from .stage_around import StageAnswer
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -93,6 +94,9 @@ class Recovery:
 
     def on_failure(self, outcome: Any) -> Step:
         """Report the error that an attempt raised, or its answer that is a failure; returns the next step."""
+        if type(outcome) is StageAnswer:  # no failure: a custom stage has answered, and nothing was sent
+            self._history.record_answered_by_stage()
+            return Step(Action.RETURN, outcome.answer)
         now, history = self.now(), self._history
         if self.plan.control_flow.includes(outcome):
             return self._pass_through(outcome)

@@ -20,6 +20,7 @@ from .sections import (
     AdmissionSettings,
     BreakerSettings,
     BudgetSettings,
+    CacheSettings,
     FallbackSettings,
     HedgeSettings,
     QuotaSettings,
@@ -154,6 +155,10 @@ class Policy(Section):
     ) = None
     fallback: (
         Annotated[FallbackSettings, About("What the caller gets when a call fails finally.", "{stale_for: 30s}")] | None
+    ) = None
+    cache: (
+        Annotated[CacheSettings, About("Keeps answers of reads for a short time.", "{max_age: 2s, max_entries: 1000}")]
+        | None
     ) = None
     stream: (
         Annotated[

@@ -7,6 +7,7 @@ annotation. To add a section, add a class and a field of `Policy`.
 from __future__ import annotations
 
 from .breaker_settings import BreakerSettings, HalfOpenSettings
+from .cache_settings import CacheSettings
 from .limit_settings import AdmissionSettings, LaneSettings, QuotaSettings
 from .outcome_settings import NO_VALUE, FallbackSettings, HedgeSettings, ReconcileSettings
 from .retry_settings import BackoffSettings, BudgetSettings, RetrySettings, UnknownErrorSettings
@@ -17,6 +18,7 @@ __all__ = [
     "BackoffSettings",
     "BreakerSettings",
     "BudgetSettings",
+    "CacheSettings",
     "FallbackSettings",
     "HalfOpenSettings",
     "HedgeSettings",

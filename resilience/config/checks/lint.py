@@ -71,11 +71,9 @@ def _setting_warnings(layer: Layer, file: str) -> Iterator[tuple[Node, str, str]
         # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
         if node.file == file:
             policy = layer.policy_set.policies[name]
-            for paths, message in (
-                *policy_warnings(policy),
-                *pass_through_warnings(policy),
-                *deprecated_settings(policy),
-            ):
+            operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
+            of_policy = policy_warnings(policy, operations)
+            for paths, message in (*of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)):
                 setting, path = _setting_to_change(node, paths, file)
                 yield setting, ".".join(filter(None, ("policies", name, path))), message
 
