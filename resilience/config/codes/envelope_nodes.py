@@ -64,7 +64,7 @@ def _path_nodes(mistakes: Mistakes, node: Node | None, name: str) -> list[tuple[
         return []
     if not node.value and name == "code":
         mistakes.add(node, path, "expected a key such as code, or a path such as error.code")
-    return [(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+    return _items(node, path)
 
 
 def _places(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[_Place]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import connection_limits as limits
 from . import frames, trading
-from .connection import SandboxConnection, parse_json
+from .connection import SandboxConnection, error_frames, parse_json
 from .frames import WireAction
 from .login import login_error
 from .topics import access_of, is_order_book
@@ -41,8 +41,7 @@ def _login(connection: SandboxConnection, message: dict[str, Any], now: float) -
         return [frames.error(30003)]
     fault = connection.take_fault("reject_login")
     if fault is not None:
-        ending = [frames.close(1008)] if "close" in fault.options else []
-        return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
+        return error_frames(fault)
     shared = connection.shared
     code = login_error(shared.authenticator, message.get("args"), shared.clock.now(), demo=connection.demo)
     if code:
