@@ -7,7 +7,7 @@ a mistake is rejected with an event, and the policies before it stay in force.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
@@ -158,13 +158,17 @@ class ActivePolicies:
                 stages_of(policy_set.policies[name])  # raises for a stage that cannot be made
             else:
                 problems.append((f"policies.{name}", "is gone, but calls of this process use it"))
+        problems += self._key_problems(policy_set)
+        if problems:
+            raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+
+    def _key_problems(self, policy_set: PolicySet) -> Iterator[tuple[str, str]]:
+        """Yield path and message of each rule's key that a function of this process cannot carry."""
         for operation, functions in tuple(self._key_checks.items()):  # a copy: other threads add to the mapping
             rule = policy_set.rule_for(operation)
             if rule is not None and rule.key:
                 messages = (_key_problem(rule.key, fn) for fn in tuple(functions))
-                problems += [(f"operations.{operation}.key", message) for message in messages if message]
-        if problems:
-            raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+                yield from ((f"operations.{operation}.key", message) for message in filter(None, messages))
 
 
 def policy_of(policy_set: PolicySet, name: str) -> Policy:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
@@ -126,6 +127,15 @@ def wrap(
     return wrap_client(client, rules)
 
 
+def _with_both_times(failure: Failure, clock: Clock) -> Failure:
+    """Return the failure with the server's wish as an instant and as a duration, if it has either."""
+    if failure.retry_after is not None and failure.retry_at is None:
+        return replace(failure, retry_at=clock.time() + failure.retry_after)
+    if failure.retry_at is not None and failure.retry_after is None:
+        return replace(failure, retry_after=max(0.0, failure.retry_at - clock.time()))
+    return failure
+
+
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
 
@@ -144,8 +154,4 @@ def failure_of(error: object) -> Failure:
         return recorded
     policies = configured_policies()
     failure = policies.classifier.classify(error)
-    if failure.retry_after is not None and failure.retry_at is None:
-        return replace(failure, retry_at=policies.clock.time() + failure.retry_after)
-    if failure.retry_at is not None and failure.retry_after is None:
-        return replace(failure, retry_after=max(0.0, failure.retry_at - policies.clock.time()))
-    return failure
+    return _with_both_times(failure, policies.clock)

@@ -36,7 +36,7 @@ class Signer:
             ValueError: only some of the credentials are given.
         """
         credentials = [text for text in (key, secret, passphrase) if text]
-        if credentials and len(credentials) < 3:
+        if 0 < len(credentials) < 3:
             raise ValueError("key, secret and passphrase are all needed, or none of them")
         self.has_credentials = bool(credentials)
         # Calls of one account share limits and lookups; the hash lets events and keys of breakers name it.

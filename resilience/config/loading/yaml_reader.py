@@ -67,6 +67,10 @@ def _error(name: str, line: int, column: int, message: str) -> PolicyError:
     return PolicyError.of([Problem(name, line, column, "", message)])
 
 
+def _is_null(node: Node) -> bool:
+    return node.kind == "scalar" and not node.quoted and node.plain is None
+
+
 class _Reader:
     """Builds nodes from yaml's events in one pass. Most of the time of loading a code table is spent here."""
 
@@ -91,8 +95,7 @@ class _Reader:
             if root is not None:
                 raise self._wrong(event, "a second document: a file may contain only one")
             root = self._node(event, 0)
-        empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
-        return None if empty else root
+        return None if root is None or _is_null(root) else root
 
     def _node(self, event: Any, depth: int) -> Node:
         kind = event.__class__
@@ -150,6 +153,13 @@ class _Reader:
         return _error(self._name, mark.line + 1, mark.column + 1, message)
 
 
+def _syntax_error(name: str, error: Any) -> PolicyError:
+    """Return the error for a marked one of yaml's."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+    return _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}")
+
+
 def _events(text: str, name: str) -> Iterator[Any]:
     import yaml
 
@@ -158,9 +168,7 @@ def _events(text: str, name: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-        raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
+        raise _syntax_error(name, error) from None
     except (yaml.YAMLError, ValueError) as error:
         offset = getattr(error, "position", 0)  # the position of a character that YAML does not allow
         line, column = _position(text.encode("utf-8", "replace"), offset)
