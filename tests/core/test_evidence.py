@@ -430,3 +430,22 @@ def test_a_long_chain_is_cut() -> None:
     assert len(causes_of(ExceptionGroup("many", [Shape(str(number)) for number in range(40)]))) == 32
     first.__cause__ = first
     assert causes_of(first) == [first]
+
+
+class Guarded:
+    """A response whose own attributes read from a socket."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def test_a_response_of_a_client_that_nobody_knows() -> None:
+    """What an integration has put on it is read, and nothing else of it."""
+    body = json.dumps({"code": "40001"}).encode()
+    marks = {"resilience_status": 503, "resilience_headers": {"retry-after": "7"}, "resilience_body": body}
+    evidence = gather_evidence(Guarded(**marks), ("code",))
+    assert (evidence.status, evidence.retry_after, evidence.code) == (503, 7.0, "40001")
+    assert json_body(Answer(resilience_body=body)) == {"code": "40001"}

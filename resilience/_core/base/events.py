@@ -18,7 +18,9 @@ __all__ = ["EVENTS", "Event", "Events", "Listener"]
 
 _LEVELS = {
     "attempt_failed": "warning",
+    "breaker_store_failed": "warning",
     "budget_exhausted": "warning",
+    "cache_hit": "debug",
     "call_abandoned": "warning",
     "call_failed": "error",
     "call_reconciled": "info",
