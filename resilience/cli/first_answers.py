@@ -38,15 +38,19 @@ def first_answers(explanation: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _what_to_do(explanation: Mapping[str, Any]) -> list[str]:
-    category, remedy = explanation["category"], str(explanation["remedy"] or "")
-    doubtful = category == "retryable" and explanation["executed"] == "maybe"
-    sentences = [remedy if remedy.endswith((".", "!", "?")) else f"{remedy}."] if remedy else []
-    if doubtful and not any(word in remedy.lower() for word in ("look", "query")):
-        sentences.append(_LOOK)
-    if not sentences:
-        sentences.append(_DO[category])
+    sentences = _remedy(explanation) or [_DO[explanation["category"]]]
     if explanation["retry_after"]:
         sentences.append(f"Wait {explanation['retry_after']:g} s first.")
     if not explanation["known"]:
         sentences.append(_UNKNOWN)
+    return sentences
+
+
+def _remedy(explanation: Mapping[str, Any]) -> list[str]:
+    """Return the remedy as a sentence, and that a write is looked up if the remedy does not say so itself."""
+    remedy = str(explanation["remedy"] or "")
+    sentences = [remedy if remedy.endswith((".", "!", "?")) else f"{remedy}."] if remedy else []
+    doubtful = explanation["category"] == "retryable" and explanation["executed"] == "maybe"
+    if doubtful and not any(word in remedy.lower() for word in ("look", "query")):
+        sentences.append(_LOOK)
     return sentences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -18,7 +19,7 @@ from tests.docs.page_program import PAGES, ROOT, blocks, page_id
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-_NEEDS = re.compile(r"^This page needs .*?`pip install '?([^'`]+)'?`", re.MULTILINE | re.DOTALL)
+_NEEDS = re.compile(r"^This page needs [^`]*(?:`[\w-]+`[^`]*)*`pip install ([^`]+)`", re.MULTILINE)
 _OWN = re.compile(r"resilience-middleware\[([\w,]+)\]")
 WITH_PYTHON = [page for page in PAGES if any(block.kind == "python" for block in blocks(page))]
 
@@ -27,10 +28,10 @@ def requirements(page: Path) -> list[str]:
     """Return the requirements of the library, and of what the page says that it needs."""
     match = _NEEDS.search(page.read_text(encoding="utf-8"))
     needed: list[str] = list(PROJECT["dependencies"])
-    for word in match[1].split() if match else ():
+    for word in shlex.split(match[1]) if match else ():
         own = _OWN.fullmatch(word)
         needed += [one for extra in own[1].split(",") for one in EXTRAS[extra]] if own else [word]
-    return needed
+    return [one for one in needed if one != PROJECT["name"]]
 
 
 def installed(needed: Iterable[str]) -> dict[str, Distribution]:
@@ -50,7 +51,7 @@ def installed(needed: Iterable[str]) -> dict[str, Distribution]:
 
 
 def make_environment(folder: Path, needed: Iterable[str]) -> None:
-    """Fill a folder with links to the installed files of these requirements, as site-packages of an environment has them."""
+    """Fill a folder as the site-packages of an environment with these requirements: with links to what is installed."""
     for one in installed(needed).values():
         for name in {path.parts[0] for path in one.files or ()} - {"..", "__pycache__"}:
             target = folder / name
@@ -79,6 +80,12 @@ def test_what_pages_need_exists() -> None:
     for page in PAGES:
         for names in _OWN.findall(page.read_text(encoding="utf-8")):
             assert set(names.split(",")) <= set(EXTRAS), page_id(page)
+
+
+def test_the_table_of_extras_is_complete() -> None:
+    """The README lists every extra but those that are for work on the library itself."""
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == sorted(EXTRAS.keys() - {"bench", "dev", "docs", "mutants"})
 
 
 def test_the_environment_lacks_the_rest(tmp_path: Path) -> None:
