@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import PolicyError, Problem
 from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = ["read_file", "read_text"]
 
@@ -20,17 +23,18 @@ _MAX_BYTES = 1_000_000
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 
 
-def read_file(path: str | os.PathLike[str]) -> Node | None:
-    """Read a file with one document; returns None for an empty one.
+def read_file(path: str | os.PathLike[str] | Traversable) -> Node | None:
+    """Read a file with one document, which may be in a zip; returns None for an empty one.
 
     Raises:
         PolicyError: the file cannot be read or is not valid YAML, with line and column.
     """
-    name = os.fspath(path)
+    file_path: Any = Path(path) if isinstance(path, (str, os.PathLike)) else path
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else str(path)
     if not name:
         raise _error("no file", 0, 0, "the path is empty")
     try:
-        with Path(path).open("rb") as file:
+        with file_path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
