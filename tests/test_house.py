@@ -218,7 +218,6 @@ def branches() -> list[tuple[int, str]]:
     )
 
 
-@pytest.mark.xfail(reason="one function is being divided elsewhere", strict=True)
 def test_no_function_has_too_many_branches() -> None:
     """A function with more branches than this does several things; a table or a second function says them apart."""
     assert {name for number, name in branches() if number > MAX_BRANCHES} == HOT_CLOSURES
