@@ -26,10 +26,8 @@ def wrap_supported(support_class: type[HttpClientSupport], client: Any, rules: O
     """Return a client of the same class that shares the original's state, with every request under a policy.
 
     Raises:
-        TypeError: the client has no `__dict__`, or the rules cannot take effect.
+        TypeError: the rules cannot take effect.
     """
-    if not hasattr(client, "__dict__"):
-        raise TypeError(f"{type(client).__name__} cannot be wrapped by {support_class.__name__}: it has no __dict__")
     original = original_class(client)
     wrapped: Any = object.__new__(wrapped_class(original, _methods(support_class)))
     wrapped.__dict__ = client.__dict__  # the same dict: cookies, headers and connections are shared

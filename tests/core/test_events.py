@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ LEVELS = {
         "hedge_started", "hold_ended", "quota_waited",
     },
 }  # fmt: skip
+
+
+def test_each_event_that_is_emitted_is_declared() -> None:
+    """Otherwise it has no level, and each listener that reads that is dropped."""
+    library = Path(__file__).parents[2] / "resilience"
+    sources = [path.read_text("utf-8") for path in library.rglob("*.py")]
+    emitted = {name for source in sources for name in re.findall(r'emit\(\s*"(\w+)"', source)}
+    assert len(emitted) > 10
+    assert emitted - set(EVENTS) == set()
 
 
 @pytest.mark.parametrize("name", EVENTS)
