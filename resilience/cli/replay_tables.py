@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..telemetry.redaction import redact
-from .terminal import show_table
+from .terminal import show_line, show_table
 
 __all__ = ["print_comparison"]
 
@@ -94,5 +94,5 @@ def _print_codes(summary: Mapping[str, Any]) -> None:
             names = list(rows[0])
             cells = [[redact(str(row[name])) for name in names] for row in rows]
             show_table([first_column, *names[1:]], cells)
-    if missing := ", ".join(redact(name) for name in summary["no_such_policy"]):
-        print(f"\nNot judged, because the changed file has no policy of this name: {missing}")
+    if missing := ", ".join(summary["no_such_policy"]):
+        show_line(f"\nNot judged, because the changed file has no policy of this name: {missing}")

@@ -14,15 +14,23 @@ from contextlib import contextmanager
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
-__all__ = ["plain_table", "progress_bar", "show_json", "show_table"]
+from .._printable import printable
+from ..telemetry.redaction import redact
 
+__all__ = ["plain_table", "progress_bar", "show_json", "show_line", "show_table"]
+
+_BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
-_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters, which could move the cursor
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
     """Print a value as JSON in ASCII, which every terminal and pipe can encode."""
     print(json.dumps(value, indent=2, default=str), file=out or sys.stdout)
+
+
+def show_line(text: str, *, out: TextIO | None = None) -> None:
+    """Print a text without secrets, and in printable form but for its line breaks."""
+    print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 
 def show_table(
@@ -62,7 +70,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return text.translate(_UNSAFE)
+    return printable(text.translate(_BREAKS))
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..._core.classify.failure import Failure
+from ..._printable import printable
 from ...telemetry.redaction import redact
 
 __all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "stream_failure"]
@@ -48,7 +49,7 @@ class StreamFailure(Failure):
         about = f" of {dict(self.arg)}" if self.arg else ""
         action = self.action_text and f"the client {self.action_text}"
         texts = [text for text in (self.message, self.remedy, action) if text]
-        return f"{self.socket} {self.phase}{about}: {self.category}{code}: " + "; ".join(texts)
+        return printable(f"{self.socket} {self.phase}{about}: {self.category}{code}: " + "; ".join(texts))
 
     @property
     def during(self) -> str:
