@@ -61,7 +61,7 @@ class AsyncBitgetClient(BitgetClientBase):
             response = await transport.send_async(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
-        except Exception as error:
+        except BaseException as error:
             self._redact_request(error)
             raise
         try:

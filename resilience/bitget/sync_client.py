@@ -64,7 +64,7 @@ class BitgetClient(BitgetClientBase):
             response = transport.send(
                 self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
             )
-        except Exception as error:
+        except BaseException as error:
             self._redact_request(error)
             raise
         try:

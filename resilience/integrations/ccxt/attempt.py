@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..._core.call.context import current_call, inherited
+from ...telemetry.concealment import clear_credentials
 from .engine_state import EngineState
 from .order_results import find_problem
 from .requests_sent import ATTEMPT, SentRequests, set_attribute
@@ -43,6 +44,7 @@ def as_attempt(
                 return _checked(state, attempt, await method(*args, **kwargs), args, kwargs)
             except Exception as error:
                 _mark_error(attempt, error)
+                clear_credentials(error)
                 raise
             finally:
                 ATTEMPT.reset(token)
@@ -59,6 +61,7 @@ def as_attempt(
             return _checked(state, attempt, method(*args, **kwargs), args, kwargs)
         except Exception as error:
             _mark_error(attempt, error)
+            clear_credentials(error)
             raise
         finally:
             ATTEMPT.reset(token)
