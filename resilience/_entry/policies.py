@@ -57,7 +57,7 @@ class Policies:
         """
         if log:
             listener = telemetry.StructlogListener()
-            self._shared = SharedState(clock, listener, on_dropped=listener.dropped)
+            self._shared = SharedState(clock, listener, on_dropped=listener.dropped, on_slow=listener.slow)
         else:
             self._shared = SharedState(clock)
         self._active = ActivePolicies(policies, self._shared, load)

@@ -46,9 +46,12 @@ class StructlogListener:
 
     def dropped(self, listener: object, error: Exception) -> None:
         """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
-        name = getattr(listener, "__qualname__", type(listener).__qualname__)
         logger = self._logger_now()
-        logger.warning("resilience.listener_dropped", listener=_redacted(str(name)), caused_by=type(error).__name__)
+        logger.warning("resilience.listener_dropped", listener=_name(listener), caused_by=type(error).__name__)
+
+    def slow(self, listener: object, seconds: float) -> None:
+        """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile."""
+        self._logger_now().warning("resilience.listener_slow", listener=_name(listener), duration=round(seconds, 3))
 
     def raised(self, event: str, error: BaseException) -> None:
         """Write one line for a stream's handler that raised, with the class of its error but not the text."""
@@ -63,6 +66,11 @@ class StructlogListener:
         if structlog.is_configured():
             return structlog.get_logger("resilience").bind()
         return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()
+
+
+def _name(listener: object) -> str:
+    name = getattr(listener, "__qualname__", type(listener).__qualname__)
+    return str(_redacted(str(name)))
 
 
 def _redacted(value: Any) -> Any:
