@@ -9,10 +9,7 @@ from resilience.testing import FakeClock
 
 def test_pipelines_by_operation_name_are_bounded() -> None:
     """The oldest pipelines are forgotten; breaker and budget are those of the policy, and survive that."""
-    mapping = {
-        "policies": {"p": {"retry": {"max_attempts": 1}, "breaker": {"min_calls": 1, "consecutive_failures": 1}}}
-    }
-    policies = Policies.from_mapping(mapping, clock=FakeClock())
+    policies = Policies.from_mapping({"policies": {"p": {"breaker": {"consecutive": 3}}}}, clock=FakeClock())
     first = policies.current_pipeline("p", "order 0")
     breaker = first.breaker
     for number in range(MAX_PIPELINES + 10):
