@@ -10,7 +10,7 @@ import re
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("aiohttp", "ccxt", "cli", "httpx", "streams", "trio", "watch")
+EXTRAS = ("aiohttp", "ccxt", "cli", "httpx", "streams", "trio", "urllib3", "watch")
 """The extras that the library itself imports; tools for development are not held to a lowest version."""
 
 

@@ -90,14 +90,14 @@ class Scenario:
         found["contexts"] = int(CONTEXT.get() is not None) + int(_HELD.get() != ())
         found["keys"] = sum(not holder.ended for holder in self.shared.keys_in_use.holders.values())
         found["open writes"] = len(OPEN_WRITES)
-        if plan.admission is not None:
-            found["slots"] = len(plan.admission.running)
-            plan.admission.running.clear()
+        if plan.gate.admission is not None:
+            found["slots"] = len(plan.gate.admission.running)
+            plan.gate.admission.running.clear()
         if plan.breaker is not None:
             found["permits"] = len(plan.breaker.permits)
             plan.breaker.permits.clear()
-        if plan.quotas is not None:
-            windows = [quota.common for quota in plan.quotas.entries]
+        if plan.gate.quotas is not None:
+            windows = [quota.common for quota in plan.gate.quotas.entries]
             found["turns"] = sum(not ticket.gone for window in windows for ticket in window._tickets)
         CONTEXT.set(None)
         _HELD.set(())

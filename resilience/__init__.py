@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from ._validator import provide_validator
 
 if TYPE_CHECKING:
     from ._core.call.context import current_call
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ._core.classify.failure import Failure
     from ._core.policy.codes import Category, Rule
     from ._core.policy.policy import Policy
+    from ._core.stages.breaker_store import BreakerStore
     from ._entry.configured import configure
     from ._entry.policies import Policies
     from ._entry.public_functions import failure_of, resilient, wrap
@@ -43,6 +46,7 @@ __all__ = [
     "NOT_FOUND",
     "AdmissionRejectedError",
     "ApiError",
+    "BreakerStore",
     "Category",
     "CircuitOpenError",
     "Classifier",
@@ -68,6 +72,7 @@ __all__ = [
 
 _HOMES = {
     "NOT_FOUND": "_core.call.lookup_answer",
+    "BreakerStore": "_core.stages.breaker_store",
     "Category": "_core.policy.codes",
     "Classifier": "_core.classify.classifier",
     "CodeRegistry": "config.codes.code_tables",
@@ -84,6 +89,9 @@ _HOMES = {
     "resilient": "_entry.public_functions",
     "wrap": "_entry.public_functions",
 }
+
+# Settings are defined in the core and validated above it. pydantic is imported when the first value is to be read.
+provide_validator(lambda: cast("Any", import_module(".config.validation.python_values", __name__)))
 
 
 def __getattr__(name: str) -> Any:

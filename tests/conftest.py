@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -228,3 +229,19 @@ def bots(request: pytest.FixtureRequest) -> Iterator[CcxtBots]:
     ccxt_bots = CcxtBots(request.param)
     yield ccxt_bots
     ccxt_bots.close()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that installs a package `shop-plugins` with one entry point, and the modules that it needs."""
+
+    def install_package(group: str, name: str, value: str, **modules: str) -> None:
+        info = tmp_path / f"shop_plugins_{len(list(tmp_path.iterdir()))}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-plugins\nVersion: 1.2\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n", encoding="utf-8")
+        for module, source in modules.items():
+            (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install_package

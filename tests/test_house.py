@@ -19,7 +19,9 @@ import resilience
 
 ROOT = Path(resilience.__file__).parent
 MAX_TOP_LEVEL = 21
-LAZY_IMPORTS: dict[str, str] = {}
+LAZY_IMPORTS: dict[str, str] = {
+    "config/loading/builtin_policies.py": "YAML and pydantic are not imported where the compiled policies are there",
+}
 """Files with a relative import inside a function, beside `cli` and `__init__` files, and why."""
 PARALLEL_FOLDERS = {"integrations": "one folder per client, each with files of the same names"}
 """Packages whose folders may have files of the same names, and why."""
@@ -32,7 +34,6 @@ SAME_NAMES = {
     "dialect": "what a stream's session asks of a venue, and Bitget's answers to it",
     "errors": "the errors of the library, and those of Bitget's client",
     "exchange": "a wrapped exchange of ccxt, and the exchange that the sandbox plays",
-    "fallback": "the decisions of the stage, and the driver that carries them out",
     "frames": "WebSocket frames of Bitget, on either side of the wire",
     "session": "a WebSocket's session, and a wrapped session of requests or aiohttp",
     "steps": "what a sans-IO part asks its driver to do: for calls, and for streams",

@@ -20,8 +20,11 @@ MIRRORS = {"core": "_core", "drivers": "_drivers", "entry": "_entry", "pipeline"
 """Folders of tests that mirror a private package. Every other folder mirrors the public package of its name, if any."""
 PUBLIC = {
     "resilience", "resilience.bitget", "resilience.cli", "resilience.config", "resilience.errors",
-    "resilience.integrations.aiohttp", "resilience.integrations.ccxt", "resilience.integrations.httpx",
-    "resilience.integrations.requests", "resilience.outbox", "resilience.sandbox", "resilience.simulate",
+    "resilience.integrations.aiohttp", "resilience.integrations.ccxt", "resilience.integrations.ccxt.exchange_support",
+    "resilience.integrations.http",
+    "resilience.integrations.httpx",
+    "resilience.integrations.requests", "resilience.integrations.urllib3", "resilience.outbox", "resilience.sandbox",
+    "resilience.simulate",
     "resilience.streams", "resilience.telemetry", "resilience.testing",
 }  # fmt: skip
 """Modules that every test may import."""

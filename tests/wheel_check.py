@@ -62,6 +62,17 @@ def check_decorator() -> None:
     assert len(calls) == 2
 
 
+def check_first_call() -> None:
+    """The wheel has the compiled form of its policies: a first call reads no YAML, and validates nothing."""
+    program = (
+        "import sys, resilience\n"
+        "assert resilience.resilient(lambda: 42)() == 42\n"
+        "assert resilience.CodeRegistry.builtin('bitget').rule('43012') is not None\n"
+        "assert not {'yaml', 'pydantic', 'pydantic_core'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 class _Flaky(BaseHTTPRequestHandler):
     asked = 0
 
@@ -97,6 +108,6 @@ def check_session() -> None:
 
 
 if __name__ == "__main__":
-    for check in (check_import, check_command, check_decorator, check_session):
+    for check in (check_import, check_command, check_decorator, check_first_call, check_session):
         check()
         print(f"{check.__name__}: fine")

@@ -12,7 +12,6 @@ from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
-from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
@@ -21,18 +20,17 @@ from .._core.classify.attach import LATEST_RECORD
 from .asyncio_timeouts import begin
 from .attempt_limit import limited, limited_by_trio, timed_out
 from .loop_end import end_of_loop
-from .report_waits import pause_async
-from .system_clock import running_trio
+from .slow_path import pass_gate, recover
+from .slow_path_runner import ASYNC, carry_out_async
 
 __all__ = ["compile_async"]
 
 
 def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return async `fn` under the plan; the result is safe across tasks and event loops."""
-    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
-    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
-    window, hold = plan.rate_window, plan.hold
-    new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
+    now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps = (
+        plan.for_driver()
+    )
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -50,17 +48,19 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
+            if now() >= deadline:  # the user's function that makes keys was slow
+                raise reject_expired(plan, outer)
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
-            if not permit and not plan.wait_for_breaker and started < breaker.open_until:
+            if not permit and not waits and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
             permit = None
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
-        elif plan.needs_gate:
-            permit = plan.pay_at_once(started)
+        elif needs_gate:
+            permit = pay_at_once(started)
         elif not permit and breaker is not None:
             permit = breaker.admit_closed()
         if not permit:
@@ -122,7 +122,7 @@ def compile_async(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         begun = CallContext(plan, deadline, until, key, stamps)
         recovery = Recovery(plan, failed_call, begun, context, permit, started, outer, record)
         try:
-            return await recover(recovery, fn, failed)
+            return await carry_out_async(recover(recovery, fn, failed, ASYNC))
         finally:
             failed = None  # the error's traceback holds this frame: without this they would be a cycle
 
@@ -139,17 +139,21 @@ async def call_through_gate(
     Raises:
         RejectedError: the attempt was rejected, and nothing was sent.
     """
-    gate = AttemptGate(plan, call.args, call.kwargs, deadline, is_over=end_of_loop())
+    gate = AttemptGate(plan.gate, call, deadline, is_over=end_of_loop())
     failed: Any = None
+    step: Any = None
     try:
         try:
-            await pass_gate(gate)
+            step = gate.next_step()
+            if step.action is not Action.SEND:
+                await carry_out_async(pass_gate(gate, step, ASYNC))
         except BaseException as error:
+            gate.withdraw()
             record_unsent(plan, call.key, error, outer)
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
-        begun = gate.begin_first_attempt(call.key)
+        begun = plan.begin_first_attempt(gate.now, gate.deadline, call.key)
         context, record = list(begun), LATEST_RECORD[0]
         try:
             CONTEXT.set(context)
@@ -170,13 +174,14 @@ async def call_through_gate(
         if failed is None:
             gate.report_success()
             return result
-        return await recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
+        recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
+        return await carry_out_async(recover(recovery, fn, failed, ASYNC))
     finally:
-        failed = None  # the error's traceback holds this frame: without this they would be a cycle
+        failed = step = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
             gate.slot.gone = True
-        if gate.ticket is not None:
-            gate.ticket.gone = True
+        if gate.payment.ticket is not None:
+            gate.payment.ticket.gone = True
         try:
             gate.running.discard(gate.slot)
         finally:
@@ -184,142 +189,3 @@ async def call_through_gate(
                 gate.permits.discard(gate.trial)
             finally:
                 gate.release_slot()
-
-
-async def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
-    """Carry out the steps of the recovery until one returns or raises; see `sync.recover`."""
-    plan, call, outer = recovery.plan, recovery.call, CONTEXT.get()
-    value: Any = None
-    answer: Any = None
-    step: Any = None
-    gate: Any = None
-    try:
-        step = recovery.on_failure(failed)
-        while True:
-            action, value = step
-            if action is Action.WAIT:
-                await pause_async(plan.clock, recovery, value)
-                step = recovery.after_wait()
-            elif action is Action.SEND:
-                gate = recovery.new_gate(end_of_loop())
-                try:
-                    if gate is not None:
-                        await pass_gate(gate)
-                    context = recovery.begin_attempt(gate)
-                    if context is None:
-                        step = recovery.on_rejection()
-                        continue
-                    try:
-                        CONTEXT.set(context)
-                        await discard(plan, recovery.take_discarded_answer())
-                        result = await limited(send, call.args, call.kwargs, recovery.seconds_left())
-                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
-                    except Exception as error:
-                        failed = error
-                    finally:
-                        try:
-                            context.clear()
-                        finally:
-                            if CONTEXT.get() is context:
-                                CONTEXT.set(outer)
-                finally:
-                    if gate is not None:
-                        if gate.slot is not None:
-                            gate.slot.gone = True
-                        if gate.ticket is not None:
-                            gate.ticket.gone = True
-                        try:
-                            gate.running.discard(gate.slot)
-                        finally:
-                            gate.release_slot()
-                if failed is None:
-                    recovery.on_success()
-                    return result
-                step = recovery.on_failure(failed)
-            elif action is Action.LOOK_UP:
-                sent = recovery.now()
-                context = recovery.lookup_context()
-                try:
-                    CONTEXT.set(context)
-                    answer = await limited(plan.reconcile, (call,), {}, recovery.seconds_for_lookup())
-                except Exception as error:
-                    answer = error
-                finally:
-                    try:
-                        context.clear()
-                    finally:
-                        if CONTEXT.get() is context:
-                            CONTEXT.set(outer)
-                step = recovery.on_lookup(answer, sent)
-            elif action is Action.RETURN:
-                await discard(plan, recovery.take_discarded_answer())
-                return value
-            else:
-                raise value
-    except BaseException as error:
-        recovery.abandon(error)
-        await discard(plan, recovery.take_discarded_answer())
-        raise
-    finally:
-        try:
-            OPEN_WRITES.handles.discard(recovery.open_write)
-        finally:
-            try:
-                recovery.permits.discard(recovery.trial)
-            finally:
-                try:
-                    if gate is not None:
-                        recovery.permits.discard(gate.trial)
-                finally:
-                    recovery.close()
-        failed = step = value = answer = gate = None
-
-
-async def discard(plan: Plan, answer: Any) -> None:
-    """Close a discarded answer, if there is one; an error while closing changes nothing."""
-    if answer is not None and plan.info.discard is not None:
-        try:
-            closing = plan.info.discard(answer)
-            if closing is not None:
-                await closing
-        except Exception:
-            pass
-
-
-async def pass_gate(gate: AttemptGate) -> None:
-    """Wait until the attempt may be sent or is rejected; an interrupted wait releases everything."""
-    try:
-        while True:
-            action, seconds = gate.next_step()
-            if action is Action.WAIT:
-                await gate.clock.asleep(seconds)
-            elif action is Action.PARK:
-                await (_park_trio if running_trio() is not None else _park_asyncio)(gate, seconds)
-            else:
-                return
-    except BaseException:
-        gate.withdraw()
-        raise
-
-
-async def _park_asyncio(gate: AttemptGate, seconds: float) -> None:
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    woken = loop.create_future()
-
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    # The slot may be released by another thread, which must not touch this loop's futures itself.
-    if gate.join_queue(lambda: loop.call_soon_threadsafe(wake)):
-        await asyncio.wait((woken,), timeout=seconds)
-
-
-async def _park_trio(gate: AttemptGate, seconds: float) -> None:
-    trio = running_trio()
-    woken, token = trio.Event(), trio.lowlevel.current_trio_token()
-    if gate.join_queue(lambda: token.run_sync_soon(woken.set)):
-        with trio.move_on_after(seconds):
-            await woken.wait()

@@ -1,7 +1,7 @@
 """Starts further attempts beside a slow first one and returns the first success (hedging).
 
 Each hedged attempt is a whole call of its own, with retries, breaker and quota. All of them share one deadline and
-one idempotency key. The delay before each hedge is decided in `_core.stages.hedge`.
+one idempotency key. What is decided is in `_core/stages/hedge.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -17,51 +17,10 @@ from .._core.call.context import CONTEXT, CallContext, inherited
 from .._core.call.plan import Plan
 from .._core.call.sleep_watch import DeadlineWatch
 from .._core.classify.attach import attach_failure, attached_failure
-from .._core.stages.hedge import HedgeDelay
+from .._core.stages.hedge import Race
 from .system_clock import running_trio
 
-__all__ = ["hedge_async", "hedge_sync"]
-
-Sync = Callable[..., Any]
-Async = Callable[..., Awaitable[Any]]
-Memory = dict[str, Any]
-"""What the compiled calls of one function and operation remember; it outlives a reload."""
-
-
-class _Race:
-    """The hedges of one call: whether another one may start, and after which delay."""
-
-    def __init__(self, plan: Plan, hedge_delay: HedgeDelay) -> None:
-        settings = plan.policy.hedge
-        assert settings is not None
-        self._plan = plan
-        self._remaining = settings.max_hedges
-        self._deadline = DeadlineWatch(plan.clock, CallContext(*CONTEXT.get()).deadline)
-        self.delay = hedge_delay.delay
-
-    def start_hedge(self) -> bool:
-        """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
-        budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
-        held = hold.current and hold.ready_at(now) > now  # it would not be sent
-        late = self._deadline.is_over  # the delay has ended late: the machine slept, or the process was stopped
-        if self._remaining <= 0 or held or late or (budget is not None and not budget.withdraw(now)):
-            self._remaining = 0
-            return False
-        self._remaining -= 1
-        self._plan.emit("hedge_started", wait_for=self.delay)
-        return True
-
-    @property
-    def has_more(self) -> bool:
-        """Whether another attempt may still start."""
-        return self._remaining > 0
-
-
-def _hedge_delay(plan: Plan, memory: Memory) -> HedgeDelay:
-    assert plan.policy.hedge is not None
-    hedge_delay: HedgeDelay = memory.setdefault("pace", HedgeDelay(plan.policy.hedge))
-    hedge_delay.rules = plan.policy.hedge  # a reload may have changed them
-    return hedge_delay
+__all__ = ["race_async", "race_sync"]
 
 
 def _new_context(plan: Plan) -> list[Any]:
@@ -76,6 +35,11 @@ def _new_context(plan: Plan) -> list[Any]:
     return list(CallContext(plan, deadline, inf, None, None, attempt=0, in_lookup=in_lookup))
 
 
+def _deadline_watch(plan: Plan, context: list[Any]) -> Callable[[], bool]:
+    watch = DeadlineWatch(plan.clock, CallContext(*context).deadline)
+    return lambda: watch.is_over
+
+
 def _as_final(error: BaseException, outer: Any) -> BaseException:
     """Return the error of a race, marked so that an outer call sees that this one has given up and does not retry."""
     failure = attached_failure(error)
@@ -84,37 +48,25 @@ def _as_final(error: BaseException, outer: Any) -> BaseException:
     return error
 
 
-def hedge_async(plan: Plan, call: Async, memory: Memory) -> Async:
-    """Return async `call` with further attempts beside a slow first one; the losers are cancelled."""
-    hedge_delay = _hedge_delay(plan, memory)
-
-    async def hedged(*args: Any, **kwargs: Any) -> Any:
-        if plan.keys is not None:
-            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
-        started = plan.clock.monotonic()
-        outer, context = CONTEXT.get(), _new_context(plan)
+async def race_async(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return the result of the first attempt that succeeds, or else the call's error; the losers are cancelled."""
+    outer, context = CONTEXT.get(), _new_context(plan)
+    try:
+        CONTEXT.set(context)
+        race.is_late = _deadline_watch(plan, context)
+        run = _race_asyncio if running_trio() is None else _race_trio
+        result, error = await run(plan, race, attempt)
+        return result, None if error is None else _as_final(error, outer)
+    finally:
+        error = None  # the error's traceback may hold this frame
         try:
-            CONTEXT.set(context)
-            run = _race_trio if running_trio() is not None else _race_asyncio
-            result, error = await run(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
+            context.clear()
         finally:
-            try:
-                context.clear()
-            finally:
-                if CONTEXT.get() is context:  # else it ends in another task's context, which is left alone
-                    CONTEXT.set(outer)
-        if error is None:
-            hedge_delay.add(plan.clock.monotonic() - started)
-            return result
-        try:
-            raise _as_final(error, outer)
-        finally:
-            error = None  # the error's traceback holds this frame: without this they would be a cycle
-
-    return hedged
+            if CONTEXT.get() is context:  # else it ends in another task's context, which is left alone
+                CONTEXT.set(outer)
 
 
-async def _race_asyncio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
+async def _race_asyncio(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
     """Return the first result; where every attempt has failed, the first attempt's error."""
     import asyncio
 
@@ -146,7 +98,7 @@ async def _race_asyncio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> 
             await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
+async def _race_trio(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:
     """Return the first result; where every attempt has failed, the first attempt's error."""
     trio: Any = running_trio()
     outcomes: list[tuple[int, Any, Exception | None]] = []
@@ -190,35 +142,26 @@ async def _race_trio(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tup
     return None, steering or min(outcomes)[2]
 
 
-def hedge_sync(plan: Plan, call: Sync, memory: Memory) -> Sync:
-    """Return `call` with further attempts in threads. A losing attempt keeps running; its result is discarded."""
-    hedge_delay = _hedge_delay(plan, memory)
+def race_sync(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return the result of the first attempt that succeeds, or else the call's error; all run in threads.
 
-    def hedged(*args: Any, **kwargs: Any) -> Any:
-        if plan.keys is not None:
-            _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
-        started = plan.clock.monotonic()
-        outer, context = CONTEXT.get(), _new_context(plan)
+    A losing attempt keeps running; its result is discarded.
+    """
+    outer, context = CONTEXT.get(), _new_context(plan)
+    try:
+        CONTEXT.set(context)
+        race.is_late = _deadline_watch(plan, context)
+        result, error = _race_threads(plan, race, attempt)
+        return result, None if error is None else _as_final(error, outer)
+    finally:
+        error = None
         try:
-            CONTEXT.set(context)
-            result, error = _race_threads(plan, _Race(plan, hedge_delay), lambda: call(*args, **kwargs))
+            context.clear()
         finally:
-            try:
-                context.clear()
-            finally:
-                CONTEXT.set(outer)
-        if error is None:
-            hedge_delay.add(plan.clock.monotonic() - started)
-            return result
-        try:
-            raise _as_final(error, outer)
-        finally:
-            error = None  # the error's traceback holds this frame: without this they would be a cycle
-
-    return hedged
+            CONTEXT.set(outer)
 
 
-def _race_threads(plan: Plan, race: _Race, attempt: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+def _race_threads(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     """Return the first result; where every attempt has failed, the first attempt's error."""
     outcomes: queue.SimpleQueue[tuple[int, Any, BaseException | None]] = queue.SimpleQueue()
 

@@ -6,14 +6,33 @@ written twice instead (`sync.py`, `async_.py`), and everything after a first fai
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from inspect import isawaitable
 from typing import Any, TypeVar
 
 from .._core.base.routine import Routine
 
-__all__ = ["run_routine", "run_routine_async"]
+__all__ = ["routine_function", "run_routine", "run_routine_async"]
 
 T = TypeVar("T")
+
+
+def routine_function(routine: Callable[..., Routine[T]], *, asynchronous: bool) -> Callable[..., Any]:
+    """Return the function that runs what `routine` returns for the same arguments: a sync or an async one."""
+    if asynchronous:
+
+        @wraps(routine)
+        async def call_async(*args: Any, **kwargs: Any) -> T:
+            return await run_routine_async(routine(*args, **kwargs))
+
+        return call_async
+
+    @wraps(routine)
+    def call(*args: Any, **kwargs: Any) -> T:
+        return run_routine(routine(*args, **kwargs))
+
+    return call
 
 
 def run_routine(routine: Routine[T]) -> T:
@@ -41,7 +60,10 @@ def run_routine(routine: Routine[T]) -> T:
             raise thrown from None
         raise
     finally:
-        result = error = thrown = None  # the traceback holds this frame: without this they would be a cycle
+        # It is over, unless a signal handler has raised between two lines here. The traceback of an error holds this
+        # frame: with what is left in it they would be a cycle.
+        routine.close()
+        result = error = thrown = None
 
 
 async def run_routine_async(routine: Routine[T]) -> T:
@@ -66,4 +88,5 @@ async def run_routine_async(routine: Routine[T]) -> T:
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]  # typed by Routine
     finally:
+        routine.close()
         result = error = thrown = None

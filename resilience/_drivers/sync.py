@@ -1,28 +1,28 @@
 """Runs sync functions under a plan: the driver for threads.
 
-This file and `async_.py` are the only places that wait for a call. Every decision is made in `_core`. The two files
-are alike on purpose, line by line, and `tests/drivers/test_driver_twins.py` lists the lines in which they differ.
+Every decision is made in `_core`. This file and `async_.py` are alike on purpose, line by line, and
+`tests/drivers/test_driver_twins.py` lists the lines in which they differ.
 
 `compile_sync` is the hot path: on success it reads the clock once, sets one context variable and touches only the
 parts that the plan has. It avoids function calls, because a call costs about 50 ns and the whole path about 400
-(`benchmarks/success.py`). `recover` is the slow half, entered at the first failure.
+(`benchmarks/success.py`). All that follows a first failure is written once, in `slow_path.py`; `call_through_gate` is
+not, because a generator would cost its success a quarter more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 from .._core.call.attempt_gate import AttemptGate
 from .._core.call.context import CONTEXT, CallContext
-from .._core.call.open_writes import OPEN_WRITES
 from .._core.call.plan import PLAIN, Plan
 from .._core.call.recovery import Recovery
 from .._core.call.rejection import record_unsent, reject_at_gate, reject_expired, reject_open_breaker
 from .._core.call.steps import Action, FailedCall
 from .._core.classify.attach import LATEST_RECORD
-from .report_waits import pause_sync
+from .slow_path import pass_gate, recover
+from .slow_path_runner import SYNC, carry_out
 
 __all__ = ["compile_sync"]
 
@@ -30,10 +30,9 @@ __all__ = ["compile_sync"]
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; the result is safe across threads."""
     # Parts of the plan are bound to locals of this function: a closure cell is read in 2 ns, an attribute in 10 ns.
-    now, limit, per_attempt, keys = plan.clock.monotonic, plan.deadline, plan.attempt_timeout, plan.keys
-    breaker, deposits = plan.breaker, None if plan.budget is None else plan.budget.deposits
-    window, hold = plan.rate_window, plan.hold
-    new_stamps = plan.new_stamps if plan.reconcilable or keys is not None else None
+    now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps = (
+        plan.for_driver()
+    )
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -51,17 +50,19 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
+            if now() >= deadline:  # the user's function that makes keys was slow
+                raise reject_expired(plan, outer)
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
-            if not permit and not plan.wait_for_breaker and started < breaker.open_until:
+            if not permit and not waits and started < breaker.open_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
             permit = None
         elif window is not None and permit and window.fast_path and window.sends[0] + window.span <= started:
             window.sends.append(started)  # see `RateWindow` for why no lock is needed
-        elif plan.needs_gate:
-            permit = plan.pay_at_once(started)
+        elif needs_gate:
+            permit = pay_at_once(started)
         elif not permit and breaker is not None:
             permit = breaker.admit_closed()
         if not permit:
@@ -116,7 +117,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         begun = CallContext(plan, deadline, until, key, stamps)
         recovery = Recovery(plan, failed_call, begun, context, permit, started, outer, record)
         try:
-            return recover(recovery, fn, failed)
+            return carry_out(recover(recovery, fn, failed, SYNC))
         finally:
             failed = None  # the error's traceback holds this frame: without this they would be a cycle
 
@@ -133,17 +134,21 @@ def call_through_gate(
     Raises:
         RejectedError: the attempt was rejected, and nothing was sent.
     """
-    gate = AttemptGate(plan, call.args, call.kwargs, deadline)
+    gate = AttemptGate(plan.gate, call, deadline)
     failed: Any = None
+    step: Any = None
     try:
         try:
-            pass_gate(gate)
+            step = gate.next_step()
+            if step.action is not Action.SEND:
+                carry_out(pass_gate(gate, step, SYNC))
         except BaseException as error:
+            gate.withdraw()
             record_unsent(plan, call.key, error, outer)
             raise
         if gate.rejection is not None:
             raise reject_at_gate(plan, gate, outer)
-        begun = gate.begin_first_attempt(call.key)
+        begun = plan.begin_first_attempt(gate.now, gate.deadline, call.key)
         context, record = list(begun), LATEST_RECORD[0]
         try:
             CONTEXT.set(context)
@@ -163,13 +168,14 @@ def call_through_gate(
         if failed is None:
             gate.report_success()
             return result
-        return recover(Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record), fn, failed)
+        recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
+        return carry_out(recover(recovery, fn, failed, SYNC))
     finally:
-        failed = None  # the error's traceback holds this frame: without this they would be a cycle
+        failed = step = None  # the error's traceback holds this frame: without this they would be a cycle
         if gate.slot is not None:
             gate.slot.gone = True
-        if gate.ticket is not None:
-            gate.ticket.gone = True
+        if gate.payment.ticket is not None:
+            gate.payment.ticket.gone = True
         try:
             gate.running.discard(gate.slot)
         finally:
@@ -177,122 +183,3 @@ def call_through_gate(
                 gate.permits.discard(gate.trial)
             finally:
                 gate.release_slot()
-
-
-def recover(recovery: Recovery, send: Callable[..., Any], failed: Any) -> Any:
-    """Carry out the steps of the recovery until one returns or raises.
-
-    A failed attempt is reported outside its `except` block, so that the errors of attempts are not chained by
-    `__context__`. Every local that held an error is cleared at the end, so that no cycle keeps a traceback alive.
-    """
-    plan, call, outer = recovery.plan, recovery.call, CONTEXT.get()
-    value: Any = None
-    answer: Any = None
-    step: Any = None
-    gate: Any = None
-    try:
-        step = recovery.on_failure(failed)
-        while True:
-            action, value = step
-            if action is Action.WAIT:
-                pause_sync(plan.clock, recovery, value)
-                step = recovery.after_wait()
-            elif action is Action.SEND:
-                gate = recovery.new_gate()
-                try:
-                    if gate is not None:
-                        pass_gate(gate)
-                    context = recovery.begin_attempt(gate)
-                    if context is None:
-                        step = recovery.on_rejection()
-                        continue
-                    try:
-                        CONTEXT.set(context)
-                        discard(plan, recovery.take_discarded_answer())
-                        result = send(*call.args, **call.kwargs)
-                        failed = None if result.__class__ in PLAIN else plan.inspect_result(result)
-                    except Exception as error:
-                        failed = error
-                    finally:
-                        try:
-                            context.clear()
-                        finally:
-                            CONTEXT.set(outer)
-                finally:
-                    if gate is not None:
-                        if gate.slot is not None:
-                            gate.slot.gone = True
-                        if gate.ticket is not None:
-                            gate.ticket.gone = True
-                        try:
-                            gate.running.discard(gate.slot)
-                        finally:
-                            gate.release_slot()
-                if failed is None:
-                    recovery.on_success()
-                    return result
-                step = recovery.on_failure(failed)
-            elif action is Action.LOOK_UP:
-                sent = recovery.now()
-                context = recovery.lookup_context()
-                try:
-                    CONTEXT.set(context)
-                    answer = plan.reconcile(call)
-                except Exception as error:
-                    answer = error
-                finally:
-                    try:
-                        context.clear()
-                    finally:
-                        CONTEXT.set(outer)
-                step = recovery.on_lookup(answer, sent)
-            elif action is Action.RETURN:
-                discard(plan, recovery.take_discarded_answer())
-                return value
-            else:
-                raise value
-    except BaseException as error:
-        recovery.abandon(error)
-        discard(plan, recovery.take_discarded_answer())
-        raise
-    finally:
-        try:
-            OPEN_WRITES.handles.discard(recovery.open_write)
-        finally:
-            try:
-                recovery.permits.discard(recovery.trial)
-            finally:
-                try:
-                    if gate is not None:
-                        recovery.permits.discard(gate.trial)
-                finally:
-                    recovery.close()
-        failed = step = value = answer = gate = None
-
-
-def discard(plan: Plan, answer: Any) -> None:
-    """Close a discarded answer, if there is one; an error while closing changes nothing."""
-    if answer is not None and plan.info.discard is not None:
-        try:
-            plan.info.discard(answer)
-        except Exception:
-            pass
-
-
-def pass_gate(gate: AttemptGate) -> None:
-    """Wait until the attempt may be sent or is rejected; an interrupted wait releases everything."""
-    try:
-        while True:
-            action, seconds = gate.next_step()
-            if action is Action.WAIT:
-                gate.clock.sleep(seconds)
-            elif action is Action.PARK:
-                woken = Lock()  # not an `Event`: a signal handler of this thread may be who wakes it
-                woken.acquire()
-                if gate.join_queue(woken.release):
-                    woken.acquire(timeout=seconds)
-            else:
-                return
-    except BaseException:
-        gate.withdraw()
-        raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .. import config, telemetry
@@ -16,6 +15,8 @@ from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import OperationSettings, Policy, PolicySet
+from .._core.policy.section import changed
+from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError
@@ -46,6 +47,7 @@ class Policies:
         clock: Clock | None = None,
         load: Callable[[], PolicySet] | None = None,
         log: bool = True,
+        breaker_store: BreakerStore | None = None,
     ) -> None:
         """Put the policies in force.
 
@@ -54,16 +56,21 @@ class Policies:
             clock: time and waiting; the machine's own by default.
             load: reads the source again, for `reload`; None where there is no source.
             log: False writes no log lines; subscribed listeners still get every event.
+            breaker_store: keeps the states of breakers over a restart. It is given one second to load them here.
         """
         if log:
             listener = telemetry.StructlogListener()
-            self._shared = SharedState(clock, listener, on_dropped=listener.dropped, on_slow=listener.slow)
+            self._shared = SharedState(
+                clock, listener, on_dropped=listener.dropped, on_slow=listener.slow, breaker_store=breaker_store
+            )
         else:
-            self._shared = SharedState(clock)
+            self._shared = SharedState(clock, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Policies:
+    def load(
+        cls, path: str | os.PathLike[str], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+    ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
 
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
@@ -73,21 +80,29 @@ class Policies:
         """
         absolute = os.path.abspath(path) if os.fspath(path) else path  # an empty path is reported as an empty path
         # A reload runs in a thread, or beside calls: a filter that makes errors of warnings must not stop it.
-        return cls(config.load(absolute), clock=clock, load=lambda: config.load(absolute, report=warn_safely))
+        policies = config.load(absolute)
+        return cls(
+            policies,
+            clock=clock,
+            load=lambda: config.load(absolute, report=warn_safely),
+            breaker_store=breaker_store,
+        )
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any], *, clock: Clock | None = None) -> Policies:
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+    ) -> Policies:
         """Read a mapping of the same shape as a policy file.
 
         Raises:
             PolicyError: every mistake in it, a line each.
         """
-        return cls(config.from_mapping(mapping), clock=clock)
+        return cls(config.from_mapping(mapping), clock=clock, breaker_store=breaker_store)
 
     @classmethod
-    def builtin(cls, *, clock: Clock | None = None) -> Policies:
+    def builtin(cls, *, clock: Clock | None = None, breaker_store: BreakerStore | None = None) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        return cls(config.builtin(), clock=clock)
+        return cls(config.builtin(), clock=clock, breaker_store=breaker_store)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +148,7 @@ class Policies:
         policy_set = self._active.policy_set
         default = policy_of(policy_set, "default")
         codes = tuple(dict.fromkeys((*policy_set.codes, *default.codes)))
-        return self._shared.classifier(replace(default, codes=codes))
+        return self._shared.classifier(changed(default, codes=codes))
 
     @property
     def path_globs(self) -> tuple[str, ...]:

@@ -99,8 +99,8 @@ def wrap(
     """Return the client with every public method under a policy.
 
     Args:
-        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, an exchange of ccxt, a
-            `BitgetClient`, or any other object.
+        client: a `requests.Session`, an `httpx` client, an `aiohttp.ClientSession`, a `urllib3.PoolManager`, an
+            exchange of ccxt, a `BitgetClient`, or any other object.
         policy: name of the policy for methods that no glob matches.
         operations: method-name globs → a policy's name, or `{policy, idempotent, key, reconcile, lane,
             key_factory}`.

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from importlib import import_module
 from typing import Any, TypeVar
 
+from .client_support import find_support
 from .operation_rules import OperationRules
 from .proxied_value import names_outside
 from .proxy import proxy_class
@@ -21,14 +21,6 @@ from .proxy import proxy_class
 __all__ = ["check_client", "wrap_client"]
 
 C = TypeVar("C")
-_INTEGRATIONS = {
-    "aiohttp.ClientSession": "resilience.integrations.aiohttp",
-    "ccxt.Exchange": "resilience.integrations.ccxt",
-    "httpx.AsyncClient": "resilience.integrations.httpx",
-    "httpx.Client": "resilience.integrations.httpx",
-    "requests.Session": "resilience.integrations.requests",
-}
-"""Classes that an integration wraps by itself, by package and name: no package is imported to compare classes."""
 
 
 def check_client(client: object) -> None:
@@ -42,14 +34,12 @@ def check_client(client: object) -> None:
 
 def wrap_client(client: C, rules: OperationRules) -> C:
     """Return the client under these rules, wrapped by its integration if there is one, else by a proxy."""
-    for cls in type(client).__mro__:  # a subclass of a known client is wrapped like it
-        module = _INTEGRATIONS.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
-        if module is not None:
-            if not module.endswith(".ccxt"):
-                rules.check_key_factories()
-            wrapped: C = import_module(module).wrap(client, rules)
-            return wrapped
-    if not hasattr(type(client), "resilience_operation_info"):  # its operations have keys of their own
+    describes_itself = hasattr(type(client), "resilience_operation_info")  # its operations have keys of their own
+    support = None if describes_itself else find_support(client)
+    if support is not None:
+        wrapped: C = support.wrap(client, rules)
+        return wrapped
+    if not describes_itself:
         rules.check_key_factories()
     rules.check_method_globs(client)
     outside = names_outside(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
@@ -12,7 +13,9 @@ from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
+from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.pybreaker_state import ListenerAdapter, is_watcher
+from .breaker_saving import BreakerSaving
 
 __all__ = ["BreakerPool"]
 
@@ -26,13 +29,17 @@ class BreakerPool:
     ones never are, nor is a breaker that compiled calls refer to, so that there are never two for one key.
     """
 
-    def __init__(self, clock: Clock, events: Events, max_breakers: int = MAX_BREAKERS) -> None:
+    def __init__(
+        self, clock: Clock, events: Events, max_breakers: int = MAX_BREAKERS, store: BreakerStore | None = None
+    ) -> None:
         self._clock = clock
         self._events = events
         self._lock = new_lock()
         self._breakers: BoundedDict[tuple[str, str], Breaker] = BoundedDict(max_breakers, self._unused)
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[ListenerAdapter, ...] = ()
+        self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
+        self._savers: WeakKeyDictionary[Breaker, ListenerAdapter] = WeakKeyDictionary()
 
     def get(self, policy: Policy, key: str, *, keep_state: bool = False) -> Breaker | None:
         """Return the one breaker of this policy and key, or None when the policy has none.
@@ -89,8 +96,17 @@ class BreakerPool:
         breaker = Breaker(
             policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=_lost_after(policy), emit=emit
         )
-        breaker.watch(self._watchers)
+        if self._saving is not None:
+            self._savers[breaker] = self._saving.watch(_record_name(policy.name, key), breaker)
+        self._let_watch(breaker)
         return breaker
+
+    def _let_watch(self, breaker: Breaker) -> None:
+        saver = self._savers.get(breaker)
+        breaker.watch(self._watchers if saver is None else (*self._watchers, saver))
+
+    def _by_record_name(self) -> dict[str, Breaker]:
+        return {_record_name(*name): breaker for name, breaker in self._breakers.copy().items()}
 
     def _retune(self, breaker: Breaker, policy: Policy) -> None:
         if policy.breaker is not None and breaker.settings != policy.breaker:
@@ -108,7 +124,12 @@ class BreakerPool:
         with self._lock:
             self._watchers = change(self._watchers)
             for breaker in self._breakers.copy().values():
-                breaker.watch(self._watchers)
+                self._let_watch(breaker)
+
+
+def _record_name(policy: str, key: str) -> str:
+    """Return the name under which a store keeps a breaker."""
+    return f"{policy}/{key}" if key else policy
 
 
 def _lost_after(policy: Policy) -> float:

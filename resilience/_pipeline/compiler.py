@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from inspect import isawaitable
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .._core.base.deprecation import warn_safely
@@ -15,24 +13,26 @@ from .._core.call.stage import Stage
 from .._core.call.stage_plugins import stages_of
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
+from .._core.stages.built_in_stage import StageView
 from .._core.stages.retry import Schedule
 from .._drivers.async_ import compile_async
-from .._drivers.fallback import fall_back_async, fall_back_sync
-from .._drivers.hedging import hedge_async, hedge_sync
+from .._drivers.stage_layers import add_layers
 from .._drivers.sync import compile_sync
 from ..config.checks.deprecated_settings import deprecated_settings
+from .apply import apply, apply_async
 from .callables import check_callable, check_reconcile, is_async, name_of, route_calls
-from .custom_stages import async_reconciler, stage_async, stage_sync
+from .custom_stages import add_stages
+from .fresh_reads import as_lookup
 from .keys_in_use import claim_key_async, claim_key_sync
 from .limit_pool import consumes
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
 from .shared_state import SharedState, check_codes
+from .stage_inputs import layer_inputs, stage_view
 
 __all__ = ["Compiler", "PolicyCompiler"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_GENERATORS = (GeneratorType, AsyncGeneratorType)
 _BREAKER = -1
 """The number of the breaker among a policy's key functions; those of quotas go by the index of their entry."""
 _NO_KEYS: Mapping[int, str] = {}
@@ -99,6 +99,10 @@ class PolicyCompiler:
         """The breaker of calls by `compile_apply`, or None when the policy has none."""
         return self._breaker(self.info, _NO_KEYS)
 
+    def view(self) -> StageView:
+        """Return what the stages of calls by `compile_apply` describe."""
+        return stage_view(self.policy, self.info, self.shared, self.breaker)
+
     def compile(self, fn: Callable[P, T], info: OperationInfo | None = None) -> Callable[P, T]:
         """Return `fn` under the policy, sync or async as it is."""
         check_callable(fn)
@@ -108,8 +112,8 @@ class PolicyCompiler:
         """Return a function that calls its first argument with the others, under the policy. Compiled once."""
         call = self._apply_calls.get(asynchronous)
         if call is None:
-            apply = _apply_async if asynchronous else _apply
-            call = self._apply_calls[asynchronous] = self._compile_routed(apply, self.info, skip=1)
+            fn = apply_async if asynchronous else apply
+            call = self._apply_calls[asynchronous] = self._compile_routed(fn, self.info, skip=1)
         return call
 
     def plan(
@@ -178,28 +182,26 @@ class PolicyCompiler:
     def _compile(
         self, fn: Callable[..., Any], info: OperationInfo, keys: Mapping[int, str], skip: int
     ) -> Callable[..., Any]:
-        asynchronous, hedge, fallback = is_async(fn), self.policy.hedge, self.policy.fallback
+        asynchronous = is_async(fn)
         check_reconcile(fn, info.reconcile)
-        if info.reconcile is not None and asynchronous:
-            info = replace(info, reconcile=async_reconciler(info.reconcile))
+        if info.reconcile is not None:
+            info = replace(info, reconcile=as_lookup(info.reconcile, asynchronous=asynchronous))
         info = expect_responses(info)
         plan, stages = self.plan(fn, info, keys, skip), self.stages
+        send = fn
         if is_checked(plan):
-            fn = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
-        if asynchronous:
-            call = compile_async(plan, stage_async(plan, fn, stages) if stages else fn)
-        else:
-            call = compile_sync(plan, stage_sync(plan, fn, stages) if stages else fn)
-        if hedge is None and fallback is None:
-            return self._claiming(plan, call, asynchronous=asynchronous)
-        # Outside the retries: each hedged attempt is a call with retries, and a fallback follows all of them.
-        memory = self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items()))
-        if hedge is not None and plan.idempotent and not info.send_once and (asynchronous or hedge.threads):
-            call = hedge_async(plan, call, memory) if asynchronous else hedge_sync(plan, call, memory)
-        call = self._claiming(plan, call, asynchronous=asynchronous)
-        if fallback is not None:
-            call = fall_back_async(plan, call, memory) if asynchronous else fall_back_sync(plan, call, memory)
-        return call
+            send = check_answers_async(plan, fn) if asynchronous else check_answers_sync(plan, fn)
+        if stages:
+            send = add_stages(plan, send, stages, asynchronous=asynchronous)
+        call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
+        inputs = layer_inputs(
+            plan,
+            fn,
+            asynchronous=asynchronous,
+            skip=skip,
+            memory=lambda: self.shared.memory_of(fn, (self.policy.name, info.operation, *keys.items())),
+        )
+        return add_layers(self._claiming(plan, call, asynchronous=asynchronous), inputs)
 
     def _claiming(self, plan: Plan, call: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
         """Return a keyed write so that no second call with its key is sent while it is under way."""
@@ -217,20 +219,3 @@ class PolicyCompiler:
         else:
             key = (info.account if kind == "account" else info.host) or ""
         return self.shared.breakers.get(self.policy, key, keep_state=self._keep_state)
-
-
-def _apply(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    result = fn(*args, **kwargs)
-    if type(result) in _GENERATORS:
-        check_callable(fn)  # rejects a generator function; an ordinary function may return a generator
-    return result
-
-
-async def _apply_async(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    result = fn(*args, **kwargs)
-    if type(result) is not CoroutineType and not isawaitable(result):
-        check_callable(fn)
-        raise TypeError(
-            f"{name_of(fn)}() returned {type(result).__name__}, which cannot be awaited: use call, not acall"
-        )
-    return await result

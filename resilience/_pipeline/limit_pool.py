@@ -103,19 +103,6 @@ class LimitPool:
         for quota in quotas:
             quota.release(now)
 
-    def describe(self, policy: Policy, info: OperationInfo, clock: Clock) -> dict[str, Any]:
-        """Return quotas and admission of an operation as plain data, without quotas that have a key function."""
-        now, admission, quotas = clock.monotonic(), self.admission(policy), self.quotas(policy, info, {})
-        described = None
-        if admission is not None:
-            described = {
-                "max_concurrent": admission.settings.max_concurrent,
-                "max_queue": admission.settings.max_queue,
-                "lanes": {lane or "default": counts for lane, counts in admission.counts().items()},
-            }
-        entries = quotas.entries if quotas is not None else ()
-        return {"quota": [_describe_quota(quota, now) for quota in entries], "admission": described}
-
     def _new_quotas(self) -> BoundedDict[_Name, Quota]:
         return BoundedDict(MAX_QUOTAS, self._empty_quotas)
 
@@ -141,17 +128,6 @@ class LimitPool:
 def consumes(operation: str, quota: QuotaSettings) -> bool:
     """Whether an operation consumes this quota."""
     return not quota.operations or any(operation == glob or fnmatchcase(operation, glob) for glob in quota.operations)
-
-
-def _describe_quota(quota: Quota, now: float) -> dict[str, Any]:
-    held_for = quota.held_until - now
-    return {
-        "key": quota.key,
-        "burst": quota.settings.burst,
-        "span": quota.span,
-        "left": quota.left(now),
-        "held_for": held_for if held_for > 0 else None,
-    }
 
 
 def _key(settings: QuotaSettings, info: OperationInfo) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from .._core.base.clock import Clock
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
-from .._core.call.timeline import attempts_of, describe_rules, timeline, waits_of
+from .._core.call.timeline import timeline
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
+from .._core.stages.breaker_store import BreakerStore
+from .._core.stages.stage_list import STAGES
 from .compiler import Compiler, PolicyCompiler
 from .shared_state import SharedState
 
@@ -46,6 +48,7 @@ class Pipeline:
         key: str | None = None,
         reconcile: Callable[..., Any] | None = None,
         clock: Clock | None = None,
+        breaker_store: BreakerStore | None = None,
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
         shared: SharedState | None = None,
@@ -60,6 +63,7 @@ class Pipeline:
             key: parameter that carries the idempotency key, such as `client_id` or `params.clientOid`.
             reconcile: looks up a write of uncertain outcome; returns `Found(...)` or `NOT_FOUND`.
             clock: time and waiting; the machine's own by default.
+            breaker_store: keeps the breaker's state over a restart.
             stages: custom stages, run around each attempt.
             listeners: functions that get every event, and listeners of pybreaker's kind.
             shared: parts shared with other pipelines; new ones by default.
@@ -69,7 +73,7 @@ class Pipeline:
             PolicyError: the policy names a code table or a stage that does not exist.
             TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind.
         """
-        shared = shared or SharedState(clock)
+        shared = shared or SharedState(clock, breaker_store=breaker_store)
         info = OperationInfo(
             operation=operation or policy.name,
             idempotent=idempotent,
@@ -131,25 +135,27 @@ class Pipeline:
     def describe(self) -> dict[str, Any]:
         """Return what this pipeline does, as plain data: settings, waits, and the breaker's state."""
         compiler = self._compiler.current
-        policy, breaker, info = compiler.policy, compiler.breaker, compiler.info
-        budget = policy.budget
-        return {
+        policy, info, view = compiler.policy, compiler.info, compiler.view()
+        described: dict[str, Any] = {
             "policy": policy.name,
             "operation": compiler.operation,
             "idempotent": info.idempotent,
             "key": info.key,
             "codes": list(policy.codes),
-            "deadline": policy.deadline,
-            "attempt_timeout": policy.attempt_timeout,
-            "max_attempts": attempts_of(policy),
-            "waits": [{"least": low, "longest": high} for low, high in waits_of(policy)],
-            "budget": None if budget is None else {"ratio": budget.ratio, "floor": budget.floor},
-            "breaker": None if breaker is None else {**breaker.describe(), "keyed_by": _breaker_key_kind(policy)},
-            **compiler.shared.limits.describe(policy, info, self.clock),
+        }
+        for stage in STAGES:
+            described |= stage.describe(view)
+        unknown = policy.unknown_errors
+        return described | {
             "holds": compiler.shared.describe_holds(policy.name),
             "hold_max": policy.hold_max,
             "reconciled": info.reconcile is not None,
-            **describe_rules(policy, info),
+            "unknown_errors": {
+                "category": str(unknown.category),
+                "executed": unknown.executed,
+                "max_attempts": unknown.max_attempts,
+            },
+            "classify_results": policy.classify_results,
             "timeline": timeline(policy, whole=info.reconcile is not None and not info.idempotent),
         }
 
@@ -193,8 +199,3 @@ class Pipeline:
     def shared(self) -> SharedState:
         """The parts that this pipeline shares with others of the same policies."""
         return self._compiler.current.shared
-
-
-def _breaker_key_kind(policy: Policy) -> str | None:
-    key = None if policy.breaker is None else policy.breaker.key
-    return "function" if callable(key) else key

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from .._core.policy.policy import Policy
+from .._core.policy.section import changed
 from .._core.policy.sections import QuotaSettings
 
 __all__ = ["identity_of", "moves_between"]
@@ -44,7 +44,7 @@ def moves_between(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> 
 
 
 def _aside(policy: str, settings: QuotaSettings) -> tuple[Any, ...]:
-    return "aside", policy, replace(settings, name=None)
+    return "aside", policy, changed(settings, name=None)
 
 
 def _same_name(_old_index: int, old: QuotaSettings, _index: int, new: QuotaSettings) -> bool:
@@ -52,7 +52,7 @@ def _same_name(_old_index: int, old: QuotaSettings, _index: int, new: QuotaSetti
 
 
 def _same_settings(_old_index: int, old: QuotaSettings, _index: int, new: QuotaSettings) -> bool:
-    return replace(new, name=None) == replace(old, name=None)
+    return changed(new, name=None) == changed(old, name=None)
 
 
 def _same_index(old_index: int, old: QuotaSettings, index: int, new: QuotaSettings) -> bool:

@@ -18,6 +18,7 @@ from .._core.classify.classifier import Classifier
 from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy, PolicySet
 from .._core.policy.sections import BudgetSettings
+from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.budget import Budget
 from .._core.stages.hold import Holds
 from .._drivers.system_clock import SystemClock
@@ -54,6 +55,7 @@ class SharedState:
         random: Callable[[], float] | None = None,
         on_dropped: Callable[[Any, Exception], None] | None = None,
         on_slow: Callable[[Any, float], None] | None = None,
+        breaker_store: BreakerStore | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.events = Events(
@@ -68,7 +70,7 @@ class SharedState:
         self.random = random or self._generator.random
         self.make_key: Callable[[], str] = _new_key
         self._lock = new_lock()
-        self.breakers = BreakerPool(self.clock, self.events)
+        self.breakers = BreakerPool(self.clock, self.events, store=breaker_store)
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool(self.clock)
         self.holds = Holds()

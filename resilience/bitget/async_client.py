@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, Self
 
+from .._drivers.routine_runner import run_routine_async
 from ..integrations import httpx as transport
 from .client_base import BitgetClientBase
-from .errors import BitgetApiError
 from .lookup_runner import LookupRequest, run_lookup_async
 from .operation_methods import OperationMethods
-from .operations import OPERATIONS, TIME, Operation, with_order_result
-from .stamp_errors import needs_time_query
+from .operations import OPERATIONS, Operation, with_order_result
 
 __all__ = ["AsyncBitgetClient"]
 
@@ -26,6 +25,7 @@ class AsyncBitgetClient(BitgetClientBase):
     """
 
     _rejection_types = transport.REJECTION_TYPES
+    _transmit = staticmethod(transport.send_async)
 
     async def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GET request and return the whole envelope.
@@ -56,30 +56,7 @@ class AsyncBitgetClient(BitgetClientBase):
         return operation.extract(await self._send(operation.method, operation.path, params))
 
     async def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        request = self._prepare_request(method, path, params)
-        try:
-            response = await transport.send_async(
-                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-            )
-        except BaseException as error:
-            self._redact_request(error)
-            raise
-        try:
-            return self._read_response(request, response)
-        except BitgetApiError as error:
-            # Without the second condition a rejected time query would query the time again, without end.
-            if needs_time_query(error) and path != TIME:
-                await self._measure_clock()
-            raise
-
-    async def _measure_clock(self) -> None:
-        """Measure the exchange's clock; if that fails, the clock stays as it is and the caller gets the rejection."""
-        sent = self.clock.monotonic()
-        try:
-            self.clock.measure(await self.server_time(), sent)
-        # The caller must get the rejection of its own request, and not the error of this query.
-        except Exception:
-            pass
+        return await run_routine_async(self._sending(method, path, params))
 
     def _new_session(self) -> Any:
         return transport.new_async_client()

@@ -13,9 +13,9 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, NamedTuple
 
+from .._pipeline.fresh_reads import fresh_reads
 from ..streams.session.stream_failure import Gap
 from .errors import BitgetApiError
-from .order_reports import report_orders
 
 __all__ = ["Backfill"]
 
@@ -42,15 +42,14 @@ class _OpenOrder(NamedTuple):
 class Backfill:
     """Remembers which orders are open, and fetches the orders that a gap hid. Belongs to one event loop."""
 
-    def __init__(self, rest: Any, path: str, account: str | None = None) -> None:
+    def __init__(self, rest: Any, path: str) -> None:
         """Start without orders.
 
         Args:
             rest: a REST client; a sync one is called in a thread.
             path: path of the sockets, which tells V2 from V3.
-            account: the account whose orders are fetched.
         """
-        self._rest, self._unified, self._account = rest, path.startswith("/v3"), account
+        self._rest, self._unified = rest, path.startswith("/v3")
         self._open_orders: dict[str, dict[str, _OpenOrder]] = {}
 
     def record(self, update: Mapping[str, Any]) -> None:
@@ -82,7 +81,6 @@ class Backfill:
         ]
         for update in updates:
             self.record(update)
-            report_orders(update, self._account)
         return updates
 
     async def _fetch_orders(self, arg: Mapping[str, Any], since: float) -> list[dict[str, Any]]:
@@ -145,9 +143,10 @@ class Backfill:
             known.pop(order_id, None)
 
     async def _get(self, path: str, params: dict[str, Any]) -> Any:
-        if iscoroutinefunction(self._rest.get):
-            return await self._rest.get(path, params)
-        return await asyncio.to_thread(self._rest.get, path, params)
+        with fresh_reads():  # an answer from before the gap does not have what the stream has missed
+            if iscoroutinefunction(self._rest.get):
+                return await self._rest.get(path, params)
+            return await asyncio.to_thread(self._rest.get, path, params)
 
 
 def _channel(arg: Mapping[str, Any]) -> str:

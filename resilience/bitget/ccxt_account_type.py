@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._core.base.routine import Invocation, Routine
 from .._core.classify.evidence import gather_evidence
 from .._core.policy.codes import Category, Rule
+from .._drivers.routine_runner import routine_function
 from ..config.codes.code_tables import CodeRegistry
 
 __all__ = ["bitget_rule", "methods", "needs_account_type"]
@@ -27,23 +29,15 @@ def methods(original: Any, asynchronous: bool) -> dict[str, Callable[..., Any]]:
     if not hasattr(original, "handle_uta_and_params"):
         return {}
 
-    def handle(self: Any, params: Any, method: Any, default: Any = False) -> Any:
+    def handle_uta_and_params(self: Any, params: Any, method: Any, default: Any = False) -> Routine[Any]:
         if needs_account_type(self, params, method):
             try:
-                self.privateUtaGetV3AccountSettings()
+                yield Invocation(self.privateUtaGetV3AccountSettings)
             except Exception as error:
                 _set_account_type(self, error)
-        return original.handle_uta_and_params(self, params, method, default)
+        return (yield Invocation(original.handle_uta_and_params, (self, params, method, default)))
 
-    async def handle_async(self: Any, params: Any, method: Any, default: Any = False) -> Any:
-        if needs_account_type(self, params, method):
-            try:
-                await self.privateUtaGetV3AccountSettings()
-            except Exception as error:
-                _set_account_type(self, error)
-        return await original.handle_uta_and_params(self, params, method, default)
-
-    return {"handle_uta_and_params": handle_async if asynchronous else handle}
+    return {"handle_uta_and_params": routine_function(handle_uta_and_params, asynchronous=asynchronous)}
 
 
 def needs_account_type(engine: Any, params: Any = None, method: Any = None) -> bool:

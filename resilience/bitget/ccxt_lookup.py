@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from .._core.base.routine import Invocation, Routine
 from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
+from .._drivers.routine_runner import routine_function
 from ..integrations.ccxt.exchange_support import PreparedRequest, WrappedExchange
 from .ccxt_account_type import needs_account_type
-from .lookup_runner import LookupRequest, OrderLookup, run_lookup, run_lookup_async
+from .lookup_runner import LookupRequest, OrderLookup, lookup_routine
 from .operations import BY_PATH, Operation, order_result
 
 __all__ = ["CCXT_OPERATIONS", "ccxt_reconciler"]
@@ -23,39 +25,21 @@ def ccxt_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], 
         exchange: prepares the request of a call again, without sending it.
         wrapped: the wrapped exchange, through which the queries are sent.
     """
-    return _async_reconciler(exchange, wrapped) if exchange.asynchronous else _sync_reconciler(exchange, wrapped)
 
-
-def _sync_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
-    def reconcile(call: Any) -> Any:
+    def reconcile(call: Any) -> Routine[Found | NotFound]:
         # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
         if not exchange.engine.markets:
-            wrapped.load_markets()
+            yield Invocation(wrapped.load_markets)
         if needs_account_type(exchange.engine):
-            exchange.engine.handle_uta_and_params({}, call.operation)
-        request = exchange.dry_run(call)
+            yield Invocation(exchange.engine.handle_uta_and_params, ({}, call.operation))
+        request = yield Invocation(exchange.dry_run, (call,))
         lookup = _lookup_for(request, call)
         if lookup is None:
             return _unknown_outcome()
-        return _as_ccxt(exchange.engine, request, call, run_lookup(lookup, _query_function(wrapped)))
+        answer = yield from lookup_routine(lookup, _query_function(wrapped))
+        return _as_ccxt(exchange.engine, request, call, answer)
 
-    return reconcile
-
-
-def _async_reconciler(exchange: WrappedExchange, wrapped: Any) -> Callable[[Any], Any]:
-    async def reconcile(call: Any) -> Any:
-        # Preparing a request must send nothing, so what ccxt would load on the way is loaded first.
-        if not exchange.engine.markets:
-            await wrapped.load_markets()
-        if needs_account_type(exchange.engine):
-            await exchange.engine.handle_uta_and_params({}, call.operation)
-        request = await exchange.dry_run(call)
-        lookup = _lookup_for(request, call)
-        if lookup is None:
-            return _unknown_outcome()
-        return _as_ccxt(exchange.engine, request, call, await run_lookup_async(lookup, _query_function(wrapped)))
-
-    return reconcile
+    return routine_function(reconcile, asynchronous=exchange.asynchronous)
 
 
 def _query_function(wrapped: Any) -> Callable[[str, dict[str, Any]], Any]:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from .._core.call.context import current_call
-from .._core.call.reconcile import Fence
 from .._core.classify.code_and_status import code_of
+from .._core.stages.fence import Fence
 from ..integrations.ccxt.exchange_support import WrappedExchange
 from ..integrations.ccxt.method_names import MethodInfo
 from .ccxt_account_type import bitget_rule, methods

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from .._core.base.routine import Invocation, Routine
 from .._core.call.context import CurrentCall, current_call
 from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
@@ -23,11 +24,11 @@ from .client_ids import check_key
 from .confirmation import find_problem
 from .envelope import read_envelope
 from .errors import BitgetApiError
-from .operations import BY_PATH
+from .operations import BY_PATH, TIME
 from .policy_view import PolicyView
 from .server_clock import ServerClock
 from .signing import SECRET_HEADERS, Signer, sorted_query
-from .stamp_errors import is_stamp_error, server_time_of
+from .stamp_errors import is_stamp_error, needs_time_query, server_time_of
 from .undefined_parameters import drop_undefined
 
 __all__ = ["BitgetClientBase", "SignedRequest"]
@@ -48,6 +49,8 @@ class SignedRequest(NamedTuple):
 
 class BitgetClientBase(PolicyView):
     """The parts of a client that neither send nor wait. Safe across threads and tasks."""
+
+    _transmit: Callable[..., Any]  # sends one request; of the session's HTTP library
 
     def __init__(
         self,
@@ -107,6 +110,32 @@ class BitgetClientBase(PolicyView):
         return session
 
     # --- one attempt -----------------------------------------------------------------------------
+
+    def _sending(self, method: str, path: str, params: Mapping[str, Any] | None) -> Routine[dict[str, Any]]:
+        """Send a request and return the whole envelope."""
+        request = self._prepare_request(method, path, params)
+        options = {"headers": request.headers, "data": request.data, "timeout": request.timeout}
+        try:
+            response = yield Invocation(self._transmit, (self._session, method, request.url), options)
+        except BaseException as error:
+            self._redact_request(error)
+            raise
+        try:
+            return self._read_response(request, response)
+        except BitgetApiError as error:
+            # Without the second condition a rejected time query would query the time again, without end.
+            if needs_time_query(error) and path != TIME:
+                yield from self._measuring_clock()
+            raise
+
+    def _measuring_clock(self) -> Routine[None]:
+        """Measure the exchange's clock; if that fails, the clock stays as it is and the caller gets the rejection."""
+        sent = self.clock.monotonic()
+        try:
+            self.clock.measure((yield Invocation(self.server_time)), sent)
+        # The caller must get the rejection of its own request, and not the error of this query.
+        except Exception:
+            pass
 
     def _prepare_request(self, method: str, path: str, params: Mapping[str, Any] | None) -> SignedRequest:
         """Build, stamp and sign a request; an error in here says that nothing was sent, so nothing is looked up."""

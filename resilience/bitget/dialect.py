@@ -8,15 +8,17 @@ from typing import Any
 
 from .._core.classify.code_and_status import code_of
 from ..streams.session.dialect import Arg, Message, MessageKind
+from ..streams.session.order_book import BookChange
 from ..telemetry.concealment import SecretText
 from ..telemetry.redaction import register_secret
-from .order_reports import ORDER_CHANNELS, report_orders
+from .order_reports import REPORTING_CHANNELS, report_orders
 from .signing import sign_login
 
 __all__ = ["BitgetDialect", "first_mapping", "op_frame", "required_text"]
 
 _SUCCESS_CODES = (None, "0", "00000")
 _BOOKS = "books"
+_MAX_DIGITS = 40  # of a number in a string
 _KINDS = {
     "login": MessageKind.LOGIN,
     "subscribe": MessageKind.ACK,
@@ -120,13 +122,21 @@ class BitgetDialect:
         if self.on_update is not None:
             self.on_update(body)
         channel = str(arg.get(self.name, ""))
-        if channel in ORDER_CHANNELS:
+        if channel in REPORTING_CHANNELS:
             report_orders(body, self.account)
         snapshot = body.get("action") == "snapshot"
         # `books5` and `books15` send full snapshots, whose numbers need not follow each other.
-        numbered = channel == _BOOKS
-        seq, after = _sequence_numbers(body.get("data")) if numbered else (None, None)
-        return Message(MessageKind.DATA, body, id_, seq=seq, after=after, snapshot=snapshot)
+        if channel != _BOOKS:
+            return Message(MessageKind.DATA, body, id_, snapshot=snapshot)
+        rows = body.get("data")
+        seq, after = _sequence_numbers(rows)
+        return Message(
+            MessageKind.DATA, body, id_, seq=seq, after=after, snapshot=snapshot, book=self._book_changes(rows)
+        )
+
+    def _book_changes(self, _rows: Any) -> Sequence[BookChange]:
+        """Return the changes of an order book that has a checksum; none where its updates name the one before."""
+        return ()
 
     # --- subscriptions of the user --------------------------------------------------------------------
 
@@ -190,5 +200,11 @@ def _request_id(body: Mapping[str, Any]) -> str | None:
 def _sequence_numbers(rows: Any) -> tuple[int | None, int | None]:
     """Return (number, number of the update before it) of an order book's update."""
     first = first_mapping(rows)
-    seq, before = code_of(first.get("seq")), code_of(first.get("pseq"))
-    return (int(seq) if seq and seq.isdecimal() else None, int(before) if before and before.isdecimal() else None)
+    return _number_in(first.get("seq")), _number_in(first.get("pseq"))
+
+
+def _number_in(value: Any) -> int | None:
+    """Return a sequence number, which may have 19 digits and more."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..streams.session.order_book import BookChange
+from .book_checksum import book_changes
 from .dialect import BitgetDialect, first_mapping, op_frame, required_text
 
 __all__ = ["DialectV2"]
@@ -45,6 +47,10 @@ class DialectV2(BitgetDialect):
         head = {name: required_text(params, name, example) for name in ("instType", "instId")}
         rest = {name: value for name, value in params.items() if name not in head}
         return op_frame("trade", [{"id": request, **head, "channel": action, "params": rest}])
+
+    def _book_changes(self, rows: Any) -> Sequence[BookChange]:
+        """Return the changes of an order book: V2 does not name the update before, and sends a checksum."""
+        return book_changes(rows)
 
     def order_ids(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the ids in the `arg` of an answer."""

@@ -1,7 +1,7 @@
 """Runs an order lookup through any client, sync or async.
 
 A lookup is a generator without I/O. It yields a query, is sent the envelope of the response, and returns `Found` with
-the order as Bitget reports it, or `NOT_FOUND` with the server's own time. The two runners differ only in `await`.
+the order as Bitget reports it, or `NOT_FOUND` with the server's own time.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, NamedTuple, Self
 
+from .._core.base.routine import Invocation, Routine
 from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
 from .._core.classify.evidence import gather_evidence
+from .._drivers.routine_runner import run_routine, run_routine_async
 from .lookup_rows import UNKNOWN_ORDER
 
-__all__ = ["LookupQuery", "LookupRequest", "OrderLookup", "run_lookup", "run_lookup_async"]
+__all__ = ["LookupQuery", "LookupRequest", "OrderLookup", "lookup_routine", "run_lookup", "run_lookup_async"]
 
 
 class LookupQuery(NamedTuple):
@@ -41,8 +43,8 @@ OrderLookup = Generator[LookupQuery, Mapping[str, Any], Found | NotFound]
 """A lookup under way."""
 
 
-def run_lookup(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -> Found | NotFound:
-    """Run a lookup through a client's blocking `ask(path, params) -> envelope`.
+def lookup_routine(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -> Routine[Found | NotFound]:
+    """Run a lookup through a client's `ask(path, params) -> envelope`, sync or async.
 
     Raises:
         Exception: a query failed with an error that does not answer it.
@@ -51,29 +53,25 @@ def run_lookup(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -
     query = next(lookup)
     while True:
         try:
-            answer = ask(*query)
+            answer = yield Invocation(ask, query)
         except Exception as error:
             answer = _envelope_of_unknown_order(error)
         try:
             query = lookup.send(_checked(answer))
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # typed by OrderLookup
+
+
+def run_lookup(lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Any]) -> Found | NotFound:
+    """Run a lookup through a client that blocks; errors as for `lookup_routine`."""
+    return run_routine(lookup_routine(lookup, ask))
 
 
 async def run_lookup_async(
     lookup: OrderLookup, ask: Callable[[str, dict[str, Any]], Awaitable[Any]]
 ) -> Found | NotFound:
-    """Run a lookup through a client's async `ask(path, params) -> envelope`; errors as for `run_lookup`."""
-    query = next(lookup)
-    while True:
-        try:
-            answer = await ask(*query)
-        except Exception as error:
-            answer = _envelope_of_unknown_order(error)
-        try:
-            query = lookup.send(_checked(answer))
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # typed by OrderLookup
+    """Run a lookup through an async client; errors as for `lookup_routine`."""
+    return await run_routine_async(lookup_routine(lookup, ask))
 
 
 def _checked(answer: Any) -> Mapping[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence
+from .._core.stages.fence import Fence
 from ..integrations._order_lanes import lane_of
 from .listed_orders import LISTED_FOR
 from .operation_methods import OperationMethods
-from .operations import BY_PATH, OPERATIONS, Operation
+from .operations import BY_PATH, OPERATIONS, TIME, Operation
 from .signing import Signer
 
 __all__ = ["PolicyView"]
@@ -66,6 +66,7 @@ class PolicyView(OperationMethods):
         return self._operation_info(
             name,
             read=known.method == "GET",
+            always_sent=known.path == TIME,
             idempotent=known.idempotent or None,
             key=key,
             reconcile=reconcile,

@@ -21,8 +21,8 @@ from .._core.call.attempt_gate import EXPIRED
 from .._core.call.context import CurrentCall, clean_context, current_call
 from .._core.call.lookup_answer import Found, NotFound
 from .._core.call.operation_info import OperationInfo
-from .._core.call.reconcile import Fence
 from .._core.call.sleep_watch import DeadlineWatch
+from .._core.stages.fence import Fence
 from .._pipeline.pipeline import Pipeline
 from ..errors import DeadlineExceededError
 from ..integrations._order_lanes import lane_of

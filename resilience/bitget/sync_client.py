@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from .._drivers.routine_runner import run_routine
 from ..integrations import requests as transport
 from .client_base import BitgetClientBase
-from .errors import BitgetApiError
 from .lookup_runner import LookupRequest, run_lookup
-from .operations import OPERATIONS, TIME, Operation, with_order_result
-from .stamp_errors import needs_time_query
+from .operations import OPERATIONS, Operation, with_order_result
 
 __all__ = ["BitgetClient"]
 
@@ -29,6 +28,7 @@ class BitgetClient(BitgetClientBase):
     """
 
     _rejection_types = transport.REJECTION_TYPES
+    _transmit = staticmethod(transport.send)
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a GET request and return the whole envelope.
@@ -59,30 +59,7 @@ class BitgetClient(BitgetClientBase):
         return operation.extract(self._send(operation.method, operation.path, params))
 
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-        request = self._prepare_request(method, path, params)
-        try:
-            response = transport.send(
-                self._session, method, request.url, headers=request.headers, data=request.data, timeout=request.timeout
-            )
-        except BaseException as error:
-            self._redact_request(error)
-            raise
-        try:
-            return self._read_response(request, response)
-        except BitgetApiError as error:
-            # Without the second condition a rejected time query would query the time again, without end.
-            if needs_time_query(error) and path != TIME:
-                self._measure_clock()
-            raise
-
-    def _measure_clock(self) -> None:
-        """Measure the exchange's clock; if that fails, the clock stays as it is and the caller gets the rejection."""
-        sent = self.clock.monotonic()
-        try:
-            self.clock.measure(self.server_time(), sent)
-        # The caller must get the rejection of its own request, and not the error of this query.
-        except Exception:
-            pass
+        return run_routine(self._sending(method, path, params))
 
     def _new_session(self) -> Any:
         return transport.new_session()

@@ -22,6 +22,7 @@ from ..streams.venue import StreamVenue
 from ..telemetry.concealment import SecretText
 from .backfill import Backfill
 from .dialect import BitgetDialect
+from .order_reports import reporting
 from .server_clock import ServerClock
 from .signing import Signer
 from .socket_orders import SocketOrders, call_rest
@@ -87,21 +88,21 @@ class WebsocketClient(StreamClient):
         policies = policies or configured_policies()
         if rest is not None and not isinstance(rest, Proxy):  # its requests must keep the limits of the REST API
             rest = wrap(rest, orders if isinstance(orders, str) else "bitget", policies=policies)
-        account = self._dialect.account
-        backfill = Backfill(rest, self._path, account) if rest is not None and fetch_missed is None else None
+        backfill = Backfill(rest, self._path) if rest is not None and fetch_missed is None else None
+        fetch = fetch_missed if backfill is None else backfill.fetch
         # The backfill sees every update before the consumers do, even those that a full queue drops later.
         self._dialect.on_update = None if backfill is None else backfill.record
         # A wrapped client passes the attribute through; only our own clock can be measured.
         clock = rest.clock if rest is not None else None
         self._server_clock: ServerClock | None = clock if isinstance(clock, ServerClock) else None
         base = (base_url or (_DEMO_URL if demo else _LIVE_URL)).rstrip("/")
-        venue = self._new_venue(base, signer.account, fetch_missed, backfill, demo=demo)
+        venue = self._new_venue(base, signer.account, fetch, backfill, demo=demo)
         super().__init__(venue, policy=policy, policies=policies, limits=limits, pace=pace)
         self._rest, self._orders_policy = rest, orders
         self._orders: SocketOrders | None = None
 
     def _new_venue(
-        self, base: str, account: str, fetch_missed: Fetch | None, backfill: Backfill | None, *, demo: bool
+        self, base: str, account: str, fetch: Fetch | None, backfill: Backfill | None, *, demo: bool
     ) -> StreamVenue:
         clock = self._server_clock
         return StreamVenue(
@@ -114,7 +115,8 @@ class WebsocketClient(StreamClient):
             account=account,
             stamp=None if clock is None else clock.now,
             resync=None if clock is None else self._measure_clock,
-            fetch=fetch_missed if backfill is None else backfill.fetch,
+            cannot_resync="pass rest=AsyncBitgetClient(…) or BitgetClient(…), which asks Bitget for its time",
+            fetch=None if fetch is None else reporting(fetch, self._dialect.account),
             prime=None if backfill is None else backfill.prime,
         )
 

@@ -20,7 +20,8 @@ def read_policies(path: str | None) -> PolicySet:
     Raises:
         PolicyError: the file cannot be read or has mistakes.
     """
-    from ..config.loading.policy_file import builtin, load
+    from ..config.loading.builtin_policies import builtin
+    from ..config.loading.policy_file import load
 
     if path:
         return load(path, report=None)

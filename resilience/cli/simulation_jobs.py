@@ -32,7 +32,8 @@ def simulation_jobs(files: Sequence[str], policies: Sequence[str], scenario: Sce
     Raises:
         PolicyError: a file has mistakes, a policy does not exist, or there are too many.
     """
-    from ..config.loading.policy_file import builtin, load
+    from ..config.loading.builtin_policies import builtin
+    from ..config.loading.policy_file import load
     from ..simulate.policy_comparison import Job
 
     jobs: list[Job] = []

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .codes.code_tables import CodeRegistry, builtin_names, is_known
-    from .loading.policy_file import builtin, from_mapping, load
+    from .loading.builtin_policies import builtin
+    from .loading.policy_file import from_mapping, load
     from .reload.diff import changes
     from .reload.watch import Watch
 
@@ -20,7 +21,7 @@ __all__ = ["CodeRegistry", "Watch", "builtin", "builtin_names", "changes", "from
 _HOMES = {
     "CodeRegistry": "codes.code_tables",
     "Watch": "reload.watch",
-    "builtin": "loading.policy_file",
+    "builtin": "loading.builtin_policies",
     "builtin_names": "codes.code_tables",
     "changes": "reload.diff",
     "from_mapping": "loading.policy_file",

@@ -34,7 +34,8 @@ def rejection_types(base: type[Exception], module: str, prefix: str) -> dict[typ
         summary = str(rejection.__doc__).partition("\n")[0].rstrip(".")
         doc = f"{summary}; also a `{base.__module__.partition('.')[0]}.{base.__name__}`."
         subclasses[rejection] = type(name, (rejection, base), {"__doc__": doc, "__module__": module})
-        setattr(sys.modules[module], name, subclasses[rejection])
+        if module in sys.modules:  # not where a program has executed a text
+            setattr(sys.modules[module], name, subclasses[rejection])
     return subclasses
 
 

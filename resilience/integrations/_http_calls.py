@@ -7,6 +7,7 @@ operation is named, which header carries its key, and what a lookup returns to t
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -14,8 +15,10 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .._core.base.bounded_dict import BoundedDict
+from .._core.base.routine import Invocation, Routine
 from .._core.call.lookup_answer import Found
 from .._core.call.operation_info import OperationInfo
+from .._drivers.routine_runner import routine_function
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
 from ..telemetry.concealment import without_credentials
@@ -75,6 +78,7 @@ class CompiledCalls:
         """
         if rules.outbox is not None:
             raise TypeError("an outbox cannot store the calls of a plain HTTP client: wrap the client that signs them")
+        rules.check_key_factories()
         rules.check_request_globs()
         rules.check_reconcilers(asynchronous=adapter.asynchronous)
         self._adapter = adapter
@@ -101,6 +105,8 @@ class CompiledCalls:
     def _compile(self, method: str, host: str, path: str, send_once: bool, *, is_hop: bool) -> Callable[..., Any]:
         adapter = self._adapter
         pipeline, info = self._rules.resolve(self._describe(method, host, path, send_once or is_hop))
+        if pipeline.policy.cache is not None:
+            self._warn_of_cache(pipeline.policy.name)
         has_key = not info.read and (info.key or info.reconcile)
         header = (info.key or KEY_HEADER) if has_key else None
         options = AttemptOptions(
@@ -126,6 +132,19 @@ class CompiledCalls:
 
         return call
 
+    def _warn_of_cache(self, policy: str) -> None:
+        """Warn once that responses are not kept: they have a connection, and a body that is read once."""
+        if "cache" in self._warned:
+            return
+        self._warned.add("cache")
+        message = (
+            f"policy {policy!r}: the cache keeps no HTTP responses; put it on the function that returns their data"
+        )
+        try:
+            warnings.warn(message, stacklevel=2)
+        except UserWarning:
+            pass  # a filter turns warnings into errors: the request must not fail by it
+
     def _describe(self, method: str, host: str, path: str, send_once: bool) -> OperationInfo:
         adapter = self._adapter
         return OperationInfo(
@@ -143,26 +162,17 @@ class CompiledCalls:
 def _as_hop(attempt: Callable[..., Any], adapter: HttpAdapter) -> Callable[..., Any]:
     """Return an attempt that follows a redirect: its failure says nothing about the server that redirected."""
 
-    def judged(response: Any) -> Any:
+    def hop(*args: Any, **kwargs: Any) -> Routine[Any]:
+        try:
+            response = yield Invocation(attempt, args, kwargs)
+        except Exception as error:
+            mark_uncertain(error)
+            raise
         if adapter.is_error_response(response):
             mark_uncertain(response)
         return response
 
-    async def hop_async(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return judged(await attempt(*args, **kwargs))
-        except Exception as error:
-            mark_uncertain(error)
-            raise
-
-    def hop(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return judged(attempt(*args, **kwargs))
-        except Exception as error:
-            mark_uncertain(error)
-            raise
-
-    return hop_async if adapter.asynchronous else hop
+    return routine_function(hop, asynchronous=adapter.asynchronous)
 
 
 def _host_and_path(url: str) -> tuple[str, str]:

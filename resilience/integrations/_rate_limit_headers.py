@@ -28,11 +28,11 @@ _ARGUMENTS |= {"q": "limit", "w": "window"}
 _MIN_UNIX_MILLISECONDS, _MIN_UNIX_SECONDS = 1e11, 1e8
 
 
-def report_rate_limits(response: Any) -> Any:
-    """Report the limits in a response's headers to the quota of the current attempt, and return the response."""
+def report_rate_limits(response: Any, headers: Any = None) -> Any:
+    """Report the limits in headers, by default the response's own, to the attempt's quota; return the response."""
     call = current_call()
     if call is not None and call.has_quota:
-        for limits in parse_rate_limits(response.headers, call.now):
+        for limits in parse_rate_limits(response.headers if headers is None else headers, call.now):
             call.report_limits(**limits)
     return response
 

@@ -8,8 +8,10 @@ from math import inf
 from typing import Any, TypeVar
 
 from .._core.base.clock import Clock
+from .._core.base.routine import Invocation, Routine
 from .._core.call.context import current_call
 from .._core.call.sleep_watch import DeadlineWatch
+from .._drivers.routine_runner import run_routine, run_routine_async
 from .._drivers.system_clock import SystemClock, running_trio
 from .outbox_file import OutboxLockedError
 
@@ -22,24 +24,22 @@ _INTERVAL = 0.02  # seconds between two tries
 
 def poll(step: Callable[[], T], clock: Clock, until: float) -> T:
     """Return what `step` returns, repeated while the file is locked, up to the instant `until` of the clock."""
-    while True:
-        try:
-            return step()
-        except OutboxLockedError:
-            if clock.monotonic() + _INTERVAL > until:
-                raise
-        clock.sleep(_INTERVAL)
+    return run_routine(_polling(step, clock, until, clock.sleep))
 
 
 async def apoll(step: Callable[[], T], clock: Clock, until: float) -> T:
     """Do as `poll`; other tasks run meanwhile."""
+    return await run_routine_async(_polling(step, clock, until, clock.asleep))
+
+
+def _polling(step: Callable[[], T], clock: Clock, until: float, sleep: Callable[[float], Any]) -> Routine[T]:
     while True:
         try:
             return step()
         except OutboxLockedError:
             if clock.monotonic() + _INTERVAL > until:
                 raise
-        await clock.asleep(_INTERVAL)
+        yield Invocation(sleep, (_INTERVAL,))
 
 
 def poll_now(step: Callable[[], T]) -> T:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 from weakref import ref
@@ -83,18 +83,20 @@ class OpenWrite:
         Raises:
             RejectedError: that is not so before the attempt's end.
         """
-        limit = AttemptLimit(self._clock)
-        try:
-            poll(self._get_ready, self._clock, limit.until)
-            limit.check()
-        except OSError as error:
-            raise self._rejection(error) from error
+        with self._within_attempt() as until:
+            poll(self._get_ready, self._clock, until)
 
     async def aget_ready(self) -> None:
         """Do as `get_ready`; other tasks run meanwhile."""
+        with self._within_attempt() as until:
+            await apoll(self._get_ready, self._clock, until)
+
+    @contextmanager
+    def _within_attempt(self) -> Iterator[float]:
+        """Give the instant up to which an attempt may wait; what the file raises, or a wait too long, rejects it."""
         limit = AttemptLimit(self._clock)
         try:
-            await apoll(self._get_ready, self._clock, limit.until)
+            yield limit.until
             limit.check()
         except OSError as error:
             raise self._rejection(error) from error

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
+from .._core.call.stage import has_around
 from .._drivers.system_clock import SystemClock
 from .._pipeline.callables import is_async
 from .argument_codec import encode_arguments
@@ -154,7 +155,8 @@ class Outbox:
         """Compile a write so that it is recorded before it is sent."""
         assert info.key is not None
         make_key = None if info.needs_consent else info.make_key or pipeline.shared.make_key
-        has_fallback = pipeline.policy.fallback is not None
+        # Both may give the caller something that is not the API's answer.
+        has_fallback = pipeline.policy.fallback is not None or any(map(has_around, pipeline.stages))
         recorded = replace(info, new_stamps=new_stamps)
         if has_fallback and info.reconcile is not None:
             recorded = replace(recorded, reconcile=remember_found(info.reconcile))

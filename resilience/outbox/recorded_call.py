@@ -7,8 +7,10 @@ from functools import wraps
 from inspect import isawaitable
 from typing import Any, Protocol
 
+from .._core.base.routine import Invocation, Routine
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.lookup_answer import Found
+from .._drivers.routine_runner import routine_function
 from .._pipeline.callables import is_async
 from .open_write import OpenWrite, current_write
 
@@ -41,33 +43,19 @@ def record_calls(
         asynchronous: whether the method is async.
         has_fallback: the policy may give the caller something else in place of an error.
     """
-    if asynchronous:
 
-        async def call_async(*args: Any, **kwargs: Any) -> Any:
-            key, args, kwargs = keys.fill(args, kwargs)
-            if key is None and keyless is not None:
-                return await keyless(*args, **kwargs)
-            assert key is not None, "the slot makes one"
-            with begin(key, args, kwargs) as write:
-                result = await compiled(*args, **kwargs)
-                if has_fallback:
-                    write.check_result(result)
-                return result
-
-        return call_async
-
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Routine[Any]:
         key, args, kwargs = keys.fill(args, kwargs)
         if key is None and keyless is not None:
-            return keyless(*args, **kwargs)
+            return (yield Invocation(keyless, args, kwargs))
         assert key is not None, "the slot makes one"
         with begin(key, args, kwargs) as write:
-            result = compiled(*args, **kwargs)
+            result = yield Invocation(compiled, args, kwargs)
             if has_fallback:
                 write.check_result(result)
             return result
 
-    return call
+    return routine_function(call, asynchronous=asynchronous)
 
 
 def guard_attempts(fn: Callable[..., Any]) -> Callable[..., Any]:

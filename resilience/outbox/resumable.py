@@ -9,6 +9,8 @@ from typing import Any
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
+from .._core.call.stage import has_around
+from .._core.policy.section import changed
 from .._pipeline.callables import is_async
 from .._pipeline.pipeline import Pipeline
 from ..errors import RejectedError
@@ -81,14 +83,17 @@ def _compile(recorder: WriteRecorder, claim: Claim, client: Any, row: Row, *, re
     )  # fmt: skip
     # The attempt of the earlier process is over. No breaker, quota or slot of this one may refuse it, which would look
     # like a write that was never sent; and its end says nothing of the service now, so that it counts nowhere.
-    looking_up = Pipeline(replace(pipeline.policy, **_OFF), shared=pipeline.shared)
+    looking_up = Pipeline(changed(pipeline.policy, **_OFF), shared=pipeline.shared)
     # A client that signs stores a stamp before it sends: without one, nothing was sent.
     attempt = simulate_first_attempt(method, row, never_sent=info.signs and not row.stamps)
     look_up = looking_up.compile(attempt, replace(info, resumed=True, send_once=True))
     send = None
     if resend:
-        if pipeline.policy.fallback is not None:  # its substitute would look like an executed write
-            pipeline = Pipeline(replace(pipeline.policy, fallback=None), shared=pipeline.shared, keep_state=True)
+        watching = tuple(stage for stage in pipeline.stages if not has_around(stage))
+        # The answer of a fallback, or of a stage in place of the API, would look like an executed write.
+        if pipeline.policy.fallback is not None or len(watching) < len(pipeline.stages):
+            policy = changed(pipeline.policy, fallback=None, stages=watching)
+            pipeline = Pipeline(policy, shared=pipeline.shared, keep_state=True)
         send = pipeline.compile(guard_attempts(method), info)
     return run_inside(write, look_up, send, row, asynchronous=asynchronous)
 

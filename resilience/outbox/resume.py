@@ -6,9 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal, NamedTuple
 
+from .._core.base.routine import Invocation, Routine
 from .._core.call.context import current_call
 from .._core.classify.attach import attached_failure
 from .._core.policy.codes import Category
+from .._drivers.routine_runner import routine_function
 from .._pipeline.callables import is_async
 from .open_write import OpenWrite, current_write
 from .row import Row
@@ -97,41 +99,23 @@ def run_inside(
         row: the row.
         asynchronous: whether both are async.
     """
-    if asynchronous:
 
-        async def run_async() -> ResumedWrite:
-            try:
-                with write:
-                    try:
-                        result = await look_up(*row.args, **row.kwargs)
-                    except Exception as error:
-                        if send is None or not _may_send(write, error):
-                            raise
-                        result = _UNSENT
-                    if result is _UNSENT and send is not None:
-                        result = await send(*row.args, **row.kwargs)
-            except Exception as error:
-                return _describe_error(write, row, error)
-            return ResumedWrite(row.key, row.operation, "done", value=result)
-
-        return run_async
-
-    def run() -> ResumedWrite:
+    def run() -> Routine[ResumedWrite]:
         try:
             with write:
                 try:
-                    result = look_up(*row.args, **row.kwargs)
+                    result = yield Invocation(look_up, row.args, row.kwargs)
                 except Exception as error:
                     if send is None or not _may_send(write, error):
                         raise
                     result = _UNSENT
                 if result is _UNSENT and send is not None:
-                    result = send(*row.args, **row.kwargs)
+                    result = yield Invocation(send, row.args, row.kwargs)
         except Exception as error:
             return _describe_error(write, row, error)
         return ResumedWrite(row.key, row.operation, "done", value=result)
 
-    return run
+    return routine_function(run, asynchronous=asynchronous)
 
 
 _UNSENT = object()  # in place of a result: the write was not executed, and is sent again outside the `except` block

@@ -5,73 +5,31 @@ All times are seconds on the run's clock, which begins at 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from .._core.policy.contradictions import Contradiction, Rule
 from .._core.policy.section import Section
 from .._core.policy.units import Spec
 from ..config.codes.code_tables import CodeRegistry, is_known
-from ..errors import PolicyError, Problem
+from ..errors import PolicyError
 
-__all__ = ["Errors", "Incident", "Limit", "Surge", "section_error"]
+__all__ = ["Errors", "Incident", "Limit", "Surge"]
 
 _HOUR, _MAX_RATE = 3600.0, 1_000_000
 
 
-def section_error(section: str, path: str, message: str) -> PolicyError:
-    """Return the error for one mistake in a section."""
-    return PolicyError.of([Problem(section, 0, 0, path, message)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errors(Section):
-    """Error codes that the service answers, each with its share of the requests.
-
-    If the registry has an envelope, the answer is a 200 with a body of that shape, as the API sends it. A policy that
-    does not list the registry takes it for a success. Codes of other registries are raised as errors.
-    """
-
-    registry: str = "http"
-    codes: Mapping[str, Annotated[float, Spec("ratio", 0, 1, "Share of the requests.", "5%", above=True)]] = field(
-        default_factory=dict
-    )
-
-    def __post_init__(self) -> None:
-        Section.__post_init__(self)
-        self._check_registry()
-        if not self.codes:
-            raise section_error("Errors", "codes", 'expected codes and their shares, such as {"429": 5%}')
-        for code in self.codes:
-            self._check_code(code)
-        # Shares such as 10% have no exact float, and their sum may exceed 1 by rounding.
-        if sum(self.codes.values()) > 1 + 1e-9:
-            message = f"the shares add up to {sum(self.codes.values()):.1%} (at most 100%)"
-            raise section_error("Errors", "codes", message)
-
-    def _check_registry(self) -> None:
-        known = is_known(self.registry)
-        if not known and not self.registry.endswith((".yaml", ".yml")):
-            raise section_error("Errors", "registry", str(_unknown_registry(self.registry)))
-        if not known and not Path(self.registry).is_file():
-            raise section_error("Errors", "registry", f"no code table at {self.registry!r}")
-
-    def _check_code(self, code: str) -> None:
-        table = self.table
-        rule = table.rule(code)
-        if rule is not None and rule.category is None:
-            raise section_error("Errors", "codes", f"{code} means success in the registry {self.registry}")
-        if rule is None:
-            near = get_close_matches(code, [rule.code for rule in table], 1)
-            hint = f"did you mean {near[0]}?" if near else "`resilience codes` lists them"
-            raise section_error("Errors", "codes", f"no code {code!r} in the registry {self.registry}; {hint}")
-
-    @property
-    def table(self) -> CodeRegistry:
-        """The registry; a built-in one is read once per process."""
-        return CodeRegistry.builtin(self.registry) if is_known(self.registry) else CodeRegistry.load(self.registry)
+def _without_registry(errors: Any) -> Iterator[Contradiction]:
+    name = errors.registry
+    if is_known(name):
+        return
+    if not name.endswith((".yaml", ".yml")):
+        yield Contradiction("registry", str(_unknown_registry(name)))
+    elif not Path(name).is_file():
+        yield Contradiction("registry", f"no code table at {name!r}")
 
 
 def _unknown_registry(name: str) -> PolicyError:
@@ -83,6 +41,76 @@ def _unknown_registry(name: str) -> PolicyError:
     raise AssertionError(name)  # called for unknown names only
 
 
+def _wrong_codes(errors: Any) -> Iterator[Contradiction]:
+    if not errors.codes:
+        yield Contradiction("codes", 'expected codes and their shares, such as {"429": 5%}')
+    if any(_without_registry(errors)):
+        return
+    table = errors.table
+    for code in errors.codes:
+        rule = table.rule(code)
+        if rule is not None and rule.category is None:
+            yield Contradiction("codes", f"{code} means success in the registry {errors.registry}")
+        if rule is None:
+            near = get_close_matches(code, [rule.code for rule in table], 1)
+            hint = f"did you mean {near[0]}?" if near else "`resilience codes` lists them"
+            yield Contradiction("codes", f"no code {code!r} in the registry {errors.registry}; {hint}")
+
+
+def _shares_above_one(errors: Any) -> Iterator[Contradiction]:
+    # Shares such as 10% have no exact float, and their sum may exceed 1 by rounding.
+    if sum(errors.codes.values()) > 1 + 1e-9:
+        yield Contradiction("codes", f"the shares add up to {sum(errors.codes.values()):.1%} (at most 100%)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors(Section):
+    """Error codes that the service answers, each with its share of the requests.
+
+    If the registry has an envelope, the answer is a 200 with a body of that shape, as the API sends it. A policy that
+    does not list the registry takes it for a success. Codes of other registries are raised as errors.
+    """
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_without_registry, _wrong_codes, _shares_above_one)
+
+    registry: str = "http"
+    codes: Mapping[str, Annotated[float, Spec("ratio", 0, 1, "Share of the requests.", "5%", above=True)]] = field(
+        default_factory=dict
+    )
+
+    @property
+    def table(self) -> CodeRegistry:
+        """The registry; a built-in one is read once per process."""
+        return CodeRegistry.builtin(self.registry) if is_known(self.registry) else CodeRegistry.load(self.registry)
+
+
+def _empty_period(period: Any) -> Iterator[Contradiction]:
+    if period.end <= period.start:
+        yield Contradiction("end", f"{period.end:g}s is not later than start, {period.start:g}s", "start")
+
+
+def _unclear_repetition(incident: Any) -> Iterator[Contradiction]:
+    every, lasting = incident.every, incident.lasting
+    if (every is None) != (lasting is None):
+        yield Contradiction("every", "every and lasting are needed together", "lasting")
+    if every is not None and lasting is not None and lasting >= every:
+        message = f"{lasting:g}s is not shorter than every, {every:g}s: the incident would never stop"
+        yield Contradiction("lasting", message, "every")
+
+
+def _settings_of_another_kind(incident: Any) -> Iterator[Contradiction]:
+    for name, kind in (("latency", "slow"), ("limit", "squeeze"), ("capacity", "squeeze"), ("errors", "error")):
+        if getattr(incident, name) is not None and incident.kind != kind:
+            yield Contradiction(name, f"is allowed with kind: {kind}, not with kind: {incident.kind}", "kind")
+
+
+def _incomplete_kind(incident: Any) -> Iterator[Contradiction]:
+    if incident.kind == "slow" and incident.latency is None:
+        yield Contradiction("kind", "slow needs latency, the time to an answer")
+    if incident.kind == "squeeze" and incident.limit is None and incident.capacity is None:
+        yield Contradiction("kind", "squeeze needs limit or capacity, the lower value")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident(Section):
     """A period in which something is wrong with the service.
@@ -91,6 +119,10 @@ class Incident(Section):
     answers 503 at once. `slow` answers after `latency`; with `ramp` the latency grows to it until the end. `squeeze`
     lowers the rate limit, the capacity, or both.
     """
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _empty_period, _unclear_repetition, _settings_of_another_kind, _incomplete_kind
+    )  # fmt: skip
 
     start: Annotated[float, Spec("duration", 0, _HOUR, "When it begins.", "15s")] = 0.0
     end: Annotated[float, Spec("duration", 0, _HOUR, "When it ends.", "45s")] = 0.0
@@ -106,25 +138,6 @@ class Incident(Section):
     lasting: Annotated[float, Spec("duration", 0, _HOUR, "How long it lasts each time.", "4s", above=True)] | None = (
         None
     )
-
-    def __post_init__(self) -> None:
-        Section.__post_init__(self)
-        _check_period("Incident", self.start, self.end)
-        self._check_repetition()
-        for name, kind in (("latency", "slow"), ("limit", "squeeze"), ("capacity", "squeeze"), ("errors", "error")):
-            if getattr(self, name) is not None and self.kind != kind:
-                raise section_error("Incident", name, f"is allowed with kind: {kind}, not with kind: {self.kind}")
-        if self.kind == "slow" and self.latency is None:
-            raise section_error("Incident", "kind", "slow needs latency, the time to an answer")
-        if self.kind == "squeeze" and self.limit is None and self.capacity is None:
-            raise section_error("Incident", "kind", "squeeze needs limit or capacity, the lower value")
-
-    def _check_repetition(self) -> None:
-        if (self.every is None) != (self.lasting is None):
-            raise section_error("Incident", "every", "every and lasting are needed together")
-        if self.every is not None and self.lasting is not None and self.lasting >= self.every:
-            message = f"{self.lasting:g}s is not shorter than every, {self.every:g}s: the incident would never stop"
-            raise section_error("Incident", "lasting", message)
 
     def is_active(self, now: float) -> bool:
         """Return whether it is there at this instant."""
@@ -154,15 +167,8 @@ class Limit(Section):
 class Surge(Section):
     """A period in which the clients make more requests than usual, or fewer."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (_empty_period,)
+
     start: Annotated[float, Spec("duration", 0, _HOUR, "When it begins.", "15s")] = 0.0
     end: Annotated[float, Spec("duration", 0, _HOUR, "When it ends.", "30s")] = 0.0
     factor: Annotated[float, Spec("factor", 0, 100, "What the request rate is multiplied by.", "3", above=True)] = 1.0
-
-    def __post_init__(self) -> None:
-        Section.__post_init__(self)
-        _check_period("Surge", self.start, self.end)
-
-
-def _check_period(section: str, start: float, end: float) -> None:
-    if end <= start:
-        raise section_error(section, "end", f"{end:g}s is not later than start, {start:g}s")

@@ -6,13 +6,16 @@ clock, which begins at 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from .._core.policy.contradictions import Contradiction, Rule
 from .._core.policy.old_spellings import OldSpelling
-from .._core.policy.section import Section, renamed
+from .._core.policy.renaming import renamed
+from .._core.policy.section import Section
 from .._core.policy.units import Spec
-from .incidents import Errors, Incident, Limit, Surge, section_error
+from .incidents import Errors, Incident, Limit, Surge
 from .old_names import renamed_attribute
 
 __all__ = ["Scenario"]
@@ -21,10 +24,33 @@ _HOUR, _MAX_RATE = 3600.0, 1_000_000
 _MAX_REQUESTS = 3_000_000  # a few minutes of work
 
 
+def _incidents_that_never_begin(scenario: Any) -> Iterator[Contradiction]:
+    for index, incident in enumerate(scenario.incidents):
+        if incident.start >= scenario.lasts:
+            message = f"the run ends at {scenario.lasts:g}s, before incidents[{index}] begins at {incident.start:g}s"
+            yield Contradiction("lasts", message)
+
+
+def _limits_of_nothing(scenario: Any) -> Iterator[Contradiction]:
+    for index, incident in enumerate(scenario.incidents):
+        if incident.limit is not None and scenario.limit is None:
+            message = f"incidents[{index}].limit lowers the rate limit, but the scenario has no limit"
+            yield Contradiction("incidents", message)
+
+
+def _too_many_requests(scenario: Any) -> Iterator[Contradiction]:
+    # A typing error in `rate` would otherwise run for hours.
+    if scenario.requests > _MAX_REQUESTS:
+        number = f"{scenario.requests:,.0f} requests are too many"
+        yield Contradiction("clients", f"{number} (at most {_MAX_REQUESTS:,}: clients × rate × lasts)")
+
+
 @renamed(OldSpelling("troubles", "incidents"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Section):
     """The clients, the service, and what goes wrong."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_incidents_that_never_begin, _limits_of_nothing, _too_many_requests)
 
     title: str = "Untitled"
     """One line that names it."""
@@ -53,20 +79,6 @@ class Scenario(Section):
     settled: (
         Annotated[float, Spec("duration", 0, _HOUR, "End early after this time without a failure.", "7s")] | None
     ) = None
-
-    def __post_init__(self) -> None:
-        Section.__post_init__(self)
-        for index, incident in enumerate(self.incidents):
-            if incident.start >= self.lasts:
-                message = f"the run ends at {self.lasts:g}s, before incidents[{index}] begins at {incident.start:g}s"
-                raise section_error("Scenario", "lasts", message)
-            if incident.limit is not None and self.limit is None:
-                message = f"incidents[{index}].limit lowers the rate limit, but the scenario has no limit"
-                raise section_error("Scenario", "incidents", message)
-        # A typing error in `rate` would otherwise run for hours.
-        if self.requests > _MAX_REQUESTS:
-            message = f"{self.requests:,.0f} requests are too many (at most {_MAX_REQUESTS:,}: clients × rate × lasts)"
-            raise section_error("Scenario", "clients", message)
 
     @property
     def requests(self) -> float:

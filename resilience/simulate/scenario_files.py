@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from .._core.base.deprecation import warn
+from .._core.policy.section import unchecked
 from ..config.loading.mistakes import Mistakes
-from ..config.loading.nodes import Node, node_at
-from ..config.loading.section_nodes import section
+from ..config.loading.nodes import Node
 from ..config.loading.yaml_reader import read_file
+from ..config.validation.file_values import read_section
 from ..errors import PolicyError, Problem
 from .scenario import Scenario
 
@@ -94,13 +95,6 @@ def _read(root: Node, mistakes: Mistakes) -> Scenario:
     if versions and versions[0].plain != 1:
         mistakes.add(versions[0], "version", f"unknown version {versions[0].value!r} (known: 1)")
     pairs = [pair for pair in root.value if pair[0].value != "version"]
-    values = section(Scenario, Node(pairs, root.line, root.column, "mapping", False, root.file), "", mistakes)
+    values = read_section(Scenario, Node(pairs, root.line, root.column, "mapping", False, root.file), "", mistakes)
     mistakes.end()
-    try:
-        return Scenario(**values)
-    except PolicyError as error:
-        for problem in error.problems:
-            # The settings know the path of a mistake, the file its line and column.
-            mistakes.add(node_at(root, problem.path), problem.path, problem.message)
-        mistakes.end()
-        raise
+    return unchecked(Scenario, values)

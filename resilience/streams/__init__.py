@@ -11,15 +11,18 @@ from .buffer import Counts
 from .client import StreamClient
 from .io.supervisor import Supervisor
 from .session.dialect import Dialect, Message, MessageKind
+from .session.request import ClosedClientError, GaveUpError
 from .session.session import Session, State
 from .session.stream_failure import Gap, Notice, StreamFailure
 from .venue import StreamVenue
 
 __all__ = [
     "BlockingStream",
+    "ClosedClientError",
     "Counts",
     "Dialect",
     "Gap",
+    "GaveUpError",
     "Message",
     "MessageKind",
     "MessageRate",

@@ -65,6 +65,7 @@ def build_supervisor(
         private=name in venue.private,
         clock=pipeline.clock,
         stamp=venue.stamp,
+        cannot_resync="" if venue.resync is not None else venue.cannot_resync,
     )
     return Supervisor(
         session,

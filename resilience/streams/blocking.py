@@ -52,13 +52,14 @@ class BlockingStream:
         self._call(lambda: self._client.unsubscribe(*args))
 
     def ready(self, timeout: float | None = None) -> None:
-        """Wait until every subscription is live or its socket has ended.
+        """Wait until every subscription is live.
 
         Args:
             timeout: seconds to wait at most; None waits for ever.
 
         Raises:
             TimeoutError: it took longer.
+            GaveUpError, ClosedClientError: as for `StreamClient.ready`.
         """
         self._await(asyncio.wait_for(self._client.ready(), timeout))
 

@@ -63,7 +63,9 @@ class StreamClient:
         self._venue, self._clock = venue, policies.clock
         self._policies, self._pipeline = policies, policies.pipeline(policy)
         self._errors = ErrorEvents(self._pipeline, venue.registry)
-        self._dispatcher = Dispatcher(self.limits.queue, self.limits.overflow, self._errors.for_handler)
+        self._dispatcher = Dispatcher(
+            self.limits.queue, self.limits.overflow, self._errors.for_handler, self._on_discarded
+        )
         self._sockets = SupervisorPool(venue, policies, self._pipeline, self.limits, self._dispatcher, self._report_bug)
         self._handler_task: asyncio.Task[None] | None = None
         self._closed = False
@@ -125,7 +127,13 @@ class StreamClient:
         self._sockets.start(State.GIVEN_UP)
 
     async def ready(self) -> None:
-        """Wait until every subscription is live or its socket has ended; there is no time limit."""
+        """Wait until every subscription is live; there is no time limit. A rejected one is not waited for.
+
+        Raises:
+            GaveUpError: a socket has given up, as after a login that was refused for good. `failure_of` returns why.
+            ClosedClientError: the client was closed meanwhile.
+            RuntimeError: no event loop is running, or the client is closed already.
+        """
         self.start()
         await self._sockets.ready()
 
@@ -210,6 +218,11 @@ class StreamClient:
             return  # no loop is running yet: `start` is called later
         if not self._closed:
             self.start()
+
+    def _on_discarded(self, id_: Hashable) -> None:
+        """Subscribe anew to a book of which a full queue has discarded an update."""
+        # Later: the event of that would reach the queue while the queue changes.
+        asyncio.get_running_loop().call_soon(self._sockets.discarded, id_)
 
     def _report_bug(self, name: str, error: BaseException) -> None:
         self._dispatcher.post("exception", self._errors.for_bug(name, error))

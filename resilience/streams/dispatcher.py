@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from inspect import isawaitable
 from typing import Any
 
-from .buffer import Counts, Overflow
+from .buffer import Buffer, Counts, OnLoss, Overflow
 from .mailbox import Mailbox, Updates
 from .session.stream_failure import EVENTS
 
@@ -22,19 +21,27 @@ Handler = Callable[[Any], Awaitable[Any] | Any]
 class Dispatcher:
     """A client's handlers and loops. Belongs to one event loop, but `on` may be called before it runs."""
 
-    def __init__(self, size: int, overflow: Overflow, on_handler_error: Callable[[str, BaseException], Any]) -> None:
+    def __init__(
+        self,
+        size: int,
+        overflow: Overflow,
+        on_handler_error: Callable[[str, Handler, BaseException], Any],
+        on_loss: OnLoss | None = None,
+    ) -> None:
         """Create a dispatcher without handlers.
 
         Args:
             size: the number of updates that each consumer's queue holds.
             overflow: what a full queue does.
-            on_handler_error: takes an event's name and the error of its handler; returns the value of an exception
-                event, or None for no event.
+            on_handler_error: takes an event's name, its handler and the error that it raised; returns the value of an
+                exception event, or None for no event.
+            on_loss: called with a subscription of which a full queue has discarded a change.
         """
+        self._on_loss = on_loss
         self._size, self._overflow, self._on_handler_error = size, overflow, on_handler_error
-        self._handlers: dict[str, tuple[Handler, ...]] = {}
+        self._handlers: dict[str, tuple[partial[Any], ...]] = {}
         self._loops: tuple[Mailbox, ...] = ()
-        self._unclaimed: deque[tuple[Any, Hashable]] | None = deque(maxlen=size)
+        self._unclaimed: Buffer | None = Buffer(size, "drop_oldest" if overflow == "block" else overflow)
         self._mailbox: Mailbox | None = None  # of the handlers
         self._closed = False
 
@@ -56,7 +63,7 @@ class Dispatcher:
         # The tuples are replaced and never changed, so a handler may add or remove handlers while `run` iterates.
         return lambda: self._off(event, registration)
 
-    def _off(self, event: str, registration: Handler) -> None:
+    def _off(self, event: str, registration: partial[Any]) -> None:
         self._handlers[event] = tuple(item for item in self._handlers.get(event, ()) if item is not registration)
 
     @property
@@ -66,7 +73,7 @@ class Dispatcher:
 
     def updates(self) -> Updates:
         """Return a new queue of updates for one loop."""
-        mailbox = Mailbox(self._size, self._overflow)
+        mailbox = Mailbox(self._size, self._overflow, self._on_loss)
         self._loops = (*self._loops, mailbox)
         self._claim(mailbox)
         if self._closed:
@@ -83,18 +90,18 @@ class Dispatcher:
         """True if an update can be put without waiting."""
         return not any(mailbox.buffer.full for mailbox in self._mailboxes("update"))
 
-    async def put(self, event: str, value: Any, key: Hashable) -> None:
+    async def put(self, event: str, value: Any, key: Hashable, change: bool = False) -> None:
         """Deliver an event; an update waits for slow consumers if the overflow rule is `block`."""
         if self._unclaimed is not None and event == "update":
-            self._unclaimed.append((value, key))
+            self._unclaimed.put(event, value, key, change)
         # One after the other: the slowest consumer decides, as with a single queue.
         for mailbox in self._mailboxes(event):
-            await mailbox.put(event, value, key)
+            await mailbox.put(event, value, key, change)
 
-    def post(self, event: str, value: Any, key: Hashable = None) -> None:
+    def post(self, event: str, value: Any, key: Hashable = None, change: bool = False) -> None:
         """Deliver an event at once."""
         for mailbox in self._mailboxes(event):
-            mailbox.post(event, value, key)
+            mailbox.post(event, value, key, change)
 
     def _mailboxes(self, event: str) -> tuple[Mailbox, ...]:
         """Return the queues that take an event."""
@@ -105,7 +112,7 @@ class Dispatcher:
 
     def _handler_mailbox(self) -> Mailbox:
         if self._mailbox is None:
-            self._mailbox = Mailbox(self._size, self._overflow)
+            self._mailbox = Mailbox(self._size, self._overflow, self._on_loss)
             if self._closed:
                 self._mailbox.close()
         return self._mailbox
@@ -113,8 +120,8 @@ class Dispatcher:
     def _claim(self, mailbox: Mailbox) -> None:
         """Give the first consumer the updates that arrived before it, such as the snapshot of an order book."""
         unclaimed, self._unclaimed = self._unclaimed, None
-        for value, key in unclaimed or ():
-            mailbox.post("update", value, key)
+        if unclaimed is not None:
+            mailbox.buffer.take_over(unclaimed)
 
     async def run(self) -> None:
         """Call handlers, one event after the other, until `close`."""
@@ -124,7 +131,7 @@ class Dispatcher:
             for handler in self._handlers.get(event, ()):
                 await self._call(event, handler, value)
 
-    async def _call(self, event: str, handler: Handler, value: Any) -> None:
+    async def _call(self, event: str, handler: partial[Any], value: Any) -> None:
         """Call one handler; its error becomes an exception event, except for a handler of exception events."""
         try:
             result = handler(value)
@@ -134,9 +141,13 @@ class Dispatcher:
             # A `CancelledError` of something that the handler awaited is an error like any other.
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise
-            failure = self._on_handler_error(event, error)
-            if failure is not None:
-                self.post("exception", failure)
+            self._report(event, handler.func, error)
+
+    def _report(self, event: str, handler: Handler, error: BaseException) -> None:
+        # A function of its own: the event carries the error, whose traceback has the frame that called this one.
+        failure = self._on_handler_error(event, handler, error)
+        if failure is not None:
+            self.post("exception", failure)
 
     def end_loops(self) -> None:
         """End the loops once they have read what is queued: no more updates will come."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, Self
 
-from .buffer import Buffer, Counts, Overflow
+from .buffer import Buffer, Counts, OnLoss, Overflow
 
 __all__ = ["Mailbox", "Updates"]
 
@@ -19,12 +19,12 @@ class Mailbox:
         closed: True once no more events are taken.
     """
 
-    def __init__(self, size: int, overflow: Overflow) -> None:
-        self.buffer = Buffer(size, overflow)
+    def __init__(self, size: int, overflow: Overflow, on_loss: OnLoss | None = None) -> None:
+        self.buffer = Buffer(size, overflow, on_loss)
         self._filled, self._drained = asyncio.Event(), asyncio.Event()
         self.closed = False
 
-    async def put(self, event: str, value: Any, key: Hashable) -> None:
+    async def put(self, event: str, value: Any, key: Hashable, change: bool = False) -> None:
         """Queue an event; an update waits for room if the overflow rule is `block`."""
         if event == "update" and self.buffer.full:
             self.buffer.counts.blocked += 1
@@ -32,12 +32,12 @@ class Mailbox:
             while self.buffer.full and not self.closed:
                 self._drained.clear()
                 await self._drained.wait()
-        self.post(event, value, key)
+        self.post(event, value, key, change)
 
-    def post(self, event: str, value: Any, key: Hashable = None) -> None:
+    def post(self, event: str, value: Any, key: Hashable = None, change: bool = False) -> None:
         """Queue an event at once."""
         if not self.closed:
-            self.buffer.put(event, value, key)
+            self.buffer.put(event, value, key, change)
             self._filled.set()
 
     async def get(self) -> tuple[str, Any] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Hashable
 from functools import partial
 
+from .._core.classify.attach import attach_failure
 from .._core.policy.stream_limits import StreamSettings
 from .._entry.policies import Policies
 from .._pipeline.pipeline import Pipeline
@@ -12,7 +14,8 @@ from .assembly import build_supervisor, host_of
 from .connection_windows import connect_window
 from .dispatcher import Dispatcher
 from .io.supervisor import Supervisor
-from .session.session import State
+from .session.request import ClosedClientError, GaveUpError
+from .session.session import Session, State
 from .venue import StreamVenue
 
 __all__ = ["SupervisorPool"]
@@ -67,12 +70,31 @@ class SupervisorPool:
                 supervisor.start()
 
     async def ready(self) -> None:
-        """Wait until everything wanted is live on each socket, or the socket has ended."""
-        # A socket that is settled now is not waited for again, even if it loses its connection meanwhile.
-        pending = [supervisor for supervisor in self._supervisors.values() if not _is_settled(supervisor)]
-        for supervisor in pending:
-            while not _is_settled(supervisor):
-                await supervisor.wait_for_change()
+        """Wait until everything wanted is live on each socket.
+
+        Raises:
+            GaveUpError: a socket has given up.
+            ClosedClientError: the client was closed.
+        """
+        supervisors, changed = list(self._supervisors.values()), asyncio.Event()
+        for supervisor in supervisors:
+            supervisor.waiters.add(changed)
+        try:
+            # A socket that was live is not waited for again, even if it loses its connection meanwhile.
+            pending = supervisors
+            while pending := [supervisor for supervisor in pending if not supervisor.session.live]:
+                for supervisor in supervisors:
+                    _check_running(supervisor.session)
+                changed.clear()
+                await changed.wait()
+        finally:
+            for supervisor in supervisors:
+                supervisor.waiters.discard(changed)
+
+    def discarded(self, id_: Hashable) -> None:
+        """Tell the sockets that an update of this subscription was discarded unread."""
+        for supervisor in self._supervisors.values():
+            supervisor.perform(supervisor.session.discarded(id_, self._pipeline.clock.monotonic()))
 
     async def stop(self) -> None:
         """Stop every socket."""
@@ -91,5 +113,16 @@ class SupervisorPool:
             self._dispatcher.end_loops()
 
 
-def _is_settled(supervisor: Supervisor) -> bool:
-    return supervisor.session.live or supervisor.session.inactive_state not in (None, State.IDLE)
+def _check_running(session: Session) -> None:
+    """Check that a socket may still become live.
+
+    Raises:
+        GaveUpError, ClosedClientError: it has ended.
+    """
+    failure = session.give_up_reason
+    if session.inactive_state is State.GIVEN_UP and failure is not None:
+        error = GaveUpError(f"the {session.name} socket has given up: {failure}", failure)
+        attach_failure(error, failure, None)
+        raise error from failure.error
+    if session.inactive_state is State.CLOSED:
+        raise ClosedClientError(f"the {session.name} socket was closed before it was live")

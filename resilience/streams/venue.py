@@ -27,6 +27,7 @@ class StreamVenue:
         account: a name of the account that reveals nothing.
         stamp: returns the venue's Unix time in seconds; None uses the policies' clock.
         resync: measures the venue's clock.
+        cannot_resync: why there is no `resync`, for the user: what to pass so that there is one.
         fetch: fetches what was missed during a gap, as updates; None fetches nothing.
         prime: loads the current state of subscriptions when a private socket is live for the first time.
     """
@@ -40,5 +41,6 @@ class StreamVenue:
     account: str | None = None
     stamp: Callable[[], float] | None = None
     resync: Callable[[], Awaitable[Any]] | None = None
+    cannot_resync: str = "this venue has no way to do it"
     fetch: Callable[[Gap], Awaitable[Iterable[Any]]] | None = None
     prime: Callable[[Sequence[Arg]], Awaitable[Iterable[Any]]] | None = None

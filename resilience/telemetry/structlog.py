@@ -1,7 +1,7 @@
 """Writes events as structlog lines: one line per event, without arguments and bodies, and with printable values.
 
 structlog is imported with the first event, so that a program without failures never pays for it. A program that has
-not configured structlog gets its lines on stderr, because stdout is the program's own.
+not configured structlog gets its lines on stderr, because stdout is the program's own, without those of level debug.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class StructlogListener:
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out."""
+        if event.level == "debug" and not self._writes_debug():
+            return
         logger = self._logger_now()
         # structlog's native logger and the one over the standard library name this check differently.
         enabled = getattr(logger, "is_enabled_for", None) or getattr(logger, "isEnabledFor", None)
@@ -53,9 +55,27 @@ class StructlogListener:
         """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile."""
         self._logger_now().warning("resilience.listener_slow", listener=_name(listener), duration=round(seconds, 3))
 
-    def raised(self, event: str, error: BaseException) -> None:
-        """Write one line for a stream's handler that raised, with the class of its error but not the text."""
-        self._logger_now().error("resilience.handler_raised", handler_of=event, caused_by=type(error).__name__)
+    def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
+        """Write one line for a stream's handler that raised.
+
+        Args:
+            event: the event that it was called with.
+            handler: its name.
+            error: what it raised.
+            trace: the traceback as text; it is written without secrets.
+            times: how often it has raised this error.
+        """
+        fields: dict[str, Any] = {"handler": redact(handler), "handler_of": event, "caused_by": type(error).__name__}
+        if times > 1:
+            fields["times"] = times
+        if trace:
+            fields["exception"] = redact(trace)  # the name under which structlog shows a traceback as lines
+        self._logger_now().error("resilience.handler_raised", **fields)
+
+    def _writes_debug(self) -> bool:
+        """Return whether debug lines were asked for: without a configuration structlog would write all of them."""
+        structlog: Any = sys.modules.get("structlog")  # who has not imported it has not configured it
+        return self._logger is not None or (structlog is not None and structlog.is_configured())
 
     def _logger_now(self) -> Any:
         """Return a logger by structlog's current configuration, which the program may change at any time."""

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from resilience import Policies, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient
+from resilience.bitget.backfill import Backfill
 from resilience.sandbox import Sandbox
 from resilience.sandbox.exchange.order_store import FUTURES, SPOT
+from resilience.streams.session.stream_failure import Gap
 from tests.bitget.listening import ORDERS, ORDERS3, EventLog, client_of, run
 
 
@@ -139,3 +142,28 @@ def test_an_order_older_than_the_stream_that_ended_in_a_gap_is_fetched(version: 
     with Sandbox(unified=version == 3) as exchange, rest_of(exchange) as rest:
         (update,) = run(story(exchange, rest))
     assert [row["clientOid"] for row in update["data"]] == ["older"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_cache_does_not_answer_after_a_gap(exchange: Sandbox, kind: str) -> None:
+    """The client's policy keeps answers of reads; an answer from before the gap would hide what was missed."""
+    policies = Policies.from_mapping({"policies": {"p": {"extends": "bitget", "cache": {"max_age": "1h"}}}})
+    names: list[str] = []
+    policies.subscribe(lambda event: names.append(event.name))
+
+    async def story() -> None:
+        access = {"base_url": exchange.rest}
+        make: Any = BitgetClient if kind == "sync" else AsyncBitgetClient
+        raw = make(exchange.key, exchange.secret, exchange.passphrase, **access)
+        backfill = Backfill(wrap(raw, "p", policies=policies), "/v2/ws/private")
+        gap = Gap("private", 1_700_000_000.0, 1_700_000_001.0, (ORDERS,))
+        for _ in range(2):
+            await backfill.prime((ORDERS,))
+            await backfill.fetch(gap)
+        if kind == "async":
+            await raw.close()
+        else:
+            raw.close()
+
+    asyncio.run(story())
+    assert "cache_hit" not in names

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from resilience import CodeRegistry, Rule
+from resilience import CodeRegistry, Rule, failure_of
 from resilience.bitget import BitgetClient
 from resilience.sandbox import Sandbox
+from resilience.streams import GaveUpError
 from resilience.streams.session.code_actions import ACTIONS
 from tests.bitget.listening import ORDERS, ORDERS3, TICKER, TICKER3, EventLog, client_of, run
 
@@ -139,8 +140,11 @@ def test_wrong_credentials_end_the_stream_with_a_remedy(
         async with client_of(exchange, version, **wrong) as client:
             log = EventLog(client)
             client.subscribe(private, public)
-            await client.ready()
+            with pytest.raises(GaveUpError, match=remedy) as caught:
+                await client.ready()
             (failure,) = await log.wait_for("exception")
+            assert caught.value.failure == failure_of(caught.value) == failure
+            await log.until(lambda: client.states["public"] == "live")
             assert (failure.code, failure.category.value, failure.phase) == (code, "user_fixable", "login")
             assert failure.remedy.startswith(remedy)
             assert remedy in str(failure)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from resilience import Policies, Policy, PolicyError
 from resilience._core.policy.policy import PolicySet
 from resilience.config.checks.lint import lint
-from resilience.config.loading.policy_file import builtin, from_mapping, load
+from resilience.config.loading.builtin_policies import builtin
+from resilience.config.loading.policy_file import from_mapping, load
 from resilience.config.loading.yaml_reader import read_text
 
 DESIGN = """\

@@ -20,12 +20,12 @@ from resilience._core.policy.section import Section, about, hints, section_name
 from resilience._core.policy.units import Spec
 from resilience.config.codes.code_tables import CodeRegistry
 from resilience.config.loading.policy_file import from_mapping
-from resilience.config.loading.section_nodes import in_files
 from resilience.config.loading.yaml_reader import read_file
 from resilience.config.schema.code_table_schema import code_schema
 from resilience.config.schema.patterns import pattern
 from resilience.config.schema.policy_schema import as_text, policy_schema
 from resilience.config.schema.reference_tables import key_tables
+from resilience.config.validation.annotations import in_files
 
 ROOT = Path(__file__).parents[2]
 SHIPPED, REFERENCE = ROOT / "policies", ROOT / "docs" / "reference"

@@ -7,7 +7,7 @@ from typing import Any
 from resilience import AdmissionRejectedError, CircuitOpenError, Pipeline, Policy, QuotaExceededError
 from resilience._core.call.attempt_gate import AttemptGate
 from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.steps import Action
+from resilience._core.call.steps import Action, FailedCall
 from resilience._core.stages.rate_window import QueueTicket, RateWindow
 from resilience.testing import FakeClock
 
@@ -20,17 +20,17 @@ class Parts:
         self.pipeline = Pipeline(Policy(name="p", **policy), clock=self.clock)
         self.plan = self.pipeline.plan(len, OperationInfo(operation="op"))
         self.breaker = self.plan.breaker
-        assert self.plan.admission is not None
-        self.admission = self.plan.admission
+        assert self.plan.gate.admission is not None
+        self.admission = self.plan.gate.admission
 
     def gate(self, within: float = 60.0) -> AttemptGate:
         """Begin before the first step."""
-        return AttemptGate(self.plan, (), {}, self.clock.monotonic() + within)
+        return AttemptGate(self.plan.gate, FailedCall("op", (), {}, None), self.clock.monotonic() + within)
 
     def state(self) -> tuple[int, int, int]:
         """Return (sends left, running, waiting)."""
-        assert self.plan.quotas is not None
-        left = self.plan.quotas.entries[0].left(self.clock.monotonic())
+        assert self.plan.gate.quotas is not None
+        left = self.plan.gate.quotas.entries[0].left(self.clock.monotonic())
         counts = self.admission.counts()[""]
         return left, counts["running"], counts["waiting"]
 
@@ -73,8 +73,8 @@ def test_the_quota_is_checked_again_after_the_queue() -> None:
     first.next_step()
     second.next_step()
     second.join_queue(lambda: None)
-    assert house.plan.quotas is not None
-    assert house.plan.quotas.entries[0].common.take(0.0) == 0.0
+    assert house.plan.gate.quotas is not None
+    assert house.plan.gate.quotas.entries[0].common.take(0.0) == 0.0
     first.release_slot()
     assert second.next_step() == (Action.WAIT, 1.0)
     assert house.state() == (0, 0, 0)
@@ -98,14 +98,14 @@ def test_a_wait_that_is_cut_short_counts_as_waited() -> None:
 def test_a_hold_off_during_the_wait() -> None:
     """It waits longer, or is rejected if its deadline is nearer; its ticket is cancelled then."""
     house = Parts(quota=QUOTA, admission=SLOTS)
-    assert house.plan.quotas is not None
-    quota = house.plan.quotas.entries[0]
+    assert house.plan.gate.quotas is not None
+    quota = house.plan.gate.quotas.entries[0]
     house.gate().next_step()
-    house.plan.quotas.hold(0.0, 5.0)
+    house.plan.gate.quotas.hold(0.0, 5.0)
     wait_for_breaker, hasty = house.gate(), house.gate(8.0)
     assert [wait_for_breaker.next_step(), hasty.next_step()] == [(Action.WAIT, 5.0), (Action.WAIT, 5.0)]
     house.clock.advance(5)
-    house.plan.quotas.hold(5.0, 10.0)
+    house.plan.gate.quotas.hold(5.0, 10.0)
     assert wait_for_breaker.next_step() == (Action.WAIT, 5.0)
     assert hasty.next_step().action is Action.RAISE
     assert isinstance(hasty.rejection, QuotaExceededError)
@@ -115,8 +115,8 @@ def test_a_hold_off_during_the_wait() -> None:
 def test_a_ticket_moves_to_the_slower_window() -> None:
     """If another window becomes the slowest, the ticket moves to the queue of that window."""
     house = Parts(quota=[*QUOTA, {"rate": 1, "burst": 3}], admission=SLOTS)
-    assert house.plan.quotas is not None
-    first, second = (entry.common for entry in house.plan.quotas.entries)
+    assert house.plan.gate.quotas is not None
+    first, second = (entry.common for entry in house.plan.gate.quotas.entries)
     for _ in range(2):
         first.take(0.0)
     gate = house.gate()
@@ -203,8 +203,8 @@ def test_a_hold_off_while_it_joins_the_tickets() -> None:
             super().join_queue(now, queue_ticket)
 
     house = Parts(quota=QUOTA, admission=SLOTS)
-    assert house.plan.quotas is not None
-    rate_window = house.plan.quotas.entries[0].common = Raced(1, 1.0)
+    assert house.plan.gate.quotas is not None
+    rate_window = house.plan.gate.quotas.entries[0].common = Raced(1, 1.0)
     house.gate().next_step()
     gate = house.gate()
     assert gate.next_step().action is Action.RAISE
@@ -231,8 +231,8 @@ def test_a_wait_is_emitted_and_later_ones_come_after_it() -> None:
     assert [call(), call()] == [1, 1]
     assert [(event.name, event.wait_for) for event in events] == [("quota_waited", 1.0)]
     house = Parts(quota=QUOTA, admission=SLOTS)
-    assert house.plan.quotas is not None
-    rate_window = house.plan.quotas.entries[0].common
+    assert house.plan.gate.quotas is not None
+    rate_window = house.plan.gate.quotas.entries[0].common
     rate_window.take(0.0, 2)
     gate = house.gate()
     assert gate.next_step() == (Action.WAIT, 1.0)

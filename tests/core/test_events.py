@@ -11,6 +11,7 @@ import pytest
 from resilience._core.base.events import EVENTS, Event, Events
 
 LEVELS = {
+    "debug": {"cache_hit"},
     "error": {"call_failed", "lookup_failed", "policy_rejected"},
     "info": {
         "call_reconciled", "call_recovered", "circuit_closed", "circuit_half_opened", "policy_reloaded",

@@ -437,3 +437,22 @@ def test_the_word_of_an_api_error_is_a_code(code: str) -> None:
     """It says outright what its code is, without a body and however short; another class may mean an exit status."""
     assert gather_evidence(ApiError(code), ()).code == code
     assert gather_evidence(Shape("refused", code="1"), ()).code is None
+
+
+class Guarded:
+    """A response whose own attributes read from a socket."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.__dict__.update(attributes)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def test_a_response_of_a_client_that_nobody_knows() -> None:
+    """What an integration has put on it is read, and nothing else of it."""
+    body = json.dumps({"code": "40001"}).encode()
+    marks = {"resilience_status": 503, "resilience_headers": {"retry-after": "7"}, "resilience_body": body}
+    evidence = gather_evidence(Guarded(**marks), ("code",))
+    assert (evidence.status, evidence.retry_after, evidence.code) == (503, 7.0, "40001")
+    assert json_body(Answer(resilience_body=body)) == {"code": "40001"}

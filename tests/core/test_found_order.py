@@ -35,3 +35,16 @@ def test_the_same_key_in_another_spelling(echo: str) -> None:
     call: Any = Call()
     assert conflict_of(Found({"id": 7, "clientOrderId": echo}), call, place) == ""
     assert repeats_key(echo, "order-1")
+
+
+def test_the_body_of_any_client() -> None:
+    """It is where the client has it, or where the integration has put it; the call's own may be named `body`."""
+
+    class Reply:
+        resilience_body = b'{"id": 7, "clientOrderId": "beside-1", "side": "sell"}'
+
+    call: Any = Call()
+    call.kwargs = {"body": b'{"clientOid": "beside-1", "side": "buy"}'}
+    assert conflict_of(Found(Reply()), call, place) == "fields"
+    call.kwargs = {"body": b'{"clientOid": "beside-1"}'}
+    assert conflict_of(Found(Reply()), call, place) == ""

@@ -351,8 +351,8 @@ def test_an_order_that_a_stream_reports_before_the_resend() -> None:
         recovery.on_failure(TimeoutError())
         failed.clock.advance(5)
         assert recovery.on_lookup(NOT_FOUND, recovery.now())[0] is Action.SEND
-        recovery.open_write = OpenWriteHandle(OPEN_WRITES, "mine", None)
-        recovery.open_write.reported = {"orderId": "1"}
+        recovery.lookups.open_write = OpenWriteHandle(OPEN_WRITES, "mine", None)
+        recovery.lookups.open_write.reported = {"orderId": "1"}
         assert recovery.begin_attempt(None) is None
         assert recovery.on_rejection()[0] is Action.LOOK_UP
         assert recovery.on_lookup(found, recovery.now())[0] is expected
@@ -365,3 +365,27 @@ def test_control_flow_after_the_end_of_a_call() -> None:
     failed.recovery._history.pass_through(ValueError())
     failed.recovery._history.pass_through(ValueError())
     assert failed.event_names == []
+
+
+def test_only_the_wait_for_a_lookup_is_ended_by_reports() -> None:
+    """Before that, and where the call has no key, there is nothing that a stream could report."""
+    failed = Failed(reconcile=len)
+    assert failed.recovery.watch_reports() is None
+    failed.recovery.on_failure(TimeoutError())
+    assert failed.recovery._after_wait is Action.LOOK_UP
+    assert failed.recovery.watch_reports() is None
+    failed.call.key = "mine"
+    write = failed.recovery.watch_reports()
+    assert write is not None
+    assert failed.recovery.watch_reports() is write
+    failed.recovery.close()
+    assert failed.recovery.lookups.open_write is None
+
+
+def test_a_read_that_finds_nothing_yet_is_repeated_after_the_lag() -> None:
+    """An order may be invisible for that long after it was accepted."""
+    failed = Failed(read=True, registry="bitget")
+    error: Any = TimeoutError()
+    error.code = "43001"
+    step = failed.recovery.on_failure(error)
+    assert (step.action, step.value) == (Action.WAIT, failed.plan.fence.lag)

@@ -10,9 +10,9 @@ import pytest
 from resilience import ApiError, Pipeline, Policy
 from resilience._core.call.operation_info import OperationInfo
 from resilience._core.call.plan import Plan
-from resilience._core.call.reconcile import Fence
 from resilience._core.call.send_log import SendLog
 from resilience._core.call.steps import FailedCall
+from resilience._core.stages.fence import Fence
 from resilience.testing import FakeClock
 
 
@@ -45,25 +45,29 @@ def test_what_can_be_looked_up(info: Any, idempotent: bool, reconcilable: bool, 
 def test_what_a_policy_leaves_out() -> None:
     """A policy without sections has no limits and no gate, and the fence of the API."""
     plan = new_plan()
-    assert (plan.deadline, plan.attempt_timeout, plan.needs_gate, plan.rate_window, plan.keys) == (
+    assert (plan.deadline, plan.attempt_timeout, plan.gate.is_needed, plan.gate.rate_window, plan.keys) == (
         inf,
         inf,
         False,
         None,
         None,
     )
-    assert (plan.fence, plan.window, plan.wait_for_breaker, plan.new_stamps()) == (Fence(), None, False, [])
-    assert (plan.weights((), {}), plan.quota_ready_at(3.0, (), {}), plan.pay_at_once(3.0)) == ((), 3.0, None)
+    assert (plan.fence, plan.window, plan.gate.wait_for_breaker, plan.info.new_stamps()) == (Fence(), None, False, [])
+    assert (plan.gate.weights((), {}), plan.gate.quota_ready_at(3.0, (), {}), plan.gate.pay_at_once(3.0)) == (
+        (),
+        3.0,
+        None,
+    )
     limited = new_plan(
         {"deadline": 9, "attempt_timeout": 3, "reconcile": {"window": 4}, "breaker": {"when_open": "wait"}}
     )
-    assert (limited.deadline, limited.attempt_timeout, limited.window, limited.wait_for_breaker) == (
+    assert (limited.deadline, limited.attempt_timeout, limited.window, limited.gate.wait_for_breaker) == (
         9.0,
         3.0,
         4.0,
         True,
     )
-    assert new_plan({"breaker": {"when_open": "wait_retries"}}).wait_for_breaker is False
+    assert new_plan({"breaker": {"when_open": "wait_retries"}}).gate.wait_for_breaker is False
 
 
 @pytest.mark.parametrize(
@@ -78,57 +82,66 @@ def test_what_a_policy_leaves_out() -> None:
 )
 def test_a_write_that_is_looked_up_needs_all_of_its_time(info: Any, at: float, fits_deadline: bool) -> None:
     """A write with lookups needs its whole timeout before the deadline; other attempts may begin until then."""
-    assert new_plan({"attempt_timeout": 3}, **info).fits_deadline(at, 10.0) is fits_deadline
-    assert new_plan(**info).fits_deadline(9.9, 10.0)
-    assert not new_plan(**info).fits_deadline(10.0, 10.0)
+    assert new_plan({"attempt_timeout": 3}, **info).gate.fits_deadline(at, 10.0) is fits_deadline
+    assert new_plan(**info).gate.fits_deadline(9.9, 10.0)
+    assert not new_plan(**info).gate.fits_deadline(10.0, 10.0)
 
 
 def test_lanes() -> None:
     """A lane is a name or a function of the caller's arguments; lanes above the default have high priority."""
     lanes = {"admission": {"lanes": {"entry": {"priority": 1}, "bulk": {"priority": -1}, "plain": {}}}}
-    assert (new_plan(lanes).lane((), {}), new_plan(lanes).high_priority((), {})) == ("", False)
+    assert (new_plan(lanes).gate.lane((), {}), new_plan(lanes).gate.high_priority((), {})) == ("", False)
     answer = {
-        name: new_plan(lanes, lane=name).high_priority((), {}) for name in ("entry", "bulk", "plain", "cancel", "odd")
+        name: new_plan(lanes, lane=name).gate.high_priority((), {})
+        for name in ("entry", "bulk", "plain", "cancel", "odd")
     }
     assert answer == {"entry": True, "bulk": False, "plain": False, "cancel": True, "odd": False}
     plan = new_plan(lanes, skip=1, lane=lambda args, kwargs: kwargs.get("lane") or args[0])
-    assert (plan.lane(("self", "entry"), {}), plan.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
-    assert new_plan(lanes, lane=lambda args, kwargs: None).lane((), {}) == ""
-    assert new_plan(lane="cancel").high_priority((), {})
+    assert (plan.gate.lane(("self", "entry"), {}), plan.gate.lane(("self", "x"), {"lane": "bulk"})) == ("entry", "bulk")
+    assert new_plan(lanes, lane=lambda args, kwargs: None).gate.lane((), {}) == ""
+    assert new_plan(lane="cancel").gate.high_priority((), {})
 
 
 def test_when_the_quotas_allow_a_send() -> None:
     """The latest window decides, and nothing is consumed; a high-priority lane sees the reserve too."""
     plan = new_plan({"quota": [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2, "weight": None}]})
-    assert plan.quota_ready_at(0.0, (), {}) == 0.0
+    assert plan.gate.quota_ready_at(0.0, (), {}) == 0.0
     assert plan.quotas is not None
     plan.quotas.entries[0].common.take(0.0)
-    assert (plan.quota_ready_at(0.5, (), {}), plan.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
+    assert (plan.gate.quota_ready_at(0.5, (), {}), plan.gate.quota_ready_at(2.0, (), {})) == (1.0, 2.0)
     weighed = new_plan({"quota": [{"rate": 1, "burst": 5, "weight": lambda n, by=1: n * by}]}, skip=1)
-    assert (weighed.weights(("self", 2), {"by": 2}), weighed.quota_ready_at(0.0, ("self", 6), {})) == ((4,), inf)
+    assert (weighed.gate.weights(("self", 2), {"by": 2}), weighed.gate.quota_ready_at(0.0, ("self", 6), {})) == (
+        (4,),
+        inf,
+    )
     reserving = {"quota": [{"rate": 1, "burst": 2, "reserve": 0.5}]}
     for lane, at in ((None, 2.0), ("cancel", 0.0)):
         plan = new_plan(reserving, lane=lane)
         assert plan.quotas is not None
         plan.quotas.entries[0].common.take(0.0)
-        assert plan.quota_ready_at(0.0, (), {}) == at
+        assert plan.gate.quota_ready_at(0.0, (), {}) == at
 
 
 def test_a_first_attempt_is_sent_at_once_where_several_windows_allow_it() -> None:
     """The breaker must be closed; admission, a single window or a full one needs the gate."""
     two = [{"rate": 1, "burst": 1}, {"rate": 1, "burst": 2}]
     plan = new_plan({"quota": two})
-    assert (plan.needs_gate, plan.rate_window, plan.pay_at_once(0.0), plan.pay_at_once(0.0)) == (True, None, True, None)
-    assert new_plan({"quota": two, "admission": {}}).pay_at_once(0.0) is None
+    assert (plan.gate.is_needed, plan.gate.rate_window, plan.gate.pay_at_once(0.0), plan.gate.pay_at_once(0.0)) == (
+        True,
+        None,
+        True,
+        None,
+    )
+    assert new_plan({"quota": two, "admission": {}}).gate.pay_at_once(0.0) is None
     single = new_plan({"quota": two[:1]})
-    assert (single.rate_window is not None, single.pay_at_once(0.0)) == (True, None)
-    assert new_plan({"quota": two[:1], "admission": {}}).rate_window is None
-    assert new_plan({"admission": {}}).needs_gate
+    assert (single.gate.rate_window is not None, single.gate.pay_at_once(0.0)) == (True, None)
+    assert new_plan({"quota": two[:1], "admission": {}}).gate.rate_window is None
+    assert new_plan({"admission": {}}).gate.is_needed
     guarded = new_plan({"quota": two, "breaker": {}})
     assert guarded.breaker is not None
-    assert guarded.pay_at_once(0.0) is guarded.breaker.generation
+    assert guarded.gate.pay_at_once(0.0) is guarded.breaker.generation
     guarded.breaker.open()
-    assert guarded.pay_at_once(9.0) is None
+    assert guarded.gate.pay_at_once(9.0) is None
     assert guarded.quotas is not None
     assert [entry.left(9.0) for entry in guarded.quotas.entries] == [1, 2]
 
@@ -241,6 +254,7 @@ def test_the_defaults_of_a_function() -> None:
         False,
         False,
         None,
+        False,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):

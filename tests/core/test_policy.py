@@ -11,9 +11,10 @@ import pytest
 from resilience import Category, Policy, PolicyError
 from resilience._core.policy import policy, sections
 from resilience._core.policy.policy import PolicySet
-from resilience._core.policy.section import Section, about, hints, section_name
+from resilience._core.policy.section import Section, about, hints, section_name, unchecked
 from resilience._core.policy.sections import NO_VALUE, AdmissionSettings, FallbackSettings, LaneSettings, QuotaSettings
 from resilience._core.policy.units import Spec
+from resilience._validator import validator
 
 SETTINGS = """
     Operation.match = ...
@@ -34,6 +35,7 @@ SETTINGS = """
     Policy.reconcile = None
     Policy.hedge = None
     Policy.fallback = None
+    Policy.cache = None
     Policy.stream = None
     Policy.stages = ()
     Policy.unknown_errors = ...
@@ -65,6 +67,9 @@ SETTINGS = """
     Breaker.key = None
     Budget.ratio = 0.2: 0% to 1000%
     Budget.floor = 1.0: 0/s to 1000000/s
+    Cache.max_age = 1.0: more than 0s, up to 1h
+    Cache.max_entries = 1000: 1 to 1000000
+    Cache.operations = ()
     Fallback.on = ('retryable', 'rejected')
     Fallback.stale_for = None: more than 0s, up to 1d
     Fallback.call = None
@@ -238,3 +243,12 @@ def test_the_defaults_of_a_policy() -> None:
     """Every section is off, and an unknown error is retried at most once."""
     policy = Policy()
     assert (policy.retry, policy.breaker, policy.unknown_errors.category) == (None, None, Category.RETRYABLE)
+
+
+@pytest.mark.parametrize("section", kinds(), ids=lambda kind: kind.__name__)
+def test_every_default_is_a_value_that_its_setting_takes(section: type[Section]) -> None:
+    """Settings with their defaults are not validated when they are made."""
+    given = {"match": "*"} if section.__name__ == "OperationSettings" else {}
+    defaults = unchecked(section, given)
+    values = {field.name: getattr(defaults, field.name) for field in fields(section)}  # type: ignore[arg-type]
+    assert validator().read_values(section, values) == (values, [])

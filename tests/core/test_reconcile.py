@@ -8,8 +8,9 @@ import pytest
 
 from resilience import NOT_FOUND, Found
 from resilience._core.call.lookup_answer import _MAX_SECONDS, NotFound, answer_error
-from resilience._core.call.reconcile import Fence, LookupVerdict, UncertainWrite
+from resilience._core.call.reconcile import LookupVerdict, UncertainWrite
 from resilience._core.policy.sections import ReconcileSettings
+from resilience._core.stages.fence import Fence
 
 AT = 1_700_000_000.0
 """Unix time of the first stamp; the monotonic clock is at 100 then."""

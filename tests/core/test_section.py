@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.policy.section import Section
+from resilience._core.policy.contradictions import WRONG, Contradiction, Rule, own_contradictions
+from resilience._core.policy.section import Section, changed, contradictions, unchecked
 from resilience._core.policy.units import Spec
 from resilience._core.policy.value_text import listed, one_of
 
@@ -116,3 +117,94 @@ def test_a_section_cannot_be_changed() -> None:
     """Settings are shared by threads and checked once."""
     with pytest.raises(AttributeError):
         Whole().name = "other"  # type: ignore[misc]
+
+
+def uneven(whole: Any) -> Iterator[Contradiction]:
+    """Find a size that differs from the number of parts."""
+    if whole.parts and whole.part.size != len(whole.parts):
+        yield Contradiction("part.size", f"{whole.part.size} is not {len(whole.parts)}", "parts")
+
+
+def unnamed(whole: Any) -> Iterator[Contradiction]:
+    """Find a flag without a name."""
+    if whole.flag and whole.name == "n":
+        yield Contradiction("flag", "needs a name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled(Whole):
+    """Settings that may contradict each other."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (uneven, unnamed)
+
+
+def mistakes(kind: type[Section], **settings: Any) -> list[str]:
+    """Return the mistakes in settings, each with its path."""
+    try:
+        kind(**settings)
+    except PolicyError as error:
+        return [f"{problem.path}: {problem.message}" for problem in error.problems]
+    return []
+
+
+def test_contradictions_are_reported_with_the_other_mistakes() -> None:
+    """A rule is left out only where it reads a setting that has a mistake of its own."""
+    assert mistakes(Ruled, flag=True) == ["flag: needs a name"]
+    assert mistakes(Ruled, flag=True, category="odd", parts=[{}, {}]) == [
+        "category: 'odd' is not a valid Category",
+        "part.size: 1 is not 2",
+        "flag: needs a name",
+    ]
+    assert mistakes(Ruled, flag=True, part={"size": 9}, parts=[{}, {}]) == [
+        "part.size: 9 is out of range (1 to 3)",
+        "flag: needs a name",
+    ]
+    assert mistakes(Ruled, flag=3, parts=[{}, {"size": 9}]) == [
+        "flag: expected a bool, got a int",
+        "parts[1].size: 9 is out of range (1 to 3)",
+        "part.size: 1 is not 2",
+    ]
+
+
+def test_contradictions_in_the_sections_below_have_their_paths() -> None:
+    """Also in sections of a list, or by name."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Above(Section):
+        one: Any = None
+        several: Any = ()
+        named: Any = None
+
+    wrong = unchecked(Ruled, {"flag": True})
+    above = unchecked(Above, {"one": wrong, "several": (1, wrong), "named": {"a": wrong, "b": 2}})
+    assert [found.path for found in contradictions(above)] == ["one.flag", "several[1].flag", "named.a.flag"]
+    uneven_parts = unchecked(Ruled, {"parts": (Part(), Part())})
+    assert contradictions(unchecked(Above, {"one": uneven_parts})) == [("one.part.size", "1 is not 2", "one.parts")]
+
+
+def test_a_wrong_value_ends_every_rule_that_reads_it() -> None:
+    """Whatever the rule does with it, no second mistake follows from the first."""
+    reads: list[Rule] = [
+        lambda _: WRONG.name, lambda _: WRONG > 1, lambda _: WRONG < 1, lambda _: WRONG != 1, lambda _: [*WRONG],
+        lambda _: sum((1, WRONG)), lambda _: f"{WRONG:g}", lambda _: WRONG(1), lambda _: WRONG[0], lambda _: 1 in WRONG,
+        lambda _: [1] if WRONG else [2], lambda _: 2 * WRONG, lambda _: WRONG - 1, lambda _: len(WRONG),
+    ]  # fmt: skip
+    assert list(own_contradictions([*reads, unnamed], Whole(flag=True))) == [("flag", "needs a name", "")]
+    assert repr(WRONG) == "WRONG"
+
+
+def test_unchecked_settings_are_equal_to_checked_ones() -> None:
+    """The values that are not given have their defaults; a copy has the other values."""
+    assert unchecked(Whole, {"name": "m"}) == Whole(name="m")
+    assert changed(Whole(name="m", flag=True), name="o") == Whole(name="o", flag=True)
+    with pytest.raises(TypeError, match="Whole has not all of the settings name, nmae"):
+        unchecked(Whole, {"name": "m", "nmae": "m"})
+
+
+def test_defaults_need_no_validator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with their defaults are made without it; any other value is read by it."""
+    monkeypatch.setattr("resilience._validator._provided", [])
+    assert Whole() == Whole(parts=(), perhaps=None, part=Part())
+    assert Policy() == Policy(name="default", codes=("http",))
+    with pytest.raises(IndexError):
+        Whole(flag=True)

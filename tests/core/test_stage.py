@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from resilience import Policy, PolicyError, RejectedError, Stage, current_call
-from resilience._core.call import stage_plugins
+from resilience import RejectedError, Stage, current_call
 from resilience._core.call.context import CONTEXT, CallContext, clean_context
 from resilience._core.call.stage import run_before, run_settle
 from resilience.testing import FakeClock
@@ -137,16 +136,3 @@ def test_a_clean_context_has_no_call() -> None:
     assert clean_context().run(lambda: (current_call(), name.get())) == (None, "Ada")
     assert current_call() is not None
     CONTEXT.reset(token)
-
-
-def test_an_entry_point_that_is_no_stage_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry point must make a `Stage`."""
-
-    class Point:
-        @staticmethod
-        def load() -> type:
-            return dict
-
-    monkeypatch.setattr(stage_plugins, "_entry_points", lambda: {"odd": Point})
-    with pytest.raises(PolicyError, match="policy 'p': stage 'odd' is a dict, not a Stage"):
-        stage_plugins.stages_of(Policy(name="p", stages=("odd",)))

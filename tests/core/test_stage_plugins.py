@@ -14,17 +14,9 @@ class Paused(Stage):
     """A stage that takes no options."""
 
 
-def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_is_found_by_its_entry_point(install: Any) -> None:
     """A policy file names a stage, with options; one that is not installed is a clear error."""
-
-    class Point:
-        name = "paused"
-
-        @staticmethod
-        def load() -> Any:
-            return Paused
-
-    monkeypatch.setattr(stage_plugins, "_entry_points", lambda: {"paused": Point})
+    install("resilience.stages", "paused", f"{__name__}:Paused")
     mapping = {"version": 1, "policies": {"p": {"stages": ["paused"]}}}
     pipeline = Policies.from_mapping(mapping).pipeline("p")
     assert pipeline.call(len, "abc") == 3
@@ -35,3 +27,23 @@ def test_a_stage_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) ->
         Pipeline(Policy(stages=("nowhere",)))
     with pytest.raises(PolicyError, match="cannot be made"):
         Policies.from_mapping({"version": 1, "policies": {"p": {"stages": [{"paused": {"odd": 1}}]}}}).pipeline("p")
+
+
+def test_an_entry_point_that_is_no_stage_is_a_mistake(install: Any) -> None:
+    """An entry point must make a `Stage`; the message names the package."""
+    install("resilience.stages", "odd", "builtins:dict")
+    message = (
+        "policy 'p': stage 'odd' is a dict, not a Stage: the entry point 'odd' = 'builtins:dict' in resilience.stages"
+    )
+    with pytest.raises(PolicyError, match=f"^{message} of the package shop-plugins 1.2$"):
+        stage_plugins.stages_of(Policy(name="p", stages=("odd",)))
+
+
+def test_a_stage_that_cannot_be_imported(install: Any) -> None:
+    """The mistake names the package and the entry point; policies without that stage work."""
+    install("resilience.stages", "gone", "shop_that_is_gone:Stage")
+    with pytest.raises(
+        PolicyError, match=r"'gone' .* of the package shop-plugins 1\.2 cannot be loaded: ModuleNotFound"
+    ):
+        Pipeline(Policy(stages=("gone",)))
+    assert Pipeline(Policy()).call(len, "abc") == 3

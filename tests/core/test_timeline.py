@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import tenacity
 
-from resilience import Policy, Stage
-from resilience._core.call.operation_info import OperationInfo
-from resilience._core.call.timeline import attempts_of, describe_rules, timeline, waits_of
+from resilience import Policy
+from resilience._core.call.timeline import timeline
+from resilience._core.stages.retry import attempts_of, waits_of
 
 BACKOFF = {"kind": "constant", "initial": 4, "jitter": "equal"}
 
@@ -69,17 +69,6 @@ def test_a_user_object_makes_the_timeline_unknown() -> None:
     assert (attempts_of(stops), waits_of(stops)) == (None, [])
     assert waits_of(new_policy(retry={"wait": tenacity.wait_none()})) == []
     assert (waits_of(new_policy()), len(waits_of(new_policy(retry={"max_attempts": 99})))) == ([(2.0, 4.0)] * 2, 20)
-
-
-def test_the_sections_around_the_attempts() -> None:
-    """Stages are listed by name, whether they come from a file or from Python."""
-    described = describe_rules(new_policy(stages=(Stage(), ("pause", {}))), OperationInfo(operation="op"))
-    assert (described["stages"], described["hedge"], described["fallback"], described["reconcile"]["fence"]) == (
-        ["Stage", "pause"],
-        None,
-        None,
-        65.0,
-    )
 
 
 def test_a_write_that_is_looked_up_needs_all_of_an_attempt() -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import requests
 import trio
+import urllib3
 
 from resilience import NOT_FOUND, Found, Policies, wrap
 from resilience.integrations.aiohttp import resilience_middleware
@@ -190,6 +191,32 @@ class HttpxTransport(HttpxClient):
         return httpx.Client(transport=transport, follow_redirects=True)
 
 
+class Urllib3Pool(Sync):
+    """A wrapped `urllib3.PoolManager`."""
+
+    name = "urllib3 pool manager"
+    error = urllib3.exceptions.HTTPError
+
+    def open(self, policies: Policies, operations: Any = None) -> Any:
+        return wrap(self.plain(), "p", policies=policies, operations=operations)
+
+    def plain(self) -> Any:
+        return urllib3.PoolManager()
+
+    def ask(self, client: Any, url: str, ask: Ask) -> Got:
+        body = _pieces() if ask.body is True else ask.body
+        reply = client.request(ask.method, url, headers=ask.headers, body=body, preload_content=not ask.chunk)
+        return Got(reply.status, reply.read(7).decode() if ask.chunk else reply.data.decode())
+
+    def look_up(self, url: str) -> Callable[..., Any]:
+        def reconcile(call: Any) -> Any:
+            with self.plain() as client:
+                reply = client.request("GET", f"{url}/orders/{call.key}")
+            return _lookup_result(reply, reply.status)
+
+        return reconcile
+
+
 class Async(HttpClient):
     """Async clients."""
 
@@ -311,6 +338,7 @@ CLIENTS: list[HttpClient] = [
     RequestsAdapter(),
     HttpxClient(),
     HttpxTransport(),
+    Urllib3Pool(),
     *(AsyncHttpxClient(loop) for loop in ("asyncio", "trio")),
     *(AsyncHttpxTransport(loop) for loop in ("asyncio", "trio")),
     AiohttpSession(),

@@ -22,11 +22,11 @@ def test_codes_may_be_a_list() -> None:
     ("settings", "message"),
     [
         ({"codes": "bitget"}, "codes: expected a list, got a str"),
-        ({"codes": [1]}, "codes: expected a string, got a int"),
+        ({"codes": [1]}, r"codes\[0\]: expected a string, got a int"),
         ({"name": 5}, "name: expected a string, got a int"),
-        ({"quota": [{"rate": "x"}]}, r"quota\.rate: expected a rate"),
+        ({"quota": [{"rate": "x"}]}, r"quota\[0\]\.rate: expected a rate"),
         ({"breaker": {"when_open": "yes"}}, r"breaker\.when_open: 'yes' is not one of reject, wait_retries, wait"),
-        ({"fallback": {}}, "^Fallback: fallback: expected stale_for, call or value$"),
+        ({"fallback": {}}, "^default: fallback: expected stale_for, call or value$"),
         ({"breaker": {"key": "hots"}}, r"breaker\.key: 'hots' is not one of host, operation, account"),
     ],
 )

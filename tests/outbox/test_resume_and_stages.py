@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resilience import NOT_FOUND, CircuitOpenError, Found, Policies, QuotaExceededError, wrap
+from resilience import NOT_FOUND, CircuitOpenError, Found, Policies, Policy, QuotaExceededError, Stage, wrap
 from resilience.outbox import Outbox
 from resilience.testing import FakeClock
 from tests.conftest import Driver
@@ -165,3 +165,45 @@ def test_a_key_that_is_passed_by_another_name_now(outbox: Outbox, driver: Driver
     assert (write.outcome, asked, raw.sent) == ("unknown_operation", [], [])
     assert "takes its key as order_id now, and there the row has none" in write.value
     assert [row.key for row in outbox.open] == ["0"]
+
+
+def answering(driver: Driver, answers: list[Any]) -> Stage:
+    """Return a stage that answers from this list in place of the API, and sends where it is empty."""
+
+    class Sync(Stage):
+        def around(self, call: Any, send: Any) -> Any:
+            return answers.pop() if answers else send()
+
+    class Async(Stage):
+        async def around(self, call: Any, send: Any) -> Any:
+            return answers.pop() if answers else await send()
+
+    return Sync() if driver.kind == "sync" else Async()
+
+
+def staged_bot(outbox: Outbox, driver: Driver, answers: list[Any]) -> Any:
+    """Return a bot with such a stage, of whose writes a lookup finds none."""
+    stages = (answering(driver, answers),)
+    policy = Policy(name="trade", deadline="90s", attempt_timeout="5s", stages=stages)  # type: ignore[arg-type]
+    rules: dict[str, Any] = {"place*": {"key": "client_id", "reconcile": found_none}}
+    policies = Policies.builtin(clock=FakeClock())
+    return wrap(Bot(), policy, operations=rules, policies=policies, outbox=outbox)
+
+
+def test_an_answer_of_a_stage_does_not_settle_a_write(outbox: Outbox, driver: Driver) -> None:
+    """It is not the API's: the write stays open until a lookup has settled it. A write that was sent is done."""
+    answers: list[Any] = ["made up"]
+    client = staged_bot(outbox, driver, answers)
+    assert driver.call(method_of(client, driver), client_id="a") == "made up"
+    assert [write.key for write in outbox.open] == ["a"]
+    assert driver.call(method_of(client, driver), client_id="b") == "b"
+    assert [write.key for write in outbox.open] == ["a"]
+
+
+def test_a_resume_is_not_answered_by_a_stage(outbox: Outbox, driver: Driver) -> None:
+    """A write that is sent again is sent: the answer of a stage would look like an executed write."""
+    leave_open(outbox, driver, 1)
+    answers: list[Any] = ["made up"]
+    client = staged_bot(outbox, driver, answers)
+    (resumed,) = resume(outbox, driver, client, resend=True)
+    assert (resumed.outcome, resumed.value, answers) == ("done", "0", ["made up"])

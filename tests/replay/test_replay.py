@@ -314,7 +314,7 @@ _EVENTS = st.sampled_from(["attempt_failed", "retry_scheduled", "call_failed", "
 @given(st.lists(st.tuples(_EVENTS, st.dictionaries(st.sampled_from(_FIELDS), _VALUES)), max_size=6), st.text())
 def test_no_line_makes_it_fail(lines: list[tuple[str, dict[str, Any]]], odd: str) -> None:
     """Any value in any field, and any text: calls come out or nothing does."""
-    from resilience.config.loading.policy_file import builtin
+    from resilience.config.loading.builtin_policies import builtin
     from resilience.replay.comparison import compare_calls
     from resilience.replay.rerun import replay
 

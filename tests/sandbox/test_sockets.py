@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -177,32 +178,84 @@ def test_a_feed_has_no_gap(fast: Sandbox, open_socket: OpenSocket) -> None:
 
 
 def test_an_order_book(fast: Sandbox, open_socket: OpenSocket) -> None:
-    """A snapshot comes first, then updates with the number of the previous one; a skipped update leaves a gap."""
+    """A snapshot comes first, then changes with the checksum of the whole book; a skipped update leaves a wrong one."""
     fast.sockets.feed(BOOKS, every=0.2)
     connection = open_socket(fast, "/v2/ws/public")
     ask(connection, "subscribe", BOOKS)
-    snapshot = next_frame(connection)
-    assert snapshot["action"] == "snapshot"
-    seq = snapshot["data"][0]["seq"]
-    for _ in range(3):
-        row = next_frame(connection)["data"][0]
-        assert (row["pseq"], row["seq"]) == (seq, seq + 1)
-        seq += 1
+    frames = [next_frame(connection) for _ in range(60)]
+    assert [frame["action"] for frame in frames] == ["snapshot", *["update"] * 59]
+    sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
+    for frame in frames:
+        (row,) = frame["data"]
+        assert set(row) == {"asks", "bids", "checksum", "seq", "ts"}
+        assert checksum_after(sides, row) == row["checksum"]
+    assert {len(side) >= 25 for side in sides.values()} == {True}
     assert fast.sockets.fault("skip_seq") == 1
-    while (row := next_frame(connection)["data"][0])["pseq"] == seq:
+    seq = frames[-1]["data"][0]["seq"]
+    while (row := next_frame(connection)["data"][0])["seq"] == seq + 1:
+        checksum_after(sides, row)
         seq += 1
-    assert (row["pseq"], row["seq"]) == (seq + 1, seq + 2)
+    assert checksum_after(sides, row) != row["checksum"]
+
+
+def checksum_after(sides: dict[str, dict[str, str]], row: dict[str, Any]) -> int:
+    """Change a book and return its checksum as a signed number."""
+    for name, side in sides.items():
+        for price, size in row[name]:
+            side[price] = size
+            if float(size) == 0:
+                del side[price]
+    bids = sorted(sides["bids"].items(), key=lambda level: -float(level[0]))[:25]
+    asks = sorted(sides["asks"].items(), key=lambda level: float(level[0]))[:25]
+    words = [f"{price}:{size}" for pair in zip(bids, asks, strict=True) for price, size in pair]
+    return int.from_bytes(zlib.crc32(":".join(words).encode()).to_bytes(4, "big"), "big", signed=True)
 
 
 def test_an_order_book_of_v3(fast: Sandbox, open_socket: OpenSocket) -> None:
-    """V3 names the sides of a book by a letter."""
+    """V3 names the sides of a book by a letter, and each update the number of the one before."""
     books = {"instType": "spot", "topic": "books", "symbol": "BTCUSDT"}
     fast.sockets.feed(books, every=0.2)
     connection = open_socket(fast, "/v3/ws/public")
     ask(connection, "subscribe", books)
     rows = [next_frame(connection)["data"][0] for _ in range(2)]
-    assert [set(row) for row in rows] == [{"a", "b", "seq", "pseq"}] * 2
+    assert [set(row) for row in rows] == [{"a", "b", "checksum", "seq", "pseq", "ts"}] * 2
     assert rows[1]["pseq"] == rows[0]["seq"]
+
+
+@pytest.mark.parametrize(
+    ("path", "arg", "action", "fields"),
+    [
+        ("v2", TICKER, "snapshot", {"instId", "lastPr", "bidPr", "askPr", "high24h", "changeUtc24h", "ts"}),
+        ("v2", {**TICKER, "channel": "trade"}, "update", {"ts", "price", "size", "side", "tradeId"}),
+        ("v2", {**BOOKS, "channel": "books5"}, "snapshot", {"asks", "bids", "checksum", "seq", "ts"}),
+        ("v3", V3_TICKER, "snapshot", {"lastPrice", "bid1Price", "ask1Size", "price24hPcnt"}),
+        ("v3", {**V3_TICKER, "topic": "publicTrade"}, "update", {"p", "v", "S", "T", "i", "L"}),
+        ("v3", {**V3_TICKER, "topic": "kline", "interval": "1m"}, "update", {"start", "open", "close", "volume"}),
+    ],
+)
+def test_the_shape_of_market_data(
+    path: str, arg: dict[str, str], action: str, fields: set[str], fast: Sandbox, open_socket: OpenSocket
+) -> None:
+    """The rows have the fields that Bitget documents, as texts."""
+    fast.sockets.feed(arg, every=0.2)
+    connection = open_socket(fast, f"/{path}/ws/public")
+    ask(connection, "subscribe", arg)
+    frame = next_frame(connection)
+    (row,) = frame["data"]
+    assert frame["action"] == action
+    assert fields <= set(row)
+    assert all(isinstance(row[field], str) for field in fields - {"asks", "bids", "checksum", "seq"})
+
+
+def test_candles_are_lists(fast: Sandbox, open_socket: OpenSocket) -> None:
+    """V2 sends a candle as eight texts; a channel without market data has the sandbox's number alone."""
+    candles = {**TICKER, "channel": "candle1m"}
+    fast.sockets.feed(candles, every=0.2)
+    connection = open_socket(fast, "/v2/ws/public")
+    ask(connection, "subscribe", candles)
+    (row,) = next_frame(connection)["data"]
+    assert len(row) == 8
+    assert all(isinstance(text, str) for text in row)
 
 
 def test_feeds_and_faults_that_are_none(exchange: Sandbox) -> None:
@@ -273,6 +326,7 @@ def test_nobody_comes() -> None:
 
 WITHOUT_WEBSOCKETS = """
 import sys
+import zlib
 from urllib.request import urlopen
 
 sys.modules["websockets"] = None

@@ -12,6 +12,7 @@ from resilience.streams import Session, StreamSettings
 from resilience.streams.session.connect_attempts import ConnectAttempts
 from resilience.streams.session.connection import rate_window
 from resilience.streams.session.dialect import Arg, Message, MessageKind
+from resilience.streams.session.order_book import BookChange, Level
 from resilience.streams.session.steps import Close, Emit, Open, Send, Step
 from resilience.testing import FakeClock
 
@@ -47,7 +48,20 @@ class PlainDialect:
         if "login" in body:
             return Message(MessageKind.LOGIN, body)
         numbers = {"seq": body.get("seq"), "after": body.get("after"), "snapshot": body.get("whole", False)}
-        return Message(MessageKind.DATA, body, body["of"], **numbers)
+        return Message(MessageKind.DATA, body, body["of"], **numbers, book=book_of(body))
+
+
+def book_of(body: Any) -> Sequence[BookChange]:
+    """Return the changes of a body with `bids` and `asks`; the checksum is the levels in words."""
+    if "bids" not in body:
+        return ()
+    bids, asks = ([tuple(level.split("x")) for level in body[side]] for side in ("bids", "asks"))
+    words = body.get("sum")
+    return [BookChange(bids, asks, None if words is None else hash(words), _in_words, 2)]
+
+
+def _in_words(bids: Sequence[Level], asks: Sequence[Level]) -> int:
+    return hash(" ".join("x".join(level) for level in (*bids, *asks)))
 
 
 class SessionRig:

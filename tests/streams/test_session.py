@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from resilience.streams import StreamSettings
+from resilience.streams import MessageRate, StreamSettings
 from resilience.streams.session.session import State
 from tests.streams.session_rig import LIMITS, SessionRig
 
@@ -167,6 +168,19 @@ def test_connects_stay_within_their_window() -> None:
         rig.wait(0.5)
         connection = rig.bring_live("a") if max(rig.sent) in rig.open else connection
     assert all(b - a >= 5.0 for a, b in zip(rig.open_times, rig.open_times[5:], strict=False))
+
+
+def test_the_announced_delay_is_that_of_the_connect_limit() -> None:
+    """If the limit of new connections allows the next one later than the backoff, the event says so."""
+    rig = SessionRig(limits=replace(LIMITS, connects=MessageRate(rate=1 / 60, burst=1)))
+    connection = rig.live("a")
+    rig.perform(rig.session.connection_lost(connection, ConnectionResetError(), rig.now))
+    (failure,) = rig.failures()
+    assert failure.wait_for == 60.0
+    rig.wait(59.9)
+    assert len(rig.open_times) == 1
+    rig.wait(0.1)
+    assert len(rig.open_times) == 2
 
 
 def test_frames_and_subscribes_stay_within_their_windows() -> None:

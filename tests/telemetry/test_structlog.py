@@ -89,3 +89,16 @@ def test_a_slow_listener_is_named_once() -> None:
     assert len(slow) == 1
     assert slow[0]["listener"].endswith("sends_a_mail")
     assert slow[0]["duration"] == 2.0
+
+
+def test_debug_lines_are_written_where_they_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that has not configured structlog gets no line for each answer from memory."""
+    structlog.reset_defaults()
+    StructlogListener()(Event(name="cache_hit", policy="read"))
+    assert capsys.readouterr() == ("", "")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    try:
+        StructlogListener()(Event(name="cache_hit", policy="read"))
+    finally:
+        structlog.reset_defaults()
+    assert "resilience.cache_hit" in capsys.readouterr().out

@@ -14,7 +14,7 @@ import pytest
 import tenacity
 
 from benchmarks.suspend import RULES, run
-from resilience import NOT_FOUND, DeadlineExceededError, Pipeline, Policy, Stage, failure_of
+from resilience import NOT_FOUND, DeadlineExceededError, Pipeline, Policies, Policy, Stage, failure_of
 from resilience.testing import FakeClock
 
 HOURS = 8 * 3600.0
@@ -247,3 +247,45 @@ def test_a_stopped_process_sends_nothing() -> None:
         time.sleep(3.0)
         os.kill(process.pid, signal.SIGCONT)
         assert process.stdout.readline() == "DeadlineExceededError\n"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_slow_key_factory(driver: Any, nested: bool) -> None:
+    """The key of an idempotent call is made until after the deadline: nothing is sent."""
+    clock = FakeClock()
+
+    def make_key() -> str:
+        clock.advance(100.0)
+        return "k"
+
+    policies = Policies.from_mapping({"policies": {"p": {"deadline": "90s"}}}, clock=clock)
+    sent: list[str] = []
+    send = driver.function(lambda *, client_id="": sent.append(client_id))
+    inner: Any = policies.resilient("p", key="client_id", key_factory=make_key, idempotent=True)(send)
+    call = inner
+    if nested and driver.kind == "sync":
+        call = policies.resilient("p")(inner)
+    elif nested:
+
+        async def outer() -> Any:
+            return await inner()
+
+        call = policies.resilient("p")(outer)
+    with pytest.raises(DeadlineExceededError):
+        driver.call(call)
+    assert sent == []
+
+
+def test_a_weight_during_which_the_machine_sleeps(driver: Any) -> None:
+    """The wall clock alone moves on while the weight of a quota is computed: nothing is sent."""
+    clock = FakeClock()
+
+    def weight(*_args: Any, **_kwargs: Any) -> int:
+        clock.step_wall(HOURS)
+        return 1
+
+    rules: dict[str, Any] = {"quota": [{"rate": "5/s", "weight": weight}], "admission": {"max_concurrent": 1}}
+    transport = driver.transport(["placed"])
+    with pytest.raises(DeadlineExceededError):
+        driver.call(Pipeline(Policy(deadline="90s", **rules), clock=clock).compile(transport))
+    assert len(transport.calls) == 0

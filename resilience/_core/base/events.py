@@ -22,7 +22,9 @@ SLOW = 0.1
 
 _LEVELS = {
     "attempt_failed": "warning",
+    "breaker_store_failed": "warning",
     "budget_exhausted": "warning",
+    "cache_hit": "debug",
     "call_abandoned": "warning",
     "call_failed": "error",
     "call_reconciled": "info",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ...errors import RejectedError
 from ..classify.failure import Failure
 from ..policy.codes import Category
 from ..stages.hold import Hold
+from .gate_plan import PermitOrGeneration
 from .operation_info import OperationInfo
-from .plan import PermitOrGeneration, Plan
+from .plan import Plan
 
 __all__ = [
     "apply_holds",
     "counts_as_failure",
-    "end_holds",
     "is_rejection",
     "release_permit",
     "scope_of",
@@ -76,7 +75,7 @@ def start_hold(plan: Plan, failure: Failure, now: float) -> None:
         plan.policy.name,
         wait > limit,
     )
-    if plan.hold.start(now, hold):
+    if plan.gate.hold.start(now, hold):
         plan.emit(
             "hold_started",
             scope=scope,
@@ -88,12 +87,6 @@ def start_hold(plan: Plan, failure: Failure, now: float) -> None:
             until=plan.clock.time() + wait,
             hold_max=limit if hold.is_long else None,
         )
-
-
-def end_holds(plan: Plan, holds: Iterable[Hold], reason: str) -> None:
-    """Emit the end of holds."""
-    for hold in holds:
-        plan.emit("hold_ended", scope=hold.scope, host=hold.host, reason=reason)
 
 
 def scope_of(failure: Failure, info: OperationInfo) -> str | None:
@@ -123,11 +116,11 @@ def _hold_quotas(plan: Plan, failure: Failure, now: float) -> None:
 
     A broken connection has the hint of a backoff as well (a row of the table `http`), but too much was not sent.
     """
-    if plan.quotas is None:
+    if plan.gate.quotas is None:
         return
     after, backoff = failure.retry_after, failure.hint == "backoff"
     if failure.http_status in _TOO_MANY_REQUESTS or (backoff and (after is not None or failure.registry != "http")):
-        plan.quotas.hold(now, None if after is None else now + after)
+        plan.gate.quotas.hold(now, None if after is None else now + after)
 
 
 def is_rejection(outcome: object) -> bool:

@@ -7,7 +7,7 @@ reservations are released.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -15,13 +15,10 @@ from ...errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceeded
 from ..base.clock import Clock
 from ..stages.admission import Slot
 from ..stages.breaker import Permit
-from ..stages.quota import Cost, pay, undo
-from ..stages.rate_window import QueueTicket, RateWindow
-from .attempt_end import end_holds
-from .context import CallContext
-from .plan import PermitOrGeneration, Plan
+from .gate_plan import GatePlan, PermitOrGeneration
+from .quota_payment import Payment
 from .sleep_watch import SleepWatch
-from .steps import Action, Step
+from .steps import Action, FailedCall, Step
 
 __all__ = ["BREAKER_OPEN", "EXPIRED", "HELD", "POLL_INTERVAL", "QUOTA_FULL", "AttemptGate"]
 
@@ -43,42 +40,39 @@ class AttemptGate:
     not, and whatever a signal handler raises meanwhile: nested `finally` blocks, each of one store or one call in C.
 
         gate.slot.gone = True      # where there is a slot
-        gate.ticket.gone = True    # where there is a ticket
+        gate.payment.ticket.gone = True    # where there is a ticket
         gate.running.discard(gate.slot)
         gate.permits.discard(gate.trial)
 
     Attributes:
+        deadline: the instant by which the call must have ended; what the machine sleeps is taken off.
         now: the instant of the last step.
+        payment: what it pays, with its turn in the queue of a quota.
         permits: the trials that are out at the breaker, or an empty set.
         permit: the breaker's permit, where there is a breaker and the attempt may be sent.
         rejection: the error that rejected it, or None.
         running: the slots that are taken, or an empty set.
         slot: the attempt's slot, taken or not; None where the policy has no admission.
-        ticket: its turn in the queue of a quota; None where it has none.
         trial: the permit that it gets if the breaker is half-open; None where there is no breaker.
         time_ahead: seconds by which this call's time is ahead of the clock: waits that a test clock cut short.
         waited: seconds waited for a hold, the quota or the breaker.
     """
 
     __slots__ = (
-        "_costs",
-        "_deadline",
         "_due",
         "_high_priority",
         "_is_queued",
-        "_lane",
-        "_paid_at",
         "_plan",
         "_sleep_watch",
         "_waits_for_quota",
-        "_weights",
+        "deadline",
         "now",
+        "payment",
         "permit",
         "permits",
         "rejection",
         "running",
         "slot",
-        "ticket",
         "time_ahead",
         "trial",
         "waited",
@@ -86,9 +80,8 @@ class AttemptGate:
 
     def __init__(
         self,
-        plan: Plan,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        plan: GatePlan,
+        call: FailedCall,
         deadline: float,
         time_ahead: float = 0.0,
         is_over: Callable[[], bool] | None = None,
@@ -96,29 +89,26 @@ class AttemptGate:
         """Begin before the first step.
 
         Args:
-            plan: the operation's plan.
-            args: positional arguments of the call, by which its lane and its weight may go.
-            kwargs: its keyword arguments.
+            plan: what the operation's gates need.
+            call: the call, by whose arguments its lane and its weight may go.
             deadline: the instant by which the call must have ended.
             time_ahead: seconds by which this call's time is ahead of the clock.
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
         self._plan = plan
-        self._lane = plan.lane(args, kwargs)
-        self._high_priority = plan.high_priority(args, kwargs)
-        self._weights = plan.weights(args, kwargs)
-        self._deadline = deadline
-        self._sleep_watch = SleepWatch(plan.clock)
+        self._sleep_watch = SleepWatch(plan.clock)  # first: a user's function of lanes or weights may be slow
+        lane = plan.lane(call.args, call.kwargs)
+        self._high_priority = plan.high_priority(call.args, call.kwargs)
+        self.payment = Payment(plan, plan.weights(call.args, call.kwargs), high_priority=self._high_priority)
+        self.deadline = deadline
         self.time_ahead = time_ahead
-        self._costs: list[Cost] = []
-        self.ticket: QueueTicket | None = None
         self._is_queued = False
         self._due: float | None = None
         self._waits_for_quota = False
-        self.now = self._paid_at = 0.0
+        self.now = 0.0
         self.waited = 0.0
         self.permit: PermitOrGeneration | None = None
-        self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(self._lane, is_over)
+        self.slot: Slot | None = None if plan.admission is None else plan.admission.new_slot(lane, is_over)
         self.trial: Permit | None = None if plan.breaker is None else Permit(is_over)
         self.running: set[Any] = _NOTHING if plan.admission is None else plan.admission.running
         self.permits: set[Any] = _NOTHING if plan.breaker is None else plan.breaker.permits
@@ -132,13 +122,9 @@ class AttemptGate:
     def next_step(self) -> Step:
         """Return what is next: WAIT and PARK with their seconds, SEND, or RAISE with a rejection."""
         now = self._now_after_wait()
-        if self._is_queued:
-            self._is_queued = False
-            assert self._plan.admission is not None
-            assert self.slot is not None
-            if not self._plan.admission.settle(self.slot):
-                return self._reject(AdmissionRejectedError, _QUEUE_FULL)
-        if now >= self._deadline:  # a wait may end late: the process was stopped, or a listener was slow
+        if self._is_queued and not self._leave_queue():
+            return self._reject(AdmissionRejectedError, _QUEUE_FULL)
+        if now >= self.deadline:  # a wait may end late: the process was stopped, or a listener was slow
             return self._reject(DeadlineExceededError, EXPIRED)
         # Asked after each wait, because a hold may have begun meanwhile.
         held = self._wait_for_hold(now) if self._plan.hold.current else None
@@ -159,14 +145,6 @@ class AttemptGate:
         self._is_queued = True
         return self._plan.admission.join_queue(self.slot, wake)
 
-    def begin_first_attempt(self, key: str | None) -> CallContext:
-        """Record that the first attempt of a call begins, and return its context."""
-        plan, until = self._plan, min(self._deadline, self.now + self._plan.attempt_timeout)
-        if plan.budget is not None:
-            plan.budget.deposits.add_success(self.now)
-        stamps = plan.new_stamps() if plan.reconcilable or plan.keys is not None else None
-        return CallContext(plan, self._deadline, until, key, stamps)
-
     def report_success(self) -> None:
         """Report that the first attempt of the call has succeeded."""
         if self._plan.breaker is not None and self.permit is not None:
@@ -180,19 +158,23 @@ class AttemptGate:
 
     def withdraw(self) -> None:
         """Report that nothing was sent: everything goes back."""
-        if self.ticket is not None:
-            self.ticket.cancel()
-            self.ticket = None
-        if self._is_queued and self.slot is not None and self._plan.admission is not None:
-            self._plan.admission.settle(self.slot)
-        self._is_queued = False
+        self.payment.leave_queue()
+        if self._is_queued:
+            self._leave_queue()
         if self.permit is not None and self._plan.breaker is not None:
             self._plan.breaker.released(self.permit)
         self.permit = None
-        self._undo_payment()
+        self.payment.undo()
         self.release_slot()
 
     # --- the steps, each of which returns None when the attempt has passed it -----------------
+
+    def _leave_queue(self) -> bool:
+        """Leave the queue for a slot; return whether the slot is ours."""
+        self._is_queued = False
+        assert self._plan.admission is not None
+        assert self.slot is not None
+        return self._plan.admission.settle(self.slot)
 
     def _now_after_wait(self) -> float:
         """Return the present instant; a wait that a test clock cut short counts as waited in full."""
@@ -210,7 +192,7 @@ class AttemptGate:
 
     def _clock_now(self) -> float:
         """Return the call's time; what the machine has slept since this was last read is taken off the deadline."""
-        self._deadline -= self._sleep_watch.seconds_slept()
+        self.deadline -= self._sleep_watch.seconds_slept()
         return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
@@ -218,9 +200,9 @@ class AttemptGate:
         plan = self._plan
         ready = plan.hold.ready_at(now)
         if ready <= now:
-            end_holds(plan, plan.hold.end_over(now), "over")
+            plan.end_holds(now)
             return None
-        if not plan.fits_deadline(ready, self._deadline):
+        if not plan.fits_deadline(ready, self.deadline):
             return self._reject(QuotaExceededError, HELD, ready, "hold")
         self.withdraw()
         self._due, self._waits_for_quota = ready, False
@@ -228,40 +210,22 @@ class AttemptGate:
 
     def _pay(self, now: float) -> Step | None:
         """Pay the quota now, or wait for it if the deadline allows."""
-        quotas = self._plan.quotas
-        if quotas is None:
-            return None
-        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
-        ready_at, window = pay(now, costs, self.ticket)
-        if window is None:
-            self._costs, self._paid_at, self.ticket = costs, now, None
+        ready_at = self.payment.pay(now, self.deadline)
+        if ready_at is None:
             return None
         self.release_slot()  # a call waiting for quota holds no slot
-        if self._plan.fits_deadline(ready_at, self._deadline):
-            ready_at = self._queue_for(window, ready_at, costs, now)
-        if not self._plan.fits_deadline(ready_at, self._deadline):
+        if not self._plan.fits_deadline(ready_at, self.deadline):
             return self._reject(QuotaExceededError, QUOTA_FULL, ready_at)
         self._due, self._waits_for_quota = ready_at, True
         return Step(Action.WAIT, ready_at - now)
-
-    def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
-        """Keep the turn in the queue of this window, or join it; return from when to try again."""
-        if self.ticket is not None and self.ticket.rate_window is window:
-            self.ticket.ready_at = ready_at
-            return ready_at
-        if self.ticket is not None:
-            self.ticket.cancel()
-        self.ticket = QueueTicket(window, now, next(weight for paid, weight in costs if paid is window))
-        window.join_queue(now, self.ticket)
-        return max(ready_at, self.ticket.ready_at)
 
     def _take_slot(self, now: float) -> Step | None:
         """Take a slot, or wait for one; the quota is paid again after that."""
         admission = self._plan.admission
         if admission is None or self.slot is None or self.slot in admission.running or admission.try_enter(self.slot):
             return None
-        self._undo_payment()  # a call waiting for a slot has consumed no quota
-        return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self._deadline - now)))
+        self.payment.undo()  # a call waiting for a slot has consumed no quota
+        return Step(Action.PARK, max(0.0, min(admission.settings.queue_timeout, self.deadline - now)))
 
     def _take_permit(self, now: float) -> Step:
         breaker = self._plan.breaker
@@ -276,12 +240,12 @@ class AttemptGate:
     def _send(self) -> Step:
         """Send, unless the deadline has passed meanwhile: a listener of these steps' events may be slow."""
         self.now = max(self.now, self._clock_now())
-        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self._deadline else Step(Action.SEND)
+        return self._reject(DeadlineExceededError, EXPIRED) if self.now >= self.deadline else Step(Action.SEND)
 
     def _breaker_wait_or_reject(self, now: float, ready: float) -> Step:
         """Wait for the breaker, holding nothing, where the policy says so; else reject."""
         due = ready if ready > now else now + POLL_INTERVAL
-        if not self._plan.wait_for_breaker or due >= self._deadline:
+        if not self._plan.wait_for_breaker or due >= self.deadline:
             return self._reject(CircuitOpenError, BREAKER_OPEN, ready)
         self.withdraw()
         self._due, self._waits_for_quota = due, False
@@ -291,7 +255,3 @@ class AttemptGate:
         self.withdraw()
         self.rejection = self._plan.new_rejection(kind, message, retry_at, reason=reason)
         return Step(Action.RAISE, self.rejection)
-
-    def _undo_payment(self) -> None:
-        costs, self._costs = self._costs, []
-        undo(self._paid_at, costs)

@@ -24,7 +24,10 @@ class Owner(Protocol):
 
     operation: str
     clock: Clock
-    quotas: Any
+
+    @property
+    def quotas(self) -> Any:
+        """Return what the operation pays, or None."""
 
     @property
     def window(self) -> float | None:

@@ -24,7 +24,9 @@ CLIENT_ID_FIELDS = (
 )  # fmt: skip
 """Names under which APIs return the id that the client chose."""
 _NESTED = ("data", "result")
-_BODIES = ("json", "data", "params")  # arguments in which clients of HTTP take the fields of a request
+_RAW_BODIES = ("_content", "_body", "resilience_body")
+"""Attributes of responses with the body: requests and httpx; aiohttp; set by us for other clients."""
+_BODIES = ("json", "data", "body", "params")  # arguments in which clients of HTTP take the fields of a request
 _LONG_KEY = 12  # characters; behind a prefix a shorter one may be the end of another key
 _RANDOM_KEY = 32  # characters; nobody counts at the front of such a key
 _SIDES = ({"buy", "b", "bid", "long"}, {"sell", "s", "ask", "short"})
@@ -66,7 +68,8 @@ def conflict_of(found: Found, call: FailedCall, fn: Callable[..., Any]) -> Liter
 
 def _orders(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield what may be the order in a result: itself, the body of a response, and what is in its envelope."""
-    body = value if isinstance(value, (Mapping, list)) else _parsed(get(value, "_content") or get(value, "_body"))
+    raw = next((raw for name in _RAW_BODIES if (raw := get(value, name))), None)
+    body = value if isinstance(value, (Mapping, list)) else _parsed(raw)
     inner = [body, *(body.get(name) for name in _NESTED)] if isinstance(body, Mapping) else [body]
     for part in inner:
         yield from (one for one in (part if isinstance(part, list) else [part]) if isinstance(one, Mapping))

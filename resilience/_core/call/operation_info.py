@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..policy.sections import ReconcileSettings
-from .reconcile import Fence
+from ..stages.fence import Fence
 from .send_log import SendLog
 
 __all__ = ["OperationInfo", "fence_of"]
@@ -45,6 +45,7 @@ class OperationInfo:
         new_stamps: makes the log of what a call's attempts report, where it has a key or a reconciler.
         make_key: makes the key of a call whose caller gives none, instead of the policies' own.
         needs_consent: no key is made for this operation: only one that the caller gives is used.
+        always_sent: a read that is never answered from memory: it asks for the server's time, or fills the client.
         check_answers: an answer that is not this keyed write's is no success: see `_pipeline/own_answers.py`.
     """
 
@@ -72,6 +73,7 @@ class OperationInfo:
     needs_consent: bool = False
     check_answers: bool = False
     venue: str | None = None
+    always_sent: bool = False
 
 
 def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:

@@ -5,7 +5,7 @@ Nothing is decided here: `recovery.py` reads a plan and decides, the drivers rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -13,24 +13,25 @@ from ..base.clock import Clock
 from ..base.events import Events
 from ..classify.classifier import Classifier
 from ..classify.control_flow import ControlFlow
+from ..classify.returned_errors import PLAIN
 from ..policy.policy import Policy
 from ..policy.sections import ReconcileSettings
-from ..stages.admission import Admission, priority
-from ..stages.breaker import Breaker, Permit
+from ..stages.admission import Admission
+from ..stages.breaker import Breaker
 from ..stages.budget import Budget
 from ..stages.hold import Holds, OperationHold
 from ..stages.quota import Quotas
 from ..stages.retry import Schedule
+from .context import CallContext
 from .deferred_results import deferred_error, is_deferred
+from .driver_plan import DriverPlan
+from .gate_plan import GatePlan, SharedParts
 from .idempotency_key import KeySlot
+from .operation_events import OperationEvents
 from .operation_info import OperationInfo, fence_of
 from .rejection_factory import RejectionFactory
 
 __all__ = ["PLAIN", "Plan"]
-
-PermitOrGeneration = int | Permit
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
-"""Classes whose values are never an error, so that a driver need not call `inspect_result`."""
 
 
 class Plan:
@@ -38,29 +39,26 @@ class Plan:
 
     __slots__ = (
         "_classifier",
-        "_skip",
-        "admission",
         "attempt_timeout",
         "breaker",
         "budget",
         "clock",
         "control_flow",
         "deadline",
+        "emit",
+        "emit_breaker_events",
         "events",
         "fence",
         "fn",
+        "gate",
         "hold",
         "idempotent",
         "info",
         "inspect_result",
         "keys",
-        "needs_gate",
         "new_rejection",
-        "new_stamps",
         "operation",
         "policy",
-        "quotas",
-        "rate_window",
         "reconcile",
         "rules",
         "schedule",
@@ -113,13 +111,6 @@ class Plan:
         self.schedule = schedule
         self.breaker = breaker
         self.budget = budget
-        self.quotas = quotas
-        self.admission = admission
-        self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
-        # Where both are absent, the breaker's generation alone lets a first attempt through, and no gate is made.
-        self.needs_gate = quotas is not None or admission is not None
-        self.rate_window = quotas.single_window if quotas is not None and admission is None else None
-        self._skip = skip
         # inf instead of None: the drivers compare instants without a check for None.
         self.deadline = inf if policy.deadline is None else policy.deadline
         self.attempt_timeout = inf if policy.attempt_timeout is None else policy.attempt_timeout
@@ -128,11 +119,30 @@ class Plan:
         self.keys = KeySlot(info.key, fn, None if info.needs_consent else make_key) if info.key else None
         self.rules = policy.reconcile or ReconcileSettings()
         self.fence = fence_of(self.rules, info)
-        self.new_stamps = info.new_stamps
         self.reconcile: Any = info.reconcile  # called only where there is one: see `reconcilable` and `confirmable`
         self.inspect_result = self._inspector()
         # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
+        self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
+        operation_events = OperationEvents(events, policy.name, info.operation, breaker, fn)
+        self.emit = operation_events.emit
+        self.emit_breaker_events = operation_events.emit_breaker_events
+        self.gate = GatePlan(
+            policy,
+            info,
+            SharedParts(breaker, quotas, admission, self.hold),
+            clock=clock,
+            emit=self.emit,
+            emit_breaker_events=self.emit_breaker_events,
+            new_rejection=self.new_rejection,
+            needs=self.attempt_timeout if self.reconcilable and self.attempt_timeout != inf else 0.0,
+            skip=skip,
+        )
+
+    @property
+    def quotas(self) -> Quotas | None:
+        """Return what the operation pays, or None."""
+        return self.gate.quotas
 
     @property
     def classifier(self) -> Classifier:
@@ -161,67 +171,36 @@ class Plan:
         """Return the seconds for which the policy wants a stamp to be accepted, or None."""
         return self.rules.window
 
-    @property
-    def wait_for_breaker(self) -> bool:
-        """Return whether a first attempt waits for the breaker."""
-        return self.policy.breaker is not None and self.policy.breaker.when_open == "wait"
+    def for_driver(self) -> DriverPlan:
+        """Return what a driver's hot path needs."""
+        gate = self.gate
+        return DriverPlan(
+            now=self.clock.monotonic,
+            limit=self.deadline,
+            per_attempt=self.attempt_timeout,
+            keys=self.keys,
+            breaker=self.breaker,
+            waits=gate.wait_for_breaker,
+            deposits=None if self.budget is None else self.budget.deposits,
+            window=gate.rate_window,
+            hold=gate.hold,
+            needs_gate=gate.is_needed,
+            pay_at_once=gate.pay_at_once,
+            new_stamps=self.info.new_stamps if self.reconcilable or self.keys is not None else None,
+        )
 
-    def fits_deadline(self, instant: float, deadline: float) -> bool:
-        """Return whether an attempt may begin at this instant.
-
-        A write that is looked up needs all of its time before the deadline: cut short, it would be uncertain with no
-        time left for a lookup.
-        """
-        need = self.attempt_timeout if self.reconcilable and self.attempt_timeout != inf else 0.0
-        return instant < deadline and instant + need <= deadline
-
-    def lane(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-        """Return the lane of a call; empty for the default one."""
-        lane = self.info.lane
-        return (lane(args[self._skip :], kwargs) if callable(lane) else lane) or ""
-
-    def high_priority(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Return whether a call's lane has a priority above the default one."""
-        return self.info.lane is not None and priority(self.policy.admission, self.lane(args, kwargs)) > 0
-
-    def weights(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[int, ...]:
-        """Return the weight of a call in each quota."""
-        return () if self.quotas is None else self.quotas.weights(args[self._skip :], kwargs)
-
-    def quota_ready_at(self, instant: float, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> float:
-        """Return when the quotas allow an attempt that is due at this instant: then, later, or never (inf)."""
-        if self.quotas is None:
-            return instant
-        high_priority = self.high_priority(args, kwargs)
-        costs = self.quotas.costs(instant, self.weights(args, kwargs), None, high_priority=high_priority)
-        return max([instant, *(window.ready_at(instant, weight) for window, weight in costs)])
-
-    def pay_at_once(self, now: float) -> PermitOrGeneration | None:
-        """Return the permit of a first attempt that pays several windows at once; None where it needs a gate.
-
-        A driver asks only where no hold concerns the operation.
-
-        True is the permit where there is no breaker.
-        """
-        if self.admission is not None or self.quotas is None or self.quotas.single_window is not None:
-            return None
-        permit = True if self.breaker is None else self.breaker.generation
-        return permit if permit and self.quotas.pay_at_once(now) else None
-
-    def emit(self, name: str, **fields: Any) -> None:
-        """Emit an event of this operation if anybody listens."""
-        if self.events.listeners:
-            self.events.emit(name, policy=self.policy.name, operation=self.operation, **fields)
-
-    def emit_breaker_events(self) -> None:
-        """Emit the events that the breaker has queued."""
-        if self.breaker is not None:
-            self.breaker.emit(self.emit, self.fn)
+    def begin_first_attempt(self, now: float, deadline: float, key: str | None) -> CallContext:
+        """Record that the first attempt of a call begins, which has passed its gate; return its context."""
+        until = min(deadline, now + self.attempt_timeout)
+        if self.budget is not None:
+            self.budget.deposits.add_success(now)
+        stamps = self.info.new_stamps() if self.reconcilable or self.keys is not None else None
+        return CallContext(self, deadline, until, key, stamps)
 
     def report_limits(self, **limits: float | None) -> None:
         """Take what the API says of its limits; see `Quotas.report_limits`."""
-        assert self.quotas is not None, "`CurrentCall.has_quota` is checked before"
-        self.quotas.report_limits(self.clock.monotonic(), **limits)
+        assert self.gate.quotas is not None, "`CurrentCall.has_quota` is checked before"
+        self.gate.quotas.report_limits(self.clock.monotonic(), **limits)
 
     def _inspector(self) -> Callable[[Any], Any]:
         """Return a check of values that are not `PLAIN`: None for a good one, else the error or the bad answer."""

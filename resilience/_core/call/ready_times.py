@@ -31,8 +31,8 @@ def ready_by_breaker(plan: Plan, deadline: float, due: float, now: float) -> tup
 
 def ready_by_holds(plan: Plan, deadline: float, due: float) -> tuple[Exception | None, float]:
     """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
-    ready = plan.hold.ready_at(due) if plan.hold.current else due
-    if ready <= due or plan.fits_deadline(ready, deadline):
+    ready = plan.gate.hold.ready_at(due) if plan.gate.hold.current else due
+    if ready <= due or plan.gate.fits_deadline(ready, deadline):
         return None, ready
     return plan.new_rejection(QuotaExceededError, HELD, ready, reason="hold"), due
 
@@ -40,8 +40,8 @@ def ready_by_holds(plan: Plan, deadline: float, due: float) -> tuple[Exception |
 def ready_by_quotas(plan: Plan, call: FailedCall, deadline: float, due: float) -> tuple[Exception | None, float]:
     """Return (rejection, instant): a retry that is due at an instant is sent then, later, or not at all."""
     # A forecast: nothing is paid yet, and the gate checks again when the retry is due.
-    ready = plan.quota_ready_at(due, call.args, call.kwargs)
-    if ready <= due or plan.fits_deadline(ready, deadline):
+    ready = plan.gate.quota_ready_at(due, call.args, call.kwargs)
+    if ready <= due or plan.gate.fits_deadline(ready, deadline):
         return None, max(due, ready)
     return plan.new_rejection(QuotaExceededError, QUOTA_FULL, ready), due
 

@@ -13,35 +13,20 @@ arrived by then, so W drops out, if the API itself answered or if the answer say
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from math import inf, isfinite
 from typing import NamedTuple
 
 from ..policy.sections import ReconcileSettings
+from ..stages.fence import Fence
 from .lookup_answer import Found, NotFound
 
-__all__ = ["Fence", "LookupVerdict", "UncertainWrite"]
+__all__ = ["LookupVerdict", "UncertainWrite"]
 
 _SKEW = 1.0  # seconds that a server's creation time may be before the first stamp
 _LONG_AGO = 30 * 86400.0  # seconds since another process began a write: as far as a clock is checked
 _TICK = 0.001  # servers give milliseconds: one more is surely past
 _MAX_LOOKUP_WAIT = 5.0  # seconds between two lookups that fail
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """An API's bounds in seconds: W, P and L of the module's text, and how long a lookup knows an order."""
-
-    window: float = 30.0
-    processing: float = 3.0
-    lag: float = 2.0
-    retention: float = inf
-
-    @property
-    def whole(self) -> float:
-        """Return the monotonic wait after the last send past which "not found" is true: 2 W + P + L."""
-        return 2 * self.window + self.processing + self.lag
 
 
 class LookupVerdict(Enum):

@@ -16,16 +16,16 @@ from ..classify.attach import set_cause
 from ..policy.codes import Category
 from ..stages.breaker import Permit
 from .attempt_gate import EXPIRED, POLL_INTERVAL, AttemptGate
+from .call_time import CallTime
 from .context import CallContext
-from .found_order import compared
+from .gate_plan import PermitOrGeneration
 from .history import CallHistory
-from .lookup_answer import Found, NotFound, OtherOrderError, answer_error, is_broken_lookup
-from .one_shot_arguments import OneShotArguments
-from .open_writes import OPEN_WRITES, OpenWriteHandle
-from .plan import PermitOrGeneration, Plan
-from .ready_times import breaker_rejection, ready_by_breaker, ready_by_holds, ready_by_quotas, waits_for_breaker
-from .reconcile import LookupVerdict
-from .sleep_watch import SleepWatch
+from .lookup_decision import LookupDecision, Next
+from .open_writes import OpenWriteHandle
+from .plan import Plan
+from .ready_times import breaker_rejection, ready_by_breaker, waits_for_breaker
+from .retry_decision import RetryDecision
+from .stage_around import StageAnswer
 from .steps import Action, FailedCall, Step
 
 __all__ = ["Recovery"]
@@ -37,26 +37,20 @@ class Recovery:
     Attributes:
         plan: the operation's plan.
         call: the call, as a reconciler gets it.
-        open_write: the handle of its uncertain write, which the driver discards at the end; None where there is none.
+        lookups: decides about its lookups; the driver discards `lookups.open_write` at the end.
         permits: the trials that are out at the breaker, or an empty set.
     """
 
     __slots__ = (
         "_after_wait",
-        "_cleared",
         "_followed_hints",
         "_gate_rejection",
         "_history",
         "_inner_gave_up",
-        "_is_last_lookup",
-        "_one_shot",
-        "_schedule_state",
-        "_sleep_watch",
-        "_started",
-        "_time_ahead",
-        "_wait_until",
+        "_retries",
+        "_time",
         "call",
-        "open_write",
+        "lookups",
         "permits",
         "plan",
     )  # fmt: skip
@@ -86,33 +80,31 @@ class Recovery:
         """
         self.plan = plan
         self.call = call
-        self._history = CallHistory(plan, call, context, inherited, permit, started, outer, latest_record)
-        self._sleep_watch = SleepWatch(plan.clock)
+        self._time = CallTime(plan.clock)
+        self._history = CallHistory(plan, call, context, inherited, permit, started, outer, latest_record, self._time)
+        self._retries = RetryDecision(plan, call, self._history, started)
+        self.lookups = LookupDecision(plan, call, self._history, started)
         self.permits: set[Any] = set() if plan.breaker is None else plan.breaker.permits
-        self._started = started
-        self._schedule_state: Any = None
         self._after_wait = Action.SEND
-        self._is_last_lookup = self._inner_gave_up = self._cleared = False
+        self._inner_gave_up = False
         self._followed_hints: set[str] = set()
-        # A test clock ends a sleep at once and does not move. Such a wait counts as waited all the same: the call's
-        # own time runs ahead of the clock by what is missing.
-        self._time_ahead = self._wait_until = 0.0
         self._gate_rejection: Exception | None = None
-        self.open_write: OpenWriteHandle | None = None
-        self._one_shot: OneShotArguments | None = None
 
     # --- what the driver reports --------------------------------------------------------------
 
     def on_failure(self, outcome: Any) -> Step:
         """Report the error that an attempt raised, or its answer that is a failure; returns the next step."""
+        if type(outcome) is StageAnswer:  # no failure: a custom stage has answered, and nothing was sent
+            self._history.record_answered_by_stage()
+            return Step(Action.RETURN, outcome.answer)
         now, history = self.now(), self._history
         if self.plan.control_flow.includes(outcome):
             return self._pass_through(outcome)
         self._inner_gave_up = history.record_failure(outcome, now)
         # First of all: nothing may be sent, and nothing reported as failed, while an attempt may have been executed.
-        if history.key_missing:
+        if history.sent.key_missing:
             return self._finish()  # nobody could look a further attempt up, nor this one
-        if history.uncertain_write is not None and history.uncertain_write.is_open:
+        if history.sent.is_open:
             return self._look_up(now)
         if self._inner_gave_up:
             return self._finish()  # it has been retried already, or was rejected: retries do not multiply
@@ -124,11 +116,9 @@ class Recovery:
 
     def after_wait(self) -> Step:
         """Report that a wait is over; returns the step that it was for."""
-        write = self.open_write
-        if write is not None and write.has_news:
-            write.has_news = False
-            self._end_wait_early()
-        self._time_ahead += max(0.0, self._wait_until - self.now())
+        if self.lookups.take_news():
+            self._time.cut_wait()
+        self._time.end_wait()
         # Where the deadline has passed meanwhile, the gate of an attempt rejects it.
         return self._begin_lookup() if self._after_wait is Action.LOOK_UP else Step(Action.SEND)
 
@@ -139,15 +129,12 @@ class Recovery:
         """
         if self._after_wait is not Action.LOOK_UP or self.call.key is None:
             return None
-        if self.open_write is None:
-            self.open_write = OpenWriteHandle(OPEN_WRITES, self.call.key, self.plan.info.account)
-            OPEN_WRITES.add(self.open_write, since=self._started)
-        return self.open_write
+        return self.lookups.watch_reports(self.call.key)
 
     @property
     def trial(self) -> Permit | None:
         """Return the permit of attempts without a gate, for the driver to discard; None without a breaker."""
-        return self._history.trial
+        return self._history.permit.trial
 
     def new_gate(self, is_over: Callable[[], bool] | None = None) -> AttemptGate | None:
         """Return the gate that the next attempt must pass, or None where there is nothing but a breaker.
@@ -155,37 +142,36 @@ class Recovery:
         Args:
             is_over: returns whether the event loop of the call has ended; None for a thread.
         """
-        if self._history.trial is not None:
-            self._history.trial.is_over = is_over
-        if not (self._is_late() or self.plan.needs_gate or self.plan.hold.current):
+        if self._history.permit.trial is not None:
+            self._history.permit.trial.is_over = is_over
+        if not (self._is_late() or self.plan.gate.is_needed or self.plan.gate.hold.current):
             return None
         deadline = self._history.context.deadline
-        return AttemptGate(self.plan, self.call.args, self.call.kwargs, deadline, self._time_ahead, is_over)
+        return AttemptGate(self.plan.gate, self.call, deadline, self._time.ahead, is_over)
 
     def begin_attempt(self, gate: AttemptGate | None) -> list[Any] | None:
         """Begin the next attempt and return its context for the context variable; None when it is rejected."""
         self._gate_rejection = None
         if gate is not None:
-            self._time_ahead = gate.time_ahead
-            self._history.waited += gate.waited
+            self._time.add_gate(gate.time_ahead, gate.waited)
             self._gate_rejection = gate.rejection
             if gate.rejection is not None:
                 return None
         history = self._history
-        if not history.admit_attempt(self.now(), gate):
+        if not history.permit.take(self.now(), self.call, gate):
             return None
         late = self._is_late()  # a listener of the breaker's event was slow
-        if late or self._reopen_if_reported():
-            history.withdraw_attempt()
+        if late or self.lookups.reopen_if_reported():
+            history.permit.release()
             self._gate_rejection = self.plan.new_rejection(DeadlineExceededError, EXPIRED) if late else None
             return None
-        self._cleared = False
+        self.lookups.begin_attempt()
         return history.begin_attempt(self.now())
 
     def on_rejection(self) -> Step:
         """Report that the attempt was not sent because `begin_attempt` rejected it; returns the next step."""
         now, gate_rejection = self.now(), self._gate_rejection
-        if self._reopen_if_reported():
+        if self.lookups.reopen_if_reported():
             return self._begin_lookup()
         if gate_rejection is not None and not isinstance(gate_rejection, CircuitOpenError):
             return self._finish(gate_rejection)
@@ -195,9 +181,10 @@ class Recovery:
             return self._wait(due - now, Action.SEND)
         return self._finish(rejection or breaker_rejection(self.plan, now))
 
-    def on_success(self) -> None:
+    def on_success(self, result: Any = None) -> Step:
         """Report that an attempt after the first succeeded: the call is over."""
         self._history.on_success()
+        return Step(Action.RETURN, result)
 
     def lookup_context(self) -> list[Any]:
         """Return the context of a lookup: it has the call's deadline, but neither its key nor its budget."""
@@ -211,40 +198,19 @@ class Recovery:
             answer: what the reconciler returned or raised.
             sent: what `now` returned before the lookup.
         """
-        uncertain_write, now = self._history.uncertain_write, self.now()
         if self.plan.control_flow.includes(answer):
             return self._pass_through(answer)
-        error = answer if is_broken_lookup(answer) else None if isinstance(answer, Exception) else answer_error(answer)
-        if error is not None:
-            # A bug of the program: it would fail again, so nobody waits for the deadline in silence.
-            self._history.record_lookup_error(answer, is_broken=True)
-            return self._finish(error)
-        answer = compared(answer, self.call, self.plan.fn)
-        if isinstance(answer, OtherOrderError):
-            self._history.record_lookup_error(answer, is_broken=False)
-        if self.plan.confirmable:
-            return self._after_confirmation(answer, now)
-        assert uncertain_write is not None
-        if isinstance(answer, Exception):
-            uncertain_write.lookup_failed()  # an error of the lookup proves nothing: look it up again
+        now = self.now()
+        follows, value = self.lookups.judge(answer, sent, now)
+        if follows is Next.RETURN:
+            return Step(Action.RETURN, value)
+        if follows is Next.AGAIN:
             return self._look_up(now)
-        if isinstance(answer, NotFound) and self._reopen_if_reported():
-            uncertain_write.lookup_failed()  # a stream has seen the order: the lookup is behind
-            return self._look_up(now)
-        age = self.plan.clock.time() - (self.call.sent_at or 0.0)
-        verdict = uncertain_write.judge(answer, sent=sent, now=now, age=age)
-        if verdict is LookupVerdict.DONE and isinstance(answer, Found):
-            self._history.record_reconciled()
-            return Step(Action.RETURN, answer.value)
-        self._history.key_of_other = verdict is LookupVerdict.FOREIGN
-        if verdict in (LookupVerdict.FOREIGN, LookupVerdict.FORGOTTEN) or self._is_last_lookup:
+        if follows is Next.FINISH:
+            return self._finish(value)
+        if follows is Next.SEND_AGAIN and not self._may_retry():
             return self._finish()
-        if verdict is LookupVerdict.AGAIN:
-            return self._look_up(now)
-        # It did not happen and cannot any more. No further delay: the call has waited for the fence already.
-        self._cleared = True
-        retryable = self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
-        return self._retry(now, 0.0) if retryable else self._finish()
+        return self._retry(now, value)
 
     def abandon(self, error: BaseException) -> None:
         """Report that the call was cancelled: permits go back, nothing is counted. Does nothing once it has ended.
@@ -260,17 +226,16 @@ class Recovery:
 
     def close(self) -> None:
         """Drop every reference to an error, so that no reference cycle keeps a traceback alive."""
-        self._gate_rejection = self._one_shot = None
-        if self.open_write is not None:
-            self.open_write.close()
-            self.open_write = None
+        self._gate_rejection = None
+        self._retries.close()
+        self.lookups.close()
         self._history.close()
 
     # --- times --------------------------------------------------------------------------------
 
     def now(self) -> float:
         """Return this call's monotonic time, waits that a test clock cut short counted in full."""
-        return self.plan.clock.monotonic() + self._time_ahead
+        return self._time.now()
 
     def seconds_left(self) -> float:
         """Return the seconds left for the attempt that begins now."""
@@ -282,7 +247,7 @@ class Recovery:
 
     def _is_late(self) -> bool:
         """Return whether the deadline has passed, by the monotonic or by the wall clock."""
-        slept = self._sleep_watch.seconds_slept()
+        slept = self._time.seconds_slept()
         if slept:
             self._history.shorten(slept)
         return self.now() >= self._history.context.deadline
@@ -305,124 +270,46 @@ class Recovery:
             return self._retry(now, plan.fence.lag)  # an order may be invisible for that long after it was accepted
         return None
 
-    def _after_confirmation(self, answer: Any, now: float) -> Step:
-        """Judge a lookup of a harmless write: its goal is reached, or the caller gets the API's own answer."""
-        if isinstance(answer, Found):
-            self._history.record_reconciled()
-            return Step(Action.RETURN, answer.value)
-        too_early = self._history.failure.hint == "requery_once" and not self._is_last_lookup
-        return self._retry(now, self.plan.fence.lag) if too_early else self._finish()
+    def _may_retry(self) -> bool:
+        return self._history.failure.category is Category.RETRYABLE and not self._inner_gave_up
 
     def _look_up(self, now: float) -> Step:
-        """Wait for the next lookup, for a last one shortly before the deadline, or give up."""
-        uncertain_write, deadline = self._history.uncertain_write, self._history.context.deadline
-        assert uncertain_write is not None
-        # The last lookup begins a second before the deadline, or 5 % of a shorter one: it needs time for its answer.
-        due, last = uncertain_write.next_lookup(now), deadline - min(1.0, 0.05 * self.plan.deadline)
-        if due <= last:
-            return self._wait(due - now, Action.LOOK_UP)
-        if self._is_last_lookup or last <= now:
-            return self._finish()
-        self._is_last_lookup = True
-        return self._wait(last - now, Action.LOOK_UP)
+        """Wait for the next lookup, or give up."""
+        seconds = self.lookups.seconds_until_next(now)
+        return self._finish() if seconds is None else self._wait(seconds, Action.LOOK_UP)
 
     def _retry(self, now: float, delay: float | None) -> Step:
-        """Send again if attempts, breaker, quota, deadline and budget allow; `delay` None asks the schedule."""
-        plan, schedule, history = self.plan, self.plan.schedule(), self._history
-        deadline = history.context.deadline
-        if schedule is None:
-            return self._finish()
-        if self._schedule_state is None:
-            self._schedule_state = schedule.begin(self._started, self.call.args, self.call.kwargs)
-        try:
-            stops = schedule.stops(self._schedule_state, history.attempt, now, history.outcome)
-        except Exception as error:
-            return self._finish(error)  # a stop or wait object that fails does not hide the API's own error
-        if stops or self._unknown_error_exhausted():
-            history.report_failure()
-            history.emit("retries_exhausted")
-            return self._finish()
-        wait = schedule.delay(self._schedule_state) if delay is None else delay
-        # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
-        floor = history.failed_at + (history.failure.retry_after or 0.0)
-        rejection, due = ready_by_breaker(plan, deadline, max(now + wait, floor), now)
-        if rejection is None:
-            rejection, due = ready_by_holds(plan, deadline, due)
-        if rejection is None:
-            rejection, due = ready_by_quotas(plan, self.call, deadline, due)
-        if rejection is not None or not plan.fits_deadline(due, deadline):
-            return self._finish(rejection)
-        if not self._finds_arguments_whole():
-            return self._finish()
-        if plan.budget is not None and not history.is_lookup and not plan.budget.withdraw(now):
-            history.report_failure()
-            history.emit("budget_exhausted")
-            return self._finish()
-        history.report_failure(wait_for=due - now)
-        return self._wait(due - now, Action.SEND)
-
-    def _finds_arguments_whole(self) -> bool:
-        """Return whether another attempt would send what the first one sent; files are rewound."""
-        if self._one_shot is None:
-            self._one_shot = OneShotArguments(self.plan.fn, self.call.args, self.call.kwargs)
-        return self._one_shot.rewind()
+        """Send again if that is allowed; `delay` None asks the schedule."""
+        due, rejection = self._retries.next_at(now, delay)
+        return self._finish(rejection) if due is None else self._wait(due - now, Action.SEND)
 
     def _pass_through(self, error: Exception) -> Step:
         """End the call with an exception that steers the program: it is neither retried nor counted."""
         self._history.pass_through(error)
         return Step(Action.RAISE, error)
 
-    def _unknown_error_exhausted(self) -> bool:
-        return self._history.failure.guessed and self._history.attempt >= self.plan.policy.unknown_errors.max_attempts
-
     def _wait(self, delay: float, then: Action) -> Step:
         self._history.report_failure()
         self._after_wait = then
         if delay <= 0:
             return self._begin_lookup() if then is Action.LOOK_UP else Step(then)
-        self._history.waited += delay
-        self._wait_until = self.now() + delay
+        self._time.begin_wait(delay)
         return Step(Action.WAIT, delay)
-
-    def _reopen_if_reported(self) -> bool:
-        """Return whether a stream has seen the order; a write that lookups had cleared before is open again then."""
-        write = self._history.uncertain_write
-        if write is None or self.open_write is None or self.open_write.reported is None:
-            return False
-        write.reopen()
-        return True
 
     def _begin_lookup(self) -> Step:
         """Begin a lookup, unless the deadline has passed during a wait or in a slow listener."""
         return self._finish() if self._is_late() else Step(Action.LOOK_UP)
 
-    def _end_wait_early(self) -> None:
-        """Count only what was waited of a wait that a report has ended."""
-        now = self.now()
-        self._history.waited -= max(0.0, self._wait_until - now)
-        self._wait_until = now
-
     def _finish(self, cause: BaseException | None = None) -> Step:
         """End the call with the API's own last error or answer, or look up a last time before that."""
         history = self._history
         history.report_failure()
-        self._reopen_if_reported()  # an order that a stream has seen is not reported as a "no"
-        if self._needs_last_lookup() and not self._is_late():
-            self._is_last_lookup = True
+        self.lookups.reopen_if_reported()  # an order that a stream has seen is not reported as a "no"
+        if self.lookups.is_needed_at_the_end() and not self._is_late():
+            self.lookups.is_last = True
             return Step(Action.LOOK_UP)
         outcome, cause = history.outcome, cause or history.rejection
         if cause is not None and isinstance(outcome, BaseException):
             set_cause(outcome, cause)
         history.record_end()
         return Step(Action.RAISE if isinstance(outcome, BaseException) else Action.RETURN, outcome)
-
-    def _needs_last_lookup(self) -> bool:
-        """Return whether one more lookup may change what the caller gets."""
-        history, failure = self._history, self._history.failure
-        if self._is_last_lookup or self._cleared:
-            return False
-        # A certain "no" after an earlier uncertain attempt: that attempt may show up until the end.
-        if history.proved_not_executed and (failure.executed != "maybe" or failure.duplicate):
-            return True
-        # A harmless write that is uncertain: its goal may be reached.
-        return self.plan.confirmable and history.maybe_executed

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from ...errors import PolicyError
+from ..base.entry_points import describe_entry_point, installed, load_entry_point
 from ..policy.policy import Policy
 from .stage import Stage
 
@@ -15,19 +14,12 @@ __all__ = ["missing_stage", "stages_of"]
 _GROUP = "resilience.stages"
 
 
-# Cached, because it reads the metadata of every installed package.
-@cache
-def _entry_points() -> Mapping[str, Any]:
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=_GROUP)}
-
-
 def missing_stage(name: str) -> str:
     """Return a message that no stage of this name is installed, and which are; empty for one that is."""
-    if name in _entry_points():
+    available = installed(_GROUP)
+    if name in available:
         return ""
-    return f"no stage {name!r} is installed; available: {', '.join(sorted(_entry_points())) or 'none'}"
+    return f"no stage {name!r} is installed; available: {', '.join(sorted(available)) or 'none'}"
 
 
 def stages_of(policy: Policy) -> tuple[Stage, ...]:
@@ -46,10 +38,12 @@ def _new_stage(policy: str, use: Any) -> Stage:
     message = missing_stage(name)
     if message:
         raise PolicyError(f"policy {policy!r}: {message}")
+    point = installed(_GROUP)[name]
     try:
-        stage = _entry_points()[name].load()(**options)
+        stage = load_entry_point(point)(**options)
     except Exception as error:  # the code of another package: whatever it raises is a mistake in the policy file
         raise PolicyError(f"policy {policy!r}: stage {name!r} cannot be made: {error}") from error
     if not isinstance(stage, Stage):
-        raise PolicyError(f"policy {policy!r}: stage {name!r} is a {type(stage).__name__}, not a Stage")
+        kind = f"is a {type(stage).__name__}, not a Stage: {describe_entry_point(point)}"
+        raise PolicyError(f"policy {policy!r}: stage {name!r} {kind}")
     return stage

@@ -10,29 +10,10 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ..policy.backoff import bounds
 from ..policy.policy import Policy
-from ..policy.sections import NO_VALUE, ReconcileSettings
-from .operation_info import OperationInfo, fence_of
+from ..stages.retry import waits_of
 
-__all__ = ["MAX_ROWS", "attempts_of", "describe_rules", "timeline", "waits_of"]
-
-MAX_ROWS = 20
-"""Attempts that are listed; a policy may allow a thousand."""
-
-
-def attempts_of(policy: Policy) -> int | None:
-    """Return how many attempts a call has at most; None where an object from Python decides."""
-    retry = policy.retry
-    return 1 if retry is None else retry.max_attempts if retry.stop is None else None
-
-
-def waits_of(policy: Policy) -> list[tuple[float, float]]:
-    """Return the shortest and the longest wait after each attempt but the last; empty where an object decides."""
-    retry, attempts = policy.retry, attempts_of(policy)
-    if retry is None or attempts is None or retry.wait is not None:
-        return []
-    return [bounds(retry.backoff, attempt) for attempt in range(1, min(attempts, MAX_ROWS + 1))]
+__all__ = ["timeline"]
 
 
 def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
@@ -66,44 +47,6 @@ def timeline(policy: Policy, *, whole: bool = False) -> list[dict[str, Any]]:
         )
         latest = latest + limit
     return rows
-
-
-def describe_rules(policy: Policy, info: OperationInfo) -> dict[str, Any]:
-    """Return the sections around the attempts as plain data: lookups, hedges, fallbacks, stages, unknown errors."""
-    rules, fence = policy.reconcile or ReconcileSettings(), fence_of(policy.reconcile or ReconcileSettings(), info)
-    hedge, fallback = policy.hedge, policy.fallback
-    return {
-        "reconcile": {
-            "early_checks": rules.early_checks,
-            "wait": rules.wait,
-            "window": fence.window,
-            "processing": fence.processing,
-            "lag": fence.lag,
-            "fence": fence.whole if rules.fence is None else rules.fence,
-        },
-        "hedge": None
-        if hedge is None
-        else {"delay": hedge.delay, "percentile": hedge.percentile, "max_hedges": hedge.max_hedges},
-        "fallback": None
-        if fallback is None
-        else {
-            "on": list(fallback.on),
-            "stale_for": fallback.stale_for,
-            "call": fallback.call is not None,
-            "value": fallback.value is not NO_VALUE,
-        },
-        "stages": [_stage_name(use) for use in policy.stages],
-        "unknown_errors": {
-            "category": str(policy.unknown_errors.category),
-            "executed": policy.unknown_errors.executed,
-            "max_attempts": policy.unknown_errors.max_attempts,
-        },
-        "classify_results": policy.classify_results,
-    }
-
-
-def _stage_name(use: Any) -> str:
-    return str(use[0]) if isinstance(use, tuple) else type(use).__name__
 
 
 def _finite(seconds: float) -> float | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-__all__ = ["MAX_TEXT", "ReadAttribute", "attribute_reader", "get", "text_of"]
+__all__ = ["MAX_TEXT", "ReadAttribute", "attribute_reader", "get", "result_reader", "text_of"]
 
 MAX_TEXT = 65_536
 """Characters of a text, or bytes of a body, that are looked at."""
@@ -37,6 +37,17 @@ def attribute_reader(error: object, names: tuple[str, ...]) -> ReadAttribute:
         return {name: getattr(error, name, None) for name in names}.get
     except Exception:
         return partial(get, error)
+
+
+def result_reader(result: object) -> ReadAttribute:
+    """Return a function that gives the attributes of a returned value.
+
+    Of a response that has `resilience_status`, only what the integration has put on it: the properties of a client
+    that nobody knows may read from its socket.
+    """
+    if get(result, "resilience_status") is None:
+        return partial(get, result)
+    return lambda name: get(result, name) if name.startswith("resilience_") else None
 
 
 def text_of(error: object) -> str:

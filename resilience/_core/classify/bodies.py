@@ -19,7 +19,7 @@ __all__ = ["codes_in_bodies", "json_body"]
 
 _DECODER = json.JSONDecoder()
 _BODY_NAMES = ("body", "payload", "error", "data")
-_RAW_NAMES = ("_content", "_body")  # requests and httpx; aiohttp
+_RAW_NAMES = ("_content", "_body", "resilience_body")  # requests and httpx; aiohttp; set by us for other clients
 _MAX_ARGS = 6  # an SDK may put status, code, message, headers and body into them
 _MAX_CODES = 16
 

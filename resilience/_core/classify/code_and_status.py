@@ -19,9 +19,9 @@ _LONG_CODE = re.compile(r"-?\d{4,6}")
 _OWN_CODE = re.compile(r"\d{4,10}|-\d{3,10}")  # in an attribute that is named after codes
 _CODE_IN_TEXT = re.compile(r"[Cc]ode[\"']?[=:]\s*[\"']?(-?\d{3,7})\b")
 _STATUS_IN_TEXT = re.compile(r"https?://\S+ ([1-5]\d\d)\b")
-_STATUS_NAMES = ("status_code", "status", "http_status", "http_status_code")
+_STATUS_NAMES = ("status_code", "status", "http_status", "http_status_code", "resilience_status")
 _CODE_AND_STATUS_NAMES = (*CODE_NAMES, *_STATUS_NAMES)
-_RESPONSE_STATUS_NAMES = ("status_code", "status")  # requests and httpx; aiohttp
+_RESPONSE_STATUS_NAMES = ("status_code", "status", "resilience_status")  # requests, httpx; aiohttp; set by us
 
 
 def code_of(value: object) -> str | None:

@@ -8,12 +8,11 @@ absent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 from ...errors import ApiError
 from ..policy.codes import Executed
-from .attributes import ReadAttribute, attribute_reader, get, text_of
+from .attributes import ReadAttribute, attribute_reader, get, result_reader, text_of
 from .bodies import codes_in_bodies
 from .class_paths import class_paths
 from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
@@ -24,7 +23,8 @@ __all__ = ["Evidence", "executed_mark", "gather_evidence"]
 _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "retry_after",
-    "resilience_code", "resilience_executed", "resilience_from_status", "resilience_registry",
+    "resilience_body", "resilience_code", "resilience_executed", "resilience_from_status", "resilience_headers",
+    "resilience_registry", "resilience_status",
     *CODE_NAMES,
 )  # fmt: skip
 """Every attribute that is read of an error, here and in the modules that this one calls."""
@@ -91,7 +91,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         keys: the paths at which bodies hold their code, the first that is there counts.
     """
     is_error = isinstance(source, BaseException)
-    text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", partial(get, source))
+    text, read = (text_of(source), attribute_reader(source, _NAMES)) if is_error else ("", result_reader(source))
     response = read("response")
     in_bodies, body, is_mixed = codes_in_bodies(source, read, response, text, tuple(keys))
     code, codes = _all_codes(source, read, text, in_bodies)

@@ -15,7 +15,7 @@ _END = re.compile(r"\bun(?:til|ban)\D{1,20}(1\d{9})(\d{3})?\b", re.IGNORECASE)  
 _FIELD = re.compile(r"""["']retry_?after["']\s*:\s*["']?(\d{1,16}(?:\.\d{1,9})?)["']?\s*[,}]""", re.IGNORECASE)
 _FIELDS = ("retryAfter", "retry_after")
 _BODY_NAMES = ("body", "payload", "error", "data")
-_RAW_NAMES = ("_content", "_body", "body")  # a body that the client has read: requests and httpx; aiohttp; others
+_RAW_NAMES = ("_content", "_body", "resilience_body", "body")  # read already: requests and httpx; aiohttp; others
 _MAX_TEXT = 2000
 _UNIX_TIMES = (1e9, 1e10)  # from 2001 to 2286; a field may hold such a time, in seconds or milliseconds
 
@@ -127,8 +127,9 @@ def _get(body: object, name: str) -> Any:
         return None
 
 
-def _headers(read: ReadAttribute, response: object) -> tuple[object, object]:
-    return read("headers"), None if response is None else get(response, "headers")
+def _headers(read: ReadAttribute, response: object) -> tuple[object, ...]:
+    of_response = None if response is None else get(response, "headers")
+    return read("headers"), of_response, read("resilience_headers")  # the last one is set by us
 
 
 def _header(headers: object, name: str) -> Any:

@@ -17,8 +17,10 @@ from .code_and_status import code_of, status_of
 from .nested_codes import FoundCode, codes_at, message_beside
 from .retry_hints import retry_hint
 
-__all__ = ["UNREADABLE_CODE", "error_in_result"]
+__all__ = ["PLAIN", "UNREADABLE_CODE", "error_in_result"]
 
+PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset})
+"""Classes whose values are never an error, so that a driver need not inspect them."""
 UNREADABLE_CODE = "unknown"
 """The code of an error whose envelope has something in the place of an error, but no code."""
 

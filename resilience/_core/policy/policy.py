@@ -6,19 +6,21 @@ off. `pipeline` turns the settings into running parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from ...errors import PolicyError, Problem
 from .codes import CodeTable
+from .contradictions import Contradiction, Rule
 from .old_spellings import OldSpelling
 from .operation_globs import glob_matches
-from .section import Section, renamed
+from .renaming import renamed
+from .section import Section
 from .sections import (
     AdmissionSettings,
     BreakerSettings,
     BudgetSettings,
+    CacheSettings,
     FallbackSettings,
     HedgeSettings,
     QuotaSettings,
@@ -33,6 +35,39 @@ from .value_text import shown
 __all__ = ["OperationSettings", "Policy", "PolicySet"]
 
 _DAY = 86400.0
+
+
+def _long_attempt(policy: Any) -> Iterator[Contradiction]:
+    limit, attempt = policy.deadline, policy.attempt_timeout
+    if limit is not None and attempt is not None and attempt > limit:
+        message = f"{attempt:g}s is longer than the deadline of {limit:g}s"
+        yield Contradiction("attempt_timeout", message, "deadline")
+
+
+def _long_first_wait(policy: Any) -> Iterator[Contradiction]:
+    limit, retry = policy.deadline, policy.retry
+    if limit is None or retry is None or retry.max_attempts == 1 or retry.wait is not None:
+        return
+    first = retry.backoff.initial
+    if first >= limit:
+        message = f"a first wait of {first:g}s does not fit into the deadline of {limit:g}s"
+        yield Contradiction("retry.backoff.initial", message, "deadline")
+
+
+def _unknown_slowness(policy: Any) -> Iterator[Contradiction]:
+    rules = policy.breaker
+    if rules is not None and rules.slow_rate is not None and rules.slow_after is None:
+        message = "needs slow_after, the duration above which a success is slow"
+        yield Contradiction("breaker.slow_rate", message, "breaker.slow_after")
+
+
+def _not_exceptions(policy: Any) -> Iterator[Contradiction]:
+    for index, one in enumerate(policy.pass_through):
+        is_class = isinstance(one, type) and issubclass(one, Exception)
+        if not is_class and not (isinstance(one, str) and all(part.isidentifier() for part in one.split("."))):
+            found = one.__name__ if isinstance(one, type) else shown(one)
+            message = f"expected an exception class, or its path such as my_bot.flow.Stop, got {found}"
+            yield Contradiction(f"pass_through[{index}]", message)
 
 
 @renamed(
@@ -50,6 +85,8 @@ class Policy(Section):
     Raises:
         PolicyError: values are wrong; it lists every mistake with its path and the allowed range.
     """
+
+    RULES: ClassVar[tuple[Rule, ...]] = (_long_attempt, _long_first_wait, _unknown_slowness, _not_exceptions)
 
     name: Annotated[str, About("The policy's name.", "read")] = "default"
     codes: Annotated[
@@ -113,6 +150,10 @@ class Policy(Section):
     fallback: (
         Annotated[FallbackSettings, About("What the caller gets when a call fails finally.", "{stale_for: 30s}")] | None
     ) = None
+    cache: (
+        Annotated[CacheSettings, About("Keeps answers of reads for a short time.", "{max_age: 2s, max_entries: 1000}")]
+        | None
+    ) = None
     stream: (
         Annotated[
             StreamSettings, About("Limits of WebSocket streams, and what happens when a reader is slow.", "{ping: 30s}")
@@ -149,36 +190,8 @@ class Policy(Section):
         ),
     ] = False
 
-    def __post_init__(self) -> None:
-        Section.__post_init__(self)
-        problems = [Problem(self.name, 0, 0, path, text) for path, text in contradictions(self)]
-        if problems:
-            raise PolicyError.of(problems)
-
-
-def contradictions(policy: Policy) -> list[tuple[str, str]]:
-    """Return (path, mistake) for settings that contradict each other."""
-    problems = []
-    limit, attempt = policy.deadline, policy.attempt_timeout
-    if limit is not None and attempt is not None and attempt > limit:
-        problems.append(("attempt_timeout", f"{attempt:g}s is longer than the deadline of {limit:g}s"))
-    if limit is not None and policy.retry is not None and policy.retry.max_attempts > 1:
-        first = policy.retry.backoff.initial
-        if first >= limit and policy.retry.wait is None:
-            problems.append(
-                ("retry.backoff.initial", f"a first wait of {first:g}s does not fit into the deadline of {limit:g}s")
-            )
-    rules = policy.breaker
-    if rules is not None and rules.slow_rate is not None and rules.slow_after is None:
-        problems.append(("breaker.slow_rate", "needs slow_after, the duration above which a success is slow"))
-    for index, one in enumerate(policy.pass_through):
-        is_class = isinstance(one, type) and issubclass(one, Exception)
-        if not is_class and not (isinstance(one, str) and all(part.isidentifier() for part in one.split("."))):
-            expected = "expected an exception class, or its path such as my_bot.flow.Stop"
-            problems.append(
-                (f"pass_through[{index}]", f"{expected}, got {one.__name__ if isinstance(one, type) else shown(one)}")
-            )
-    return problems
+    def _label(self) -> str:
+        return str(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

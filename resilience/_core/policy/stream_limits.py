@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal, Self
 
-from .section import Section
+from .section import Section, changed, unchecked
 from .units import About, Spec
 
 __all__ = ["MessageRate", "StreamSettings"]
@@ -39,9 +39,9 @@ class StreamSettings(Section):
     connects: Annotated[
         MessageRate,
         About("New connections to one host, over all clients of the policies.", "{rate: 55/m, burst: 275}"),
-    ] = field(default_factory=lambda: MessageRate(rate=55 / 60, burst=275))
+    ] = field(default_factory=lambda: unchecked(MessageRate, {"rate": 55 / 60, "burst": 275}))
     subscribes: Annotated[MessageRate, About("Requests to subscribe, per connection.", "{rate: 230/h, burst: 230}")] = (
-        field(default_factory=lambda: MessageRate(rate=230 / _HOUR, burst=230))
+        field(default_factory=lambda: unchecked(MessageRate, {"rate": 230 / _HOUR, "burst": 230}))
     )
     frames: Annotated[MessageRate, About("Frames sent per connection, pings included.", "{rate: 8/s, burst: 8}")] = (
         field(default_factory=MessageRate)
@@ -82,11 +82,11 @@ class StreamSettings(Section):
 
     def scaled(self, pace: float) -> Self:
         """Return these limits for a sandbox whose clock runs `pace` times as fast."""
-        changed: dict[str, object] = {}
+        scaled: dict[str, object] = {}
         for field_ in fields(self):
             value = getattr(self, field_.name)
             if isinstance(value, MessageRate):
-                changed[field_.name] = MessageRate(rate=value.rate * pace, burst=value.burst)
+                scaled[field_.name] = unchecked(MessageRate, {"rate": value.rate * pace, "burst": value.burst})
             elif isinstance(value, float):
-                changed[field_.name] = value / pace
-        return replace(self, **changed)  # type: ignore[arg-type]
+                scaled[field_.name] = value / pace
+        return changed(self, **scaled)

@@ -17,13 +17,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..base.fork_safety import new_lock, owner_check, register_for_fork
+from ..policy.section import unchecked
 from ..policy.sections import AdmissionSettings, LaneSettings
 
 __all__ = ["CANCEL", "Admission", "Lane", "Slot", "priority"]
 
 CANCEL = "cancel"
 """The lane of cancels and of orders that only reduce; it has high priority unless a policy says otherwise."""
-_BUILT_IN = {CANCEL: LaneSettings(priority=1)}
+_BUILT_IN = {CANCEL: unchecked(LaneSettings, {"priority": 1})}
 
 
 def priority(settings: AdmissionSettings | None, lane: str) -> int:

@@ -70,17 +70,22 @@ class Breaker(BreakerMachine):
             )  # fmt: skip
         return saved._asdict()
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], *, emit: bool = True) -> None:
         """Take a state that `export` gave; attempts that are under way are no longer counted.
 
         Counts of another kind of window than its own are left out. Permits of the other process are not restored:
         its trials are not ours.
 
+        Args:
+            saved: the state.
+            emit: whether its event is emitted at once; else the next attempt emits it.
+
         Raises:
             ValueError: it is not such a state; the message says why, and nothing has changed.
         """
         snapshot = read_snapshot(saved)
-        self._change_by_hand(-inf if snapshot.state == "closed" else snapshot.left, self._load, snapshot)
+        rejects_for = -inf if snapshot.state == "closed" else snapshot.left
+        self._change_by_hand(rejects_for, self._load, snapshot, emit=emit)
 
     def describe(self) -> dict[str, Any]:
         """Return its settings and what it has counted, as plain data. Times are seconds."""
@@ -142,13 +147,14 @@ class Breaker(BreakerMachine):
         self._set_trial_from(min(self._trial_from, now + self._longest_open))
         self._set_generation()
 
-    def _change_by_hand(self, rejects_for: float, change: Callable[..., None], *args: Any) -> None:
+    def _change_by_hand(self, rejects_for: float, change: Callable[..., None], *args: Any, emit: bool = True) -> None:
         """Make a change and send its event at once: there may be no attempt for a long time that would send it.
 
         Args:
             rejects_for: seconds for which nothing is admitted after the change; -inf closes.
             change: makes the change at an instant.
             args: what else it takes.
+            emit: whether the event is sent at once.
         """
         self._states.load()  # before the lock: an import may run
         now = self._clock()
@@ -157,5 +163,5 @@ class Breaker(BreakerMachine):
             self._closed_generation = self.generation = 0
             self.open_until = -inf if self.shadow else now + rejects_for
         self._locked(change, now, *args)
-        if self._emit is not None:
+        if emit and self._emit is not None:
             self.emit(self._emit)

@@ -7,11 +7,16 @@ of Twitter's Finagle (20 % over ten seconds plus a minimum per second), which ad
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from ..base.fork_safety import new_lock
+from ..policy.policy import Policy
 from ..policy.sections import BudgetSettings
+from .built_in_stage import BuiltInStage, StageView, Warnings
 from .outcome_window import OutcomeWindow
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "BudgetStage"]
 
 _SPAN = 10.0  # seconds
 
@@ -53,3 +58,29 @@ class Budget:
         with self._lock:
             calls, retries, _ = self.deposits.counts(now)
         return max(self._ratio * calls, self._floor) - retries
+
+
+class BudgetStage(BuiltInStage):
+    """The share of retries among the calls of a policy."""
+
+    name = "budget"
+
+    def describe(self, view: StageView) -> Mapping[str, Any]:
+        """Return the share and the floor."""
+        rules = view.policy.budget
+        return {"budget": None if rules is None else {"ratio": rules.ratio, "floor": rules.floor}}
+
+    def sentences(self, described: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the limits, where there are retries."""
+        if (budget := described["budget"]) is not None and described["max_attempts"] != 1:
+            share, floor = f"{budget['ratio']:.0%}", f"{budget['floor']:g} per second"
+            yield f"Retries are limited to {share} of the policy's calls, or to {floor} if that is more."
+
+    def warnings(self, policy: Policy) -> Warnings:
+        """Yield a budget that allows no retry at all."""
+        rules, retry = policy.budget, policy.retry
+        if rules is None or retry is None or retry.max_attempts == 1:
+            return
+        if rules.ratio == 0 and rules.floor * _SPAN < 1:
+            message = f"the budget allows no retry, so max_attempts of {retry.max_attempts} has no effect"
+            yield ("budget.ratio", "budget.floor", "budget"), message

@@ -1,19 +1,25 @@
-"""Decides what a caller gets in place of an error: the last good answer, what a function returns, or a value.
+"""Implements the stage fallback: in place of an error the caller gets the last good answer, a function's, or a value.
 
 A write that may have happened is never covered up, unless sending it twice is harmless: unknown stays unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...errors import RejectedError
 from ..base.bounded_dict import BoundedDict
+from ..base.routine import Invocation, Routine
+from ..classify.attach import attached_failure
 from ..classify.failure import Failure
+from ..classify.returned_errors import PLAIN
 from ..policy.sections import NO_VALUE, FallbackSettings
+from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView
+from .duration_text import format_duration
+from .flowchart import Flowchart
 
-__all__ = ["StaleAnswers", "Substitute", "applies_to", "find_substitute"]
+__all__ = ["FallbackStage", "StaleAnswers", "Substitute", "applies_to", "find_substitute"]
 
 _MAX_ANSWERS = 1024  # of one operation
 
@@ -85,3 +91,98 @@ def find_substitute(
     if rules.call is not None:
         return Substitute(from_function=True)
     return None if rules.value is NO_VALUE else Substitute(rules.value)
+
+
+class FallbackStage(BuiltInStage):
+    """The outermost stage: what the caller gets when a call has failed for good."""
+
+    name = "fallback"
+
+    def describe(self, view: StageView) -> Mapping[str, Any]:
+        """Return which failures it replaces, and by what."""
+        rules = view.policy.fallback
+        if rules is None:
+            return {"fallback": None}
+        sources = {"stale_for": rules.stale_for, "call": rules.call is not None, "value": rules.value is not NO_VALUE}
+        return {"fallback": {"on": list(rules.on), **sources}}
+
+    def sentences(self, described: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what the caller gets."""
+        if (fallback := described["fallback"]) is not None:
+            age = fallback["stale_for"]
+            sources = [
+                f"the last good answer, if it is not older than {format_duration(age)}" if age else None,
+                "the result of a function" if fallback["call"] else None,
+                "a fixed value" if fallback["value"] else None,
+            ]
+            yield f"If the call fails, the caller gets {', otherwise '.join(source for source in sources if source)}."
+
+    def diagram(self, described: Mapping[str, Any], chart: Flowchart) -> None:
+        """Draw the question that every failed call ends in."""
+        if (fallback := described["fallback"]) is not None:
+            text = f"is it {', '.join(fallback['on'])}, and is there a fallback?"
+            chart.failed = chart.node("fallback", text, "question")
+            instead = chart.node("instead", "last good answer, function or value", "end")
+            chart.arrow("fallback", instead, "yes")
+            chart.arrow("fallback", "error", "no")
+
+    def layer(self, inputs: LayerInputs) -> Layer | None:
+        """Return the substitution of failed calls."""
+        settings = inputs.plan.policy.fallback
+        if settings is None:
+            return None
+        substitution = _Substitution(inputs.plan, settings, _stale_answers(settings, inputs))
+
+        def with_fallback(send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Routine[Any]:
+            result = None
+            try:
+                result = yield Invocation(send, args, kwargs)
+                substitute = substitution.of(result, args, kwargs)
+            except Exception as error:
+                substitute = substitution.of(error, args, kwargs)
+                if substitute is None:
+                    raise
+            if substitute is None:
+                return result
+            if substitute.from_function and settings.call:
+                return (yield Invocation(settings.call, (inputs.new_failed_call(args, kwargs),)))
+            return substitute.value
+
+        return with_fallback
+
+
+def _stale_answers(settings: FallbackSettings, inputs: LayerInputs) -> StaleAnswers | None:
+    if settings.stale_for is None:
+        return None
+    stale: StaleAnswers = inputs.memory().setdefault("good", StaleAnswers(settings.stale_for))
+    stale.longest = settings.stale_for  # a reload may have changed it
+    return stale
+
+
+class _Substitution(NamedTuple):
+    """Finds the substitutes of one compiled call."""
+
+    plan: Any
+    settings: FallbackSettings
+    stale: StaleAnswers | None
+
+    def of(self, outcome: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Substitute | None:
+        """Return the substitute for an outcome, or None to let it through; a good answer is stored."""
+        plan = self.plan
+        raised = isinstance(outcome, Exception)
+        if raised and plan.control_flow.includes(outcome):
+            return None
+        failure = None
+        if raised or (plan.info.is_error_response is not None and outcome.__class__ not in PLAIN):
+            failure = attached_failure(outcome)
+        now = plan.clock.monotonic()
+        if not raised and failure is None:
+            if self.stale is not None:
+                self.stale.keep(args, kwargs, outcome, now)
+            return None
+        if not applies_to(self.settings, outcome, failure, harmless=plan.idempotent):
+            return None
+        substitute = find_substitute(self.settings, self.stale, args, kwargs, now)
+        if substitute is not None:
+            plan.emit("fallback_used", code=None if failure is None else failure.code)
+        return substitute

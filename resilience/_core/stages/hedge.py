@@ -1,4 +1,7 @@
-"""Decides how long a first attempt has before a second one is started beside it.
+"""Implements the stage hedge: further attempts beside a slow first one, and the delay before each of them.
+
+The attempts of one call share one deadline and one idempotency key. Each of them is a call with its own retries,
+breaker and quota. A driver runs them beside each other (`_drivers/hedging.py`).
 
 The delay is learned from the calls that succeeded: a percentile of the last 128 durations. It costs a list write per
 call, and one sort every 16 calls.
@@ -6,11 +9,18 @@ call, and one sort every 16 calls.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count
+from typing import Any
 
+from ..base.routine import Invocation, Routine
+from ..policy.policy import Policy
 from ..policy.sections import HedgeSettings
+from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
+from .duration_text import format_duration
 
-__all__ = ["HedgeDelay"]
+__all__ = ["HedgeDelay", "HedgeStage", "Race"]
 
 _SAMPLES = 128
 _MIN_SAMPLES = 20  # a percentile of fewer calls says nothing
@@ -49,3 +59,90 @@ class HedgeDelay:
     def delay(self) -> float:
         """Return the seconds after which a second attempt is started: the learned delay, else the fixed one."""
         return self.rules.delay if self._learned is None else self._learned
+
+
+class Race:
+    """The hedges of one call: whether another one may start, and after which delay. Used by one thread or task.
+
+    Attributes:
+        delay: seconds until the next attempt starts.
+        is_late: returns whether the call's deadline has passed; set by the driver when the race begins.
+    """
+
+    __slots__ = ("_plan", "_remaining", "delay", "is_late")
+
+    def __init__(self, plan: Any, hedge_delay: HedgeDelay) -> None:
+        self._plan = plan
+        self._remaining = hedge_delay.rules.max_hedges
+        self.delay = hedge_delay.delay
+        self.is_late: Callable[[], bool] = bool
+
+    def start_hedge(self) -> bool:
+        """Return whether one more attempt starts now, and count it; the budget counts it as a retry."""
+        budget, now, hold = self._plan.budget, self._plan.clock.monotonic(), self._plan.hold
+        held = hold.current and hold.ready_at(now) > now  # it would not be sent
+        late = self.is_late()  # the delay has ended late: the machine slept, or the process was stopped
+        if self._remaining <= 0 or held or late or (budget is not None and not budget.withdraw(now)):
+            self._remaining = 0
+            return False
+        self._remaining -= 1
+        self._plan.emit("hedge_started", wait_for=self.delay)
+        return True
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another attempt may still start."""
+        return self._remaining > 0
+
+
+class HedgeStage(BuiltInStage):
+    """Further attempts of an idempotent call that is slow."""
+
+    name = "hedge"
+
+    def describe(self, view: StageView) -> Mapping[str, Any]:
+        """Return the delay and the number of further attempts."""
+        rules = view.policy.hedge
+        if rules is None:
+            return {"hedge": None}
+        return {"hedge": {"delay": rules.delay, "percentile": rules.percentile, "max_hedges": rules.max_hedges}}
+
+    def sentences(self, described: Mapping[str, Any]) -> Iterator[str]:
+        """Yield when another attempt is sent."""
+        if (hedge := described["hedge"]) is not None:
+            delay = format_duration(hedge["delay"])
+            times = "once more" if hedge["max_hedges"] == 1 else f"up to {hedge['max_hedges']} more times"
+            yield f"An idempotent call without an answer after {delay} is sent {times}."
+
+    def warnings(self, policy: Policy) -> Warnings:
+        """Yield a delay that the first attempt never reaches."""
+        rules = policy.hedge
+        limits = [limit for limit in (policy.attempt_timeout, policy.deadline) if limit is not None]
+        if rules is not None and limits and rules.delay >= min(limits):
+            message = f"no second attempt is ever started: the first one ends after {min(limits):g}s at the latest"
+            yield ("attempt_timeout", "deadline", "hedge.delay"), f"{message}, before the delay of {rules.delay:g}s"
+
+    def layer(self, inputs: LayerInputs) -> Layer | None:
+        """Return the race; None for writes, and for sync functions where threads are not allowed."""
+        plan, settings = inputs.plan, inputs.plan.policy.hedge
+        may_race = settings is not None and (inputs.asynchronous or settings.threads)
+        if settings is None or not may_race or not plan.idempotent or plan.info.send_once:
+            return None
+        hedge_delay: HedgeDelay = inputs.memory().setdefault("pace", HedgeDelay(settings))
+        hedge_delay.rules = settings  # a reload may have changed them
+
+        def hedged(send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Routine[Any]:
+            if plan.keys is not None:
+                _, args, kwargs = plan.keys.fill(args, kwargs)  # one key for the whole race
+            started = plan.clock.monotonic()
+            race, attempt = Race(plan, hedge_delay), partial(send, *args, **kwargs)
+            result, error = yield Invocation(inputs.race, (plan, race, attempt))
+            if error is None:
+                hedge_delay.add(plan.clock.monotonic() - started)
+                return result
+            try:
+                raise error
+            finally:
+                error = None  # the error's traceback holds this frame: without this they would be a cycle
+
+        return hedged

@@ -1,21 +1,31 @@
-"""Decides when to stop and how long to wait, by tenacity's stop and wait objects; used only after a failure.
+"""Implements the stage retry: when to stop and how long to wait, by tenacity's stop and wait objects.
 
-They are called with a `RetryCallState` of that call alone, whose times come from the pipeline's clock. How delays grow
-is in `policy/backoff.py`. This is the only module that imports tenacity.
+They are called after a failure only, with a `RetryCallState` of that call alone, whose times come from the pipeline's
+clock. How delays grow is in `policy/backoff.py`. This is the only module that imports tenacity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from ..policy.backoff import KINDS
+from ..policy.backoff import KINDS, bounds
+from ..policy.policy import Policy
 from ..policy.sections import BackoffSettings, RetrySettings
+from .built_in_stage import BuiltInStage, StageView, Warnings
+from .duration_text import format_duration
+from .flowchart import Flowchart
 
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["Schedule"]
+__all__ = ["MAX_ROWS", "RetryStage", "Schedule", "attempts_of", "waits_of"]
+
+MAX_ROWS = 20
+"""Attempts that are listed; a policy may allow a thousand."""
+_MAX_WAITS_ADDED = 200
+_MAX_WAITS_DRAWN = 4  # on the arrow of the retries
 
 Random = Callable[[], float]
 """Returns a number in [0, 1)."""
@@ -93,3 +103,84 @@ def _wait(backoff: BackoffSettings, random: Random) -> Any:
             return kind.delay(backoff, retry_state.attempt_number, retry_state.upcoming_sleep, random)
 
     return Backoff()
+
+
+def attempts_of(policy: Policy) -> int | None:
+    """Return how many attempts a call has at most; None where an object from Python decides."""
+    retry = policy.retry
+    return 1 if retry is None else retry.max_attempts if retry.stop is None else None
+
+
+def waits_of(policy: Policy) -> list[tuple[float, float]]:
+    """Return the shortest and the longest wait after each attempt but the last; empty where an object decides."""
+    retry, attempts = policy.retry, attempts_of(policy)
+    if retry is None or attempts is None or retry.wait is not None:
+        return []
+    return [bounds(retry.backoff, attempt) for attempt in range(1, min(attempts, MAX_ROWS + 1))]
+
+
+class RetryStage(BuiltInStage):
+    """Further attempts after a retryable failure."""
+
+    name = "retry"
+
+    def describe(self, view: StageView) -> Mapping[str, Any]:
+        """Return the number of attempts and the waits between them."""
+        waits = [{"least": low, "longest": high} for low, high in waits_of(view.policy)]
+        return {"max_attempts": attempts_of(view.policy), "waits": waits}
+
+    def sentences(self, described: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is tried again."""
+        attempts = described["max_attempts"]
+        if attempts is None:
+            yield "An object of the program decides how often a call is tried again."
+        elif attempts < 2:
+            yield "A call is not tried again."
+        else:
+            yield f"A retryable failure is tried again, {attempts} attempts in all; a fatal or user-fixable one is not."
+
+    def diagram(self, described: Mapping[str, Any], chart: Flowchart) -> None:
+        """Draw the way back to the checks before an attempt."""
+        chart.step("again_here", "before each attempt")
+        if described["max_attempts"] == 1:
+            return
+        limit = f" of {described['max_attempts'] or 'as many as the program allows'}"
+        budget = ", budget" if described["budget"] else ""
+        chart.again = chart.node("again", f"attempts{limit}{budget} and time left?", "question")
+        chart.arrow("again", chart.failed, "no")
+        chart.arrow("again", "again_here", _waits_drawn(described))
+
+    def warnings(self, policy: Policy) -> Warnings:
+        """Yield attempts that cannot fit into the deadline."""
+        retry = policy.retry
+        if retry is None:
+            return
+        backoff = retry.backoff
+        if backoff.initial > backoff.max:
+            message = f"retry.backoff.initial of {backoff.initial:g}s is above max: every wait is {backoff.max:g}s"
+            yield ("retry.backoff.max", "retry.backoff.initial"), message
+        if policy.deadline is not None and retry.max_attempts > 1:
+            yield from _attempts_that_do_not_fit(retry, policy.deadline, policy.attempt_timeout)
+
+
+def _waits_drawn(described: Mapping[str, Any]) -> str:
+    waits = [format_duration(wait["longest"]) for wait in described["waits"]]
+    more = ", …" if len(waits) > _MAX_WAITS_DRAWN else ""
+    return f"after up to {', '.join(waits[:_MAX_WAITS_DRAWN])}{more}" if waits else "yes"
+
+
+def _attempts_that_do_not_fit(retry: RetrySettings, limit: float, each: float | None) -> Warnings:
+    paths = ("attempt_timeout", "retry.max_attempts", "deadline")
+    attempts = min(retry.max_attempts, _MAX_WAITS_ADDED)
+    waits = [bounds(retry.backoff, attempt) for attempt in range(1, attempts)]
+    shortest = list(accumulate(low for low, _ in waits))
+    longest = 0.0 if each is None else retry.max_attempts * each + sum(high for _, high in waits)
+    if shortest[-1] >= limit:
+        number = next(index for index, total in enumerate(shortest) if total >= limit) + 2
+        yield paths[1:], f"attempt {number} is never made: the waits before it take the whole deadline of {limit:g}s"
+    elif each is not None and 2 * each + waits[0][0] > limit:
+        message = f"one attempt of {each:g}s leaves {limit - each:g}s of the deadline of {limit:g}s"
+        yield paths, f"{message}: the {retry.max_attempts} attempts cannot all fit, not even 2"
+    elif each is not None and longest > limit:
+        message = f"{retry.max_attempts} attempts of {each:g}s and their waits need {longest:.3g}s"
+        yield paths, f"{message}: they cannot all fit the deadline of {limit:g}s"

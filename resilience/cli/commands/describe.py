@@ -95,7 +95,7 @@ def _subjects(
 
 def _own_policies(policies: PolicySet) -> list[str]:
     """Return the policies that the file defines or changes; all policies if it has none of its own."""
-    from ...config.loading.policy_file import builtin
+    from ...config.loading.builtin_policies import builtin
 
     below = builtin().policies
     own = [name for name, policy in policies.policies.items() if below.get(name) != policy]

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain one error."""
-    from ...config.loading.policy_file import builtin
+    from ...config.loading.builtin_policies import builtin
 
     text = sys.stdin.read(_MAX_INPUT) if args.error == "-" else args.error
     if not text.strip():

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from ...errors import PolicyError, Problem
 from ..codes.code_tables import CodeRegistry
+from ..loading.layers import Layer, read
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node, node_at
-from ..loading.policy_file import Layer, builtin_layer, read
+from ..loading.policy_file import builtin_layer
 from ..loading.yaml_reader import read_file
 from .class_names import pass_through_warnings, row_name_warnings
 from .deprecated_settings import deprecated_settings
@@ -69,7 +70,9 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
             # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
             if node.file == file:
                 policy = layer.policy_set.policies[name]
-                found = *policy_warnings(policy), *pass_through_warnings(policy), *deprecated_settings(policy)
+                operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
+                of_policy = policy_warnings(policy, operations)
+                found = *of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)
                 for paths, message in found:
                     setting, path = _setting_to_change(node, paths, file)
                     warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")

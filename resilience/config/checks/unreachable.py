@@ -10,9 +10,9 @@ from ..._core.policy.policy import OperationSettings, Policy
 from ..._core.policy.sections import QuotaSettings
 from ..._core.stages.admission import CANCEL
 from ..loading.extends import parent_of
+from ..loading.layers import Layer
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
-from ..loading.policy_file import Layer
 from .globs import is_glob, new_cover_check
 
 __all__ = ["unreachable_entries"]

@@ -10,8 +10,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from ..._core.base.entry_points import describe_entry_point, installed, load_entry_point
 from ..._core.policy import codes as core
 from ...errors import PolicyError
+from ..loading.compiled_files import compiled_content
 from ..loading.mappings import as_node
 from ..loading.shipped_files import shipped
 from ..loading.yaml_reader import read_file
@@ -68,15 +70,14 @@ _lock = RLock()  # reentrant: loading an entry point may load another table
 _loaded: dict[str, CodeRegistry] = {}
 
 
-@cache
 def builtin_names() -> tuple[str, ...]:
     """Return the names of all shipped and installed registries, sorted."""
-    return tuple(sorted(shipped_names() | set(_installed())))
+    return tuple(sorted(shipped_names() | set(installed(_GROUP))))
 
 
 def is_known(name: str) -> bool:
     """Return whether a registry has this name. Entry points are searched only if it is not shipped: that is slow."""
-    return name in shipped_names() or name in _installed()
+    return name in shipped_names() or name in installed(_GROUP)
 
 
 @cache
@@ -85,25 +86,38 @@ def shipped_names() -> frozenset[str]:
     return frozenset(path.stem for path in shipped("codes").glob("*.yaml"))
 
 
-@cache
-def _installed() -> dict[str, Any]:
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=_GROUP)}
-
-
 def _builtin(name: str) -> CodeRegistry:
     if not is_known(name):
         near = get_close_matches(name, builtin_names(), 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise PolicyError(f"no code registry {name!r}; available: {', '.join(builtin_names())}{hint}")
     if name in shipped_names():
+        content = compiled_content(name, (f"codes/{name}.yaml",))
+        if content is not None:
+            return CodeRegistry(name, content.pop("rules"), **content)
         return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
-    source = _installed()[name].load()  # a registry, a mapping, a path, or a function that returns one of them
-    source = source() if callable(source) else source
-    if isinstance(source, Mapping):
-        return CodeRegistry.from_mapping(name, source)
-    return source if isinstance(source, CodeRegistry) else CodeRegistry.load(source)
+    return _installed_table(name, installed(_GROUP)[name])
+
+
+def _installed_table(name: str, point: Any) -> CodeRegistry:
+    """Return the table of an entry point: a registry, a mapping, a path, or a function that returns one of them."""
+    try:
+        source = load_entry_point(point)
+        source = source() if callable(source) else source
+        if isinstance(source, CodeRegistry):
+            return source
+        if isinstance(source, Mapping):
+            return CodeRegistry.from_mapping(name, source)
+        if isinstance(source, (str, os.PathLike)):
+            return CodeRegistry.load(source)
+    except Exception as error:  # the code of another package may raise anything
+        raise PolicyError(
+            f"the code registry {name!r} cannot be read: {error}; {describe_entry_point(point)}"
+        ) from error
+    raise PolicyError(
+        f"the code registry {name!r} is a {type(source).__name__}; expected a CodeRegistry, a mapping, a path, or a "
+        f"function that returns one of them: {describe_entry_point(point)}"
+    )
 
 
 def _registry(name: str, table: TableContent) -> CodeRegistry:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .mistakes import Mistakes
-from .nodes import MAX_DEPTH, MAX_NODES, Node, merged
-from .section_nodes import OFF
+from .nodes import MAX_DEPTH, MAX_NODES, OFF, Node, merged
 
 __all__ = ["inherited_policies", "parent_of"]
 

@@ -9,8 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "Node", "merged", "node_at"]
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "OFF", "Node", "merged", "node_at"]
 
+OFF = (None, "off")
+"""The values that switch a stage off."""
 MAX_DEPTH = 40
 """The maximum number of levels of a document."""
 MAX_LENGTH = 4_096

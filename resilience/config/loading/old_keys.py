@@ -5,19 +5,23 @@ A key is rewritten where it is read, so that an old key in a user's file overrid
 
 from __future__ import annotations
 
-import types
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from functools import partial
+from typing import Any, NamedTuple
 
 from ..._core.policy.old_spellings import OldSpelling
 from ..._core.policy.policy import Policy
 from ..._core.policy.section import Section, hints
 from ..._core.policy.value_text import listed
+from ..validation.annotations import Leaf, Others, schema_of
 from .mistakes import Mistakes
 from .nodes import Node
 
 __all__ = ["OldKey", "rewrite_old_keys"]
+
+_Rewrite = Callable[[Node, str], Node]
+"""Takes a node and its path, and returns it with new keys only."""
 
 
 class OldKey(NamedTuple):
@@ -33,7 +37,7 @@ def rewrite_old_keys(policies: Node, mistakes: Mistakes) -> tuple[Node, list[Old
     rewriter = _Rewriter(mistakes)
     if policies.kind != "mapping":
         return policies, []
-    pairs = [(key, rewriter.section(Policy, value, f"policies.{key.value}")) for key, value in policies.value]
+    pairs = [(key, rewriter.rewrite(Policy, value, f"policies.{key.value}")) for key, value in policies.value]
     return replace(policies, value=pairs), rewriter.old_keys
 
 
@@ -47,7 +51,8 @@ class _Rewriter:
         self._mistakes = mistakes
         self.old_keys: list[OldKey] = []
 
-    def section(self, kind: type[Section], node: Node, path: str) -> Node:
+    def rewrite(self, kind: type[Section], node: Node, path: str) -> Node:
+        """Return a section with new keys only."""
         if node.kind != "mapping":
             return node
         pairs = (self._pair(kind, node, key, value, path) for key, value in node.value)
@@ -58,7 +63,7 @@ class _Rewriter:
         path = f"{path}.{key.value}"
         spelling = kind.OLD_SPELLINGS.get(key.value)
         if spelling is None:
-            return key, self._value(hints(kind).get(key.value), value, path)
+            return key, self._renew_value(kind, key.value, value, path)
         keys = [other.value for other, _ in node.value]
         if spelling.new in keys:
             self._mistakes.add(key, path, spelling.conflict())
@@ -72,22 +77,38 @@ class _Rewriter:
         # The value of a secret or of a missing variable is reported already, and has no translation.
         if not value.is_reported:
             self.old_keys.append(OldKey(key, path, spelling.deprecation(_plain(value))))
-        return _scalar(spelling.new, key), self._value(hints(kind)[spelling.new], renewed, path)
+        return _scalar(spelling.new, key), self._renew_value(kind, spelling.new, renewed, path)
 
-    def _value(self, hint: Any, node: Node, path: str) -> Node:
-        """Rewrite a value by its annotation: a section, a list of sections, or sections by name."""
-        hint = _unwrapped(hint)
-        if isinstance(hint, type) and issubclass(hint, Section):
-            return self.section(hint, node, path)
-        if get_origin(hint) is tuple and node.kind == "list":
-            item = get_args(hint)[0]
-            items = [self._value(item, value, f"{path}[{index}]") for index, value in enumerate(node.value)]
-            return replace(node, value=items)
-        if get_origin(hint) is Mapping and node.kind == "mapping":
-            by_name = get_args(hint)[1]
-            pairs = [(key, self._value(by_name, value, f"{path}.{key.value}")) for key, value in node.value]
-            return replace(node, value=pairs)
-        return node
+    def _renew_value(self, kind: type[Section], name: str, node: Node, path: str) -> Node:
+        hint = hints(kind).get(name)
+        return node if hint is None else schema_of(hint, self)(node, path)
+
+    # The builder of `schema_of`: a value is rewritten by its annotation.
+
+    def leaf(self, _leaf: Leaf) -> _Rewrite:
+        return _keep
+
+    def section(self, kind: type[Section]) -> _Rewrite:
+        return partial(self.rewrite, kind)
+
+    def items(self, item: _Rewrite) -> _Rewrite:
+        def rewrite(node: Node, path: str) -> Node:
+            if node.kind != "list":
+                return node
+            return replace(node, value=[item(value, f"{path}[{index}]") for index, value in enumerate(node.value)])
+
+        return rewrite
+
+    def by_name(self, item: _Rewrite) -> _Rewrite:
+        def rewrite(node: Node, path: str) -> Node:
+            if node.kind != "mapping":
+                return node
+            return replace(node, value=[(key, item(value, f"{path}.{key.value}")) for key, value in node.value])
+
+        return rewrite
+
+    def choice(self, usual: _Rewrite, _others: Others) -> _Rewrite:
+        return usual
 
     def _renewed(self, spelling: OldSpelling, value: Node, path: str) -> Node | None:
         if not spelling.values or value.is_reported:
@@ -104,6 +125,10 @@ class _Rewriter:
         return _scalar(str(new).lower() if isinstance(new, bool) else new, value)
 
 
+def _keep(node: Node, _path: str) -> Node:
+    return node
+
+
 def _plain(node: Node) -> Any:
     """Return a switch as a bool and every other scalar as its text."""
     return node.plain if isinstance(node.plain, bool) else node.value
@@ -112,10 +137,3 @@ def _plain(node: Node) -> Any:
 def _scalar(text: str, node: Node) -> Node:
     # Position and mask stay: mistakes in the new value are reported where the old one is written.
     return replace(node, value=text, kind="scalar", quoted=False)
-
-
-def _unwrapped(hint: Any) -> Any:
-    """Return what a file gives: an annotation without its metadata, and without None."""
-    while get_origin(hint) in (Annotated, Union, types.UnionType):
-        hint = next(part for part in get_args(hint) if part is not type(None))
-    return hint

@@ -1,58 +1,25 @@
-"""Loads a policy file into a `PolicySet`. All mistakes are reported together, and a file with one is rejected.
+"""Loads a policy file or a mapping over the built-in policies, which it may extend or replace.
 
-A file is layered over the built-in policies, which it may extend or replace. The sections of a policy are merged
-over those of the policy that it extends; `off` or `null` switches a stage off.
+A file with a mistake is rejected as a whole.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..._core.base.deprecation import warn
-from ..._core.policy import codes as core
-from ..._core.policy.policy import OperationSettings, PolicySet
-from ..._core.policy.value_text import shown
-from ...errors import PolicyError
-from ..codes.code_tables import CodeRegistry, is_known
-from .environment import fill_variables
-from .extends import inherited_policies, parent_of
+from ..._core.policy.policy import PolicySet
+from .compiled_files import BUILT_IN
+from .layers import Layer, read
 from .mappings import as_node
 from .mistakes import MAX_MISTAKES, Mistakes
-from .nodes import Node, node_at
-from .old_keys import OldKey, rewrite_old_keys
-from .policy_nodes import codes, policy
-from .secret_values import refuse_secrets
-from .section_nodes import section
 from .shipped_files import shipped
 from .yaml_reader import read_file
 
-__all__ = ["Layer", "builtin", "builtin_layer", "from_mapping", "load", "read"]
-
-_BUILTIN = ("default", "http", "bitget", "ccxt", "bitget-ws")
-_TOP = ("version", "codes", "policies", "operations")
-_MAX_TABLES, _MAX_OPERATIONS = 20, 1_000
-
-
-class Layer(NamedTuple):
-    """The policies of a file and of the layers under it.
-
-    Attributes:
-        nodes: the node of each policy, merged with what it inherits.
-        policy_set: the policies that were read from them.
-        operation_nodes: the node of each entry of `operations`.
-        hidden: values from the environment in it, which no message may show.
-        old_keys: keys of version 0.1 in it.
-    """
-
-    nodes: Mapping[str, Node]
-    policy_set: PolicySet
-    operation_nodes: tuple[Node, ...] = ()
-    hidden: Mapping[str, str] = MappingProxyType({})
-    old_keys: tuple[OldKey, ...] = ()
+__all__ = ["builtin_layer", "from_mapping", "load"]
 
 
 def load(path: str | os.PathLike[str], *, report: Callable[[str], None] | None = warn) -> PolicySet:
@@ -94,108 +61,11 @@ def from_mapping(mapping: Mapping[str, Any]) -> PolicySet:
     return layer.policy_set
 
 
-def builtin() -> PolicySet:
-    """Return the built-in policies."""
-    return builtin_layer().policy_set
-
-
 @cache
 def builtin_layer() -> Layer:
     """Return the layer of the built-in policies, which is under every file."""
     layer = Layer({}, PolicySet({}))
-    for name in _BUILTIN:
+    for name in BUILT_IN:
         path = shipped(f"{name}.yaml")
         layer = read(read_file(path), str(path), layer)
     return Layer(layer.nodes, PolicySet(layer.policy_set.policies, (), "built-in"))
-
-
-def read(root: Node | None, file: str, below: Layer) -> Layer:
-    """Read the policies of a file's nodes.
-
-    Args:
-        root: the file's content; None for an empty file.
-        file: its name.
-        below: the layer under it.
-
-    Raises:
-        PolicyError: all mistakes in it.
-    """
-    mistakes = Mistakes(file)
-    if root is None or root.kind != "mapping":
-        message = "the file is empty" if root is None else f"expected a mapping with {', '.join(_TOP)}"
-        mistakes.add(root or Node("", 1, 1), "", f"{message}; a policy file begins with version: 1")
-        mistakes.end()
-    assert root is not None
-    # Secrets come first: they mark their nodes, so that no later message can show a value.
-    refuse_secrets(root, mistakes.add)
-    mistakes.hidden = fill_variables(root, os.environ, mistakes.add)
-    top = mistakes.fields(root, "", _TOP)
-    version = top.get("version")
-    if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
-        mistakes.add(version, "version", f"unknown version {version.mask or shown(version.plain)}; expected 1")
-    shared = codes(top["codes"], "codes", mistakes) if "codes" in top else None
-    # Old keys are rewritten before policies inherit, so that they override the new keys of a parent.
-    named, old_keys = rewrite_old_keys(top["policies"], mistakes) if "policies" in top else (None, [])
-    nodes = inherited_policies(named, below.nodes, mistakes)
-    read_policies = {
-        name: policy(name, node, _codes_for(node, shared, below), mistakes) for name, node in nodes.items()
-    }
-    own = {name: settings for name, settings in read_policies.items() if settings is not None}
-    policies = {**below.policy_set.policies, **own}
-    operations = _operations(top.get("operations"), {*policies, *read_policies}, mistakes)
-    registries = [*(shared or ()), *(name for settings in own.values() for name in settings.codes)]
-    tables = _tables(registries, top.get("codes", root), mistakes)
-    mistakes.end()
-    policy_set = PolicySet(policies, operations, file, tables, shared or ())
-    entries = top["operations"].value if operations else ()
-    return Layer({**below.nodes, **nodes}, policy_set, tuple(entries), mistakes.hidden, tuple(old_keys))
-
-
-def _tables(registries: Iterable[str], node: Node, mistakes: Mistakes) -> dict[str, core.CodeTable]:
-    """Read the tables that are named by path, so that their mistakes are reported now and not at the first failure."""
-    tables: dict[str, core.CodeTable] = {}
-    paths = list(dict.fromkeys(name for name in registries if not is_known(name)))
-    if len(paths) > _MAX_TABLES:
-        mistakes.add(node, "codes", f"{len(paths)} tables: the maximum per file is {_MAX_TABLES}")
-        return tables
-    for path in paths:
-        try:
-            tables[path] = CodeRegistry.load(path)
-        except PolicyError as error:
-            mistakes.problems += error.problems
-    return tables
-
-
-def _codes_for(node: Node, shared: tuple[str, ...] | None, below: Layer) -> tuple[str, ...] | None:
-    """Return the registries of a policy that lists none: those of the file, else those of the policy it extends."""
-    if shared is not None:
-        return shared
-    parent = parent_of(node)
-    inherited = below.policy_set.policies.get(str(parent.value)) if parent is not None else None
-    return inherited.codes if inherited is not None else None
-
-
-def _operations(node: Node | None, policies: set[str], mistakes: Mistakes) -> tuple[OperationSettings, ...]:
-    if node is None or (node.kind == "scalar" and node.plain is None):
-        return ()
-    if node.kind != "list":
-        mistakes.add(node, "operations", 'expected a list such as - {match: "fetch_*", policy: read}')
-        return ()
-    if len(node.value) > _MAX_OPERATIONS:
-        mistakes.add(node, "operations", f"{len(node.value)} entries: the maximum per file is {_MAX_OPERATIONS}")
-        return ()
-    operations = []
-    for index, entry in enumerate(node.value):
-        path = f"operations[{index}]"
-        before = mistakes.count
-        values = section(OperationSettings, entry, path, mistakes)
-        if "match" not in values and mistakes.count == before:
-            mistakes.add(entry, path, "needs match: a glob of operation names")
-        if values.get("policy") is not None and values["policy"] not in policies:
-            name = node_at(entry, "policy")
-            message = f"{name.mask} is not a policy" if name.mask else f"no policy {values['policy']!r}"
-            word = "" if name.mask else str(values["policy"])
-            mistakes.add(name, f"{path}.policy", f"{message}; {mistakes.hint(word, policies)}")
-        if mistakes.count == before:
-            operations.append(OperationSettings(**values))
-    return tuple(operations)

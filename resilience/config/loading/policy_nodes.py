@@ -8,12 +8,12 @@ from typing import Any
 
 from ..._core.call.stage_plugins import missing_stage
 from ..._core.policy.policy import Policy
+from ..._core.policy.section import unchecked
 from ..._core.policy.value_text import listed, shown
-from ...errors import PolicyError
 from ..codes.code_tables import builtin_names, is_known
+from ..validation.file_values import read_section
 from .mistakes import Mistakes
-from .nodes import Node, node_at
-from .section_nodes import OFF, section
+from .nodes import OFF, Node
 
 __all__ = ["codes", "policy"]
 
@@ -32,23 +32,13 @@ def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, mistake
     """
     path = f"policies.{name}"
     before = mistakes.count
-    values = section(Policy, node, path, mistakes, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
+    values = read_section(Policy, node, path, mistakes, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
     stages = next((value for key, value in node.value if key.value == "stages"), None)
     if stages is not None:
         values["stages"] = _stages(stages, f"{path}.stages", mistakes)
     own = next((value for key, value in node.value if key.value == "codes"), None)
     values["codes"] = codes(own, f"{path}.codes", mistakes) if own is not None else default_codes or ("http",)
-    if mistakes.count > before:
-        return None
-    try:
-        return Policy(name=name, **values)
-    except PolicyError as error:
-        for problem in error.problems:
-            wrong = node_at(node, problem.path)
-            if wrong.file != node.file:  # the inherited setting is right in its file; the deadline here contradicts it
-                wrong = node_at(node, "deadline")
-            mistakes.add(wrong, f"{path}.{problem.path}", problem.message)
-        return None
+    return unchecked(Policy, {"name": name, **values}) if mistakes.count == before else None
 
 
 def _stages(node: Node, path: str, mistakes: Mistakes) -> tuple[Any, ...]:

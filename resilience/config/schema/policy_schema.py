@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 from ..._core.policy.policy import OperationSettings, Policy
-from ..._core.policy.section import about, hints
-from ..._core.policy.units import About
+from ..._core.policy.section import hints
 from ..codes.code_tables import shipped_names
+from ..validation.annotations import meaning_of
 from .section_schema import OFF_SCHEMA, TEXT_TYPES, Schema, SectionSchemas, describe
 
 __all__ = ["DRAFT", "as_text", "policy_schema"]
@@ -28,8 +28,8 @@ def as_text(schema: Schema) -> str:
 def policy_schema() -> Schema:
     """Return the schema of a policy file."""
     schemas = SectionSchemas()
-    schemas.section(Policy, skip=("name", "codes", "stages"))
-    schemas.section(OperationSettings)
+    schemas.define(Policy, skip=("name", "codes", "stages"))
+    schemas.define(OperationSettings)
     schemas.defs["Policy"]["properties"] = _keys_of_files() | schemas.defs["Policy"]["properties"]
     policy = {"anyOf": [{"$ref": "#/$defs/Policy"}, {"type": "null"}]}
     return {
@@ -83,5 +83,5 @@ def _keys_of_files() -> Schema:
             "examples": ["default"],
         },
         "codes": _codes("The policy's own code registries."),
-        "stages": {**stages, **describe(about(hints(Policy)["stages"], About)), "default": []},
+        "stages": {**stages, **describe(meaning_of(hints(Policy)["stages"])), "default": []},
     }

@@ -8,26 +8,6 @@ from typing import Any
 
 __all__ = ["key_tables"]
 
-_ORDER = (
-    ("", "The file"),
-    ("Policy", "A policy"),
-    ("Retry", "retry"),
-    ("Backoff", "retry.backoff"),
-    ("Budget", "budget"),
-    ("Breaker", "breaker"),
-    ("HalfOpen", "breaker.half_open"),
-    ("Quota", "quota, each entry"),
-    ("Admission", "admission"),
-    ("Lane", "admission.lanes, each lane"),
-    ("Reconcile", "reconcile"),
-    ("Hedge", "hedge"),
-    ("Fallback", "fallback"),
-    ("UnknownError", "unknown_errors"),
-    ("Stream", "stream"),
-    ("MessageRate", "stream.connects, stream.subscribes and stream.frames"),
-    ("Operation", "operations, each entry"),
-)
-
 
 def key_tables(schema: Mapping[str, Any]) -> str:
     """Return a heading and a table for each part of a policy file.
@@ -35,13 +15,37 @@ def key_tables(schema: Mapping[str, Any]) -> str:
     Args:
         schema: the result of `policy_schema`.
     """
-    parts = []
-    for name, title in _ORDER:
-        part = schema["$defs"][name] if name else schema
-        rows = [_row(key, schema_of_key) for key, schema_of_key in part["properties"].items()]
-        head = ["| key | default | means | example |", "|---|---|---|---|"]
-        parts.append("\n".join([f"### {title}", part["description"], "", *head, *rows]))
-    return "\n\n".join(parts) + "\n"
+    titles: dict[str, list[str]] = {}
+    for key, below in schema["$defs"]["Policy"]["properties"].items():
+        _add_titles(schema, below, key, titles)
+    parts = [("The file", schema), ("A policy", schema["$defs"]["Policy"])]
+    parts += [(_listed(paths), schema["$defs"][name]) for name, paths in titles.items()]
+    parts += [("operations, each entry", schema["$defs"]["Operation"])]
+    return "\n\n".join(_table(title, part) for title, part in parts) + "\n"
+
+
+def _add_titles(schema: Mapping[str, Any], key: Mapping[str, Any], path: str, titles: dict[str, list[str]]) -> None:
+    """Add the path of a key to the titles of the sections that it takes, and of those in them."""
+    for option in key.get("anyOf", (key,)):
+        each = option.get("items") or option.get("additionalProperties")
+        if isinstance(each, Mapping):
+            _add_titles(schema, each, f"{path}, each entry", titles)
+        name = option.get("$ref", "").removeprefix("#/$defs/")
+        if name and name != "variable":
+            titles.setdefault(name, []).append(path)
+            for inner, below in schema["$defs"][name]["properties"].items():
+                _add_titles(schema, below, f"{path}.{inner}", titles)
+
+
+def _listed(paths: list[str]) -> str:
+    *others, last = paths
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _table(title: str, part: Mapping[str, Any]) -> str:
+    rows = [_row(key, schema_of_key) for key, schema_of_key in part["properties"].items()]
+    head = ["| key | default | means | example |", "|---|---|---|---|"]
+    return "\n".join([f"### {title}", part["description"], "", *head, *rows])
 
 
 def _row(key: str, schema: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -37,37 +38,33 @@ def as_attempt(
 
         @functools.wraps(method)
         async def send_async(*args: Any, **kwargs: Any) -> Any:
-            attempt = SentRequests(operation, all_write=all_write)
-            token = ATTEMPT.set(attempt)
-            try:
-                _refuse_repetition(state)
+            with _under_way(state, SentRequests(operation, all_write=all_write)) as attempt:
                 return _checked(state, attempt, await method(*args, **kwargs), args, kwargs)
-            except Exception as error:
-                _mark_error(attempt, error)
-                clear_credentials(error)
-                raise
-            finally:
-                ATTEMPT.reset(token)
-                _close(state, attempt)
 
         return send_async
 
     @functools.wraps(method)
     def send(*args: Any, **kwargs: Any) -> Any:
-        attempt = SentRequests(operation, all_write=all_write)
-        token = ATTEMPT.set(attempt)
-        try:
-            _refuse_repetition(state)
+        with _under_way(state, SentRequests(operation, all_write=all_write)) as attempt:
             return _checked(state, attempt, method(*args, **kwargs), args, kwargs)
-        except Exception as error:
-            _mark_error(attempt, error)
-            clear_credentials(error)
-            raise
-        finally:
-            ATTEMPT.reset(token)
-            _close(state, attempt)
 
     return send
+
+
+@contextmanager
+def _under_way(state: EngineState, attempt: SentRequests) -> Iterator[SentRequests]:
+    """Record the requests of an attempt, and mark its error by them."""
+    token = ATTEMPT.set(attempt)
+    try:
+        _refuse_repetition(state)
+        yield attempt
+    except Exception as error:
+        _mark_error(attempt, error)
+        clear_credentials(error)
+        raise
+    finally:
+        ATTEMPT.reset(token)
+        _close(state, attempt)
 
 
 def _checked(

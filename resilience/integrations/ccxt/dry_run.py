@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..._core.base.routine import Invocation, Routine
+from ..._drivers.routine_runner import run_routine, run_routine_async
 from .engine import engine_class
 from .engine_state import EngineState, ErrorClasses
 from .exchange_support import ExchangeSupport, PreparedRequest, load_support
@@ -38,7 +40,8 @@ class Engines:
             LookupError: the call made no request in the dry run.
         """
         method = getattr(self._dry_engine, call.operation)
-        return _dry_run_async(method, call) if self.asynchronous else _dry_run(method, call)
+        routine = _dry_run(method, call)
+        return run_routine_async(routine) if self.asynchronous else run_routine(routine)
 
 
 def _sharing_state(engine_class: type, exchange: Any, support: ExchangeSupport | None, errors: ErrorClasses) -> Any:
@@ -71,17 +74,9 @@ def _dry_class(sending: type, *, asynchronous: bool) -> type:
     return type(sending.__name__, (sending,), {"__slots__": (), "fetch2": fetch2_async if asynchronous else fetch2})
 
 
-def _dry_run(method: Callable[..., Any], call: Any) -> PreparedRequest:
+def _dry_run(method: Callable[..., Any], call: Any) -> Routine[PreparedRequest]:
     try:
-        method(*call.args, **call.kwargs)
-    except _WouldSendError as error:
-        return error.request
-    raise LookupError(f"{call.operation} made no request in the dry run, so it cannot be looked up")
-
-
-async def _dry_run_async(method: Callable[..., Any], call: Any) -> PreparedRequest:
-    try:
-        await method(*call.args, **call.kwargs)
+        yield Invocation(method, call.args, call.kwargs)
     except _WouldSendError as error:
         return error.request
     raise LookupError(f"{call.operation} made no request in the dry run, so it cannot be looked up")

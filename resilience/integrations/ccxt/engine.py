@@ -41,8 +41,9 @@ def engine_class(original: type, support_module: Any, *, asynchronous: bool) -> 
         namespace |= clock_methods(original)
         namespace |= set_up_methods(original, asynchronous=asynchronous)
         namespace |= _common_methods(original) | (async_methods(original) if asynchronous else sync_methods(original))
-        if support_module is not None:
-            namespace |= support_module.methods(original, asynchronous)
+        methods = getattr(support_module, "methods", None)
+        if methods is not None:
+            namespace |= methods(original, asynchronous)
         engine = _CLASSES[original] = type(original.__name__, (original,), namespace)
     return engine
 

@@ -1,6 +1,6 @@
 """Replaces the methods by which ccxt sends, so that an engine prepares, records and checks each request.
 
-The sync and the async methods look alike on purpose.
+What does not differ by how an exchange waits is written once.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..._core.base.routine import Invocation, Routine
+from ..._drivers.routine_runner import routine_function
 from .guarded_session import guarded
 from .market_loading import load_markets_async, load_markets_sync
 from .requests_sent import REQUEST, SentRequest, count_as_reads
@@ -19,82 +21,57 @@ __all__ = ["async_methods", "sync_methods"]
 
 def sync_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that send, for the engine of a sync exchange."""
-
-    def fetch2(
-        self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
-    ) -> Any:
-        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
-        token = REQUEST.set(SentRequest(method, path, api))
-        try:
-            return original.fetch2(self, path, api, method, params, *rest, **more)
-        finally:
-            REQUEST.reset(token)
-
-    def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        request = self._resilience.begin_request(self, url, method, headers, body)
-        try:
-            response = original.fetch(self, url, method, headers, body)
-        except Exception as error:
-            if self._resilience.record_failure(request, error):
-                ask_for_time(self)
-            raise
-        return self._resilience.check_response(self, url, request, response)
-
-    def ask_for_time(self: Any) -> None:
-        sent_at = time.monotonic()
-        try:  # if there is no time, the caller still gets the rejection of the stamp
-            with count_as_reads():
-                self._resilience.learn_time(self.fetch_time(), sent_at)
-        except Exception:
-            pass
-
     return {
         "load_markets": load_markets_sync(original),
-        "fetch2": fetch2,
-        "fetch": fetch,
+        **_shared_methods(original, asynchronous=False),
         "throttle": throttle_sync(original),
     }
 
 
 def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that send, for the engine of an async exchange."""
-
-    async def fetch2(
-        self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
-    ) -> Any:
-        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
-        token = REQUEST.set(SentRequest(method, path, api))
-        try:
-            return await original.fetch2(self, path, api, method, params, *rest, **more)
-        finally:
-            REQUEST.reset(token)
-
-    async def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        request = self._resilience.begin_request(self, url, method, headers, body)
-        try:
-            response = await original.fetch(self, url, method, headers, body)
-        except Exception as error:
-            if self._resilience.record_failure(request, error):
-                await ask_for_time(self)
-            raise
-        return self._resilience.check_response(self, url, request, response)
-
-    async def ask_for_time(self: Any) -> None:
-        sent_at = time.monotonic()
-        try:  # if there is no time, the caller still gets the rejection of the stamp
-            with count_as_reads():
-                self._resilience.learn_time(await self.fetch_time(), sent_at)
-        except Exception:
-            pass
-
     return {
         "load_markets": load_markets_async(original),
-        "fetch2": fetch2,
-        "fetch": fetch,
+        **_shared_methods(original, asynchronous=True),
         "throttle": throttle_async(original),
         "open": _open(original),
         "get_socks_proxy_session": _socks_session(original),
     }
+
+
+def _shared_methods(original: Any, *, asynchronous: bool) -> dict[str, Callable[..., Any]]:
+    """Return the methods that are written once for both."""
+
+    def fetch2(
+        self: Any, path: str, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
+    ) -> Routine[Any]:
+        params = self._resilience.prepare_params(self, method, path, {} if params is None else params)
+        token = REQUEST.set(SentRequest(method, path, api))
+        try:
+            return (yield Invocation(original.fetch2, (self, path, api, method, params, *rest), more))
+        finally:
+            REQUEST.reset(token)
+
+    def fetch(self: Any, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Routine[Any]:
+        request = self._resilience.begin_request(self, url, method, headers, body)
+        try:
+            response = yield Invocation(original.fetch, (self, url, method, headers, body))
+        except Exception as error:
+            if self._resilience.record_failure(request, error):
+                yield from _ask_for_time(self)
+            raise
+        return self._resilience.check_response(self, url, request, response)
+
+    return {function.__name__: routine_function(function, asynchronous=asynchronous) for function in (fetch2, fetch)}
+
+
+def _ask_for_time(engine: Any) -> Routine[None]:
+    sent_at = time.monotonic()
+    try:  # if there is no time, the caller still gets the rejection of the stamp
+        with count_as_reads():
+            engine._resilience.learn_time((yield Invocation(engine.fetch_time)), sent_at)
+    except Exception:
+        pass
 
 
 def _open(original: Any) -> Callable[..., Any]:

@@ -136,6 +136,7 @@ class _Operations:
         return OperationInfo(
             operation=method.operation,
             read=method.read,
+            always_sent=method.operation == "fetch_time" or method.operation.startswith("load_"),
             registry=self._engine.id if is_known(self._engine.id) else "ccxt",
             host=self._host(),
             venue=self._engine.id,

@@ -3,19 +3,20 @@
 The integration knows ccxt and no exchange. Modules for single exchanges are in the layer above, and are imported
 by name when such an exchange is wrapped. Other packages offer theirs through the entry-point group
 `resilience.venues`: the exchange's id → a module with `exchange_support(exchange)`, which returns an
-`ExchangeSupport`, and `methods(original, asynchronous)`, which returns methods that replace those of the engine.
+`ExchangeSupport`, and where needed `methods(original, asynchronous)`, which returns methods that replace those of the
+engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol
 
+from ..._core.base.entry_points import describe_entry_point, installed, load_entry_point
 from .method_names import MethodInfo
 
-__all__ = ["ExchangeSupport", "PreparedRequest", "WrappedExchange", "load_support"]
+__all__ = ["ExchangeSupport", "MethodInfo", "PreparedRequest", "WrappedExchange", "load_support"]
 
 _GROUP = "resilience.venues"
 # By name, because these modules are in a layer above and import this one.
@@ -48,9 +49,12 @@ class WrappedExchange(Protocol):
 
 
 class ExchangeSupport(Protocol):
-    """What is known of one exchange. One instance per wrapped exchange; safe across threads and tasks."""
+    """What is known of one exchange. One instance per wrapped exchange; safe across threads and tasks.
 
-    reads_by_get: bool
+    A class derived from it overrides what it knows; all other methods say that nothing is known.
+    """
+
+    reads_by_get: bool = False
     """Whether a GET never writes on this exchange."""
 
     def describe(self, method: MethodInfo, wrapped: Any) -> Mapping[str, Any]:
@@ -60,6 +64,7 @@ class ExchangeSupport(Protocol):
             method: what its name says.
             wrapped: the wrapped exchange, whose calls are under the policy: lookups go through it.
         """
+        return {}
 
     def prepare_params(self, method: str, path: str, params: Any) -> Any:
         """Return the parameters to sign and send.
@@ -67,12 +72,15 @@ class ExchangeSupport(Protocol):
         Raises:
             ValueError: they must not be sent; the text says why.
         """
+        return params
 
     def stamp(self, headers: Mapping[str, Any]) -> float | None:
         """Return the stamp in signed headers, in Unix seconds, or None."""
+        return None
 
     def nonce(self, own: Any) -> Any:
         """Return the nonce to sign with instead of ccxt's own."""
+        return own
 
     def learn_rejection(self, body: str, sent_at: float) -> bool:
         """Learn the exchange's time from the body of an error, if a stamp was rejected.
@@ -84,45 +92,42 @@ class ExchangeSupport(Protocol):
         Returns:
             Whether a stamp was rejected and the body has no time, so that the exchange has to be asked for it.
         """
+        return False
 
     def learn_time(self, milliseconds: Any, sent_at: float) -> None:
         """Learn the exchange's time, from the response to a request that was sent at a monotonic instant."""
+        return
 
     def find_problem(
         self, method: str, path: str, response: Any
     ) -> tuple[Literal["unreadable", "partial"], str] | None:
         """Return why a response with a success status is not a success, or None if it is one."""
+        return None
 
 
 def load_support(exchange_id: str) -> Any:
     """Return the support module of an exchange, or None.
 
     Raises:
-        TypeError: the module of an entry point has no `exchange_support`.
+        ImportError: the module of an entry point cannot be imported.
+        TypeError: it has no `exchange_support`.
     """
     name = _BUILT_IN.get(exchange_id)
     if name is not None:
         return import_module(name)
-    entry_point = _entry_points().get(exchange_id)
-    if entry_point is None:
+    point = installed(_GROUP).get(exchange_id)
+    if point is None:
         return None
-    module = entry_point.load()
+    module = load_entry_point(point)
     if not callable(getattr(module, "exchange_support", None)):
-        raise TypeError(_not_support(exchange_id, entry_point.value, module))
+        raise TypeError(_not_support(point, module))
     return module
 
 
-def _not_support(exchange_id: str, module_name: str, module: Any) -> str:
+def _not_support(point: Any, module: Any) -> str:
     """Return what is wrong with the module of an entry point."""
     old = ", but venue(handle), the function of 0.1" if callable(getattr(module, "venue", None)) else ""
     return (
-        f"{module_name}, the entry point {exchange_id!r} of {_GROUP}, has no exchange_support(exchange){old}; "
+        f"{describe_entry_point(point)} has no exchange_support(exchange){old}; "
         f"exchange_support returns an ExchangeSupport, a protocol of {__name__}"
     )
-
-
-@cache
-def _entry_points() -> dict[str, Any]:
-    from importlib.metadata import entry_points  # slow to import, and not needed for built-in exchanges
-
-    return {entry_point.name: entry_point for entry_point in entry_points(group=_GROUP)}

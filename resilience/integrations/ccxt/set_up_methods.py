@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from .method_names import is_set_up
@@ -39,18 +40,14 @@ def _as_set_up(method: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(method)
         async def prepare_async(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _is_own_call(name):
-                return await method(self, *args, **kwargs)
-            with count_as_reads():
+            with nullcontext() if _is_own_call(name) else count_as_reads():
                 return await method(self, *args, **kwargs)
 
         return prepare_async
 
     @functools.wraps(method)
     def prepare(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _is_own_call(name):
-            return method(self, *args, **kwargs)
-        with count_as_reads():
+        with nullcontext() if _is_own_call(name) else count_as_reads():
             return method(self, *args, **kwargs)
 
     return prepare

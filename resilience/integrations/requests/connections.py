@@ -21,7 +21,7 @@ from typing import Any
 
 from .sent_bytes import CURRENT, SentBytes, recording_sent_bytes
 
-__all__ = ["SentBytes", "guard_connections", "recording_sent_bytes"]
+__all__ = ["SentBytes", "guard_connections", "guard_manager", "recording_sent_bytes"]
 
 
 def guard_connections(adapter: Any) -> None:
@@ -29,20 +29,20 @@ def guard_connections(adapter: Any) -> None:
     manager = getattr(adapter, "poolmanager", None)
     if manager is None or getattr(adapter, "_resilience_guards", None) is manager:
         return
-    _guard_manager(manager)
+    guard_manager(manager)
     for proxy_manager in getattr(adapter, "proxy_manager", {}).values():
-        _guard_manager(proxy_manager)
+        guard_manager(proxy_manager)
     adapter.proxy_manager_for = partial(_proxy_manager_for, adapter)
     adapter._resilience_guards = manager  # an adapter that is unpickled has another one
 
 
 def _proxy_manager_for(adapter: Any, proxy: str, **options: Any) -> Any:
     manager = type(adapter).proxy_manager_for(adapter, proxy, **options)
-    _guard_manager(manager)
+    guard_manager(manager)
     return manager
 
 
-def _guard_manager(manager: Any) -> None:
+def guard_manager(manager: Any) -> None:
     """Guard the pools that a manager of urllib3 has and those that it will make."""
     classes = getattr(manager, "pool_classes_by_scheme", None)
     # Pools without `keys` are those of urllib3-future, which takes the place of urllib3 once niquests is installed: its

@@ -84,7 +84,7 @@ def _subscribe_arg(connection: SandboxConnection, arg: dict[str, Any]) -> list[W
     if connection.take_fault("early_update"):
         actions[:0] = connection.push("update", arg, [{"seq": feed.last}])
     if is_order_book(arg):
-        actions += connection.push("snapshot", arg, feed.snapshot())
+        actions += connection.push("snapshot", arg, feed.snapshot(connection.shared.clock.now()))
     return actions
 
 

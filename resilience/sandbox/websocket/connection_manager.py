@@ -140,7 +140,7 @@ class ConnectionManager:
             # More than one update may be due when the pace is high or the machine was busy.
             while feed.due <= self.now():
                 feed.due += feed.interval
-                action, rows = feed.next()
+                action, rows = feed.next(self.shared.clock.now())
                 self.push(action, feed.arg, rows)
         return min((feed.due for feed in self._running), default=None)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from ..exchange.order_rules import PRICES
+from . import book_rows
+from .market_rows import market_row
 from .topics import channel_of, is_order_book
 
 __all__ = ["Feed", "Feeds", "key_of"]
@@ -30,32 +33,31 @@ class Feed:
         self.arg = dict(arg)
         self.last, self.interval, self.due = 0, 0.0, 0.0
 
-    def next(self) -> tuple[str, list[dict[str, Any]]]:
-        """Make the next update and return its action and its rows."""
+    def next(self, now: float) -> tuple[str, list[Any]]:
+        """Make the next update and return its action and its rows; `now` is the exchange's Unix time."""
         self.last += 1
+        stamp = str(int(now * 1000))
         if is_order_book(self.arg):
-            return "update", [self._book_row(self.last, self.last - 1)]
+            return "update", [book_rows.update_row(self._version, self._price, self.last, stamp)]
+        channel = channel_of(self.arg)
+        depth = channel.removeprefix("books")
+        if depth != channel:
+            return "snapshot", [book_rows.full_row(self._version, self._price, self.last, stamp, int(depth))]
         # Tickers are sent as snapshots, everything else as updates, as Bitget does.
-        action = "snapshot" if channel_of(self.arg) == "ticker" else "update"
-        return action, [{"seq": self.last, **self._ticker_price()}]
+        action = "snapshot" if channel == "ticker" else "update"
+        return action, [market_row(self._version, self.arg, self.last, stamp)]
 
-    def snapshot(self) -> list[dict[str, Any]]:
-        """Return the full order book as of the last update."""
-        return [self._book_row(self.last, 0)]
+    def snapshot(self, now: float) -> list[dict[str, Any]]:
+        """Return the full order book as of the last update; `now` is the exchange's Unix time."""
+        return [book_rows.full_row(self._version, self._price, self.last, str(int(now * 1000)))]
 
-    def _book_row(self, seq: int, previous: int) -> dict[str, Any]:
-        price = PRICES[str(self.arg.get("instId") or self.arg.get("symbol"))]
-        # The sizes depend on the number, so that two consecutive books differ.
-        sides = {"bids": [[str(price - 1), str(1 + seq % 7)]], "asks": [[str(price + 1), str(1 + seq % 5)]]}
-        if self.arg.get("topic"):
-            sides = {"b": sides["bids"], "a": sides["asks"]}
-        return {**sides, "seq": seq, "pseq": previous}
+    @property
+    def _version(self) -> str:
+        return "v3" if "topic" in self.arg else "v2"
 
-    def _ticker_price(self) -> dict[str, str]:
-        symbol = str(self.arg.get("instId") or self.arg.get("symbol") or "")
-        if channel_of(self.arg) != "ticker" or symbol not in PRICES:
-            return {}
-        return {("lastPrice" if self.arg.get("topic") else "lastPr"): str(PRICES[symbol])}
+    @property
+    def _price(self) -> Decimal:
+        return PRICES[str(self.arg.get("instId") or self.arg.get("symbol"))]
 
 
 class Feeds:

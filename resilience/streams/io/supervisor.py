@@ -30,7 +30,12 @@ LoadState = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Iterable[Any]]]
 
 
 class Supervisor:
-    """Runs one session. Belongs to one event loop."""
+    """Runs one session. Belongs to one event loop.
+
+    Attributes:
+        session: decides.
+        waiters: are set whenever the session may have changed.
+    """
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._fetches: set[asyncio.Task[Any]] = set()
         self._wake = asyncio.Event()
-        self._waiters: set[asyncio.Event] = set()
+        self.waiters: set[asyncio.Event] = set()
 
     def start(self) -> None:
         """Start connecting; a session that has ended starts again."""
@@ -83,22 +88,22 @@ class Supervisor:
         """Perform steps of the session; events are queued at once, without waiting for a slow consumer."""
         for step in steps:
             if isinstance(step, Emit):
-                self._dispatcher.post(step.event, step.value, step.key)
+                self._dispatcher.post(step.event, step.value, step.key, step.change)
             else:
                 self._act(step)
         # The steps may have changed a timer.
         self._wake.set()
-        for event in self._waiters:
+        for event in self.waiters:
             event.set()
 
     async def wait_for_change(self) -> None:
         """Wait until the session may have changed."""
         event = asyncio.Event()
-        self._waiters.add(event)
+        self.waiters.add(event)
         try:
             await event.wait()
         finally:
-            self._waiters.discard(event)
+            self.waiters.discard(event)
 
     def _close_wire(self, step: Close) -> None:
         wire = self._wires.pop(step.connection, None)
@@ -182,8 +187,8 @@ class Supervisor:
         try:
             if self._resync is not None:
                 await self._resync()
-        except Exception:
-            pass
+        except Exception as error:
+            self._dispatcher.post("exception", self.session.resync_failed(error))
         self.perform(self.session.clock_measured(number, self._clock.monotonic()))
 
     async def _fetch_updates(self, fetch: Callable[[], Awaitable[Iterable[Any]]]) -> None:
@@ -195,9 +200,15 @@ class Supervisor:
                     await self._dispatcher.put("update", update, None)
                 return
             except Exception as error:
-                failure = self.session.fetch_failed(error, attempt)
-            self._dispatcher.post("exception", failure)
-            if failure.wait_for is None:
+                delay = self._report_fetch(error, attempt)
+            if delay is None:
                 return
             attempt += 1
-            await self._clock.asleep(failure.wait_for)
+            await self._clock.asleep(delay)
+
+    def _report_fetch(self, error: Exception, attempt: int) -> float | None:
+        """Emit the error of a fetch and return the seconds until the next try, or None if there is none."""
+        # A function of its own: the event carries the error, whose traceback has the frame that called this one.
+        failure = self.session.fetch_failed(error, attempt)
+        self._dispatcher.post("exception", failure)
+        return failure.wait_for

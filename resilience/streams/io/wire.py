@@ -124,7 +124,7 @@ class Wire:
             self._perform([step for step in steps if not isinstance(step, Emit)])
         for step in steps:
             if isinstance(step, Emit):
-                await dispatcher.put(step.event, step.value, step.key)
+                await dispatcher.put(step.event, step.value, step.key, step.change)
         self._delivering = False
         if slow:
             session.pause_reader(self._number, False, self._clock.monotonic())

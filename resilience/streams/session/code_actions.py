@@ -37,6 +37,12 @@ class CodeAction(NamedTuple):
     text: str
     once: bool = False
 
+    @property
+    def name(self) -> str:
+        """The name in the code tables; for another text that of its kind."""
+        names = [name for name, action in ACTIONS.items() if action == self]
+        return names[0] if names else next(name for name, action in ACTIONS.items() if action.kind is self.kind)
+
 
 ACTIONS = {
     "none": CodeAction(ActionKind.NOTHING, "continues"),

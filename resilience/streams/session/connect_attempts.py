@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..._core.call.attempt_end import end_holds, start_hold
+from ..._core.call.attempt_end import start_hold
 from ..._core.call.failure_report import caused_by
-from ..._core.call.plan import PermitOrGeneration, Plan
+from ..._core.call.gate_plan import PermitOrGeneration
+from ..._core.call.plan import Plan
 from ..._core.classify.failure import Failure
 from ..._core.policy.backoff import bounds
 from ...errors import ApiError
@@ -39,15 +40,15 @@ class ConnectAttempts:
     def ready_at(self, now: float) -> float:
         """Return the instant from which holds and the breaker admit an attempt."""
         breaker = self._plan.breaker
-        ready = self._plan.hold.ready_at(now)
+        ready = self._plan.gate.hold.ready_at(now)
         return ready if breaker is None else max(ready, breaker.ready_at(now))
 
     def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
         """Ask holds and breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
         self._plan = self._make_plan()
-        if self._plan.hold.ready_at(now) > now:
+        if self._plan.gate.hold.ready_at(now) > now:
             return False, None
-        end_holds(self._plan, self._plan.hold.end_over(now), "over")
+        self._plan.gate.end_holds(now)
         breaker, budget = self._plan.breaker, self._plan.budget
         permit = None if breaker is None else breaker.admit(now)
         self._plan.emit_breaker_events()
@@ -106,14 +107,21 @@ class ConnectAttempts:
         self.emit_failure(failure, error)
         return failure
 
-    def record_failure(self, failure: Failure, error: object, now: float) -> float | None:
-        """Count a failed attempt and return the seconds until the next, or None if there is none."""
+    def record_failure(self, failure: Failure, error: object, now: float, not_before: float) -> float | None:
+        """Count a failed attempt and return the seconds until the next, or None if there is none.
+
+        Args:
+            failure: what the error means.
+            error: why it failed.
+            now: the present instant.
+            not_before: the instant from which the limit of new connections admits the next.
+        """
         self.count += 1
         start_hold(self._plan, failure, now)
         delay, within_budget = self._delay(error, now)
         if delay is not None:
             # Waiting any shorter would only be rejected again.
-            delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now)
+            delay = max(delay, failure.retry_after or 0.0, self.ready_at(now) - now, not_before - now)
         self.emit_failure(failure, error, wait_for=delay)
         if delay is None:
             self._emit("retries_exhausted", failure, error)

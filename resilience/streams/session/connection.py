@@ -11,11 +11,12 @@ from collections.abc import Hashable, Iterator
 from math import inf
 from typing import Any
 
-from ..._core.call.plan import PermitOrGeneration
+from ..._core.call.gate_plan import PermitOrGeneration
 from ..._core.policy.stream_limits import MessageRate, StreamSettings
 from ..._core.stages.rate_window import RateWindow
 from .dialect import Dialect, fitting_count
 from .heartbeat import Heartbeat
+from .order_book import BookChecks
 from .request import SocketRequest
 from .steps import DeliverAnswer, Send, Step
 from .subscriptions import Subscriptions, Wanted
@@ -40,6 +41,7 @@ class Connection:
         login_at: when the login was sent that is not answered yet, or None.
         live_at: when everything wanted was live for the first time, or None.
         subscriptions: what was requested on it.
+        books: its order books, for those that are checked by a checksum.
         requests: the requests that are not answered yet, by id.
         unnamed_errors: errors of the venue that did not say which subscription they concern.
         end_reported: the reason for its end was already emitted.
@@ -57,7 +59,7 @@ class Connection:
         self.ready = False
         self.login_at: float | None = None
         self.live_at: float | None = None
-        self.subscriptions = Subscriptions()
+        self.subscriptions, self.books = Subscriptions(), BookChecks()
         self.unnamed_errors: list[Any] = []
         self.requests: dict[str, SocketRequest] = {}
         self.end_reported = False
@@ -142,10 +144,13 @@ class Connection:
         if self.opened_at is None:
             return inf
         instant = min(max(self.heartbeat.ping_at, self._frame_window.ready_at(-inf)), self._hold_ends_at)
-        if self._can_send_queued or (self.ready and self.subscriptions.to_remove(wanted)):
-            instant = min(instant, self._frame_at(-inf))
-        elif self.ready and self.subscriptions.missing(wanted):
-            instant = min(instant, max(self._frame_at(-inf), self._subscribe_window.ready_at(-inf)))
+        if self._can_send_queued:
+            return min(instant, self._frame_at(-inf))
+        if self.ready:
+            due = self.subscriptions.removal_at(wanted)
+            if self.subscriptions.missing(wanted):
+                due = min(due, self._subscribe_window.ready_at(-inf))
+            instant = min(instant, max(self._frame_at(-inf), due))
         return instant
 
     @property
@@ -159,7 +164,7 @@ class Connection:
 
     def _unsubscribe_frame(self, wanted: Wanted, now: float) -> str:
         """Return the frame that removes what is no longer wanted or is to be requested again; else an empty string."""
-        ids = self.subscriptions.to_remove(wanted)
+        ids = self.subscriptions.to_remove(wanted, now)
         if not ids:
             return ""
         args = [self.subscriptions.by_id[id_].arg for id_ in ids]

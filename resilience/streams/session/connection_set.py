@@ -14,24 +14,24 @@ from ..._core.call.attempt_end import counts_as_failure
 from ..._core.call.failure_report import caused_by
 from ..._core.classify.failure import Failure
 from ..._core.policy.codes import Category
-from .code_actions import ACTIONS
+from .code_actions import ACTIONS, ActionKind, CodeAction
 from .connection import Connection
 from .duplicate_filter import DuplicateFilter
 from .state import State, StreamState
 from .steps import Close, Emit, Fetch, Open, Prime, Step
-from .stream_failure import Gap
+from .stream_failure import Gap, StreamFailure
 
 __all__ = ["ConnectionSet"]
 
 _POLL_INTERVAL = 0.1  # seconds until a half-open breaker without a free permit is checked again
-_RECONNECTS = ACTIONS["reconnect_relogin_resubscribe"].text
-_KEEPS_OLD = "keeps the old connection and tries again in {delay:.3g} s"
+_RECONNECTS = ACTIONS["reconnect_relogin_resubscribe"]
+_KEEPS_OLD = CodeAction(ActionKind.REPLACE, "keeps the old connection and tries again in {delay:.3g} s")
 
 
 class ConnectionSet(StreamState):
     """The connections of one socket."""
 
-    give_up_reason: Failure | None = None
+    give_up_reason: StreamFailure | None = None
     """Why the socket has given up, or None."""
     _lost_at: float | None = None  # Unix time since which updates may be missed
     _overlap_until = -inf
@@ -82,6 +82,7 @@ class ConnectionSet(StreamState):
         now: float,
         failure: Failure | None = None,
         details: dict[str, Any] | None = None,
+        action: CodeAction = _RECONNECTS,
     ) -> list[Step]:
         """Close a connection because of an error, and schedule the next; `details` go into the exception event.
 
@@ -98,13 +99,15 @@ class ConnectionSet(StreamState):
             self._record_loss(connection)
             if self.successor is not None:
                 return steps + self._promote_successor()
-        details = {"phase": connection.phase, "caused_by": caused_by(error), **(details or {})}
+        details = {"phase": connection.phase, "caused_by": caused_by(error), "error": _raised(error), **(details or {})}
         hopeless = failure.category is not Category.RETRYABLE and connection.opened_at is None and not self._was_open
-        delay = None if hopeless else self.attempts.record_failure(failure, error, now)
+        # The limit of new connections counts too: what the event says is when the client connects.
+        window = self.connect_window.ready_at(now)
+        delay = None if hopeless else self.attempts.record_failure(failure, error, now, window)
         if delay is None:
             self.attempts.emit_end(failure, error)
             return steps + self.give_up(failure, details)
-        return steps + self._schedule_next(connection, failure, delay, now, details)
+        return steps + self._schedule_next(connection, failure, delay, now, details, action)
 
     def _record_loss(self, connection: Connection) -> None:
         """Keep the time of the last frame of a live connection: from there on updates may be missing."""
@@ -112,16 +115,22 @@ class ConnectionSet(StreamState):
             self._lost_at = self.unix_time(connection.heartbeat.last_frame_at)
 
     def _schedule_next(
-        self, connection: Connection, failure: Failure, delay: float, now: float, details: dict[str, Any]
+        self,
+        connection: Connection,
+        failure: Failure,
+        delay: float,
+        now: float,
+        details: dict[str, Any],
+        action: CodeAction,
     ) -> list[Step]:
         """Schedule the connection that takes the place of the lost one."""
         silent = connection.end_reported
         if connection is self.successor:
             self.successor, self.renew_at = None, now + delay
-            return [] if silent else [self.exception_event(failure, _KEEPS_OLD, delay, **details)]
+            return [] if silent else [self.action_event(failure, _KEEPS_OLD, delay, **details)]
         self.active, self.renew_at, self.retry_at = None, inf, now + delay
         self._outage = failure
-        steps: list[Step] = [] if silent else [self.exception_event(failure, _RECONNECTS, delay, **details)]
+        steps: list[Step] = [] if silent else [self.action_event(failure, action, delay, **details)]
         return [*steps, self.notice_event("reconnect", connection.number, delay)]
 
     def _promote_successor(self) -> list[Step]:
@@ -153,8 +162,9 @@ class ConnectionSet(StreamState):
     def give_up(self, failure: Failure, details: dict[str, Any]) -> list[Step]:
         """End the stream: the user must fix something first."""
         steps = self.end(State.GIVEN_UP)
-        self.give_up_reason = failure
-        steps.append(self.exception_event(failure, ACTIONS["give_up"].text, **details))
+        event = self.action_event(failure, ACTIONS["give_up"], **details)
+        self.give_up_reason = event.value
+        steps.append(event)
         return [*steps, self.notice_event("close")]
 
     def end(self, state: State) -> list[Step]:
@@ -165,6 +175,11 @@ class ConnectionSet(StreamState):
         self.retiring.clear()
         self.inactive_state = state
         return steps
+
+    def overlaps(self, now: float) -> bool:
+        """Return whether two connections may deliver the same updates."""
+        # The new connection may still deliver what the old one delivered before it was closed.
+        return self.successor is not None or bool(self.retiring) or now < self._overlap_until
 
     def advance(self, now: float) -> list[Step]:
         """Send what may be sent now, and detect connections that have become live."""
@@ -180,8 +195,7 @@ class ConnectionSet(StreamState):
     def _end_phases(self, now: float) -> None:
         """End the filter of duplicates after an overlap, and the backoff once a connection has proved steady."""
         active = self.active
-        # Until then the new connection may still deliver what the old one delivered before it was closed.
-        if self.successor is None and not self.retiring and self._overlap_until <= now:
+        if not self.overlaps(now):
             self.duplicate_filter = None
         if active is not None and active.live_at is not None and active.live_at + self.limits.steady_after <= now:
             self.attempts.reset()
@@ -210,3 +224,8 @@ class ConnectionSet(StreamState):
         if old is not None:
             self.retiring[old.number] = now + self.limits.linger
         return [self.notice_event("reconnected", connection.number)]
+
+
+def _raised(error: object) -> BaseException | None:
+    """Return an error that was raised; None for one that only stands for a code."""
+    return error if isinstance(error, BaseException) and error.__traceback__ is not None else None

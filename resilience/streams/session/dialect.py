@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from .order_book import BookChange
+
 __all__ = ["Arg", "Dialect", "Message", "MessageKind", "fitting_count"]
 
 Arg = Mapping[str, Any]
@@ -40,6 +42,7 @@ class Message:
         seq: its sequence number within the subscription, where updates are numbered.
         after: the sequence number of the update before it.
         snapshot: True if it holds the full state, False if it holds a change.
+        book: the changes of an order book that is checked by a checksum; empty for everything else.
     """
 
     kind: MessageKind
@@ -52,6 +55,7 @@ class Message:
     seq: int | None = None
     after: int | None = None
     snapshot: bool = False
+    book: Sequence[BookChange] = ()
 
 
 class Dialect(Protocol):

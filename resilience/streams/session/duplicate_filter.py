@@ -41,17 +41,36 @@ class SequenceNumbers:
         """Forget all numbers: a new connection starts its own."""
         self._last.clear()
 
-    def check(self, message: Message) -> str:
-        """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing)."""
-        if message.seq is None or message.after is None:
+    def check(self, message: Message, *, overlapping: bool = False) -> str:
+        """Record an update and return `next`, `old` (received before) or `gap` (updates before it are missing).
+
+        Args:
+            message: the update.
+            overlapping: two connections deliver the subscription just now.
+        """
+        if message.seq is None:
             return "next"
-        last = self._last.get(message.id)
-        if last is not None and message.seq <= last:
-            return "old"
-        if not message.snapshot and last is None and message.id in self._last:
-            return "old"  # after a gap only a snapshot helps: changes before it cannot be applied
-        if not message.snapshot and last is not None and message.after != last:
-            self._last[message.id] = None
-            return "gap"
-        self._last[message.id] = message.seq
-        return "next"
+        verdict = self._compare(message, message.seq, overlapping)
+        if verdict != "old":
+            self._last[message.id] = message.seq if verdict == "next" else None
+        return verdict
+
+    def _compare(self, message: Message, seq: int, overlapping: bool) -> str:
+        last, after = self._last.get(message.id), message.after
+        if message.id in self._last and last is None:
+            return "next" if message.snapshot else "old"  # after a gap only a snapshot helps
+        if last is None:
+            return "next"
+        if message.snapshot or after is None:
+            # One connection delivers in order, and its numbers may begin again; two may overtake each other.
+            return "old" if overlapping and seq <= last else "next"
+        return _compare_numbers(seq, after, last)
+
+
+def _compare_numbers(seq: int, after: int, last: int) -> str:
+    if after == 0 and last:
+        return "gap"  # the numbers began again
+    if seq <= last:
+        return "old"
+    # The first update after a snapshot may begin before it: what it repeats is absolute.
+    return "gap" if after > last else "next"

@@ -13,7 +13,7 @@ from typing import Any
 from ..._core.classify.failure import Failure
 from .dialect import Message
 
-__all__ = ["ClosedClientError", "NotSentError", "SocketRequest"]
+__all__ = ["ClosedClientError", "GaveUpError", "NotSentError", "SocketRequest"]
 
 
 class NotSentError(ConnectionError):
@@ -34,6 +34,23 @@ class ClosedClientError(NotSentError):
     """The client is closed for good; nothing was sent."""
 
     resilience_code = "client_closed"
+
+
+class GaveUpError(ConnectionError):
+    """A socket has given up: the user must fix something first. `failure_of` returns its failure.
+
+    Attributes:
+        failure: why, as its exception event said; a `StreamFailure`.
+    """
+
+    resilience_executed = "n_a"
+
+    def __init__(self, message: str, failure: Failure) -> None:
+        super().__init__(message, failure)
+        self.failure = failure
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class SocketRequest:

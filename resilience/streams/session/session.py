@@ -18,14 +18,14 @@ from .request import SocketRequest
 from .state import State, stream_error
 from .steps import Close, DeliverAnswer, Emit, Step
 from .stream_failure import StreamFailure, stream_failure
-from .venue_errors import VenueErrors
+from .update_filter import UpdateFilter
 
 __all__ = ["Session", "State"]
 
 _MIN_FETCH_DELAY = 1.0  # seconds between two fetches of missed updates, at least
 
 
-class Session(VenueErrors):
+class Session(UpdateFilter):
     """The decisions about one socket. Belongs to one event loop."""
 
     # --- the user's commands --------------------------------------------------------------------------
@@ -36,7 +36,7 @@ class Session(VenueErrors):
         if self.inactive_state is None:
             return []
         self.inactive_state, self.retry_at = None, now
-        self.once_counts.clear()
+        self.forget_errors()
         return self.tick(now)
 
     def stop(self) -> list[Step]:
@@ -120,8 +120,8 @@ class Session(VenueErrors):
             message = self.dialect.read(text)
         except Exception as error:  # a dialect may raise anything on a malformed frame; none may end the reader
             failure = self.attempts.report(stream_error("malformed_frame"))
-            caused = type(error).__name__
-            return [self.exception_event(failure, "drops the frame and continues", phase="read", caused_by=caused)]
+            details: dict[str, Any] = {"phase": "read", "caused_by": type(error).__name__, "error": error}
+            return [self.exception_event(failure, "drops the frame and continues", **details)]
         request = connection.requests.pop(message.request, None) if message.request is not None else None
         if request is not None:
             return self._answer(request, connection, message, now)
@@ -156,7 +156,7 @@ class Session(VenueErrors):
 
     def _on_login(self, connection: Connection, message: Message, _now: float) -> list[Step]:
         connection.ready, connection.login_at, connection.end_reported = True, None, False
-        self.once_counts.clear()
+        self.count_login()
         return [Emit("response", message.body), self.notice_event("authenticated", connection.number)]
 
     def _on_ack(self, connection: Connection, message: Message, _now: float) -> list[Step]:
@@ -164,26 +164,11 @@ class Session(VenueErrors):
         if subscription is not None and message.op == "unsubscribe":
             if subscription.state == "leaving":
                 connection.subscriptions.forget([message.id])
+                if message.id not in self.wanted:
+                    connection.books.forget(message.id)
         elif subscription is not None and subscription.state == "requested":
             subscription.state = "live"
         return [Emit("response", message.body), *self.resolve_unnamed(connection)]
-
-    def _on_update(self, connection: Connection, message: Message, now: float) -> list[Step]:
-        # The venue sends updates until it has handled the request to unsubscribe.
-        if message.id in self.removed:
-            return []
-        subscription = connection.subscriptions.by_id.get(message.id)
-        if subscription is not None and subscription.state == "requested":
-            subscription.state = "live"  # an update that arrives before the ack proves the subscription too
-        if self.duplicate_filter is not None and not self.duplicate_filter.is_new(message, connection.number):
-            return []
-        verdict = self.sequence.check(message)
-        if verdict == "gap":
-            connection.subscriptions.renew([message.id], now)
-            failure = self.attempts.report(stream_error("sequence_gap"))
-            arg = self.wanted.get(message.id)
-            return [self.exception_event(failure, "subscribes to it again", phase="read", arg=arg)]
-        return [Emit("update", message.body, message.id)] if verdict == "next" else []
 
     def fetch_failed(self, error: BaseException, attempt: int) -> StreamFailure:
         """Classify a failed fetch of missed updates; `wait_for` is the seconds until the next try, None for no more."""
@@ -193,12 +178,18 @@ class Session(VenueErrors):
             max(self.attempts.max_delay(attempt, _MIN_FETCH_DELAY), failure.retry_after or 0.0) if retryable else None
         )
         text = f"asks again in {delay:.3g} s" if delay is not None else "continues without the missed updates"
-        details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__}
+        details = {"phase": "fetch_missed", "socket": self.name, "caused_by": type(error).__name__, "error": error}
         return stream_failure(failure, wait_for=delay, action_text=text, **details)
+
+    def resync_failed(self, error: BaseException) -> StreamFailure:
+        """Classify a failed measurement of the venue's clock."""
+        details = {"phase": "login", "socket": self.name, "caused_by": type(error).__name__, "error": error}
+        text = "logs in with the venue's time as it is known so far"
+        return stream_failure(self.attempts.classify(error), action_text=text, **details)
 
 
 _HANDLERS: dict[MessageKind, Callable[[Session, Connection, Message, float], list[Step]]] = {
-    MessageKind.DATA: Session._on_update,
+    MessageKind.DATA: Session.on_update,
     MessageKind.ACK: Session._on_ack,
     MessageKind.LOGIN: Session._on_login,
     MessageKind.PONG: Session._on_pong,

@@ -14,6 +14,7 @@ from ..._core.classify.failure import Failure
 from ..._core.policy.stream_limits import StreamSettings
 from ..._core.stages.rate_window import RateWindow
 from ...errors import ApiError
+from .code_actions import CodeAction
 from .connect_attempts import ConnectAttempts
 from .connection import Connection
 from .dialect import Dialect
@@ -68,6 +69,7 @@ class StreamState:
         private: bool,
         clock: Clock,
         stamp: Callable[[], float] | None = None,
+        cannot_resync: str = "",
     ) -> None:
         """Create an idle session.
 
@@ -80,11 +82,12 @@ class StreamState:
             private: the socket logs in, and reports gaps.
             clock: monotonic and Unix time; nothing here waits.
             stamp: returns the venue's Unix time in seconds; the clock's own time by default.
+            cannot_resync: why the venue's clock cannot be measured, for the user; empty if it can.
         """
         self.name, self.private, self.wanted = name, private, Wanted()
         self.inactive_state: State | None = State.IDLE
         self.dialect, self.limits, self.attempts, self.connect_window = dialect, limits, attempts, connect_window
-        self.clock, self.stamp = clock, stamp or clock.time
+        self.clock, self.stamp, self.cannot_resync = clock, stamp or clock.time, cannot_resync
         self.numbers = count(1)
         self.connections: dict[int, Connection] = {}
         self.active: Connection | None = None
@@ -125,12 +128,22 @@ class StreamState:
         return Emit(event, Notice(event, self.name, number, self.clock.time(), delay))
 
     def exception_event(self, failure: Failure, text: str, delay: float | None = None, **details: Any) -> Emit:
-        """Return the step that emits a failure; `text` says what the client does, `{delay}` in it is in seconds."""
+        """Return the step that emits a failure.
+
+        Args:
+            failure: what happened.
+            text: what the client does about it; `{delay}` in it is in seconds.
+            delay: seconds until it does it, or None.
+            details: further fields; without `action` it is the one in the code table.
+        """
         # `text` is ours and never contains the venue's message, so `format` is safe.
-        action_text = text.format(delay=delay or 0.0)
-        action = self.attempts.action(failure)
-        details |= {"action_text": action_text, "action": action, "socket": self.name, "wait_for": delay}
+        details = {"action": self.attempts.action(failure), **details}
+        details |= {"action_text": text.format(delay=delay or 0.0), "socket": self.name, "wait_for": delay}
         return Emit("exception", replace(stream_failure(failure, **details), attempts=max(1, self.attempts.count)))
+
+    def action_event(self, failure: Failure, action: CodeAction, delay: float | None = None, **details: Any) -> Emit:
+        """Return the step that emits a failure about which the client takes this action."""
+        return self.exception_event(failure, action.text, delay, **{**details, "action": action.name})
 
 
 def stream_error(code: str, body: Mapping[str, Any] | None = None) -> ApiError:

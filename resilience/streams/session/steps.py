@@ -68,11 +68,12 @@ class Prime:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Emit an event; `key` is the subscription of an update."""
+    """Emit an event; `key` is the subscription of an update, `change` says that it needs those before it."""
 
     event: str
     value: Any
     key: Any = None
+    change: bool = False
 
 
 Step = DeliverAnswer | Open | Send | Close | Resync | Fetch | Prime | Emit

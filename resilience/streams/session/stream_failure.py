@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..._core.classify.failure import Failure
 from ..._printable import printable
 from ...telemetry.redaction import redact
 
-__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "stream_failure"]
+__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "kind_of", "merge", "stream_failure"]
 
 EVENTS = ("authenticated", "close", "exception", "gap", "open", "reconnect", "reconnected", "response", "update")
 """The events of a client."""
@@ -27,12 +27,16 @@ class StreamFailure(Failure):
         phase: what the client was doing: `connect`, `login`, `subscribe`, `read`, `request`, `handler` or
             `fetch_missed`.
         action_text: what the client does about it, in words.
-        action: the name of that action in the code table; empty if no table has the code.
+        action: the name of that action, as code tables have it; empty where there is none.
         arg: the subscription that it concerns, or None if the venue did not say.
-        message: the venue's own message, secrets removed.
+        message: the venue's own message, without secrets, and safe to print.
         caused_by: class of the error, such as `ConnectionRefusedError`.
         socket: name of the client's socket, `public` or `private`.
         wait_for: seconds until the client reconnects or sends again, or None.
+        handler: name of the handler that raised; empty if none did.
+        error: what was raised, with its traceback; None if nothing was, as for silence.
+        repeated: how many more failures of this kind the event stands for: those that came while it waited for a
+            handler.
     """
 
     phase: str = ""
@@ -43,13 +47,18 @@ class StreamFailure(Failure):
     caused_by: str | None = None
     socket: str = ""
     wait_for: float | None = None
+    handler: str = ""
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+    repeated: int = 0
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
         about = f" of {dict(self.arg)}" if self.arg else ""
         action = self.action_text and f"the client {self.action_text}"
-        texts = [text for text in (self.message, self.remedy, action) if text]
-        return printable(f"{self.socket} {self.phase}{about}: {self.category}{code}: " + "; ".join(texts))
+        times = self.repeated and f"{self.repeated} more of this kind"
+        texts = [text for text in (self.message, self.remedy, action, times) if text]
+        where = " ".join(text for text in (self.socket, self.phase, self.handler) if text)
+        return printable(f"{where}{about}: {self.category}{code}: " + "; ".join(texts))
 
     @property
     def during(self) -> str:
@@ -105,8 +114,21 @@ def stream_failure(failure: Failure, **details: Any) -> StreamFailure:
     # `asdict` would copy the nested failures of batch items as mappings.
     known = {item.name: getattr(failure, item.name) for item in fields(Failure)}
     if details.get("message"):
-        details["message"] = redact(str(details["message"]))[:_MAX_MESSAGE]
+        details["message"] = printable(redact(str(details["message"])))[:_MAX_MESSAGE]
     return StreamFailure(**{**known, **details})
+
+
+def kind_of(value: Any) -> Hashable:
+    """Return what failures of one kind have in common; None for a value that is no `StreamFailure`."""
+    if not isinstance(value, StreamFailure):
+        return None
+    arg = None if value.arg is None else repr(sorted(value.arg.items(), key=str))
+    return value.socket, value.phase, value.code, value.caused_by, value.handler, value.action, arg
+
+
+def merge(older: Any, newer: Any) -> Any:
+    """Return the newer of two failures of one kind, with the count of both."""
+    return replace(newer, repeated=older.repeated + newer.repeated + 1)
 
 
 def _warn_renamed(old: str, new: str) -> None:

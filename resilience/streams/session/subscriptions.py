@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from .dialect import Arg
@@ -38,21 +39,21 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self.by_id: dict[Hashable, Subscription] = {}
-        self._renewing: set[Hashable] = set()  # always a subset of `by_id`
+        self._renewing: dict[Hashable, float] = {}  # with the instant from which each is renewed; all are in `by_id`
 
     def forget(self, ids: Iterable[Hashable]) -> None:
         """Treat these as never requested; those that are wanted are requested again."""
         for id_ in ids:
             self.by_id.pop(id_, None)
-            self._renewing.discard(id_)
+            self._renewing.pop(id_, None)
 
-    def renew(self, ids: Iterable[Hashable], now: float) -> None:
-        """Remove these and request them again: the venue would reject a second request alone as a duplicate."""
+    def renew(self, ids: Iterable[Hashable], now: float, delay: float = 0.0) -> None:
+        """Remove these after a delay and request them again: the venue would reject a second request alone."""
         for id_ in ids:
             subscription = self.by_id.get(id_)
             # One that is leaving is requested again anyway, once its removal is acknowledged.
             if subscription is not None and subscription.state != "leaving":
-                self._renewing.add(id_)
+                self._renewing[id_] = min(self._renewing.get(id_, inf), now + delay)
                 subscription.since = now
 
     def unanswered(self) -> list[Hashable]:
@@ -71,10 +72,16 @@ class Subscriptions:
         """Return True if the venue confirmed at least one."""
         return any(subscription.state == "live" for subscription in self.by_id.values())
 
-    def to_remove(self, wanted: Wanted) -> list[Hashable]:
-        """Return the ids to unsubscribe: live ones that are no longer wanted, and those to request again."""
+    def to_remove(self, wanted: Wanted, now: float) -> list[Hashable]:
+        """Return the ids to unsubscribe now: live ones that are no longer wanted, and those to request again."""
         unwanted = [id_ for id_, item in self.by_id.items() if item.state == "live" and id_ not in wanted]
-        return unwanted + [id_ for id_ in self._renewing if id_ not in unwanted]
+        return unwanted + [id_ for id_, due in self._renewing.items() if due <= now and id_ not in unwanted]
+
+    def removal_at(self, wanted: Wanted) -> float:
+        """Return the instant from which there is something to unsubscribe; inf if there is nothing."""
+        if any(item.state == "live" and id_ not in wanted for id_, item in self.by_id.items()):
+            return -inf
+        return min(self._renewing.values(), default=inf)
 
     def mark_requested(self, ids: Iterable[Hashable], wanted: Wanted, now: float) -> None:
         """Record that the request for these was sent."""
@@ -84,5 +91,5 @@ class Subscriptions:
     def mark_leaving(self, ids: Iterable[Hashable], now: float) -> None:
         """Record that the request to remove these was sent."""
         for id_ in ids:
-            self._renewing.discard(id_)
+            self._renewing.pop(id_, None)
             self.by_id[id_].state, self.by_id[id_].since = "leaving", now

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._core.classify.failure import Failure
-from ..._core.policy.codes import Category
 from ...errors import ApiError
 from .code_actions import ACTIONS, ActionKind, CodeAction, choose_action
 from .connection import Connection
-from .connection_set import ConnectionSet
 from .dialect import Message
+from .escalation import Escalation, login_pending
 from .steps import Resync, Step
 
 __all__ = ["VenueErrors"]
 
-_MAX_RELOGINS = 2  # logins that the venue may ask for on one connection before it is replaced
 _MIN_HOLD = 1.0  # seconds for which nothing is sent if the backoff says less
 
 
@@ -45,17 +42,15 @@ class _VenueError:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class VenueErrors(ConnectionSet):
+class VenueErrors(Escalation):
     """A socket that handles error frames.
 
     Attributes:
-        once_counts: errors by code since the last login, for actions that are taken once.
         removed: subscriptions that were unsubscribed or rejected; late updates of these are ignored.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.once_counts: Counter[str | None] = Counter()
         self.removed: set[Hashable] = set()
 
     def handle_error(
@@ -97,32 +92,12 @@ class VenueErrors(ConnectionSet):
             phase = "subscribe"
         arg = self.wanted.get(message.id)
         details = {"phase": phase, "message": message.text, "arg": arg, "caused_by": "ApiError"}
-        action = self._escalate(connection, chosen, failure)
+        action = self.escalate(connection, chosen, failure, login=login)
         return _VenueError(connection, message.id, named, failure, action, error, details)
-
-    def _escalate(self, connection: Connection, action: CodeAction, failure: Failure) -> CodeAction:
-        """Return the action for an error, or a stronger one if it repeats."""
-        if action.once:
-            self.once_counts[failure.code] += 1
-            # The same error right after the remedy: the remedy does not help.
-            if self.once_counts[failure.code] > 1:
-                retryable = failure.category is Category.RETRYABLE
-                return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]
-        if action.kind is ActionKind.RELOGIN and not self.private:
-            return ACTIONS["drop_subscription"]
-        if action.kind is ActionKind.RELOGIN and not _login_pending(connection, action):
-            connection.relogins += 1
-            return action if connection.relogins <= _MAX_RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
-        return action
-
-
-def _login_pending(connection: Connection, action: CodeAction) -> bool:
-    """Return True if a login is outstanding already: each subscription that needs one is rejected separately."""
-    return connection.login_at is not None and not action.once
 
 
 def _go_on(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:
-    return [socket.exception_event(error.failure, error.action.text, **error.details)]
+    return [socket.action_event(error.failure, error.action, **error.details)]
 
 
 def _hold(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
@@ -137,7 +112,7 @@ def _hold(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     # The login was rejected like everything else; its time to be answered starts after the pause.
     if connection.login_at is not None:
         connection.login(socket.stamp(), now + delay)
-    return [socket.exception_event(error.failure, error.action.text, delay, **error.details)]
+    return [socket.action_event(error.failure, error.action, delay, **error.details)]
 
 
 def _drop(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:
@@ -153,11 +128,11 @@ def _remove_subscription(socket: VenueErrors, error: _VenueError) -> list[Step]:
     if arg is None:
         dropping = error.action is ACTIONS["drop_subscription"]
         text = ACTIONS["none"].text if dropping else error.action.text
-        return [socket.exception_event(error.failure, text, **error.details)]
+        return [socket.exception_event(error.failure, text, action=error.action.name, **error.details)]
     socket.removed.add(error.id)
     error.connection.subscriptions.forget([error.id])
     details = {**error.details, "arg": arg, "phase": "subscribe"}
-    return [socket.exception_event(error.failure, ACTIONS["drop_subscription"].text, **details)]
+    return [socket.action_event(error.failure, ACTIONS["drop_subscription"], **details)]
 
 
 def _relogin(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
@@ -166,33 +141,34 @@ def _relogin(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     subscriptions = connection.subscriptions
     if error.id is not None:
         subscriptions.forget([error.id])
-    if not _login_pending(connection, error.action):
+    if not login_pending(connection, error.action):
         # If the venue closes the connection instead of accepting the login, the cause was emitted already.
         connection.end_reported = True
         if not error.action.once:
             affected = [id_ for id_, item in subscriptions.by_id.items() if error.id is None or item.state == "live"]
             subscriptions.renew(affected, now)
         connection.login(socket.stamp(), now)
-    return [socket.exception_event(error.failure, error.action.text, **error.details)]
+    return [socket.action_event(error.failure, error.action, **error.details)]
 
 
 def _resync(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     connection = error.connection
     if not socket.private:
+        error.action = ACTIONS["none"]
         return _go_on(socket, error, now)
     connection.end_reported, connection.ready, connection.login_at = True, False, now
-    return [socket.exception_event(error.failure, error.action.text, **error.details), Resync(connection.number)]
+    return [socket.action_event(error.failure, error.action, **error.details), Resync(connection.number)]
 
 
 def _reconnect(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     error.connection.end_reported = False
-    return socket.drop(error.connection, error.error, now, error.failure, error.details)
+    return socket.drop(error.connection, error.error, now, error.failure, error.details, error.action)
 
 
 def _replace(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
     if error.connection is socket.active and socket.successor is None:
         socket.renew_at = min(socket.renew_at, now)
-    return [socket.exception_event(error.failure, error.action.text, **error.details)]
+    return [socket.action_event(error.failure, error.action, **error.details)]
 
 
 def _give_up(socket: VenueErrors, error: _VenueError, _now: float) -> list[Step]:

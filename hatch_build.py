@@ -1,0 +1,30 @@
+"""Compiles the shipped policies and code tables for a wheel. `python hatch_build.py` does it for a checkout."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent
+
+
+def compile_here() -> None:
+    """Write the compiled files beside the YAML files."""
+    sys.path.insert(0, str(ROOT))
+    from resilience.config.schema.compiled_source import compile_shipped
+
+    compile_shipped(ROOT / "policies" / "compiled")
+
+
+if __name__ == "__main__":
+    compile_here()
+else:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+    class CompileShippedFiles(BuildHookInterface):  # type: ignore[misc,type-arg]  # hatchling is there in a build only
+        """Runs before the files of a wheel are collected; `policies/` becomes a folder of the package."""
+
+        def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+            """Compile."""
+            compile_here()

@@ -1,0 +1,66 @@
+"""Holds the breaker's permit of the attempt under way, from its admission to its end: each is settled exactly once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..classify.failure import Failure
+from ..stages.breaker import Permit
+from .attempt_end import release_permit, settle_permit
+from .attempt_gate import AttemptGate
+from .gate_plan import PermitOrGeneration
+from .plan import Plan
+from .steps import FailedCall
+
+__all__ = ["AttemptPermit"]
+
+
+class AttemptPermit:
+    """The permit of one call's attempts, of which one is under way at a time. Used by one thread or task.
+
+    Attributes:
+        trial: the permit that an attempt without a gate gets if the breaker is half-open; None without a breaker.
+    """
+
+    __slots__ = ("_permit", "_plan", "trial")
+
+    def __init__(self, plan: Plan, permit: PermitOrGeneration | None) -> None:
+        self._plan = plan
+        self._permit = permit
+        # One for all attempts that pass no gate.
+        self.trial: Permit | None = None if plan.breaker is None else Permit()
+
+    def take(self, now: float, call: FailedCall, gate: AttemptGate | None) -> bool:
+        """Take the permit of the next attempt; False when the breaker rejects it.
+
+        Args:
+            now: the present instant.
+            call: the call.
+            gate: the gate that it has passed, or None where there is nothing but a breaker, which is checked here.
+        """
+        plan, permit = self._plan, None
+        if gate is not None:
+            permit = gate.permit
+        elif plan.breaker is not None:
+            high_priority = plan.gate.high_priority(call.args, call.kwargs)
+            permit = plan.breaker.admit(now, self.trial, high_priority=high_priority)
+            plan.emit_breaker_events()
+            if permit is None:
+                return False
+        self._permit = permit
+        return True
+
+    def settle(self, failure: Failure, outcome: Any, now: float) -> None:
+        """Report a failed attempt to the breaker."""
+        settle_permit(self._plan, self._permit, failure, outcome, now)
+        self._permit = None
+
+    def succeed(self, began: float) -> None:
+        """Report an attempt that succeeded. Not settled yet: until the call has ended, an interrupt gives it back."""
+        if self._permit is not None and self._plan.breaker is not None:
+            self._plan.breaker.succeeded(self._permit, began)
+
+    def release(self) -> None:
+        """Report an attempt that was rejected or abandoned: it counts nowhere."""
+        release_permit(self._plan, self._permit)
+        self._permit = None

@@ -1,0 +1,88 @@
+"""Emits the events of a failed call, each with what is known of its last failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .call_time import CallTime
+from .failure_report import caused_by
+from .lookup_answer import answer_error
+from .plan import Plan
+from .steps import FailedCall
+
+__all__ = ["CallEvents"]
+
+_OF_FAILURE = ("code", "http_status", "executed", "registry", "retry_after", "remedy")
+
+
+class CallEvents:
+    """The events of one call. Used by one thread or task.
+
+    Attributes:
+        attempt: number of the last attempt, from 1.
+        lookup_error: what a broken reconciler raised or returned, else None.
+        outcome: the last error, or the last answer that is a failure.
+    """
+
+    __slots__ = ("_call", "_call_id", "_lookup_reported", "_plan", "_time", "attempt", "lookup_error", "outcome")
+
+    def __init__(self, plan: Plan, call: FailedCall, time: CallTime) -> None:
+        self._plan = plan
+        self._call = call
+        self._time = time
+        self._call_id = ""
+        self._lookup_reported = False
+        self.attempt = 1
+        self.lookup_error: Any = None
+        self.outcome: Any = None
+
+    def emit(self, name: str, **fields: Any) -> None:
+        """Emit an event with what is known of the last failure."""
+        if not self._plan.events.listeners:
+            return
+        failure = self._call.failure
+        if failure is not None:
+            # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
+            for field in _OF_FAILURE:
+                fields.setdefault(field, getattr(failure, field))
+            fields["category"] = str(failure.category)
+        # Made with the first event: a call that nobody listens to needs no identifier.
+        self._call_id = self._call_id or self._plan.events.new_call_id()
+        self._plan.emit(
+            name,
+            call=self._call_id,
+            attempt=self.attempt,
+            key=self._call.key,
+            waited_so_far=self._time.waited,
+            **{"caused_by": caused_by(self.outcome), **fields},
+        )
+
+    def report_attempt(self, duration: float, wait_for: float | None) -> None:
+        """Emit that an attempt has failed, and that its code is in no table where that is so."""
+        self.emit("attempt_failed", duration=duration, retry_safety=self._plan.retry_safety, wait_for=wait_for)
+        failure = self._call.failure
+        assert failure is not None
+        if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):
+            self.emit("code_unknown")
+
+    def record_lookup_error(self, answer: object, *, is_broken: bool) -> None:
+        """Record a lookup that is broken, or that returned another order; emits `lookup_failed`, once per call.
+
+        Args:
+            answer: what the reconciler raised or returned.
+            is_broken: it would fail in the same way again.
+        """
+        if is_broken:
+            self.lookup_error = answer_error(answer) if answer is None else answer
+        if not self._lookup_reported:
+            self._lookup_reported = True
+            self.emit("lookup_failed", reconciler=_name_of(self._plan.reconcile), caused_by=_class_or_value(answer))
+
+
+def _name_of(reconcile: Any) -> str:
+    return str(getattr(reconcile, "__qualname__", None) or type(reconcile).__name__).rpartition("<locals>.")[2]
+
+
+def _class_or_value(answer: object) -> str | None:
+    """Return the class of what a broken reconciler raised, or the class of what it returned; never its text."""
+    return caused_by(answer) if isinstance(answer, BaseException) else f"returned {type(answer).__name__}"

@@ -1,0 +1,47 @@
+"""Lists what a driver's hot path needs of a plan, so that each compiled function binds it once, by one assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..stages.breaker import Breaker
+from ..stages.hold import OperationHold
+from ..stages.rate_window import RateWindow
+from .gate_plan import PermitOrGeneration
+from .idempotency_key import KeySlot
+from .send_log import SendLog
+
+__all__ = ["DriverPlan"]
+
+
+class DriverPlan(NamedTuple):
+    """What every call of one operation reads.
+
+    Attributes:
+        now: returns the present instant.
+        limit: seconds that a call may take, or inf.
+        per_attempt: seconds that an attempt may take, or inf.
+        keys: fills in the idempotency key, or None.
+        breaker: the shared breaker, or None.
+        waits: a first attempt waits for the breaker.
+        deposits: the counter of calls by which the retry budget is filled, or None.
+        window: the one window that an attempt pays, where nothing else is needed for it; else None.
+        hold: the shared holds of the operation.
+        needs_gate: there is more than a breaker.
+        pay_at_once: pays several windows.
+        new_stamps: makes the log of a write that can be looked up; None for every other operation.
+    """
+
+    now: Callable[[], float]
+    limit: float
+    per_attempt: float
+    keys: KeySlot | None
+    breaker: Breaker | None
+    waits: bool
+    deposits: Any
+    window: RateWindow | None
+    hold: OperationHold
+    needs_gate: bool
+    pay_at_once: Callable[[float], PermitOrGeneration | None]
+    new_stamps: Callable[[], SendLog] | None

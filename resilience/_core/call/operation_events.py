@@ -1,0 +1,40 @@
+"""Emits the events of one operation, if anybody listens. Apart from the plan, which must not refer to itself.
+
+A plan without a cycle is freed with its last reference, and so are the quota windows that only it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..base.events import Events
+from ..stages.breaker import Breaker
+
+__all__ = ["OperationEvents"]
+
+
+class OperationEvents:
+    """The events of one operation under one policy. Safe across threads and tasks."""
+
+    __slots__ = ("_breaker", "_events", "_fn", "_operation", "_policy")
+
+    def __init__(
+        self, events: Events, policy: str, operation: str, breaker: Breaker | None, fn: Callable[..., Any]
+    ) -> None:
+        """Take the listeners, the names, and the breaker with the function that its own listeners are told."""
+        self._events = events
+        self._policy = policy
+        self._operation = operation
+        self._breaker = breaker
+        self._fn = fn
+
+    def emit(self, name: str, **fields: Any) -> None:
+        """Emit an event of this operation if anybody listens."""
+        if self._events.listeners:
+            self._events.emit(name, policy=self._policy, operation=self._operation, **fields)
+
+    def emit_breaker_events(self) -> None:
+        """Emit the events that the breaker has queued."""
+        if self._breaker is not None:
+            self._breaker.emit(self.emit, self._fn)

@@ -1,0 +1,63 @@
+"""Pays the quotas for one attempt, at once or after a turn in a window's queue; what is not sent is repaid."""
+
+from __future__ import annotations
+
+from ..stages.quota import Cost, pay, undo
+from ..stages.rate_window import QueueTicket, RateWindow
+from .gate_plan import GatePlan
+
+__all__ = ["Payment"]
+
+
+class Payment:
+    """What one attempt pays. Used by one thread or task.
+
+    Attributes:
+        ticket: its turn in the queue of a quota; None where it has none.
+    """
+
+    __slots__ = ("_costs", "_high_priority", "_paid_at", "_plan", "_weights", "ticket")
+
+    def __init__(self, plan: GatePlan, weights: tuple[int, ...], *, high_priority: bool) -> None:
+        self._plan = plan
+        self._weights = weights
+        self._high_priority = high_priority
+        self._costs: list[Cost] = []
+        self._paid_at = 0.0
+        self.ticket: QueueTicket | None = None
+
+    def pay(self, now: float, deadline: float) -> float | None:
+        """Pay now and return None, or return from when to try again; a turn is kept only before the deadline."""
+        quotas = self._plan.quotas
+        if quotas is None:
+            return None
+        costs = quotas.costs(now, self._weights, self.ticket, high_priority=self._high_priority)
+        ready_at, window = pay(now, costs, self.ticket)
+        if window is None:
+            self._costs, self._paid_at, self.ticket = costs, now, None
+            return None
+        return (
+            self._queue_for(window, ready_at, costs, now) if self._plan.fits_deadline(ready_at, deadline) else ready_at
+        )
+
+    def undo(self) -> None:
+        """Take back what was paid."""
+        costs, self._costs = self._costs, []
+        undo(self._paid_at, costs)
+
+    def leave_queue(self) -> None:
+        """Give up the turn."""
+        if self.ticket is not None:
+            self.ticket.cancel()
+            self.ticket = None
+
+    def _queue_for(self, window: RateWindow, ready_at: float, costs: list[Cost], now: float) -> float:
+        """Keep the turn in the queue of this window, or join it; return from when to try again."""
+        if self.ticket is not None and self.ticket.rate_window is window:
+            self.ticket.ready_at = ready_at
+            return ready_at
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self.ticket = QueueTicket(window, now, next(weight for paid, weight in costs if paid is window))
+        window.join_queue(now, self.ticket)
+        return max(ready_at, self.ticket.ready_at)

@@ -1,0 +1,46 @@
+"""Imports the compiled form of a shipped file, which needs no YAML, if it belongs to the YAML file beside it.
+
+A build compiles the files (`config/schema/compiled_source.py`). In a checkout without a build there is no compiled
+form, and the YAML is read.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from typing import Any
+
+from .shipped_files import shipped
+
+__all__ = ["BUILT_IN", "POLICIES", "checksums", "compiled_content"]
+
+BUILT_IN = ("default", "http", "bitget", "ccxt", "bitget-ws")
+"""The files with the built-in policies, in the order of their layers."""
+POLICIES = "policies"
+"""The name of their compiled form; that of a code table is its own."""
+
+
+def compiled_content(name: str, sources: tuple[str, ...], folder: Path | None = None) -> Any:
+    """Return the content of shipped files from their compiled form; None if there is none.
+
+    Args:
+        name: the name of the compiled form.
+        sources: the YAML files, as `shipped` takes them.
+        folder: where the compiled form is; by default among the shipped files.
+    """
+    path = (folder or shipped("compiled")) / f"{name.replace('-', '_')}.py"
+    if not path.is_file():
+        return None
+    loader = SourceFileLoader(f"resilience_compiled_{path.stem}", str(path))
+    module = module_from_spec(spec_from_loader(loader.name, loader))  # type: ignore[arg-type]  # a loader is given
+    loader.exec_module(module)
+    # A file that was changed after the build counts, and not its compiled form.
+    return module.content() if checksums(sources) == module.CHECKSUMS else None
+
+
+def checksums(sources: tuple[str, ...]) -> Mapping[str, int]:
+    """Return the checksum of each shipped file."""
+    return {source: zlib.crc32(shipped(source).read_bytes()) for source in sources}

@@ -1,0 +1,193 @@
+"""Validates the settings in a file's nodes; each mistake is reported at its line and column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import ValidationError
+
+from ..._core.policy.codes import Category
+from ..._core.policy.contradictions import WRONG
+from ..._core.policy.section import Section, contradictions, unchecked
+from ..._core.policy.value_text import listed, one_of
+from ..loading.mistakes import Mistakes
+from ..loading.nodes import OFF, Node, node_at
+from ..loading.secret_values import walk_nodes
+from .annotations import Leaf, Others, keys_of_files
+from .core_schemas import CoreSchemas
+
+__all__ = ["read_section"]
+
+
+def read_section(
+    kind: type[Section],
+    node: Node,
+    path: str,
+    mistakes: Mistakes,
+    *,
+    skip: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Read a mapping as the settings of a class; return the valid ones by key.
+
+    Args:
+        kind: the class.
+        node: the mapping.
+        path: its path in messages.
+        mistakes: collects the mistakes, and the contradictions between settings without one.
+        skip: fields that a file does not have.
+        also: keys that the caller reads.
+    """
+    keys = keys_of_files(kind, skip)
+    if node.kind != "mapping":
+        mistakes.add(node, path, f"expected a mapping with {', '.join(keys)}")
+        return {}
+    reading, before = _Reading(node, path, mistakes), mistakes.count
+    values: dict[str, Any] = {}
+    try:
+        given = mistakes.fields(node, path, (*keys, *also))
+        values = _STRICT.validator(kind, skip).validate_python(given, context=reading)
+    except ValidationError as error:
+        reading.report(error)
+    if mistakes.count > before:
+        values = _LENIENT.validator(kind, skip).validate_python(_for_comparison(node), context=None)
+    for contradiction in contradictions(unchecked(kind, values)):
+        reading.report_contradiction(*contradiction)
+    return {name: value for name, value in values.items() if value is not WRONG}
+
+
+class _Reading:
+    """The reading of one section: it knows the path of each node in it, and reports mistakes."""
+
+    def __init__(self, root: Node, path: str, mistakes: Mistakes) -> None:
+        self._root = root
+        self._path = path
+        self._mistakes = mistakes
+        # An alias puts one node into several places; its mistakes are reported at the first.
+        self._paths = {id(node): below for _, node, below in walk_nodes(root)}
+
+    def fields(self, node: Node, keys: Mapping[str, Any]) -> dict[str, Node]:
+        """Return the values by key; unknown and duplicate keys are mistakes."""
+        return self._mistakes.fields(node, self._full(self._paths[id(node)]), keys)
+
+    def names(self, node: Node) -> None:
+        """Report names that a mapping has twice."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                self._mistakes.add(key, self._full(f"{self._paths[id(node)]}.{key.value}"), "duplicate key")
+            seen.add(key.value)
+
+    def report(self, error: ValidationError) -> None:
+        """Report the mistakes that pydantic has found, each at its node."""
+        for details in error.errors(include_url=False, include_input=False):
+            *_, raised = details["ctx"].values()
+            node, path = self._root, ""
+            for part in details["loc"]:
+                node = _inside(node, part)
+                path += f"[{part}]" if isinstance(part, int) else f".{part}"
+            self._mistakes.add(node, self._full(path.lstrip(".")), str(raised))
+
+    def report_contradiction(self, path: str, message: str, other: str) -> None:
+        """Report a contradiction where it can be mended: an inherited setting is right in its own file."""
+        node = node_at(self._root, path)
+        if node.file != self._root.file and other:
+            node = node_at(self._root, other)
+        self._mistakes.add(node, self._full(path), message)
+
+    def _full(self, path: str) -> str:
+        return ".".join(filter(None, (self._path, path)))
+
+
+def _inside(node: Node, part: int | str) -> Node:
+    if isinstance(part, int):
+        item: Node = node.value[part]
+        return item
+    pairs: list[tuple[Node, Node]] = node.value
+    return next(value for key, value in pairs if key.value == part)
+
+
+def _number(leaf: Leaf, node: Node) -> Any:
+    assert leaf.spec is not None
+    return leaf.spec.read(node.plain if node.kind == "scalar" else node.value, node.mask)
+
+
+def _word(leaf: Leaf, node: Node) -> Any:
+    if node.kind != "scalar":
+        raise ValueError(f"a {node.kind} is not one of {listed(leaf.options)}")
+    return one_of(leaf.options, node.value, node.mask)
+
+
+def _flag(_leaf: Leaf, node: Node) -> bool:
+    if not isinstance(node.plain, bool):
+        raise ValueError("expected true or false")
+    return node.plain
+
+
+def _text(_leaf: Leaf, node: Node) -> str:
+    if node.kind != "scalar" or node.plain in (None, ""):
+        raise ValueError("expected a string")
+    return str(node.value)
+
+
+_READERS: Mapping[str, Callable[[Leaf, Node], Any]] = {
+    "number": _number,
+    "word": _word,
+    "category": lambda leaf, node: _word(leaf._replace(options=tuple(Category)), node),
+    "flag": _flag,
+    "text": _text,
+    "anything": lambda _leaf, node: node.plain,
+}
+
+
+class _FileValues:
+    """What values look like in a file: nodes."""
+
+    def fields_of(self, kind: type[Section]) -> Mapping[str, Any]:
+        return keys_of_files(kind)
+
+    def read(self, leaf: Leaf, node: Node) -> Any:
+        return _READERS[leaf.kind](leaf, node)
+
+    def read_other(self, others: Others, node: Node, read_usual: Callable[[Any], Any]) -> Any:
+        return None if others.off and _is_off(node) else read_usual(node)
+
+    def open_section(self, kind: type[Section], node: Node, context: _Reading | None) -> Mapping[str, Node]:
+        keys = keys_of_files(kind)
+        if node.kind != "mapping":
+            raise ValueError(f"expected a mapping with {', '.join(keys)}")
+        return _for_comparison(node) if context is None else context.fields(node, keys)
+
+    def open_list(self, node: Node) -> list[Node]:
+        if _is_off(node):
+            return []
+        if node.kind != "list":
+            raise ValueError("expected a list")
+        return list(node.value)
+
+    def open_mapping(self, node: Node, context: _Reading | None) -> Mapping[str, Node]:
+        if node.kind != "mapping":
+            raise ValueError("expected a mapping by name")
+        if context is None:
+            return _for_comparison(node)
+        context.names(node)
+        # Of a name that is there twice the first value counts, as in `Mistakes.fields`.
+        return {key.value: value for key, value in reversed(node.value)}
+
+
+def _is_off(node: Node) -> bool:
+    return node.kind == "scalar" and node.plain in OFF
+
+
+_TWICE = Node("", 0, 0, "duplicate")
+"""No setting takes this. A key that is there twice has no value to compare with others."""
+
+
+def _for_comparison(node: Node) -> dict[str, Node]:
+    counts = Counter(key.value for key, _ in node.value)
+    return {key.value: value if counts[key.value] == 1 else _TWICE for key, value in node.value}
+
+
+_STRICT, _LENIENT = CoreSchemas(_FileValues()), CoreSchemas(_FileValues(), lenient=True)
