@@ -18,7 +18,7 @@ from .redaction import REDACTED, is_secret_name, redact
 __all__ = ["SecretText", "clear_credentials", "conceal", "conceal_arguments", "without_credentials"]
 
 _LIBRARIES = frozenset(
-    {"aiohttp", "ccxt", "h11", "h2", "http", "httpcore", "httpx", "requests", "resilience", "urllib3"}
+    {"aiohttp", "ccxt", "h11", "h2", "http", "httpcore", "httpx", "niquests", "requests", "resilience", "urllib3"}
 )
 """The packages whose frames are cleared. A program's own frames are left alone."""
 _MAX_ERRORS = 16  # of a chain

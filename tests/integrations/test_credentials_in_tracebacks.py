@@ -17,6 +17,7 @@ import ccxt
 import httpx
 import pytest
 import requests
+import urllib3
 
 from resilience import Policies, wrap
 from resilience.bitget import AsyncBitgetClient, BitgetClient
@@ -153,7 +154,14 @@ def via_requests_seam(url: str) -> Any:
         session.get(url, timeout=2, headers={"X-Api-Key": SecretText(SECRETS[0])})
 
 
+def via_urllib3(url: str) -> Any:
+    """Make a request through a wrapped pool manager."""
+    with urllib3.PoolManager(headers={"X-Api-Key": SECRETS[1]}) as pool:
+        wrap(pool, "p", policies=POLICIES).request("GET", url, headers=HEADERS, timeout=2)
+
+
 WAYS = [
+    via_urllib3,
     via_requests, via_requests_basic, via_requests_seam, via_httpx, via_httpx_async, via_aiohttp, via_bitget,
     via_bitget_async, via_ccxt,
 ]  # fmt: skip
