@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from .. import config
+from .._core.base.bounded_dict import BoundedDict
 from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ActivePolicies", "policy_of"]
 
 MAX_LISTED = 100  # changes or mistakes in one event
+MAX_PIPELINES = 1024  # of one file: operation names may hold ids. State is kept by policy, so that nothing else is lost
 MAX_KEY_CHECKS = 4096  # operations whose functions a reload is checked against
 
 
@@ -36,7 +38,7 @@ class _LoadedFile(NamedTuple):
     """The loaded file with its pipelines and its path globs."""
 
     policy_set: PolicySet
-    pipelines: dict[tuple[str, str | None], Pipeline]
+    pipelines: BoundedDict[tuple[str, str | None], Pipeline]
     path_globs: tuple[str, ...]
 
 
@@ -188,7 +190,7 @@ def policy_of(policy_set: PolicySet, name: str) -> Policy:
 
 def _loaded(policy_set: PolicySet) -> _LoadedFile:
     globs = tuple(with_lower_method(rule.match) for rule in policy_set.operations if "/" in rule.match)
-    return _LoadedFile(policy_set, {}, globs)
+    return _LoadedFile(policy_set, BoundedDict(MAX_PIPELINES), globs)
 
 
 def _key_problem(key: str, fn: Callable[..., Any]) -> str:

@@ -141,12 +141,18 @@ def failure_of(error: object) -> Failure:
 
     An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
     timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
-    Never raises for an error, whatever its type.
+    Never raises for an error, or for an answer that is one, whatever its type.
+
+    Raises:
+        TypeError: it is neither: None, a text, a number or a class. The text of an error has lost its type and causes.
 
     Example:
         >>> failure_of(ConnectionRefusedError()).executed
         'no'
     """
+    if error is None or isinstance(error, (str, bytes, bytearray, int, float, complex, type)):
+        what = "None" if error is None else f"the class {error.__name__}" if isinstance(error, type) else repr(error)
+        raise TypeError(f"failure_of takes an exception or an answer, not {what[:80]}: pass the exception itself")
     recorded = attached_failure(error)
     if recorded is None and isinstance(error, BaseException):
         recorded = cancelled_call_behind(error)

@@ -94,6 +94,6 @@ def _print_codes(summary: Mapping[str, Any]) -> None:
             names = list(rows[0])
             cells = [[redact(str(row[name])) for name in names] for row in rows]
             show_table([first_column, *names[1:]], cells)
-    if missing := ", ".join(redact(name) for name in summary["no_such_policy"]):
+    if missing := ", ".join(summary["no_such_policy"]):
         print()
         show_text(f"Not judged, because the changed file has no policy of this name: {missing}")

@@ -16,13 +16,15 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any, TextIO
 
+from .._printable import printable
+from ..telemetry.redaction import redact
 from .progress import progress_counter, progress_lines
 
-__all__ = ["plain_table", "progress_bar", "show_json", "show_table", "show_text"]
+__all__ = ["plain_table", "progress_bar", "show_json", "show_line", "show_table", "show_text"]
 
+_BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
 _MIN_WRAPPED = 12  # columns of the terminal that a wrapped column needs
-_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters, which could move the cursor
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
@@ -33,7 +35,7 @@ def show_json(value: Any, *, out: TextIO | None = None) -> None:
 def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None:
     """Print a sentence or a paragraph, wrapped on a terminal; the lines after the first are indented as the bullet."""
     out = out or sys.stdout
-    text = text.translate(_UNSAFE)
+    text = printable(redact(text))
     lines = _wrapped(text, get_terminal_size().columns - len(bullet)) if out.isatty() else [text]
     for index, line in enumerate(lines):
         print((" " * len(bullet) if index else bullet) + line, file=out)
@@ -42,6 +44,11 @@ def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None
 def _wrapped(text: str, width: int) -> list[str]:
     """Return the lines of a text; a word that is longer than a line is not broken."""
     return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def show_line(text: str, *, out: TextIO | None = None) -> None:
+    """Print a text without secrets, and in printable form but for its line breaks."""
+    print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 
 def show_table(
@@ -94,7 +101,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return text.translate(_UNSAFE)
+    return printable(text.translate(_BREAKS))
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:

@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...telemetry.redaction import redact
 from ..simulation_jobs import baseline_job, simulation_jobs
-from ..terminal import progress_bar, show_json, show_table, show_text
+from ..terminal import progress_bar, show_json, show_line, show_table, show_text
 
 if TYPE_CHECKING:
     from ...simulate.policy_comparison import Comparison, Job, Run
@@ -62,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
         return _list_scenarios(json=args.json)
     scenario, old_keys = read_scenario(args.scenario)
     for problem in old_keys:
-        print(redact(str(problem)), file=sys.stderr)
+        show_line(str(problem), out=sys.stderr)
     whole, scenario = scenario, scenario.scaled(args.scale)
     _tell_scale(whole.clients, scenario.clients, args.scale)
     jobs = simulation_jobs(args.files, args.policy or (), scenario, args.seed)
     # A long run must not end with a report that cannot be written.
     if args.report is not None and (reason := _why_unwritable(Path(args.report))):
-        print(redact(f"resilience simulate: --report {args.report}: {reason}"), file=sys.stderr)
+        show_line(f"resilience simulate: --report {args.report}: {reason}", out=sys.stderr)
         return 2
     comparison = _simulate(jobs, args.seed, baseline=not args.no_baseline)
     if args.report is not None:

@@ -16,6 +16,7 @@ from aiohttp.payload import BytesPayload
 
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import Proxy, proxy_class
+from ...telemetry.concealment import conceal_arguments
 from .._attempt_options import AttemptOptions
 from .._event_loops import check_loop
 from .._http_calls import CompiledCalls
@@ -48,6 +49,7 @@ class _WrappedSession(Proxy):
         return MethodType(value.__func__, self) if name in _METHODS and isinstance(value, MethodType) else value
 
     async def _request(self, method: str, str_or_url: Any, **kwargs: Any) -> aiohttp.ClientResponse:
+        conceal_arguments(kwargs)
         client = self.__dict__["_resilience_client"]
         check_loop(client._loop, REJECTION_TYPES)
         url = _complete_url(client, str_or_url)
