@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ._printable import printable
+
 __all__ = [
     "AdmissionRejectedError",
     "ApiError",
@@ -111,7 +113,7 @@ class ApiError(ResilienceError):
 
     Attributes:
         code: the API's code as a string.
-        message: the API's message; may be empty.
+        message: the API's message; may be empty. The text of the error has it, and the code, in printable form.
         body: the returned body, unchanged.
         http_status: the status of the response that had this body; None if the body itself was returned.
         retry_after: seconds that the response asks the client to wait, or None.
@@ -129,7 +131,7 @@ class ApiError(ResilienceError):
         self.body = body
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.message}" if self.message else self.code
+        return printable(f"{self.code}: {self.message}" if self.message else self.code)
 
 
 class Problem(NamedTuple):

@@ -218,13 +218,11 @@ def branches() -> list[tuple[int, str]]:
     )
 
 
-@pytest.mark.xfail(reason="three functions are being divided elsewhere", strict=True)
 def test_no_function_has_too_many_branches() -> None:
     """A function with more branches than this does several things; a table or a second function says them apart."""
     assert {name for number, name in branches() if number > MAX_BRANCHES} == HOT_CLOSURES
 
 
-@pytest.mark.xfail(reason="functions are still being divided", strict=True)
 def test_most_functions_have_few_branches() -> None:
     """Nine functions in ten are understood at a glance."""
     numbers = [number for number, _ in branches()]

@@ -33,6 +33,7 @@ INPUTS = {
         "resilience._core.call.operation_info": "the operation that an order over the socket belongs to",
         "resilience.sandbox.exchange.order_store": "the markets of the exchange that stands in for Bitget",
     },
+    "cli": {"resilience._core.call.operation_info": "whether the operation of an error is a read"},
     "config": {
         "resilience._core.policy.policy": "the settings that a policy file is read into",
         "resilience._core.policy.section": "the base class of the settings",

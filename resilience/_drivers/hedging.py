@@ -72,30 +72,47 @@ async def _race_asyncio(plan: Plan, race: Race, attempt: Callable[[], Any]) -> t
 
     attempts: list[Any] = [asyncio.ensure_future(attempt())]
     timer: Any = asyncio.ensure_future(plan.clock.asleep(race.delay))
-    pending: set[Any] = set()
     try:
         while True:
-            pending = {task for task in (*attempts, timer) if task is not None and not task.done()}
+            pending = _pending([*attempts, timer])
             if pending:
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            results = [task.result() for task in attempts if task.done() and task.exception() is None]
-            if results:
-                return results[0], None
-            errors = [task.exception() for task in attempts if task.done()]
-            steering = next((error for error in errors if plan.control_flow.includes(error)), None)
-            if steering is not None or len(errors) == len(attempts):
-                return None, steering or errors[0]
+            outcome = _outcome_of(plan, attempts)
+            if outcome is not None:
+                return outcome
             if timer is not None and timer.done():
                 started = race.start_hedge()
                 if started:
                     attempts.append(asyncio.ensure_future(attempt()))
                 timer = asyncio.ensure_future(plan.clock.asleep(race.delay)) if started and race.has_more else None
     finally:
-        pending = {task for task in (*attempts, timer) if task is not None and not task.done()}
-        for task in pending:
-            task.cancel()
-        if pending:  # no attempt outlives the call: each releases its permits before the caller goes on
-            await asyncio.gather(*pending, return_exceptions=True)
+        outcome = None  # its error's traceback holds this frame
+        await _end(_pending([*attempts, timer]))
+
+
+def _pending(tasks: list[Any]) -> set[Any]:
+    return {task for task in tasks if task is not None and not task.done()}
+
+
+def _outcome_of(plan: Plan, attempts: list[Any]) -> tuple[Any, Exception | None] | None:
+    """Return the result or the error with which the race ends; None while it goes on."""
+    ended = [task for task in attempts if task.done()]
+    results = [task.result() for task in ended if task.exception() is None]
+    if results:
+        return results[0], None
+    errors = [task.exception() for task in ended]
+    steering = next((error for error in errors if plan.control_flow.includes(error)), None)
+    return (None, steering or errors[0]) if steering is not None or len(errors) == len(attempts) else None
+
+
+async def _end(pending: set[Any]) -> None:
+    """Cancel what still runs: no attempt outlives the call, each releases its permits before the caller goes on."""
+    import asyncio
+
+    for task in pending:
+        task.cancel()
+    if pending:
+        await asyncio.gather(*pending, return_exceptions=True)
 
 
 async def _race_trio(plan: Plan, race: Race, attempt: Callable[[], Any]) -> tuple[Any, Exception | None]:

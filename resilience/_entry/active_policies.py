@@ -7,12 +7,13 @@ a mistake is rejected with an event, and the policies before it stay in force.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from .. import config
+from .._core.base.bounded_dict import BoundedDict
 from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ActivePolicies", "policy_of"]
 
 MAX_LISTED = 100  # changes or mistakes in one event
+MAX_PIPELINES = 1024  # of one file: operation names may hold ids. State is kept by policy, so that nothing else is lost
 MAX_KEY_CHECKS = 4096  # operations whose functions a reload is checked against
 
 
@@ -36,7 +38,7 @@ class _LoadedFile(NamedTuple):
     """The loaded file with its pipelines and its path globs."""
 
     policy_set: PolicySet
-    pipelines: dict[tuple[str, str | None], Pipeline]
+    pipelines: BoundedDict[tuple[str, str | None], Pipeline]
     path_globs: tuple[str, ...]
 
 
@@ -158,13 +160,17 @@ class ActivePolicies:
                 stages_of(policy_set.policies[name])  # raises for a stage that cannot be made
             else:
                 problems.append((f"policies.{name}", "is gone, but calls of this process use it"))
+        problems += self._key_problems(policy_set)
+        if problems:
+            raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+
+    def _key_problems(self, policy_set: PolicySet) -> Iterator[tuple[str, str]]:
+        """Yield path and message of each rule's key that a function of this process cannot carry."""
         for operation, functions in tuple(self._key_checks.items()):  # a copy: other threads add to the mapping
             rule = policy_set.rule_for(operation)
             if rule is not None and rule.key:
                 messages = (_key_problem(rule.key, fn) for fn in tuple(functions))
-                problems += [(f"operations.{operation}.key", message) for message in messages if message]
-        if problems:
-            raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
+                yield from ((f"operations.{operation}.key", message) for message in filter(None, messages))
 
 
 def policy_of(policy_set: PolicySet, name: str) -> Policy:
@@ -184,7 +190,7 @@ def policy_of(policy_set: PolicySet, name: str) -> Policy:
 
 def _loaded(policy_set: PolicySet) -> _LoadedFile:
     globs = tuple(with_lower_method(rule.match) for rule in policy_set.operations if "/" in rule.match)
-    return _LoadedFile(policy_set, {}, globs)
+    return _LoadedFile(policy_set, BoundedDict(MAX_PIPELINES), globs)
 
 
 def _key_problem(key: str, fn: Callable[..., Any]) -> str:

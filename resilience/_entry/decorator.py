@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
-from .._core.policy.policy import Policy
+from .._core.policy.policy import OperationSettings, Policy
 from .._pipeline.callables import check_callable, check_reconcile, checked_factory, is_async, name_of
 from .recompile import recompiled
 
@@ -61,6 +61,12 @@ def decorate(
     return decorated(policy) if bare else decorated
 
 
+def _with_rule(info: OperationInfo, rule: OperationSettings) -> OperationInfo:
+    """Add what a rule says and the decorator does not."""
+    idempotent = rule.idempotent if info.idempotent is None else info.idempotent
+    return replace(info, idempotent=idempotent, key=info.key or rule.key, lane=rule.lane)
+
+
 def _compile(
     fn: Callable[..., Any], policy: str | Policy, info: OperationInfo, policies: Policies
 ) -> Callable[..., Any]:
@@ -69,12 +75,7 @@ def _compile(
     if info.key is None:
         policies.check_key_on_reload(info.operation, fn)
     if rule is not None:
-        info = replace(
-            info,
-            idempotent=rule.idempotent if info.idempotent is None else info.idempotent,
-            key=info.key or rule.key,
-            lane=rule.lane,
-        )
+        info = _with_rule(info, rule)
         if policy == "default":
             policy = rule.policy or policy
     return policies.current_pipeline(policy, info.operation).compile(fn, info)

@@ -16,6 +16,11 @@ _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 _EXAMPLE = "'post', or a method and a path such as 'post /v1/orders/*'"
 
 
+def _may_be_method(glob: str) -> bool:
+    """Return whether a glob matches a usual HTTP method, or is written like another one, such as PROPFIND."""
+    return (glob.isupper() and glob.isalpha()) or any(glob_matches(glob, name) for name in _METHODS)
+
+
 def check_request_globs(globs: Iterable[str]) -> None:
     """Check the globs of an HTTP client, whose operations are methods, or methods with a path.
 
@@ -24,8 +29,7 @@ def check_request_globs(globs: Iterable[str]) -> None:
     """
     for glob in globs:
         method, _, path = glob.partition(" ")
-        custom = method.isupper() and method.isalpha()  # such as PROPFIND
-        if not custom and not any(glob_matches(method, name) for name in _METHODS):
+        if not _may_be_method(method):
             raise TypeError(f"operations[{glob!r}] matches no request: write an HTTP method, {_EXAMPLE}")
         if path and not path.startswith(("/", "*", "?", "[")):
             raise TypeError(f"operations[{glob!r}] matches no request: a path begins with '/'")

@@ -133,12 +133,7 @@ class OperationRules:
         for glob, options in self._globs:
             if glob_matches(glob, info.operation):
                 policy = options.get("policy", self.policy)
-                make_key = options.get("key_factory")
-                others = {name: value for name, value in options.items() if name not in ("policy", "key_factory")}
-                info = _with_options(info, glob, **others)
-                if make_key is not None:
-                    make_key = checked_factory(make_key, info.key, info.operation)
-                    info = replace(info, make_key=make_key, needs_consent=False)
+                info = _with_own_options(info, glob, options)
                 break
         return self.policies.current_pipeline(policy, info.operation), info
 
@@ -198,6 +193,16 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "key_factory": (callable, "a function"),
 }
 """What an option may be, and how to say so. A wrong one would be noticed when money is at stake, or never."""
+
+
+def _with_own_options(info: OperationInfo, glob: str, options: Mapping[str, Any]) -> OperationInfo:
+    """Return the info with the options of a glob that the user gave; a factory of keys is consent to keys."""
+    make_key = options.get("key_factory")
+    others = {name: value for name, value in options.items() if name not in ("policy", "key_factory")}
+    info = _with_options(info, glob, **others)
+    if make_key is None:
+        return info
+    return replace(info, make_key=checked_factory(make_key, info.key, info.operation), needs_consent=False)
 
 
 def _with_options(info: OperationInfo, glob: str, **options: Any) -> OperationInfo:

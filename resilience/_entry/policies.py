@@ -60,7 +60,9 @@ class Policies:
         """
         if log:
             listener = telemetry.StructlogListener()
-            self._shared = SharedState(clock, listener, on_dropped=listener.dropped, breaker_store=breaker_store)
+            self._shared = SharedState(
+                clock, listener, on_dropped=listener.dropped, on_slow=listener.slow, breaker_store=breaker_store
+            )
         else:
             self._shared = SharedState(clock, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)

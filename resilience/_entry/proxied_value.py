@@ -111,6 +111,13 @@ def is_mock_setting(owner: object, name: str) -> bool:
     return is_mock(owner) and hasattr(sys.modules["unittest.mock"].MagicMock, name)
 
 
+def _talks(value: Any) -> bool:
+    """Return whether an object of a third party can be entered or has async methods."""
+    kind = type(value)
+    is_foreign = _package(kind) not in sys.stdlib_module_names and not isinstance(value, (type, *_DATA))
+    return is_foreign and _connects(kind)
+
+
 def names_outside(client: Any) -> list[str]:
     """Return the public attributes of a client that talk by themselves and stay outside its policy, with their class.
 
@@ -119,8 +126,7 @@ def names_outside(client: Any) -> list[str]:
     found = []
     for name, value in getattr(client, "__dict__", {}).items():
         kind = type(value)
-        outside = _package(kind) not in sys.stdlib_module_names and kind_of(client, name, value) is ValueKind.VALUE
-        if not name.startswith("_") and outside and not isinstance(value, (type, *_DATA)) and _connects(kind):
+        if not name.startswith("_") and _talks(value) and kind_of(client, name, value) is ValueKind.VALUE:
             found.append(f"{name} ({kind.__module__.partition('.')[0]}.{kind.__name__})")
     return found
 

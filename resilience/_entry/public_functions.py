@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
@@ -126,17 +127,32 @@ def wrap(
     return wrap_client(client, rules)
 
 
+def _with_both_times(failure: Failure, clock: Clock) -> Failure:
+    """Return the failure with the server's wish as an instant and as a duration, if it has either."""
+    if failure.retry_after is not None and failure.retry_at is None:
+        return replace(failure, retry_at=clock.time() + failure.retry_after)
+    if failure.retry_at is not None and failure.retry_after is None:
+        return replace(failure, retry_after=max(0.0, failure.retry_at - clock.time()))
+    return failure
+
+
 def failure_of(error: object) -> Failure:
     """Return the failure that a pipeline recorded for this error, or classify the error.
 
     An error that no pipeline has seen is classified by its type and by the code tables of the configured policies. The
     timeout that `asyncio.wait_for` or `asyncio.timeout` raises has the failure of the call that it cancelled.
-    Never raises for an error, whatever its type.
+    Never raises for an error, or for an answer that is one, whatever its type.
+
+    Raises:
+        TypeError: it is neither: None, a text, a number or a class. The text of an error has lost its type and causes.
 
     Example:
         >>> failure_of(ConnectionRefusedError()).executed
         'no'
     """
+    if error is None or isinstance(error, (str, bytes, bytearray, int, float, complex, type)):
+        what = "None" if error is None else f"the class {error.__name__}" if isinstance(error, type) else repr(error)
+        raise TypeError(f"failure_of takes an exception or an answer, not {what[:80]}: pass the exception itself")
     recorded = attached_failure(error)
     if recorded is None and isinstance(error, BaseException):
         recorded = cancelled_call_behind(error)
@@ -144,8 +160,4 @@ def failure_of(error: object) -> Failure:
         return recorded
     policies = configured_policies()
     failure = policies.classifier.classify(error)
-    if failure.retry_after is not None and failure.retry_at is None:
-        return replace(failure, retry_at=policies.clock.time() + failure.retry_after)
-    if failure.retry_at is not None and failure.retry_after is None:
-        return replace(failure, retry_after=max(0.0, failure.retry_at - policies.clock.time()))
-    return failure
+    return _with_both_times(failure, policies.clock)

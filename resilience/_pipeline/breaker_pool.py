@@ -38,6 +38,7 @@ class BreakerPool:
         self._breakers: BoundedDict[tuple[str, str], Breaker] = BoundedDict(max_breakers, self._unused)
         self._marks: dict[tuple[str, str], tuple[int, int, int]] = {}
         self._watchers: tuple[ListenerAdapter, ...] = ()
+        _check_store(store)
         self._saving = None if store is None else BreakerSaving(store, clock, events, self._by_record_name)
         self._savers: WeakKeyDictionary[Breaker, ListenerAdapter] = WeakKeyDictionary()
 
@@ -135,3 +136,11 @@ def _record_name(policy: str, key: str) -> str:
 def _lost_after(policy: Policy) -> float:
     """Return the seconds after which a trial permit counts as lost: twice the longest time an attempt may take."""
     return 2 * (policy.attempt_timeout or policy.deadline or 30.0)
+
+
+def _check_store(store: Any) -> None:
+    """Refuse what is no store, before a change of a breaker would find out. Its value may hold a secret: not shown."""
+    if store is None or isinstance(store, BreakerStore):
+        return
+    kind = f"the class {store.__name__}" if isinstance(store, type) else f"a {type(store).__name__}"
+    raise TypeError(f"breaker_store takes an object derived from BreakerStore, not {kind}")

@@ -10,7 +10,7 @@ from .._core.base.deprecation import warn_safely
 from .._core.call.operation_info import OperationInfo
 from .._core.call.plan import Plan
 from .._core.call.stage import Stage
-from .._core.call.stage_plugins import stages_of
+from .._core.call.stage_plugins import check_stages, stages_of
 from .._core.policy.policy import Policy
 from .._core.stages.breaker import Breaker
 from .._core.stages.built_in_stage import StageView
@@ -77,7 +77,9 @@ class PolicyCompiler:
 
         Raises:
             PolicyError: the policy names a code table or a stage that does not exist.
+            TypeError: one of `stages` is no `Stage`.
         """
+        check_stages(stages)
         check_codes(policy, shared.tables)
         for (path, *_), message in deprecated_settings(policy):
             warn_safely(f"{policy.name}: {path}: {message}")  # safely: a reload compiles in a running program

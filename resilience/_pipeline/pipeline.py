@@ -71,7 +71,8 @@ class Pipeline:
 
         Raises:
             PolicyError: the policy names a code table or a stage that does not exist.
-            TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind.
+            TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind, or one of
+                `stages` or the `breaker_store` is of another class than it should be.
         """
         shared = shared or SharedState(clock, breaker_store=breaker_store)
         info = OperationInfo(

@@ -54,10 +54,18 @@ class SharedState:
         *listeners: Any,
         random: Callable[[], float] | None = None,
         on_dropped: Callable[[Any, Exception], None] | None = None,
+        on_slow: Callable[[Any, float], None] | None = None,
         breaker_store: BreakerStore | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(*listeners, now=self.clock.time, on_dropped=on_dropped, run_id=_new_run_id())
+        self.events = Events(
+            *listeners,
+            now=self.clock.time,
+            on_dropped=on_dropped,
+            on_slow=on_slow,
+            monotonic=self.clock.monotonic,
+            run_id=_new_run_id(),
+        )
         self._generator = Random()
         self.random = random or self._generator.random
         self.make_key: Callable[[], str] = _new_key

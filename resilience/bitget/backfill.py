@@ -92,11 +92,9 @@ class Backfill:
         for path, params in self._queries(arg, first):
             async for row in self._list_orders(path, params):
                 rows[str(row.get("orderId"))] = row
-        for order_id, order in list(known.items()):
-            # `instId` limits the subscription to one instrument; `default` and V3 cover all of them.
-            if order_id not in rows and arg.get("instId") in (None, "default", order.symbol):
-                row_or_none = await self._fetch_order(_product(arg), order_id, order.symbol)
-                rows |= {order_id: row_or_none} if row_or_none else {}
+        for order_id, order in _not_listed(arg, known, rows):
+            row_or_none = await self._fetch_order(_product(arg), order_id, order.symbol)
+            rows |= {order_id: row_or_none} if row_or_none else {}
         return list(rows.values())
 
     def _queries(self, arg: Mapping[str, Any], since: float) -> Iterable[_Query]:
@@ -109,12 +107,21 @@ class Backfill:
             rows = _orders_in(answer)
             for row in rows:
                 yield row
-            data = answer.get("data")
-            cursor = data.get("cursor") if isinstance(data, Mapping) else None
-            # V3 pages by a cursor, V2 by the id of the last order.
-            if len(rows) < int(_PAGE_SIZE) or (self._unified and not cursor):
+            position = self._position_after(answer, rows)
+            if position is None:
                 return
-            params = {**params, **({"cursor": cursor} if self._unified else {"idLessThan": rows[-1].get("orderId")})}
+            params = {**params, **position}
+
+    def _position_after(self, answer: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Return the parameter that asks for the next page, or None after the last one."""
+        if len(rows) < int(_PAGE_SIZE):
+            return None
+        # V3 pages by a cursor, V2 by the id of the last order.
+        if not self._unified:
+            return {"idLessThan": rows[-1].get("orderId")}
+        data = answer.get("data")
+        cursor = data.get("cursor") if isinstance(data, Mapping) else None
+        return {"cursor": cursor} if cursor else None
 
     async def _fetch_order(self, product: str, order_id: str, symbol: str) -> dict[str, Any] | None:
         """Return an order that was open and is in no list, or None if Bitget no longer knows it."""
@@ -135,10 +142,7 @@ class Backfill:
         status = row.get("orderStatus") or row.get("status") or row.get("state")
         known, order_id = self._open_orders.setdefault(product, {}), str(row.get("orderId"))
         if status in _OPEN_STATUSES:
-            text = str(row.get("cTime") or row.get("createdTime"))
-            # Without a usable time the order does not move the start of the list: it is queried by id.
-            placed = int(text) / 1000 if text.isdecimal() and len(text) < 16 else inf
-            known[order_id] = _OpenOrder(str(row.get("instId") or row.get("symbol")), placed)
+            known[order_id] = _OpenOrder(str(row.get("instId") or row.get("symbol")), _placed_at(row))
         else:
             known.pop(order_id, None)
 
@@ -184,6 +188,21 @@ def _order_query(product: str, order_id: str, symbol: str) -> _Query:
     if product == "SPOT":
         return "/api/v2/spot/trade/orderInfo", {"orderId": order_id}
     return "/api/v2/mix/order/detail", {"orderId": order_id, "symbol": symbol, "productType": product}
+
+
+def _not_listed(
+    arg: Mapping[str, Any], known: Mapping[str, _OpenOrder], rows: Mapping[str, Any]
+) -> list[tuple[str, _OpenOrder]]:
+    """Return the open orders of a subscription that the lists did not contain."""
+    # `instId` limits the subscription to one instrument; `default` and V3 cover all of them.
+    covered = [item for item in known.items() if arg.get("instId") in (None, "default", item[1].symbol)]
+    return [(order_id, order) for order_id, order in covered if order_id not in rows]
+
+
+def _placed_at(row: Mapping[str, Any]) -> float:
+    """Return when an order was placed. Without a usable time it does not move the start of the list: infinity."""
+    text = str(row.get("cTime") or row.get("createdTime"))
+    return int(text) / 1000 if text.isdecimal() and len(text) < 16 else inf
 
 
 def _orders_in(envelope: Any) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from .._core.base.routine import Invocation, Routine
 from .._core.call.context import CurrentCall, current_call
 from .._core.classify.attributes import get
 from ..integrations._http_messages import HttpResponse
+from ..telemetry.concealment import SecretText, clear_credentials
 from ..telemetry.redaction import REDACTED
 from .client_ids import check_key
 from .confirmation import find_problem
@@ -84,6 +85,7 @@ class BitgetClientBase(PolicyView):
         Raises:
             ValueError: only some of the credentials are given, or the window is out of range.
         """
+        key, secret, passphrase = SecretText(key or ""), SecretText(secret or ""), SecretText(passphrase or "")
         if not 0 < receive_window < 60:
             raise ValueError(f"receive_window: expected more than 0 and less than 60 seconds, got {receive_window!r}")
         # Paths begin with a slash.
@@ -115,7 +117,7 @@ class BitgetClientBase(PolicyView):
         options = {"headers": request.headers, "data": request.data, "timeout": request.timeout}
         try:
             response = yield Invocation(self._transmit, (self._session, method, request.url), options)
-        except Exception as error:
+        except BaseException as error:
             self._redact_request(error)
             raise
         try:
@@ -168,8 +170,9 @@ class BitgetClientBase(PolicyView):
         return SignedRequest(method, path, clean, url, headers, data, self._timeout(call), self.clock.monotonic())
 
     @staticmethod
-    def _redact_request(error: Exception) -> None:
-        """Remove the credentials from the request that a transport error refers to; it was sent already."""
+    def _redact_request(error: BaseException) -> None:
+        """Remove the credentials from the request of a transport error, which was sent already, and from its frames."""
+        clear_credentials(error)
         headers = get(get(error, "request"), "headers")
         for name in SECRET_HEADERS:
             if headers is not None and name in headers:

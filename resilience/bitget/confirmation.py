@@ -6,7 +6,7 @@ So a success counts only if it has the order's id, and if the ids that it repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .operations import Operation
@@ -58,6 +58,11 @@ def _client_ids(orders: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(order["clientOid"]) for order in orders if order.get("clientOid")}
 
 
+def _confirms(placed: Sequence[Mapping[str, Any]], count: int) -> bool:
+    """Return whether so many orders have an order id."""
+    return len(placed) >= count and all(row.get("orderId") for row in placed)
+
+
 def _batch_problem(operation: Operation | None, orders: Any, fields: Mapping[str, Any]) -> str | None:
     """Return why a batch does not confirm all of its orders; the orders that failed were reported before."""
     rows = fields.get("successList")
@@ -66,7 +71,7 @@ def _batch_problem(operation: Operation | None, orders: Any, fields: Mapping[str
     # Orders without a client id of ours get one from Bitget, which cannot be compared.
     if len(sent) == len(orders) and not returned <= sent:
         return "a success of other orders"
-    if operation is not None and (len(placed) < len(orders) or not all(row.get("orderId") for row in placed)):
+    if operation is not None and not _confirms(placed, len(orders)):
         return "a success that does not confirm every order"
     return None
 

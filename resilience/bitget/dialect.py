@@ -9,6 +9,7 @@ from typing import Any
 from .._core.classify.code_and_status import code_of
 from ..streams.session.dialect import Arg, Message, MessageKind
 from ..streams.session.order_book import BookChange
+from ..telemetry.concealment import SecretText
 from ..telemetry.redaction import register_secret
 from .order_reports import REPORTING_CHANNELS, report_orders
 from .signing import sign_login
@@ -41,7 +42,7 @@ class BitgetDialect:
     """Channels that belong to the socket that logs in."""
 
     def __init__(self, key: str = "", secret: str = "", passphrase: str = "") -> None:
-        self._key, self._secret, self._passphrase = key, secret, passphrase
+        self._key, self._secret, self._passphrase = SecretText(key), SecretText(secret), SecretText(passphrase)
         self.on_update: Callable[[Mapping[str, Any]], None] | None = None
         self.account: str | None = None
 
@@ -55,7 +56,7 @@ class BitgetDialect:
         signature = sign_login(self._secret, stamp)
         register_secret(signature, passing=True)
         arg = {"apiKey": self._key, "passphrase": self._passphrase, "timestamp": stamp, "sign": signature}
-        return op_frame("login", [arg])
+        return SecretText(op_frame("login", [arg]))
 
     def subscribe(self, args: Sequence[Arg]) -> str:
         """Return the frame that requests these subscriptions."""

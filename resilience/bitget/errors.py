@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._printable import printable
 from ..errors import ApiError
 
 __all__ = ["BitgetApiError", "BitgetSocketError", "UndefinedParameterError"]
@@ -66,8 +67,8 @@ class BitgetApiError(Exception):
     def __str__(self) -> str:
         status = f"HTTP {self.code} {self.message}".rstrip()
         if self.api_code is not None:
-            return f"{self.api_code}: {self.api_message} ({status})"
-        return f"{self.api_message or 'no code in the answer'} ({status})"
+            return printable(f"{self.api_code}: {self.api_message} ({status})")
+        return printable(f"{self.api_message or 'no code in the answer'} ({status})")
 
 
 class BitgetSocketError(ApiError):

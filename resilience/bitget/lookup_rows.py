@@ -104,9 +104,13 @@ def _same_fields(params: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     A number that only one side has is not compared; a text that was requested must be there and equal.
     """
     texts_match = all(_text(params, name) == _text(row, name) for name in _TEXT_FIELDS if params.get(name))
+    return texts_match and _same_numbers(params, row)
+
+
+def _same_numbers(params: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Compare numbers as decimals: Bitget reports a size of "1" as "1.0000"."""
     pairs = [(params.get(name), row.get(name)) for name in _NUMBER_FIELDS]
-    # Numbers compare as decimals: Bitget reports a size of "1" as "1.0000".
-    return texts_match and all(_number(wanted) == _number(actual) for wanted, actual in pairs if wanted and actual)
+    return all(_number(wanted) == _number(actual) for wanted, actual in pairs if wanted and actual)
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

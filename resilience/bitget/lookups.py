@@ -51,8 +51,7 @@ def _order(write: LookupRequest, path: str, market: Mapping[str, Any], lists: Or
     orders = [_as_v2(row) for row in orders_in(answer, "clientOid", write.key)]
     if orders:
         return found_order(write.params, newest(write.params, orders), server_time)
-    # Without the server's time nobody knows whether the two hours have passed, so the lists are searched too.
-    if write.sent_at is not None and (server_time is None or server_time - write.sent_at > _VISIBLE_FOR):
+    if _may_have_faded(write.sent_at, server_time):
         listed = yield from search_lists(write, lists, server_time)
         if listed:
             rows = [_as_v2(row) for row in listed]
@@ -84,6 +83,12 @@ def replaced(order: Callable[[LookupRequest], OrderLookup], path: str) -> Callab
     return lookup
 
 
+def _may_have_faded(sent_at: float | None, server_time: float | None) -> bool:
+    """Return whether a query by client id may no longer find a write that was sent then."""
+    # Without the server's time nobody knows whether the two hours have passed, so the lists are searched too.
+    return sent_at is not None and (server_time is None or server_time - sent_at > _VISIBLE_FOR)
+
+
 def _check_old_order(path: str, params: Mapping[str, Any], missing: NotFound) -> OrderLookup:
     """Look up the old order to judge an amendment whose new order was not found.
 
@@ -108,8 +113,8 @@ def _check_old_order(path: str, params: Mapping[str, Any], missing: NotFound) ->
     # An amendment cancels the old order before it places the new one.
     if status_of(orders[0]) not in _CANCELLED:
         return missing
-    server_time, cancelled_at = unix_seconds(answer.get("requestTime")), _updated_at(orders[0])
-    if server_time is None or cancelled_at is None or server_time <= cancelled_at + _VISIBLE_AFTER:
+    server_time = unix_seconds(answer.get("requestTime"))
+    if _may_still_appear(_updated_at(orders[0]), server_time):
         raise InconclusiveLookupError("the old order is cancelled, and the new one is not visible yet")
     return Found(orders[0], matches=False, server_time=server_time)
 
@@ -139,6 +144,11 @@ def cancelled(path: str) -> Callable[[LookupRequest], OrderLookup]:
 def _id_name(params: Mapping[str, Any]) -> str:
     """Return which id names an existing order; Bitget prefers the order id where both are given."""
     return "orderId" if params.get("orderId") else "clientOid"
+
+
+def _may_still_appear(cancelled_at: float | None, server_time: float | None) -> bool:
+    """Return whether the new order of an amendment may become visible yet; yes if a time is not known."""
+    return server_time is None or cancelled_at is None or server_time <= cancelled_at + _VISIBLE_AFTER
 
 
 def _updated_at(row: Mapping[str, Any]) -> float | None:

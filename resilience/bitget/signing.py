@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
+from ..telemetry.concealment import SecretText
 from ..telemetry.redaction import register_secret
 
 __all__ = ["SECRET_HEADERS", "Signer", "prehash", "sign", "sign_login", "sorted_query"]
@@ -35,8 +36,9 @@ class Signer:
         Raises:
             ValueError: only some of the credentials are given.
         """
+        key, secret, passphrase = SecretText(key or ""), SecretText(secret or ""), SecretText(passphrase or "")
         credentials = [text for text in (key, secret, passphrase) if text]
-        if credentials and len(credentials) < 3:
+        if 0 < len(credentials) < 3:
             raise ValueError("key, secret and passphrase are all needed, or none of them")
         self.has_credentials = bool(credentials)
         # Calls of one account share limits and lookups; the hash lets events and keys of breakers name it.
@@ -57,7 +59,7 @@ class Signer:
             if not path.startswith(_PUBLIC):
                 raise ValueError(f"{path} is private: the client needs key, secret and passphrase")
             return dict(self._common)
-        signature = sign(self._secret, prehash(stamp, method, path, query, body))
+        signature = SecretText(sign(self._secret, prehash(stamp, method, path, query, body)))
         register_secret(signature, passing=True)
         return {
             **self._common,

@@ -19,6 +19,7 @@ from ..streams.client import StreamClient
 from ..streams.session.dialect import Arg
 from ..streams.session.stream_failure import Gap
 from ..streams.venue import StreamVenue
+from ..telemetry.concealment import SecretText
 from .backfill import Backfill
 from .dialect import BitgetDialect
 from .order_reports import reporting
@@ -79,6 +80,7 @@ class WebsocketClient(StreamClient):
             ValueError: only some of the credentials are given.
             PolicyError: there is no such policy.
         """
+        key, secret, passphrase = SecretText(key or ""), SecretText(secret or ""), SecretText(passphrase or "")
         transport.require_websockets()
         signer = Signer(key, secret, passphrase, demo=demo)
         self._has_credentials, self._dialect = signer.has_credentials, self._dialect_class(key, secret, passphrase)

@@ -6,28 +6,22 @@ The result is what a classifier takes: an error or a body.
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ApiError
-from ..replay.error_stand_ins import rebuild_error, stand_in_for
+from ..replay.error_stand_ins import stand_in_for
 from ..replay.log_reader import parse_event
+from .traceback_text import HEADER, RecordedFailure, parse_raised
 
 __all__ = ["ErrorInput", "parse_error_input"]
 
 _CODE = re.compile(r"""["']?([-+]?[0-9]{1,9}|[A-Za-z_][\w.]*)["']?""")
-_CODE_AND_TEXT = re.compile(r"""["']?([0-9]{3,6})["']?[:\s]+(.*)""", re.DOTALL)
-_RAISED = re.compile(r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (.*))?")  # the last line of a traceback
-_HEADER = re.compile(r"Traceback \(most recent call last\):")
-_GROUP = re.compile(r"^ *\| ?")  # the line that is drawn beside the errors of an exception group
-_END_OF_ERROR = (
-    "resilience: ",
-    "During handling of",
-    "The above exception was",
-    "+-",
-)  # what may follow an error's text
+_DOTTED_CLASS = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*[a-z]\w*")
+_CODE_AND_TEXT = re.compile(r"""["']?(?:([0-9]{3,6})["']?[:\s]+|([-+]?[0-9]{1,9})["']?:\s*)(.*)""", re.DOTALL)
 _TRACEBACK_FIELDS = ("exception", "exc_info", "traceback", "stack")  # of log lines of other programs
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _EVENT = re.compile(r"\bresilience\.([a-z_]+)\b")
@@ -43,12 +37,14 @@ class ErrorInput(NamedTuple):
         code: the code or the constant's name, if the input is a code.
         text: the text to show, not redacted yet.
         policy: the policy's name, if a log line says it.
+        recorded: what the runtime has said of this error, if a log line or a note has it.
     """
 
     outcome: object
     code: str | None
     text: str
     policy: str | None = None
+    recorded: RecordedFailure | None = None
 
 
 def parse_error_input(text: str) -> ErrorInput:
@@ -61,15 +57,23 @@ def parse_error_input(text: str) -> ErrorInput:
     body = _parse_body(text)
     if isinstance(body, Mapping):
         traceback = next((body[name] for name in _TRACEBACK_FIELDS if isinstance(body.get(name), str)), "")
-        if _HEADER.search(traceback):
+        if HEADER.search(traceback):
             return parse_error_input(traceback)  # the log line of another program
         return ErrorInput(body, None, text[:_MAX_TEXT])
-    if match := _CODE.fullmatch(text):
+    if (match := _CODE.fullmatch(text)) and not _is_class(match[1]):
         return ErrorInput(ApiError(match[1]), match[1], "")
     if match := _CODE_AND_TEXT.fullmatch(text):
-        return ErrorInput(ApiError(match[1], match[2]), match[1], match[2][:_MAX_TEXT])
-    shown, error = _parse_raised(text)
-    return ErrorInput(error, None, shown[:_MAX_TEXT])
+        code = match[1] or match[2]
+        return ErrorInput(ApiError(code, match[3]), code, match[3][:_MAX_TEXT])
+    raised = parse_raised(text)
+    return ErrorInput(raised.error, None, raised.shown[:_MAX_TEXT], recorded=raised.recorded)
+
+
+def _is_class(word: str) -> bool:
+    """Return whether a word is an exception without a text, as `TimeoutError` is printed, and no constant of an API."""
+    kind = getattr(builtins, word, None)
+    is_builtin = isinstance(kind, type) and issubclass(kind, BaseException)
+    return is_builtin or _DOTTED_CLASS.fullmatch(word) is not None
 
 
 def _parse_log_line(text: str) -> ErrorInput | None:
@@ -89,7 +93,8 @@ def _parse_log_line(text: str) -> ErrorInput | None:
         retry_after=_number(line, "retry_after", float),
     )
     parts = [f"resilience.{line['event']}", _text(line, "operation"), _text(line, "caused_by")]
-    return ErrorInput(error, None, " ".join(part for part in parts if part)[:_MAX_TEXT], _text(line, "policy"))
+    text = " ".join(part for part in parts if part)[:_MAX_TEXT]
+    return ErrorInput(error, None, text, _text(line, "policy"), RecordedFailure.of_line(line))
 
 
 def _parse_console_line(text: str) -> dict[str, Any] | None:
@@ -126,33 +131,3 @@ def _parse_body(text: str) -> Any:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
-
-
-def _parse_raised(text: str) -> tuple[str, Exception]:
-    """Rebuild the error at the end of a traceback; other text becomes the message of an error without a class."""
-    text = _last_error(text)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if match := _RAISED.fullmatch(" ".join(lines)):
-        return lines[0], rebuild_error(match[1], match[2] or "")  # a message of several lines is one error's
-    # The text of an error may end with other lines; the last one that begins with a class name counts.
-    for line in reversed(lines):
-        match = _RAISED.fullmatch(line)
-        if match:
-            return line, rebuild_error(match[1], match[2] or "")
-    return lines[-1], Exception(text)
-
-
-def _last_error(text: str) -> str:
-    """Return the error at the end of the last traceback, without its notes; the text if there is no traceback."""
-    headers = list(_HEADER.finditer(text))
-    if not headers:
-        return text
-    error: list[str] = []
-    for line in text[headers[-1].end() :].splitlines():
-        plain = _GROUP.sub("", line)
-        if error and (not plain.strip() or plain.lstrip().startswith(_END_OF_ERROR)):
-            break
-        # Frames are indented; the first line that is not begins the error itself.
-        if plain.strip() and (error or not plain[0].isspace()):
-            error.append(plain)
-    return "\n".join(error) or text

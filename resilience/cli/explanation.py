@@ -6,6 +6,7 @@ The error is classified as a pipeline classifies it. The text that is shown is r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .._core.classify.failure import Failure
     from .._core.policy.codes import CodeTable, Rule
     from .._core.policy.policy import Policy, PolicySet
+    from .traceback_text import RecordedFailure
 
 __all__ = ["explain", "retry_waits"]
 
@@ -45,7 +47,9 @@ def explain(
         table, rule = success
         decides = named or policies.policies.get(table.name) or find_policy("default", policies)
         return _explain_success(error, table, rule, decides)
-    failure = _classify(error, tables, named or find_policy("default", policies))
+    failure = _classify(error, tables, named or find_policy("default", policies), named=registry is not None)
+    if error.recorded is not None and registry is None:
+        failure = _as_recorded(failure, error.recorded)
     decides = named or policies.policies.get(failure.registry or "") or find_policy("default", policies)
     return {
         "code": failure.code,
@@ -118,14 +122,34 @@ def _find_success(error: ErrorInput, tables: Sequence[CodeTable]) -> tuple[CodeT
     return None
 
 
-def _classify(error: ErrorInput, tables: Sequence[CodeTable], policy: Policy) -> Failure:
+def _as_recorded(failure: Failure, recorded: RecordedFailure) -> Failure:
+    """Return the failure with what the runtime has said: it has seen the answer, and whether the call was a read."""
+    from .._core.policy.codes import Category
+
+    changes: dict[str, Any] = {}
+    if recorded.category in set(Category):
+        changes["category"] = Category(recorded.category)
+    if recorded.executed in ("no", "maybe", "n_a"):
+        changes["executed"] = recorded.executed
+    if recorded.remedy is not None:
+        changes["remedy"] = recorded.remedy
+    if failure.code is None and recorded.code is not None:
+        changes["code"] = recorded.code
+    return replace(failure, **changes)
+
+
+def _classify(error: ErrorInput, tables: Sequence[CodeTable], policy: Policy, *, named: bool) -> Failure:
     from .._core.classify.classifier import Classifier
     from ..errors import ApiError
 
     classifier = Classifier(tables, base=load_registry("http"), lookup=_builtin_registry, unknown=policy.unknown_errors)
     if error.code is not None:
-        named = next((rule for rule in (table.named(error.code) for table in tables) if rule), None)
-        return classifier.classify(ApiError(named.code) if named else error.outcome)
+        rule = next((rule for rule in (table.named(error.code) for table in tables) if rule), None)
+        code = error.code if rule is None else rule.code
+        # A number such as 429 is a table's own only in its envelope; elsewhere it is an HTTP status.
+        envelope = tables[0].envelope if named and tables[0].rule(code) is not None else None
+        body = None if envelope is None else envelope.body_with(code, "as given")
+        return classifier.classify(ApiError(code, body=body) if rule or body else error.outcome)
     # A body is an error only if an envelope says so; other values are classified as they are.
     return classifier.classify(classifier.error_in(error.outcome) or error.outcome)
 

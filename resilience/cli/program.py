@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
+from .._printable import printable
 from ..errors import PolicyError, ResilienceError
-from ..telemetry.redaction import redact
 from .command_list import command_names, load_command, purpose_of
+from .terminal import show_line
 
 __all__ = ["main", "parser_of"]
 
@@ -26,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line; argparse prints the whole usage first."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {printable(message)} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,7 +126,7 @@ def _report_policy_error(error: PolicyError) -> int:
 def _report(message: str, code: int = 2) -> int:
     """Print a message on standard error, with secrets removed, and return the exit code."""
     try:
-        print(redact(message), file=sys.stderr)
+        show_line(message, out=sys.stderr)
     except BrokenPipeError:
         return _pipe_closed()
     return code

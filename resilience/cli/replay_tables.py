@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..telemetry.redaction import redact
-from .terminal import show_table
+from .terminal import show_table, show_text
 
 __all__ = ["print_comparison"]
 
@@ -23,9 +23,9 @@ def print_comparison(comparison: Mapping[str, Any], *, all_calls: bool) -> None:
     """
     log = comparison["log"]
     skipped = f"skipped: {log['foreign']} of other programs, {log['not_json']} not JSON"
-    print(f"{log['lines']} lines, {log['events']} of resilience ({skipped}); {_count(log['calls'], 'call')}")
+    show_text(f"{log['lines']} lines, {log['events']} of resilience ({skipped}); {_count(log['calls'], 'call')}")
     if not log["calls"]:
-        print("nothing to replay: expected JSON lines with an event such as resilience.attempt_failed")
+        show_text("nothing to replay: expected JSON lines with an event such as resilience.attempt_failed")
         return
     _print_calls([call for call in comparison["calls"] if all_calls or call["different"]], all_calls)
     print()
@@ -33,7 +33,7 @@ def print_comparison(comparison: Mapping[str, Any], *, all_calls: bool) -> None:
     _print_codes(comparison["summary"])
     print("\nWhat a log cannot tell:")
     for sentence in comparison["cannot_tell"]:
-        print(f"  - {sentence}")
+        show_text(sentence, bullet="  - ")
 
 
 def _count(number: int, noun: str) -> str:
@@ -94,5 +94,6 @@ def _print_codes(summary: Mapping[str, Any]) -> None:
             names = list(rows[0])
             cells = [[redact(str(row[name])) for name in names] for row in rows]
             show_table([first_column, *names[1:]], cells)
-    if missing := ", ".join(redact(name) for name in summary["no_such_policy"]):
-        print(f"\nNot judged, because the changed file has no policy of this name: {missing}")
+    if missing := ", ".join(summary["no_such_policy"]):
+        print()
+        show_text(f"Not judged, because the changed file has no policy of this name: {missing}")

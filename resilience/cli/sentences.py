@@ -63,4 +63,5 @@ def _end(described: Mapping[str, Any]) -> Iterator[str]:
     certain = [attempt["ends_by"] for attempt in described["timeline"] if attempt["always_fits"]]
     if certain and certain[-1] is not None:
         last = format_duration(certain[-1])
-        yield f"If every attempt takes all of its time, {len(certain)} are made and the last one ends after {last}."
+        made = "1 is made and it" if len(certain) == 1 else f"{len(certain)} are made and the last one"
+        yield f"If every attempt takes all of its time, {made} ends after {last}."

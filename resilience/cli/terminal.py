@@ -1,7 +1,8 @@
 """Prints results: JSON for programs, tables and progress bars for people.
 
-On a terminal, rich draws the table if it is installed. In a pipe it is aligned text that grep and awk can read. A
-table that is too wide for the terminal is transposed. This is the only importer of rich.
+On a terminal, sentences are wrapped at its width, and rich draws the table if it is installed. A table that is too wide
+is transposed, or its last column is wrapped. In a pipe, text is for grep and awk: each sentence and each row stays on
+one line. This is the only importer of rich.
 """
 
 from __future__ import annotations
@@ -12,17 +13,42 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any, TextIO
 
-__all__ = ["plain_table", "progress_bar", "show_json", "show_table"]
+from .._printable import printable
+from ..telemetry.redaction import redact
+from .progress import progress_counter, progress_lines
 
+__all__ = ["plain_table", "progress_bar", "show_json", "show_line", "show_table", "show_text"]
+
+_BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
-_UNSAFE = dict.fromkeys((*range(32), *range(127, 160)), " ")  # control characters, which could move the cursor
+_MIN_WRAPPED = 12  # columns of the terminal that a wrapped column needs
 
 
 def show_json(value: Any, *, out: TextIO | None = None) -> None:
     """Print a value as JSON in ASCII, which every terminal and pipe can encode."""
     print(json.dumps(value, indent=2, default=str), file=out or sys.stdout)
+
+
+def show_text(text: str, *, bullet: str = "", out: TextIO | None = None) -> None:
+    """Print a sentence or a paragraph, wrapped on a terminal; the lines after the first are indented as the bullet."""
+    out = out or sys.stdout
+    text = printable(redact(text))
+    lines = _wrapped(text, get_terminal_size().columns - len(bullet)) if out.isatty() else [text]
+    for index, line in enumerate(lines):
+        print((" " * len(bullet) if index else bullet) + line, file=out)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a text; a word that is longer than a line is not broken."""
+    return wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def show_line(text: str, *, out: TextIO | None = None) -> None:
+    """Print a text without secrets, and in printable form but for its line breaks."""
+    print(printable(redact(text), keep="\n"), file=out or sys.stdout)
 
 
 def show_table(
@@ -49,20 +75,33 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
 
 
 def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Transpose a table that is too wide for the terminal, if it fits then: few rows of many columns do."""
+    """Transpose a table that is too wide for the terminal, if it fits then; else wrap its last column."""
     width = get_terminal_size().columns
     if max(map(len, plain_table(columns, rows))) <= width:
         return columns, rows
     new_columns, *new_rows = zip(columns, *rows, strict=True)
     fits = max(map(len, plain_table(new_columns, new_rows))) <= width
-    return (new_columns, new_rows) if fits else (columns, rows)
+    if fits:
+        return new_columns, new_rows
+    left = width - max(map(len, plain_table(columns[:-1], [row[:-1] for row in rows])), default=0) - 2
+    return columns, _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
+
+
+def _with_wrapped_cells(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
+    """Wrap the last cell of each row: its further lines become rows of their own."""
+    lines: list[tuple[str, ...]] = []
+    for *cells, last in rows:
+        first, *more = _wrapped(last, width)
+        lines.append((*cells, first))
+        lines += [(*[""] * len(cells), line) for line in more]
+    return lines
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-    return text.translate(_UNSAFE)
+    return printable(text.translate(_BREAKS))
 
 
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, out: TextIO) -> bool:
@@ -95,43 +134,31 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 @contextmanager
 def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterator[Callable[[], None]]:
-    """Show a progress bar, if `out` is a terminal.
+    """Show progress, with an estimate of the time that is left.
+
+    On a terminal it is a bar or a counter that is removed at the end. In a pipe, such as the log of a CI job, it is a
+    line every half minute.
 
     Args:
         label: the text before the bar.
         total: number of steps.
-        out: where the bar is shown; standard error by default.
+        out: where it is shown; standard error by default.
 
     Yields:
         A function to call once per step.
     """
     out = out or sys.stderr
     if not out.isatty():
-        yield lambda: None
+        yield progress_lines(label, total, out)
         return
     try:
         from rich.console import Console
         from rich.progress import Progress
     except ImportError:
-        with _counter(label, total, out) as step:
+        with progress_counter(label, total, out) as step:
             yield step
         return
+    # Its last column is the time that is left.
     with Progress(console=Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
-
-
-@contextmanager
-def _counter(label: str, total: int, out: TextIO) -> Iterator[Callable[[], None]]:
-    """Count the steps on one line of the terminal, and clear the line at the end."""
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        print(f"\r{label} {done}/{total}", end="", file=out, flush=True)
-
-    try:
-        yield step
-    finally:
-        print("\r\x1b[K", end="", file=out, flush=True)

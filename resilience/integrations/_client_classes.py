@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any
 
 from ..errors import AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError
+from ..telemetry.concealment import conceal_arguments
 
-__all__ = ["original_class", "rejection_types", "wrapped_class"]
+__all__ = ["concealing_methods", "original_class", "rejection_types", "wrapped_class"]
 
 _REJECTIONS = (AdmissionRejectedError, CircuitOpenError, DeadlineExceededError, QuotaExceededError, RejectedError)
 _WRAPPED: dict[type, type] = {}
@@ -54,3 +57,25 @@ def wrapped_class(original: type, methods: Mapping[str, Any]) -> type:
         namespace = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
         wrapped = _WRAPPED[original] = type(original.__name__, (original,), {**namespace, **methods})
     return wrapped
+
+
+def concealing_methods(original: type, names: Iterable[str]) -> dict[str, Any]:
+    """Return these methods of a client's class such that no frame beneath them shows credentials that they were given.
+
+    The client's own `get` and the like are still running when an error passes them, so their arguments are concealed.
+    """
+    return {name: _concealing(getattr(original, name)) for name in names if hasattr(original, name)}
+
+
+def _concealing(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    async def call_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+        conceal_arguments(kwargs)
+        return await method(self, *args, **kwargs)
+
+    @wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        conceal_arguments(kwargs)
+        return method(self, *args, **kwargs)
+
+    return call_async if iscoroutinefunction(method) else call

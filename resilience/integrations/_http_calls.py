@@ -21,6 +21,7 @@ from .._core.call.operation_info import OperationInfo
 from .._drivers.routine_runner import routine_function
 from .._entry.operation_rules import OperationRules
 from .._entry.recompile import recompiled
+from ..telemetry.concealment import without_credentials
 from ._attempt_options import AttemptOptions
 from ._http_messages import mark_uncertain
 from ._seam_redirects import is_next_hop
@@ -121,7 +122,7 @@ class CompiledCalls:
         )
         lookup = None if info.reconcile is None else _returning_responses(adapter, info.reconcile)
         info = replace(info, key="idempotency_key" if header else None, reconcile=lookup)
-        attempt = adapter.compile_attempt(options)
+        attempt = without_credentials(adapter.compile_attempt(options), asynchronous=adapter.asynchronous)
         compiled: Callable[..., Any] = pipeline.compile(_as_hop(attempt, adapter) if is_hop else attempt, info)
         if header is None:
             return compiled

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._drivers.routine_runner import run_routine, run_routine_async
 from .._entry.operation_rules import OperationRules
+from ..telemetry.concealment import conceal_arguments
 from ._attempt_options import AttemptOptions
-from ._client_classes import original_class, rejection_types, wrapped_class
+from ._client_classes import concealing_methods, original_class, rejection_types, wrapped_class
 from ._event_loops import OwnLoop
 from ._http_calls import CompiledCalls
 from ._http_messages import find_header, is_marked_failure
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["wrap_supported"]
 
+_VERBS = ("request", "stream", "get", "options", "head", "post", "put", "patch", "delete")
+"""Methods of clients that end in the request method, and hold the caller's arguments meanwhile."""
+
 
 def wrap_supported(support_class: type[HttpClientSupport], client: Any, rules: OperationRules) -> Any:
     """Return a client of the same class that shares the original's state, with every request under a policy.
 
     Raises:
-        TypeError: the client has no `__dict__`, or the rules cannot take effect.
+        TypeError: the rules cannot take effect.
     """
-    if not hasattr(client, "__dict__"):
-        raise TypeError(f"{type(client).__name__} cannot be wrapped by {support_class.__name__}: it has no __dict__")
     original = original_class(client)
-    wrapped: Any = object.__new__(wrapped_class(original, _methods(support_class)))
+    methods = {**concealing_methods(original, _VERBS), **_methods(support_class)}
+    wrapped: Any = object.__new__(wrapped_class(original, methods))
     wrapped.__dict__ = client.__dict__  # the same dict: cookies, headers and connections are shared
     object.__setattr__(wrapped, "_resilience", _SupportedCalls(support_class(client), original, wrapped, rules))
     return wrapped
@@ -51,7 +54,9 @@ def _sync_methods() -> tuple[Callable[..., Any], Callable[..., Any]]:
         calls = self._resilience
         if calls.is_redirect(self):
             return send(self, *args, **kwargs)
-        return calls.find(args, kwargs)
+        arguments = calls.bind(args, kwargs)
+        args, kwargs = (), {}  # a traceback with local variables shows what is concealed in `arguments`
+        return calls.find(arguments)
 
     def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Send a finished request of the attempt that is under way."""
@@ -69,8 +74,10 @@ def _async_methods() -> tuple[Callable[..., Any], Callable[..., Any]]:
         calls = self._resilience
         if calls.is_redirect(self):
             return await send(self, *args, **kwargs)
+        arguments = calls.bind(args, kwargs)
+        args, kwargs = (), {}
         calls.loop.check(calls.rejection_types)
-        return await calls.find(args, kwargs)
+        return await calls.find(arguments)
 
     async def send(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Send a finished request of the attempt that is under way."""
@@ -104,9 +111,14 @@ class _SupportedCalls:
         support = self._support
         return support.request_method == support.send_method and attempt_under_way(client) is not None
 
-    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Make a request under the policy, with these arguments of the request method."""
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return these arguments of the request method by their names, with credentials concealed."""
         arguments = self._bind(args, kwargs)
+        conceal_arguments(arguments)
+        return arguments
+
+    def find(self, arguments: Mapping[str, Any]) -> Any:
+        """Make a request under the policy, with these arguments of the request method."""
         request = self._support.read_request(arguments)
         call = self._calls.for_request(request.method, request.url, send_once=not request.is_replayable)
         return call(**arguments)

@@ -8,6 +8,7 @@ answer that proves nothing leaves a write open, lookups settle it, and each atte
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 from .._core.policy.policy import Policy
@@ -55,8 +56,9 @@ class HttpClientSupport:
         """Return a client of the same class with every request under a policy. `resilience.wrap` calls this.
 
         Raises:
-            TypeError: the client has no `__dict__`, or the rules cannot take effect.
+            TypeError: the client has no `__dict__`, this class lacks something, or the rules cannot take effect.
         """
+        _check(cls, client)
         return wrap_supported(cls, client, rules)
 
     @classmethod
@@ -134,3 +136,22 @@ class HttpClientSupport:
         are raised before anything is sent says that the write was not executed: be sure of that.
         """
         return None
+
+
+_NEEDED = ("response_type", "read_request", "set_attempt", "read_body")
+
+
+def _check(support: type[HttpClientSupport], client: Any) -> None:
+    """Refuse a class that lacks something, or does not fit the client, before a request would find out."""
+    if not hasattr(client, "__dict__"):
+        raise TypeError(f"{type(client).__name__} cannot be wrapped by {support.__name__}: it has no __dict__")
+    missing = [name for name in _NEEDED if getattr(support, name) is getattr(HttpClientSupport, name)]
+    if missing:
+        raise TypeError(f"{support.__name__} does not define {', '.join(missing)}")
+    for attribute in ("request_method", "send_method"):
+        name = getattr(support, attribute)
+        method = getattr(type(client), name, None)
+        if not callable(method):
+            raise TypeError(f"{type(client).__name__} has no method {name!r}; change {support.__name__}.{attribute}")
+        if iscoroutinefunction(method) and not support.asynchronous:
+            raise TypeError(f"{type(client).__name__}.{name}() is async; set {support.__name__}.asynchronous = True")

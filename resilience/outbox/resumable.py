@@ -103,6 +103,14 @@ _OFF: dict[str, Any] = {
 }  # fmt: skip
 
 
+def _check_account(row: Row, info: OperationInfo) -> None:
+    """Refuse a row that a client of another account or host made."""
+    for what, stored, present in (("account", row.account, digest_of(info.account)), ("host", row.host, info.host)):
+        if stored is not None and stored != present:
+            reason = f"the write was made with the {what} {stored}, and this client has {present or 'none'}"
+            raise UnresumableError("other_account", reason)
+
+
 def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationInfo]:
     """Return the client's method that a row was made with, and what the client says of it.
 
@@ -115,10 +123,7 @@ def _find_method(client: Any, row: Row) -> tuple[Callable[..., Any], OperationIn
     info = OperationInfo(operation=row.operation) if describe is None else describe(row.operation, client)
     if not callable(method) or info is None:
         raise UnresumableError("unknown_operation", f"{type(raw).__name__} has no operation {row.operation}")
-    for what, stored, present in (("account", row.account, digest_of(info.account)), ("host", row.host, info.host)):
-        if stored is not None and stored != present:
-            reason = f"the write was made with the {what} {stored}, and this client has {present or 'none'}"
-            raise UnresumableError("other_account", reason)
+    _check_account(row, info)
     if row.key_missing:
         raise UnresumableError("unknown", "the request did not carry the key, so the write cannot be looked up by it")
     return method, info

@@ -76,13 +76,18 @@ def read_row(values: Sequence[Any]) -> Row:
     try:
         return _read_row(*values)
     except Exception as error:
-        unread = values[2] is None and values[4] is None
-        problem = "SQLite cannot read it" if unread else str(error) or type(error).__name__
-        key, operation, state, changed_at = values[0], values[1], values[4], values[5]
-        return Row(
-            _text(key), _text(operation), (), {}, (), state if state in get_args(RowState) else "open",
-            changed_at if isinstance(changed_at, (int, float)) else 0.0, problem=problem,
-        )  # fmt: skip
+        return _unreadable_row(values, error)
+
+
+def _unreadable_row(values: Sequence[Any], error: Exception) -> Row:
+    """Return a row with what is known of a damaged one."""
+    unread = values[2] is None and values[4] is None
+    problem = "SQLite cannot read it" if unread else str(error) or type(error).__name__
+    key, operation, state, changed_at = values[0], values[1], values[4], values[5]
+    return Row(
+        _text(key), _text(operation), (), {}, (), state if state in get_args(RowState) else "open",
+        changed_at if isinstance(changed_at, (int, float)) else 0.0, problem=problem,
+    )  # fmt: skip
 
 
 def _read_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .outbox_file import OutboxFile, OutboxFileError, OutboxLockedError
@@ -30,6 +30,13 @@ def read_rows(file: OutboxFile, where: str, values: Sequence[Any]) -> list[Seque
             index, _ = file.execute("SELECT rowid, key, operation FROM writes ORDER BY rowid")
         except OutboxFileError:
             raise error from None
+    return _read_each(file, index, where, values)
+
+
+def _read_each(
+    file: OutboxFile, index: Iterable[Sequence[Any]], where: str, values: Sequence[Any]
+) -> list[Sequence[Any]]:
+    """Read the rows of an index (rowid, key, operation) one by one; of a damaged one return what the index has."""
     rows: list[Sequence[Any]] = []
     for rowid, key, operation in index:
         try:

@@ -25,6 +25,7 @@ class Figures:
 
     Attributes:
         offered: requests that the callers made.
+        counted: those of them that had their full time; all shares and latencies are of these.
         attempts: attempts that reached the service.
         attempts_per_request: attempts per request.
         success: share of the requests that were answered as they should be.
@@ -33,16 +34,19 @@ class Figures:
         p95: 95th percentile.
         p99: 99th percentile.
         recovery: from the end of the last incident until 95 % of the requests are good up to the end of the run.
+        first_request: from the end of the last incident to the next request; no recovery can be seen earlier.
+        good_again: how long the requests were good at the end of the run, after that incident.
         recovers: whether the last incident ends within the run, so that a recovery can be measured.
         opened: how often a breaker opened.
         exhausted: how often a budget had no retry left.
         rejected: calls that were rejected before anything was sent.
         to_fail: mean duration of the requests that failed.
         deceived: requests whose caller took an error for a success, or got a fallback.
-        incident: `attempts_per_request`, `success` and `good` during the incidents alone.
+        incident: `offered`, `attempts_per_request`, `success` and `good` during the incidents alone.
     """
 
     offered: int
+    counted: int
     attempts: int
     attempts_per_request: float
     success: float
@@ -51,6 +55,8 @@ class Figures:
     p95: float | None
     p99: float | None
     recovery: float | None
+    first_request: float | None
+    good_again: float | None
     recovers: bool
     opened: int
     exhausted: int
@@ -66,7 +72,8 @@ class Figures:
 
 
 def _with_old_keys(figures: dict[str, float]) -> dict[str, float]:
-    return {"attempts_a_request" if name == "attempts_per_request" else name: n for name, n in figures.items()}
+    old = {"attempts_a_request": figures["attempts_per_request"], **figures}
+    return {name: n for name, n in old.items() if name not in ("attempts_per_request", "offered")}
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -83,8 +90,10 @@ def compute_figures(outcome: Outcome, monitor: RunMonitor) -> Figures:
     latencies = sorted(request.duration for request in requests if request.answered)
     failed = [request.duration for request in requests if request.ended is not None and not request.answered]
     since = scenario.last_incident_end
+    recovery = None if since is None else outcome.recovery_seen(since)
     return Figures(
         offered=len(outcome.requests),
+        counted=len(requests),
         attempts=len(outcome.attempts),
         attempts_per_request=len(outcome.attempts) / max(1, len(outcome.requests)),
         success=_success([request for request in requests if request.ended is not None]),
@@ -92,7 +101,9 @@ def compute_figures(outcome: Outcome, monitor: RunMonitor) -> Figures:
         p50=percentile(latencies, 0.5),
         p95=percentile(latencies, 0.95),
         p99=percentile(latencies, 0.99),
-        recovery=None if since is None else outcome.recovery(since),
+        recovery=recovery and recovery.seconds(),
+        first_request=recovery and recovery.idle,
+        good_again=recovery and recovery.well,
         recovers=since is not None,
         opened=monitor.events["circuit_opened"],
         exhausted=monitor.events["budget_exhausted"],
@@ -118,6 +129,7 @@ def _during_incidents(outcome: Outcome, end: float) -> dict[str, float] | None:
     # Attempts are in order of time, so that two bisections count them.
     sent = sum(bisect_left(outcome.attempts, stop) - bisect_left(outcome.attempts, start) for start, stop in periods)
     return {
+        "offered": len(requests),
         "attempts_per_request": sent / len(requests),
         "success": _success([request for request in requests if request.ended is not None]),
         "good": sum(request.is_good(scenario.soon) for request in requests) / len(requests),

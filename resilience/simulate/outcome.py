@@ -1,4 +1,4 @@
-"""Keeps what happened to each request of a run, and computes shares, latencies and the recovery from it.
+"""Keeps what happened to each request of a run, and computes shares from it.
 
 A request is *good* when its answer comes within `soon` seconds of its beginning.
 """
@@ -9,6 +9,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from .._core.base.deprecation import warn
+from .recovery_time import HELD, STEP, RecoveryTime, find_recovery
 from .scenario import Scenario
 
 __all__ = ["Outcome", "SimulatedRequest"]
@@ -81,18 +82,22 @@ class Outcome:
         requests = self.begun(start, end)
         return sum(request.is_good(self.scenario.soon) for request in requests) / max(1, len(requests))
 
-    def recovery(self, since: float, share: float = 0.95, step: float = 0.5, held: float = 5.0) -> float | None:
+    def recovery(self, since: float, share: float = 0.95, step: float = STEP, held: float = HELD) -> float | None:
         """Return the seconds from `since` until at least `share` of the requests is good up to the end of the run.
 
-        The run is cut into steps of `step` seconds; recovery is the end of the last step whose share is lower.
-        Returns None if that is less than `held` seconds before the end, so that it cannot be said to hold.
+        The requests are counted in steps of `step` seconds, and in longer ones where they are few. Returns None if
+        they were not good again, or for less than `held` seconds, so that it cannot be said to hold.
         """
-        over = self.requests[-1].begun - self.scenario.soon if self.requests else since
-        # Whole steps only: a step that is cut short would have too few requests for a share.
-        steps = int((over - since) / step)
-        bad = [n for n in range(steps) if self.good(since + n * step, since + (n + 1) * step) < share]
-        after = (bad[-1] + 1) * step if bad else 0.0
-        return after if since + after + held <= over + step else None
+        return self.recovery_seen(since, share, step).seconds(held, step)
+
+    def recovery_seen(self, since: float, share: float = 0.95, step: float = STEP) -> RecoveryTime:
+        """Return all that was seen of the recovery from an incident that ended at `since`."""
+        requests = self.requests[bisect_left(self.requests, since, key=_begin_of) :]
+        # A run with `settled` may end early. Otherwise it ends when the scenario says, whether or not requests come.
+        end = self.scenario.lasts if self.scenario.settled is None else requests[-1].begun if requests else since
+        soon = self.scenario.soon
+        begun, good = [one.begun - since for one in requests], [one.is_good(soon) for one in requests]
+        return find_recovery(begun, good, end - soon - since, share, step)
 
 
 def _begin_of(request: SimulatedRequest) -> float:

@@ -71,11 +71,13 @@ class Comparison:
         for run in self.runs:
             judged = self.verdict(run)
             rows.append({**_plain_run(run), "verdict": {"grade": judged.grade, "text": judged.text}})
+        baseline = None if self.baseline is None else _plain_run(self.baseline)
         return {
             "scenario": scenario,
             "seed": self.seed,
             "policies": rows,
-            "baseline": None if self.baseline is None else _plain_run(self.baseline),
+            "baseline": baseline,
+            "bare": baseline,  # the name of 0.1, which scripts read
         }
 
 

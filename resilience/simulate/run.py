@@ -159,5 +159,10 @@ async def _wait_for_end(scenario: Scenario, outcome: Outcome) -> None:
         start = complete - scenario.settled
         seconds = range(int(scenario.settled))
         # 97 %, not 100 %: a service near its capacity sheds a few requests at any time.
-        if start >= last and all(outcome.good(start + n, start + n + 1) >= 0.97 for n in seconds):
+        if start >= last and all(_was_good(outcome, start + n) for n in seconds):
             return
+
+
+def _was_good(outcome: Outcome, second: float) -> bool:
+    # In a second without a request nothing failed.
+    return not outcome.begun(second, second + 1) or outcome.good(second, second + 1) >= 0.97

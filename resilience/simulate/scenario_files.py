@@ -6,34 +6,39 @@ import os
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .._core.base.deprecation import warn
 from .._core.policy.section import unchecked
 from ..config.loading.mistakes import Mistakes
 from ..config.loading.nodes import Node
+from ..config.loading.shipped_files import names_in, package_file
 from ..config.loading.yaml_reader import read_file
 from ..config.validation.file_values import read_section
 from ..errors import PolicyError, Problem
 from .scenario import Scenario
 
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
 __all__ = ["load_scenario", "read_scenario", "scenario_path", "shipped_scenarios"]
 
-_SHIPPED = Path(__file__).parent / "scenarios"
+_SHIPPED = "simulate/scenarios"
 
 
 def shipped_scenarios() -> tuple[str, ...]:
     """Return the names of the shipped scenarios, sorted."""
-    return tuple(sorted(path.stem for path in _SHIPPED.glob("*.yaml")))
+    return names_in(package_file(_SHIPPED))
 
 
-def scenario_path(name: str) -> Path:
+def scenario_path(name: str) -> Path | Traversable:
     """Return the path of a scenario, given a shipped one's name or a path.
 
     Raises:
         PolicyError: no shipped scenario has that name, and it does not look like a path.
     """
     if name in shipped_scenarios():
-        return _SHIPPED / f"{name}.yaml"
+        return package_file(f"{_SHIPPED}/{name}.yaml")
     if name.endswith((".yaml", ".yml")) or os.sep in name:
         return Path(name)
     near = get_close_matches(name, shipped_scenarios(), 1)
@@ -60,7 +65,7 @@ def read_scenario(source: str | os.PathLike[str]) -> tuple[Scenario, list[Proble
         PolicyError: as `load_scenario`.
     """
     path = scenario_path(source) if isinstance(source, str) else source
-    root, mistakes = read_file(path), Mistakes(os.fspath(path))
+    root, mistakes = read_file(path), Mistakes(str(path))
     if root is None or root.kind != "mapping":
         problem = "the file is empty" if root is None else "expected a mapping with title, clients, rate, incidents, …"
         mistakes.add(root or Node("", 1, 1), "", f"{problem}; a scenario file begins with version: 1")

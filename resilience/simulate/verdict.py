@@ -6,17 +6,16 @@ service that cannot serve the load it has.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from .figures import Figures
+from .recovery_time import HELD
 from .scenario import Scenario
+from .success_verdict import FEW, Grade, judge_success
 
 __all__ = ["Grade", "Verdict", "judge"]
 
-Grade = Literal["good", "mixed", "harmful"]
-
 _STORM, _HEAVY, _SPARING = 2.0, 1.35, 0.6  # attempts per request during an incident
-_MIN_GOOD = 0.6  # share of the answers that must come within `soon`
 _QUICK, _SLOW = 3.0, 15.0  # seconds of recovery
 
 
@@ -34,9 +33,11 @@ class Verdict(NamedTuple):
 
 def judge(figures: Figures, baseline: Figures | None, scenario: Scenario) -> Verdict:
     """Judge a policy's figures, against those of clients without a policy where they are given."""
+    if not figures.counted:
+        return Verdict("mixed", (("mixed", "No request had its full time, so the run says nothing"),))
     parts = [
         _judge_deceived(figures),
-        _judge_success(figures, baseline, scenario),
+        *judge_success(figures, baseline, scenario),
         _judge_load(figures),
         _judge_recovery(figures, baseline, scenario),
     ]
@@ -65,7 +66,9 @@ def _judge_load(figures: Figures) -> tuple[Grade, str] | None:
         return None
     attempts = figures.incident["attempts_per_request"]
     if attempts >= _STORM:
-        return "harmful", f"retries multiply the load on the failing service by {attempts:.1f}"
+        # A few requests are no storm, whatever becomes of each.
+        few = figures.incident["offered"] < FEW
+        return "mixed" if few else "harmful", f"retries multiply the load on the failing service by {attempts:.1f}"
     if attempts >= _HEAVY:
         return "mixed", f"retries add {attempts - 1:.0%} to the load on the failing service"
     if attempts < _SPARING:
@@ -74,35 +77,33 @@ def _judge_load(figures: Figures) -> tuple[Grade, str] | None:
 
 
 def _judge_recovery(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
-    """Judge the recovery. A policy is not blamed if the service does not recover without a policy either."""
+    """Judge the recovery. A policy is not blamed if the service does not recover sooner without a policy."""
     if not figures.recovers:
         return None
-    since = scenario.last_incident_end
-    left = scenario.lasts - (0.0 if since is None else since)
     if figures.recovery is None:
-        reason = f"requests had not recovered when the run ended, {left:g} s after the incident"
-        if baseline is not None and baseline.recovery is None:
-            return "mixed", f"{reason}; without a policy they had not either"
-        return "harmful", reason
-    grade: Grade = "good" if figures.recovery <= _QUICK else "mixed" if figures.recovery <= _SLOW else "harmful"
+        return _judge_no_recovery(figures, baseline, scenario)
+    # Nothing can be seen before the next request, which comes late from a quiet client.
+    late = figures.recovery - (figures.first_request or 0.0)
     when = "at once" if figures.recovery == 0 else f"{figures.recovery:.1f} s after the incident"
-    return grade, f"requests recovered {when}"
+    reason = f"requests recovered {when}" if late or not figures.recovery else f"requests recovered at once, {when}"
+    if late <= _SLOW or baseline is None:
+        return "good" if late <= _QUICK else "mixed" if late <= _SLOW else "harmful", reason
+    if baseline.recovery is None:
+        return "mixed", f"{reason}; without a policy they had not"
+    if baseline.recovery + _QUICK >= figures.recovery:
+        return "mixed", f"{reason}; without a policy {baseline.recovery:.1f} s after it"
+    return "harmful", reason
 
 
-def _judge_success(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str] | None:
-    """Judge the share of successful requests against the share without a policy."""
-    if baseline is None:
-        return None
-    if figures.incident is not None and baseline.incident is not None:
-        with_policy, without, when = figures.incident["success"], baseline.incident["success"], "during the incident"
-    else:
-        with_policy, without, when = figures.success, baseline.success, "over the whole run"
-    # A service that answers nobody cannot be helped by any policy.
-    if without < 0.02 and with_policy < 0.02:
-        return None  # no policy could have helped
-    reason = f"{with_policy:.0%} of the requests succeeded {when}, {without:.0%} without a policy"
-    good = figures.incident["good"] if figures.incident is not None else figures.good
-    if good < _MIN_GOOD * with_policy:
-        return "mixed", f"{reason}, but only {good:.0%} were answered within {scenario.soon:g} s"
-    grade: Grade = "good" if with_policy >= without - 0.02 else "mixed" if with_policy >= without - 0.10 else "harmful"
-    return grade, reason
+def _judge_no_recovery(figures: Figures, baseline: Figures | None, scenario: Scenario) -> tuple[Grade, str]:
+    """Judge a run in which no recovery was seen: it may have been too short for one."""
+    left = scenario.lasts - (scenario.last_incident_end or 0.0)
+    seen, well = left - scenario.soon, figures.good_again or 0.0
+    if (figures.first_request or 0.0) >= seen:
+        return "mixed", f"the run ends {left:g} s after the incident, too early to see whether requests recover"
+    if well > 0 and well >= min(HELD, seen) / 2:
+        return "mixed", f"requests were good for {well:.1f} s at the end of the run, too short to call them recovered"
+    reason = f"requests had not recovered when the run ended, {left:g} s after the incident"
+    if baseline is not None and baseline.recovery is None:
+        return "mixed", f"{reason}; without a policy they had not either"
+    return "harmful", reason

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
 
-from .session.stream_failure import printable
+from .._printable import printable
 
 __all__ = ["HandlerLog"]
 

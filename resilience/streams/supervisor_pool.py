@@ -80,13 +80,7 @@ class SupervisorPool:
         for supervisor in supervisors:
             supervisor.waiters.add(changed)
         try:
-            # A socket that was live is not waited for again, even if it loses its connection meanwhile.
-            pending = supervisors
-            while pending := [supervisor for supervisor in pending if not supervisor.session.live]:
-                for supervisor in supervisors:
-                    _check_running(supervisor.session)
-                changed.clear()
-                await changed.wait()
+            await _all_live(supervisors, changed)
         finally:
             for supervisor in supervisors:
                 supervisor.waiters.discard(changed)
@@ -111,6 +105,17 @@ class SupervisorPool:
         states = [supervisor.session.inactive_state for supervisor in self._supervisors.values()]
         if all(state not in (None, State.IDLE) for state in states):
             self._dispatcher.end_loops()
+
+
+async def _all_live(supervisors: list[Supervisor], changed: asyncio.Event) -> None:
+    """Wait until each socket was live; `changed` is set when one of them changes its state."""
+    # A socket that was live is not waited for again, even if it loses its connection meanwhile.
+    pending = supervisors
+    while pending := [supervisor for supervisor in pending if not supervisor.session.live]:
+        for supervisor in supervisors:
+            _check_running(supervisor.session)
+        changed.clear()
+        await changed.wait()
 
 
 def _check_running(session: Session) -> None:

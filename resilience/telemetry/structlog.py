@@ -1,4 +1,4 @@
-"""Writes events as structlog lines: one line per event, without arguments and bodies.
+"""Writes events as structlog lines: one line per event, without arguments and bodies, and with printable values.
 
 structlog is imported with the first event, so that a program without failures never pays for it. A program that has
 not configured structlog gets its lines on stderr, because stdout is the program's own, without those of level debug.
@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from .._core.base.events import Event
+from .._printable import printable
 from .redaction import redact, redact_fields
 
 __all__ = ["StructlogListener"]
@@ -47,9 +48,12 @@ class StructlogListener:
 
     def dropped(self, listener: object, error: Exception) -> None:
         """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
-        name = getattr(listener, "__qualname__", type(listener).__qualname__)
         logger = self._logger_now()
-        logger.warning("resilience.listener_dropped", listener=redact(str(name)), caused_by=type(error).__name__)
+        logger.warning("resilience.listener_dropped", listener=_name(listener), caused_by=type(error).__name__)
+
+    def slow(self, listener: object, seconds: float) -> None:
+        """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile."""
+        self._logger_now().warning("resilience.listener_slow", listener=_name(listener), duration=round(seconds, 3))
 
     def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
         """Write one line for a stream's handler that raised.
@@ -84,8 +88,13 @@ class StructlogListener:
         return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()
 
 
+def _name(listener: object) -> str:
+    name = getattr(listener, "__qualname__", type(listener).__qualname__)
+    return str(_redacted(str(name)))
+
+
 def _redacted(value: Any) -> Any:
-    """Return a field without secrets; the tuples of `policy_reloaded` and `policy_rejected` hold mappings."""
+    """Return a field without secrets, printable; the tuples of `policy_reloaded` and the like hold mappings."""
     if isinstance(value, tuple):
         return [redact_fields(mapping) for mapping in value]
-    return redact(value) if isinstance(value, str) else value
+    return printable(redact(value)) if isinstance(value, str) else value

@@ -161,13 +161,16 @@ def _aligned(wanted: Sequence[Mapping[str, Any]], happened: Sequence[Event], pai
     return lines + _gap(missing, happened[start:])
 
 
+def _shown_fields(event: Event, missing: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return those fields of an event that were expected of one with its name; all if none was."""
+    want = next((want for want in missing if want.get("name") == event.name), None)
+    return _fields_of(event) if want is None else {name: getattr(event, name) for name in want}
+
+
 def _gap(missing: Sequence[Mapping[str, Any]], extra: Sequence[Event]) -> list[str]:
     """Return the lines between two matches; of an event that was expected with other fields, those fields alone."""
     lines = [_line("-", want) for want in missing]
-    for event in extra:
-        want = next((want for want in missing if want.get("name") == event.name), None)
-        shown = _fields_of(event) if want is None else {name: getattr(event, name) for name in want}
-        lines.append(_line("+", shown))
+    lines += [_line("+", _shown_fields(event, missing)) for event in extra]
     return lines
 
 

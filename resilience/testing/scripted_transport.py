@@ -19,6 +19,11 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
 
 
+def _is_raised(step: Any) -> bool:
+    """Return whether a step is an exception or the class of one."""
+    return isinstance(step, BaseException) or (isinstance(step, type) and issubclass(step, BaseException))
+
+
 class _Script:
     """Plays one step per call, in any number of threads or tasks."""
 
@@ -42,7 +47,7 @@ class _Script:
         if number >= len(self._steps):
             raise AssertionError(f"the script has {len(self._steps)} steps, but this is call {number + 1}")
         step = self._steps[number]
-        if isinstance(step, BaseException) or (isinstance(step, type) and issubclass(step, BaseException)):
+        if _is_raised(step):
             raise step
         return step(*args, **kwargs) if callable(step) else step
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -28,8 +28,7 @@ def assert_no_secrets(written: Any, *secrets: str) -> None:
     """
     if not all(secrets):
         raise ValueError("an empty secret is found in every text")
-    # Longest first: a short spelling inside a long one would leave the rest of the long one behind.
-    forms = sorted({form for secret in secrets for form in spellings(secret)}, key=len, reverse=True)
+    forms = _spellings_of(secrets)
     leaks = [line for path, text in _texts(written, "") for line in _leaks(path, text, forms)]
     if leaks:
         raise AssertionError("\n".join(["a secret was written:", *leaks]))
@@ -42,6 +41,11 @@ def _leaks(path: str, text: str, forms: list[str]) -> Iterator[str]:
     clean = redact(clean)
     if clean != text:
         yield f"  {path or 'text'}: {clean}"
+
+
+def _spellings_of(secrets: Sequence[str]) -> list[str]:
+    """Return all spellings, longest first: a short one inside a long one would leave the rest of the long one."""
+    return sorted({form for secret in secrets for form in spellings(secret)}, key=len, reverse=True)
 
 
 def _texts(written: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -60,10 +60,10 @@ def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_cells_cannot_move_the_cursor() -> None:
-    """Control characters of foreign text become spaces."""
+    """Control characters of foreign text are escaped, and its line breaks become spaces."""
     out = io.StringIO()
-    show_table(("a", "b"), [("x\x1b[2J", None), (["one", "two"], 3)], out=out)
-    assert out.getvalue() == "a         b\nx [2J     -\none, two  3\n"
+    show_table(("a", "b"), [("x\x1b[2J\ny", None), (["one", "two"], 3)], out=out)
+    assert out.getvalue() == "a           b\nx\\x1b[2J y  -\none, two    3\n"
 
 
 def test_rich_table_for_a_watcher(monkeypatch: pytest.MonkeyPatch) -> None:

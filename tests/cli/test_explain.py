@@ -218,3 +218,29 @@ def test_a_line_names_its_policy(capsys: pytest.CaptureFixture[str]) -> None:
 def test_odd_lines_and_tracebacks(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Odd input is explained as an unknown error."""
     assert explain_json(capsys, text)["category"] in ("retryable", "fatal")
+
+
+@pytest.mark.parametrize(
+    ("text", "again", "what"),
+    [
+        ("43012", "Not as it is: nothing was executed", "Deposit or transfer funds"),
+        ("40725", "A read, yes. A write only after a look", "query by clientOid"),
+        ("429", "Yes, after a wait: nothing was executed.", "Slow down"),
+        ("404", "No: nothing was executed", "Check the path"),
+        ("TypeError: x", "No: the same request would fail again, and this one may have", "see the traceback"),
+        ("99887766", "A write only after a look", "No table knows this error"),
+        ("00000", "No: it succeeded.", "Nothing."),
+    ],
+)
+def test_the_first_lines_are_answers(text: str, again: str, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It begins with what somebody with an error asks: may I send it again, and what do I do?"""
+    assert main(["explain", text]) == 0
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("may I send it again? ")
+    assert again in first
+    assert second.startswith("what do I do? ")
+    assert what in second
+    assert third == ""
+    answer = explain_json(capsys, text)
+    assert list(answer)[:2] == ["send_again", "what_to_do"]
+    assert f"may I send it again? {answer['send_again']}" == first

@@ -62,11 +62,10 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (result["seed"], result["scenario"]["clients"], result["baseline"]["policy"]) == (7, 2, "no policy")
     figures = result["policies"][0]
     assert figures["attempts_per_request"] > 1.2
-    assert set(figures["incident"]) == {"attempts_per_request", "success", "good"}
+    assert set(figures["incident"]) == {"offered", "attempts_per_request", "success", "good"}
     assert [incident["kind"] for incident in result["scenario"]["incidents"]] == ["error"]
-    assert {"bare", "trouble", "troubles", "attempts_a_request", "refused"}.isdisjoint(
-        [*result, *result["scenario"], *figures]
-    )
+    assert result["bare"] == result["baseline"]  # the name of 0.1
+    assert {"trouble", "troubles", "attempts_a_request", "refused"}.isdisjoint([*result, *result["scenario"], *figures])
     assert json.loads(run_simulate(words, capsys)) == result
 
 
@@ -149,6 +148,25 @@ def test_scaled(capsys: pytest.CaptureFixture[str]) -> None:
     assert (result["clients"], result["capacity"]) == (2, 30.0)
 
 
+@pytest.mark.parametrize(("share", "clients"), [("200%", 4), ("0.5", 1), ("1", 2), ("50%", 1)])
+@pytest.mark.usefixtures("files")
+def test_a_scale_that_can_be_read(share: str, clients: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A share in per cent may exceed 100 %; one without a sign is read if it can mean one thing only."""
+    words = ["--scenario", "tiny.yaml", "--scale", share, "--no-baseline", "--json"]
+    assert main(["simulate", *words]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["scenario"]["clients"] == clients
+    assert shown.err == ""
+
+
+@pytest.mark.usefixtures("files")
+def test_a_scale_that_is_rounded(capsys: pytest.CaptureFixture[str]) -> None:
+    """There is no third of a client: what is simulated instead is said on standard error."""
+    assert main(["simulate", "--scenario", "tiny.yaml", "--scale", "33%", "--no-baseline", "--json"]) == 0
+    expected = "resilience simulate: --scale: 33% of 2 clients is no whole number: 1 simulated\n"
+    assert capsys.readouterr().err == expected
+
+
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     """The shipped scenarios, a line each."""
     lines = run_simulate(["--list"], capsys).splitlines()
@@ -184,6 +202,9 @@ def test_mistakes_in_files(capsys: pytest.CaptureFixture[str]) -> None:
         (["--seed", "x"], "invalid int value"),
         (["--scale", "0"], "expected a share"),
         (["--scale", "x"], "expected a share"),
+        (["--scale", "5"], "expected 5% or 500%, got '5'"),
+        (["--scale", "1.5"], "expected 1.5% or 150%"),
+        (["--scale", "1001%"], "up to 1000%"),
         (["--scenario", "tiny.yaml", "--report", "no/such/place.html"], "no such folder: no/such"),
         (["--scenario", "tiny.yaml", "--report", "."], "is a folder"),
     ],

@@ -100,3 +100,18 @@ class SdkError(Exception):
 def test_evidence_says_whether_a_body_has_the_code(error: Exception, from_body: bool) -> None:
     """A code that only an attribute or a text has proves less than one in a body."""
     assert gather_evidence(error, ["code"]).from_body is from_body
+
+
+@pytest.mark.parametrize(
+    ("envelope", "body"),
+    [
+        (Envelope("code"), {"code": "7"}),
+        (Envelope("code", "msg", always=("time",)), {"time": None, "msg": "m", "code": "7"}),
+        (RPC, {"jsonrpc": None, "error": {"message": "m", "code": "7"}}),
+        (Envelope("error.code", always=("error",)), {"error": {"code": "7"}}),
+        (Envelope("error", always=("error.id",)), {"error": {"id": None}}),
+    ],
+)
+def test_a_body_is_made_for_a_code(envelope: Envelope, body: dict[str, Any]) -> None:
+    """A body made for a code has everything that an answer of this API has; a mapping that is there already stays."""
+    assert envelope.body_with("7", "m") == body

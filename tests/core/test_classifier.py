@@ -544,3 +544,44 @@ def test_a_raising_mapping() -> None:
             raise RuntimeError(key)
 
     assert BITGET.classify(Shape(body=Raising(code="43012"))).known is False
+
+
+def shared_groups(leaf: Exception, depth: int) -> Exception:
+    """Return a group of groups in which each group has the one beneath it twice."""
+    error = leaf
+    for _ in range(depth):
+        error = ExceptionGroup("shared", [error, error])
+    return error
+
+
+def test_groups_that_share_their_members_take_linear_time() -> None:
+    """Forty groups, each with the next one twice, have 2**40 paths, and forty-one members."""
+    reads: list[str] = []
+
+    class Counted(Shape):
+        def __str__(self) -> str:
+            reads.append("text")
+            return "refused"
+
+    failure = BITGET.classify(shared_groups(Counted(code="43012"), 40))
+    assert (failure.code, failure.category) == ("43012", "user_fixable")
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "category"),
+    [
+        ([ConnectionResetError(), ApiError("40725", "m", {})], "40725", "retryable"),
+        ([ApiError("40725", "m", {}), ConnectionResetError()], "40725", "retryable"),
+        ([KeyError("x"), ApiError("43012", "m", {})], "43012", "fatal"),
+        ([Shape(status_code=404), ApiError("40725", "m", {})], "40725", "fatal"),
+        ([ApiError("40725", "m", {}), ApiError("43012", "m", {})], "43012", "user_fixable"),
+        ([OSError(), ApiError("NoSuchCode", "m", {})], "NoSuchCode", "retryable"),
+        ([OSError(), ExceptionGroup("inner", [TimeoutError(), ApiError("43012", "m", {})])], "43012", "user_fixable"),
+        ([TimeoutError(), Shape(status_code=503)], "timeout", "retryable"),
+    ],
+)
+def test_a_mixed_group_keeps_the_code_of_the_api(members: list[Exception], code: str, category: str) -> None:
+    """The worst category counts, and the code says what the API said, not how a connection ended beside it."""
+    failure = BITGET.classify(ExceptionGroup("mixed", members))
+    assert (failure.code, failure.category) == (code, category)

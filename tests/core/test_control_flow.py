@@ -54,3 +54,13 @@ def test_classes_and_modules() -> None:
     assert ControlFlow([LookupError]).includes(KeyError())
     assert ControlFlow().includes(http_error("aiohttp.web_exceptions"))
     assert ControlFlow(["EOFError"]).includes(EOFError())
+
+
+def test_groups_that_share_their_members() -> None:
+    """Each member is looked at once, however many groups have it."""
+    flow = ControlFlow()
+    for leaf, expected in ((StopIteration(), True), (ConnectionError(), False)):
+        error: Exception = leaf
+        for _ in range(40):
+            error = ExceptionGroup("shared", [error, error])
+        assert flow.includes(error) is expected

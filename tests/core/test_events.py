@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ LEVELS = {
         "hedge_started", "hold_ended", "quota_waited",
     },
 }  # fmt: skip
+
+
+def test_each_event_that_is_emitted_is_declared() -> None:
+    """Otherwise it has no level, and each listener that reads that is dropped."""
+    library = Path(__file__).parents[2] / "resilience"
+    sources = [path.read_text("utf-8") for path in library.rglob("*.py")]
+    emitted = {name for source in sources for name in re.findall(r'emit\(\s*"(\w+)"', source)}
+    assert len(emitted) > 10
+    assert emitted - set(EVENTS) == set()
 
 
 @pytest.mark.parametrize("name", EVENTS)
@@ -110,3 +120,29 @@ def test_every_event_is_documented() -> None:
     """The reference lists every event with its level."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
     assert [name for name in EVENTS if f"| `{name}` | {Event(name=name).level} |" not in page] == []
+
+
+def test_a_slow_listener_is_reported_once() -> None:
+    """The first slow event names the listener and its time; later ones and quick listeners are not reported."""
+    seconds, reports = [0.0], list[tuple[Any, float]]()
+
+    def slow(_event: Event) -> None:
+        seconds[0] += 0.25
+
+    def quick(_event: Event) -> None:
+        seconds[0] += 0.01
+
+    def on_slow(listener: Any, took: float) -> None:
+        reports.append((listener, took))
+        raise RuntimeError("the log fails too")
+
+    events = Events(quick, slow, on_slow=on_slow, monotonic=lambda: seconds[0])
+    events.emit("call_failed")
+    events.emit("call_failed")
+    assert [(listener, round(took, 6)) for listener, took in reports] == [(slow, 0.25)]
+    unsubscribe = events.subscribe(quick)
+    unsubscribe()
+    assert events.listeners == (slow,)
+    unmeasured = Events(slow, monotonic=lambda: seconds[0])
+    unmeasured.emit("call_failed")
+    assert unmeasured.listeners == (slow,)

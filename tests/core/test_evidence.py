@@ -432,6 +432,13 @@ def test_a_long_chain_is_cut() -> None:
     assert causes_of(first) == [first]
 
 
+@pytest.mark.parametrize("code", ["1", "12", "43012", "NoSuchCode"])
+def test_the_word_of_an_api_error_is_a_code(code: str) -> None:
+    """It says outright what its code is, without a body and however short; another class may mean an exit status."""
+    assert gather_evidence(ApiError(code), ()).code == code
+    assert gather_evidence(Shape("refused", code="1"), ()).code is None
+
+
 class Guarded:
     """A response whose own attributes read from a socket."""
 

@@ -8,7 +8,9 @@ import pytest
 
 from resilience import Category, CircuitOpenError, Failure
 from resilience._core.policy.sections import FallbackSettings
-from resilience._core.stages.fallback import StaleAnswers, Substitute, applies_to, find_substitute
+from resilience._core.stages.cache import MISSING
+from resilience._core.stages.call_key import KeyedFunction
+from resilience._core.stages.fallback import Substitute, applies_to, find_substitute, stale_answers
 
 RETRYABLE = Failure(Category.RETRYABLE, executed="no")
 DOUBTFUL = Failure(Category.RETRYABLE, executed="maybe")
@@ -37,41 +39,63 @@ def test_a_rejection_has_a_word_of_its_own(on: Any, covered: bool) -> None:
     assert applies_to(FallbackSettings(value=1, on=on), CircuitOpenError("open"), DOUBTFUL, harmless=False) is covered
 
 
+def asked(*args: Any, **kwargs: Any) -> Any:
+    """Return the key of a call."""
+    return KeyedFunction(ask).key(args, kwargs)
+
+
+def ask(*args: Any, **kwargs: Any) -> None:
+    """Ask something."""
+
+
 def test_the_freshest_answer_is_taken() -> None:
     """The last good answer comes first, then the function, then the value; None is a value if it is set."""
-    good = StaleAnswers(10)
-    good.keep((1,), {}, "kept", 100.0)
+    good = stale_answers(10)
+    good.keep(asked(1), "kept", 100.0)
     rules = FallbackSettings(stale_for=10, call=len, value=None)
-    assert find_substitute(rules, good, (1,), {}, 110.0) == Substitute("kept")
-    assert find_substitute(rules, good, (1,), {}, 110.1) == Substitute(from_function=True)
-    assert find_substitute(rules, good, (2,), {}, 100.0) == Substitute(from_function=True)
-    assert find_substitute(FallbackSettings(value=None), None, (), {}, 0.0) == Substitute(None)
-    assert find_substitute(FallbackSettings(stale_for=1), None, (), {}, 0.0) is None
+    assert find_substitute(rules, good, asked(1), 109.9) == Substitute("kept")
+    assert find_substitute(rules, good, asked(1), 110.0) == Substitute(from_function=True)
+    assert find_substitute(rules, good, asked(2), 100.0) == Substitute(from_function=True)
+    assert find_substitute(rules, good, None, 100.0) == Substitute(from_function=True)
+    assert find_substitute(FallbackSettings(value=None), None, None, 0.0) == Substitute(None)
+    assert find_substitute(FallbackSettings(stale_for=1), None, None, 0.0) is None
     assert Substitute() == (None, False)
 
 
-def test_answers_are_kept_for_the_same_arguments() -> None:
-    """The order of keywords does not matter; a later answer replaces an earlier one."""
-    good = StaleAnswers(10)
-    good.keep((1,), {"a": 1, "b": 2}, "old", 0.0)
-    assert good.find((1,), {"b": 2, "a": 1}, 1.0) == Substitute("old")
-    assert good.find((1,), {"b": 2, "a": 3}, 1.0) is None
-    good.keep((1,), {"a": 1, "b": 2}, "new", 9.0)
-    assert good.find((1,), {"b": 2, "a": 1}, 19.0) == Substitute("new")
+class Model:
+    """An answer that is no plain data, and can be copied."""
+
+    def __init__(self) -> None:
+        self.levels = [1, 2]
 
 
-def test_unhashable_arguments_have_no_last_answer() -> None:
-    """Their answers are not stored, and no error is raised."""
-    good = StaleAnswers(10)
-    good.keep(([1],), {}, "x", 0.0)
-    good.keep((), {"a": {}}, "x", 0.0)
-    assert (good.find(([1],), {}, 0.0), good.find((), {"a": {}}, 0.0), len(good._answers)) == (None, None, 0)
+def test_an_answer_is_handed_out_as_a_copy() -> None:
+    """Plain data and objects alike; an HTTP response is handed out itself, because its body can be read once."""
+    good, responses, model = stale_answers(10), stale_answers(10, are_responses=True), Model()
+    good.keep(asked("model"), model, 0.0)
+    responses.keep(asked("model"), model, 0.0)
+    model.levels.clear()
+    first = good.find(asked("model"), 1.0)
+    first.levels.append(3)
+    assert good.find(asked("model"), 1.0).levels == [1, 2]
+    assert responses.find(asked("model"), 1.0) is model
 
 
-def test_answers_are_bounded() -> None:
-    """Beyond a thousand answers the oldest is dropped."""
-    good = StaleAnswers(10)
+def test_an_answer_that_cannot_be_copied_is_not_kept() -> None:
+    """No error is raised: the caller has the answer."""
+    good = stale_answers(10)
+    good.keep(asked(1), (item for item in ()), 0.0)
+    assert len(good) == 0
+
+
+def test_answers_are_bounded_by_number_and_time() -> None:
+    """Beyond a thousand answers the oldest is dropped; those that are too old go with the next ones."""
+    good = stale_answers(10)
     for number in range(1026):
-        good.keep((number,), {}, number, 0.0)
-    assert [good.find((number,), {}, 0.0) for number in (0, 1, 2)] == [None, None, Substitute(2)]
-    assert len(good._answers) == 1024
+        good.keep(asked(number), number, 0.0)
+    assert [good.find(asked(number), 0.0) for number in (0, 1, 2)] == [MISSING, MISSING, 2]
+    assert len(good) == 1024
+    for number in range(1024):
+        good.keep(asked("later", number), number, 20.0)
+    assert len(good) == 1024
+    assert good.find(asked(5), 20.0) is MISSING

@@ -252,3 +252,15 @@ def test_every_default_is_a_value_that_its_setting_takes(section: type[Section])
     defaults = unchecked(section, given)
     values = {field.name: getattr(defaults, field.name) for field in fields(section)}  # type: ignore[arg-type]
     assert validator().read_values(section, values) == (values, [])
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [(7, "7"), (int, "int"), (KeyboardInterrupt, "KeyboardInterrupt"), ("a b", "'a b'"), ("a..b", "'a..b'")],
+)
+def test_what_passes_through_is_an_exception(one: Any, found: str) -> None:
+    """A control-flow exception is a class, or a path that may be that of one."""
+    assert Policy(pass_through=(ValueError, "my_bot.flow.Stop")).pass_through == (ValueError, "my_bot.flow.Stop")
+    with pytest.raises(PolicyError, match="such as my_bot") as caught:
+        Policy(pass_through=(one,))
+    assert caught.value.problems[0].message.endswith(f"got {found}")

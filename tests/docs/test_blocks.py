@@ -8,59 +8,20 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
-import requests
 
-from resilience import Policies, cli, configure
-from resilience.testing import fresh_policies, no_waits
-
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_FILE = re.compile(r"# ([\w.-]+\.yaml)\n")
-
-
-class Block(NamedTuple):
-    """One fenced block of a page."""
-
-    kind: str
-    line: int
-    text: str
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    """Yield a page's blocks with the line on which each begins."""
-    text = page.read_text(encoding="utf-8")
-    for match in _BLOCK.finditer(text):
-        yield Block(match[1], text.count("\n", 0, match.start(2)) + 1, match[2])
-
-
-def page_id(page: Path) -> str:
-    """Return a page's path as test ids show it."""
-    return page.relative_to(ROOT).as_posix()
+from resilience import cli
+from tests.docs.page_program import PAGES, ROOT, blocks, offline_world, page_id, run_page
 
 
 @pytest.fixture
 def isolated_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Use an empty working directory and the built-in policies; every request but those to loopback gets a 200."""
-    real = requests.adapters.HTTPAdapter.send
-
-    def answer(adapter: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        if str(request.url).startswith("http://127.0.0.1:"):
-            return real(adapter, request, **options)
-        response = requests.Response()
-        response.status_code, response.request, response.url = 200, request, str(request.url)
-        response._content = b'{"id": "7"}'
-        return response
-
+    """Use an empty working directory, no environment of the user, and no network."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RESILIENCE_POLICIES", raising=False)
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
-    with fresh_policies(), patch.dict(os.environ):  # both restore what was there before the page
-        configure(Policies.builtin())  # on the real clock, which streams and the sandbox need
+    with patch.dict(os.environ), offline_world():  # both restore what was there before the page
         yield
 
 
@@ -68,14 +29,7 @@ def isolated_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.mark.usefixtures("isolated_process")
 def test_python_blocks_run(page: Path) -> None:
     """A page is one program: its YAML files are written, and its Python blocks run in order."""
-    names: dict[str, object] = {"__name__": "page"}
-    with no_waits():
-        for block in blocks(page):
-            if block.kind == "yaml" and (name := _FILE.match(block.text)):
-                Path(name[1]).write_text(block.text, encoding="utf-8")
-            if block.kind == "python":
-                source = "\n" * (block.line - 1) + block.text
-                exec(compile(source, str(page), "exec", dont_inherit=True), names)
+    run_page(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

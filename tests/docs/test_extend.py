@@ -179,5 +179,16 @@ def test_the_breaker_store(shop: Any, tmp_path: Path) -> None:
     wait_until_saved("closed")
 
 
+@pytest.mark.parametrize("wrong", [RejectedError, "pause", object()])
+def test_what_is_no_stage_and_no_store(wrong: Any) -> None:
+    """A `TypeError` when the pipeline is made, and not at a call."""
+    with pytest.raises(TypeError, match=r"^stages takes objects derived from Stage, not (the class|a) "):
+        Pipeline(Policy(), stages=[wrong])
+    with pytest.raises(
+        TypeError, match=r"^breaker_store takes an object derived from BreakerStore, not (the class|a) "
+    ):
+        Pipeline(Policy(), breaker_store=wrong)
+
+
 def _down() -> None:
     raise ConnectionRefusedError

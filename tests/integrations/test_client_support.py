@@ -334,6 +334,22 @@ def test_a_method_whose_arguments_have_no_names_is_refused() -> None:
         CourierSupport.wrap_client(Vague(), policies=Policies.builtin())
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"response_type": object}, "Odd does not define response_type"),
+        ({"read_body": HttpClientSupport.read_body}, "Odd does not define read_body"),
+        ({"request_method": "request"}, r"Courier has no method 'request'; change Odd\.request_method"),
+        ({"asynchronous": False}, r"Courier\.ask\(\) is async; set Odd\.asynchronous = True"),
+    ],
+)
+def test_a_class_that_does_not_fit_is_refused(attributes: dict[str, Any], message: str) -> None:
+    """When a client is wrapped, and not when a request is made."""
+    odd: Any = type("Odd", (CourierSupport,), attributes)
+    with pytest.raises(TypeError, match=message):
+        odd.wrap_client(Courier(), policies=Policies.builtin())
+
+
 def test_a_client_without_a_dict_is_refused() -> None:
     """A wrapped client shares its original's `__dict__`."""
 

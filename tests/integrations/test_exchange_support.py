@@ -31,6 +31,21 @@ def test_a_module_without_exchange_support(bots: Any, api: Any, install: Any, ol
         wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
 
 
+@pytest.mark.parametrize(
+    ("returned", "kind"), [("None", "a NoneType"), ("ExchangeSupport", "the class ExchangeSupport")]
+)
+def test_support_that_is_none(bots: Any, api: Any, install: Any, returned: str, kind: str) -> None:
+    """A forgotten `return`, or a class in place of an object, is reported when the exchange is wrapped."""
+    name = f"support_of_{len(returned)}"
+    source = "from resilience.integrations.ccxt.exchange_support import ExchangeSupport\n"
+    source += f"exchange_support = lambda _: {returned}"
+    install("resilience.venues", "binance", name, **{name: source})
+    with pytest.raises(
+        TypeError, match=rf"shop-plugins 1\.2: .* returned {kind}, not an object derived from ExchangeSupport$"
+    ):
+        wrap(bots.plain(api, "binance"), "ccxt", policies=Policies.builtin())
+
+
 def test_a_module_that_cannot_be_imported(bots: Any, api: Any, install: Any) -> None:
     """The error names the package and the entry point; other exchanges can be wrapped."""
     install("resilience.venues", "binance", "venue_that_is_gone")

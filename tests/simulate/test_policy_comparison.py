@@ -73,7 +73,7 @@ def test_verdicts(outage: Comparison) -> None:
     """The built-in policy spares a failing service and recovers soon; plain retries multiply its load."""
     ours, retries = (outage.verdict(one) for one in outage.runs)
     assert ours.grade == "good"
-    assert ours.text.startswith("The failing service is spared: it gets 0.")
+    assert "The failing service is spared: it gets 0." in ours.text
     assert retries.grade == "harmful"
     assert "Retries multiply the load on the failing service by 4" in retries.text
 

@@ -7,8 +7,10 @@ import logging
 import pytest
 import structlog
 
+from resilience import Policies
 from resilience._core.base.events import Event
 from resilience.telemetry.structlog import StructlogListener
+from resilience.testing import FakeClock
 
 
 def captured(level: int = logging.DEBUG) -> tuple[StructlogListener, structlog.testing.LogCapture]:
@@ -64,6 +66,29 @@ def test_without_configuration_lines_go_to_stderr(capsys: pytest.CaptureFixture[
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "resilience.circuit_opened" in shown.err
+
+
+def test_a_slow_listener_is_named_once() -> None:
+    """A listener runs in the call that emits the event; one that takes long is named in one line."""
+    clock = FakeClock()
+    policies = Policies.from_mapping({"policies": {"p": {"retry": {"max_attempts": 1}}}}, clock=clock)
+
+    def sends_a_mail(_event: Event) -> None:
+        clock.sleep(2.0)
+
+    policies.subscribe(sends_a_mail)
+
+    def fails() -> None:
+        raise ConnectionError
+
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                policies.pipeline("p").call(fails)
+    slow = [line for line in lines if line["event"] == "resilience.listener_slow"]
+    assert len(slow) == 1
+    assert slow[0]["listener"].endswith("sends_a_mail")
+    assert slow[0]["duration"] == 2.0
 
 
 def test_debug_lines_are_written_where_they_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

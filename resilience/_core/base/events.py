@@ -1,7 +1,8 @@
 """Delivers events to listeners: one frozen record each, after every lock is released.
 
 `Events.emit` is the only place that makes an `Event`, so a new field of every event is an edit of this file alone.
-A listener that raises is dropped at once and never changes an outcome.
+A listener that raises is dropped at once and never changes an outcome. One that is slow delays the call that emits the
+event, and is reported once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from typing import Any
 
 from .deprecation import warn_safely
 
-__all__ = ["EVENTS", "Event", "Events", "Listener"]
+__all__ = ["EVENTS", "SLOW", "Event", "Events", "Listener"]
+
+SLOW = 0.1
+"""Seconds for one event after which a listener is reported as slow: the call, or its whole event loop, has waited."""
 
 _LEVELS = {
     "attempt_failed": "warning",
@@ -149,13 +153,15 @@ class Events:
         run_id: distinguishes the calls of this process from those of another.
     """
 
-    __slots__ = ("_next", "_now", "_on_dropped", "listeners", "run_id")
+    __slots__ = ("_monotonic", "_next", "_now", "_on_dropped", "_on_slow", "_slow", "listeners", "run_id")
 
     def __init__(
         self,
         *listeners: Listener,
         now: Callable[[], float] | None = None,
         on_dropped: Callable[[Listener, Exception], None] | None = None,
+        on_slow: Callable[[Listener, float], None] | None = None,
+        monotonic: Callable[[], float] | None = None,
         run_id: str = "",
     ) -> None:
         """Deliver events to these listeners.
@@ -164,8 +170,12 @@ class Events:
             listeners: functions of one event.
             now: returns Unix seconds, the time of an event; None leaves events without a time.
             on_dropped: called with a listener that raised, and its error.
+            on_slow: called once with a listener that took longer than `SLOW` seconds for an event, and its time.
+            monotonic: returns seconds that never go back; None measures no listener.
             run_id: distinguishes the calls of this process from those of another.
         """
+        self._on_slow, self._monotonic = on_slow, monotonic
+        self._slow: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = listeners
         self._now = now
         self._on_dropped = on_dropped
@@ -189,6 +199,7 @@ class Events:
 
     def _remove(self, listener: Listener) -> None:
         self.listeners = tuple(other for other in self.listeners if other is not listener)
+        self._slow = tuple(other for other in self._slow if other is not listener)
 
     def emit(self, name: str, **fields: Any) -> None:
         """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
@@ -197,11 +208,27 @@ class Events:
         event = Event(name=name, at=None if self._now is None else self._now(), **fields)
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
         for listener in self.listeners:
+            begin = None if self._monotonic is None else self._monotonic()
             try:
                 listener(event)
+                if begin is not None:
+                    self._report_slow(listener, begin)
             except Exception as error:
                 self._remove(listener)
                 self.report_dropped(listener, error)
+
+    def _report_slow(self, listener: Listener, begin: float) -> None:
+        """Report a listener that has taken long for an event, the first time only."""
+        assert self._monotonic is not None
+        took = self._monotonic() - begin
+        if took <= SLOW or any(other is listener for other in self._slow):
+            return
+        self._slow = (*self._slow, listener)
+        try:
+            if self._on_slow is not None:
+                self._on_slow(listener, took)
+        except Exception:
+            pass  # the log itself may fail, which is no reason to drop the listener
 
     def report_dropped(self, listener: Any, error: Exception) -> None:
         """Report a listener that raised and was removed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...errors import PolicyError
@@ -9,7 +10,7 @@ from ..base.entry_points import describe_entry_point, installed, load_entry_poin
 from ..policy.policy import Policy
 from .stage import Stage
 
-__all__ = ["missing_stage", "stages_of"]
+__all__ = ["check_stages", "missing_stage", "stages_of"]
 
 _GROUP = "resilience.stages"
 
@@ -20,6 +21,18 @@ def missing_stage(name: str) -> str:
     if name in available:
         return ""
     return f"no stage {name!r} is installed; available: {', '.join(sorted(available)) or 'none'}"
+
+
+def check_stages(stages: Iterable[Any]) -> None:
+    """Refuse what is no `Stage`, before a call would find out.
+
+    Raises:
+        TypeError: one is a class, a name, or an object of another class.
+    """
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            kind = f"the class {stage.__name__}" if isinstance(stage, type) else f"a {type(stage).__name__}"
+            raise TypeError(f"stages takes objects derived from Stage, not {kind}")
 
 
 def stages_of(policy: Policy) -> tuple[Stage, ...]:

@@ -31,6 +31,8 @@ _SEVERITY = {Category.FATAL: 2, Category.USER_FIXABLE: 1, Category.RETRYABLE: 0}
 _PROOFS = ("none", "likely", "proven")
 _MAX_NEW_CODES = 4096  # unknown codes that are reported; a server that invents codes fills no memory
 _MAX_ITEMS = 1000
+_Members = dict[int, tuple[BaseException, Failure]]
+"""The members of groups that one classification has met, by id: groups may share members, and groups of them."""
 
 
 class Classifier:
@@ -76,9 +78,12 @@ class Classifier:
             outcome: any object.
             registry: name of the table that the caller's client uses, searched first.
         """
+        return self._classified(outcome, registry, {})
+
+    def _classified(self, outcome: object, registry: str | None, members: _Members) -> Failure:
         try:
             chain = ErrorChain(outcome, self._code_keys)
-            failure = self._classify(chain, registry)
+            failure = self._of_group(chain, registry, members) if chain.members else self._classify(chain, registry)
             executed = chain.evidence[0].executed
             return failure if executed is None else with_executed(failure, executed)
         except Exception:  # whatever a foreign object did: it is an error that nothing explains
@@ -114,8 +119,6 @@ class Classifier:
             return Failure(Category.RETRYABLE, executed="no", proof="proven", retry_after=after, remedy=remedy)
         if first.is_program_error:
             return self._of_program_error()
-        if chain.members:
-            return self._of_group(chain, registry)
         gathered = [self._without_success_code(evidence, registry) for evidence in chain.evidence]
         failure = self._explain(gathered, registry) or self._explain_by_contexts(chain, registry)
         failure = failure or self._guess(gathered[0], None)
@@ -159,16 +162,21 @@ class Classifier:
                     return evidence._replace(code=code)
         return evidence
 
-    def _of_group(self, chain: ErrorChain, registry: str | None) -> Failure:
-        """The most severe category is used; the group is uncertain if any member is."""
-        # By `classify` and not `_classify`, so that a member which raises while it is read spoils no other.
-        members = [self.classify(member, registry=registry) for member in chain.members]
-        worst = max(members, key=lambda failure: _SEVERITY[failure.category])
+    def _of_group(self, chain: ErrorChain, registry: str | None, known: _Members) -> Failure:
+        """The most severe category is used, and an API's code if there is one; it is uncertain if any member is."""
+        for member in chain.members:
+            if id(member) not in known:
+                # Not by `_classify`, so that a member which raises while it is read spoils no other.
+                known[id(member)] = member, self._classified(member, registry, known)
+        members = [known[id(member)][1] for member in chain.members]
+        worst = max(members, key=lambda failure: (_SEVERITY[failure.category], _has_api_code(failure)))
+        coded = max(filter(_has_api_code, members), key=lambda failure: _SEVERITY[failure.category], default=worst)
         least_certain = max(members, key=lambda failure: UNCERTAINTY[failure.executed])
         proof = (
             min((failure.proof for failure in members), key=_PROOFS.index) if least_certain.executed == "no" else "none"
         )
-        return replace(worst, executed=least_certain.executed, proof=proof)
+        code = {name: getattr(coded, name) for name in ("code", "names", "registry", "http_status", "known")}
+        return replace(worst, executed=least_certain.executed, proof=proof, **code)
 
     def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
         """Classify the items that a batch's answer lists as failed, each by its own code; the others succeeded."""
@@ -210,6 +218,11 @@ class Classifier:
             known=False,
             guessed=True,
         )
+
+
+def _has_api_code(failure: Failure) -> bool:
+    """Return whether the code is an API's own: no status, and no name of ours for an error of Python or a client."""
+    return failure.code is not None and (failure.registry not in (None, "http") or not failure.known)
 
 
 def _code_to_report(match: Match) -> str:

@@ -65,10 +65,8 @@ def codes_from_words(error: object, read: ReadAttribute, text: str) -> tuple[lis
 
 def _is_certain(own: str, name: str, error: object) -> bool:
     """Return whether the value of an attribute can only be a code of the API. Some SDKs call its number a status."""
-    # Only an `ApiError` says outright that its word is a code.
-    return _OWN_CODE.fullmatch(own) is not None or (
-        name == "code" and isinstance(error, ApiError) and not own.isdecimal()
-    )
+    # Only an `ApiError` says outright that its word, or its number of one digit, is a code.
+    return _OWN_CODE.fullmatch(own) is not None or (name == "code" and isinstance(error, ApiError))
 
 
 def _code_in(text: str) -> str | None:

@@ -68,12 +68,16 @@ class ControlFlow:
 
     def includes(self, outcome: object) -> bool:
         """Return whether an outcome is an exception that steers the program. A group is, if all its members are."""
+        return self._includes(outcome, set())
+
+    def _includes(self, outcome: object, seen: set[int]) -> bool:
         kind = type(outcome)
         if not issubclass(kind, Exception):
             return False
         if issubclass(kind, BaseExceptionGroup):
+            seen.add(id(outcome))  # groups may share members; the first that is no control flow ends the search
             members = getattr(outcome, "exceptions", ())
-            return bool(members) and all(map(self.includes, members))
+            return bool(members) and all(id(member) in seen or self._includes(member, seen) for member in members)
         try:
             answer = self._answers[kind]
         except KeyError:

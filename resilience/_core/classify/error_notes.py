@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._printable import printable
 from .failure import Failure
 
 __all__ = ["annotate", "note_text", "set_cause"]
@@ -24,13 +25,13 @@ def annotate(error: BaseException, failure: Failure) -> None:
 
 
 def note_text(failure: Failure) -> str:
-    """Return a failure in one line: category, code, attempts, executed, key, remedy."""
+    """Return a failure in one printable line: category, code, attempts, executed, key, remedy."""
     attempts = f"{failure.attempts} attempt" + ("" if failure.attempts == 1 else "s")
     code = f" {failure.code}" if failure.code else ""
     text = f"{failure.category}{code} after {attempts}, executed: {failure.executed}"
     if failure.key and failure.executed == "maybe":
         text += f", key {failure.key}"
-    return f"{text}; {failure.remedy}" if failure.remedy else text
+    return printable(f"{text}; {failure.remedy}" if failure.remedy else text)
 
 
 def set_cause(error: BaseException, cause: BaseException) -> None:

@@ -85,13 +85,8 @@ class Envelope:
         body: dict[str, Any] = {}
         places = [*((path, None) for path in self.always), (self.message, message), (self.code, code)]
         for path, value in places:
-            inner = body
-            *above, last = steps_of(path)
-            for step in above:
-                below = inner.get(step)
-                inner[step] = inner = below if isinstance(below, dict) else {}
-            if path and not isinstance(inner.get(last), dict):
-                inner[last] = value
+            if path:
+                _put(body, steps_of(path), value)
         return body
 
     def is_complete(self, body: Mapping[Any, Any]) -> bool:
@@ -108,6 +103,16 @@ class Envelope:
             )
         except Exception:  # a mapping of somebody else's class may raise
             return False
+
+
+def _put(body: dict[str, Any], steps: Steps, value: Any) -> None:
+    """Set the value at a path, and make the mappings that lead to it; a mapping that is there already stays."""
+    *above, last = steps
+    for step in above:
+        below = body.get(step)
+        body[step] = body = below if isinstance(below, dict) else {}
+    if not isinstance(body.get(last), dict):
+        body[last] = value
 
 
 def _holds_code(body: Mapping[Any, Any], steps: Steps) -> bool:

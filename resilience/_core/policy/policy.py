@@ -61,10 +61,16 @@ def _unknown_slowness(policy: Any) -> Iterator[Contradiction]:
         yield Contradiction("breaker.slow_rate", message, "breaker.slow_after")
 
 
+def _names_exceptions(one: Any) -> bool:
+    """Return whether this is an exception class, or may be the path of one."""
+    if isinstance(one, str):
+        return all(part.isidentifier() for part in one.split("."))
+    return isinstance(one, type) and issubclass(one, Exception)
+
+
 def _not_exceptions(policy: Any) -> Iterator[Contradiction]:
     for index, one in enumerate(policy.pass_through):
-        is_class = isinstance(one, type) and issubclass(one, Exception)
-        if not is_class and not (isinstance(one, str) and all(part.isidentifier() for part in one.split("."))):
+        if not _names_exceptions(one):
             found = one.__name__ if isinstance(one, type) else shown(one)
             message = f"expected an exception class, or its path such as my_bot.flow.Stop, got {found}"
             yield Contradiction(f"pass_through[{index}]", message)

@@ -1,7 +1,7 @@
 """Lists the sections of a policy, one frozen class each.
 
 To add a setting, add a field to its class: validation, the loader, the JSON schema and the reference read its
-annotation. To add a section, add a class and a field of `Policy`.
+annotation. To add a section, add a class in a module like these, import it here, and add a field of `Policy`.
 """
 
 from __future__ import annotations

@@ -147,13 +147,15 @@ class Spec:
         number: float | int | Calls | None = _PARSE[self.kind](value)
         if number is None:
             raise ValueError(f"expected {self.expected}, got {mask or shown(value)}")
-        if isinstance(number, Calls):
-            if 1 <= number.count <= MAX_WINDOW_CALLS:
-                return number
-        elif (self.low < number if self.above else self.low <= number) and number <= self.high:
+        if self._allows(number):
             return number
         text = mask or shown(str(value) if isinstance(value, Calls) else value)
         raise ValueError(f"{text} is out of range ({self.allowed()})")
+
+    def _allows(self, number: float | Calls) -> bool:
+        if isinstance(number, Calls):
+            return 1 <= number.count <= MAX_WINDOW_CALLS
+        return (self.low < number if self.above else self.low <= number) and number <= self.high
 
     @property
     def expected(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Protocol
 from weakref import ref
 
 from ..base.bounded_dict import BoundedDict
@@ -17,15 +17,28 @@ from ..policy.policy import OperationSettings, Policy
 from ..policy.sections import CacheSettings
 from .answer_copy import copy_of
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
-from .call_key import CallKey, KeyedFunction
+from .call_key import CallKey, key_maker
 from .duration_text import format_duration
 from .flowchart import Flowchart
 
-__all__ = ["CacheStage", "KeptAnswers"]
+__all__ = ["MISSING", "AnswerBounds", "CacheStage", "KeptAnswers"]
 
+_FORGOTTEN_AT_ONCE = 2  # for each that is kept: the old ones become fewer, and no call pays for all of them
 MISSING = object()
 """Returned where no answer is kept: None may be one."""
 _Entries = BoundedDict[Hashable, tuple[float, Any]]
+
+
+class AnswerBounds(Protocol):
+    """How long and how many answers are kept of each client and operation."""
+
+    @property
+    def max_age(self) -> float:
+        """Seconds from which on an answer is too old."""
+
+    @property
+    def max_entries(self) -> int:
+        """The number of answers from which on the oldest is forgotten."""
 
 
 class KeptAnswers:
@@ -37,10 +50,12 @@ class KeptAnswers:
         settings: how long and how many answers are kept; a reload may change them.
     """
 
-    __slots__ = ("_owners", "settings")
+    __slots__ = ("_copy", "_owners", "settings")
 
-    def __init__(self, settings: CacheSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: AnswerBounds, copy: Callable[[Any], Any] = copy_of) -> None:
+        """Keep answers by these settings; `copy` raises for one that cannot be kept."""
+        self.settings: AnswerBounds = settings
+        self._copy = copy
         self._owners: dict[int, tuple[ref[Any], _Entries]] = {}
 
     def find(self, call: CallKey, now: float) -> Any:
@@ -55,20 +70,28 @@ class KeptAnswers:
         if now - asked_at >= self.settings.max_age:
             entries.pop(call.key, None)
             return MISSING
-        return copy_of(answer)
+        return self._copy(answer)
 
     def keep(self, call: CallKey, answer: Any, asked_at: float) -> None:
         """Keep a copy of an answer; nothing where it is no plain data, or where the owner has no weak references."""
         try:
-            copied = copy_of(answer)
+            copied = self._copy(answer)
             entries = self._entries_of(call.owner)
             entries.pop(call.key, None)  # so that it moves to the end
+            self._forget_old(entries, asked_at)
             entries[call.key] = asked_at, copied
         except Exception:
             return  # whatever an odd object raises: the caller gets the answer
 
     def __len__(self) -> int:
         return sum(len(entries) for _, entries in tuple(self._owners.values()))
+
+    def _forget_old(self, entries: _Entries, now: float) -> None:
+        """Forget the answers that are too old: the first ones, since each goes to the end when it is kept."""
+        for key, (asked_at, _) in tuple(entries.items())[:_FORGOTTEN_AT_ONCE]:
+            if now - asked_at < self.settings.max_age:
+                return
+            entries.pop(key, None)
 
     def _entries_of(self, owner: Any) -> _Entries:
         number, owners, limit = id(owner), self._owners, self.settings.max_entries
@@ -129,7 +152,7 @@ class CacheStage(BuiltInStage):
             return None  # a client whose answers are responses: none of them could be kept
         kept: KeptAnswers = inputs.memory().setdefault("kept", KeptAnswers(settings))
         kept.settings = settings  # a reload may have changed them: they count for the answers that are kept, too
-        key_of = _key_maker(inputs)
+        key_of = key_maker(inputs.fn, inputs.skip)
 
         def cached(send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Routine[Any]:
             # The key is made before the call, which may change its arguments.
@@ -167,9 +190,3 @@ def _is_error(plan: Any, answer: Any) -> bool:
     Where the client raises its API's errors itself, what it returns is none.
     """
     return plan.info.classify_results and plan.classifier.error_in(answer) is not None
-
-
-def _key_maker(inputs: LayerInputs) -> Callable[[tuple[Any, ...], Mapping[str, Any]], CallKey | None]:
-    if not inputs.skip:
-        return KeyedFunction(inputs.fn).key
-    return lambda args, kwargs: KeyedFunction(args[0]).key(args[1:], kwargs)

@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-__all__ = ["CallKey", "KeyedFunction", "normal_form"]
+__all__ = ["CallKey", "KeyedFunction", "key_maker", "normal_form"]
 
 # A bare `object()` has no content but its identity: it marks a parameter that was not given.
 _BY_VALUE = frozenset({type(None), bool, int, str, bytes, UUID, Fraction, object})
@@ -76,6 +76,13 @@ class KeyedFunction:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
+
+
+def key_maker(fn: Callable[..., Any], skip: int) -> Callable[[tuple[Any, ...], Mapping[str, Any]], CallKey | None]:
+    """Return what makes the keys of a function's calls; with `skip`, of the functions that are its first argument."""
+    if not skip:
+        return KeyedFunction(fn).key
+    return lambda args, kwargs: KeyedFunction(args[0]).key(args[1:], kwargs)
 
 
 def _owner_and_function(fn: Callable[..., Any]) -> tuple[Any, Hashable]:

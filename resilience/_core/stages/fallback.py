@@ -6,20 +6,23 @@ A write that may have happened is never covered up, unless sending it twice is h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from ...errors import RejectedError
-from ..base.bounded_dict import BoundedDict
 from ..base.routine import Invocation, Routine
 from ..classify.attach import attached_failure
 from ..classify.failure import Failure
 from ..classify.returned_errors import PLAIN
 from ..policy.sections import NO_VALUE, FallbackSettings
+from .answer_copy import NotPlainError, copy_of
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView
+from .cache import MISSING, KeptAnswers
+from .call_key import CallKey, key_maker
 from .duration_text import format_duration
 from .flowchart import Flowchart
 
-__all__ = ["FallbackStage", "StaleAnswers", "Substitute", "applies_to", "find_substitute"]
+__all__ = ["FallbackStage", "Substitute", "applies_to", "find_substitute", "stale_answers"]
 
 _MAX_ANSWERS = 1024  # of one operation
 
@@ -31,38 +34,31 @@ class Substitute(NamedTuple):
     from_function: bool = False
 
 
-class StaleAnswers:
-    """The last good answer for each set of arguments, while it is young enough. Safe across threads and tasks.
+class _Bounds(NamedTuple):
+    """How long and how many last good answers are kept."""
 
-    Attributes:
-        longest: seconds after which an answer is too old.
+    max_age: float
+    max_entries: int = _MAX_ANSWERS
+
+
+def stale_answers(longest: float, *, are_responses: bool = False) -> KeptAnswers:
+    """Return a store of the last good answers that are not older than these seconds.
+
+    It hands out copies, because whoever gets an answer may change it. HTTP responses, whose bodies can be read once,
+    are handed out as they are.
     """
-
-    __slots__ = ("_answers", "longest")
-
-    def __init__(self, longest: float) -> None:
-        """Keep answers for these seconds."""
-        self.longest = longest
-        self._answers: BoundedDict[Any, tuple[float, Any]] = BoundedDict(_MAX_ANSWERS)
-
-    def keep(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], answer: Any, now: float) -> None:
-        """Remember an answer; one for arguments that cannot be hashed is not kept."""
-        try:
-            self._answers[_key(args, kwargs)] = (now, answer)
-        except TypeError:
-            pass
-
-    def find(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float) -> Substitute | None:
-        """Return the last answer for these arguments, unless it is too old."""
-        try:
-            kept_at, answer = self._answers[_key(args, kwargs)]
-        except (KeyError, TypeError):
-            return None
-        return Substitute(answer) if now - kept_at <= self.longest else None
+    return KeptAnswers(_Bounds(longest), _itself if are_responses else _copy)
 
 
-def _key(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    return args, tuple(sorted(kwargs.items()))
+def _itself(answer: Any) -> Any:
+    return answer
+
+
+def _copy(answer: Any) -> Any:
+    try:
+        return copy_of(answer)
+    except NotPlainError:
+        return deepcopy(answer)  # raises for what cannot be copied, and then the answer is not kept
 
 
 def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, *, harmless: bool) -> bool:
@@ -82,12 +78,12 @@ def applies_to(rules: FallbackSettings, error: object, failure: Failure | None, 
 
 
 def find_substitute(
-    rules: FallbackSettings, answers: StaleAnswers | None, args: tuple[Any, ...], kwargs: Mapping[str, Any], now: float
+    rules: FallbackSettings, answers: KeptAnswers | None, call: CallKey | None, now: float
 ) -> Substitute | None:
     """Return what the caller gets, the freshest first: the last good answer, the function, the value."""
-    last_good = None if answers is None else answers.find(args, kwargs, now)
-    if last_good is not None:
-        return last_good
+    last_good = MISSING if answers is None or call is None else answers.find(call, now)
+    if last_good is not MISSING:
+        return Substitute(last_good)
     if rules.call is not None:
         return Substitute(from_function=True)
     return None if rules.value is NO_VALUE else Substitute(rules.value)
@@ -132,14 +128,17 @@ class FallbackStage(BuiltInStage):
         if settings is None:
             return None
         substitution = _Substitution(inputs.plan, settings, _stale_answers(settings, inputs))
+        key_of = key_maker(inputs.fn, inputs.skip)
 
         def with_fallback(send: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Routine[Any]:
             result = None
+            # The key is made before the call, which may change its arguments.
+            call = None if substitution.stale is None else key_of(args, kwargs)
             try:
                 result = yield Invocation(send, args, kwargs)
-                substitute = substitution.of(result, args, kwargs)
+                substitute = substitution.of(result, call)
             except Exception as error:
-                substitute = substitution.of(error, args, kwargs)
+                substitute = substitution.of(error, call)
                 if substitute is None:
                     raise
             if substitute is None:
@@ -151,11 +150,14 @@ class FallbackStage(BuiltInStage):
         return with_fallback
 
 
-def _stale_answers(settings: FallbackSettings, inputs: LayerInputs) -> StaleAnswers | None:
+def _stale_answers(settings: FallbackSettings, inputs: LayerInputs) -> KeptAnswers | None:
     if settings.stale_for is None:
         return None
-    stale: StaleAnswers = inputs.memory().setdefault("good", StaleAnswers(settings.stale_for))
-    stale.longest = settings.stale_for  # a reload may have changed it
+    are_responses = inputs.plan.info.is_error_response is not None
+    stale: KeptAnswers = inputs.memory().setdefault(
+        "good", stale_answers(settings.stale_for, are_responses=are_responses)
+    )
+    stale.settings = _Bounds(settings.stale_for)  # a reload may have changed it
     return stale
 
 
@@ -164,9 +166,9 @@ class _Substitution(NamedTuple):
 
     plan: Any
     settings: FallbackSettings
-    stale: StaleAnswers | None
+    stale: KeptAnswers | None
 
-    def of(self, outcome: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Substitute | None:
+    def of(self, outcome: Any, call: CallKey | None) -> Substitute | None:
         """Return the substitute for an outcome, or None to let it through; a good answer is stored."""
         plan = self.plan
         raised = isinstance(outcome, Exception)
@@ -177,12 +179,12 @@ class _Substitution(NamedTuple):
             failure = attached_failure(outcome)
         now = plan.clock.monotonic()
         if not raised and failure is None:
-            if self.stale is not None:
-                self.stale.keep(args, kwargs, outcome, now)
+            if self.stale is not None and call is not None:
+                self.stale.keep(call, outcome, now)
             return None
         if not applies_to(self.settings, outcome, failure, harmless=plan.idempotent):
             return None
-        substitute = find_substitute(self.settings, self.stale, args, kwargs, now)
+        substitute = find_substitute(self.settings, self.stale, call, now)
         if substitute is not None:
             plan.emit("fallback_used", code=None if failure is None else failure.code)
         return substitute

@@ -36,4 +36,4 @@ STAGES: tuple[BuiltInStage, ...] = (
     CustomStages(),
     AttemptTimeoutStage(),
 )
-"""The stages. The first four are around the whole call, the last five before or around each attempt."""
+"""The stages: up to the deadline around the whole call, from the breaker on before or around each attempt."""

@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import Problem
-from ...telemetry.redaction import redact
-from ..terminal import show_json
+from ..terminal import show_json, show_line
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     missing = [file for file in args.files if not Path(file).exists()]
     for file in missing:
-        print(redact(f"resilience check: {file}: no such file"), file=sys.stderr)
+        show_line(f"resilience check: {file}: no such file", out=sys.stderr)
     if missing:
         return 2
     problems = [problem for file in args.files for problem in lint(file, names=OPERATIONS)]
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print_text(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        print(problem)
+        show_line(str(problem))
 
 
 def _print_json(problems: Sequence[Problem]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..terminal import progress_bar, show_json, show_table
+from ..terminal import progress_bar, show_json, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -56,7 +56,8 @@ def _order_count(text: str) -> int:
 def _show_counts(clients: Mapping[str, Mapping[str, Any]], title: str) -> None:
     columns = ["client", *(name.replace("_", " ") for name in next(iter(clients.values())))]
     show_table(columns, [[name, *count.values()] for name, count in clients.items()], title=title)
-    print(
-        "\nduplicates: executed more than once. lost: never executed. misreported: the client reported another "
+    print()
+    show_text(
+        "duplicates: executed more than once. lost: never executed. misreported: the client reported another "
         "outcome than the ledger has. unknown: reported as unknown."
     )

@@ -10,12 +10,11 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...telemetry.redaction import redact
 from ..diagram import flowchart
 from ..plain_data import redact_all
 from ..policy_files import find_policy, read_policies
 from ..sentences import sentences, timeline_rows
-from ..terminal import show_json, show_table
+from ..terminal import show_json, show_table, show_text
 
 if TYPE_CHECKING:
     from ..._core.policy.policy import OperationSettings, PolicySet
@@ -107,9 +106,9 @@ def _print_text(described: list[dict[str, Any]]) -> None:
     for index, subject in enumerate(described):
         if index:
             print()
-        print(redact(_title(subject)))
+        show_text(_title(subject))
         for sentence in subject["words"]:
-            print(redact(f"  - {sentence}"))
+            show_text(sentence, bullet="  - ")
         if subject["timeline"]:
             print()
             show_table(("attempt", "waits before it", "begins", "ends by"), timeline_rows(subject))

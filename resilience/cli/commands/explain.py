@@ -1,4 +1,4 @@
-"""Says what an error means and what the policy would do.
+"""Says what an error means, whether to send the request again, and what the policy would do.
 
 Explains a code, a JSON body, the text of an error, a traceback or a line of the log. Nothing is sent.
 """
@@ -11,8 +11,9 @@ from typing import Any
 
 from ..error_input import parse_error_input
 from ..explanation import explain
+from ..first_answers import first_answers
 from ..policy_files import read_policies
-from ..terminal import show_json, show_table
+from ..terminal import show_json, show_table, show_text
 
 __all__ = ["add_arguments", "run"]
 
@@ -41,8 +42,12 @@ def run(args: argparse.Namespace) -> int:
     policies = read_policies(args.policies) if args.policies else builtin()
     explanation = explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry)
     if args.json:
-        show_json(explanation)
+        again, what = first_answers(explanation).values()
+        show_json({"send_again": again, "what_to_do": what, **explanation})
     else:
+        for question, answer in first_answers(explanation).items():
+            show_text(f"{question} {answer}")
+        print()
         _print_table(explanation)
     return 0
 

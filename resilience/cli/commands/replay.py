@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...telemetry.redaction import redact
 from ..plain_data import redact_all
 from ..policy_files import read_policies
 from ..replay_tables import print_comparison
-from ..terminal import show_json
+from ..terminal import show_json, show_line
 
 __all__ = ["add_arguments", "run"]
 
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from ...replay.rerun import replay
 
     if args.log != "-" and not Path(args.log).exists():
-        print(redact(f"resilience replay: {args.log}: no such file"), file=sys.stderr)
+        show_line(f"resilience replay: {args.log}: no such file", out=sys.stderr)
         return 2
     policies = read_policies(args.policies)
     log = read_log(_read_lines(args.log))

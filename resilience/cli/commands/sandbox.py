@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...telemetry.redaction import redact
+from ..terminal import show_line
 
 if TYPE_CHECKING:
     from ...sandbox import Sandbox
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             _print_access(exchange, json_line=args.json)
             stop.wait()
         return 0
-    print(redact(f"resilience sandbox: {reason}"), file=sys.stderr)
+    show_line(f"resilience sandbox: {reason}", out=sys.stderr)
     return 2
 
 

@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...telemetry.redaction import redact
 from ..simulation_jobs import baseline_job, simulation_jobs
-from ..terminal import progress_bar, show_json, show_table
+from ..terminal import progress_bar, show_json, show_line, show_table, show_text
 
 if TYPE_CHECKING:
     from ...simulate.policy_comparison import Comparison, Job, Run
@@ -33,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", action="append", metavar="P", help="a policy; may be given several times")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of all randomness; default: 1")
     parser.add_argument(
-        "--scale", type=_share, default=1.0, metavar="X", help="share of clients and service; default: 100%%"
+        "--scale",
+        type=_share,
+        default=1.0,
+        metavar="X",
+        help="share of clients and service, such as 10%%; default: 100%%",
     )
     parser.add_argument("--report", metavar="OUT.html", help="write a report with charts")
     parser.add_argument("--no-baseline", action="store_true", help="leave out the clients without a policy")
@@ -58,12 +61,13 @@ def run(args: argparse.Namespace) -> int:
         return _list_scenarios(json=args.json)
     scenario, old_keys = read_scenario(args.scenario)
     for problem in old_keys:
-        print(redact(str(problem)), file=sys.stderr)
-    scenario = scenario.scaled(args.scale)
+        show_line(str(problem), out=sys.stderr)
+    whole, scenario = scenario, scenario.scaled(args.scale)
+    _tell_scale(whole.clients, scenario.clients, args.scale)
     jobs = simulation_jobs(args.files, args.policy or (), scenario, args.seed)
     # A long run must not end with a report that cannot be written.
     if args.report is not None and (reason := _why_unwritable(Path(args.report))):
-        print(redact(f"resilience simulate: --report {args.report}: {reason}"), file=sys.stderr)
+        show_line(f"resilience simulate: --report {args.report}: {reason}", out=sys.stderr)
         return 2
     comparison = _simulate(jobs, args.seed, baseline=not args.no_baseline)
     if args.report is not None:
@@ -72,6 +76,13 @@ def run(args: argparse.Namespace) -> int:
         Path(args.report).write_text(render_page(comparison), encoding="utf-8")
     _show(comparison, json=args.json, report=args.report)
     return 0
+
+
+def _tell_scale(whole: int, clients: int, share: float) -> None:
+    """Say what is simulated if the share that was asked for gives no whole number of clients."""
+    if abs(clients - whole * share) > 1e-6:
+        message = f"{share * 100:.3g}% of {whole} clients is no whole number: {clients} simulated"
+        print(f"resilience simulate: --scale: {message}", file=sys.stderr)
 
 
 def _show(comparison: Comparison, *, json: bool, report: str | None) -> None:
@@ -127,7 +138,7 @@ def _print_table(comparison: Comparison) -> None:
     print()
     for run in comparison.runs:
         verdict = comparison.verdict(run)
-        print(f"{run.name}: {verdict.grade}. {verdict.text}")
+        show_text(f"{run.name}: {verdict.grade}. {verdict.text}")
 
 
 def _row(run: Run) -> list[object]:
@@ -153,7 +164,12 @@ def _row(run: Run) -> list[object]:
 def _share(text: str) -> float:
     from ..._core.policy.units import parse_ratio
 
-    share = parse_ratio(text) or (float(text) if text.replace(".", "", 1).isdecimal() else None)
+    share = parse_ratio(text)
+    if share is None and text.replace(".", "", 1).isdecimal():
+        share = float(text)
+        # 5 may be meant as 5 % or as five times as many.
+        if share > 1:
+            raise argparse.ArgumentTypeError(f"expected {share:g}% or {share * 100:g}%, got {text!r}")
     if share is None or not 0 < share <= 10:
         raise argparse.ArgumentTypeError(f"expected a share such as 10%, up to 1000%, got {text!r}")
     return share

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..._core.classify.class_paths import class_paths
 from ..._core.policy.policy import Policy
-from ..loading.nodes import Node
+from ..loading.nodes import Node, field_of
 
 __all__ = ["pass_through_warnings", "row_name_warnings"]
 
@@ -29,25 +29,31 @@ def pass_through_warnings(policy: Policy) -> Iterator[tuple[tuple[str, ...], str
 
 def row_name_warnings(root: Node) -> Iterator[tuple[Node, str, str]]:
     """Yield the node, path and message of class names in a code table's rows that match no importable class."""
-    rules = _field(root, "rules")
-    for index, row in enumerate(rules.value if rules is not None and rules.kind == "list" else ()):
-        names = _field(row, "names") if row.kind == "mapping" else None
-        for number, item in enumerate(names.value if names is not None and names.kind == "list" else ()):
+    rules = field_of(root, "rules")
+    for index, row in enumerate(_items(rules)):
+        names = field_of(row, "names") if row.kind == "mapping" else None
+        for number, item in enumerate(_items(names)):
             message = _defect(str(item.value)) if item.kind == "scalar" else None
             if message is not None:
                 yield item, f"rules[{index}].names[{number}]", message
 
 
-def _field(node: Node, name: str) -> Node | None:
-    return next((value for key, value in node.value if key.value == name), None)
+def _items(node: Node | None) -> list[Node]:
+    """Return the items of a list; none of anything else, which the reader of the table reports."""
+    return node.value if node is not None and node.kind == "list" else []
+
+
+def _may_be_class(name: str) -> bool:
+    """Return whether a dotted name is written like the path of a class, not like that of a constant."""
+    *packages, last = name.split(".")
+    in_a_package = bool(packages) and packages[0].islower()
+    return in_a_package and last[:1].isupper() and not last.isupper() and "_" not in last
 
 
 def _defect(name: str) -> str | None:
     """Return what is wrong with a name that looks like the path of a class, else None."""
-    *packages, last = name.split(".")
-    may_be_class = last[:1].isupper() and not last.isupper() and "_" not in last
-    if not packages or not packages[0].islower() or not may_be_class:
-        return None  # a constant
+    if not _may_be_class(name):
+        return None
     found = _find(name)
     if found is None:
         return f"no exception class {name!r} can be imported here: the name matches nothing"

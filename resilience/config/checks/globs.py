@@ -25,5 +25,5 @@ def new_cover_check(outer: str) -> Callable[[str], bool]:
     if not is_glob(outer) or len(outer) > _MAX_LENGTH:
         return outer.__eq__
     matches = re.compile(translate(outer)).match
-    has_stars_only = not any(wildcard in outer for wildcard in "?[")
+    has_stars_only = set("?[").isdisjoint(outer)
     return lambda inner: inner == outer or ((has_stars_only or not is_glob(inner)) and matches(inner) is not None)

@@ -6,7 +6,7 @@ The message of a warning begins with "warning: ". Its position is that of the se
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ...errors import PolicyError, Problem
 from ..codes.code_tables import CodeRegistry
@@ -35,8 +35,7 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
     file = os.fspath(path)
     try:
         root = read_file(path)
-        # A file with any key of a code table is one; policy files share none of these keys.
-        if root is not None and root.kind == "mapping" and _TABLE_KEYS.intersection(key.value for key, _ in root.value):
+        if root is not None and _is_code_table(root):
             CodeRegistry.load(path)
             return _name_warnings(root, file)
         layer = read(root, file, builtin_layer())
@@ -47,6 +46,11 @@ def lint(path: str | os.PathLike[str], *, names: Iterable[str] = ()) -> list[Pro
         table_root = read_file(table)
         problems += [] if table_root is None else _name_warnings(table_root, table)
     return problems
+
+
+def _is_code_table(root: Node) -> bool:
+    """Return whether a file has any key of a code table; policy files share none of these keys."""
+    return root.kind == "mapping" and not _TABLE_KEYS.isdisjoint(key.value for key, _ in root.value)
 
 
 def _name_warnings(root: Node, file: str) -> list[Problem]:
@@ -61,21 +65,26 @@ def _name_warnings(root: Node, file: str) -> list[Problem]:
     return []
 
 
+def _setting_warnings(layer: Layer, file: str) -> Iterator[tuple[Node, str, str]]:
+    """Yield the node, path and message of each warning about the settings of a file's policies."""
+    for name, node in layer.nodes.items():
+        # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
+        if node.file == file:
+            policy = layer.policy_set.policies[name]
+            operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
+            of_policy = policy_warnings(policy, operations)
+            for paths, message in (*of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)):
+                setting, path = _setting_to_change(node, paths, file)
+                yield setting, ".".join(filter(None, ("policies", name, path))), message
+
+
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
     warnings = Mistakes(file, layer.hidden)
     try:
         for key, path, message in layer.old_keys:
             warnings.add(key, path, f"warning: {message}")
-        for name, node in layer.nodes.items():
-            # `layer.nodes` also has the built-in policies, whose warnings are not about this file.
-            if node.file == file:
-                policy = layer.policy_set.policies[name]
-                operations = [entry for entry in layer.policy_set.operations if entry.policy == name]
-                of_policy = policy_warnings(policy, operations)
-                found = *of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)
-                for paths, message in found:
-                    setting, path = _setting_to_change(node, paths, file)
-                    warnings.add(setting, ".".join(filter(None, ("policies", name, path))), f"warning: {message}")
+        for setting, path, message in _setting_warnings(layer, file):
+            warnings.add(setting, path, f"warning: {message}")
         for entry, path, message in unreachable_entries(layer, file, names):
             warnings.add(entry, path, f"warning: {message}")
         warnings.end()

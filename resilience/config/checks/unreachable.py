@@ -63,8 +63,9 @@ def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
 def _impossible(match: str) -> str:
     """Return why a glob cannot match any operation, or is not written as operations are named; else an empty string."""
     parts = _METHOD.fullmatch(match)
-    if parts and parts[1] != parts[1].lower() and (parts[2] or "").strip().startswith("/"):
-        lower = printable(parts[1].lower() + (parts[2] or ""))
+    method, path = parts.groups("") if parts else ("", "")
+    if method != method.lower() and path.strip().startswith("/"):
+        lower = printable(method.lower() + path)
         return f"is read as {lower!r}: write the method in lower case, as events do"
     if match.startswith("/"):
         return f"matches no request: write the method before the path, such as 'post {printable(match)}'"
@@ -74,23 +75,31 @@ def _impossible(match: str) -> str:
 def _misspelled(match: str, lineage: list[str], names: tuple[str, ...]) -> str:
     if "ccxt" in lineage and _CAMEL.fullmatch(match):
         return f"matches no operation of ccxt: write {re.sub('(?=[A-Z])', '_', match).lower()!r}"
-    if "bitget" in lineage and names and match not in names and not is_glob(match):
-        near = get_close_matches(match[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
-        if near:
-            return f"is not an operation of the Bitget client; did you mean {near[0]}?"
-    return ""
+    meant = _meant(match, names) if "bitget" in lineage and not is_glob(match) else None
+    return f"is not an operation of the Bitget client; did you mean {meant}?" if meant else ""
+
+
+def _meant(word: str, names: tuple[str, ...]) -> str | None:
+    """Return the name that is nearly this word; None if there is none, or if the word is one of them."""
+    if word in names:
+        return None
+    near = get_close_matches(word[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
+    return near[0] if near else None
 
 
 def _blind_write(rule: OperationSettings, layer: Layer) -> str:
     """Return a message if a write can be neither looked up nor resent, else an empty string."""
     policy = layer.policy_set.policies.get(rule.policy or "")
-    if not _is_write(rule) or rule.key is not None or policy is None or policy.reconcile is not None:
-        return ""
-    if policy.retry is None or policy.retry.max_attempts == 1:
+    if not _is_write(rule) or rule.key is not None or policy is None or not _retries_blindly(policy):
         return ""
     return (
         "a write without key and reconcile: an uncertain one is neither looked up nor resent, but reported as unknown"
     )
+
+
+def _retries_blindly(policy: Policy) -> bool:
+    """Return whether a policy retries but looks nothing up."""
+    return policy.reconcile is None and policy.retry is not None and policy.retry.max_attempts != 1
 
 
 def _is_write(rule: OperationSettings) -> bool:

@@ -15,11 +15,11 @@ from ..._core.policy import codes as core
 from ...errors import PolicyError
 from ..loading.compiled_files import compiled_content
 from ..loading.mappings import as_node
-from ..loading.shipped_files import shipped
+from ..loading.shipped_files import names_in, shipped
 from ..loading.yaml_reader import read_file
 from .table_nodes import TableContent, read_table
 
-__all__ = ["CodeRegistry", "builtin_names", "is_known", "shipped_names"]
+__all__ = ["CodeRegistry", "builtin_names", "is_known", "read_shipped", "shipped_names"]
 
 _GROUP = "resilience.registries"
 
@@ -83,7 +83,7 @@ def is_known(name: str) -> bool:
 @cache
 def shipped_names() -> frozenset[str]:
     """Return the names of the shipped registries."""
-    return frozenset(path.stem for path in shipped("codes").glob("*.yaml"))
+    return frozenset(names_in(shipped("codes")))
 
 
 def _builtin(name: str) -> CodeRegistry:
@@ -95,8 +95,14 @@ def _builtin(name: str) -> CodeRegistry:
         content = compiled_content(name, (f"codes/{name}.yaml",))
         if content is not None:
             return CodeRegistry(name, content.pop("rules"), **content)
-        return CodeRegistry.load(shipped(f"codes/{name}.yaml"))
+        return read_shipped(name)
     return _installed_table(name, installed(_GROUP)[name])
+
+
+def read_shipped(name: str) -> CodeRegistry:
+    """Read the YAML of a shipped registry."""
+    path = shipped(f"codes/{name}.yaml")
+    return _registry(name, read_table(read_file(path), str(path)))
 
 
 def _installed_table(name: str, point: Any) -> CodeRegistry:

@@ -64,7 +64,7 @@ def _path_nodes(mistakes: Mistakes, node: Node | None, name: str) -> list[tuple[
         return []
     if not node.value and name == "code":
         mistakes.add(node, path, "expected a key such as code, or a path such as error.code")
-    return [(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+    return _items(node, path)
 
 
 def _places(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[_Place]:
@@ -79,10 +79,14 @@ def _places(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[_P
     return list(places.values())
 
 
+def _is_empty_list(node: Node) -> bool:
+    return node.kind == "list" and not node.value
+
+
 def _success(mistakes: Mistakes, parts: Mapping[str, Node]) -> frozenset[str]:
     strings = strings_of(mistakes, parts, "success", "envelope.success")
     node = parts.get("success")
-    if node is not None and node.kind == "list" and not node.value:
+    if node is not None and _is_empty_list(node):
         mistakes.add(node, "envelope.success", 'no code: name those that mean success, such as ["0"], or leave it out')
     for text, item in strings:
         if len(text) > MAX_CODE or text != text.strip():
@@ -122,13 +126,17 @@ def _advice(is_always: bool) -> str:
     return "name another key, or leave this one out"
 
 
+def _items(node: Node, path: str) -> list[tuple[Node, str]]:
+    """Return the items of a list with their paths; a node that is no list stands for its only item."""
+    if node.kind == "list":
+        return [(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+    return [(node, path)]
+
+
 def _failures(mistakes: Mistakes, node: Node) -> tuple[tuple[ItemList, ...], list[_Place]]:
     """Read the lists of failed items: one mapping, or several that are tried in this order."""
-    nodes = [(node, "envelope.failures")]
-    if node.kind == "list":
-        nodes = [(item, f"envelope.failures[{index}]") for index, item in enumerate(node.value)]
     lists, places = [], []
-    for item, path in nodes:
+    for item, path in _items(node, "envelope.failures"):
         item_list = _item_list(mistakes, item, path)
         if item_list is not None:
             lists.append(item_list)

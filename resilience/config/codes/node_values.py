@@ -47,13 +47,18 @@ def strings_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str, path: s
     return strings
 
 
+def _plain_path(text: str) -> str:
+    """Return a path without what other notations add to it: `$.rows[0].code` is `rows.code`."""
+    keys = (key.strip().partition("[")[0] for key in text.split("."))
+    return ".".join(key for key in keys if key not in ("", "$", "*"))
+
+
 def path_of(mistakes: Mistakes, node: Node | None, path: str) -> str:
     """Return a dotted path such as `error.code`, or an empty string; a path that matches no body is a mistake."""
     text = scalar_of(mistakes, node, path, "")
     if node is None or node.kind != "scalar":
         return ""
-    keys = text.split(".")
-    plain = ".".join(key for key in (key.strip().partition("[")[0] for key in keys) if key not in ("", "$", "*"))
+    plain = _plain_path(text)
     if text and plain == text:
         return text
     mistakes.add(node, path, _path_mistake(text, plain))

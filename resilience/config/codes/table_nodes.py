@@ -145,8 +145,13 @@ def _names(mistakes: Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
     return ()
 
 
+def _is_pair(node: Node) -> bool:
+    """Return whether this is a list of two texts."""
+    return node.kind == "list" and len(node.value) == 2 and all(item.kind == "scalar" for item in node.value)
+
+
 def _text(mistakes: Mistakes, node: Node, codes: set[str]) -> tuple[str, str] | None:
-    if node.kind != "list" or len(node.value) != 2 or any(item.kind != "scalar" for item in node.value):
+    if not _is_pair(node):
         mistakes.add(node, "texts", "expected a pair: [text, code]")
         return None
     text, code = (str(item.value) for item in node.value)

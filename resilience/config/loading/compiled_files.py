@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .shipped_files import shipped
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = ["BUILT_IN", "POLICIES", "checksums", "compiled_content"]
 
@@ -31,14 +34,24 @@ def compiled_content(name: str, sources: tuple[str, ...], folder: Path | None = 
         sources: the YAML files, as `shipped` takes them.
         folder: where the compiled form is; by default among the shipped files.
     """
-    path = (folder or shipped("compiled")) / f"{name.replace('-', '_')}.py"
+    path = (folder or shipped("compiled")).joinpath(f"{name.replace('-', '_')}.py")
     if not path.is_file():
         return None
+    compiled = _run(path)
+    # A file that was changed after the build counts, and not its compiled form.
+    return compiled["content"]() if checksums(sources) == compiled["CHECKSUMS"] else None
+
+
+def _run(path: Path | Traversable) -> dict[str, Any]:
+    """Run a compiled form and return what it defines; as a module of its own where Python can keep its bytecode."""
+    if not isinstance(path, Path):
+        namespace: dict[str, Any] = {}
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
+        return namespace
     loader = SourceFileLoader(f"resilience_compiled_{path.stem}", str(path))
     module = module_from_spec(spec_from_loader(loader.name, loader))  # type: ignore[arg-type]  # a loader is given
     loader.exec_module(module)
-    # A file that was changed after the build counts, and not its compiled form.
-    return module.content() if checksums(sources) == module.CHECKSUMS else None
+    return vars(module)
 
 
 def checksums(sources: tuple[str, ...]) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .mistakes import Mistakes
-from .nodes import MAX_DEPTH, MAX_NODES, OFF, Node, merged
+from .nodes import MAX_DEPTH, MAX_NODES, OFF, Node, field_of, merged
 
 __all__ = ["inherited_policies", "parent_of"]
 
@@ -14,7 +14,7 @@ _MAX_POLICIES = 1_000
 
 def parent_of(node: Node) -> Node | None:
     """Return the value of `extends` in a policy's node, or None."""
-    parent = next((value for key, value in node.value if key.value == "extends"), None)
+    parent = field_of(node, "extends")
     return None if parent is None or (parent.kind == "scalar" and parent.plain in OFF) else parent
 
 

@@ -140,6 +140,13 @@ def _operations(node: Node | None, policies: set[str], mistakes: Mistakes) -> tu
     return tuple(entry for entry in read_ones if entry is not None)
 
 
+def _unknown_policy(node: Node, name: str, policies: set[str], mistakes: Mistakes) -> str:
+    """Return the message about the name of a policy that does not exist; a hidden value is not shown."""
+    if node.mask:
+        return f"{node.mask} is not a policy; {mistakes.hint('', policies)}"
+    return f"no policy {name!r}; {mistakes.hint(str(name), policies)}"
+
+
 def _operation(entry: Node, path: str, policies: set[str], mistakes: Mistakes) -> OperationSettings | None:
     before = mistakes.count
     values = read_section(OperationSettings, entry, path, mistakes)
@@ -147,7 +154,5 @@ def _operation(entry: Node, path: str, policies: set[str], mistakes: Mistakes) -
         mistakes.add(entry, path, "needs match: a glob of operation names")
     if values.get("policy") is not None and values["policy"] not in policies:
         name = node_at(entry, "policy")
-        message = f"{name.mask} is not a policy" if name.mask else f"no policy {values['policy']!r}"
-        word = "" if name.mask else str(values["policy"])
-        mistakes.add(name, f"{path}.policy", f"{message}; {mistakes.hint(word, policies)}")
+        mistakes.add(name, f"{path}.policy", _unknown_policy(name, values["policy"], policies, mistakes))
     return unchecked(OperationSettings, values) if mistakes.count == before else None

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "OFF", "Node", "merged", "node_at"]
+__all__ = ["MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "OFF", "Node", "field_of", "merged", "node_at"]
 
 OFF = (None, "off")
 """The values that switch a stage off."""
@@ -59,6 +59,11 @@ class Node:
         if self.kind == "list":
             return [node.plain for node in self.value]
         return self.value if self.quoted else _resolve(self.value)
+
+
+def field_of(mapping: Node, name: str) -> Node | None:
+    """Return the value of a key, or None."""
+    return next((value for key, value in mapping.value if key.value == name), None)
 
 
 def node_at(node: Node, path: str) -> Node:

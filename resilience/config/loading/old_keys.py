@@ -64,12 +64,9 @@ class _Rewriter:
         spelling = kind.OLD_SPELLINGS.get(key.value)
         if spelling is None:
             return key, self._renew_value(kind, key.value, value, path)
-        keys = [other.value for other, _ in node.value]
-        if spelling.new in keys:
-            self._mistakes.add(key, path, spelling.conflict())
-            return None
-        if keys.count(key.value) > 1:
-            self._mistakes.add(key, path, "duplicate key")
+        conflict = _conflict(spelling, key, node)
+        if conflict:
+            self._mistakes.add(key, path, conflict)
             return None
         renewed = self._renewed(spelling, value, path)
         if renewed is None:
@@ -123,6 +120,14 @@ class _Rewriter:
             self._mistakes.add(value, path, str(error))
             return None
         return _scalar(str(new).lower() if isinstance(new, bool) else new, value)
+
+
+def _conflict(spelling: OldSpelling, key: Node, section: Node) -> str:
+    """Return why an old key cannot be rewritten: its section has the new one too, or has it twice; else ""."""
+    keys = [other.value for other, _ in section.value]
+    if spelling.new in keys:
+        return spelling.conflict()
+    return "duplicate key" if keys.count(key.value) > 1 else ""
 
 
 def _keep(node: Node, _path: str) -> Node:

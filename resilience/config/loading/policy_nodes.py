@@ -13,7 +13,7 @@ from ..._core.policy.value_text import listed, shown
 from ..codes.code_tables import builtin_names, is_known
 from ..validation.file_values import read_section
 from .mistakes import Mistakes
-from .nodes import OFF, Node
+from .nodes import OFF, Node, field_of
 
 __all__ = ["codes", "policy"]
 
@@ -33,10 +33,10 @@ def policy(name: str, node: Node, default_codes: tuple[str, ...] | None, mistake
     path = f"policies.{name}"
     before = mistakes.count
     values = read_section(Policy, node, path, mistakes, skip=_POLICY_KEYS, also=("extends", "codes", "stages"))
-    stages = next((value for key, value in node.value if key.value == "stages"), None)
+    stages = field_of(node, "stages")
     if stages is not None:
         values["stages"] = _stages(stages, f"{path}.stages", mistakes)
-    own = next((value for key, value in node.value if key.value == "codes"), None)
+    own = field_of(node, "codes")
     values["codes"] = codes(own, f"{path}.codes", mistakes) if own is not None else default_codes or ("http",)
     return unchecked(Policy, {"name": name, **values}) if mistakes.count == before else None
 

@@ -67,7 +67,13 @@ def walk_nodes(root: Node) -> Iterator[tuple[Node | None, Node, str]]:
             continue
         seen.add(id(node))
         yield key, node, path
-        if node.kind == "mapping":
-            todo += [(k, v, f"{path}.{k.value}" if path else str(k.value)) for k, v in reversed(node.value)]
-        elif node.kind == "list":
-            todo += [(None, node.value[index], f"{path}[{index}]") for index in reversed(range(len(node.value)))]
+        todo += reversed(_inside(node, path))
+
+
+def _inside(node: Node, path: str) -> list[tuple[Node | None, Node, str]]:
+    """Return (key, value, path) of the nodes directly in a node."""
+    if node.kind == "mapping":
+        return [(key, value, f"{path}.{key.value}" if path else str(key.value)) for key, value in node.value]
+    if node.kind == "list":
+        return [(None, item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+    return []

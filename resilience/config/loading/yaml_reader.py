@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import PolicyError, Problem
 from .nodes import MAX_DEPTH, MAX_LENGTH, MAX_NODES, Node
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 __all__ = ["read_file", "read_text"]
 
@@ -20,17 +23,18 @@ _MAX_BYTES = 1_000_000
 _TAGS = ("!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map")))
 
 
-def read_file(path: str | os.PathLike[str]) -> Node | None:
-    """Read a file with one document; returns None for an empty one.
+def read_file(path: str | os.PathLike[str] | Traversable) -> Node | None:
+    """Read a file with one document, which may be in a zip; returns None for an empty one.
 
     Raises:
         PolicyError: the file cannot be read or is not valid YAML, with line and column.
     """
-    name = os.fspath(path)
+    file_path: Any = Path(path) if isinstance(path, (str, os.PathLike)) else path
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else str(path)
     if not name:
         raise _error("no file", 0, 0, "the path is empty")
     try:
-        with Path(path).open("rb") as file:
+        with file_path.open("rb") as file:
             raw = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -67,6 +71,10 @@ def _error(name: str, line: int, column: int, message: str) -> PolicyError:
     return PolicyError.of([Problem(name, line, column, "", message)])
 
 
+def _is_null(node: Node) -> bool:
+    return node.kind == "scalar" and not node.quoted and node.plain is None
+
+
 class _Reader:
     """Builds nodes from yaml's events in one pass. Most of the time of loading a code table is spent here."""
 
@@ -91,8 +99,7 @@ class _Reader:
             if root is not None:
                 raise self._wrong(event, "a second document: a file may contain only one")
             root = self._node(event, 0)
-        empty = root is not None and root.kind == "scalar" and not root.quoted and root.plain is None
-        return None if empty else root
+        return None if root is None or _is_null(root) else root
 
     def _node(self, event: Any, depth: int) -> Node:
         kind = event.__class__
@@ -150,6 +157,13 @@ class _Reader:
         return _error(self._name, mark.line + 1, mark.column + 1, message)
 
 
+def _syntax_error(name: str, error: Any) -> PolicyError:
+    """Return the error for a marked one of yaml's."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
+    return _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}")
+
+
 def _events(text: str, name: str) -> Iterator[Any]:
     import yaml
 
@@ -158,9 +172,7 @@ def _events(text: str, name: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-        raise _error(name, line, column, f"not YAML: {error.problem or error.context or 'syntax error'}") from None
+        raise _syntax_error(name, error) from None
     except (yaml.YAMLError, ValueError) as error:
         offset = getattr(error, "position", 0)  # the position of a character that YAML does not allow
         line, column = _position(text.encode("utf-8", "replace"), offset)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..._core.policy.section import Section
-from ..codes.code_tables import CodeRegistry, shipped_names
+from ..codes.code_tables import read_shipped, shipped_names
 from ..loading.compiled_files import BUILT_IN, POLICIES, checksums
 from ..loading.policy_file import builtin_layer
-from ..loading.shipped_files import shipped
 
 __all__ = ["compile_shipped"]
 
@@ -26,7 +25,7 @@ def compile_shipped(folder: Path) -> None:
     _write(folder, POLICIES, tuple(f"{name}.yaml" for name in BUILT_IN), dict(builtin_layer().policy_set.policies))
     for name in sorted(shipped_names()):
         source = f"codes/{name}.yaml"
-        table = CodeRegistry.load(shipped(source))
+        table = read_shipped(name)
         content = {
             "rules": tuple(table), "envelope": table.envelope, "texts": table.texts, "sources": table.sources,
         }  # fmt: skip

@@ -143,16 +143,19 @@ def describe(setting: Spec | About | None) -> Schema:
     return schema
 
 
+def _plain_section(section: Section) -> Schema:
+    """Return the keys of a section that differ from the defaults of its class."""
+    usual = type(section)()
+    own = {name: (hint, getattr(section, name)) for name, hint in hints(type(section)).items()}
+    return {
+        name: _plain(value, meaning_of(hint)) for name, (hint, value) in own.items() if value != getattr(usual, name)
+    }
+
+
 def _plain(default: Any, meaning: Spec | About | None) -> Any:
     """Return a default in the syntax of a policy file."""
     if isinstance(default, Section):
-        usual = type(default)()  # a key is left out where it has the default of its own class
-        own = {name: (hint, getattr(default, name)) for name, hint in hints(type(default)).items()}
-        return {
-            name: _plain(value, meaning_of(hint))
-            for name, (hint, value) in own.items()
-            if value != getattr(usual, name)
-        }
+        return _plain_section(default)
     if isinstance(default, tuple):
         return list(default)
     if isinstance(default, (dict, bool, type(None))):

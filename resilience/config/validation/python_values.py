@@ -70,6 +70,17 @@ _READERS: Mapping[str, Callable[[Leaf, Any], Any]] = {
 }
 
 
+def _check_names(kind: type[Section], settings: Any) -> None:
+    """Raise a ValueError for what is no mapping, or has names that are no settings of the class."""
+    names = hints(kind)
+    if not isinstance(settings, Mapping):
+        expected = f"a mapping with {', '.join(names)} (or {kind.__name__})"
+        raise ValueError(f"expected {expected}, got {type(settings).__name__}")
+    unknown = [str(key) for key in settings if key not in names and key not in kind.OLD_SPELLINGS]
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(names)}")
+
+
 class _PythonValues:
     """What values look like in Python."""
 
@@ -86,13 +97,7 @@ class _PythonValues:
     def open_section(self, kind: type[Section], value: Any, context: Any) -> Any:
         if isinstance(value, kind):
             return value
-        names = hints(kind)
-        if not isinstance(value, Mapping):
-            expected = f"a mapping with {', '.join(names)} (or {kind.__name__})"
-            raise ValueError(f"expected {expected}, got {type(value).__name__}")
-        unknown = [str(key) for key in value if key not in names and key not in kind.OLD_SPELLINGS]
-        if unknown:
-            raise ValueError(f"unknown {', '.join(unknown)}; available: {', '.join(names)}")
+        _check_names(kind, value)
         try:
             return renewed(kind, value, context)
         except PolicyError as error:

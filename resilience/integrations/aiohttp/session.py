@@ -7,7 +7,7 @@ attempt is cancelled at its limit, and the session's timeout fires before. Socke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MethodType
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiohttp.payload import BytesPayload
 
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import Proxy, proxy_class
+from ...telemetry.concealment import conceal_arguments
 from .._attempt_options import AttemptOptions
 from .._event_loops import check_loop
 from .._http_calls import CompiledCalls
@@ -48,6 +49,7 @@ class _WrappedSession(Proxy):
         return MethodType(value.__func__, self) if name in _METHODS and isinstance(value, MethodType) else value
 
     async def _request(self, method: str, str_or_url: Any, **kwargs: Any) -> aiohttp.ClientResponse:
+        conceal_arguments(kwargs)
         client = self.__dict__["_resilience_client"]
         check_loop(client._loop, REJECTION_TYPES)
         url = _complete_url(client, str_or_url)
@@ -151,11 +153,17 @@ def _complete_url(session: Any, url: Any) -> str:
 def _can_replay(kwargs: Mapping[str, Any]) -> bool:
     """Return whether the body can be sent again: strings, bytes and fields of them can, streams and forms cannot."""
     body = kwargs.get("data")
-    # aiohttp sends a mapping or a list as a form; its fields may be streams.
-    fields = body.values() if isinstance(body, Mapping) else body if isinstance(body, (list, tuple)) else None
+    fields = _form_fields(body)
     if fields is None:
         return body is None or isinstance(body, (str, bytes, bytearray, BytesPayload))
     return all(isinstance(part, (str, bytes, int, float)) for field in fields for part in _parts(field))
+
+
+def _form_fields(body: Any) -> Iterable[Any] | None:
+    """Return the fields of what aiohttp sends as a form, a mapping or a list; they may be streams."""
+    if isinstance(body, Mapping):
+        return body.values()
+    return body if isinstance(body, (list, tuple)) else None
 
 
 def _parts(field: Any) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..._core.call.context import current_call, inherited
+from ...telemetry.concealment import clear_credentials
 from .engine_state import EngineState
 from .order_results import find_problem
 from .requests_sent import ATTEMPT, SentRequests, set_attribute
@@ -59,6 +60,7 @@ def _under_way(state: EngineState, attempt: SentRequests) -> Iterator[SentReques
         yield attempt
     except Exception as error:
         _mark_error(attempt, error)
+        clear_credentials(error)
         raise
     finally:
         ATTEMPT.reset(token)

@@ -14,7 +14,7 @@ from ..._core.base.routine import Invocation, Routine
 from ..._drivers.routine_runner import run_routine, run_routine_async
 from .engine import engine_class
 from .engine_state import EngineState, ErrorClasses
-from .exchange_support import ExchangeSupport, PreparedRequest, load_support
+from .exchange_support import ExchangeSupport, PreparedRequest, load_support, support_from
 
 __all__ = ["Engines"]
 
@@ -29,7 +29,7 @@ class Engines:
         sending = engine_class(type(exchange), module, asynchronous=self.asynchronous)
         dry = _dry_class(sending, asynchronous=self.asynchronous)
         # The module gets `self` before it has an engine: it stores it, and uses the engine in its methods.
-        self.support: ExchangeSupport | None = None if module is None else module.exchange_support(self)
+        self.support: ExchangeSupport | None = None if module is None else support_from(module, exchange.id, self)
         self.engine = _sharing_state(sending, exchange, self.support, errors)
         self._dry_engine = _sharing_state(dry, exchange, self.support, errors)
 

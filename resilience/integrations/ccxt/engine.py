@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..._core.call.context import current_call
+from ..._printable import printable
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
 from .engine_requests import async_methods, sync_methods
@@ -119,7 +120,7 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         return [0, rest]
 
     def log(self: Any, *texts: Any) -> None:
-        original.log(self, *(redact(str(text)) for text in texts))
+        original.log(self, *(printable(redact(str(text)), keep="\n\t") for text in texts))
 
     return {
         "sign": sign,

@@ -24,6 +24,7 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
+from ..._printable import printable
 from ...config.codes.code_tables import is_known
 from ...errors import QuotaExceededError
 from ...telemetry.redaction import redact
@@ -72,8 +73,8 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
 
 
 def _redact_record(record: logging.LogRecord) -> bool:
-    """Redact keys and signatures in a record of ccxt's log; a logging filter that lets every record pass."""
-    record.msg, record.args = redact(record.getMessage()), ()
+    """Redact and escape a record of ccxt's log, which quotes answers; a logging filter that lets every record pass."""
+    record.msg, record.args = printable(redact(record.getMessage()), keep="\n\t"), ()
     return True
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from ..._core.base.entry_points import describe_entry_point, installed, load_entry_point
 from .method_names import MethodInfo
 
-__all__ = ["ExchangeSupport", "MethodInfo", "PreparedRequest", "WrappedExchange", "load_support"]
+__all__ = ["ExchangeSupport", "MethodInfo", "PreparedRequest", "WrappedExchange", "load_support", "support_from"]
 
 _GROUP = "resilience.venues"
 # By name, because these modules are in a layer above and import this one.
@@ -105,6 +105,9 @@ class ExchangeSupport(Protocol):
         return None
 
 
+_METHODS = tuple(name for name in vars(ExchangeSupport) if not name.startswith("_"))
+
+
 def load_support(exchange_id: str) -> Any:
     """Return the support module of an exchange, or None.
 
@@ -122,6 +125,22 @@ def load_support(exchange_id: str) -> Any:
     if not callable(getattr(module, "exchange_support", None)):
         raise TypeError(_not_support(point, module))
     return module
+
+
+def support_from(module: Any, exchange_id: str, wrapped: WrappedExchange) -> ExchangeSupport:
+    """Return what the support module of an exchange knows of it.
+
+    Raises:
+        TypeError: it returned something that lacks the methods of an `ExchangeSupport`, such as None or a class.
+    """
+    support = module.exchange_support(wrapped)
+    if isinstance(support, type) or any(not hasattr(support, name) for name in _METHODS):
+        kind = f"the class {support.__name__}" if isinstance(support, type) else f"a {type(support).__name__}"
+        origin = module.__name__ if exchange_id in _BUILT_IN else describe_entry_point(installed(_GROUP)[exchange_id])
+        raise TypeError(
+            f"{origin}: exchange_support(exchange) returned {kind}, not an object derived from ExchangeSupport"
+        )
+    return support  # type: ignore[no-any-return]
 
 
 def _not_support(point: Any, module: Any) -> str:

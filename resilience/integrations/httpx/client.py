@@ -16,7 +16,7 @@ import httpx
 from ..._entry.operation_rules import OperationRules
 from ...errors import RejectedError
 from .._attempt_options import AttemptOptions
-from .._client_classes import original_class, wrapped_class
+from .._client_classes import concealing_methods, original_class, wrapped_class
 from .._event_loops import OwnLoop
 from .._http_calls import CompiledCalls
 from .._http_messages import mark_redirected, mark_unbuilt
@@ -28,6 +28,8 @@ from .client_attempt import ATTEMPT, ClientAttempt
 
 __all__ = ["wrap"]
 
+_VERBS = ("request", "stream", "get", "options", "head", "post", "put", "patch", "delete")
+
 
 def wrap(client: Any, rules: OperationRules) -> Any:
     """Return a client of the same class that shares the original's state, with every request under a policy."""
@@ -37,6 +39,7 @@ def wrap(client: Any, rules: OperationRules) -> Any:
             bound_reads(transport)
     original = original_class(client)
     methods = _ASYNC_METHODS if issubclass(original, httpx.AsyncClient) else _METHODS
+    methods = concealing_methods(original, _VERBS) | methods
     wrapped: Any = object.__new__(wrapped_class(original, methods))
     wrapped.__dict__ = client.__dict__  # the same dict: cookies, headers and connections are shared
     object.__setattr__(wrapped, "_resilience", _ClientCalls(wrapped, original, rules))

@@ -13,8 +13,9 @@ from typing import Any
 import requests
 
 from ..._entry.operation_rules import OperationRules
+from ...telemetry.concealment import conceal_arguments
 from .._attempt_options import AttemptOptions
-from .._client_classes import original_class, wrapped_class
+from .._client_classes import concealing_methods, original_class, wrapped_class
 from .._http_calls import CompiledCalls
 from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._rate_limit_headers import report_rate_limits
@@ -33,6 +34,8 @@ from .sent_bytes import SentBytes, recording_sent_bytes
 
 __all__ = ["wrap"]
 
+_VERBS = ("get", "options", "head", "post", "put", "patch", "delete")
+
 _ATTEMPT: ContextVar[Any] = ContextVar("resilience_requests_attempt", default=None)
 """The attempt under way. requests calls `session.send` inside `session.request`, and for every redirect."""
 
@@ -40,7 +43,8 @@ _ATTEMPT: ContextVar[Any] = ContextVar("resilience_requests_attempt", default=No
 def wrap(session: requests.Session, rules: OperationRules) -> requests.Session:
     """Return a session of the same class that shares the original's state, with every request under a policy."""
     original = original_class(session)
-    methods = {"request": _request, "send": _send, "get_adapter": _get_adapter}
+    methods = concealing_methods(original, _VERBS)
+    methods |= {"request": _request, "send": _send, "get_adapter": _get_adapter}
     wrapped: Any = object.__new__(wrapped_class(original, methods))
     wrapped.__dict__ = session.__dict__  # the same dict: cookies, headers and adapters are shared
     object.__setattr__(wrapped, "_resilience", _SessionCalls(wrapped, original, rules))
@@ -57,6 +61,8 @@ _PARAMETERS = (
 def _request(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
     """Make a request under the policy; arguments as for `requests.Session.request`."""
     kwargs |= zip(_PARAMETERS, args, strict=False)
+    args = ()
+    conceal_arguments(kwargs)
     call = self._resilience.requests.for_request(str(method), str(url), send_once=not _can_replay(kwargs))
     response: requests.Response = call(method, url, **kwargs)
     return response

@@ -62,14 +62,7 @@ class Authenticator:
         Raises:
             RefusedError: a header is missing or wrong, the timestamp is too old, or the request is not allowed.
         """
-        key = headers.get("access-key", "")
-        if not key:
-            raise RefusedError("40006", "Invalid ACCESS_KEY")
-        if not headers.get("access-passphrase"):
-            raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
-        # compare_digest takes bytes, because it raises TypeError for a str with characters beyond ASCII.
-        if not hmac.compare_digest(key.encode(), self.key.encode()):
-            raise RefusedError("40037", "Apikey does not exist")
+        self._check_key(headers)
         self._check_account(path)
         if (headers.get("paptrading") == "1") != self.demo:
             raise RefusedError("40099", "exchange environment is incorrect")
@@ -81,6 +74,16 @@ class Authenticator:
             raise RefusedError("40012", "apikey/password is incorrect")
         if method == "POST" and not self.can_trade:
             raise RefusedError("40014", "Incorrect permissions")
+
+    def _check_key(self, headers: Mapping[str, str]) -> None:
+        key = headers.get("access-key", "")
+        if not key:
+            raise RefusedError("40006", "Invalid ACCESS_KEY")
+        if not headers.get("access-passphrase"):
+            raise RefusedError("40011", "ACCESS_PASSPHRASE header cannot be empty")
+        # compare_digest takes bytes, because it raises TypeError for a str with characters beyond ASCII.
+        if not hmac.compare_digest(key.encode(), self.key.encode()):
+            raise RefusedError("40037", "Apikey does not exist")
 
     def _check_account(self, path: str) -> None:
         # The real exchange checks the account mode before the timestamp and the signature.

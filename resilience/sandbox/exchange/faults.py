@@ -115,10 +115,14 @@ def parse_rates(faults: str | Mapping[str, Any] | None) -> dict[str, float]:
     if not isinstance(faults, Mapping):
         raise FaultError("faults: expected a name or a mapping of rates")
     rates = {str(name): _checked_rate(name, rate) for name, rate in faults.items()}
+    _check_sums(rates)
+    return rates
+
+
+def _check_sums(rates: Mapping[str, float]) -> None:
     for names, requests in ((WRITE_FAULTS, "writes"), (QUERY_FAULTS, "queries")):
         if sum(rate for name, rate in rates.items() if name in names) > 1 + 1e-9:  # 1e-9: rounding of the sum
             raise FaultError(f"the rates of the faults of {requests} add up to more than 1")
-    return rates
 
 
 def _checked_rate(name: object, rate: Any) -> float:

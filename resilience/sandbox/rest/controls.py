@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..exchange.faults import FaultError
@@ -40,23 +41,26 @@ class Controllable(Protocol):
 
 def control(sandbox: Controllable, method: str, path: str, body: str) -> Reply:
     """Answer a request to one of the controls."""
-    if (method, path) == ("GET", "/sandbox/ledger"):
-        return _json_reply(sandbox.ledger())
-    if (method, path) == ("GET", "/sandbox/status"):
-        names = ("requests", "seed", "window", "rates")
-        return _json_reply({name: getattr(sandbox, name) for name in names})
-    if (method, path) == ("POST", "/sandbox/reset"):
-        sandbox.reset()
-        return _json_reply({})
-    if (method, path) == ("GET", "/sandbox/sockets"):
-        return _json_reply(_describe_sockets(sandbox))
-    change = {"/sandbox/faults": _change_faults, "/sandbox/sockets": _change_sockets}.get(path)
-    if method == "POST" and change:
-        try:
-            return _json_reply(change(sandbox, body))
-        except ValueError as error:  # FaultError and the errors of json.loads are ValueErrors too
-            return _json_reply({"error": str(error)}, 400)
-    return _json_reply({"error": _AVAILABLE}, 404)
+    answer = _CONTROLS.get((method, path))
+    if answer is None:
+        return _json_reply({"error": _AVAILABLE}, 404)
+    try:
+        return _json_reply(answer(sandbox, body))
+    except ValueError as error:  # FaultError and the errors of json.loads are ValueErrors too
+        return _json_reply({"error": str(error)}, 400)
+
+
+def _list_ledger(sandbox: Controllable, _body: str) -> Any:
+    return sandbox.ledger()
+
+
+def _describe_sandbox(sandbox: Controllable, _body: str) -> Any:
+    return {name: getattr(sandbox, name) for name in ("requests", "seed", "window", "rates")}
+
+
+def _reset(sandbox: Controllable, _body: str) -> Any:
+    sandbox.reset()
+    return {}
 
 
 def _change_faults(sandbox: Controllable, body: str) -> Any:
@@ -69,7 +73,7 @@ def _change_faults(sandbox: Controllable, body: str) -> Any:
     return {"seed": sandbox.seed, "rates": sandbox.rates}
 
 
-def _describe_sockets(sandbox: Controllable) -> Any:
+def _describe_sockets(sandbox: Controllable, _body: str) -> Any:
     names = ("number", "path", "open", "logged_in", "subscriptions")
     rows = [
         {**{name: getattr(connection, name) for name in names}, "frames": len(connection.frames)}
@@ -89,6 +93,17 @@ def _change_sockets(sandbox: Controllable, body: str) -> Any:
         raise FaultError('script: expected a list such as ["refuse", ""]')
     sandbox.sockets.script(*change["script"], path=change.get("path"))
     return {}
+
+
+_CONTROLS: Mapping[tuple[str, str], Callable[[Controllable, str], Any]] = {
+    ("GET", "/sandbox/ledger"): _list_ledger,
+    ("GET", "/sandbox/status"): _describe_sandbox,
+    ("GET", "/sandbox/sockets"): _describe_sockets,
+    ("POST", "/sandbox/faults"): _change_faults,
+    ("POST", "/sandbox/reset"): _reset,
+    ("POST", "/sandbox/sockets"): _change_sockets,
+}
+"""Method and path → what takes the request's body and returns the content of the answer."""
 
 
 def _json_reply(body: Any, status: int = 200) -> Reply:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..exchange.clock import ExchangeClock
     from ..exchange.exchange import Exchange
     from ..exchange.fault_picker import FaultPicker, PickedFault
+    from ..exchange.faults import Fault
 
 __all__ = ["RequestDispatcher", "Timing"]
 
@@ -90,10 +91,15 @@ class RequestDispatcher:
                 return DROP
             if fault.name == "query_500":
                 return Reply(500, b"Internal Server Error", "text/plain")
-            # An infinite staleness hides every order: none was created that long ago.
-            blind = fault.name == "query_blind" and self.faults.attempts("place", key) < (fault.amount or inf)
-            stale = inf if blind else self.timing.lag if fault.name == "query_stale" else 0.0
+            stale = self._staleness(fault, key)
         return endpoint.respond(self._context(endpoint, request)._replace(stale=stale))
+
+    def _staleness(self, fault: Fault, key: str) -> float:
+        """Return by how many seconds the answer of a query is out of date."""
+        # An infinite staleness hides every order: none was created that long ago.
+        if fault.name == "query_blind" and self.faults.attempts("place", key) < (fault.amount or inf):
+            return inf
+        return self.timing.lag if fault.name == "query_stale" else 0.0
 
     def _write(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
         """Execute a write, or apply the fault that was picked for it."""

@@ -43,7 +43,11 @@ class Listener:
         # http.server creates a handler for each connection, so what handlers share is on their class.
         shared = {"router": router, "clock": clock, "trickle_delay": trickle_delay, "closing": self._closing}
         handler = type("Handler", (_Handler,), shared)
-        self._server = _Server((host, port), handler)
+        try:
+            self._server = _Server((host, port), handler)
+        except OSError as error:
+            error.filename = f"{host}:{port}"  # part of its text: without it nobody knows which port is in use
+            raise
         self.port = int(self._server.server_address[1])
         # 0.05 s between two checks for a shutdown; the default of 0.5 s makes each test slower.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)

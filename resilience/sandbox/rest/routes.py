@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from ..exchange.order_store import RefusedError
 from . import account, futures, generic_http, market_data, spot, unified
 from .answers import Reply, envelope
+from .browser_requests import refusal
 from .endpoint import Endpoint, HttpRequest
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Router:
         """Return the answer to a request; `target` is its path and query, header names are in lower case."""
         url = urlsplit(target)
         if url.path.startswith("/sandbox/"):
+            if (reason := refusal(headers)) is not None:
+                return Reply(403, json.dumps({"error": reason}).encode())
             return self._control(method, url.path, body)
         # Counted before the routing: unknown paths are requests too.
         with self._lock:

@@ -85,11 +85,15 @@ def _info(context: RequestContext) -> Any:
     raise RefusedError("25204", "Order does not exist")
 
 
-def _list_orders(context: RequestContext, *, live: bool) -> Any:
+def _visible_orders(context: RequestContext) -> list[Order]:
+    """Return the orders of the requested category, or of all, that a query can see."""
     category = context.params.get("category")
     markets = [to_v2(category, {})[0]] if category else list(_MARKETS.values())
-    orders = [order for market in markets for order in context.exchange.orders.list_visible(market, context.now)]
-    chosen = [order for order in orders if (order.status_at(context.now) == "live") == live]
+    return [order for market in markets for order in context.exchange.orders.list_visible(market, context.now)]
+
+
+def _list_orders(context: RequestContext, *, live: bool) -> Any:
+    chosen = [order for order in _visible_orders(context) if (order.status_at(context.now) == "live") == live]
     params = {
         name: value for name, value in context.params.items() if name in ("symbol", "startTime", "endTime", "limit")
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import connection_limits as limits
 from . import frames, trading
-from .connection import SandboxConnection, parse_json
+from .connection import SandboxConnection, error_frames, parse_json
 from .frames import WireAction
 from .login import login_error
 from .topics import access_of, is_order_book
@@ -41,20 +41,20 @@ def _login(connection: SandboxConnection, message: dict[str, Any], now: float) -
         return [frames.error(30003)]
     fault = connection.take_fault("reject_login")
     if fault is not None:
-        ending = [frames.close(1008)] if "close" in fault.options else []
-        return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
+        return error_frames(fault)
     shared = connection.shared
     code = login_error(shared.authenticator, message.get("args"), shared.clock.now(), demo=connection.demo)
     if code:
         return [frames.error(code)]
     connection.logged_in = True
-    # V2 and V3 were seen to send the code as a string and as a number.
-    code_as_text = connection.version == "v2"
+    return [frames.login_ack(connection.id, code_as_text=_acks_with_text(connection))]
+
+
+def _acks_with_text(connection: SandboxConnection) -> bool:
+    """Return whether the code of an ack is a string: V2 and V3 were seen to send strings and numbers."""
     if connection.take_fault("ack_text"):
-        code_as_text = True
-    elif connection.take_fault("ack_number"):
-        code_as_text = False
-    return [frames.login_ack(connection.id, code_as_text=code_as_text)]
+        return True
+    return not connection.take_fault("ack_number") and connection.version == "v2"
 
 
 def _subscribe(connection: SandboxConnection, message: dict[str, Any], now: float) -> list[WireAction]:

@@ -133,9 +133,7 @@ class SandboxConnection:
             self._ends = min(self._ends, now + limits.UPGRADE_NOTICE)
             return [frames.error(30033)]
         if fault.name == "error":
-            # 1008 is "policy violation" (RFC 6455, 7.4.1).
-            ending = [frames.close(1008)] if "close" in fault.options else []
-            return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
+            return error_frames(fault)
         actions = {
             "drop": WireAction("reset"),
             "close": frames.close(fault.code),
@@ -178,6 +176,13 @@ class SandboxConnection:
         if not lost and is_order_book(arg) and action == "update":
             lost = self.take_fault("skip_seq") is not None
         return [] if lost else [frames.push(action, arg, rows, self.shared.clock.now(), **fields)]
+
+
+def error_frames(fault: SocketFault) -> list[WireAction]:
+    """Return the error that a fault sends, and the end of the connection if it has that option."""
+    # 1008 is "policy violation" (RFC 6455, 7.4.1).
+    ending = [frames.close(1008)] if "close" in fault.options else []
+    return [frames.error(fault.code, code_as_text="text" in fault.options), *ending]
 
 
 def parse_json(text: str) -> dict[str, Any] | None:

@@ -67,13 +67,18 @@ class ConnectionManager:
             return Handshake(404)
         if self._is_full():
             return Handshake(429)
-        # The first entry for this path or for any path; entries of other paths stay in order.
-        entry = next((entry for entry in self.script if entry[0] in (None, path)), None)
-        if entry is not None:
-            self.script.remove(entry)
-        faults = entry[1] if entry else ()
+        faults = self._take_faults(path)
         refused = any(fault.name == "refuse" for fault in faults)
         return Handshake(503 if refused else 101, faults)
+
+    def _take_faults(self, path: str) -> tuple[SocketFault, ...]:
+        """Remove the faults of the next connection to a path from the script and return them."""
+        # The first entry for this path or for any path; entries of other paths stay in order.
+        entry = next((entry for entry in self.script if entry[0] in (None, path)), None)
+        if entry is None:
+            return ()
+        self.script.remove(entry)
+        return entry[1]
 
     def _is_full(self) -> bool:
         """Return whether a limit on connections is exceeded, and record it."""

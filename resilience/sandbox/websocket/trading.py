@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..exchange.order_store import Market, RefusedError
+from ..exchange.order_store import Market, Order, RefusedError
 from ..rest import unified
 from . import frames
 from .frames import WireAction
@@ -35,8 +35,12 @@ def execute(shared: ConnectionEnvironment, version: str, message: Mapping[str, A
     except RefusedError as error:
         codes = _V3_CODES if version == "v3" else _V2_CODES
         return refuse(shared, version, message, int(codes.get(error.code, error.code)), error.message)
+    return _confirm(version, message, item, order, int(now * 1000))
+
+
+def _confirm(version: str, message: Mapping[str, Any], item: Mapping[str, Any], order: Order, stamp: int) -> WireAction:
+    """Return the frame that confirms an order; `stamp` is in milliseconds."""
     ids = {"orderId": order.order_id, "clientOid": order.client_id}
-    stamp = int(now * 1000)
     if version == "v3":
         row = {"symbol": order.params["symbol"], **ids, "cTime": str(stamp)}
         return frames.text_frame(event="trade", **_header(message), args=[row], code="0", msg="Success", ts=str(stamp))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 
+from ...config.loading.shipped_files import package_file
 from ..number_format import format_count, format_recovery, format_setting, format_share
 from ..policy_comparison import Comparison, Run
 from ..scenario import Scenario
@@ -13,7 +13,7 @@ from .figure_tables import figures_table, series_table
 
 __all__ = ["render_page"]
 
-_STYLE = Path(__file__).with_name("style.css")
+_STYLE = "simulate/report/style.css"
 _MARKS = {"good": "✓", "mixed": "!", "harmful": "✕"}
 
 
@@ -23,7 +23,7 @@ def render_page(comparison: Comparison) -> str:
     scales = shared_scales([run.series for run in runs], scenario.soon)
     title = escape(scenario.title)
     lanes = "".join(_lane(run, scenario, scales) for run in runs)
-    style = _STYLE.read_text(encoding="utf-8")
+    style = package_file(_STYLE).read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -6,6 +6,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 
 from ..._core.base.clock import Clock
+from ..._printable import printable
 from ..session.dialect import Message
 from ..session.request import ClosedClientError, NotSentError, SocketRequest
 from ..session.session import State
@@ -59,7 +60,7 @@ async def _enqueue(supervisor: Supervisor, clock: Clock, request: SocketRequest)
     while (steps := session.send_request(request, clock.monotonic())) is None:
         if session.inactive_state is not None:
             reason = session.give_up_reason
-            why = "" if reason is None else f": {reason.remedy or reason.code}"
+            why = "" if reason is None else f": {printable(reason.remedy or reason.code or '')}"
             kind = ClosedClientError if session.inactive_state is State.CLOSED else NotSentError
             raise kind(f"the {session.name} socket is {session.state.value}{why}", reason)
         await supervisor.wait_for_change()

@@ -83,13 +83,18 @@ class Wire:
             hard: cut the connection instead of closing it.
         """
         self._stopped = True
-        if hard and self._socket is not None:
-            with suppress(Exception):
-                self._socket.abort()
+        if hard:
+            self._cut()
         if self._reader is None or self._reader is asyncio.current_task():
             return
         if at_once or not self._delivering:
             self._reader.cancel()
+
+    def _cut(self) -> None:
+        """Cut the connection, if it is open."""
+        if self._socket is not None:
+            with suppress(Exception):
+                self._socket.abort()
 
     async def _run(self, connect: Connect) -> None:
         """Open the connection and read it to its end."""

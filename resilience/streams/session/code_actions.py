@@ -76,7 +76,11 @@ def choose_action(name: str, failure: Failure, *, login: bool, subscription: boo
     action = ACTIONS.get(name)
     if action is not None and not (login and action.kind in _LEAVES_LOGIN_OPEN):
         return action
-    # No row, or a row that is too weak for a login: the category decides.
+    return _action_by_category(failure, login=login, subscription=subscription)
+
+
+def _action_by_category(failure: Failure, *, login: bool, subscription: bool) -> CodeAction:
+    """Return what to do about an error that has no row, or one that is too weak for a login."""
     retryable = failure.category is Category.RETRYABLE
     if login:
         return ACTIONS["reconnect_relogin_resubscribe" if retryable else "give_up"]

@@ -49,7 +49,7 @@ class Escalation(ConnectionSet):
         if action.kind is ActionKind.RESYNC and self.private and self.cannot_resync:
             action = self._without_clock(action)
         action = self._repeated(connection, action, failure)
-        if login and (action.kind is ActionKind.GIVE_UP or (action.kind is ActionKind.RELOGIN and action.once)):
+        if login and _is_refusal(action):
             return self._refused_login(action)
         return action
 
@@ -82,6 +82,11 @@ class Escalation(ConnectionSet):
             connection.relogins += 1
             return action if connection.relogins <= _MAX_RELOGINS else ACTIONS["reconnect_relogin_resubscribe"]
         return action
+
+
+def _is_refusal(action: CodeAction) -> bool:
+    """Return whether an action that answers a login means that the venue refused it."""
+    return action.kind is ActionKind.GIVE_UP or (action.kind is ActionKind.RELOGIN and action.once)
 
 
 def login_pending(connection: Connection, action: CodeAction) -> bool:

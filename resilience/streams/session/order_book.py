@@ -55,12 +55,15 @@ class _Side:
         if self._descending:
             price = price.copy_negate()  # exact: `-price` rounds to the precision of the program's context
         if size.is_zero():
-            if self._levels.pop(price, None) is not None:
-                del self._prices[bisect_left(self._prices, price)]
+            self._remove(price)
             return
         if price not in self._levels:
             insort(self._prices, price)
         self._levels[price] = level
+
+    def _remove(self, price: Decimal) -> None:
+        if self._levels.pop(price, None) is not None:
+            del self._prices[bisect_left(self._prices, price)]
 
     def best(self, depth: int) -> list[Level]:
         """Return the best levels, best first."""

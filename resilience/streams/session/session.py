@@ -67,11 +67,12 @@ class Session(UpdateFilter):
         connection.enqueue(request)
         return self.advance(now)
 
+    def _connection_of(self, request: SocketRequest) -> Connection | None:
+        return next((item for item in self.connections.values() if item.requests.get(request.id) is request), None)
+
     def withdraw(self, request: SocketRequest, now: float) -> list[Step]:
         """Remove a request whose caller was cancelled; cut its connection if the request was sent."""
-        connection = next(
-            (item for item in self.connections.values() if item.requests.get(request.id) is request), None
-        )
+        connection = self._connection_of(request)
         if connection is None:
             return []
         del connection.requests[request.id]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..._core.classify.failure import Failure
+from ..._printable import printable
 from ...telemetry.redaction import redact
 
-__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "kind_of", "merge", "printable", "stream_failure"]
+__all__ = ["EVENTS", "Gap", "Notice", "StreamFailure", "kind_of", "merge", "stream_failure"]
 
 EVENTS = ("authenticated", "close", "exception", "gap", "open", "reconnect", "reconnected", "response", "update")
 """The events of a client."""
@@ -115,11 +116,6 @@ def stream_failure(failure: Failure, **details: Any) -> StreamFailure:
     if details.get("message"):
         details["message"] = printable(redact(str(details["message"])))[:_MAX_MESSAGE]
     return StreamFailure(**{**known, **details})
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Return a text in which characters that could control a terminal are escapes, except for those in `keep`."""
-    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1] for char in text)
 
 
 def kind_of(value: Any) -> Hashable:

@@ -24,9 +24,13 @@ def tick(socket: ConnectionSet, now: float) -> list[Step]:
     for connection in list(socket.connections.values()):
         if connection.number not in socket.retiring:
             steps += _check_overdue(socket, connection, now)
-    for number in [number for number, instant in socket.retiring.items() if instant <= now]:
-        steps += socket.retire(number, now)
-    return steps + _open_due(socket, now) + socket.advance(now)
+    return steps + _retire_due(socket, now) + _open_due(socket, now) + socket.advance(now)
+
+
+def _retire_due(socket: ConnectionSet, now: float) -> list[Step]:
+    """Close the replaced connections whose time is over."""
+    due = [number for number, instant in socket.retiring.items() if instant <= now]
+    return [step for number in due for step in socket.retire(number, now)]
 
 
 def _open_due(socket: ConnectionSet, now: float) -> list[Step]:
@@ -103,17 +107,19 @@ def _overdue_subscriptions(socket: ConnectionSet, connection: Connection, now: f
     return [id_ for id_ in subscriptions.unanswered() if by_id[id_].since + timeout <= now]
 
 
+def _emit_unnamed(socket: ConnectionSet, connection: Connection) -> list[Step]:
+    """Emit the errors that name no subscription as they are: which ones they concern can no longer be worked out."""
+    unnamed, connection.unnamed_errors = connection.unnamed_errors, []
+    return [socket.exception_event(error.failure, ACTIONS["none"].text, **error.details) for error in unnamed]
+
+
 def _resend_unanswered(socket: ConnectionSet, connection: Connection, now: float) -> list[Step]:
     """Request again what was not answered in time, ever more slowly; drop a connection that answers nothing."""
     subscriptions = connection.subscriptions
     late = _overdue_subscriptions(socket, connection, now)
     if not late:
         return []
-    # Which subscriptions the unnamed errors concern can no longer be worked out: emit them as they are.
-    unnamed, connection.unnamed_errors = connection.unnamed_errors, []
-    steps: list[Step] = [
-        socket.exception_event(error.failure, ACTIONS["none"].text, **error.details) for error in unnamed
-    ]
+    steps = _emit_unnamed(socket, connection)
     connection.unanswered_rounds += 1
     # If others are live the connection works, and one silent subscription must not cost them theirs.
     if connection.unanswered_rounds > 1 and not subscriptions.any_live():

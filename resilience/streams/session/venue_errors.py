@@ -41,6 +41,28 @@ class _VenueError:
     error: ApiError
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rejects_one_of_several(self) -> bool:
+        """Whether a subscription was rejected, and nothing says which of those that are not answered yet."""
+        return (
+            self.action.kind is ActionKind.DROP
+            and not self.named
+            and len(self.connection.subscriptions.unanswered()) > 1
+        )
+
+    @property
+    def affected(self) -> list[Hashable]:
+        """The subscriptions that a new login has to renew: live ones, or all if the error names none."""
+        by_id = self.connection.subscriptions.by_id
+        return [id_ for id_, item in by_id.items() if self.id is None or item.state == "live"]
+
+
+def _phase_of(message: Message, connection: Connection) -> str:
+    """Return what an error frame that answers no login is about."""
+    if message.request is not None:
+        return "request"
+    return "subscribe" if message.id is not None or connection.subscriptions.unanswered() else "read"
+
 
 class VenueErrors(Escalation):
     """A socket that handles error frames.
@@ -63,8 +85,8 @@ class VenueErrors(Escalation):
             error.action = ACTIONS["none"]
         if error.action.kind not in (ActionKind.RECONNECT, ActionKind.GIVE_UP) and not awaited:
             self.attempts.emit_failure(error.failure, error.error)  # `drop` and `emit_end` emit the other two
-        if error.action.kind is ActionKind.DROP and not error.named and len(connection.subscriptions.unanswered()) > 1:
-            # One of several was rejected: the acks of the others will show which.
+        if error.rejects_one_of_several:
+            # The acks of the others will show which.
             connection.unnamed_errors.append(error)
             return self.resolve_unnamed(connection)
         return _HANDLERS[error.action.kind](self, error, now)
@@ -87,9 +109,7 @@ class VenueErrors(Escalation):
         named = message.id is not None or message.request is not None
         login = connection.login_at is not None and not named and message.op in ("", "login")
         chosen = choose_action(self.attempts.action(failure), failure, login=login, subscription=message.id is not None)
-        phase = "login" if login else "request" if message.request is not None else "read"
-        if phase == "read" and (message.id is not None or connection.subscriptions.unanswered()):
-            phase = "subscribe"
+        phase = "login" if login else _phase_of(message, connection)
         arg = self.wanted.get(message.id)
         details = {"phase": phase, "message": message.text, "arg": arg, "caused_by": "ApiError"}
         action = self.escalate(connection, chosen, failure, login=login)
@@ -145,8 +165,7 @@ def _relogin(socket: VenueErrors, error: _VenueError, now: float) -> list[Step]:
         # If the venue closes the connection instead of accepting the login, the cause was emitted already.
         connection.end_reported = True
         if not error.action.once:
-            affected = [id_ for id_, item in subscriptions.by_id.items() if error.id is None or item.state == "live"]
-            subscriptions.renew(affected, now)
+            subscriptions.renew(error.affected, now)
         connection.login(socket.stamp(), now)
     return [socket.action_event(error.failure, error.action, **error.details)]
 

@@ -1,0 +1,56 @@
+"""Answers what somebody with an error asks: whether to send the request again, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["first_answers"]
+
+_AGAIN = {
+    ("retryable", "no"): "Yes, after a wait: nothing was executed.",
+    ("retryable", "maybe"): "A read, yes. A write only after a look: it may have been executed.",
+    ("retryable", "n_a"): "Yes, after a wait: there was nothing to execute.",
+    ("user_fixable", "no"): "Not as it is: nothing was executed, and the same request would fail again.",
+    ("fatal", "no"): "No: nothing was executed, and the same request would fail again.",
+}
+_NOT_AGAIN = "No: the same request would fail again."
+_NOT_AGAIN_UNSURE = "No: the same request would fail again, and this one may have been executed."
+_DO = {
+    "retryable": "Try again later.",
+    "user_fixable": "Change the request, the account or its settings; the code's documentation says which.",
+    "fatal": "Find the mistake in the program or the request.",
+}
+_LOOK = "Look a write up by its key before you send it again."
+_UNKNOWN = "No table knows this error: add a row for it to a table of `codes`."
+
+
+def first_answers(explanation: Mapping[str, Any]) -> dict[str, str]:
+    """Return the answers by question, as sentences, to an explanation as `explain` returns it."""
+    category, executed = explanation["category"], explanation["executed"]
+    if category is None:
+        return {"may I send it again?": "No: it succeeded.", "what do I do?": "Nothing."}
+    unsure = _NOT_AGAIN_UNSURE if executed == "maybe" else _NOT_AGAIN
+    return {
+        "may I send it again?": _AGAIN.get((category, executed), unsure),
+        "what do I do?": " ".join(_what_to_do(explanation)),
+    }
+
+
+def _what_to_do(explanation: Mapping[str, Any]) -> list[str]:
+    sentences = _remedy(explanation) or [_DO[explanation["category"]]]
+    if explanation["retry_after"]:
+        sentences.append(f"Wait {explanation['retry_after']:g} s first.")
+    if not explanation["known"]:
+        sentences.append(_UNKNOWN)
+    return sentences
+
+
+def _remedy(explanation: Mapping[str, Any]) -> list[str]:
+    """Return the remedy as a sentence, and that a write is looked up if the remedy does not say so itself."""
+    remedy = str(explanation["remedy"] or "")
+    sentences = [remedy if remedy.endswith((".", "!", "?")) else f"{remedy}."] if remedy else []
+    doubtful = explanation["category"] == "retryable" and explanation["executed"] == "maybe"
+    if doubtful and not any(word in remedy.lower() for word in ("look", "query")):
+        sentences.append(_LOOK)
+    return sentences
