@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.call.deferred_results import is_later
+from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._pipeline.callables import announces_awaitable, awaiting, is_async, route_calls
 from .later_call import (
@@ -44,7 +45,7 @@ def method_under_policy(rules: OperationRules, operation: str, method: Callable[
 def _method_of_unknown_kind(
     rules: OperationRules, info: OperationInfo, method: Callable[..., Any]
 ) -> Callable[..., Any]:
-    makes_later_results = False
+    makes_later_results = makes_results = False  # a method may do the one or the other, as its arguments say
 
     def probe(*args: Any, **kwargs: Any) -> Any:
         result = method(*args, **kwargs)
@@ -56,12 +57,14 @@ def _method_of_unknown_kind(
     probe.__signature__ = _signature_of(method)  # type: ignore[attr-defined]  # the key's parameter is looked up in it
     probe.__qualname__ = getattr(method, "__qualname__", info.operation)
     call = _compiled(rules, info, probe)
+    with_key = _with_key(rules, info, probe)
     later = later_calls(rules, info, method)
 
     def under_policy(*args: Any, **kwargs: Any) -> Any:
-        nonlocal makes_later_results
-        result = probe(*args, **kwargs) if makes_later_results else call(*args, **kwargs)
+        nonlocal makes_later_results, makes_results
+        result = with_key(args, kwargs) if makes_later_results and not makes_results else call(*args, **kwargs)
         if type(result) is not MadeResult:
+            makes_results = True
             return result
         if inspect.isgenerator(result.value):
             return _pages(rules, info, result.value)
@@ -111,6 +114,27 @@ def _compiled(rules: OperationRules, info: OperationInfo, function: Callable[...
     return recompiled(build, asynchronous=is_async(function))
 
 
+def _with_key(rules: OperationRules, info: OperationInfo, make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes something with these `args` and `kwargs`, and with the operation's key among them.
+
+    What was made is the first attempt. Without the key, a lookup by the key would say of it that it did not happen.
+    """
+
+    def build() -> Callable[..., Any]:
+        pipeline, resolved = rules.resolve(info)
+        if resolved.key is None:
+            return lambda args, kwargs: make(*args, **kwargs)
+        keys = KeySlot(resolved.key, make, resolved.make_key or pipeline.shared.make_key)
+
+        def with_key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            _, args, kwargs = keys.fill(args, kwargs)
+            return make(*args, **kwargs)
+
+        return with_key
+
+    return recompiled(build, asynchronous=False)
+
+
 def later_calls(rules: OperationRules, info: OperationInfo, method: Callable[..., Any]) -> LaterCalls:
     """Return the ways to use what a method makes, each under the policy of its operation."""
     ways = []
@@ -125,10 +149,17 @@ def context_managers_under_policy(
     rules: OperationRules, operation: str, method: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Return a method that makes context managers so that entering one is under the policy of the operation."""
-    later = later_calls(rules, OperationInfo(operation=operation), method)
+    info = OperationInfo(operation=operation)
+    later = later_calls(rules, info, method)
+
+    def made(*args: Any, **kwargs: Any) -> MadeResult:
+        return MadeResult(method(*args, **kwargs), args, kwargs)
+
+    made.__signature__ = _signature_of(method)  # type: ignore[attr-defined]  # the key's parameter is looked up in it
+    with_key = _with_key(rules, info, made)
 
     def make(*args: Any, **kwargs: Any) -> LaterCall:
-        return LaterCall(later, MadeResult(method(*args, **kwargs), args, kwargs))
+        return LaterCall(later, with_key(args, kwargs))
 
     return make
 

@@ -17,6 +17,7 @@ from .._core.base.events import Events
 from .._core.base.fork_safety import register_for_fork
 from .._core.stages.breaker import Breaker
 from .._core.stages.breaker_store import (
+    MAX_AHEAD,
     BreakerRecord,
     BreakerStore,
     apply_record,
@@ -120,9 +121,10 @@ class BreakerSaving:
 
     def _save(self, name: str, breaker: Breaker, changed_at: float) -> bool:
         """Save one breaker, or take a newer record of another process; return False if the store failed."""
-        now = self._clock.time()
+        now, known = self._clock.time(), self._records.get(name)
+        if known is not None and known.changed_at <= now + MAX_AHEAD:
+            changed_at = max(changed_at, known.changed_at)  # it came later, though the clock may have been set back
         own = new_record(breaker, changed_at, now)
-        known = self._records.get(name)
         if known is not None and _is_same(known, own, now):
             return True  # it was restored, or saved already
         stored = self._ask(self._store.load)

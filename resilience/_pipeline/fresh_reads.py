@@ -5,6 +5,7 @@ An answer that was kept from before the write would say "no such order", and the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,19 +18,28 @@ __all__ = ["as_lookup", "fresh_reads", "needs_fresh_reads"]
 
 # A variable of its own: the context of a call inside a call inside a lookup does not say that it is part of a lookup.
 _FRESH: ContextVar[bool] = ContextVar("resilience_fresh", default=False)
-needs_fresh_reads: Callable[[], bool] = _FRESH.get
-"""Return whether the reads of the code that runs here must reach the API."""
+# The blocks under way in all threads: a lookup may ask in a thread of a pool, which has a context of its own.
+_UNDER_WAY: set[object] = set()
+
+
+def needs_fresh_reads() -> bool:
+    """Return whether the reads of the code that runs here must reach the API, as all do while one has to."""
+    return bool(_UNDER_WAY) or _FRESH.get()
 
 
 @contextmanager
 def fresh_reads() -> Iterator[None]:
-    """Send every read that is made inside, also in the threads of `asyncio.to_thread`."""
-    before = _FRESH.get()
-    _FRESH.set(True)
+    """Send every read that is made inside, or meanwhile, in whichever thread."""
+    before, block = _FRESH.get(), object()
     try:
+        _UNDER_WAY.add(block)
+        _FRESH.set(True)
         yield
     finally:
-        _FRESH.set(before)  # not by a token: an async block may end in another task's context
+        try:
+            _UNDER_WAY.discard(block)
+        finally:
+            _FRESH.set(before)  # not by a token: an async block may end in another task's context
 
 
 def as_lookup(reconcile: Callable[..., Any], *, asynchronous: bool) -> Callable[..., Any]:
@@ -50,3 +60,7 @@ def as_lookup(reconcile: Callable[..., Any], *, asynchronous: bool) -> Callable[
             return await answer if hasattr(answer, "__await__") else answer
 
     return look_up_async
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_UNDER_WAY.clear)  # the threads of these blocks are not in the child

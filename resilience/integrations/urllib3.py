@@ -12,7 +12,7 @@ from urllib3 import exceptions
 from urllib3.util import Retry
 
 from .._entry.operation_rules import OperationRules
-from ._http_messages import mark_not_sent, mark_unbuilt
+from ._http_messages import mark_not_sent, mark_unbuilt, mark_uncertain
 from .http import ClientRequest, HttpAttempt, HttpClientSupport
 from .requests.attempt import limit_timeout
 from .requests.connections import guard_manager
@@ -70,6 +70,8 @@ class PoolManagerSupport(HttpClientSupport):
                     mark_not_sent(error)
                 elif not sent.has_begun:
                     mark_unbuilt(error, exceptions.HTTPError)
+                elif sent.has_sent:
+                    mark_uncertain(error)  # its class may say that the proxy was not reached
                 raise
         response.resilience_sent = sent
         return response

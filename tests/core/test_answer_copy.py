@@ -126,6 +126,19 @@ def endless() -> list[Any]:
     return value
 
 
+class Envelope:
+    """Has a slot that is no field of the dataclasses derived from it."""
+
+    __slots__ = ("meta",)
+
+
+@dataclass(slots=True)
+class Enveloped(Envelope):
+    """Has a slot of its own and one of its base class."""
+
+    price: float
+
+
 class Words(str):
     """A text that may have attributes."""
 
@@ -135,7 +148,7 @@ class Words(str):
 @pytest.mark.parametrize(
     "value",
     [object(), iter([1]), [object()], {"a": len}, (value for value in ()), with_more(), Odd(1.0, []), Special(),
-     endless(), Words("x"), Trade({"a": object()})],
+     endless(), Words("x"), Enveloped(1.0), Trade({"a": object()})],
 )  # fmt: skip
 def test_what_is_not_copied(value: Any) -> None:
     """An object that may be more than it shows is not taken for plain data."""

@@ -199,6 +199,20 @@ def test_a_newer_opinion_of_another_process_wins() -> None:
     assert store.saves == 0
 
 
+def test_a_clock_that_is_set_back() -> None:
+    """A change that comes after our own last record counts: the breaker is not opened again by what it said before."""
+    store, clock = MemoryStore(), FakeClock()
+    pipeline = Pipeline(POLICY, clock=clock, breaker_store=store)
+    breaker = pipeline.breaker
+    assert breaker is not None
+    breaker.open()
+    assert store.until_state("p", "open")
+    clock.step_wall(-30)
+    breaker.close()
+    assert store.until_state("p", "closed")
+    assert breaker.state == "closed"
+
+
 def test_breakers_of_several_keys_are_saved_by_name() -> None:
     """A store keeps one record for each policy and key."""
     store = MemoryStore()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -47,3 +48,11 @@ def test_threads_of_a_task_have_the_mark() -> None:
             return await asyncio.to_thread(needs_fresh_reads)
 
     assert asyncio.run(ask()) is True
+
+
+def test_threads_of_a_pool_have_the_mark() -> None:
+    """They have contexts of their own, and an answer from before a write would say that it did not happen."""
+    with ThreadPoolExecutor(1) as pool:
+        with fresh_reads():
+            assert pool.submit(needs_fresh_reads).result() is True
+        assert pool.submit(needs_fresh_reads).result() is False

@@ -364,6 +364,40 @@ def test_around_that_does_not_wait_for_its_send() -> None:
         threads[0].join()
 
 
+def test_a_stage_inside_one_that_has_given_up() -> None:
+    """A stage that stops waiting says that nothing was sent: the stage inside it cannot send any more."""
+    sent: list[int] = []
+    late: list[str] = []
+    threads: list[threading.Thread] = []
+    waiting, given_up = threading.Event(), threading.Event()
+
+    class GivesUp(Stage):
+        def around(self, call: Any, send: Any) -> Any:
+            def try_to_send() -> None:
+                try:
+                    send()
+                except RuntimeError as error:
+                    late.append(str(error))
+
+            threads.append(threading.Thread(target=try_to_send))
+            threads[0].start()
+            waiting.wait(60)
+            raise RejectedError("too slow")
+
+    class Slow(Stage):
+        def around(self, call: Any, send: Any) -> Any:
+            waiting.set()
+            given_up.wait(60)
+            return send()
+
+    with pytest.raises(RejectedError) as caught:
+        new_pipeline(GivesUp(), Slow()).call(sent.append, 1)
+    assert failure_of(caught.value).executed == "no"
+    given_up.set()
+    threads[0].join(60)
+    assert (sent, late) == ([], ["an outer stage has ended meanwhile: nothing was sent"])
+
+
 def test_a_cancelled_attempt_of_a_stage() -> None:
     """A stage that gives its attempt a shorter time reports a write as unknown."""
 

@@ -76,11 +76,14 @@ class _StagedAttempt:
     """One attempt on its way through the stages.
 
     Attributes:
-        was_sent: the function was called.
+        was_sent: the function was called, or another thread is just doing it.
         error: what it raised, or what was made of that.
     """
 
-    __slots__ = ("_call", "_inspect", "_invocation", "_is_read", "_new_send", "_stages", "_watch", "error", "was_sent")
+    __slots__ = (
+        "_call", "_inspect", "_invocation", "_is_over", "_is_read", "_new_send", "_stages", "_unsent", "_watch",
+        "error", "was_sent",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -100,6 +103,8 @@ class _StagedAttempt:
         self._watch = watch
         self._inspect = inspect
         self._is_read = is_read
+        self._unsent = [True]  # whoever takes the item decides: the attempt is sent, or never will be
+        self._is_over = False
         self.was_sent = False
         self.error: BaseException | None = None
 
@@ -112,6 +117,7 @@ class _StagedAttempt:
         try:
             answer = yield Invocation(stage.around, (self._call, self._new_send(send.run)))
         except Exception as error:
+            self._end()
             if not self.was_sent or error is self.error:
                 raise  # nothing has happened, or it is the API's own error
             self.error = self._own_error(error, send.name)
@@ -120,15 +126,30 @@ class _StagedAttempt:
             raise self.error from error
         finally:
             send.is_over = True
+            self._end()
         if send.is_running:
             self.error = _uncertain(f"{send.name}.around() has returned while send() was still running")
             raise self.error
         return answer
 
+    def _end(self) -> None:
+        """Have nothing sent any more: a stage has ended, and one inside it may still be waiting in a thread or task."""
+        if self._is_over:
+            return
+        try:
+            self._unsent.pop()  # one step for all threads
+        except IndexError:
+            self.was_sent = True
+        self._is_over = True
+
     def _send(self) -> Routine[Any]:
         rejection = self._watch()
         if rejection is not None:
             raise rejection
+        try:
+            self._unsent.pop()
+        except IndexError:
+            raise RuntimeError("an outer stage has ended meanwhile: nothing was sent") from None
         self.was_sent = True
         try:
             answer = yield self._invocation

@@ -31,6 +31,8 @@ _NAMES = (
 _PARSER_CLASSES = frozenset({"aiohttp.HttpProcessingError"})
 """Errors of a client's own parser. The status in them was never sent by a server."""
 _EXECUTED = ("no", "maybe", "n_a")
+_PROXY_CLASSES = frozenset({"requests.ProxyError", "urllib3.ProxyError"})
+"""Errors that say that a proxy was not reached, and may be wrong."""
 
 
 class Evidence(NamedTuple):
@@ -57,6 +59,7 @@ class Evidence(NamedTuple):
         from_status: `resilience_from_status`, the client made the error's class from the HTTP status alone.
         status_from_code: the status is a number of three digits after the word `code` in a text.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
+        was_connected: the class says that no connection was made, and there was one.
     """
 
     code: str | None = None
@@ -76,6 +79,7 @@ class Evidence(NamedTuple):
     from_status: bool = False
     status_from_code: bool = False
     banned: bool = False
+    was_connected: bool = False
 
     @property
     def package(self) -> str:
@@ -121,6 +125,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         from_status=from_status,
         status_from_code=status_from_code,
         banned=banned,
+        was_connected=not _PROXY_CLASSES.isdisjoint(class_names) and _was_connected(source),
     )
 
 
@@ -158,6 +163,18 @@ def _status(
 def executed_mark(value: object) -> Executed | None:
     """Return the value of a `resilience_executed` attribute, or None when it is not one of the three words."""
     return cast("Executed", value) if isinstance(value, str) and value in _EXECUTED else None
+
+
+def _was_connected(proxy_error: object) -> bool:
+    """Return whether an error of a proxy comes from a connection that was lost after it had been made.
+
+    urllib3 asks a connection that was closed whether it was connected, and the answer is always no: so "unable to
+    connect to proxy" may be said of a proxy that has the request.
+    """
+    args = get(proxy_error, "args")
+    wrapped = args[0] if isinstance(args, tuple) and args else None  # by requests, which sets no cause
+    lost = get(proxy_error, "__cause__") or get(get(wrapped, "reason"), "__cause__")
+    return isinstance(lost, ConnectionError) and not isinstance(lost, ConnectionRefusedError)
 
 
 def _is_from_parser(source: object, class_names: tuple[str, ...]) -> bool:

@@ -142,11 +142,12 @@ class RuleSearch:
     def _of_class(self, evidence: Evidence) -> Match | None:
         if evidence.rule_code is not None and (rule := self.base.rule(evidence.rule_code)) is not None:
             return Match(rule, self.base, evidence, "proven")
+        exact: Proof = "none" if evidence.was_connected else "proven"
         for name in evidence.class_names:
             for table in (self.base, *self._listed):
                 rule = table.named(name)
                 if rule is not None:
-                    return Match(rule, table, evidence, "proven" if table is self.base else "likely")
+                    return Match(rule, table, evidence, exact if table is self.base else "likely")
             ccxt = self.named("ccxt") if name.startswith("ccxt.") else None
             if ccxt is not None and (rule := ccxt.named(name)) is not None:
                 return Match(rule, ccxt, evidence)

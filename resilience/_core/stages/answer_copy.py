@@ -22,6 +22,7 @@ _UNCHANGEABLE = frozenset(
     {type(None), bool, int, float, complex, str, bytes, Decimal, Fraction, date, datetime, time, timedelta, UUID}
 )
 _MAX_DEPTH = 64
+_NO_CONTENT = {"__dict__", "__weakref__"}
 
 
 class NotPlainError(Exception):
@@ -76,10 +77,16 @@ def _copy_of_dataclass(answer: Any, depth: int) -> Any:
     if not is_dataclass(kind) or any("__new__" in vars(base) for base in kind.__mro__[:-1]):
         raise NotPlainError
     names = [field.name for field in fields(kind)]
-    attributes = getattr(answer, "__dict__", {})  # absent with slots
-    if not attributes.keys() <= set(names):
+    attributes = {*getattr(answer, "__dict__", {}), *_slots_of(kind)}
+    if not attributes <= set(names):
         raise NotPlainError
     copied = object.__new__(kind)
     for name in names:
         object.__setattr__(copied, name, copy_of(getattr(answer, name), depth))
     return copied
+
+
+def _slots_of(kind: type) -> set[str]:
+    """Return the slots of a class and its bases, which need not be fields."""
+    slots = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    return {name for names in slots for name in ([names] if isinstance(names, str) else names)} - _NO_CONTENT
