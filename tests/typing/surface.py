@@ -134,7 +134,7 @@ class RememberAsync(Stage):
         return await send()
 
 
-Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])  # type: ignore[arg-type]
+Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])
 
 
 settings = Policy(
