@@ -41,10 +41,10 @@ def folder(tmp_path: Path) -> Path:
 def found_by(folder: Path, *words: str) -> str:
     """Return what a checker prints, or nothing where it finds nothing."""
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    told = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-m", *words], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
     )
-    return told.stdout + told.stderr if told.returncode else ""
+    return finished.stdout + finished.stderr if finished.returncode else ""
 
 
 def test_mypy_strict(folder: Path) -> None:
