@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from resilience._core.policy.units import Calls, Kind, Spec, parse_duration, par
         ("0.000000001s", 1e-9),
         (3, 3.0),
         (0.5, 0.5),
+        (timedelta(minutes=2), 120.0),
+        (timedelta.max, timedelta.max.total_seconds()),
         ("9999999999999s", None),
         ("0.0000000001s", None),
         ("5", None),

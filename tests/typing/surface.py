@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, assert_type
 
 import requests
@@ -132,4 +134,30 @@ class RememberAsync(Stage):
         return await send()
 
 
-Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])  # type: ignore[arg-type]
+Pipeline(Policy(cache={"max_age": "2s"}), stages=[Remember(), RememberAsync()])
+
+
+settings = Policy(
+    name="read",
+    deadline="20s",
+    attempt_timeout=timedelta(seconds=3),
+    retry={"max_attempts": 4, "backoff": {"initial": 0}},
+    breaker={"window": "100 calls", "half_open": {"permits": 2}},
+    quota=[{"rate": "10/s"}],
+    codes=["bitget", "http"],
+    fallback={"stale_for": "30s"},
+    admission={"max_concurrent": 2},
+    pass_through=[OSError],
+    unknown_errors={"category": "fatal"},
+)
+assert_type(settings.deadline, float | None)
+assert_type(settings.codes, tuple[str, ...])
+assert_type(replace(settings, deadline="30s"), Policy)
+assert_type([window.rate for window in settings.quota], list[float])
+assert settings.retry is not None
+assert_type(settings.retry.backoff.initial, float)
+replace(settings.retry, max_attempts=2, backoff={"initial": "1s"})
+Policy(deadline=b"20s")  # type: ignore[arg-type]
+Policy(retry=4)  # type: ignore[arg-type]
+Policy(dead_line="20s")  # type: ignore[call-arg]
+settings.deadline = 3.0  # type: ignore[misc]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from .given import Duration, Given, Keys, Number, default
 from .old_spellings import OldSpelling
 from .renaming import renamed
 from .section import Section
@@ -35,24 +36,37 @@ class BreakerSettings(Section):
     Each of the three conditions may be None.
     """
 
-    failure_rate: (
-        Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None
-    ) = 0.8
-    slow_rate: (
-        Annotated[float, Spec("ratio", 0, 1, "Share of slow successes that opens it.", "90%", above=True)] | None
-    ) = None
-    slow_after: Annotated[float, Spec("duration", 0, _DAY, "A success that takes longer is slow.", "2s")] | None = None
-    window: Annotated[
-        float | Calls, Spec("window", 0, _DAY, "The window of the rates: `10s` or `100 calls`.", "10s", above=True)
-    ] = 10.0
+    failure_rate: Given[
+        Annotated[float, Spec("ratio", 0, 1, "Share of failures that opens it.", "80%", above=True)] | None,
+        Number | None,
+    ] = default(0.8)
+    slow_rate: Given[
+        Annotated[float, Spec("ratio", 0, 1, "Share of slow successes that opens it.", "90%", above=True)] | None,
+        Number | None,
+    ] = default(None)
+    slow_after: Given[
+        Annotated[float, Spec("duration", 0, _DAY, "A success that takes longer is slow.", "2s")] | None,
+        Duration | None,
+    ] = default(None)
+    window: Given[
+        Annotated[
+            float | Calls, Spec("window", 0, _DAY, "The window of the rates: `10s` or `100 calls`.", "10s", above=True)
+        ],
+        Duration | Calls,
+    ] = default(10.0)
     min_calls: Annotated[int, Spec("count", 1, _MANY, "Attempts that must have ended before a rate counts.", "20")] = 20
     consecutive: Annotated[int, Spec("count", 1, _MANY, "Failures in a row that open it.", "10")] | None = None
-    open_for: Annotated[float, Spec("duration", 0, _DAY, "How long it stays open at first.", "1s", above=True)] = 1.0
+    open_for: Given[
+        Annotated[float, Spec("duration", 0, _DAY, "How long it stays open at first.", "1s", above=True)], Duration
+    ] = default(1.0)
     growth: Annotated[float, Spec("factor", 1, 100, "Growth of that time after each failed trial.", "2")] = 2.0
-    open_max: Annotated[float, Spec("duration", 0, _DAY, "The longest time it stays open.", "5s", above=True)] = 5.0
-    half_open: Annotated[
-        HalfOpenSettings, About("How it tests the service before it closes.", "{permits: 1, successes: 1}")
-    ] = field(default_factory=HalfOpenSettings)
+    open_max: Given[
+        Annotated[float, Spec("duration", 0, _DAY, "The longest time it stays open.", "5s", above=True)], Duration
+    ] = default(5.0)
+    half_open: Given[
+        Annotated[HalfOpenSettings, About("How it tests the service before it closes.", "{permits: 1, successes: 1}")],
+        HalfOpenSettings | Keys,
+    ] = default(field(default_factory=HalfOpenSettings))
     when_open: Annotated[
         Literal["reject", "wait_retries", "wait"],
         About(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from .given import Duration, Given, default
 from .section import Section
 from .units import About, Spec
 
@@ -24,13 +26,21 @@ class CacheSettings(Section):
 
     # Not `for`, which is a keyword of Python; not `ttl`, which is no word of ours. `max_age` is the word of HTTP (RFC
     # 9111), and says like `max_attempts` that it is a limit.
-    max_age: Annotated[
-        float,
-        Spec("duration", 0, _HOUR, "How old an answer may be, counted from when it was requested.", "2s", above=True),
-    ] = 1.0
+    max_age: Given[
+        Annotated[
+            float,
+            Spec(
+                "duration", 0, _HOUR, "How old an answer may be, counted from when it was requested.", "2s", above=True
+            ),
+        ],
+        Duration,
+    ] = default(1.0)
     max_entries: Annotated[
         int, Spec("count", 1, _MANY, "Answers kept for one client and operation; the oldest is dropped first.", "1000")
     ] = 1000
-    operations: Annotated[
-        tuple[str, ...], About("Globs of idempotent operations of your own code that only read.", '["get_*"]')
-    ] = ()
+    operations: Given[
+        Annotated[
+            tuple[str, ...], About("Globs of idempotent operations of your own code that only read.", '["get_*"]')
+        ],
+        Sequence[str],
+    ] = default(())

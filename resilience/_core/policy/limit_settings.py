@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from .contradictions import Contradiction, Rule
+from .given import Duration, Given, Keys, Number, default
 from .section import Section
 from .units import About, Spec
 
@@ -30,7 +31,9 @@ class QuotaSettings(Section):
 
     RULES: ClassVar[tuple[Rule, ...]] = (_weights_above_burst,)
 
-    rate: Annotated[float, Spec("rate", 0, _MANY, "Attempts allowed per second.", "10/s", above=True)] = 10.0
+    rate: Given[
+        Annotated[float, Spec("rate", 0, _MANY, "Attempts allowed per second.", "10/s", above=True)], Number
+    ] = default(10.0)
     burst: Annotated[int, Spec("count", 1, _MANY, "Attempts allowed at once.", "10")] = 1
     key: (
         Annotated[
@@ -40,11 +43,14 @@ class QuotaSettings(Section):
         | Callable[..., str]
         | None
     ) = None
-    operations: Annotated[
-        tuple[str, ...], About("Globs of the operations that count; none means all.", '["*_order"]')
-    ] = ()
+    operations: Given[
+        Annotated[tuple[str, ...], About("Globs of the operations that count; none means all.", '["*_order"]')],
+        Sequence[str],
+    ] = default(())
     weight: Annotated[int, Spec("count", 0, _MANY, "How much one attempt counts.", "1")] | Callable[..., int] | None = 1
-    reserve: Annotated[float, Spec("ratio", 0, 0.9, "Share that is reserved for high-priority lanes.", "20%")] = 0.0
+    reserve: Given[
+        Annotated[float, Spec("ratio", 0, 0.9, "Share that is reserved for high-priority lanes.", "20%")], Number
+    ] = default(0.0)
     name: Annotated[str, About("Entries with the same name share one window across policies.", "orders")] | None = None
 
 
@@ -76,8 +82,13 @@ class AdmissionSettings(Section):
 
     max_concurrent: Annotated[int, Spec("count", 1, _MANY, "Attempts that run at once.", "50")] = 50
     max_queue: Annotated[int, Spec("count", 0, _MANY, "Attempts that may wait for a slot.", "100")] = 0
-    queue_timeout: Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a slot.", "1s")] = 1.0
-    lanes: Annotated[
-        Mapping[str, LaneSettings],
-        About("Lanes by name; cancel always exists.", "{cancel: {reserve: 2, priority: 1}}"),
-    ] = field(default_factory=dict)
+    queue_timeout: Given[
+        Annotated[float, Spec("duration", 0, _DAY, "The longest wait for a slot.", "1s")], Duration
+    ] = default(1.0)
+    lanes: Given[
+        Annotated[
+            Mapping[str, LaneSettings],
+            About("Lanes by name; cancel always exists.", "{cancel: {reserve: 2, priority: 1}}"),
+        ],
+        Mapping[str, LaneSettings | Keys],
+    ] = default(field(default_factory=dict))

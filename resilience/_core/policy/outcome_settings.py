@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from .contradictions import Contradiction, Rule
+from .given import Duration, Given, Number, default
 from .old_spellings import OldSpelling
 from .renaming import renamed
 from .section import Section
@@ -30,22 +31,31 @@ class ReconcileSettings(Section):
     """
 
     early_checks: Annotated[int, Spec("count", 1, 1000, "Early lookups, before the fence.", "2")] = 2
-    wait: Annotated[float, Spec("duration", 0, _HOUR, "Time between two lookups.", "500ms", above=True)] = 0.5
-    fence: (
+    wait: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "Time between two lookups.", "500ms", above=True)], Duration
+    ] = default(0.5)
+    fence: Given[
         Annotated[float, Spec("duration", 0, _DAY, "Time after the last send from which 'not found' is proof.", "65s")]
-        | None
-    ) = None
-    window: Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a timestamp.", "30s")] | None = None
-    stamp_window: (
-        Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts any signed timestamp.", "30s")] | None
-    ) = None
-    processing: Annotated[float, Spec("duration", 0, _HOUR, "How long the API may process a request.", "3s")] | None = (
-        None
-    )
-    lag: Annotated[float, Spec("duration", 0, _HOUR, "How long an order may be missing from lookups.", "2s")] | None = (
-        None
-    )
-    retention: (
+        | None,
+        Duration | None,
+    ] = default(None)
+    window: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts a timestamp.", "30s")] | None,
+        Duration | None,
+    ] = default(None)
+    stamp_window: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "How long the API accepts any signed timestamp.", "30s")] | None,
+        Duration | None,
+    ] = default(None)
+    processing: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "How long the API may process a request.", "3s")] | None,
+        Duration | None,
+    ] = default(None)
+    lag: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "How long an order may be missing from lookups.", "2s")] | None,
+        Duration | None,
+    ] = default(None)
+    retention: Given[
         Annotated[
             float,
             Spec(
@@ -57,8 +67,9 @@ class ReconcileSettings(Section):
                 above=True,
             ),
         ]
-        | None
-    ) = None
+        | None,
+        Duration | None,
+    ] = default(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +81,14 @@ class HedgeSettings(Section):
     thread-safe. The losing attempt keeps running; its result is discarded.
     """
 
-    delay: Annotated[float, Spec("duration", 0, _HOUR, "When the second attempt starts.", "200ms", above=True)] = 0.2
-    percentile: (
+    delay: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "When the second attempt starts.", "200ms", above=True)], Duration
+    ] = default(0.2)
+    percentile: Given[
         Annotated[float, Spec("ratio", 0, 1, "Share of the calls that are faster than the delay.", "95%", above=True)]
-        | None
-    ) = None
+        | None,
+        Number | None,
+    ] = default(None)
     max_hedges: Annotated[int, Spec("count", 1, 10, "Additional attempts.", "1")] = 1
     threads: Annotated[bool, About("Whether functions that are not async are hedged in threads.", "true")] = False
 
@@ -105,13 +119,19 @@ class FallbackSettings(Section):
 
     RULES: ClassVar[tuple[Rule, ...]] = (_nothing_to_return,)
 
-    on: Annotated[
-        tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...],
-        About("The failures that it replaces; rejected are calls that this library rejected.", "[retryable, rejected]"),
-    ] = ("retryable", "rejected")
-    stale_for: (
+    on: Given[
+        Annotated[
+            tuple[Literal["retryable", "fatal", "user_fixable", "rejected"], ...],
+            About(
+                "The failures that it replaces; rejected are calls that this library rejected.", "[retryable, rejected]"
+            ),
+        ],
+        Sequence[Literal["retryable", "fatal", "user_fixable", "rejected"]],
+    ] = default(("retryable", "rejected"))
+    stale_for: Given[
         Annotated[float, Spec("duration", 0, _DAY, "How old the last successful answer may be.", "30s", above=True)]
-        | None
-    ) = None
+        | None,
+        Duration | None,
+    ] = default(None)
     call: Callable[[Any], Any] | None = None
     value: Annotated[Any, About("The value that the caller gets otherwise.", "{}")] = NO_VALUE

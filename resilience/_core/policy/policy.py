@@ -6,12 +6,13 @@ off. `pipeline` turns the settings into running parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from .codes import CodeTable
 from .contradictions import Contradiction, Rule
+from .given import Duration, Given, Keys, default
 from .old_spellings import OldSpelling
 from .operation_globs import glob_matches
 from .renaming import renamed
@@ -95,94 +96,124 @@ class Policy(Section):
     RULES: ClassVar[tuple[Rule, ...]] = (_long_attempt, _long_first_wait, _unknown_slowness, _not_exceptions)
 
     name: Annotated[str, About("The policy's name.", "read")] = "default"
-    codes: Annotated[
-        tuple[str, ...],
-        About("Code registries, tried in this order: names, or paths relative to the file.", "[bitget, http]"),
-    ] = ("http",)
-    deadline: (
+    codes: Given[
+        Annotated[
+            tuple[str, ...],
+            About("Code registries, tried in this order: names, or paths relative to the file.", "[bitget, http]"),
+        ],
+        Sequence[str],
+    ] = default(("http",))
+    deadline: Given[
         Annotated[float, Spec("duration", 0, _DAY, "Time limit of the whole call, waits included.", "20s", above=True)]
-        | None
-    ) = None
-    attempt_timeout: (
-        Annotated[float, Spec("duration", 0, _DAY, "Time limit of one attempt.", "5s", above=True)] | None
-    ) = None
-    retry: (
+        | None,
+        Duration | None,
+    ] = default(None)
+    attempt_timeout: Given[
+        Annotated[float, Spec("duration", 0, _DAY, "Time limit of one attempt.", "5s", above=True)] | None,
+        Duration | None,
+    ] = default(None)
+    retry: Given[
         Annotated[
             RetrySettings, About("How often and after which delays a failed attempt is retried.", "{max_attempts: 4}")
         ]
-        | None
-    ) = None
-    budget: (
-        Annotated[BudgetSettings, About("Limits retries to a share of the calls.", "{ratio: 20%, floor: 1/s}")] | None
-    ) = None
-    breaker: (
+        | None,
+        RetrySettings | Keys | None,
+    ] = default(None)
+    budget: Given[
+        Annotated[BudgetSettings, About("Limits retries to a share of the calls.", "{ratio: 20%, floor: 1/s}")] | None,
+        BudgetSettings | Keys | None,
+    ] = default(None)
+    breaker: Given[
         Annotated[
             BreakerSettings, About("When to stop calling a service that fails or is slow.", "{failure_rate: 80%}")
         ]
-        | None
-    ) = None
-    quota: Annotated[
-        tuple[QuotaSettings, ...],
-        About("The API's rate limits; every attempt counts in every window.", "[{rate: 10/s, burst: 10}]"),
-    ] = ()
-    admission: (
+        | None,
+        BreakerSettings | Keys | None,
+    ] = default(None)
+    quota: Given[
+        Annotated[
+            tuple[QuotaSettings, ...],
+            About("The API's rate limits; every attempt counts in every window.", "[{rate: 10/s, burst: 10}]"),
+        ],
+        Sequence[QuotaSettings | Keys],
+    ] = default(())
+    admission: Given[
         Annotated[
             AdmissionSettings, About("How many attempts may run and wait at the same time.", "{max_concurrent: 20}")
         ]
-        | None
-    ) = None
-    hold_max: Annotated[
-        float,
-        Spec(
-            "duration",
-            0,
-            30 * _DAY,
-            "A wait that the API asks for is always kept; one that is longer than this is reported as an error.",
-            "15m",
-            above=True,
-        ),
-    ] = 900.0
-    reconcile: (
+        | None,
+        AdmissionSettings | Keys | None,
+    ] = default(None)
+    hold_max: Given[
+        Annotated[
+            float,
+            Spec(
+                "duration",
+                0,
+                30 * _DAY,
+                "A wait that the API asks for is always kept; one that is longer than this is reported as an error.",
+                "15m",
+                above=True,
+            ),
+        ],
+        Duration,
+    ] = default(900.0)
+    reconcile: Given[
         Annotated[
             ReconcileSettings,
             About("How a write with an uncertain outcome is looked up.", "{early_checks: 2, wait: 500ms}"),
         ]
-        | None
-    ) = None
-    hedge: (
+        | None,
+        ReconcileSettings | Keys | None,
+    ] = default(None)
+    hedge: Given[
         Annotated[HedgeSettings, About("Starts a second attempt while a slow first one still runs.", "{delay: 200ms}")]
-        | None
-    ) = None
-    fallback: (
-        Annotated[FallbackSettings, About("What the caller gets when a call fails finally.", "{stale_for: 30s}")] | None
-    ) = None
-    cache: (
+        | None,
+        HedgeSettings | Keys | None,
+    ] = default(None)
+    fallback: Given[
+        Annotated[FallbackSettings, About("What the caller gets when a call fails finally.", "{stale_for: 30s}")]
+        | None,
+        FallbackSettings | Keys | None,
+    ] = default(None)
+    cache: Given[
         Annotated[CacheSettings, About("Keeps answers of reads for a short time.", "{max_age: 2s, max_entries: 1000}")]
-        | None
-    ) = None
-    stream: (
+        | None,
+        CacheSettings | Keys | None,
+    ] = default(None)
+    stream: Given[
         Annotated[
             StreamSettings, About("Limits of WebSocket streams, and what happens when a reader is slow.", "{ping: 30s}")
         ]
-        | None
-    ) = None
-    stages: Annotated[
-        tuple[Any, ...],
-        About("Stages of other packages, by entry point name, in order.", "[{pause: {seconds: 1}}]"),
-    ] = ()
+        | None,
+        StreamSettings | Keys | None,
+    ] = default(None)
+    stages: Given[
+        Annotated[
+            tuple[Any, ...],
+            About("Stages of other packages, by entry point name, in order.", "[{pause: {seconds: 1}}]"),
+        ],
+        Sequence[Any],
+    ] = default(())
     """In Python, `Stage` objects or (name, options) pairs."""
-    unknown_errors: Annotated[
-        UnknownErrorSettings,
-        About("How an error is handled that no code or class explains.", "{category: fatal, executed: maybe}"),
-    ] = field(default_factory=UnknownErrorSettings)
-    pass_through: Annotated[
-        tuple[str | type, ...],
-        About(
-            "Exceptions that steer the program, by the path that Python prints: neither retried nor counted. They are "
-            "added to those of frameworks.",
-            "[my_bot.flow.Stop]",
-        ),
-    ] = ()
+    unknown_errors: Given[
+        Annotated[
+            UnknownErrorSettings,
+            About("How an error is handled that no code or class explains.", "{category: fatal, executed: maybe}"),
+        ],
+        UnknownErrorSettings | Keys,
+    ] = default(field(default_factory=UnknownErrorSettings))
+    pass_through: Given[
+        Annotated[
+            tuple[str | type, ...],
+            About(
+                "Exceptions that steer the program, by the path that Python prints: neither retried nor counted. They "
+                "are added to those of frameworks.",
+                "[my_bot.flow.Stop]",
+            ),
+        ],
+        Sequence[str | type],
+    ] = default(())
     """In Python, classes or their paths."""
     classify_results: Annotated[bool, About("Whether a returned error body is raised as an error.", "false")] = True
     attempt_header: (

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from .backoff import BackoffKindName
 from .codes import Category, Executed
+from .given import CategoryName, Duration, Given, Keys, Number, default
 from .section import Section
 from .units import About, Spec
 
@@ -21,9 +22,13 @@ class BackoffSettings(Section):
     """How the delay grows from retry to retry, and its random part."""
 
     kind: Annotated[BackoffKindName, About("How the delay grows.", "exponential")] = "exponential"
-    initial: Annotated[float, Spec("duration", 0, _HOUR, "The delay before the first retry.", "200ms")] = 0.2
+    initial: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "The delay before the first retry.", "200ms")], Duration
+    ] = default(0.2)
     factor: Annotated[float, Spec("factor", 1, 100, "The factor by which an exponential delay grows.", "2")] = 2.0
-    max: Annotated[float, Spec("duration", 0, _DAY, "The longest delay, before jitter.", "5s")] = 5.0
+    max: Given[Annotated[float, Spec("duration", 0, _DAY, "The longest delay, before jitter.", "5s")], Duration] = (
+        default(5.0)
+    )
     jitter: Annotated[
         Literal["none", "full", "equal"],
         About("How each delay is randomised: not at all, from 0 to the delay, or from half of it.", "full"),
@@ -35,9 +40,10 @@ class RetrySettings(Section):
     """How often and after which delays a failed attempt is retried."""
 
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in total, the first included.", "4")] = 3
-    backoff: Annotated[
-        BackoffSettings, About("How the delay grows from retry to retry.", "{initial: 200ms, max: 5s}")
-    ] = field(default_factory=BackoffSettings)
+    backoff: Given[
+        Annotated[BackoffSettings, About("How the delay grows from retry to retry.", "{initial: 200ms, max: 5s}")],
+        BackoffSettings | Keys,
+    ] = default(field(default_factory=BackoffSettings))
     stop: Callable[..., Any] | None = None
     """A stop object of tenacity, in Python only; it replaces `max_attempts`."""
     wait: Callable[..., Any] | None = None
@@ -48,14 +54,18 @@ class RetrySettings(Section):
 class BudgetSettings(Section):
     """Limits retries to a share of the calls: each call adds `ratio` to the budget, each retry takes 1."""
 
-    ratio: Annotated[float, Spec("ratio", 0, 10, "Retries allowed per call.", "20%")] = 0.2
-    floor: Annotated[float, Spec("rate", 0, _MANY, "Retries that are always allowed.", "1/s")] = 1.0
+    ratio: Given[Annotated[float, Spec("ratio", 0, 10, "Retries allowed per call.", "20%")], Number] = default(0.2)
+    floor: Given[Annotated[float, Spec("rate", 0, _MANY, "Retries that are always allowed.", "1/s")], Number] = default(
+        1.0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownErrorSettings(Section):
     """How an error is handled that no registry, HTTP status or transport error explains."""
 
-    category: Annotated[Category, About("The category of such an error.", "fatal")] = Category.RETRYABLE
+    category: Given[Annotated[Category, About("The category of such an error.", "fatal")], CategoryName] = default(
+        Category.RETRYABLE
+    )
     executed: Annotated[Executed, About("Whether the request may have taken effect.", "maybe")] = "maybe"
     max_attempts: Annotated[int, Spec("count", 1, 1000, "Attempts in total after such an error.", "2")] = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Literal, Self
 
+from .given import Duration, Given, Keys, Number, default
 from .section import Section, changed, unchecked
 from .units import About, Spec
 
@@ -18,7 +19,9 @@ _HOUR, _DAY, _MANY = 3600.0, 86400.0, 1_000_000
 class MessageRate(Section):
     """A rate limit: at most `burst` in any `burst / rate` seconds."""
 
-    rate: Annotated[float, Spec("rate", 0, _MANY, "How many per second.", "8/s", above=True)] = 8.0
+    rate: Given[Annotated[float, Spec("rate", 0, _MANY, "How many per second.", "8/s", above=True)], Number] = default(
+        8.0
+    )
     burst: Annotated[int, Spec("count", 1, _MANY, "How many at once.", "8")] = 8
 
     @property
@@ -36,41 +39,67 @@ class StreamSettings(Section):
         5.0
     """
 
-    connects: Annotated[
-        MessageRate,
-        About("New connections to one host, over all clients of the policies.", "{rate: 55/m, burst: 275}"),
-    ] = field(default_factory=lambda: unchecked(MessageRate, {"rate": 55 / 60, "burst": 275}))
-    subscribes: Annotated[MessageRate, About("Requests to subscribe, per connection.", "{rate: 230/h, burst: 230}")] = (
-        field(default_factory=lambda: unchecked(MessageRate, {"rate": 230 / _HOUR, "burst": 230}))
-    )
-    frames: Annotated[MessageRate, About("Frames sent per connection, pings included.", "{rate: 8/s, burst: 8}")] = (
-        field(default_factory=MessageRate)
-    )
+    connects: Given[
+        Annotated[
+            MessageRate,
+            About("New connections to one host, over all clients of the policies.", "{rate: 55/m, burst: 275}"),
+        ],
+        MessageRate | Keys,
+    ] = default(field(default_factory=lambda: unchecked(MessageRate, {"rate": 55 / 60, "burst": 275})))
+    subscribes: Given[
+        Annotated[MessageRate, About("Requests to subscribe, per connection.", "{rate: 230/h, burst: 230}")],
+        MessageRate | Keys,
+    ] = default(field(default_factory=lambda: unchecked(MessageRate, {"rate": 230 / _HOUR, "burst": 230})))
+    frames: Given[
+        Annotated[MessageRate, About("Frames sent per connection, pings included.", "{rate: 8/s, burst: 8}")],
+        MessageRate | Keys,
+    ] = default(field(default_factory=MessageRate))
     message_bytes: Annotated[int, Spec("count", 256, _MANY, "The longest frame sent, in bytes.", "4096")] = 4096
-    open_within: Annotated[
-        float, Spec("duration", 0, _HOUR, "Time limit for a connection to open.", "10s", above=True)
-    ] = 10.0
-    answer_within: Annotated[
-        float, Spec("duration", 0, _HOUR, "Time limit for the answer to a login or a subscription.", "10s", above=True)
-    ] = 10.0
-    ping: Annotated[float, Spec("duration", 0, _HOUR, "Time between two pings.", "30s", above=True)] = 30.0
-    pong_within: Annotated[
-        float, Spec("duration", 0, _HOUR, "Time limit for any frame to arrive after a ping.", "10s", above=True)
-    ] = 10.0
-    stale_after: Annotated[
-        float, Spec("duration", 0, _HOUR, "Silence after which a ping is sent early.", "20s", above=True)
-    ] = 20.0
-    steady_after: Annotated[
-        float,
-        Spec(
-            "duration", 0, _HOUR, "The backoff starts again after the loss of a connection that lived this long.", "2s"
-        ),
-    ] = 2.0
-    renew_after: (
+    open_within: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "Time limit for a connection to open.", "10s", above=True)],
+        Duration,
+    ] = default(10.0)
+    answer_within: Given[
+        Annotated[
+            float,
+            Spec("duration", 0, _HOUR, "Time limit for the answer to a login or a subscription.", "10s", above=True),
+        ],
+        Duration,
+    ] = default(10.0)
+    ping: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "Time between two pings.", "30s", above=True)], Duration
+    ] = default(30.0)
+    pong_within: Given[
+        Annotated[
+            float, Spec("duration", 0, _HOUR, "Time limit for any frame to arrive after a ping.", "10s", above=True)
+        ],
+        Duration,
+    ] = default(10.0)
+    stale_after: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "Silence after which a ping is sent early.", "20s", above=True)],
+        Duration,
+    ] = default(20.0)
+    steady_after: Given[
+        Annotated[
+            float,
+            Spec(
+                "duration",
+                0,
+                _HOUR,
+                "The backoff starts again after the loss of a connection that lived this long.",
+                "2s",
+            ),
+        ],
+        Duration,
+    ] = default(2.0)
+    renew_after: Given[
         Annotated[float, Spec("duration", 0, 7 * _DAY, "Age at which a connection is replaced.", "23h", above=True)]
-        | None
-    ) = 23 * _HOUR
-    linger: Annotated[float, Spec("duration", 0, _HOUR, "How long a replaced connection is still read.", "1s")] = 1.0
+        | None,
+        Duration | None,
+    ] = default(23 * _HOUR)
+    linger: Given[
+        Annotated[float, Spec("duration", 0, _HOUR, "How long a replaced connection is still read.", "1s")], Duration
+    ] = default(1.0)
     queue: Annotated[int, Spec("count", 1, _MANY, "Updates that are kept for a slow reader.", "10000")] = 10_000
     overflow: Annotated[
         Literal["block", "drop_oldest", "latest"],

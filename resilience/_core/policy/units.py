@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from .value_text import shown
@@ -59,7 +60,9 @@ def _number(value: Any) -> float | None:
 
 
 def parse_duration(value: Any) -> float | None:
-    """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d` or a number of seconds; None for anything else."""
+    """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d`, a number of seconds or a timedelta; None for all else."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         return float(match[1]) * _SECONDS[match[2]] if match else None
