@@ -99,7 +99,7 @@ class BitgetClientBase(PolicyView):
         self._session = self._new_session() if session is None else self._adopt_session(session)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.base_url}>"
+        return f"<{type(self).__name__} {vars(self).get('base_url', 'not made yet')}>"
 
     @abstractmethod
     def _new_session(self) -> Any:

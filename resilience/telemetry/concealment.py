@@ -133,12 +133,18 @@ def _holds_secret(value: Any, depth: int) -> bool:
     if depth >= _MAX_DEPTH:
         return False
     if isinstance(value, Mapping):
-        return any(_is_named_secret(name, item, depth) for name, item in value.items())
+        return any(_is_named_secret(name, item, depth) for name, item in value.items()) or _shows_texts(value)
     if isinstance(value, Sequence):
         return any(_is_secret_item(item, depth) for item in value[:_MAX_ITEMS])
     if type(value).__module__.startswith("h11."):  # its requests show their headers
         return _holds_secret(getattr(value, "headers", None), depth)
     return False
+
+
+def _shows_texts(values: Mapping[Any, Any]) -> bool:
+    """Return whether a mapping's own repr shows what is concealed in it, as headers of urllib3 before 2.6 do."""
+    secrets = [str(item) for _, item in values.items() if isinstance(item, SecretText) and item]
+    return type(values) is not dict and bool(secrets) and any(secret in repr(values) for secret in secrets)
 
 
 def _is_secret_item(item: Any, depth: int) -> bool:
