@@ -94,3 +94,19 @@ def test_schema_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         "| `max_attempts` | `3` | Attempts in total, the first included. Allowed: 1 to 1000. | `4` |"
         in capsys.readouterr().out
     )
+
+
+def test_a_variable_that_nothing_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelt variable is named; one that is read, by the library or by the file, is not."""
+    path = write_policy(
+        tmp_path, "version: 1\npolicies:\n  p: {extends: default, deadline: '${RESILIENCE_LIMIT:-40s}'}\n"
+    )
+    for name in ("RESILIENCE_POLICIES", "RESILIENCE_LIMIT", "RESILIENCE_POLICY"):
+        monkeypatch.setenv(name, "30s")
+    assert main(["check", path]) == 1
+    out = capsys.readouterr().out
+    assert "$RESILIENCE_POLICY: warning: nothing reads this variable; RESILIENCE_POLICIES names the policy file" in out
+    assert "RESILIENCE_LIMIT" not in out
+    assert out.count("nothing reads") == 1

@@ -9,13 +9,14 @@ call, and one sort every 16 calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
 
+from ..._printable import printable
 from ..base.routine import Invocation, Routine
-from ..policy.policy import Policy
+from ..policy.policy import OperationSettings, Policy
 from ..policy.sections import HedgeSettings
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
 from .duration_text import format_duration
@@ -121,6 +122,12 @@ class HedgeStage(BuiltInStage):
         if rules is not None and limits and rules.delay >= min(limits):
             message = f"no second attempt is ever started: the first one ends after {min(limits):g}s at the latest"
             yield ("attempt_timeout", "deadline", "hedge.delay"), f"{message}, before the delay of {rules.delay:g}s"
+
+    def operation_warnings(self, policy: Policy, operations: Sequence[OperationSettings]) -> Warnings:
+        """Yield a hedge whose policy has an entry for writes, which are never sent beside each other."""
+        writes = [entry.match for entry in operations if entry.idempotent is False or entry.key is not None]
+        if policy.hedge is not None and writes:
+            yield ("hedge",), f"a hedge is never sent for a write, such as {printable(writes[0])}"
 
     def layer(self, inputs: LayerInputs) -> Layer | None:
         """Return the race; None for writes, and for sync functions where threads are not allowed."""

@@ -159,8 +159,21 @@ class RetryStage(BuiltInStage):
         if backoff.initial > backoff.max:
             message = f"retry.backoff.initial of {backoff.initial:g}s is above max: every wait is {backoff.max:g}s"
             yield ("retry.backoff.max", "retry.backoff.initial"), message
+        yield from _ignored_settings(backoff)
         if policy.deadline is not None and retry.max_attempts > 1:
             yield from _attempts_that_do_not_fit(retry, policy.deadline, policy.attempt_timeout)
+
+
+_DEFAULT = BackoffSettings()
+
+
+def _ignored_settings(backoff: BackoffSettings) -> Warnings:
+    """Yield settings that the kind of backoff does not read."""
+    if backoff.factor != _DEFAULT.factor and backoff.kind != "exponential":
+        yield ("retry.backoff.kind", "retry.backoff.factor"), f"a {backoff.kind} delay has no factor: it has no effect"
+    if backoff.jitter != _DEFAULT.jitter and backoff.kind == "decorrelated":
+        message = "a decorrelated delay is random by itself: jitter has no effect"
+        yield ("retry.backoff.kind", "retry.backoff.jitter"), message
 
 
 def _waits_drawn(described: Mapping[str, Any]) -> str:

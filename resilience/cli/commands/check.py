@@ -7,6 +7,7 @@ effect or are dangerous, which are printed as warnings. Exit code 1 if there is 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,10 +41,25 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         return 2
     problems = [problem for file in args.files for problem in lint(file, names=OPERATIONS)]
+    problems += _unread_variables(args.files)
     _PRINTERS[args.format](problems)
     if args.format == "text" and not problems:
         print(f"{len(args.files)} file{'s' if len(args.files) > 1 else ''} checked, no problems found")
     return 1 if problems else 0
+
+
+_READ = ("RESILIENCE_POLICIES",)
+
+
+def _unread_variables(files: Sequence[str]) -> list[Problem]:
+    """Return a warning for each variable of the environment that has our prefix and that nothing reads."""
+    texts = "".join(Path(file).read_text(encoding="utf-8", errors="replace") for file in files if Path(file).is_file())
+    names = [name for name in sorted(os.environ) if name.startswith("RESILIENCE_") and name not in _READ]
+    return [
+        Problem(f"${name}", 0, 0, "", f"warning: nothing reads this variable; {_READ[0]} names the policy file")
+        for name in names
+        if f"${{{name}" not in texts
+    ]
 
 
 def _print_text(problems: Sequence[Problem]) -> None:

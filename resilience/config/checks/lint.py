@@ -19,6 +19,7 @@ from .class_names import pass_through_warnings, row_name_warnings
 from .deprecated_settings import deprecated_settings
 from .policy_warnings import policy_warnings
 from .unreachable import unreachable_entries
+from .written_values import written_values
 
 __all__ = ["lint"]
 
@@ -76,6 +77,8 @@ def _setting_warnings(layer: Layer, file: str) -> Iterator[tuple[Node, str, str]
             for paths, message in (*of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)):
                 setting, path = _setting_to_change(node, paths, file)
                 yield setting, ".".join(filter(None, ("policies", name, path))), message
+            for setting, path, message in written_values(policy, node, file):
+                yield setting, f"policies.{name}.{path}", message
 
 
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:

@@ -21,7 +21,7 @@ Warnings = Iterator[tuple[Node, str, str]]
 """The node, its path, and the message."""
 _METHODS = "get|head|options|put|post|patch|delete"
 _METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
-_WRITES = re.compile(r"(?:post|patch)(?: .*)?", re.DOTALL)
+_WRITES = re.compile(r"(?:post|patch)(?:[ *].*)?", re.DOTALL | re.IGNORECASE)
 _CAMEL = re.compile(r"(?:fetch|load|create|edit|cancel)[A-Z]\w*\*?")
 
 
