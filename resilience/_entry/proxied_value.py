@@ -92,14 +92,15 @@ def _is_resource(client: Any, name: str, value: Any) -> bool:
     Its class belongs to the client's own package, or the client makes it on demand (`__getattr__`). Records and
     collections are data, whoever defines them.
     """
-    kind = type(value)
-    if isinstance(value, _DATA) or any(hasattr(kind, mark) for mark in _RECORD_MARKS):
+    package = _package(type(value))
+    if package == "builtins" or _is_data(value):
         return False
-    if _package(kind) != _package(type(client)):
-        made_on_demand = inspect.getattr_static(client, name, None) is None
-        if not made_on_demand or _package(kind) in sys.stdlib_module_names:
-            return False
-    return kind.__module__ != "builtins"
+    made_on_demand = inspect.getattr_static(client, name, None) is None
+    return package == _package(type(client)) or (made_on_demand and package not in sys.stdlib_module_names)
+
+
+def _is_data(value: object) -> bool:
+    return isinstance(value, _DATA) or any(hasattr(type(value), mark) for mark in _RECORD_MARKS)
 
 
 def _package(kind: type) -> str:

@@ -69,6 +69,6 @@ def _default_policies(loaded: PolicySet, below: PolicySet, scenario: Scenario) -
         for rule in loaded.operations:
             if rule.policy is not None and fnmatchcase(scenario.operation, rule.match):
                 return [rule.policy]
-    # A policy that the file does not define is the very object of the built-in layer, hence `is not`.
-    own = [name for name, policy in loaded.policies.items() if below.policies.get(name) is not policy]
+    # Compared by content: the file's layer may be read, and the built-in one compiled.
+    own = [name for name, policy in loaded.policies.items() if below.policies.get(name) != policy]
     return own or ["default"]

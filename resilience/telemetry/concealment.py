@@ -143,8 +143,9 @@ def _holds_secret(value: Any, depth: int) -> bool:
 
 def _shows_texts(values: Mapping[Any, Any]) -> bool:
     """Return whether a mapping's own repr shows what is concealed in it, as headers of urllib3 before 2.6 do."""
-    secrets = [str(item) for _, item in values.items() if isinstance(item, SecretText) and item]
-    return type(values) is not dict and bool(secrets) and any(secret in repr(values) for secret in secrets)
+    secrets = [str(item) for _, item in values.items() if isinstance(item, SecretText)]
+    shown = repr(values) if secrets and type(values) is not dict else ""
+    return any(secret and secret in shown for secret in secrets)
 
 
 def _is_secret_item(item: Any, depth: int) -> bool:

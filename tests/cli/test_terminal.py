@@ -37,7 +37,7 @@ def test_control_characters_are_not_printed() -> None:
     """A sentence that quotes a server cannot move the cursor."""
     out = io.StringIO()
     terminal.show_text("a\x1b[2Jb", out=out)
-    assert out.getvalue() == "a [2Jb\n"
+    assert out.getvalue() == "a\\x1b[2Jb\n"
 
 
 @pytest.mark.parametrize("command", [["explain", "40725"], ["describe"], ["explain", "43012"]])

@@ -157,7 +157,9 @@ operations:
   - {match: POST /v1/orders, policy: a}
   - {match: post, policy: a}
 """
-    assert [one.split(":")[0] for one in warnings(tmp_path, text)] == ["5", "6", "7", "10", "10", "11", "11"]
+    assert [one.split(":")[0] for one in warnings(tmp_path, text)] == [
+        "5", "6", "7", "10", "10", "10", "11", "11",
+    ]  # fmt: skip
 
 
 def test_code_tables_are_checked_too(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from resilience import Policy
+from resilience import Policy, Stage
+from resilience._core.stages.breaker_stage import BreakerStage
 from resilience._core.stages.built_in_stage import BuiltInStage, StageView
+from resilience._core.stages.custom_stage import CustomStages
 from resilience._core.stages.fence import Fence
 from resilience._core.stages.flowchart import Arrow, Flowchart
+from resilience._core.stages.retry import RetryStage
 from resilience._core.stages.stage_list import STAGES
 
 PAGE = Path(__file__).parents[2] / "docs/explanation/how-a-call-travels.md"
@@ -111,3 +114,19 @@ def test_a_stage_need_not_say_anything() -> None:
     stage.diagram({}, chart)
     said = [*stage.sentences({}), *stage.warnings(Policy()), *stage.operation_warnings(Policy(), ()), *chart.arrows]
     assert (said, stage.describe(view()), stage.layer(None)) == ([], {}, None)  # type: ignore[arg-type]
+
+
+def test_words_for_what_only_python_can_say() -> None:
+    """Objects of a program decide on retries and make stages: the sentences say so."""
+    assert [*RetryStage().sentences({"max_attempts": None})] == [
+        "An object of the program decides how often a call is tried again."
+    ]
+    described = CustomStages().describe(view(stages=[Stage(), ("pause", {"seconds": 1})]))
+    assert described == {"stages": ["Stage", "pause"]}
+    assert [*CustomStages().sentences(described)] == ["Custom stages, run around each attempt: Stage, pause."]
+
+
+def test_a_slow_success_that_no_rate_counts() -> None:
+    """`slow_after` alone has no effect, and the breaker says so."""
+    policy = Policy(breaker={"slow_after": "1s"})
+    assert (("breaker.slow_after",), "slow_after has no effect without slow_rate") in [*BreakerStage().warnings(policy)]

@@ -47,3 +47,10 @@ def test_a_stage_that_cannot_be_imported(install: Any) -> None:
     ):
         Pipeline(Policy(stages=("gone",)))
     assert Pipeline(Policy()).call(len, "abc") == 3
+
+
+@pytest.mark.parametrize(("wrong", "kind"), [(Paused, "the class Paused"), ("paused", "a str")])
+def test_what_is_no_stage_is_refused(wrong: Any, kind: str) -> None:
+    """A class or a name instead of an object is an error at once, and not at the first call."""
+    with pytest.raises(TypeError, match=f"^stages takes objects derived from Stage, not {kind}$"):
+        Pipeline(Policy(), stages=[wrong])

@@ -100,8 +100,6 @@ def _contents(value: Any) -> Iterable[Any]:
 
 def _is_one_shot(value: Any) -> bool:
     kind = type(value)
-    if kind in _SCALARS:
-        return False
     if not (_is_iterator(kind) or _is_file(kind)):  # type: ignore[arg-type]  # mypy takes classes for unhashable
         return False
     # What is also written to, and has no position, is a connection.

@@ -54,12 +54,12 @@ _READ = ("RESILIENCE_POLICIES",)
 def _unread_variables(files: Sequence[str]) -> list[Problem]:
     """Return a warning for each variable of the environment that has our prefix and that nothing reads."""
     texts = "".join(Path(file).read_text(encoding="utf-8", errors="replace") for file in files if Path(file).is_file())
-    names = [name for name in sorted(os.environ) if name.startswith("RESILIENCE_") and name not in _READ]
-    return [
-        Problem(f"${name}", 0, 0, "", f"warning: nothing reads this variable; {_READ[0]} names the policy file")
-        for name in names
-        if f"${{{name}" not in texts
-    ]
+    message = f"warning: nothing reads this variable; {_READ[0]} names the policy file"
+    return [Problem(f"${name}", 0, 0, "", message) for name in _own_variables() if f"${{{name}" not in texts]
+
+
+def _own_variables() -> list[str]:
+    return sorted(name for name in os.environ if name.startswith("RESILIENCE_") and name not in _READ)
 
 
 def _print_text(problems: Sequence[Problem]) -> None:

@@ -77,8 +77,14 @@ def _setting_warnings(layer: Layer, file: str) -> Iterator[tuple[Node, str, str]
             for paths, message in (*of_policy, *pass_through_warnings(policy), *deprecated_settings(policy)):
                 setting, path = _setting_to_change(node, paths, file)
                 yield setting, ".".join(filter(None, ("policies", name, path))), message
-            for setting, path, message in written_values(policy, node, file):
-                yield setting, f"policies.{name}.{path}", message
+
+
+def _value_warnings(layer: Layer, file: str) -> Iterator[tuple[Node, str, str]]:
+    """Yield the warnings about values as a file's policies write them."""
+    for name, node in layer.nodes.items():
+        if node.file == file:
+            for value, path, message in written_values(layer.policy_set.policies[name], node, file):
+                yield value, ".".join(filter(None, ("policies", name, path))), message
 
 
 def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
@@ -86,7 +92,7 @@ def _warnings(layer: Layer, file: str, names: tuple[str, ...]) -> list[Problem]:
     try:
         for key, path, message in layer.old_keys:
             warnings.add(key, path, f"warning: {message}")
-        for setting, path, message in _setting_warnings(layer, file):
+        for setting, path, message in (*_setting_warnings(layer, file), *_value_warnings(layer, file)):
             warnings.add(setting, path, f"warning: {message}")
         for entry, path, message in unreachable_entries(layer, file, names):
             warnings.add(entry, path, f"warning: {message}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..._core.policy.policy import OperationSettings, Policy
-from ..._core.policy.section import unchecked
 from ..._core.stages.built_in_stage import Warnings
 from ..._core.stages.stage_list import STAGES
 
@@ -22,8 +21,6 @@ def policy_warnings(policy: Policy, operations: Sequence[OperationSettings] = ()
     for stage in STAGES:
         yield from stage.warnings(policy)
         yield from stage.operation_warnings(policy, operations)
-    if policy == unchecked(Policy, {"name": policy.name}):
-        yield (), "the policy has no settings: its calls run as they would without one, but for their records"
     duplicates = {name for name in policy.codes if policy.codes.count(name) > 1}
     if duplicates:
         yield ("codes",), f"duplicate registry {', '.join(sorted(duplicates))}"
