@@ -121,6 +121,7 @@ def test_words_for_what_only_python_can_say() -> None:
     assert [*RetryStage().sentences({"max_attempts": None})] == [
         "An object of the program decides how often a call is tried again."
     ]
+    assert [*BreakerStage().sentences({"breaker": None})] == []
     described = CustomStages().describe(view(stages=[Stage(), ("pause", {"seconds": 1})]))
     assert described == {"stages": ["Stage", "pause"]}
     assert [*CustomStages().sentences(described)] == ["Custom stages, run around each attempt: Stage, pause."]
