@@ -160,7 +160,8 @@ def test_bitget_keeps_a_ban() -> None:
     rules = exchange_policies("bitget")
     with Server(answer(418, body="{}", Retry_After="120")) as server:
         client, other = (
-            wrap(BitgetClient(key, *KEYS[1:], base_url=server.url), "p", policies=rules) for key in (KEYS[0], "other")
+            wrap(BitgetClient(key, *KEYS[1:], base_url=server.url), "p", policies=rules)
+            for key in (KEYS[0], "another-key-of-a-test")
         )
         read = "/api/v2/spot/account/assets"
         first = outcome(client.get, read)
