@@ -1,7 +1,7 @@
 """Puts under a policy what a method only makes: an awaitable, a task, or a context manager that connects when entered.
 
-The method itself does no work that can fail in an interesting way. So an attempt is: call it and await (or enter) what
-it made. A retry calls it again, because an awaitable can be used once.
+The method itself only makes something. An attempt calls it and awaits, or enters, the result. A retry calls the method
+again, because an awaitable can be used once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decides when an uncertain write is looked up, and what the answer of a lookup means for the call.
 
-What it proves is decided by `reconcile.py`; a stream that reports the write is heard here too.
+`reconcile.py` decides what an answer proves. A report of the write by a stream also arrives here.
 """
 
 from __future__ import annotations

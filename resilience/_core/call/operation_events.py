@@ -22,7 +22,7 @@ class OperationEvents:
     def __init__(
         self, events: Events, policy: str, operation: str, breaker: Breaker | None, fn: Callable[..., Any]
     ) -> None:
-        """Take the listeners, the names, and the breaker with the function that its own listeners are told."""
+        """Take the listeners, the names, and the breaker with the function that its listeners get."""
         self._events = events
         self._policy = policy
         self._operation = operation
