@@ -1,6 +1,7 @@
 """Decides what an attribute of a wrapped client is: an operation, a resource with operations of its own, or a value.
 
-No attribute is called to decide. An object whose class says too little stays the client's own, and `wrap` names it once.
+No attribute is called to decide. An object whose class says too little stays the client's own, and
+`wrap` names it once.
 """
 
 from __future__ import annotations
