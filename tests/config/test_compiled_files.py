@@ -81,3 +81,11 @@ def test_a_file_that_was_changed_counts(folder: Path, tmp_path: Path) -> None:
 def test_a_first_call_needs_neither_yaml_nor_pydantic(folder: Path) -> None:
     """Nor does the first failure; the first policy made in Python imports pydantic, but not YAML."""
     subprocess.run([sys.executable, "-c", PROGRAM, str(folder)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("damage", ["CHECKSUMS = {", "", "raise OSError", "CHECKSUMS = {}"])
+def test_a_damaged_compiled_form_is_not_used(folder: Path, tmp_path: Path, damage: str) -> None:
+    """A file that was cut off, or that does not fit the classes, costs time and nothing else."""
+    (tmp_path / f"{POLICIES}.py").write_text(damage)
+    assert compiled_content(POLICIES, SOURCES, tmp_path) is None
+    assert compiled_content(POLICIES, SOURCES, folder) is not None

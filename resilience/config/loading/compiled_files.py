@@ -27,7 +27,7 @@ POLICIES = "policies"
 
 
 def compiled_content(name: str, sources: tuple[str, ...], folder: Path | None = None) -> Any:
-    """Return the content of shipped files from their compiled form; None if there is none.
+    """Return the content of shipped files from their compiled form; None if there is none that can be used.
 
     Args:
         name: the name of the compiled form.
@@ -37,9 +37,12 @@ def compiled_content(name: str, sources: tuple[str, ...], folder: Path | None = 
     path = (folder or shipped("compiled")).joinpath(f"{name.replace('-', '_')}.py")
     if not path.is_file():
         return None
-    compiled = _run(path)
-    # A file that was changed after the build counts, and not its compiled form.
-    return compiled["content"]() if checksums(sources) == compiled["CHECKSUMS"] else None
+    try:
+        compiled = _run(path)
+        # A file that was changed after the build counts, and not its compiled form.
+        return compiled["content"]() if checksums(sources) == compiled["CHECKSUMS"] else None
+    except Exception:
+        return None  # cut off, or of classes that have changed since: the YAML says the same
 
 
 def _run(path: Path | Traversable) -> dict[str, Any]:
