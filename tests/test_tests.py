@@ -35,7 +35,8 @@ INPUTS = {
     },
     "cli": {"resilience._core.call.operation_info": "whether the operation of an error is a read"},
     "config": {
-        "resilience._core.policy.policy": "the settings that a policy file is read into",
+        "resilience._core.policy.policy": "the settings that a policy is read into",
+        "resilience._core.policy.policy_set": "what a policy file is read into",
         "resilience._core.policy.section": "the base class of the settings",
         "resilience._core.policy.sections": "the settings of each section",
         "resilience._core.policy.units": "the ranges of numbers, from which the schema is derived",

@@ -18,7 +18,8 @@ from .._core.base.fork_safety import is_mine, new_lock
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.stage_plugins import stages_of
 from .._core.policy.operation_globs import with_lower_method
-from .._core.policy.policy import Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError, Problem

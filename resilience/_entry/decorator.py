@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
-from .._core.policy.policy import OperationSettings, Policy
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import OperationSettings
 from .._pipeline.callables import check_callable, check_reconcile, checked_factory, is_async, name_of
 from .recompile import recompiled
 

@@ -14,7 +14,8 @@ from .. import config, telemetry
 from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
-from .._core.policy.policy import OperationSettings, Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._core.policy.section import changed
 from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.pipeline import Pipeline

@@ -16,7 +16,8 @@ from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
 from .._core.classify.classifier import Classifier
 from .._core.policy.codes import CodeTable
-from .._core.policy.policy import Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import PolicySet
 from .._core.policy.sections import BudgetSettings
 from .._core.stages.breaker_store import BreakerStore
 from .._core.stages.budget import Budget

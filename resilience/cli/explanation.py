@@ -17,7 +17,8 @@ from .registries import load_registry
 if TYPE_CHECKING:
     from .._core.classify.failure import Failure
     from .._core.policy.codes import CodeTable, Rule
-    from .._core.policy.policy import Policy, PolicySet
+    from .._core.policy.policy import Policy
+    from .._core.policy.policy_set import PolicySet
     from .traceback_text import RecordedFailure
 
 __all__ = ["explain", "retry_waits"]

@@ -6,7 +6,8 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 
-from .._core.policy.policy import Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import PolicySet
 from ..errors import PolicyError
 
 __all__ = ["find_policy", "read_policies"]

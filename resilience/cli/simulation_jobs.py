@@ -11,7 +11,7 @@ from ..errors import PolicyError
 from .policy_files import find_policy
 
 if TYPE_CHECKING:
-    from .._core.policy.policy import PolicySet
+    from .._core.policy.policy_set import PolicySet
     from ..simulate.policy_comparison import Job
     from ..simulate.scenario import Scenario
 

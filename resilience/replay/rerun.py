@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from .._core.call.operation_info import OperationInfo
-from .._core.policy.policy import OperationSettings, Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import RejectedError

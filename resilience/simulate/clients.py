@@ -14,7 +14,8 @@ from typing import Any
 from .._core.base.clock import Clock
 from .._core.base.events import Event
 from .._core.policy.codes import CodeTable
-from .._core.policy.policy import Policy, PolicySet
+from .._core.policy.policy import Policy
+from .._core.policy.policy_set import PolicySet
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import Policies, Policy, PolicyError
-from resilience._core.policy.policy import PolicySet
+from resilience._core.policy.policy_set import PolicySet
 from resilience.config.checks.lint import lint
 from resilience.config.loading.builtin_policies import builtin
 from resilience.config.loading.policy_file import from_mapping, load

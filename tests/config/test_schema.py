@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience import PolicyError
-from resilience._core.policy.policy import OperationSettings, Policy
+from resilience._core.policy.policy import Policy
+from resilience._core.policy.policy_set import OperationSettings
 from resilience._core.policy.section import Section, about, hints, section_name
 from resilience._core.policy.units import Spec
 from resilience.config.codes.code_tables import CodeRegistry

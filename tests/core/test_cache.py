@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience import Policy
-from resilience._core.policy.policy import OperationSettings
+from resilience._core.policy.policy_set import OperationSettings
 from resilience._core.policy.sections import CacheSettings
 from resilience._core.stages.built_in_stage import StageView
 from resilience._core.stages.cache import MISSING, CacheStage, KeptAnswers

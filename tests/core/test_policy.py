@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from resilience import Category, Policy, PolicyError
-from resilience._core.policy import policy, sections
-from resilience._core.policy.policy import PolicySet
+from resilience._core.policy import policy, policy_set, sections
+from resilience._core.policy.policy_set import PolicySet
 from resilience._core.policy.section import Section, about, hints, section_name, unchecked
 from resilience._core.policy.sections import NO_VALUE, AdmissionSettings, FallbackSettings, LaneSettings, QuotaSettings
 from resilience._core.policy.units import Spec
@@ -110,7 +110,7 @@ SETTINGS = """
 
 def kinds() -> list[type[Section]]:
     """Return every section of a policy."""
-    public = [getattr(home, name) for home in (policy, sections) for name in home.__all__]
+    public = [getattr(home, name) for home in (policy_set, policy, sections) for name in home.__all__]
     return [kind for kind in public if isinstance(kind, type) and issubclass(kind, Section)]
 
 

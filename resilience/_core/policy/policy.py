@@ -1,4 +1,4 @@
-"""Defines the settings of a policy and of a policy file, as frozen dataclasses that validate their values.
+"""Defines the settings of a policy, as frozen dataclasses that validate their values.
 
 A policy file is read into these classes; a policy in Python is made of them directly. A section that is None is
 off. `pipeline` turns the settings into running parts.
@@ -6,15 +6,13 @@ off. `pipeline` turns the settings into running parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from .codes import CodeTable
 from .contradictions import Contradiction, Rule
 from .given import Duration, Given, Keys, default
 from .old_spellings import OldSpelling
-from .operation_globs import glob_matches
 from .renaming import renamed
 from .section import Section
 from .sections import (
@@ -33,7 +31,7 @@ from .stream_limits import StreamSettings
 from .units import About, Spec
 from .value_text import shown
 
-__all__ = ["OperationSettings", "Policy", "PolicySet"]
+__all__ = ["Policy"]
 
 _DAY = 86400.0
 
@@ -229,33 +227,3 @@ class Policy(Section):
 
     def _label(self) -> str:
         return str(self.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationSettings(Section):
-    """The policy and the properties of the operations that match a glob."""
-
-    match: Annotated[str, About("A glob of operation names, or of methods and paths.", '"fetch_*"')]
-    policy: (
-        Annotated[str, About("The policy's name; by default the one that the decorator or wrap names.", "read")] | None
-    ) = None
-    idempotent: Annotated[bool, About("Whether sending it twice has the same effect as once.", "true")] | None = None
-    key: Annotated[str, About("The parameter with the idempotency key of a write.", "clientOrderId")] | None = None
-    lane: Annotated[str, About("The admission lane of its attempts.", "cancel")] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySet:
-    """The content of one policy file, including the built-in policies under it."""
-
-    policies: Mapping[str, Policy]
-    operations: tuple[OperationSettings, ...] = ()
-    source: str = "built-in"
-    tables: Mapping[str, CodeTable] = field(default_factory=dict)
-    """The code tables that the file names, by path."""
-    codes: tuple[str, ...] = ()
-    """The registries that the file lists for all its policies."""
-
-    def rule_for(self, operation: str) -> OperationSettings | None:
-        """Return the first entry of `operations` whose glob matches, or None."""
-        return next((rule for rule in self.operations if glob_matches(rule.match, operation)), None)

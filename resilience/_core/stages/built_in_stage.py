@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..base.routine import Routine
-from ..policy.policy import OperationSettings, Policy
+from ..policy.policy import Policy
+from ..policy.policy_set import OperationSettings
 from .flowchart import Flowchart
 
 __all__ = ["BuiltInStage", "Layer", "LayerInputs", "StageView", "Warnings"]

@@ -13,7 +13,8 @@ from weakref import ref
 
 from ..base.bounded_dict import BoundedDict
 from ..base.routine import Invocation, Routine
-from ..policy.policy import OperationSettings, Policy
+from ..policy.policy import Policy
+from ..policy.policy_set import OperationSettings
 from ..policy.sections import CacheSettings
 from .answer_copy import copy_of
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings

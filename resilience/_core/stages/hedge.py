@@ -16,7 +16,8 @@ from typing import Any
 
 from ..._printable import printable
 from ..base.routine import Invocation, Routine
-from ..policy.policy import OperationSettings, Policy
+from ..policy.policy import Policy
+from ..policy.policy_set import OperationSettings
 from ..policy.sections import HedgeSettings
 from .built_in_stage import BuiltInStage, Layer, LayerInputs, StageView, Warnings
 from .duration_text import format_duration

@@ -17,7 +17,7 @@ from ..sentences import sentences, timeline_rows
 from ..terminal import show_json, show_table, show_text
 
 if TYPE_CHECKING:
-    from ..._core.policy.policy import OperationSettings, PolicySet
+    from ..._core.policy.policy_set import OperationSettings, PolicySet
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,7 +52,7 @@ def _describe(
     policies: PolicySet, policy: str, operation: str | None, rule: OperationSettings | None
 ) -> dict[str, Any]:
     """Return one policy, or one operation under it, as plain data."""
-    from ..._core.policy.policy import PolicySet
+    from ..._core.policy.policy_set import PolicySet
     from ..._pipeline.pipeline import Pipeline
     from ..._pipeline.shared_state import SharedState
 

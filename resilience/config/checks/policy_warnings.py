@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..._core.policy.policy import OperationSettings, Policy
+from ..._core.policy.policy import Policy
+from ..._core.policy.policy_set import OperationSettings
 from ..._core.stages.built_in_stage import Warnings
 from ..._core.stages.stage_list import STAGES
 

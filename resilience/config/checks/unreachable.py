@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
-from ..._core.policy.policy import OperationSettings, Policy
+from ..._core.policy.policy import Policy
+from ..._core.policy.policy_set import OperationSettings
 from ..._core.policy.sections import QuotaSettings
 from ..._core.stages.admission import CANCEL
 from ..loading.extends import parent_of

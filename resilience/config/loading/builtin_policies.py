@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..._core.policy.policy import PolicySet
+from ..._core.policy.policy_set import PolicySet
 from .compiled_files import BUILT_IN, POLICIES, compiled_content
 
 __all__ = ["builtin"]

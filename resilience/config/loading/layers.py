@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..._core.policy import codes as core
-from ..._core.policy.policy import OperationSettings, Policy, PolicySet
+from ..._core.policy.policy import Policy
+from ..._core.policy.policy_set import OperationSettings, PolicySet
 from ..._core.policy.section import unchecked
 from ..._core.policy.value_text import shown
 from ...errors import PolicyError

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from ..._core.base.deprecation import warn
-from ..._core.policy.policy import PolicySet
+from ..._core.policy.policy_set import PolicySet
 from .compiled_files import BUILT_IN
 from .layers import Layer, read
 from .mappings import as_node

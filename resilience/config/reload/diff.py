@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from ..._core.policy.codes import CodeTable
-from ..._core.policy.policy import PolicySet
+from ..._core.policy.policy_set import PolicySet
 from ..._core.policy.sections import NO_VALUE
 
 __all__ = ["Change", "changes"]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from ..._core.policy.policy import OperationSettings, Policy
+from ..._core.policy.policy import Policy
+from ..._core.policy.policy_set import OperationSettings
 from ..._core.policy.section import hints
 from ..codes.code_tables import shipped_names
 from ..validation.annotations import meaning_of
