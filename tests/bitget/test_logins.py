@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from resilience import failure_of
+from resilience import Policies, Policy, failure_of, wrap
 from resilience.bitget import BitgetClient, WebsocketClientV2
 from resilience.sandbox import Sandbox
 from resilience.streams import ClosedClientError, GaveUpError
 from tests.bitget.listening import ORDERS, ORDERS3, TICKER, EventLog, client_of, fast_policies, run
 
 PRIVATE = "/v2/ws/private"
+ONE_ATTEMPT = Policy(retry={"max_attempts": 1})  # how long the REST client tries is none of these tests' business
 SOCKETS = {2: (ORDERS, PRIVATE), 3: (ORDERS3, "/v3/ws/private")}
 
 
@@ -146,8 +148,32 @@ def test_a_measurement_that_fails_is_reported(exchange: Sandbox) -> None:
             assert (measured.phase, measured.error.__class__.__name__) == ("login", measured.caused_by)
             assert measured.action_text == "logs in with the venue's time as it is known so far"
 
-    with BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url="http://127.0.0.1:9") as rest:
+    with BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url="http://127.0.0.1:9") as client:
+        rest = wrap(client, ONE_ATTEMPT)
         run(story())
+
+
+def test_a_measurement_that_lasts_is_a_measurement_that_fails(exchange: Sandbox) -> None:
+    """It may take half of the time in which the venue must answer the login; the venue is not blamed for it."""
+
+    async def story() -> None:
+        exchange.sockets.script("reject_login:30014")
+        async with client_of(exchange, rest=rest, policies=policies) as client:
+            log = EventLog(client)
+            client.subscribe(ORDERS)
+            await client.ready()
+            _, measured = log.of("exception")
+            assert measured.caused_by == "TimeoutError"
+            assert measured.action_text == "logs in with the venue's time as it is known so far"
+
+    stream = {"extends": "bitget-ws", "stream": {"answer_within": "4s"}}
+    policies = Policies.from_mapping({"policies": {"bitget-ws": stream}})
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and answers nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with BitgetClient(exchange.key, exchange.secret, exchange.passphrase, base_url=url, timeout=3) as client:
+            rest = wrap(client, ONE_ATTEMPT)
+            run(story())
+    assert exchange.sockets.connects == 1
 
 
 def test_a_stamp_code_on_a_public_socket(exchange: Sandbox) -> None:

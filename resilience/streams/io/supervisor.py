@@ -183,10 +183,12 @@ class Supervisor:
                 wait.cancel()
 
     async def _measure_clock(self, number: int) -> None:
-        """Measure the venue's clock; if that fails, the next login uses the time known so far."""
+        """Measure the venue's clock; if that fails or lasts, the next login uses the time known so far."""
         try:
             if self._resync is not None:
-                await self._resync()
+                # Half of the time in which the login must be answered, or the venue would be blamed for our silence.
+                async with asyncio.timeout(self.session.limits.answer_within / 2):
+                    await self._resync()
         except Exception as error:
             self._dispatcher.post("exception", self.session.resync_failed(error))
         self.perform(self.session.clock_measured(number, self._clock.monotonic()))
