@@ -9,6 +9,7 @@ from typing import Any
 
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
+from .._core.policy.policy import Policy
 from ..errors import PolicyError
 from .epoch import start_new_epoch
 from .policies import Policies
@@ -18,12 +19,16 @@ __all__ = [
     "configure",
     "configured_policies",
     "default_policies",
+    "load_used",
     "policies_getter",
     "set_configured",
 ]
 
 _lock = new_lock()
 _configured: Policies | None = None
+_used: list[str | Policy] = []
+"""The policies that decorators and `wrap` have named: `configure` loads what calls under them need."""
+_MAX_USED = 1024  # a program that decorates without end fills no memory; what is not listed is loaded by its first call
 
 
 def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
@@ -45,8 +50,19 @@ def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> 
         policies = Policies.load(source)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
+    for policy in _used:
+        policies.load_used(policy)
     set_configured(policies)
     return policies
+
+
+def load_used(policy: object) -> None:
+    """Load what calls under a policy of the configured ones need, now or in `configure`."""
+    chosen = policy if isinstance(policy, (str, Policy)) else "default"
+    if chosen not in _used and len(_used) < _MAX_USED:
+        _used.append(chosen)
+    if _configured is not None:
+        _configured.load_used(chosen)
 
 
 def configured_policies() -> Policies:
@@ -56,6 +72,8 @@ def configured_policies() -> Policies:
         with _lock:
             if _configured is None:
                 loaded = default_policies()
+                for policy in _used:
+                    loaded.load_used(policy)
                 if _configured is None:  # else a signal handler has needed them meanwhile, and loaded them
                     _configured = loaded
     return _configured

@@ -10,7 +10,7 @@ from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
-from .configured import already_configured, configured_policies, policies_getter
+from .configured import already_configured, configured_policies, load_used, policies_getter
 from .decorator import decorate
 from .operation_rules import OperationRules
 from .policies import Policies
@@ -78,7 +78,7 @@ def resilient(
         >>> price("BTCUSDT")
         42.0
     """
-    return decorate(
+    decorated = decorate(
         policy,
         policies_getter(policies),
         operation=operation,
@@ -87,6 +87,11 @@ def resilient(
         reconcile=reconcile,
         key_factory=key_factory,
     )
+    if policies is None:
+        load_used(policy)
+    else:
+        policies.load_used(policy)
+    return decorated
 
 
 def wrap(
@@ -124,6 +129,9 @@ def wrap(
     known = policies or already_configured()
     if known is not None:  # else `configure` may come later, as for a client that is wrapped at import
         rules.check_policies(known)
+    if policies is None:
+        for named in rules.named:
+            load_used(named)
     return wrap_client(client, rules)
 
 

@@ -1,6 +1,6 @@
 """Writes events as structlog lines: one line per event, without arguments and bodies, and with printable values.
 
-structlog is imported with the first event, so that a program without failures never pays for it. A program that has
+structlog is imported when policies are put in force, so that no failure has to wait for it. A program that has
 not configured structlog gets its lines on stderr, because stdout is the program's own, without those of level debug.
 """
 
@@ -33,6 +33,11 @@ class StructlogListener:
     def __init__(self, logger: Any = None) -> None:
         """Write to `logger`, a structlog logger; None gets one from structlog for each event."""
         self._logger = logger
+
+    def load(self) -> None:
+        """Import what the first line needs."""
+        if self._logger is None:
+            self._logger_now()
 
     def __call__(self, event: Event) -> None:
         """Write one line, unless its level is filtered out."""

@@ -42,6 +42,8 @@ class PolicySet:
     """The code tables that the file names, by path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+    own: tuple[str, ...] = ()
+    """The names of the policies that stand in the file itself."""
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""

@@ -77,7 +77,7 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     registries = [*(shared or ()), *(name for settings in own.values() for name in settings.codes)]
     tables = _tables(registries, top.get("codes", root), mistakes)
     mistakes.end()
-    policy_set = PolicySet({**below.policy_set.policies, **own}, operations, file, tables, shared or ())
+    policy_set = PolicySet({**below.policy_set.policies, **own}, operations, file, tables, shared or (), tuple(own))
     entries = top["operations"].value if operations else ()
     return Layer({**below.nodes, **nodes}, policy_set, tuple(entries), mistakes.hidden, tuple(old_keys))
 
