@@ -115,7 +115,8 @@ class SocketExchange:
     Attributes:
         orders: the messages that asked for an order, in the order in which they came.
         messages: all messages.
-        on_order: what is done with an order: `accept`, `refuse`, `silent`, `close`, or a function of message and socket.
+        on_order: what is done with an order: `accept`, `refuse`, `silent`, `close`, or a function of socket and
+            message.
         answers_login: whether logins are answered.
     """
 

@@ -61,21 +61,21 @@ async def _login(engine: Any, signing_in: Coroutine[Any, Any, Any]) -> Any:
     """Wait for a login as long as the attempt lasts; it goes on then, because all calls of a socket share it."""
     call = current_call()
     left = None if call is None else call.timeout
-    login = asyncio.ensure_future(signing_in)
-    login.add_done_callback(_retrieve_exception)
+    signed_in = asyncio.ensure_future(signing_in)
+    signed_in.add_done_callback(_retrieve_exception)
     try:
         async with asyncio.timeout(None if left is None else left - spare_time(left)) as limit:
-            return await asyncio.shield(login)
+            return await asyncio.shield(signed_in)
     except TimeoutError:
         if not limit.expired():
             raise
         raise engine._resilience.errors.timeout(f"{engine.id} the login was not answered in time") from None
 
 
-def _retrieve_exception(login: asyncio.Future[Any]) -> None:
+def _retrieve_exception(signed_in: asyncio.Future[Any]) -> None:
     """Retrieve the error of a login that nobody awaits any more, which asyncio would log as never retrieved."""
-    if not login.cancelled():
-        login.exception()
+    if not signed_in.cancelled():
+        signed_in.exception()
 
 
 def _is_own_call(name: str) -> bool:
