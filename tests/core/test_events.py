@@ -12,11 +12,16 @@ import pytest
 from resilience._core.base.events import EVENTS, Event, Events
 
 LEVELS = {
-    "debug": {"cache_hit"},
-    "error": {"call_failed", "lookup_failed", "policy_rejected"},
+    "debug": {
+        "cache_hit", "call_rejected", "call_succeeded", "hedge_started", "quota_waited",
+        "retries_exhausted",
+    },
+    "error": {
+        "lookup_failed", "policy_rejected", "write_unknown",
+    },
     "info": {
-        "call_reconciled", "call_recovered", "circuit_closed", "circuit_half_opened", "policy_reloaded",
-        "hedge_started", "hold_ended", "quota_waited",
+        "attempt_failed", "call_reconciled", "call_recovered", "circuit_half_opened",
+        "fallback_used", "hold_ended", "policy_reloaded",
     },
 }  # fmt: skip
 
@@ -32,7 +37,7 @@ def test_each_event_that_is_emitted_is_declared() -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_each_event_has_its_level(name: str) -> None:
-    """A call's final failure and a rejected policy are errors; recoveries are of level info."""
+    """A failed call is a warning, what needs a human an error; a rejection, one of thousands perhaps, is debug."""
     level = next((level for level, names in LEVELS.items() if name in names), "warning")
     assert Event(name=name).level == level
 

@@ -21,28 +21,32 @@ SLOW = 0.1
 """Seconds for one event after which a listener is reported as slow: the call, or its whole event loop, has waited."""
 
 _LEVELS = {
-    "attempt_failed": "warning",
+    "attempt_failed": "info",
     "breaker_store_failed": "warning",
     "budget_exhausted": "warning",
     "cache_hit": "debug",
     "call_abandoned": "warning",
-    "call_failed": "error",
+    "call_failed": "warning",
     "call_reconciled": "info",
     "call_recovered": "info",
-    "call_rejected": "warning",
-    "circuit_closed": "info",
+    "call_rejected": "debug",
+    "call_succeeded": "debug",
+    "circuit_closed": "warning",
     "circuit_half_opened": "info",
+    "circuit_isolated": "warning",
     "circuit_opened": "warning",
+    "circuit_released": "warning",
     "code_unknown": "warning",
-    "fallback_used": "warning",
-    "hedge_started": "info",
+    "fallback_used": "info",
+    "hedge_started": "debug",
     "hold_ended": "info",
     "hold_started": "warning",
     "lookup_failed": "error",
     "policy_rejected": "error",
     "policy_reloaded": "info",
-    "quota_waited": "info",
-    "retries_exhausted": "warning",
+    "quota_waited": "debug",
+    "retries_exhausted": "debug",
+    "write_unknown": "error",
 }
 EVENTS = tuple(sorted(_LEVELS))
 """Every event's name."""
@@ -57,6 +61,7 @@ class Event:
         policy: name of the policy.
         operation: name of the operation.
         attempt: number of the attempt, from 1.
+        attempts: how many attempts the call has made, in the events that end it.
         category: what helps: `retryable`, `fatal` or `user_fixable`.
         code: the API's code.
         http_status: status of the answer.
@@ -80,17 +85,24 @@ class Event:
         changes: what a reload changed, each `{path, before, after}`.
         problems: why a reload was rejected, each `{file, line, column, path, message}`.
         scope: what a hold concerns: `host` for all operations of a host and account, or `operation`.
-        host: the host of a hold, where it is known.
+        host: the host that the request goes to, or that a hold concerns, where it is known.
+        path: the template of the request's path, where it is known: without ids and query, such as `/orders/*`.
         until: when a hold ends, Unix seconds.
         reason: in `call_rejected` what rejected it (see `RejectedError.reason`); in `hold_started` why it is held,
-            `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`.
+            `ban` or `retry_after`; in `hold_ended` how it ended, `over` or `released`; in `circuit_isolated` and
+            `circuit_released` the words of whoever did it.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
+        refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
+        by: in `circuit_isolated` and `circuit_released`, who switched it, such as `policies.isolate`.
+        also: in the events that end a call, further events of the call that its log line stands for, such as
+            `code_unknown` and `budget_exhausted`.
     """
 
     name: str
     policy: str | None = None
     operation: str | None = None
     attempt: int | None = None
+    attempts: int | None = None
     category: str | None = None
     code: str | None = None
     http_status: int | None = None
@@ -114,13 +126,17 @@ class Event:
     problems: tuple[Mapping[str, Any], ...] | None = None
     scope: str | None = None
     host: str | None = None
+    path: str | None = None
     until: float | None = None
     reason: str | None = None
     hold_max: float | None = None
+    refused: int | None = None
+    by: str | None = None
+    also: tuple[str, ...] | None = None
 
     @property
     def level(self) -> str:
-        """`error` for a call's final failure, `warning` for earlier ones, `info` for recoveries."""
+        """`error`, `warning`, `info` or `debug`: a failed call is a warning, a write of uncertain outcome an error."""
         return _LEVELS[self.name] if self.hold_max is None else "error"
 
     @property
