@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import ccxt
+import ccxt.async_support
+import ccxt.pro
 import pytest
 
-from resilience import NOT_FOUND, Found, Policies, failure_of, wrap
+from resilience import NOT_FOUND, Found, Policies, current_call, failure_of, wrap
 from resilience.integrations.ccxt.requests_sent import ATTEMPT
 from resilience.testing import recorded_events
 from tests.integrations.socket_exchange import DIALECTS, SocketExchange
@@ -94,7 +96,7 @@ def test_an_order_without_an_answer(name: str, fate: str) -> None:
         assert isinstance(error, ccxt.NetworkError)
         assert (failure.executed, failure.key, len(exchange.orders)) == ("maybe", "mine1", 1)
 
-    run(name, story, attempt_timeout="1s" if fate == "silent" else "10s")
+    run(name, story, attempt_timeout="2s" if fate == "silent" else "10s")
 
 
 @every_exchange
@@ -136,7 +138,7 @@ def test_a_login_without_an_answer(name: str) -> None:
         assert (failure.executed, exchange.orders) == ("no", [])
         assert len(exchange.messages) == 1
 
-    run(name, story, attempt_timeout="200ms")
+    run(name, story, attempt_timeout="2s")
 
 
 @every_exchange
@@ -194,8 +196,10 @@ def test_an_order_and_a_stream_share_no_record() -> None:
 def test_a_message_that_waits_is_dropped_when_its_attempt_ends() -> None:
     """Ccxt would send it later, when the caller has been told that nothing was executed."""
 
-    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
-        await bot.create_order_ws(*ORDER, KEY)
+    async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
+        plain = exchange.plain()
+        await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
+        bot = wrap(plain, "p", policies=policies(attempt_timeout="100ms", retry=None))
         client, gate = next(iter(bot.clients.values())), asyncio.Event()
 
         async def wait(_cost: float) -> None:
@@ -207,7 +211,9 @@ def test_a_message_that_waits_is_dropped_when_its_attempt_ends() -> None:
         await asyncio.sleep(0.05)
         assert (failure.executed, len(exchange.orders)) == ("no", 1)
 
-    run("binance", story, attempt_timeout="100ms", retry=None)
+        await bot.close()
+
+    run("binance", story)
 
 
 def test_a_reconciler_settles_an_order() -> None:
@@ -232,14 +238,90 @@ def test_a_reconciler_settles_an_order() -> None:
 
 
 def test_what_outlives_a_call_belongs_to_no_call() -> None:
-    """The loops of the connection that an order has opened do not have its attempt."""
+    """The loop that receives was started by an order: messages that come during it are not part of its attempt."""
 
-    async def story(_exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
-        await bot.create_order_ws(*ORDER, KEY)
-        loops = [task.get_context() for task in asyncio.all_tasks() if "ping_loop" in repr(task)]
-        assert [context.get(ATTEMPT) for context in loops] == [None]
+    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
+        exchange.on_order = "silent"
+        order = asyncio.ensure_future(outcome(bot.create_order_ws(*ORDER, KEY)))
+        await until(lambda: exchange.orders)
+        seen: list[Any] = []
+        client = next(iter(bot.clients.values()))
+        client.on_message_callback = lambda *_: seen.append((ATTEMPT.get(), current_call()))
+        await exchange.connections[0].send_json({"event": "notice"})
+        await until(lambda: seen)
+        order.cancel()
+        await order
+        assert seen == [(None, None)]
 
     run("okx", story)
+
+
+def test_a_request_id_that_is_in_use() -> None:
+    """Ccxt would hand out the other request's answer, and send nothing: it says so, and nothing was executed."""
+
+    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
+        bot.request_id = lambda *_: 7
+        first = await bot.create_order_ws(*ORDER, KEY)
+        error = await outcome(bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"}))
+        assert (first["clientOrderId"], failure_of(error).executed) == ("mine1", "no")
+        assert len(exchange.orders) == 1
+
+    run("bybit", story)
+
+
+def test_a_cancel_is_repeated_and_a_cancel_of_all_is_not() -> None:
+    """The one changes nothing more when it is sent twice; the other would cancel what was placed in between."""
+
+    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
+        exchange.on_order = "close"
+        one = failure_of(await outcome(bot.cancel_order_ws("1", "BTC/USDT")))
+        assert (one.attempts, len(exchange.orders)) == (3, 3)
+        every = failure_of(await outcome(bot.cancel_all_orders_ws("BTC/USDT")))
+        assert (every.attempts, every.executed) == (1, "maybe")
+
+    run("binance", story)
+
+
+def test_a_read_over_a_socket_is_retried() -> None:
+    """A second message is sent when the connection was closed, and its failure is no doubt."""
+
+    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
+        exchange.on_order = "close"
+        failure = failure_of(await outcome(bot.fetch_order_ws("1", "BTC/USDT")))
+        assert (failure.attempts, failure.executed, len(exchange.orders)) == (3, "n_a", 3)
+
+    run("binance", story)
+
+
+def test_an_exchange_that_is_closed_while_an_order_waits() -> None:
+    """Ccxt cancels what waits; the order may have been executed."""
+
+    async def story(exchange: SocketExchange, bot: Any, _events: list[Any]) -> None:
+        exchange.on_order = "silent"
+        order = asyncio.ensure_future(outcome(bot.create_order_ws(*ORDER, KEY)))
+        await until(lambda: exchange.orders)
+        await bot.close()
+        assert failure_of(await order).executed == "maybe"
+
+    run("okx", story)
+
+
+def test_exchanges_without_sockets() -> None:
+    """Their methods of that name only say that they are not supported, as without this library."""
+
+    async def story() -> None:
+        events_of = policies()
+        with recorded_events(events_of) as events:
+            for kind in (ccxt.async_support.okx, ccxt.pro.bitget):
+                plain = kind()
+                with pytest.raises(ccxt.NotSupported):
+                    await wrap(plain, "p", policies=events_of).create_order_ws(*ORDER)
+                await plain.close()
+            with pytest.raises(ccxt.NotSupported):
+                wrap(ccxt.okx(), "p", policies=events_of).create_order_ws(*ORDER)
+        assert not events
+
+    asyncio.run(story())
 
 
 def test_a_quiet_stream_is_left_alone() -> None:
