@@ -65,6 +65,7 @@ def compare_calls(log: Log, calls: Sequence[ReplayedCall]) -> dict[str, Any]:
         "log": {
             "lines": log.lines, "events": log.events, "foreign": log.foreign, "not_json": log.broken,
             "calls": len(log.calls), "told_apart_by_operation": log.guessed,
+            "without_attempts": log.without_attempts,
         },
         "summary": {
             "calls": len(rows),
