@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+import structlog
 import trio
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +22,13 @@ from resilience.testing import AsyncScriptedTransport, ScriptedTransport
 
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_structlog() -> Iterator[None]:
+    """Undo what a test has configured of structlog, as `capture_logs` does: it is where our lines go."""
+    yield
+    structlog.reset_defaults()
 
 
 class Driver:

@@ -1,8 +1,8 @@
 """Groups the lines of a log into the calls that wrote them. Lines of other programs are counted and skipped.
 
 A line is JSON: of structlog, or of a formatter for `logging` that writes the fields of a record, at the top or below
-`extra`. Logs of version 0.1 are read too: their fields `took` and `safety`, and their event `retry_scheduled`. Events that name
-no attempt and no outcome of a call (`fallback_used`, `hedge_started`, and their names in 0.1) change no replay.
+`extra`. Logs of version 0.1 are read too: their fields `took` and `safety`, and their event `retry_scheduled`. Events
+that name no attempt and no outcome of a call (`fallback_used`, `hedge_started`, their names in 0.1) change no replay.
 """
 
 from __future__ import annotations

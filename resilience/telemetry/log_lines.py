@@ -82,18 +82,20 @@ def read_line(text: str) -> dict[str, Any] | None:
 def _is_shown(name: str, fields: Mapping[str, Any]) -> bool:
     if name == "attempt":
         return name in fields and "attempts" not in fields
-    return name in fields and (name, fields[name]) != ("waited_so_far", 0.0)
+    return name in fields and fields[name] != [] and (name, fields[name]) != ("waited_so_far", 0.0)
 
 
 def _shown(value: Any) -> str:
     """Return a value as a line shows it: a word as it is, other text in quotes, a list of mappings by its length."""
-    if isinstance(value, (list, tuple)):
-        if all(isinstance(item, str) for item in value):
-            return ",".join(value)
-        first = value[0].get("message") or value[0].get("path") if isinstance(value[0], Mapping) else None
-        return f"{len(value)}" if first is None else f"{len(value)} ({first})"
-    text = str(value)
+    text = _listed(value) if isinstance(value, list) else str(value)
     return text if _PLAIN.fullmatch(text) else repr(text)
+
+
+def _listed(items: list[Any]) -> str:
+    if all(isinstance(item, str) for item in items):
+        return "+".join(items)
+    first = items[0]
+    return f"{len(items)} ({first.get('message') or first.get('path')})"
 
 
 def _plain(value: str) -> str:

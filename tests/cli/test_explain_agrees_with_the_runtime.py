@@ -135,7 +135,7 @@ def assert_agreement(fail: Callable[[], Any], folder: Path) -> None:
         logger = structlog.wrap_logger(structlog.PrintLogger(out), processors=[renderer])
         policies.subscribe(StructlogListener(logger))
     for is_read in (False, True):
-        call = policies.pipeline("p").compile(fail, OperationInfo(operation="op", read=is_read))
+        call = policies.pipeline("p").compile(fail, OperationInfo(operation=f"op {is_read}", read=is_read))
         with pytest.raises(Exception) as caught:  # noqa: PT011  # any error
             call()
         said = facts(failure_of(caught.value))
