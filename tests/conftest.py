@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -25,10 +26,15 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
-def _unconfigured_structlog() -> Iterator[None]:
-    """Undo what a test has configured of structlog, as `capture_logs` does: it is where our lines go."""
+def _unconfigured_log() -> Iterator[None]:
+    """Undo what a test has configured of structlog, as `capture_logs` does, and of our loggers: there our lines go."""
     yield
     structlog.reset_defaults()
+    for name in ("", ".call", ".breaker", ".stream", ".policy"):
+        logger = logging.getLogger(f"resilience{name}")
+        logger.setLevel(logging.NOTSET)
+        logger.handlers.clear()
+        logger.propagate, logger.disabled = True, False
 
 
 class Driver:

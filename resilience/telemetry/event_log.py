@@ -39,11 +39,12 @@ class EventLog:
     Safe across threads and tasks.
     """
 
-    __slots__ = ("_repeats", "_sink")
+    __slots__ = ("_lines", "_repeats", "_sink")
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._repeats = Repeats()
+        self._lines = 0
 
     def wants_event(self, name: str, fields: Mapping[str, Any]) -> bool:
         """Return whether an event with these fields may become a line: an event that nobody wants is not made."""
@@ -62,6 +63,7 @@ class EventLog:
             return
         if times > 1:
             fields["times"] = times
+        self._lines += 1
         self._sink.write(
             area, level, f"resilience.{event.name}", {name: _clean(name, value) for name, value in fields.items()}
         )
@@ -70,9 +72,16 @@ class EventLog:
         """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
         self._write("warning", "listener_dropped", listener=_name(listener), caused_by=type(error).__name__)
 
-    def slow(self, listener: object, seconds: float) -> None:
-        """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile."""
+    def slow(self, listener: object, seconds: float) -> bool:
+        """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile.
+
+        Returns:
+            False for the first line of this log, which may have loaded structlog: that is no reason to warn.
+        """
+        if listener is self and self._lines <= 1:
+            return False
         self._write("warning", "listener_slow", listener=_name(listener), duration=seconds)
+        return True
 
     def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
         """Write one line for a stream's handler that raised.

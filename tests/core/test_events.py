@@ -148,6 +148,16 @@ def test_a_slow_listener_is_reported_once() -> None:
     unsubscribe = events.subscribe(quick)
     unsubscribe()
     assert events.listeners == (slow,)
+    declined: list[float] = []
+
+    def decline(_listener: Any, took: float) -> bool:
+        declined.append(took)
+        return False
+
+    again = Events(slow, on_slow=decline, monotonic=lambda: seconds[0])
+    again.emit("call_failed")
+    again.emit("call_failed")
+    assert len(declined) == 2
     unmeasured = Events(slow, monotonic=lambda: seconds[0])
     unmeasured.emit("call_failed")
     assert unmeasured.listeners == (slow,)

@@ -40,7 +40,7 @@ def test_a_failing_call_writes_one_line(driver: Any, caplog: pytest.LogCaptureFi
         "WARNING", "resilience.call_failed", "price", "connection_refused", "retryable", "no", 3, ["retries_exhausted"],
     )  # fmt: skip
     assert record.name == "resilience.call"
-    assert record.waited_so_far == round(record.waited_so_far, 2) > 0  # type: ignore[attr-defined]
+    assert record.waited_so_far > 0  # type: ignore[attr-defined]
     assert "\n" not in record.getMessage()
     assert record.getMessage().startswith("call failed: price code=connection_refused category=retryable executed=no")
     assert record.remedy in record.getMessage()  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ def test_an_uncertain_write_is_an_error(driver: Any, caplog: pytest.LogCaptureFi
     assert names == ["attempt_failed", "write_unknown", "call_failed"]
 
 
-def test_an_idempotent_call_is_no_write_in_doubt(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_idempotent_call_is_no_uncertain_write(driver: Any, caplog: pytest.LogCaptureFixture) -> None:
     """It may have been executed, and it can be sent again: its failure is a warning."""
     fail(driver, new_policies(retry=None).resilient("p", idempotent=True)(driver.transport([TimeoutError()])))
     assert [facts(record, "event", "executed") for record in caplog.records] == [
@@ -258,18 +258,6 @@ def test_critical_silences_everything(driver: Any, caplog: pytest.LogCaptureFixt
     fail(driver, policies.resilient("p")(driver.transport([TimeoutError()])))
     assert caplog.records == []
     assert [event.name for event in events] == ["circuit_opened", "attempt_failed", "write_unknown", "call_failed"]
-
-
-def test_no_event_is_made_where_its_line_is_filtered(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The level is asked first: a filtered line costs next to nothing."""
-    logging.getLogger("resilience").setLevel("CRITICAL")
-    made: list[Any] = []
-    monkeypatch.setattr("resilience._core.base.events.Event", lambda **fields: made.append(fields))
-    try:
-        fail(driver, new_policies(retry=None).resilient("p")(driver.transport([TimeoutError()])))
-    finally:
-        logging.getLogger("resilience").setLevel("NOTSET")
-    assert made == []
 
 
 @pytest.mark.parametrize("log", [True, "logging", "structlog", False])

@@ -15,11 +15,10 @@ import structlog
 
 from resilience import ApiError, Policies, configure
 from resilience._core.base.events import EVENTS, Event
-from resilience._entry.configured import set_configured
 from resilience.cli import main
 from resilience.telemetry import new_event_log
 from resilience.telemetry.log_lines import line_of, read_line
-from resilience.testing import FakeClock
+from resilience.testing import FakeClock, fresh_policies
 
 LOG: Any = new_event_log("logging")
 
@@ -28,9 +27,9 @@ LOG: Any = new_event_log("logging")
 def _own_configuration() -> Iterator[None]:
     """Restore the root logger and the configured policies."""
     root = logging.getLogger()
-    before, level, policies = list(root.handlers), root.level, set_configured(None)
-    yield
-    set_configured(policies)
+    before, level = list(root.handlers), root.level
+    with fresh_policies():
+        yield
     root.handlers[:] = before
     root.setLevel(level)
 
@@ -89,11 +88,7 @@ def test_a_json_formatter_gets_the_fields_and_replay_reads_them(
             "loggers": {"resilience": {"handlers": ["out"], "level": "INFO"}},
         }
     )
-    try:
-        fail(new_policies(), ConnectionRefusedError())
-    finally:
-        logging.getLogger("resilience").handlers.clear()
-        logging.getLogger("resilience").setLevel("NOTSET")
+    fail(new_policies(), ConnectionRefusedError())
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     fields = [line.get("extra", line) for line in lines]
     assert [line["event"].removeprefix("resilience.") for line in fields] == ["attempt_failed"] * 2 + ["call_failed"]
@@ -140,6 +135,27 @@ def test_lines_are_by_area(caplog: pytest.LogCaptureFixture) -> None:
         "stream handler raised: handler=bot.on_update handler_of=update caused_by=KeyError\nTraceback:\n  line",
         "stream handler raised: times=10 handler=bot.on_update handler_of=update caused_by=KeyError",
     ]
+
+
+def test_a_filtered_event_is_not_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    """The level is asked before the event is made, which then costs next to nothing."""
+    wanted = [LOG.wants_event(name, {}) for name in ("call_rejected", "attempt_failed", "call_failed", "write_unknown")]
+    assert wanted == [False, False, True, True]
+    assert not LOG.wants_event("code_unknown", {"call": "1"})
+    assert not LOG.wants_event("call_failed", {"also": ("write_unknown",)})
+    assert not LOG.wants_event("write_unknown", {"inner": True})
+    caplog.set_level("CRITICAL", logger="resilience")
+    assert not LOG.wants_event("write_unknown", {})
+
+
+def test_the_first_line_is_not_reported_as_slow(caplog: pytest.LogCaptureFixture) -> None:
+    """It may have loaded structlog. A later one was slow because of the program's own handler."""
+    log: Any = new_event_log("logging")
+    log(Event(name="call_failed"))
+    assert log.slow(log, 0.5) is False
+    log(Event(name="call_failed"))
+    assert log.slow(log, 0.5) is True
+    assert caplog.messages[-1] == "listener is slow: duration=0.5 listener=EventLog"
 
 
 def test_numbers_are_rounded(caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +207,7 @@ def test_a_line_shows_lists_by_their_length() -> None:
         "policy file reloaded: source=bot.yaml changes='2 (p.retry)'"
     )
     assert line_of("policy_rejected", {"problems": [{"message": "bad"}]}) == "policy file rejected: problems='1 (bad)'"
-    assert line_of("policy_reloaded", {"changes": []}) == "policy file reloaded:"
+    assert line_of("policy_reloaded", {"changes": []}) == "policy file reloaded: "
 
 
 def test_structlog_is_followed_where_it_is_configured(caplog: pytest.LogCaptureFixture) -> None:

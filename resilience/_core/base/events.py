@@ -211,7 +211,7 @@ class Events:
         *listeners: Listener,
         now: Callable[[], float] | None = None,
         on_dropped: Callable[[Listener, Exception], None] | None = None,
-        on_slow: Callable[[Listener, float], None] | None = None,
+        on_slow: Callable[[Listener, float], object] | None = None,
         monotonic: Callable[[], float] | None = None,
         run_id: str = "",
     ) -> None:
@@ -221,7 +221,8 @@ class Events:
             listeners: functions of one event.
             now: returns Unix seconds, the time of an event; None leaves events without a time.
             on_dropped: called with a listener that raised, and its error.
-            on_slow: called once with a listener that took longer than `SLOW` seconds for an event, and its time.
+            on_slow: called once with a listener that took longer than `SLOW` seconds for an event, and its time; once
+                more where it returns False.
             monotonic: returns seconds that never go back; None measures no listener.
             run_id: distinguishes the calls of this process from those of another.
         """
@@ -286,10 +287,10 @@ class Events:
         took = self._monotonic() - begin
         if took <= SLOW or any(other is listener for other in self._slow):
             return
-        self._slow = (*self._slow, listener)
+        self._slow, before = (*self._slow, listener), self._slow
         try:
-            if self._on_slow is not None:
-                self._on_slow(listener, took)
+            if self._on_slow is not None and self._on_slow(listener, took) is False:
+                self._slow = before
         except Exception:
             pass  # the log itself may fail, which is no reason to drop the listener
 
