@@ -37,6 +37,18 @@ def _unconfigured_log() -> Iterator[None]:
         logger.propagate, logger.disabled = True, False
 
 
+@pytest.fixture(autouse=True)
+def forget_secrets() -> Iterator[None]:
+    """Forget the secrets that a test has registered: "secret" itself, say, would be redacted in every later test."""
+    redaction = import_module("resilience.telemetry.redaction")
+    before = dict(redaction._permanent)
+    yield
+    if redaction._permanent != before:
+        redaction._permanent.clear()
+        redaction._permanent.update(before)
+        redaction._forms = None
+
+
 class Driver:
     """Runs a test through a sync function, an asyncio task or a trio task.
 

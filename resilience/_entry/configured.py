@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,4 +112,8 @@ def policies_getter(policies: Policies | None) -> Callable[[], Policies]:
         return configured_policies
     if not isinstance(policies, Policies):
         raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
-    return lambda: policies
+    return partial(_itself, policies)
+
+
+def _itself(policies: Policies) -> Policies:
+    return policies

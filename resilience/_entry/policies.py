@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from .. import config
@@ -18,6 +19,7 @@ from .._core.policy.policy import Policy
 from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._core.policy.section import changed
 from .._core.stages.breaker_store import BreakerStore
+from .._pipeline.compiler import PolicyCompiler
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
 from ..errors import PolicyError
@@ -62,6 +64,7 @@ class Policies:
         """
         self._shared = SharedState(clock, log=log, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)
+        self._options: dict[str, Any] = {"clock": clock, "log": log, "breaker_store": breaker_store}
 
     @classmethod
     def load(
@@ -87,7 +90,7 @@ class Policies:
         return cls(
             policies,
             clock=clock,
-            load=lambda: config.load(absolute, report=warn_safely),
+            load=partial(config.load, absolute, report=warn_safely),
             log=log,
             breaker_store=breaker_store,
         )
@@ -144,7 +147,7 @@ class Policies:
         if isinstance(policy, Policy):
             return pipeline
         # `current_pipeline` has raised for an unknown name: an error in the name shows here and not at the first call.
-        return Pipeline.from_compiler(ReloadingCompiler(lambda: self.current_pipeline(policy, operation).compiler))
+        return Pipeline.from_compiler(ReloadingCompiler(partial(_current_compiler, self, policy, operation)))
 
     def current_pipeline(self, policy: str | Policy, operation: str | None) -> Pipeline:
         """Return the pipeline that is in force; the caller reads it again after each change (see `EPOCH`)."""
@@ -191,7 +194,7 @@ class Policies:
 
     def resilient(self, policy: Any = "default", **options: Any) -> Any:
         """Decorate a function so that it runs under these policies; see `resilience.resilient`."""
-        return decorate(policy, lambda: self, **options)
+        return decorate(policy, partial(_itself, self), **options)
 
     def wrap(self, client: C, policy: str = "default", *, operations: Mapping[str, Any] | None = None) -> C:
         """Wrap a client so that it runs under these policies; see `resilience.wrap`."""
@@ -286,5 +289,25 @@ class Policies:
         """Have each reload checked against this function: `operations` must not give it a key it cannot carry."""
         self._active.check_key_on_reload(operation, fn)
 
+    def __copy__(self) -> Policies:
+        return self  # two would have two opinions of one service, and twice its quota
+
+    def __deepcopy__(self, _memo: Any) -> Policies:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The settings travel; breakers, quotas and whatever else has happened here stay in this process.
+        active = self._active
+        return partial(Policies, load=active.load, **self._options), (active.policy_set,)
+
     def __repr__(self) -> str:
         return f"<Policies {self._active.policy_set.source}: {', '.join(self.names)}>"
+
+
+def _itself(policies: Policies) -> Policies:
+    """Return the policies: a function that is pickled, unlike a closure."""
+    return policies
+
+
+def _current_compiler(policies: Policies, policy: str | Policy, operation: str | None) -> PolicyCompiler:
+    return policies.current_pipeline(policy, operation).compiler

@@ -162,6 +162,15 @@ class Pipeline:
             "timeline": timeline(policy, whole=info.reconcile is not None and not info.idempotent),
         }
 
+    def __copy__(self) -> Pipeline:
+        return self  # two would have two opinions of one service, and twice its quota
+
+    def __deepcopy__(self, _memo: Any) -> Pipeline:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Pipeline.from_compiler, (self._compiler,)
+
     @property
     def compiler(self) -> PolicyCompiler:
         """The compiler of the policy that is in force."""

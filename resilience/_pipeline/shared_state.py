@@ -88,6 +88,13 @@ class SharedState:
         self._generator.seed()
         self.events.run_id = _new_run_id()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        message = (
+            "breakers, quotas and locks stay in their process: pickle the Policies, a pipeline that they give by name,"
+            " or the decorated function, and each process has its own state"
+        )
+        raise TypeError(message)
+
     @property
     def tables(self) -> Mapping[str, CodeTable]:
         """The code tables that a policy file names by path."""
