@@ -50,6 +50,7 @@ def _kind(event: Event) -> Hashable:
         return event.name, event.policy, event.operation, event.host, event.reason, event.caused_by
     if event.name in ("circuit_opened", "circuit_half_opened"):
         return event.name, event.policy, event.breaker
-    if event.name == "attempt_failed" and event.socket is not None and event.wait_for is None:
-        return event.name, event.policy, event.operation, event.code, event.caused_by  # such as a frame that is no JSON
+    is_error_of_stream = event.name == "attempt_failed" and event.wait_for is None  # such as a frame that is no JSON
+    if event.socket is not None and (is_error_of_stream or event.name == "budget_exhausted"):
+        return event.name, event.policy, event.operation, event.code, event.caused_by
     return None

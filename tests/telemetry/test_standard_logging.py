@@ -306,4 +306,7 @@ def test_a_stream_that_keeps_failing_is_a_warning_now_and_then(caplog: pytest.Lo
     caplog.set_level("DEBUG", logger="resilience")
     for _ in range(500):
         log(Event(name="attempt_failed", socket="public", attempt=0, code="malformed_frame"))
-    assert [getattr(record, "times", 1) for record in caplog.records] == [1, 10, 100]
+        log(Event(name="budget_exhausted", socket="public", caused_by="OSError"))
+    assert [(getattr(record, "times", 1), record.levelname) for record in caplog.records] == [
+        (times, level) for times in (1, 10, 100) for level in ("INFO", "WARNING")
+    ]
