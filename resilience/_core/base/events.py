@@ -188,10 +188,11 @@ class Event:
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, without the name."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "name")
+        values = ((name, getattr(self, name)) for name in _FIELDS)
         return {name: value for name, value in values if value is not None and value != ""}
 
 
+_FIELDS = tuple(field.name for field in fields(Event) if field.name != "name")
 Listener = Callable[[Event], None]
 """Receives each event, in the thread or task where it happened."""
 
