@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from .. import config, telemetry
+from .. import config
 from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
@@ -49,7 +49,7 @@ class Policies:
         *,
         clock: Clock | None = None,
         load: Callable[[], PolicySet] | None = None,
-        log: bool = True,
+        log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
     ) -> None:
         """Put the policies in force.
@@ -58,24 +58,26 @@ class Policies:
             policies: the settings, as a policy file or a mapping gave them.
             clock: time and waiting; the machine's own by default.
             load: reads the source again, for `reload`; None where there is no source.
-            log: False writes no log lines; subscribed listeners still get every event.
+            log: True writes log lines to structlog where the program has configured it, else to `logging`;
+                `"logging"` or `"structlog"` to that alone. False writes none; subscribed listeners get every event.
             breaker_store: keeps the states of breakers over a restart. It is given one second to load them here.
         """
-        if log:
-            listener = telemetry.StructlogListener()
-            self._shared = SharedState(
-                clock, listener, on_dropped=listener.dropped, on_slow=listener.slow, breaker_store=breaker_store
-            )
-        else:
-            self._shared = SharedState(clock, breaker_store=breaker_store)
+        self._shared = SharedState(clock, log=log, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)
         self._options: dict[str, Any] = {"clock": clock, "log": log, "breaker_store": breaker_store}
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
+
+        `clock`, `log` and `breaker_store` are those of `Policies(...)`.
 
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
 
@@ -89,24 +91,36 @@ class Policies:
             policies,
             clock=clock,
             load=partial(config.load, absolute, report=warn_safely),
+            log=log,
             breaker_store=breaker_store,
         )
 
     @classmethod
     def from_mapping(
-        cls, mapping: Mapping[str, Any], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        mapping: Mapping[str, Any],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a mapping of the same shape as a policy file.
 
         Raises:
             PolicyError: every mistake in it, a line each.
         """
-        return cls(config.from_mapping(mapping), clock=clock, breaker_store=breaker_store)
+        return cls(config.from_mapping(mapping), clock=clock, log=log, breaker_store=breaker_store)
 
     @classmethod
-    def builtin(cls, *, clock: Clock | None = None, breaker_store: BreakerStore | None = None) -> Policies:
+    def builtin(
+        cls,
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
+    ) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        return cls(config.builtin(), clock=clock, breaker_store=breaker_store)
+        return cls(config.builtin(), clock=clock, log=log, breaker_store=breaker_store)
 
     @property
     def names(self) -> tuple[str, ...]:

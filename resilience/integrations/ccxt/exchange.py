@@ -151,6 +151,7 @@ class _Operations:
             always_sent=method.operation == "fetch_time" or method.operation.startswith("load_"),
             registry=self._registry(),
             host=self._host(),
+            path=method.path,
             venue=self._engine.id,
             # A digest tells accounts apart, for quotas by account, and gives the key away to nobody.
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],

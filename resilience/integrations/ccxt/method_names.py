@@ -64,12 +64,14 @@ class MethodInfo(NamedTuple):
         read: whether it changes nothing.
         idempotent: whether sending it twice changes nothing more.
         key: the parameter that carries the key of a write, or None.
+        path: the template of the endpoint's path, where the method is one endpoint.
     """
 
     operation: str
     read: bool = False
     idempotent: bool = False
     key: str | None = None
+    path: str | None = None
 
 
 def describe_unified_method(name: str, method: Callable[..., Any], has: Mapping[str, Any]) -> MethodInfo | None:
@@ -105,7 +107,7 @@ def describe_implicit_method(name: str, verb: str, path: str, api: object, *, re
         reads_by_get: whether the exchange is known never to write by GET.
     """
     read = not may_write(verb, path, api, reads_by_get=reads_by_get)
-    return MethodInfo(name, read=read, idempotent=verb in ("PUT", "DELETE"))
+    return MethodInfo(name, read=read, idempotent=verb in ("PUT", "DELETE"), path=f"/{path}")
 
 
 def may_write(verb: str, path: str, api: object, *, reads_by_get: bool = False) -> bool:
