@@ -18,7 +18,7 @@ from tests.integrations.socket_exchange import DIALECTS, SocketExchange
 
 ORDER = ("BTC/USDT", "limit", "buy", 0.01, 100)
 KEY = {"clientOrderId": "mine1"}
-# With the lowest aiohttp a cancelled order over a socket was seen to hang in this test, so that version is not promised for ccxt.pro.
+# With the lowest aiohttp a cancelled order over a socket hung: ccxt.pro is not promised there.
 pytestmark = pytest.mark.newest_versions
 every_exchange = pytest.mark.parametrize("name", DIALECTS)
 
