@@ -196,7 +196,7 @@ def test_an_order_and_a_stream_share_no_record() -> None:
 
 
 def test_a_message_that_waits_is_dropped_when_its_attempt_ends() -> None:
-    """Ccxt would send it later, when the caller has been told that nothing was executed."""
+    """Ccxt alone would send it later, although the call has ended as not executed."""
 
     async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
         plain = exchange.plain()
