@@ -18,8 +18,8 @@ def test_a_first_attempt_waits_for_the_breaker_no_longer_than_it_must() -> None:
     assert clock.sleeps == [2.0]
 
 
-def test_a_rejection_that_nobody_hears() -> None:
-    """Without a listener no event is made, and the caller gets the same error."""
+def test_a_rejection_without_a_listener() -> None:
+    """No event is made, and the caller gets the same error."""
     pipeline = Pipeline(Policy(breaker={"consecutive": 1}), log=False)
     assert pipeline.breaker is not None
     pipeline.breaker.open()
