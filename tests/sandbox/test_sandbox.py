@@ -62,7 +62,7 @@ def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str, s
     assert exchange.ledger() == {"orders": []}
 
 
-def test_a_request_that_is_refused_at_the_door_uses_up_no_fault(exchange: Sandbox, send: Send) -> None:
+def test_an_expired_stamp_keeps_the_scripted_fault(exchange: Sandbox, send: Send) -> None:
     """A scripted fault is for an attempt that gets as far as the order, not for one whose stamp has expired."""
     exchange.script("late", ["code_400"])
     order = {**MARKET, "clientOid": "late"}
