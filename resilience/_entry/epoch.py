@@ -4,11 +4,26 @@ from __future__ import annotations
 
 __all__ = ["EPOCH", "start_new_epoch"]
 
-EPOCH: list[object] = [object()]
-"""Holds one object, which every `configure` and every reload replaces. A list, because importers of a name keep the
-object that it had when they imported it."""
+
+class _Epoch:
+    """The time since the last change of policies. A function that is pickled with it finds that of the other process.
+
+    Attributes:
+        mark: one object, which every `configure` and every reload replaces.
+    """
+
+    __slots__ = ("mark",)
+
+    def __init__(self) -> None:
+        self.mark = object()
+
+    def __reduce__(self) -> str:
+        return "EPOCH"
+
+
+EPOCH = _Epoch()
 
 
 def start_new_epoch() -> None:
     """Make every compiled call look its policy up again at its next use."""
-    EPOCH[0] = object()
+    EPOCH.mark = object()

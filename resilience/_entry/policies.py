@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from .. import config, telemetry
+from .. import config
 from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
@@ -18,6 +19,7 @@ from .._core.policy.policy import Policy
 from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._core.policy.section import changed
 from .._core.stages.breaker_store import BreakerStore
+from .._pipeline.compiler import PolicyCompiler
 from .._pipeline.failure_needs import load_needs
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
@@ -48,7 +50,7 @@ class Policies:
         *,
         clock: Clock | None = None,
         load: Callable[[], PolicySet] | None = None,
-        log: bool = True,
+        log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
     ) -> None:
         """Put the policies in force.
@@ -57,24 +59,26 @@ class Policies:
             policies: the settings, as a policy file or a mapping gave them.
             clock: time and waiting; the machine's own by default.
             load: reads the source again, for `reload`; None where there is no source.
-            log: False writes no log lines; subscribed listeners still get every event.
+            log: True writes log lines to structlog where the program has configured it, else to `logging`;
+                `"logging"` or `"structlog"` to that alone. False writes none; subscribed listeners get every event.
             breaker_store: keeps the states of breakers over a restart. It is given one second to load them here.
         """
-        if log:
-            listener = telemetry.StructlogListener()
-            listener.load()
-            self._shared = SharedState(
-                clock, listener, on_dropped=listener.dropped, on_slow=listener.slow, breaker_store=breaker_store
-            )
-        else:
-            self._shared = SharedState(clock, breaker_store=breaker_store)
+        self._shared = SharedState(clock, log=log, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)
+        self._options: dict[str, Any] = {"clock": clock, "log": log, "breaker_store": breaker_store}
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
+
+        `clock`, `log` and `breaker_store` are those of `Policies(...)`.
 
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
 
@@ -87,25 +91,37 @@ class Policies:
         return cls(
             policies,
             clock=clock,
-            load=lambda: config.load(absolute, report=warn_safely),
+            load=partial(config.load, absolute, report=warn_safely),
+            log=log,
             breaker_store=breaker_store,
         )
 
     @classmethod
     def from_mapping(
-        cls, mapping: Mapping[str, Any], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        mapping: Mapping[str, Any],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a mapping of the same shape as a policy file.
 
         Raises:
             PolicyError: every mistake in it, a line each.
         """
-        return cls(config.from_mapping(mapping), clock=clock, breaker_store=breaker_store)
+        return cls(config.from_mapping(mapping), clock=clock, log=log, breaker_store=breaker_store)
 
     @classmethod
-    def builtin(cls, *, clock: Clock | None = None, breaker_store: BreakerStore | None = None) -> Policies:
+    def builtin(
+        cls,
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
+    ) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        return cls(config.builtin(), clock=clock, breaker_store=breaker_store)
+        return cls(config.builtin(), clock=clock, log=log, breaker_store=breaker_store)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,7 +148,7 @@ class Policies:
         if isinstance(policy, Policy):
             return pipeline
         # `current_pipeline` has raised for an unknown name: an error in the name shows here and not at the first call.
-        return Pipeline.from_compiler(ReloadingCompiler(lambda: self.current_pipeline(policy, operation).compiler))
+        return Pipeline.from_compiler(ReloadingCompiler(partial(_current_compiler, self, policy, operation)))
 
     def current_pipeline(self, policy: str | Policy, operation: str | None) -> Pipeline:
         """Return the pipeline that is in force; the caller reads it again after each change (see `EPOCH`)."""
@@ -194,7 +210,7 @@ class Policies:
 
     def resilient(self, policy: Any = "default", **options: Any) -> Any:
         """Decorate a function so that it runs under these policies; see `resilience.resilient`."""
-        decorated = decorate(policy, lambda: self, **options)
+        decorated = decorate(policy, partial(_itself, self), **options)
         self.load_used(policy)
         return decorated
 
@@ -291,5 +307,25 @@ class Policies:
         """Have each reload checked against this function: `operations` must not give it a key it cannot carry."""
         self._active.check_key_on_reload(operation, fn)
 
+    def __copy__(self) -> Policies:
+        return self  # two would have two opinions of one service, and twice its quota
+
+    def __deepcopy__(self, _memo: Any) -> Policies:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The settings travel; breakers, quotas and whatever else has happened here stay in this process.
+        active = self._active
+        return partial(Policies, load=active.load, **self._options), (active.policy_set,)
+
     def __repr__(self) -> str:
         return f"<Policies {self._active.policy_set.source}: {', '.join(self.names)}>"
+
+
+def _itself(policies: Policies) -> Policies:
+    """Return the policies: a function that is pickled, unlike a closure."""
+    return policies
+
+
+def _current_compiler(policies: Policies, policy: str | Policy, operation: str | None) -> PolicyCompiler:
+    return policies.current_pipeline(policy, operation).compiler

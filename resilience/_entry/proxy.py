@@ -74,7 +74,7 @@ class Proxy:
         return type(self)(copy(self.__dict__["_resilience_client"]), self.__dict__["_resilience_rules"])
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
-        raise TypeError("a wrapped client holds locks and clocks: pickle the client itself and wrap it again")
+        raise TypeError("a wrapped client holds locks and clocks: copy or pickle the client itself and wrap it again")
 
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["_resilience_client"])

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from .. import config
+from .. import config, telemetry
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
@@ -47,6 +47,7 @@ class SharedState:
         limits: the quotas and admissions.
         holds: the waits that APIs have asked for.
         keys_in_use: the keys of the calls under way.
+        log: the log of their events, or None.
     """
 
     def __init__(
@@ -54,16 +55,17 @@ class SharedState:
         clock: Clock | None = None,
         *listeners: Any,
         random: Callable[[], float] | None = None,
-        on_dropped: Callable[[Any, Exception], None] | None = None,
-        on_slow: Callable[[Any, float], None] | None = None,
+        log: bool | str = False,
         breaker_store: BreakerStore | None = None,
     ) -> None:
         self.clock: Clock = clock or SystemClock()
+        self.log = telemetry.new_event_log(log) if log is not False else None
         self.events = Events(
+            *(() if self.log is None else (self.log,)),
             *listeners,
             now=self.clock.time,
-            on_dropped=on_dropped,
-            on_slow=on_slow,
+            on_dropped=None if self.log is None else self.log.dropped,
+            on_slow=None if self.log is None else self.log.slow,
             monotonic=self.clock.monotonic,
             run_id=_new_run_id(),
         )
@@ -85,6 +87,13 @@ class SharedState:
         """Draw other random numbers in a forked child: processes with the same jitter would retry at the same time."""
         self._generator.seed()
         self.events.run_id = _new_run_id()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        message = (
+            "breakers, quotas and locks stay in their process: pickle the Policies, a pipeline that they give by name,"
+            " or the decorated function, and each process has its own state"
+        )
+        raise TypeError(message)
 
     @property
     def tables(self) -> Mapping[str, CodeTable]:

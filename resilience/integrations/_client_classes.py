@@ -54,9 +54,19 @@ def wrapped_class(original: type, methods: Mapping[str, Any]) -> type:
     wrapped = _WRAPPED.get(original)
     if wrapped is None:
         # A slot instead of an entry in `__dict__`: the wrapped client shares its `__dict__` with the original.
-        namespace = {"__slots__": ("_resilience",), "__doc__": original.__doc__, "__module__": original.__module__}
+        namespace: dict[str, Any] = {
+            "__slots__": ("_resilience",),
+            "__doc__": original.__doc__,
+            "__module__": original.__module__,
+        }
+        # A copy would have the client's attributes without the slot, and would send under no policy.
+        namespace |= {"__copy__": _refuse_copy, "__deepcopy__": _refuse_copy, "__reduce_ex__": _refuse_copy}
         wrapped = _WRAPPED[original] = type(original.__name__, (original,), {**namespace, **methods})
     return wrapped
+
+
+def _refuse_copy(_client: Any, *_arguments: Any) -> Any:
+    raise TypeError("a wrapped client holds locks and clocks: copy or pickle the client itself and wrap it again")
 
 
 def concealing_methods(original: type, names: Iterable[str]) -> dict[str, Any]:

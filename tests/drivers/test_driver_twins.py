@@ -109,8 +109,16 @@ DIFFERENCES = {
         - return _with_body(response, b''.join(stream))
         + return _with_body(response, b''.join([part for part in stream]))
     """,
-    ("integrations/ccxt/attempt.py:send", "integrations/ccxt/attempt.py:send_async"): "",
-    ("integrations/ccxt/set_up_methods.py:prepare", "integrations/ccxt/set_up_methods.py:prepare_async"): "",
+    # Sockets are of async exchanges alone: there ccxt gives one error to all calls, and one login serves them.
+    ("integrations/ccxt/attempt.py:send", "integrations/ccxt/attempt.py:send_async"): """
+        - return _checked(state, attempt, method(*args, **kwargs), args, kwargs)
+        + return _checked(state, attempt, send_once(*args, **kwargs), args, kwargs)
+    """,
+    ("integrations/ccxt/set_up_methods.py:prepare", "integrations/ccxt/set_up_methods.py:prepare_async"): """
+        - return method(self, *args, **kwargs)
+        + preparing = method(self, *args, **kwargs)
+        + return (_login(self, preparing) if signs_in(name) else preparing)
+    """,
     ("outbox/open_write.py:get_ready", "outbox/open_write.py:aget_ready"): "",
     ("outbox/outbox.py:replay", "outbox/outbox.py:areplay"): "",
 }

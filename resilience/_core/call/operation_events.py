@@ -10,6 +10,7 @@ from typing import Any
 
 from ..base.events import Events
 from ..stages.breaker import Breaker
+from .operation_info import OperationInfo
 
 __all__ = ["OperationEvents"]
 
@@ -17,22 +18,27 @@ __all__ = ["OperationEvents"]
 class OperationEvents:
     """The events of one operation under one policy. Safe across threads and tasks."""
 
-    __slots__ = ("_breaker", "_events", "_fn", "_operation", "_policy")
+    __slots__ = ("_breaker", "_events", "_fn", "_names")
 
     def __init__(
-        self, events: Events, policy: str, operation: str, breaker: Breaker | None, fn: Callable[..., Any]
+        self, events: Events, policy: str, info: OperationInfo, breaker: Breaker | None, fn: Callable[..., Any]
     ) -> None:
         """Take the listeners, the names, and the breaker with the function that its listeners get."""
         self._events = events
-        self._policy = policy
-        self._operation = operation
+        self._names = {
+            "policy": policy,
+            "operation": info.operation,
+            "host": info.host,
+            "path": info.path if isinstance(info.path, str) else None,
+            "socket": info.socket,
+        }
         self._breaker = breaker
         self._fn = fn
 
     def emit(self, name: str, **fields: Any) -> None:
         """Emit an event of this operation if anybody listens."""
         if self._events.listeners:
-            self._events.emit(name, policy=self._policy, operation=self._operation, **fields)
+            self._events.emit(name, **{**self._names, **fields})
 
     def emit_breaker_events(self) -> None:
         """Emit the events that the breaker has queued."""

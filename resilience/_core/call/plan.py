@@ -124,7 +124,7 @@ class Plan:
         # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
-        operation_events = OperationEvents(events, policy.name, info.operation, breaker, fn)
+        operation_events = OperationEvents(events, policy.name, info, breaker, fn)
         self.emit = operation_events.emit
         self.emit_breaker_events = operation_events.emit_breaker_events
         self.gate = GatePlan(

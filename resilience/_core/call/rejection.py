@@ -25,6 +25,7 @@ _KEY_IN_USE = "another call with this key is under way, nothing was sent"
 def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
     """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
     assert plan.breaker is not None
+    next(plan.breaker.refusals)
     return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.open_until, now), outer)
 
 
@@ -41,6 +42,8 @@ def reject_key_in_use(plan: Plan, outer: object) -> Exception:
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     """Return the rejection of a call whose first attempt did not pass its gate, and drop the gate's reference to it."""
     rejection, gate.rejection = gate.rejection, None
+    if plan.breaker is not None and isinstance(rejection, CircuitOpenError):
+        next(plan.breaker.refusals)
     return _report(plan, rejection, outer)
 
 

@@ -16,10 +16,10 @@ from math import inf
 from typing import Any, NamedTuple
 
 from ...errors import RejectedError
-from ..policy.codes import Category
 from .attributes import get
 from .error_notes import annotate, note_text, set_cause
 from .failure import Failure
+from .record import Record, failure_of_rejection, read_record
 
 __all__ = [
     "LATEST_RECORD",
@@ -46,46 +46,6 @@ the other thread for one of its own, if it gets that very error, and is not retr
 """
 
 
-class _Record:
-    """A call's failure, and what tells calls inside an attempt from others.
-
-    The failure of a rejection is None until it is read, which makes rejecting a call cheap.
-
-    Attributes:
-        failure: what the call's error means.
-        outer: the context of the outer attempt in which the call was made, or None.
-        number: its number among all records of this process; infinite for one that was unpickled, which has come
-            from another process.
-        gave_up: nobody is to send again; False for a call that was cancelled and did not happen, or is harmless.
-    """
-
-    __slots__ = ("failure", "gave_up", "number", "outer")
-
-    def __init__(
-        self, failure: Failure | None, outer: object = None, number: float = inf, *, gave_up: bool = True
-    ) -> None:
-        self.failure = failure
-        self.outer = outer
-        self.number = number
-        self.gave_up = gave_up
-
-    def failure_of(self, outcome: object) -> Failure | None:
-        """Return the failure of the outcome that has this record."""
-        if self.failure is None and isinstance(outcome, RejectedError):
-            self.failure = _failure_of_rejection(outcome)
-        return self.failure
-
-    def __deepcopy__(self, _memo: Any) -> _Record:
-        return self  # a copied error is no newer than the error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self.failure, self.gave_up)
-
-
-def _unpickled(failure: Failure | None, gave_up: bool) -> _Record:
-    return _Record(failure, gave_up=gave_up)
-
-
 class InnerFailure(NamedTuple):
     """What the calls inside an attempt have recorded on its error.
 
@@ -101,18 +61,6 @@ class InnerFailure(NamedTuple):
     certain: bool
 
 
-def _failure_of_rejection(rejection: RejectedError) -> Failure:
-    return Failure(
-        Category.RETRYABLE,
-        executed="no",
-        retry_after=rejection.retry_after,
-        retry_at=rejection.retry_at,
-        remedy="Nothing was sent; try again later",
-        attempts=0,
-        operation=rejection.operation,
-    )
-
-
 def attach_failure(outcome: object, failure: Failure | None, outer: object, *, gave_up: bool = True) -> None:
     """Store the call's `Failure` on the error or answer.
 
@@ -125,7 +73,7 @@ def attach_failure(outcome: object, failure: Failure | None, outer: object, *, g
     LATEST_RECORD[0] = number = _next_number()
     try:
         # `object.__setattr__`, because a class may override `__setattr__` with anything.
-        object.__setattr__(outcome, _ATTRIBUTE, _Record(failure, outer, number, gave_up=gave_up))
+        object.__setattr__(outcome, _ATTRIBUTE, Record(failure, outer, number, gave_up=gave_up))
     except (AttributeError, TypeError):
         pass
 
@@ -135,7 +83,7 @@ def attached_failure(outcome: object) -> Failure | None:
     record = _record(outcome)
     if record is None:
         rejection: Any = outcome if issubclass(type(outcome), RejectedError) else None
-        return None if getattr(rejection, "policy", None) is None else _failure_of_rejection(rejection)
+        return None if getattr(rejection, "policy", None) is None else failure_of_rejection(rejection)
     return record.failure_of(outcome)
 
 
@@ -178,7 +126,7 @@ def inner_failure(error: BaseException, context: object, after: float = inf) -> 
             executor may have run without the context. Infinite to go by the context alone.
     """
 
-    def is_inside(record: _Record) -> bool:
+    def is_inside(record: Record) -> bool:
         return record.gave_up and (record.outer is context or record.number > after)
 
     result: InnerFailure | None = None
@@ -196,8 +144,8 @@ def inner_failure(error: BaseException, context: object, after: float = inf) -> 
 
 
 def _records(
-    error: BaseException, is_end: Callable[[_Record], bool] = lambda _: True
-) -> Iterator[tuple[Any, _Record | None]]:
+    error: BaseException, is_end: Callable[[Record], bool] = lambda _: True
+) -> Iterator[tuple[Any, Record | None]]:
     """Yield an error and what it came from, each with its record; nothing behind a record that is an end."""
     seen: set[int] = set()
     stack: list[Any] = [error]
@@ -226,10 +174,10 @@ def _sources(error: object) -> list[Any]:
         return []
 
 
-def _record(outcome: object) -> _Record | None:
+def _record(outcome: object) -> Record | None:
     try:
         # `object.__getattribute__`, because a mock answers to any attribute.
-        record = object.__getattribute__(outcome, _ATTRIBUTE)
+        found = object.__getattribute__(outcome, _ATTRIBUTE)
     except AttributeError:
         return None
-    return record if isinstance(record, _Record) else None
+    return read_record(found)

@@ -5,6 +5,7 @@ To change a policy itself, see `policy.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -16,6 +17,9 @@ from .section import Section
 from .units import About
 
 __all__ = ["OperationSettings", "PolicySet"]
+
+_WRITES = re.compile(r"(?:post|patch)(?:[ *]|$)|(?:create|edit|place|submit|transfer|withdraw)(?:_|$)", re.IGNORECASE)
+_READS = re.compile(r"(?:get|head|options)(?:[ *]|$)|(?:fetch|load)_", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,20 @@ class OperationSettings(Section):
     idempotent: Annotated[bool, About("Whether sending it twice has the same effect as once.", "true")] | None = None
     key: Annotated[str, About("The parameter with the idempotency key of a write.", "clientOrderId")] | None = None
     lane: Annotated[str, About("The admission lane of its attempts.", "cancel")] | None = None
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it is surely for writes: by what it says, by the method, or by a name that clients give to writes."""
+        if self.idempotent is not None or self.key is not None:
+            return not self.idempotent
+        return _WRITES.match(self.match) is not None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is surely for reads."""
+        if self.idempotent is not None or self.key is not None:
+            return bool(self.idempotent)
+        return _READS.match(self.match) is not None
 
 
 @dataclass(frozen=True, slots=True)

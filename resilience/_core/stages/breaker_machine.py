@@ -44,6 +44,7 @@ class BreakerMachine:
         permits: the permits that are out, the same set for ever. `permits.discard(permit)` gives one back that nobody
             has settled, and does nothing otherwise.
         key: what the breaker guards.
+        refusals: `next(refusals)` counts a call that was rejected since the breaker was closed the last time.
         shadow: it measures and never rejects.
     """
 
@@ -56,7 +57,7 @@ class BreakerMachine:
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
         "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "open_until", "outcomes",
-        "permits", "shadow",
+        "permits", "refusals", "shadow",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +94,7 @@ class BreakerMachine:
         self._trial_from = self.open_until = -inf
         self._open_for = settings.open_for
         self._generations = count(1)
+        self.refusals = count()
         self._take_settings(settings, lost_after)
         self._begin_generation()
         register_for_fork(self)
@@ -179,9 +181,15 @@ class BreakerMachine:
             except IndexError:  # another thread was faster
                 return
             if event is not None:
-                emit(event, breaker=self.key, shadow=self.shadow or None)
+                refused = self._take_refusals() if event == "circuit_closed" else None
+                emit(event, breaker=self.key, shadow=self.shadow or None, refused=refused)
             for watcher in self._watchers:
                 watcher.emit(method, self._states.load(), *((fn,) if method == "before_call" else args))
+
+    def _take_refusals(self) -> int:
+        """Return how many calls were rejected, and count from 0 again."""
+        refusals, self.refusals = self.refusals, count()  # a call that counts at this moment is lost at most
+        return next(refusals)
 
     # --- under the lock -----------------------------------------------------------------------
 

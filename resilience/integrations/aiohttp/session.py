@@ -95,6 +95,10 @@ class ClientAdapter(BaseAdapter):
 
         return request
 
+    def url_of(self, args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> str:
+        """Return the URL of a request, with the base URL of its session."""
+        return str(_complete_url(self._session, args[1]))
+
     def caller_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
         """Return the key among the headers that the caller has passed."""
         return find_header(kwargs.get("headers"), header)
