@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
 from .._core.policy.policy import Policy
 from ..errors import PolicyError
 from .epoch import start_new_epoch
+from .operation_rules import OperationRules
 from .policies import Policies
+
+if TYPE_CHECKING:
+    from ..outbox import Outbox
 
 __all__ = [
     "already_configured",
@@ -21,6 +25,7 @@ __all__ = [
     "configured_policies",
     "default_policies",
     "load_used",
+    "new_rules",
     "policies_getter",
     "set_configured",
 ]
@@ -66,9 +71,12 @@ def configure(
     return policies
 
 
-def load_used(policy: object) -> None:
-    """Load what calls under a policy of the configured ones need, now or in `configure`."""
+def load_used(policy: object, policies: Policies | None = None) -> None:
+    """Load what calls under a policy need: of these policies, or of the configured ones, now or in `configure`."""
     chosen = policy if isinstance(policy, (str, Policy)) else "default"
+    if policies is not None:
+        policies.load_used(chosen)
+        return
     if chosen not in _used and len(_used) < _MAX_USED:
         _used.append(chosen)
     if _configured is not None:
@@ -131,6 +139,19 @@ def policies_getter(policies: Policies | None) -> Callable[[], Policies]:
     if not isinstance(policies, Policies):
         raise TypeError(f"policies takes Policies, not {type(policies).__name__}")
     return partial(_itself, policies)
+
+
+def new_rules(
+    policy: str | Policy,
+    operations: Mapping[str, Any] | None,
+    policies: Policies | None,
+    outbox: Outbox | None = None,
+) -> OperationRules:
+    """Return the rules of a client, and load what calls under them need; arguments as for `resilience.wrap`."""
+    rules = OperationRules(policy, operations, policies_getter(policies), outbox)
+    for named in rules.named:
+        load_used(named, policies)
+    return rules
 
 
 def _itself(policies: Policies) -> Policies:

@@ -10,9 +10,8 @@ from .._core.base.clock import Clock
 from .._core.classify.attach import attached_failure, cancelled_call_behind
 from .._core.classify.failure import Failure
 from .._core.policy.policy import Policy
-from .configured import already_configured, configured_policies, load_used, policies_getter
+from .configured import already_configured, configured_policies, load_used, new_rules, policies_getter
 from .decorator import decorate
-from .operation_rules import OperationRules
 from .policies import Policies
 from .wrap import check_client, wrap_client
 
@@ -87,10 +86,7 @@ def resilient(
         reconcile=reconcile,
         key_factory=key_factory,
     )
-    if policies is None:
-        load_used(policy)
-    else:
-        policies.load_used(policy)
+    load_used(policy, policies)
     return decorated
 
 
@@ -125,13 +121,10 @@ def wrap(
         True
     """
     check_client(client)
-    rules = OperationRules(policy, operations, policies_getter(policies), outbox)
+    rules = new_rules(policy, operations, policies, outbox)
     known = policies or already_configured()
     if known is not None:  # else `configure` may come later, as for a client that is wrapped at import
         rules.check_policies(known)
-    if policies is None:
-        for named in rules.named:
-            load_used(named)
     return wrap_client(client, rules)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .._core.policy.policy import Policy
-from .._pipeline.failure_needs import load_entry_points
 from .configured import configured_policies
 from .policies import Policies
 
@@ -31,7 +30,6 @@ def warm_up(*policies: str | Policy | Policies) -> None:
     for policy in policies:
         if not isinstance(policy, (str, Policy, Policies)):
             raise TypeError(f"warm_up takes names of policies, Policy or Policies, not {type(policy).__name__}")
-    load_entry_points()
     for policy in policies or (configured_policies(),):
         if isinstance(policy, Policies):
             policy.load_needs()

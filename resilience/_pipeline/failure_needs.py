@@ -7,22 +7,29 @@ compiled, or given to a client.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 
 from .. import config
 from .._core.policy.policy import Policy
+from ..errors import PolicyError
 from .shared_state import SharedState
 
-__all__ = ["load_entry_points", "load_modules", "load_needs"]
+__all__ = ["load_modules", "load_needs", "load_tables"]
 
 _MODULES = (
     "tenacity",  # the waits between attempts: `_core/stages/retry.py`
     "pybreaker",  # the state of a breaker that has seen a failure: `_core/stages/pybreaker_state.py`
     "email.utils",  # a Retry-After that is a date: `_core/classify/retry_hints.py`
 )
-_WITHOUT_OTHERS = frozenset({"http"})
-"""Tables whose errors name no further table."""
+_TABLES_OF = {
+    "ccxt": "ccxt",
+    "discord": "discord",
+    "telegram": "telegram",
+    "resilience.bitget.errors": "bitget",
+}
+"""Modules whose errors have a code table, whether the policy lists it or not: a client may be called without `wrap`."""
 
 
 def load_modules() -> None:
@@ -32,26 +39,41 @@ def load_modules() -> None:
             import_module(name)
 
 
-def load_needs(policy: Policy, shared: SharedState, registries: Iterable[str] = ()) -> None:
-    """Load what calls under a policy need, the code tables above all. Safe across threads.
+def load_needs(policy: Policy, shared: SharedState) -> None:
+    """Load what calls under a policy need, the code tables above all. Safe across threads; cheap once it is done.
 
     Args:
         policy: the settings.
-        shared: has the tables that the policy file names by path.
-        registries: names of further tables, which the errors of a client name as their own.
+        shared: has the log, and the tables that the policy file names by path.
 
     Raises:
-        PolicyError: a code table is wrong, or cannot be loaded.
+        PolicyError: a code table of the policy is wrong, or cannot be loaded.
     """
     load_modules()
+    if shared.log is not None:
+        shared.log.load()
     shared.classifier(policy)
-    if "ccxt" in sys.modules or not _WITHOUT_OTHERS.issuperset(policy.codes):
-        load_entry_points()  # an error of ccxt names its exchange, which may have a table of another package
-    for name in registries:
-        if config.is_known(name):
+    with suppress(PolicyError):  # of another package's table: an error that names it is classified without it
+        load_tables(*_tables_of_modules())
+
+
+def load_tables(*names: str | None) -> None:
+    """Load code tables that errors of a client may name; those that do not exist are passed over.
+
+    Raises:
+        PolicyError: a table is wrong, or cannot be loaded.
+    """
+    for name in names:
+        if name is not None and config.is_known(name):
             config.CodeRegistry.builtin(name)
 
 
-def load_entry_points() -> None:
-    """Read the names of the code tables of other packages: an error may name any of them. Read once per `sys.path`."""
-    config.builtin_names()
+def _tables_of_modules() -> Iterator[str]:
+    """Yield the tables of those libraries that the program has imported."""
+    for module, table in _TABLES_OF.items():
+        if module in sys.modules:
+            yield table
+    # ccxt begins the text of an error with the exchange's id, which may have a table of its own.
+    exchanges = getattr(sys.modules.get("ccxt"), "exchanges", None)
+    if exchanges is not None:
+        yield from sorted(set(config.builtin_names()).intersection(exchanges))
