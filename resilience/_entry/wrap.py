@@ -13,7 +13,6 @@ import inspect
 import warnings
 from typing import Any, TypeVar
 
-from .._pipeline.failure_needs import load_tables
 from .client_support import find_support
 from .operation_rules import OperationRules
 from .proxied_value import names_outside
@@ -36,7 +35,6 @@ def check_client(client: object) -> None:
 def wrap_client(client: C, rules: OperationRules) -> C:
     """Return the client under these rules, wrapped by its integration if there is one, else by a proxy."""
     describes_itself = hasattr(type(client), "resilience_operation_info")  # its operations have keys of their own
-    load_tables(getattr(type(client), "resilience_registry", None))
     support = None if describes_itself else find_support(client)
     if support is not None:
         wrapped: C = support.wrap(client, rules)

@@ -25,12 +25,10 @@ class PolicyView(OperationMethods):
     """A client as a policy sees it: which calls read, which write, and how an uncertain write is looked up.
 
     Attributes:
-        resilience_registry: the code table of the API's errors.
         base_url: URL of the API.
         receive_window: seconds for which the exchange may accept a spot order.
     """
 
-    resilience_registry = "bitget"
     base_url: str
     receive_window: float
     _signer: Signer
@@ -82,7 +80,7 @@ class PolicyView(OperationMethods):
         return OperationInfo(
             operation=name,
             path=path_template(path),
-            registry=self.resilience_registry,
+            registry="bitget",
             host=urlsplit(self.base_url).netloc,
             account=self._signer.account,
             lane=None if fields.get("read") else lane_of(name),
