@@ -376,42 +376,37 @@ PROGRAMS = {
         assert failure_of(call("first failure", fetch_time, fails=True)).code == "40725"
     """,
     "BitgetClient": """
+        import requests
         from resilience.bitget import BitgetClient
 
         client = wrap(BitgetClient(base_url=URL), "http")
         configure(POLICIES)
-        plain = BitgetClient(base_url=URL)
-        plain.server_time(), service("fail")
-        with contextlib.suppress(Exception):
-            plain.server_time()
-        service("work")
+        requests.get(URL), service("fail"), requests.get(URL), service("work")
         call("first call", client.server_time)
         service("fail")
         assert failure_of(call("first failure", client.server_time, fails=True)).code == "40725"
     """,
     "BitgetClient, not wrapped": """
+        import requests
         from resilience.bitget import BitgetClient
 
         configure(POLICIES)
-        plain = BitgetClient(base_url=URL)
-        server_time = resilient(idempotent=True)(plain.server_time)
-        plain.server_time(), service("fail")
-        with contextlib.suppress(Exception):
-            plain.server_time()
-        service("work")
-        server_time()
+        server_time = resilient(idempotent=True)(BitgetClient(base_url=URL).server_time)
+        requests.get(URL), service("fail"), requests.get(URL), service("work")
+        call("first call", server_time)
         service("fail")
         assert failure_of(call("first failure", server_time, fails=True)).code == "40725"
     """,
     "AsyncBitgetClient": """
+        import httpx
         from resilience.bitget import AsyncBitgetClient
 
         configure(POLICIES)
 
         async def main():
-            async with AsyncBitgetClient(base_url=URL) as plain, AsyncBitgetClient(base_url=URL) as other:
+            async with httpx.AsyncClient() as plain, AsyncBitgetClient(base_url=URL) as other:
                 client = wrap(other, "http")
-                await plain.server_time(), service("fail"), await try_async(plain.server_time), service("work")
+                await plain.get(URL), service("fail"), await plain.get(URL), service("work")
                 await call_async("first call", client.server_time)
                 service("fail")
                 error = await call_async("first failure", client.server_time, fails=True)
