@@ -169,9 +169,8 @@ class ActivePolicies:
         if problems:
             raise PolicyError.of([Problem(policy_set.source, 0, 0, path, message) for path, message in problems])
         for name in self._used | _named(policy_set):
-            new_classifier(
-                policy_set.policies[name], policy_set.tables
-            )  # reads its code tables, here and not in a call
+            # Reads its code tables, here and not in a call.
+            new_classifier(policy_set.policies[name], policy_set.tables)
 
     def _key_problems(self, policy_set: PolicySet) -> Iterator[tuple[str, str]]:
         """Yield path and message of each rule's key that a function of this process cannot carry."""

@@ -53,8 +53,9 @@ def load_needs(policy: Policy, shared: SharedState) -> None:
     if shared.log is not None:
         shared.log.load()
     shared.classifier(policy)
-    with suppress(PolicyError):  # of another package's table: an error that names it is classified without it
-        load_tables(*_tables_of_modules())
+    for table in _tables_of_modules():
+        with suppress(PolicyError):  # of another package's table: an error that names it is classified without it
+            load_tables(table)
 
 
 def load_tables(*names: str | None) -> None:
