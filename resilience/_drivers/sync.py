@@ -34,12 +34,13 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps,
         successes,
     ) = plan.for_driver()  # fmt: skip
+    deposited: Any = None if deposits is None else deposits.numbers
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
         outer = get_context()
-        deadline = started + limit
+        deadline, until = started + limit, started + per_attempt
         if outer is not None:
             around = tuple(outer)
             if around:  # else the call has ended in which this was started
@@ -48,6 +49,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     deadline = ends
                     if deadline <= started:
                         raise reject_expired(plan, outer)
+                    if until > deadline:
+                        until = deadline
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -71,10 +74,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if deposits is not None:
             if started >= deposits.end:
                 deposits.close_slice(started)
-            next(deposits.numbers)
-        until = started + per_attempt
-        if until > deadline:
-            until = deadline
+            next(deposited)
         stamps = None
         context: Any = [plan, deadline, until]
         if new_stamps is not None:

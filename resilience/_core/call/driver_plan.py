@@ -21,7 +21,7 @@ class DriverPlan(NamedTuple):
     Attributes:
         now: returns the present instant.
         limit: seconds that a call may take, or inf.
-        per_attempt: seconds that an attempt may take, or inf.
+        per_attempt: seconds that an attempt may take, no more than `limit`.
         keys: fills in the idempotency key, or None.
         breaker: the shared breaker, or None.
         waits: a first attempt waits for the breaker.

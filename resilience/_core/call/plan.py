@@ -189,7 +189,7 @@ class Plan:
         return DriverPlan(
             now=self.clock.monotonic,
             limit=self.deadline,
-            per_attempt=self.attempt_timeout,
+            per_attempt=min(self.attempt_timeout, self.deadline),
             keys=self.keys,
             breaker=self.breaker,
             waits=gate.wait_for_breaker,
