@@ -333,13 +333,13 @@ def test_successes_are_events_for_those_who_ask(driver: Driver) -> None:
         "p", operation="place", key="client_id", reconcile=driver.function(lambda _call: Found("there"))
     )(driver.function(_without_answer))
     assert driver.call(place) == "there"
-    heard = [event for event in events if event.name == "call_succeeded"]
-    assert [(event.operation, event.attempts, event.level) for event in heard] == [
+    succeeded = [event for event in events if event.name == "call_succeeded"]
+    assert [(event.operation, event.attempts, event.level) for event in succeeded] == [
         ("op", 1, "debug"),
         ("op", 2, "debug"),
         ("place", 1, "debug"),
     ]
-    assert all(event.duration is not None and event.duration >= 0 for event in heard)
+    assert all(event.duration is not None and event.duration >= 0 for event in succeeded)
     assert "call_succeeded" not in {event.name for event in plain}
     assert {event.name for event in plain} == {event.name for event in events} - {"call_succeeded"}
     unsubscribe()
