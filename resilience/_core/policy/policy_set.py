@@ -62,6 +62,8 @@ class PolicySet:
     """The registries that the file lists for all its policies."""
     own: tuple[str, ...] = ()
     """The names of the policies that stand in the file itself."""
+    isolated: str | None = None
+    """Why the file isolates every policy; None if it does not."""
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""
