@@ -19,7 +19,7 @@ class Lookup(NamedTuple):
     Attributes:
         method: the implicit method of ccxt.
         params: its parameters but the client id.
-        key: the name of the client id, as parameter and in the order that is found.
+        key, found_key: the name of the client id, as a parameter and in the order that is found.
     """
 
     method: str
@@ -30,6 +30,13 @@ class Lookup(NamedTuple):
 
 LOOKUPS = {
     ("binance", SPOT): Lookup("privateGetOrder", {"symbol": "BTCUSDT"}, "origClientOrderId", "clientOrderId"),
+    ("binance", SWAP): Lookup("fapiPrivateGetOrder", {"symbol": "BTCUSDT"}, "origClientOrderId", "clientOrderId"),
+    ("bybit", SPOT): Lookup(
+        "privateGetV5OrderRealtime", {"category": "spot", "symbol": "BTCUSDT"}, "orderLinkId", "orderLinkId"
+    ),
+    ("bybit", SWAP): Lookup(
+        "privateGetV5OrderRealtime", {"category": "linear", "symbol": "BTCUSDT"}, "orderLinkId", "orderLinkId"
+    ),
     ("okx", SPOT): Lookup("privateGetTradeOrder", {"instId": "BTC-USDT"}, "clOrdId", "clOrdId"),
     ("okx", SWAP): Lookup("privateGetTradeOrder", {"instId": "BTC-USDT-SWAP"}, "clOrdId", "clOrdId"),
 }

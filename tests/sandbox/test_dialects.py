@@ -110,7 +110,9 @@ def test_refused_orders(traded: Trading, market: tuple[str, str]) -> None:
     exchange, call = traded
     order = ("create_order", market[1], "limit", "buy")
     call(*order, 0.01, 50_000, {"clientOrderId": "mine"})
-    assert refusal(call, *order, 0.01, 50_000, {"clientOrderId": "mine"}) == "InvalidOrder"
+    # ccxt has codes of Binance's futures in a table that it chooses by the address of the real exchange.
+    duplicate = "ExchangeError" if market == ("binance", SWAP) else "InvalidOrder"
+    assert refusal(call, *order, 0.01, 50_000, {"clientOrderId": "mine"}) == duplicate
     assert refusal(call, *order, 90_000_000, 50_000, {"clientOrderId": "rich"}) == "InsufficientFunds"
     assert refusal(call, *order, 0.01, 50_000, {"clientOrderId": "not an id"}) in ("BadRequest", "InvalidOrder")
     assert refusal(call, *order, 0.01, 50_000, {"clientOrderId": "x" * 60}) in ("BadRequest", "InvalidOrder")

@@ -10,7 +10,7 @@ from ...exchange.order_store import RefusedError
 from ...rest.answers import FaultAnswers, Reply
 from ..translation import Refusals
 
-__all__ = ["FUTURES_FAULTS", "REFUSALS", "SPOT_FAULTS", "format_reply", "reply_of", "require_sent"]
+__all__ = ["FUTURES_FAULTS", "FUTURES_REFUSALS", "REFUSALS", "SPOT_FAULTS", "format_reply", "reply_of", "require_sent"]
 
 _TIMEOUT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
 _BUS = "An unexpected response was received from the message bus. Execution status unknown."
@@ -44,6 +44,13 @@ REFUSALS: Refusals = {
     "40304": ("-1100", "Illegal characters found in a parameter."),
     "22001": ("-2011", "Unknown order sent."),
 }
+"""The codes of spot orders."""
+FUTURES_REFUSALS: Refusals = {
+    **REFUSALS,
+    "43012": ("-2019", "Margin is insufficient."),
+    "45110": ("-4164", "Order's notional must be no smaller than 1."),
+}
+"""The codes of futures orders."""
 
 
 def format_reply(code: str | int, message: str, data: Any, _now: float, status: int = 200) -> Reply:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..order_view import OrderView
 
-__all__ = ["futures_row", "spot_fills", "spot_row", "trade_id", "trade_row"]
+__all__ = ["futures_row", "futures_trade", "spot_fills", "spot_row", "spot_trade", "trade_id"]
 
 _STATUSES = {"live": "NEW", "filled": "FILLED", "cancelled": "CANCELED"}
 _FORCES = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "post_only": "GTX"}
@@ -90,23 +90,28 @@ def trade_id(view: OrderView) -> int:
     return int(view.order.order_id) % 1_000_000_007
 
 
-def trade_row(view: OrderView) -> dict[str, Any]:
+def _trade(view: OrderView) -> dict[str, Any]:
     """Return the trade that filled an order, without its client id."""
-    buys = view.order.params["side"] == "buy"
-    amounts = {"price": _amount(view.average), "qty": _amount(view.filled), "quoteQty": _amount(view.cost)}
     return {
         "symbol": view.order.params["symbol"],
         "id": trade_id(view),
         "orderId": int(view.order.order_id),
-        "orderListId": -1,
-        **amounts,
+        "price": _amount(view.average),
+        "qty": _amount(view.filled),
+        "quoteQty": _amount(view.cost),
         "commission": "0",
         "commissionAsset": "USDT",
         "time": view.updated,
-        "isBuyer": buys,
-        "buyer": buys,
-        "side": "BUY" if buys else "SELL",
-        "isMaker": False,
-        "maker": False,
-        "isBestMatch": True,
     }
+
+
+def spot_trade(view: OrderView) -> dict[str, Any]:
+    """Return a trade as the spot API shows it."""
+    buys = view.order.params["side"] == "buy"
+    return {**_trade(view), "orderListId": -1, "isBuyer": buys, "isMaker": False, "isBestMatch": True}
+
+
+def futures_trade(view: OrderView) -> dict[str, Any]:
+    """Return a trade as the USD-M API shows it."""
+    side = view.order.params["side"]
+    return {**_trade(view), "buyer": side == "buy", "maker": False, "side": side.upper(), "positionSide": "BOTH"}

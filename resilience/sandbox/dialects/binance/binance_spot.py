@@ -20,7 +20,7 @@ from .binance_orders import (
     place,
     queried_id_of,
 )
-from .binance_rows import spot_fills, spot_row, trade_row
+from .binance_rows import spot_fills, spot_row, spot_trade
 
 __all__ = ["MARKET", "ROUTES"]
 
@@ -143,7 +143,7 @@ def _all_orders(context: RequestContext) -> Any:
 
 def _trades(context: RequestContext) -> Any:
     require_sent(context.params, "symbol")
-    return [trade_row(one) for one in list_named(context, MARKET, "filled")]
+    return [spot_trade(one) for one in list_named(context, MARKET, "filled")]
 
 
 def _endpoint(route: Any, **settings: Any) -> Endpoint:
