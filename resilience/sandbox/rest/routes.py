@@ -13,6 +13,7 @@ from . import generic_http
 from .answers import Reply
 from .browser_requests import refusal
 from .endpoint import HttpRequest
+from .rest_dialect import parse_json_params
 
 if TYPE_CHECKING:
     from .dispatch import RequestDispatcher
@@ -53,7 +54,8 @@ class Router:
         if endpoint is None:
             return self._dialect.unknown_path(now())
         try:
-            params = self._dialect.parse(method, url.query, body)
+            parse = parse_json_params if (method, url.path) in generic_http.ROUTES else self._dialect.parse
+            params = parse(method, url.query, body)
             request = HttpRequest(method, url.path, url.query, body, params, headers)
             return self._dispatcher.dispatch(endpoint, request)
         except RefusedError as error:
