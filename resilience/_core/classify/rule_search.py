@@ -8,6 +8,7 @@ answer with any status after it has passed the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 
 from ..policy.codes import Category, CodeTable, Proof, Rule
 from .attributes import get, text_of
@@ -130,12 +131,13 @@ class RuleSearch:
     def by_status(self, evidence: Evidence, registry: str | None) -> Match | None:
         """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400.
 
-        The table of an API may have rows of its own for what its gateways answer, such as `http_403`.
+        The table of an API may have rows of its own for what its gateways answer, such as `http_403`. It is asked if
+        it is the source's own, or if the policy lists it before the one of HTTP.
         """
         status = evidence.status
         if status is None or status < 400:
             return None
-        for table in self.tables_for(evidence, registry):
+        for table in takewhile(lambda table: table is not self.base, self.tables_for(evidence, registry)):
             rule = table.rule(f"http_{status}", scope=table.scope_of(evidence.url))
             if rule is not None:
                 return Match(rule, table, evidence)
