@@ -11,7 +11,7 @@ __all__ = ["find_rows", "in_scope", "load_registry", "plain_rule"]
 
 
 def load_registry(name: str) -> CodeTable:
-    """Return a built-in registry, or the one in a `.yaml` file.
+    """Return a built-in registry, the one in a `.yaml` file, or what ccxt knows of an exchange that has no other.
 
     Raises:
         PolicyError: there is no such registry, or the file has mistakes.
@@ -23,8 +23,20 @@ def load_registry(name: str) -> CodeTable:
         return CodeRegistry.builtin(name)
     if name.endswith((".yaml", ".yml")):
         return CodeRegistry.load(name)
+    table = _table_of_ccxt(name)
+    if table is not None:
+        return table
     available = ", ".join(sorted(builtin_names()))
     raise PolicyError(f"unknown registry {name!r}; available: {available}, or the path of a .yaml file")
+
+
+def _table_of_ccxt(name: str) -> CodeTable | None:
+    try:
+        # Imported here because ccxt takes a second, and need not be installed.
+        from ..integrations.ccxt.exchange_codes import exchange_codes
+    except ImportError:
+        return None
+    return exchange_codes(name)
 
 
 def in_scope(table: CodeTable, scope: str | None) -> CodeTable:

@@ -103,8 +103,9 @@ def market(exchange: Any, swap: bool) -> dict[str, Any]:
         "id": "BTCUSDT", "symbol": "BTC/USDT:USDT" if swap else "BTC/USDT", "base": "BTC", "quote": "USDT",
         "baseId": "BTC", "quoteId": "USDT", "settle": "USDT" if swap else None, "settleId": "USDT" if swap else None,
         "type": kind, "spot": not swap, "swap": swap, "future": False, "option": False, "margin": False,
-        "info": {"orderTypes": ["LIMIT"]}, "contract": swap, "linear": True if swap else None, "inverse": False if swap else None, "contractSize": 1,
+        "contract": swap, "linear": True if swap else None, "inverse": False if swap else None, "contractSize": 1,
         "active": True, "precision": {"amount": 0.0001, "price": 0.1}, "marginModes": {},
+        "info": {"orderTypes": ["LIMIT"]},
     }  # fmt: skip
 
 

@@ -146,7 +146,9 @@ class Classifier:
         code = None if unknown is None else unknown.code
         if match is None:
             return None if code is None else self._guess(chain[0], code)
-        failure = failure_of_rule(match, code or match.rule.code, known=code is None)
+        # ccxt knows the codes of all its exchanges, and an exact class of it says what this one means.
+        known = code is None or (exact and match.table.name == "ccxt")
+        failure = failure_of_rule(match, code or match.rule.code, known=known)
         if unknown is not None and failure.executed == "no" and self._search.in_own_envelope(unknown, registry):
             # The API itself answered, with a code that nobody knows: its status is no proof.
             return with_executed(failure, "maybe")
