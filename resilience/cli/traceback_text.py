@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ApiError
-from ..replay.bare_texts import recognized_error
+from ..replay.bare_texts import recognized_error, recognized_in_line
 from ..replay.error_stand_ins import rebuild_error
 
 __all__ = ["HEADER", "RaisedError", "RecordedFailure", "parse_raised"]
@@ -141,4 +141,4 @@ def _error_in(lines: Iterable[str], whole: str) -> RaisedError:
     for line in reversed(lines):
         if match := _RAISED.fullmatch(line):
             return RaisedError(rebuild_error(match[1], match[2] or ""), line, recorded)
-    return RaisedError(Exception(whole), lines[-1], recorded)
+    return RaisedError(recognized_in_line(" ".join(lines)) or Exception(whole), lines[-1], recorded)

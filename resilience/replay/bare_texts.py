@@ -8,11 +8,12 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from itertools import islice
 
 from .client_texts import system_error
 from .error_stand_ins import rebuild_error
 
-__all__ = ["recognized_error"]
+__all__ = ["recognized_error", "recognized_in_line"]
 
 _NAMED = re.compile(r"([A-Za-z]\w*):(?: (.*))?", re.DOTALL)
 _REPR = re.compile(r"([A-Za-z]\w*)\((.*)\)", re.DOTALL)
@@ -75,6 +76,7 @@ _TEXTS = tuple(
         (r"(?:The read operation )?timed out$", "TimeoutError"),
     )
 )
+_MAX_COLONS = 8
 _ERRNO = re.compile(r"\[(?:Errno|WinError) -?\d{1,5}\] ")
 
 
@@ -89,6 +91,12 @@ def recognized_error(text: str) -> Exception | None:
     if name is not None:
         return rebuild_error(name, text)
     return system_error(text) if _ERRNO.match(text) else None
+
+
+def recognized_in_line(line: str) -> Exception | None:
+    """Return the error at the end of a log line, after what the program says itself: `ERROR bot: order failed: …`."""
+    ends = (match.end() for match in islice(re.finditer(": ", line), _MAX_COLONS))
+    return next((error for end in ends if (error := recognized_error(line[end:])) is not None), None)
 
 
 def _module(name: str, text: str) -> str | None:
