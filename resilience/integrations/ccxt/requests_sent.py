@@ -43,10 +43,12 @@ class SentRequest:
         keyed: whether the finished request carried the key of the call; None where there is no key.
         sent_at: when it was sent, monotonic seconds.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
+        is_throttled: a message waits for ccxt's own rate limit.
     """
 
     __slots__ = (
-        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "text", "wire", "writes",
+        "api", "error", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "status", "text",
+        "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -59,6 +61,7 @@ class SentRequest:
         self.keyed: bool | None = None
         self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
+        self.is_throttled = False
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""

@@ -7,15 +7,20 @@ may have ended, and would have been reported as not executed: such a message is 
 from __future__ import annotations
 
 import functools
+from contextvars import ContextVar
 from typing import Any
 
 from ..._core.call.context import current_call
+from ..._drivers.asyncio_timeouts import TimeLimit
+from ..._drivers.untimed_wait import untimed_wait
 from .exchange_facts import KEY_NAMES
 from .method_names import is_read, is_watch
 from .requests_sent import ATTEMPT, REQUEST, SentRequest, SentRequests, context_of_no_attempt, is_set_up_under_way
 
-__all__ = ["UNANSWERED", "guard_client", "sending_attempt"]
+__all__ = ["LIMIT", "UNANSWERED", "guard_client", "sending_attempt"]
 
+LIMIT: ContextVar[TimeLimit | None] = ContextVar("resilience_ccxt_limit", default=None)
+"""The time limit of the attempt whose message is sent by another task."""
 _GUARDED = "resilience_guarded"
 UNANSWERED = "resilience_unanswered"
 """An attribute of the futures that were rejected for another reason than an answer to their own request."""
@@ -65,5 +70,10 @@ def _reject(client: Any, reject: Any, result: Any, message_hash: Any = None) -> 
 
 async def _throttle(throttle: Any, *args: Any, **kwargs: Any) -> None:
     call = current_call()
-    if call is None or not call.has_quota:  # the two would add up
+    if call is not None and call.has_quota:  # the two would add up
+        return
+    request = REQUEST.get() or SentRequest("WS", None)
+    request.is_throttled = True
+    with untimed_wait(LIMIT.get()):  # it says nothing of the service, and is no attempt's time
         await throttle(*args, **kwargs)
+    request.is_throttled = False
