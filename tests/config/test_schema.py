@@ -111,7 +111,8 @@ def document_of(path: tuple[str, ...], name: str, value: Any) -> dict[str, Any]:
 
 
 BETWEEN_KEYS = (
-    "can never be sent", "needs slow_after", "slots are reserved", "expected stale_for", "longer than", "does not fit"
+    "can never be sent", "needs slow_after", "slots are reserved", "expected stale_for", "longer than", "does not fit",
+    "expected a text that says why",
 )  # fmt: skip
 """Messages about settings that contradict each other, which a schema cannot express."""
 
@@ -247,7 +248,7 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"code": "code", "success": ["0"]}}, True),
         ({"envelope": {"code": "code", "success": []}}, False),
         ({"envelope": {"code": "code", "success": [""]}}, False),
-        ({"envelope": {"code": "code", "success": ["x" * 65]}}, False),
+        ({"envelope": {"code": "code", "success": ["x" * 101]}}, False),
         ({"envelope": {"code": "error.code", "message": ["error.message", "msg"], "always": ["id"]}}, True),
         ({"envelope": {"code": ["data.sCode", "code"], "message": "msg"}}, True),
         ({"envelope": {"code": ["data.sCode", "code"], "always": ["code"]}}, True),
@@ -264,7 +265,7 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"code": "code", "always": "id"}}, False),
         ({"envelope": {"code": "code", "always": ["$.id"]}}, False),
         ({"envelope": {"code": "code", "always": None}}, True),
-        ({"rules": [{"code": "x" * 65}]}, False),
+        ({"rules": [{"code": "x" * 101}]}, False),
         ({"envelope": {"message": "msg"}}, False),
         ({"envelope": {"code": "c", "failures": {"at": "data", "code": "c"}}}, True),
         ({"envelope": {"code": "c", "failures": {"at": "data"}}}, False),
@@ -274,6 +275,22 @@ def test_variables_keep_the_schema(value: str) -> None:
         ({"envelope": {"code": "c", "failures": [{"at": "data..list", "code": "c"}]}}, False),
         ({"envelope": {"code": "c", "failures": [{"at": "data", "code": "error.code"}]}}, False),
         ({"envelope": {"code": "c", "failures": [{"at": "data", "code": ""}]}}, False),
+        ({"envelope": {"code": "c", "failures": [{"at": ".", "code": "c", "ok": "done"}]}}, True),
+        ({"envelope": {"code": "c", "general": ["1"], "ok": "success"}}, True),
+        ({"envelope": {"code": "c", "general": []}}, False),
+        ({"envelope": {"code": "c", "ok": "a.b"}}, False),
+        ({"rules": [{"code": "1", "scope": "spot+margin"}], "scopes": {"/api/": "spot"}}, True),
+        ({"rules": [{"code": "1", "scope": "spot+"}]}, False),
+        ({"rules": [{"code": "1", "scope": ""}]}, False),
+        ({"rules": [{"code": "1", "scope": ["spot"]}]}, False),
+        ({"rules": [{"code": "no funds", "match": "part"}]}, True),
+        ({"rules": [{"code": "x" * 101, "match": "exact"}]}, True),
+        ({"rules": [{"code": "x" * 201, "match": "exact"}]}, False),
+        ({"rules": [{"code": "no funds", "match": "whole"}]}, False),
+        ({"rules": [{"code": "1", "source": "a"}], "references": {"a": "the docs"}}, True),
+        ({"references": {"a": ""}}, False),
+        ({"references": ["a"]}, False),
+        ({"references": None, "scopes": None}, True),
         ({"codes": []}, False),
     ],
 )

@@ -12,7 +12,7 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 
-from resilience import NOT_FOUND, Found, Policies, QuotaExceededError, current_call, failure_of, wrap
+from resilience import NOT_FOUND, CircuitOpenError, Found, Policies, QuotaExceededError, current_call, failure_of, wrap
 from resilience.integrations.ccxt.requests_sent import ATTEMPT
 from resilience.integrations.ccxt.socket_clients import _throttle
 from resilience.testing import recorded_events
@@ -239,6 +239,36 @@ def test_ccxts_rate_limit_is_no_attempts_time() -> None:
             order = await bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"})
         await bot.close()
         assert (order["clientOrderId"], len(exchange.orders), events) == ("mine2", 2, [])
+
+    run("binance", story)
+
+
+def test_a_message_that_waits_is_refused_when_the_policy_is_isolated() -> None:
+    """The kill switch reaches an order in ccxt's own queue: it does not leave, and its connection lives on."""
+
+    async def story(exchange: SocketExchange, _bot: Any, _events: list[Any]) -> None:
+        plain = exchange.plain()
+        await wrap(plain, "p", policies=policies()).create_order_ws(*ORDER, KEY)
+        mine = policies(attempt_timeout="10s")
+        bot = wrap(plain, "p", policies=mine)
+        client, gate, waits = next(iter(bot.clients.values())), asyncio.Event(), asyncio.Event()
+
+        async def wait(_cost: float) -> None:
+            waits.set()
+            await gate.wait()
+
+        client.throttle, bot.enableRateLimit = functools.partial(_throttle, wait), True
+        order = asyncio.create_task(outcome(bot.create_order_ws(*ORDER, {"clientOrderId": "mine2"})))
+        await waits.wait()
+        mine.isolate(reason="enough")
+        gate.set()
+        error = await order
+        assert isinstance(error, CircuitOpenError)
+        assert (failure_of(error).executed, len(exchange.orders)) == ("no", 1)
+        mine.release()
+        await bot.create_order_ws(*ORDER, {"clientOrderId": "mine3"})
+        await bot.close()
+        assert len(exchange.orders) == 2
 
     run("binance", story)
 

@@ -104,12 +104,13 @@ class EngineState:
             path = urlsplit(url).path if request.path is None else request.path
             attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
             request.check_key(url, headers, body, KEY_NAMES.get(engine.id))
-        request.sent_at = time.monotonic()
+        request.sent_at, request.url = time.monotonic(), url.partition("?")[0]
         return request
 
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
-        """Set the response's status and headers on an error; return whether to request the exchange's time."""
+        """Set URL, status and headers of the response on an error; return whether to request the exchange's time."""
         request.outcome = "failed"
+        set_attribute(error, "resilience_url", request.url)
         if request.writes:
             request.error = error
         if request.status is None:
@@ -195,5 +196,6 @@ class EngineState:
         if request.writes:
             request.error = error
         set_attribute(error, "body", response)
+        set_attribute(error, "resilience_url", request.url)
         if executed is not None and request.writes:
             set_attribute(error, "resilience_executed", executed)

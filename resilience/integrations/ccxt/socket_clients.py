@@ -51,9 +51,28 @@ async def _send(client: Any, send: Any, exchange_id: str, message: Any) -> Any:
             return None
         if not client.closed():  # else ccxt raises before anything has left
             request = REQUEST.get() or SentRequest("WS", attempt.operation)
+            if _is_isolated(request):
+                return None
             attempt.record(request, reads=is_read(attempt.operation))
             request.check_key("", None, message, KEY_NAMES.get(exchange_id))
     return await send(message)
+
+
+def _is_isolated(request: SentRequest) -> bool:
+    """Return whether the policy was isolated since the attempt began; the call that waits for an answer gets the error.
+
+    Raised here, it would be an error of the connection, and all that wait for it would get it.
+    """
+    call, future = current_call(), request.future
+    try:
+        if call is not None:
+            call.check_isolation()
+    except Exception as error:
+        if future is not None and not future.done():
+            setattr(future, UNANSWERED, True)
+            future.set_exception(error)
+        return True
+    return False
 
 
 def _connect(connect: Any, *args: Any, **kwargs: Any) -> Any:

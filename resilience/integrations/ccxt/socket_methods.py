@@ -49,7 +49,7 @@ def socket_methods(original: Any) -> dict[str, Callable[..., Any]]:
         request = SentRequest("WS", attempt.operation)
         token = REQUEST.set(request)
         try:
-            future = _watch(original, self, *arguments)
+            future = request.future = _watch(original, self, *arguments)
         finally:
             REQUEST.reset(token)
         future.add_done_callback(functools.partial(_record_end, request))
@@ -70,6 +70,7 @@ def _watch(original: Any, engine: Any, *arguments: Any) -> Any:
 
 def _record_end(request: SentRequest, future: asyncio.Future[Any]) -> None:
     """Record how a message ended; its error explains the call only if it is an answer to this message."""
+    request.future = None  # it refers to this request
     if future.cancelled():
         return
     error = future.exception()
