@@ -76,6 +76,10 @@ class EngineState:
         except ValueError as error:
             raise self.errors.bad_request(f"{engine.id} {error}") from None
 
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to sign, with the time that the exchange measures its receive window from."""
+        return params if self.support is None else self.support.stamped_params(method, path, params)
+
     def report_stamp(self, request: Any) -> None:
         """Report the stamp of a signed request to the current call, before the request is sent."""
         call = current_call()
