@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from ...exchange.order_rules import PRICES, positive_number
+from ...exchange.order_rules import PRICES, clean_params, positive_number
 from ...exchange.order_store import Market, Order, RefusedError
 from ...rest.endpoint import Endpoint, HttpRequest, RequestContext
 from ..order_view import find_order
@@ -37,7 +37,7 @@ def named_id_of(request: HttpRequest) -> str:
 def _items(request: HttpRequest) -> list[Mapping[str, Any]]:
     """Return the orders of a request; those of a batch are a list in the body."""
     items = request.params.get("items", [request.params])
-    return [one if isinstance(one, dict) else {} for one in items]
+    return [clean_params(one) if isinstance(one, dict) else {} for one in items]
 
 
 def _require(params: Mapping[str, Any], *names: str) -> None:
