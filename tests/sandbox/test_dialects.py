@@ -211,5 +211,5 @@ def test_mistakes_are_named() -> None:
             exchange.point(object())
         with pytest.raises(LookupError, match="no WebSocket of okx"):
             _ = exchange.ws
-        with pytest.raises(ValueError, match="market: expected spot, swap, plain"):
+        with pytest.raises(ValueError, match="market: expected spot, swap, conditional, plain"):
             exchange.plant("id", market="mix")

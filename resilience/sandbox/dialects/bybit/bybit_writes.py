@@ -11,7 +11,7 @@ from typing import Any
 from ...exchange.order_rules import PRICES, clean_params, positive_number
 from ...exchange.order_store import Market, Order, RefusedError
 from ...rest.endpoint import Endpoint, HttpRequest, RequestContext
-from ..order_view import find_order, list_orders
+from ..order_view import find_order, given_id, list_orders
 from ..translation import translated
 from .bybit_answers import FAULTS, LINEAR_REFUSALS, SPOT_REFUSALS, BatchResult, format_reply, refused
 
@@ -147,7 +147,7 @@ def _amend(context: RequestContext, params: Mapping[str, Any]) -> Order:
 
 
 def _ids(order: Order) -> dict[str, str]:
-    return {"orderId": order.order_id, "orderLinkId": order.client_id}
+    return {"orderId": order.order_id, "orderLinkId": given_id(order)}
 
 
 def _write(write: Write, context: RequestContext, params: Mapping[str, Any]) -> Order:
