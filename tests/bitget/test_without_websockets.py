@@ -77,5 +77,5 @@ def test_the_command_sandbox_has_no_websocket_address() -> None:
         assert process.stdout is not None
         addresses = json.loads(process.stdout.readline())
         process.terminate()
-    assert list(addresses) == ["rest", "ws", "key", "secret", "passphrase", "policy"]
+    assert list(addresses) == ["rest", "ws", "key", "secret", "passphrase", "policy", "venue", "urls"]
     assert addresses["ws"] is None
