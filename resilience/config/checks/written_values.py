@@ -25,16 +25,6 @@ def written_values(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node
     yield from (found for found in bare_numbers(node) if found[0].file == file)
     yield from _ignored_backoff(policy, node, file)
     yield from _useless_open_max(policy, node, file)
-    yield from _backoff_without_retries(policy, node, file)
-
-
-def _backoff_without_retries(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node, str, str]]:
-    """Warn of a backoff that a policy writes itself beside a single attempt."""
-    backoff = node_at(node, "retry.backoff")
-    if policy.retry is None or policy.retry.max_attempts != 1 or backoff.kind != "mapping":
-        return
-    if any(_is_own(value, node, file) for _, value in backoff.value):  # else all of it is inherited
-        yield backoff, "retry.backoff", "with max_attempts: 1 nothing is retried: it has no effect"
 
 
 def _useless_open_max(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node, str, str]]:
