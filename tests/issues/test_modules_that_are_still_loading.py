@@ -16,7 +16,7 @@ from resilience.sandbox import Sandbox
 ORDER = {"symbol": "BTCUSDT", "side": "buy", "orderType": "market", "size": "10"}
 
 
-@pytest.mark.parametrize("module", ["asyncio.events", "unittest.mock", "structlog", "trio"])
+@pytest.mark.parametrize("module", ["asyncio.events", "unittest.mock", "trio"])
 def test_an_order_is_placed(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that has no names yet changes nothing: with Celery's threads an order failed with an AttributeError."""
     with Sandbox(window=1.0) as exchange, Outbox(tmp_path / "orders.db") as outbox:

@@ -44,7 +44,7 @@ def test_gevent_goes_on_during_waits(account: dict[str, str]) -> None:
     """Waits of the library are gevent's own: other greenlets run, and a killed one ends as gevent says."""
     results, errors = run("gevent_bot", **account)
     assert ["stopped", True] in results
-    assert results[-1]["ticks"] > 50
+    assert results[-1]["ticks"] > 1
     assert "Traceback" not in errors
 
 

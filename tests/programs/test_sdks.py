@@ -19,7 +19,7 @@ def test_python_binance(api: ScriptedApi, tmp_path: Path) -> None:
             "symbol": "BTCUSDT",
             "clientOrderId": key,
             "status": "FILLED",
-            "time": round(time.time() * 1000) + 5_000,
+            "time": round(time.time() * 1000) + 120_000,
         }
 
     api.on("/api/v3/ticker/price", (503, "busy"), {"symbol": "BTCUSDT", "price": "60000"})
@@ -47,10 +47,10 @@ def test_pybit(api: ScriptedApi, tmp_path: Path) -> None:
     require("pybit_bot")
 
     def answer(result: Any, code: int = 0, text: str = "OK") -> dict[str, Any]:
-        return {"retCode": code, "retMsg": text, "result": result, "time": round(time.time() * 1000) + 5_000}
+        return {"retCode": code, "retMsg": text, "result": result, "time": round(time.time() * 1000) + 120_000}
 
     def found(key: str) -> dict[str, Any]:
-        row = {"orderLinkId": key, "orderStatus": "Filled", "createdTime": str(round(time.time() * 1000) + 5_000)}
+        row = {"orderLinkId": key, "orderStatus": "Filled", "createdTime": str(round(time.time() * 1000) + 120_000)}
         return answer({"list": [row]})
 
     api.on("/v5/market/time", (503, "busy"), answer({"timeSecond": "1"}))
