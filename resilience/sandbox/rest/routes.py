@@ -8,10 +8,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ...console.browser_requests import refusal
 from ..exchange.order_store import RefusedError
 from . import account, futures, generic_http, market_data, spot, unified
 from .answers import Reply, envelope
-from .browser_requests import refusal
 from .endpoint import Endpoint, HttpRequest
 
 if TYPE_CHECKING:
