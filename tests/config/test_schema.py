@@ -26,6 +26,7 @@ from resilience.config.schema.code_table_schema import code_schema
 from resilience.config.schema.patterns import pattern
 from resilience.config.schema.policy_schema import as_text, policy_schema
 from resilience.config.schema.reference_tables import key_tables
+from resilience.config.schema.snapshot_schema import snapshot_schema
 from resilience.config.validation.annotations import in_files
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ def test_the_schema_files_are_up_to_date() -> None:
     """The files of the reference, which the wheel ships, are what `resilience schema` prints."""
     assert (REFERENCE / "policy.schema.json").read_text("utf-8") == as_text(policy_schema())
     assert (REFERENCE / "codes.schema.json").read_text("utf-8") == as_text(code_schema())
+    assert (REFERENCE / "snapshot.schema.json").read_text("utf-8") == as_text(snapshot_schema())
     for validator in (POLICIES, TABLES):
         assert validator.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         jsonschema.Draft202012Validator.check_schema(validator.schema)
