@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import PolicyError
+from resilience import Policies, PolicyError
 from resilience._core.policy.policy import Policy
 from resilience._core.policy.policy_set import OperationSettings
 from resilience._core.policy.section import Section, about, hints, section_name
@@ -42,6 +42,16 @@ def test_the_schema_files_are_up_to_date() -> None:
     for validator in (POLICIES, TABLES):
         assert validator.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         jsonschema.Draft202012Validator.check_schema(validator.schema)
+
+
+def test_a_snapshot_conforms_to_its_schema() -> None:
+    """What `snapshot()` returns is valid, with keys of later versions too; a wrong type is not."""
+    validator = jsonschema.Draft202012Validator(snapshot_schema())
+    validator.check_schema(validator.schema)
+    snapshot = json.loads(json.dumps(Policies.builtin().snapshot()))
+    validator.validate(snapshot)
+    validator.validate({**snapshot, "later": 1, "breakers": [{"policy": "read", "state": "open", "later": 1}]})
+    assert not validator.is_valid({**snapshot, "breakers": [{"state": "ajar"}]})
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)

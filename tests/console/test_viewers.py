@@ -29,7 +29,7 @@ def test_a_full_queue_counts_what_it_drops() -> None:
     assert [viewer.next_event(0.001) for _ in range(MAX_QUEUED + 1)] == [*events[:MAX_QUEUED], None]
 
 
-def test_policies_are_heard_only_while_somebody_watches() -> None:
+def test_there_is_a_subscription_only_while_somebody_watches() -> None:
     """Without a viewer, events cost nothing."""
     subscriptions = Subscriptions()
     viewers = Viewers(subscriptions.subscribe)
