@@ -63,14 +63,17 @@ def plain(fn: Fn) -> Fn:
 
 
 def ours(fn: Fn) -> Fn:
-    return Pipeline(Policy(**SETTINGS), idempotent=True).compile(fn)
+    return Pipeline(Policy(**SETTINGS), idempotent=True, log=False).compile(fn)
 
 
 def retrying() -> Iterator[tuple[str, Callable[[Fn], Fn]]]:
     """Yield the names and the decorators that retry once without waiting."""
     yield "two attempts by hand", plain
     yield OURS, ours
-    yield "resilience, retry alone", lambda fn: Pipeline(Policy(retry=SETTINGS["retry"]), idempotent=True).compile(fn)
+    yield (
+        "resilience, retry alone",
+        lambda fn: Pipeline(Policy(retry=SETTINGS["retry"]), idempotent=True, log=False).compile(fn),
+    )
     import pybreaker
     import tenacity
 
@@ -124,7 +127,9 @@ def rejecting() -> Iterator[tuple[str, Fn]]:
         raise ConnectionRefusedError("no")
 
     pipeline = Pipeline(
-        Policy(**{**SETTINGS, "breaker": {"consecutive": 1, "open_for": "1h", "open_max": "1h"}}), idempotent=True
+        Policy(**{**SETTINGS, "breaker": {"consecutive": 1, "open_for": "1h", "open_max": "1h"}}),
+        idempotent=True,
+        log=False,
     )
     compiled = pipeline.compile(raises)
     assert pipeline.breaker is not None

@@ -23,7 +23,7 @@ EVERYTHING: dict[str, Any] = {
 
 def compiled(fn: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
     """Return `fn` under a policy of its own, idempotent and without subscribers."""
-    call: Callable[..., Any] = Pipeline(Policy(**settings), idempotent=True).compile(fn)
+    call: Callable[..., Any] = Pipeline(Policy(**settings), idempotent=True, log=False).compile(fn)
     return call
 
 

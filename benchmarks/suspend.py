@@ -112,7 +112,7 @@ def run(rules: dict[str, Any], calls: int, seed: int, *, is_counted: bool, kind:
     looked_up = "reconcile" in rules
     reconcile: Any = (look_up if kind == "sync" else alook_up) if looked_up else None
     policy = Policy(name="p", deadline=DEADLINE, **rules)
-    pipeline = Pipeline(policy, clock=clock, listeners=[listen], reconcile=reconcile)
+    pipeline = Pipeline(policy, clock=clock, listeners=[listen], reconcile=reconcile, log=False)
     call = pipeline.compile(send if kind == "sync" else asend)
     for _ in range(calls):
         began[0] = clock.world

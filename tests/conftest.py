@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+import structlog
 import trio
 from hypothesis import HealthCheck, settings
 
@@ -21,6 +23,18 @@ from resilience.testing import AsyncScriptedTransport, ScriptedTransport
 
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_log() -> Iterator[None]:
+    """Undo what a test has configured of structlog, as `capture_logs` does, and of our loggers: there our lines go."""
+    yield
+    structlog.reset_defaults()
+    for name in ("", ".call", ".breaker", ".stream", ".policy"):
+        logger = logging.getLogger(f"resilience{name}")
+        logger.setLevel(logging.NOTSET)
+        logger.handlers.clear()
+        logger.propagate, logger.disabled = True, False
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import entry_points
 from pathlib import Path
 
 
@@ -41,6 +42,13 @@ def check_command() -> None:
     words = ["simulate", "--scenario", "brownout", "--scale", "5%", "--report", "report.html"]
     subprocess.run([*command, *words], check=True, capture_output=True)
     assert "</html>" in Path("report.html").read_text(encoding="utf-8")
+
+
+def check_hook() -> None:
+    """PyInstaller finds the hook of the wheel, and importing its folder needs no PyInstaller."""
+    (point,) = (one for one in entry_points(group="pyinstaller40") if one.value.startswith("resilience."))
+    (folder,) = point.load()()
+    assert (Path(folder) / "hook-resilience.py").is_file(), folder
 
 
 def check_decorator() -> None:
@@ -108,6 +116,6 @@ def check_session() -> None:
 
 
 if __name__ == "__main__":
-    for check in (check_import, check_command, check_decorator, check_first_call, check_session):
+    for check in (check_import, check_command, check_hook, check_decorator, check_first_call, check_session):
         check()
         print(f"{check.__name__}: fine")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .._core.base.clock import Clock
 from .._core.base.fork_safety import new_lock
@@ -27,23 +27,32 @@ _lock = new_lock()
 _configured: Policies | None = None
 
 
-def configure(source: str | os.PathLike[str] | Mapping[str, Any] | Policies) -> Policies:
+def configure(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Policies,
+    *,
+    log: bool | Literal["logging", "structlog"] = True,
+) -> Policies:
     """Set the policies of this process and return them.
 
     Functions decorated before and clients wrapped before use them from their next call on.
 
     Args:
         source: path of a policy file, a mapping of the same shape, or `Policies`.
+        log: where log lines go: True to structlog where the program has configured it, else to the logger `resilience`
+            of `logging`; `"logging"` or `"structlog"` to that alone; False writes none.
 
     Raises:
+        TypeError: the source is nothing of these, or `log` is given with `Policies`, which have their log already.
         PolicyError: the source is wrong; the policies that were configured before stay in force.
     """
     if isinstance(source, Policies):
+        if log is not True:
+            raise TypeError("these Policies have their log already: give log= where they are made")
         policies = source
     elif isinstance(source, Mapping):
-        policies = Policies.from_mapping(source)
+        policies = Policies.from_mapping(source, log=log)
     elif isinstance(source, (str, os.PathLike)):
-        policies = Policies.load(source)
+        policies = Policies.load(source, log=log)
     else:
         raise TypeError(f"configure takes a path, a mapping or Policies, not {type(source).__name__}")
     set_configured(policies)

@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from .. import config, console, telemetry
+from .. import config, console
 from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._core.policy.section import changed
+from .._core.stages.breaker import Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.compiler import PolicyCompiler
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
+from .._pipeline.snapshot import take_snapshot
 from ..errors import PolicyError
 from .active_policies import ActivePolicies, policy_of
 from .decorator import decorate
@@ -50,7 +52,7 @@ class Policies:
         *,
         clock: Clock | None = None,
         load: Callable[[], PolicySet] | None = None,
-        log: bool = True,
+        log: bool | Literal["logging", "structlog"] = True,
         breaker_store: BreakerStore | None = None,
     ) -> None:
         """Put the policies in force.
@@ -59,24 +61,26 @@ class Policies:
             policies: the settings, as a policy file or a mapping gave them.
             clock: time and waiting; the machine's own by default.
             load: reads the source again, for `reload`; None where there is no source.
-            log: False writes no log lines; subscribed listeners still get every event.
+            log: True writes log lines to structlog where the program has configured it, else to `logging`;
+                `"logging"` or `"structlog"` to that alone. False writes none; subscribed listeners get every event.
             breaker_store: keeps the states of breakers over a restart. It is given one second to load them here.
         """
-        if log:
-            listener = telemetry.StructlogListener()
-            self._shared = SharedState(
-                clock, listener, on_dropped=listener.dropped, on_slow=listener.slow, breaker_store=breaker_store
-            )
-        else:
-            self._shared = SharedState(clock, breaker_store=breaker_store)
+        self._shared = SharedState(clock, log=log, breaker_store=breaker_store)
         self._active = ActivePolicies(policies, self._shared, load)
         self._options: dict[str, Any] = {"clock": clock, "log": log, "breaker_store": breaker_store}
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a policy file. A reload reads the same file, whatever the working directory is by then.
+
+        `clock`, `log` and `breaker_store` are those of `Policies(...)`.
 
         A key of version 0.1 causes a `DeprecationWarning` with its position and the new spelling.
 
@@ -90,24 +94,36 @@ class Policies:
             policies,
             clock=clock,
             load=partial(config.load, absolute, report=warn_safely),
+            log=log,
             breaker_store=breaker_store,
         )
 
     @classmethod
     def from_mapping(
-        cls, mapping: Mapping[str, Any], *, clock: Clock | None = None, breaker_store: BreakerStore | None = None
+        cls,
+        mapping: Mapping[str, Any],
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
     ) -> Policies:
         """Read a mapping of the same shape as a policy file.
 
         Raises:
             PolicyError: every mistake in it, a line each.
         """
-        return cls(config.from_mapping(mapping), clock=clock, breaker_store=breaker_store)
+        return cls(config.from_mapping(mapping), clock=clock, log=log, breaker_store=breaker_store)
 
     @classmethod
-    def builtin(cls, *, clock: Clock | None = None, breaker_store: BreakerStore | None = None) -> Policies:
+    def builtin(
+        cls,
+        *,
+        clock: Clock | None = None,
+        log: bool | Literal["logging", "structlog"] = True,
+        breaker_store: BreakerStore | None = None,
+    ) -> Policies:
         """Return the built-in policies alone: `default`, `http`, `bitget`, `bitget-ws`, `ccxt`."""
-        return cls(config.builtin(), clock=clock, breaker_store=breaker_store)
+        return cls(config.builtin(), clock=clock, log=log, breaker_store=breaker_store)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,45 +206,98 @@ class Policies:
         rules.check_policies(self)
         return wrap_client(client, rules)
 
-    def subscribe(self, listener: Any) -> Callable[[], None]:
+    def subscribe(self, listener: Any, *, successes: bool = False) -> Callable[[], None]:
         """Send every event to `listener` until the returned function is called. A listener that raises is dropped.
+
+        With `successes` it gets `call_succeeded` for each call that ended well, too, with its `duration` in seconds and
+        its `attempts`. Calls take longer then; they are compiled again, once, when the first such listener comes.
+        Pipelines that were made from a `Policy` before, and what they have compiled, do not report successes.
 
         A `pybreaker.CircuitBreakerListener` gets the calls of its own interface for every breaker of these policies
         instead: state changes and failures, and each call and success if it overrides those methods, which takes the
         breakers off the fast path.
 
         Raises:
-            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind.
+            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind, or it is of
+                pybreaker's kind and `successes` is set.
         """
-        return self._shared.breakers.subscribe(listener)
+        remove = self._shared.breakers.subscribe(listener, successes=successes)
+        if not successes:
+            return remove
+        self._active.compile_again()
+
+        def unsubscribe() -> None:
+            remove()
+            self._active.compile_again()  # without the reports, where nobody else listens to successes
+
+        return unsubscribe
+
+    def breakers(self, policy: str | Policy | None = None) -> tuple[Breaker, ...]:
+        """Return every breaker that exists, whatever its key, or those of a policy.
+
+        Each has `policy`, `key`, `state` (`closed`, `open`, `half-open` or `isolated`), `counts` (`succeeded`, `failed`
+        and `slow`), `open_until` (Unix seconds, or None) and `opened_by`, and can be switched by `open`, `close` and
+        `isolate`. A breaker exists once a function or a request has been compiled that uses it.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        return self._shared.breakers.all(self._name_of(policy))
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is in force at this moment, as data that `json.dumps` takes.
 
-        Returns:
-            `at`, Unix seconds, and `holds`: the waits that APIs have asked for and that last, those that end first
-            coming first, each with `scope` (`host` for all operations of a host and account, or `operation`), `host`,
-            `account` (a digest), `operation`, `reason` (`ban` or `retry_after`), `until` (Unix seconds),
-            `seconds_left` and `policies`. Later versions add keys.
+        The reference describes each key. `healthy` is true while nothing is isolated and no breaker is open. Nothing
+        in it is secret: accounts are digests. Reading it takes no lock that a call waits for.
         """
-        return {"at": self._shared.clock.time(), "holds": self._shared.describe_holds()}
+        return take_snapshot(self._shared, self._active.policy_set.policies)
+
+    def register_stream(self, client: Any) -> None:
+        """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""
+        self._shared.streams.add(client)
+
+    def isolate(self, policy: str | Policy | None = None, *, reason: str = "", cancels: bool = False) -> None:
+        """Send nothing under a policy from now on, until `release`: the kill switch.
+
+        Every call is rejected with `CircuitOpenError` (reason `isolated`), whatever its breaker, key or client:
+        wrapped clients, orders over sockets, hedges, and the retries of calls that are under way. A request that was
+        sent before ends as it ends. Lookups of writes in doubt are sent. It survives a reload. Emits
+        `circuit_isolated`.
+
+        Args:
+            policy: the policy, or None for all.
+            reason: why, for the error, the log and `snapshot()`.
+            cancels: whether calls are sent that cancel orders and do nothing else, by the operation's name.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+            TypeError: the reason is no text.
+        """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
+        self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=bool(cancels))
 
     def release(self, policy: str | Policy | None = None) -> int:
-        """Lift holds: calls no longer wait because an API has asked for it. Emits `hold_ended` for each.
+        """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.
 
-        A call that waits already goes on waiting; calls that begin from now on are sent.
+        An isolation ends whoever gave it: `isolate`, the policy file or the environment. One of all policies ends only
+        where no policy is named. A call that waits for the end of a hold goes on waiting; later calls are sent.
 
         Args:
             policy: the policy whose operations are released, or None for all. A hold that concerns further policies
                 ends for these too.
 
         Returns:
-            How many holds were lifted.
+            How many isolations and holds were lifted.
 
         Raises:
             PolicyError: there is no policy of that name.
         """
-        return self._shared.release(self.policy(policy) if isinstance(policy, str) else policy)
+        isolations = self._shared.isolations.release(self._name_of(policy))
+        return isolations + self._shared.release(self.policy(policy) if isinstance(policy, str) else policy)
+
+    def _name_of(self, policy: str | Policy | None) -> str | None:
+        return None if policy is None else policy.name if isinstance(policy, Policy) else self.policy(policy).name
 
     def serve_snapshot(self, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None) -> SnapshotServer:
         """Serve `snapshot()`, the events, isolate and release over HTTP on loopback, in a daemon thread.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from .._core.base.clock import Clock
 from .._core.call.operation_info import OperationInfo
@@ -51,6 +51,7 @@ class Pipeline:
         breaker_store: BreakerStore | None = None,
         stages: Sequence[Stage] = (),
         listeners: Sequence[Any] = (),
+        log: bool | Literal["logging", "structlog"] = True,
         shared: SharedState | None = None,
         keep_state: bool = False,
     ) -> None:
@@ -66,6 +67,7 @@ class Pipeline:
             breaker_store: keeps the breaker's state over a restart.
             stages: custom stages, run around each attempt.
             listeners: functions that get every event, and listeners of pybreaker's kind.
+            log: as for `Policies`; it does not apply where `shared` is given.
             shared: parts shared with other pipelines; new ones by default.
             keep_state: the policy is that of a file: parts of its name keep their state when its settings change.
 
@@ -74,7 +76,7 @@ class Pipeline:
             TypeError: a listener is neither a plain function of one event nor a listener of pybreaker's kind, or one of
                 `stages` or the `breaker_store` is of another class than it should be.
         """
-        shared = shared or SharedState(clock, breaker_store=breaker_store)
+        shared = shared or SharedState(clock, log=log, breaker_store=breaker_store)
         info = OperationInfo(
             operation=operation or policy.name,
             idempotent=idempotent,
@@ -191,8 +193,20 @@ class Pipeline:
 
     @property
     def breaker(self) -> Breaker | None:
-        """The breaker of this pipeline's own calls, or None when the policy has none."""
-        return self._compiler.current.breaker
+        """The breaker of this pipeline's own calls, or None when the policy has none.
+
+        Raises:
+            LookupError: the policy has one for each host, operation or another key; `Policies.breakers` lists them.
+        """
+        compiler = self._compiler.current
+        rules = compiler.policy.breaker
+        if rules is not None and (rules.key is not None or compiler.shared.breakers.has_keys(compiler.policy.name)):
+            name = compiler.policy.name
+            raise LookupError(
+                f"the breakers of policy {name!r} have keys: Policies.breakers({name!r}) lists them, and"
+                f" Policies.isolate({name!r}) stops all of them"
+            )
+        return compiler.breaker
 
     @property
     def classifier(self) -> Classifier:

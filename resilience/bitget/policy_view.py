@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from .._core.call.operation_info import OperationInfo
 from .._core.stages.fence import Fence
 from ..integrations._order_lanes import lane_of
+from ..integrations._path_templates import path_template
 from .listed_orders import LISTED_FOR
 from .operation_methods import OperationMethods
 from .operations import BY_PATH, OPERATIONS, TIME, Operation
@@ -58,13 +59,14 @@ class PolicyView(OperationMethods):
         known = BY_PATH.get((verb.upper(), path)) if path else OPERATIONS.get(name)
         if known is None:
             # An endpoint that we have no row for: a GET reads, and a POST is a write that cannot be looked up.
-            return self._operation_info(name, read=verb == "get") if path else None
+            return self._operation_info(name, path, read=verb == "get") if path else None
         # In a generic call the key is inside the mapping `params`, in a named one it is a keyword.
         key = f"params.{known.key}" if known.key and path else known.key
         reconcile = None if known.lookup is None else self._reconciler(wrapped, known)
         window = self.receive_window if known.sends_window else _STAMP_WINDOW
         return self._operation_info(
             name,
+            known.path,
             read=known.method == "GET",
             always_sent=known.path == TIME,
             idempotent=known.idempotent or None,
@@ -74,9 +76,10 @@ class PolicyView(OperationMethods):
             sends_window=known.sends_window,
         )
 
-    def _operation_info(self, name: str, **fields: Any) -> OperationInfo:
+    def _operation_info(self, name: str, path: str, **fields: Any) -> OperationInfo:
         return OperationInfo(
             operation=name,
+            path=path_template(path),
             registry="bitget",
             host=urlsplit(self.base_url).netloc,
             account=self._signer.account,

@@ -29,7 +29,7 @@ def command_names() -> list[str]:
 
 def _modules_in(folder: str) -> list[str]:
     # pkgutil.iter_modules imports inspect, which takes as long as the rest of `resilience --help`.
-    if os.path.isdir(folder):
+    if os.path.isdir(folder):  # a frozen program has it too: the hook for PyInstaller adds these sources
         return [file.removesuffix(".py") for file in os.listdir(folder) if file.endswith(".py")]
     from pkgutil import iter_modules
 

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from ..errors import ApiError
 from ..replay.error_stand_ins import stand_in_for
 from ..replay.log_reader import parse_event
+from ..telemetry.log_lines import read_line
+from ..telemetry.standard_logging import AREAS
 from .traceback_text import HEADER, RecordedFailure, parse_raised
 
 __all__ = ["ErrorInput", "parse_error_input"]
@@ -77,7 +79,7 @@ def _is_class(word: str) -> bool:
 
 
 def _parse_log_line(text: str) -> ErrorInput | None:
-    """Parse a line that this library wrote, as JSON or in the format of structlog's console; None for other text."""
+    """Parse a line that this library wrote: JSON, structlog's console, `logging`; None for other text."""
     try:
         line = parse_event(text) if text.startswith("{") else _parse_console_line(text)
     except ValueError:
@@ -98,10 +100,12 @@ def _parse_log_line(text: str) -> ErrorInput | None:
 
 
 def _parse_console_line(text: str) -> dict[str, Any] | None:
-    """Parse `… resilience.attempt_failed  attempt=1 code=429 remedy='Slow down' …`."""
+    """Parse `… resilience.attempt_failed  attempt=1 code=429 remedy='Slow down' …`, or the message of `logging`."""
     plain = _COLOR.sub("", text)
-    event = _EVENT.search(plain)
-    if event is None or "\n" in plain:
+    event = next((found for found in _EVENT.finditer(plain) if found[1] not in AREAS), None)
+    if event is None:  # `resilience.call` is the name of a logger
+        return read_line(plain)
+    if "\n" in plain:
         return None
     pairs = _PAIR.findall(plain, event.end())
     return {"event": event[1], **{name: value.strip("'\"") for name, value in pairs}}

@@ -150,9 +150,25 @@ def _classify(error: ErrorInput, tables: Sequence[CodeTable], policy: Policy, *,
         # A number such as 429 is a table's own only in its envelope; elsewhere it is an HTTP status.
         envelope = tables[0].envelope if named and tables[0].rule(code) is not None else None
         body = None if envelope is None else envelope.body_with(code, "as given")
-        return classifier.classify(ApiError(code, body=body) if rule or body else error.outcome)
+        failure = classifier.classify(ApiError(code, body=body) if rule or body else error.outcome)
+        stand_in = None if failure.known else _error_of_row(code, tables)
+        return failure if stand_in is None else classifier.classify(stand_in)
     # A body is an error only if an envelope says so; other values are classified as they are.
     return classifier.classify(classifier.error_in(error.outcome) or error.outcome)
+
+
+def _error_of_row(code: str, tables: Sequence[CodeTable]) -> Exception | None:
+    """Return an error as the runtime meets it, for a row that is found by a class and not by its code."""
+    from ..replay.error_stand_ins import rebuild_error
+
+    for table in tables:
+        if (rule := table.rule(code)) is not None:
+            path = next((name for name in rule.names if "." in name), "Exception")
+            error: Any = rebuild_error(path, "as given")
+            if table.name == "http":
+                error.resilience_code = code
+            return error  # type: ignore[no-any-return]  # an Exception with one more attribute
+    return None
 
 
 def _builtin_registry(name: str) -> CodeTable | None:

@@ -24,6 +24,9 @@ def print_comparison(comparison: Mapping[str, Any], *, all_calls: bool) -> None:
     log = comparison["log"]
     skipped = f"skipped: {log['foreign']} of other programs, {log['not_json']} not JSON"
     show_text(f"{log['lines']} lines, {log['events']} of resilience ({skipped}); {_count(log['calls'], 'call')}")
+    if log["without_attempts"]:
+        hidden = _count(log["without_attempts"], "call")
+        show_text(f"{hidden} without attempts: their lines are of level info, which this log leaves out")
     if not log["calls"]:
         show_text("nothing to replay: expected JSON lines with an event such as resilience.attempt_failed")
         return

@@ -24,6 +24,7 @@ from .._entry.recompile import recompiled
 from ..telemetry.concealment import without_credentials
 from ._attempt_options import AttemptOptions
 from ._http_messages import mark_uncertain
+from ._path_templates import PathTemplates, url_in
 from ._seam_redirects import is_next_hop
 
 __all__ = ["KEY_HEADER", "CompiledCalls", "HttpAdapter"]
@@ -84,6 +85,7 @@ class CompiledCalls:
         self._adapter = adapter
         self._rules = rules
         self._warned: set[str] = set()
+        self._paths = PathTemplates(getattr(adapter, "url_of", url_in))
         self._compiled: BoundedDict[tuple[Any, ...], Callable[..., Any]] = BoundedDict(MAX_COMPILED)
 
     def for_request(self, method: str, url: str, *, send_once: bool = False) -> Callable[..., Any]:
@@ -156,6 +158,7 @@ class CompiledCalls:
             send_once=send_once,
             is_error_response=adapter.is_error_response,
             discard=adapter.discard,
+            path=self._paths.of_call,
         )
 
 

@@ -123,6 +123,10 @@ class _SupportedCalls:
         call = self._calls.for_request(request.method, request.url, send_once=not request.is_replayable)
         return call(**arguments)
 
+    def url_of(self, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Return the URL of a request."""
+        return str(self._support.read_request({name: kwargs[name] for name in kwargs if name != "idempotency_key"}).url)
+
     def compile_attempt(self, options: AttemptOptions) -> Callable[..., Any]:
         """Return the function that makes one attempt."""
 

@@ -14,7 +14,7 @@ from .recorded_transport import ReplayedCall
 
 __all__ = ["CANNOT_TELL", "compare_call", "compare_calls"]
 
-_SAME_WAIT = 0.002  # seconds; logs round
+_SAME_WAIT = 0.01  # seconds for each attempt: log lines round to two decimals
 CANNOT_TELL = (
     "Calls that succeeded at the first attempt write no line. Breakers and budgets depend on all calls, so they are "  # noqa: ISC004
     "switched off, and rejected calls are not judged, unless you give their rate with --successes RATE.",
@@ -65,6 +65,7 @@ def compare_calls(log: Log, calls: Sequence[ReplayedCall]) -> dict[str, Any]:
         "log": {
             "lines": log.lines, "events": log.events, "foreign": log.foreign, "not_json": log.broken,
             "calls": len(log.calls), "told_apart_by_operation": log.guessed,
+            "without_attempts": log.without_attempts,
         },
         "summary": {
             "calls": len(rows),
@@ -93,7 +94,7 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterable[str]
     for name in ("policy", "attempts", "outcome"):
         if before[name] != after[name]:
             yield name
-    if abs(before["waited"] - after["waited"]) > _SAME_WAIT:
+    if abs(before["waited"] - after["waited"]) > _SAME_WAIT * max(1, before["attempts"]):
         yield "waited"
     pairs = list(zip(before["failures"], after["failures"], strict=False))  # one of the two may have more attempts
     if any(was["category"] != now["category"] for was, now in pairs):

@@ -1,7 +1,8 @@
 """Groups the lines of a log into the calls that wrote them. Lines of other programs are counted and skipped.
 
-Logs of version 0.1 are read too: their fields `took` and `safety`, and their event `retry_scheduled`. Events that name
-no attempt and no outcome of a call (`fallback_used`, `hedge_started`, and their names in 0.1) change no replay.
+A line is JSON: of structlog, or of a formatter for `logging` that writes the fields of a record, at the top or below
+`extra`. Logs of version 0.1 are read too: their fields `took` and `safety`, and their event `retry_scheduled`. Events
+that name no attempt and no outcome of a call (`fallback_used`, `hedge_started`, their names in 0.1) change no replay.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ __all__ = ["parse_event", "read_log"]
 _EVENT_FIELDS = ("event", "message", "msg")  # where structlog programs write the event's name
 _MAX_LINE = 1_000_000  # characters
 _MAX_ATTEMPTS = 1000  # per call
+_MAX_DEPTH = 2
+_FIELDS_BELOW = ("extra", "record", "fields", "context")  # where formatters put the fields of a record
 _OUTCOMES = {
+    "write_unknown": "failed",
     "call_recovered": "recovered",
     "call_failed": "failed",
     "call_reconciled": "reconciled",
@@ -40,13 +44,20 @@ def parse_event(text: str) -> dict[str, Any] | None:
         line = json.loads(text[:_MAX_LINE])
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    return _find_event(line, 0)
+
+
+def _find_event(line: Any, depth: int) -> dict[str, Any] | None:
+    """Return the fields of an event in a mapping, or in one below it."""
     if not isinstance(line, dict):
         return None
     for name in _EVENT_FIELDS:
         event = line.get(name)
         if isinstance(event, str) and event.startswith("resilience."):
             return {**line, "event": event.removeprefix("resilience.")}
-    return None
+    below = (_find_event(line.get(name), depth + 1) for name in _FIELDS_BELOW if depth < _MAX_DEPTH)
+    event_below = next((event for event in below if event is not None), None)
+    return None if event_below is None else {**line, **event_below}
 
 
 def read_log(lines: Iterable[str]) -> Log:
@@ -90,8 +101,9 @@ def _add_line(log: Log, open_calls: dict[Any, RecordedCall], line: Mapping[str, 
     call = open_calls.get(key)
     if _begins_call(event, call, line, name):
         call = open_calls[key] = _open_call(log, line, at, name)
-    if call is None:
-        return  # the log begins in the middle of this call
+    if call is None:  # the log begins in the middle of this call, or its level hides the attempts
+        log.without_attempts += event in ("call_failed", "write_unknown", "call_recovered")
+        return
     _add_event(call, event, line, at)
     if event in _OUTCOMES:
         # Later lines of a finished call, such as its fallback, belong to no open call.

@@ -81,6 +81,7 @@ class Log:
         events: lines that this library wrote.
         foreign: JSON lines of other programs.
         broken: lines that are not JSON.
+        without_attempts: ends of calls whose attempts are not in the log, as where its level is `warning`.
         guessed: calls without an identifier, which were told apart by policy, operation and key.
     """
 
@@ -90,3 +91,4 @@ class Log:
     foreign: int = 0
     broken: int = 0
     guessed: int = 0
+    without_attempts: int = 0

@@ -22,6 +22,7 @@ from .recorded_calls import RecordedCall
 __all__ = ["NotRecorded", "ReplayedCall", "draw", "look_up", "note_event", "replaying", "send"]
 
 _MIDDLE = 0.5  # of a wait's range, for waits that the log does not have
+_ROUNDED = 0.005  # seconds by which a line may differ from what was waited
 
 
 class NotRecorded(BaseException):
@@ -110,7 +111,9 @@ def draw() -> float:
     if recorded is None:
         return _MIDDLE
     least, most = bounds(call.settings.retry.backoff, call.attempts)
-    return (recorded - least) / (most - least) if least <= recorded <= most and most > least else _MIDDLE
+    if most <= least or not least - _ROUNDED <= recorded <= most + _ROUNDED:
+        return _MIDDLE
+    return min(1.0, max(0.0, (recorded - least) / (most - least)))
 
 
 def note_event(event: Event) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
@@ -30,7 +31,9 @@ def run_jobs(
         tick: called in this thread once per virtual second of each run.
         processes: how many at once; None takes the number of processors, or 1 if the runs are small.
     """
-    if processes is None:
+    if getattr(sys, "frozen", False):
+        processes = 1  # a new process of a frozen program may run the program again, from its first line
+    elif processes is None:
         small = sum(job.scenario.requests for job in jobs) < _MIN_REQUESTS
         processes = 1 if small else min(len(jobs), _processors())
     finished = {} if processes < 2 or len(jobs) < 2 else _run_in_processes(jobs, tick, processes)

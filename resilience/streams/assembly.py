@@ -51,6 +51,7 @@ def build_supervisor(
     # The operation reads, so that a policy retries it without a key, and its errors are those of a connection attempt.
     info = OperationInfo(
         operation=f"stream_{name}",
+        socket=name,
         read=True,
         registry=venue.registry,
         host=host_of(venue, name),

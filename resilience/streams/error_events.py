@@ -7,7 +7,7 @@ from typing import Any
 
 from .._pipeline.callables import name_of
 from .._pipeline.pipeline import Pipeline
-from ..telemetry.structlog import StructlogListener
+from ..telemetry import new_event_log
 from .handler_log import HandlerLog
 from .session.stream_failure import StreamFailure, stream_failure
 
@@ -20,7 +20,9 @@ class ErrorEvents:
     def __init__(self, pipeline: Pipeline, registry: str | None) -> None:
         """Take the pipeline whose classifier explains the errors, and the name of the venue's code table."""
         self._pipeline, self._registry = pipeline, registry
-        self._log = HandlerLog(StructlogListener().raised)
+        log = pipeline.compiler.current.shared.log or new_event_log(True)  # an error of a handler is always logged
+        assert log is not None
+        self._log = HandlerLog(log.raised)
 
     def for_handler(self, event: str, handler: Callable[..., Any], error: BaseException) -> StreamFailure | None:
         """Log an error of a handler and return its event.

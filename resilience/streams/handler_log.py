@@ -7,6 +7,7 @@ from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
 
+from .._core.base.events import is_power_of_ten
 from .._printable import printable
 
 __all__ = ["HandlerLog"]
@@ -32,16 +33,12 @@ class HandlerLog:
         times = self._times[kind] = self._times.pop(kind, 0) + 1
         if len(self._times) > _MAX_KINDS:
             self._times.popitem(last=False)
-        if times > 1 and not _is_power_of_ten(times):
+        if times > 1 and not is_power_of_ten(times):
             return
         try:
             self._write(event, handler, error, _trace_of(error) if times == 1 else "", times)
         except Exception:  # a logger that the program configured wrongly must not end the handlers
             pass
-
-
-def _is_power_of_ten(number: int) -> bool:
-    return str(number).rstrip("0") == "1"
 
 
 def _place(error: BaseException) -> tuple[str, int] | None:

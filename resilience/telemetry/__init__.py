@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .structlog import StructlogListener
+    from .structlog import StructlogListener, new_event_log
 
-__all__ = ["StructlogListener"]
+__all__ = ["StructlogListener", "new_event_log"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,84 +1,93 @@
-"""Writes events as structlog lines: one line per event, without arguments and bodies, and with printable values.
+"""Sends lines through structlog. It is the only importer of structlog.
 
-structlog is imported with the first event, so that a program without failures never pays for it. A program that has
-not configured structlog gets its lines on stderr, because stdout is the program's own, without those of level debug.
+Where the program has configured structlog, lines go through that configuration. Where it has not, they go through a
+logger of our own that ends in the standard library's `logging`. structlog is imported with the first line that is
+written, so that a program without failures never pays for it.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
-from .._core.base.events import Event
-from .._printable import printable
-from .redaction import redact, redact_fields
+from .event_log import EventLog, Sink
+from .standard_logging import is_enabled, standard_logger, to_record
 
-__all__ = ["StructlogListener"]
+__all__ = ["StructlogListener", "new_event_log"]
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # as in the standard library's logging
+_BY_DEFAULT = 30  # without a configuration: warnings and errors, as `logging` does it
 
 
-class StructlogListener:
-    """Writes `resilience.<event>` at the event's level, with the fields that are set.
+def new_event_log(log: object) -> EventLog | None:
+    """Return the log that the argument `log` of `configure`, `Policies` and `Pipeline` asks for; None for no log.
+
+    Args:
+        log: True for structlog where it is configured and `logging` where it is not; `"logging"` or `"structlog"` for
+            that alone; False for no lines.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: it is another string.
+    """
+    if isinstance(log, bool):
+        return EventLog(_FollowingSink()) if log else None
+    if not isinstance(log, str):
+        raise TypeError(f"log takes True, False, 'logging' or 'structlog', not a {type(log).__name__}")
+    sinks: dict[str, type[Sink]] = {"logging": _StandardSink, "structlog": _StructlogSink}
+    if log not in sinks:
+        raise ValueError(f"log takes True, False, 'logging' or 'structlog', not {log!r}")
+    return EventLog(sinks[log]())
+
+
+class StructlogListener(EventLog):
+    """Writes `resilience.<event>` to structlog at the event's level, with the fields that are set.
 
     Safe across threads and tasks.
 
     Example:
         >>> from resilience import Policies
-        >>> unsubscribe = Policies.builtin().subscribe(StructlogListener())
+        >>> unsubscribe = Policies.builtin(log=False).subscribe(StructlogListener())
     """
 
-    __slots__ = ("_logger",)
+    __slots__ = ()
 
     def __init__(self, logger: Any = None) -> None:
         """Write to `logger`, a structlog logger; None gets one from structlog for each event."""
+        super().__init__(_StructlogSink(logger))
+
+
+class _StandardSink:
+    """Writes to `logging`, through loggers of structlog that no configuration of the program changes."""
+
+    def is_enabled(self, area: str, level: int) -> bool:
+        return is_enabled(area, level)
+
+    def write(self, area: str, level: str, event: str, fields: dict[str, Any]) -> None:
+        getattr(_logger_of(area), level)(event, **fields)
+
+
+class _StructlogSink:
+    """Writes by structlog's current configuration, which the program may change at any time.
+
+    Without one, warnings and errors go to stderr, because stdout is the program's own.
+    """
+
+    def __init__(self, logger: Any = None) -> None:
         self._logger = logger
 
-    def __call__(self, event: Event) -> None:
-        """Write one line, unless its level is filtered out."""
-        if event.level == "debug" and not self._writes_debug():
-            return
+    def is_enabled(self, _area: str, level: int) -> bool:
+        if self._logger is None and not _is_configured():
+            return level >= _BY_DEFAULT
         logger = self._logger_now()
         # structlog's native logger and the one over the standard library name this check differently.
         enabled = getattr(logger, "is_enabled_for", None) or getattr(logger, "isEnabledFor", None)
-        if enabled is not None and not enabled(_LEVELS[event.level]):
-            return
-        fields = {name: _redacted(value) for name, value in event.fields().items()}
-        getattr(logger, event.level)(f"resilience.{event.name}", **fields)
+        return enabled is None or bool(enabled(level))
 
-    def dropped(self, listener: object, error: Exception) -> None:
-        """Write one line for a listener that raised and was removed, with the class of its error but not the text."""
-        logger = self._logger_now()
-        logger.warning("resilience.listener_dropped", listener=_name(listener), caused_by=type(error).__name__)
-
-    def slow(self, listener: object, seconds: float) -> None:
-        """Write one line for a listener that took long for an event: the call that emitted it has waited meanwhile."""
-        self._logger_now().warning("resilience.listener_slow", listener=_name(listener), duration=round(seconds, 3))
-
-    def raised(self, event: str, handler: str, error: BaseException, trace: str = "", times: int = 1) -> None:
-        """Write one line for a stream's handler that raised.
-
-        Args:
-            event: the event that it was called with.
-            handler: its name.
-            error: what it raised.
-            trace: the traceback as text; it is written without secrets.
-            times: how often it has raised this error.
-        """
-        fields: dict[str, Any] = {"handler": redact(handler), "handler_of": event, "caused_by": type(error).__name__}
-        if times > 1:
-            fields["times"] = times
-        if trace:
-            fields["exception"] = redact(trace)  # the name under which structlog shows a traceback as lines
-        self._logger_now().error("resilience.handler_raised", **fields)
-
-    def _writes_debug(self) -> bool:
-        """Return whether debug lines were asked for: without a configuration structlog would write all of them."""
-        structlog: Any = sys.modules.get("structlog")  # who has not imported it has not configured it
-        return self._logger is not None or (structlog is not None and structlog.is_configured())
+    def write(self, _area: str, level: str, event: str, fields: dict[str, Any]) -> None:
+        getattr(self._logger_now(), level)(event, **fields)
 
     def _logger_now(self) -> Any:
-        """Return a logger by structlog's current configuration, which the program may change at any time."""
         if self._logger is not None:
             return self._logger.bind()
         import structlog
@@ -88,13 +97,39 @@ class StructlogListener:
         return structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind()
 
 
-def _name(listener: object) -> str:
-    name = getattr(listener, "__qualname__", type(listener).__qualname__)
-    return str(_redacted(str(name)))
+class _FollowingSink:
+    """Writes to structlog where the program has configured it, else to `logging`."""
+
+    def __init__(self) -> None:
+        self._standard, self._structlog = _StandardSink(), _StructlogSink()
+
+    def is_enabled(self, area: str, level: int) -> bool:
+        return self._current().is_enabled(area, level)
+
+    def write(self, area: str, level: str, event: str, fields: dict[str, Any]) -> None:
+        self._current().write(area, level, event, fields)
+
+    def _current(self) -> Sink:
+        return self._structlog if _is_configured() else self._standard
 
 
-def _redacted(value: Any) -> Any:
-    """Return a field without secrets, printable; the tuples of `policy_reloaded` and the like hold mappings."""
-    if isinstance(value, tuple):
-        return [redact_fields(mapping) for mapping in value]
-    return printable(redact(value)) if isinstance(value, str) else value
+def _is_configured() -> bool:
+    """Return whether the program has configured structlog; one that has not imported it has not."""
+    structlog: Any = sys.modules.get("structlog")
+    # `getattr`: another thread may be importing it at this moment.
+    configured = getattr(structlog, "is_configured", None)
+    return configured is not None and bool(configured())
+
+
+@cache
+def _logger_of(area: str) -> Any:
+    import structlog
+
+    logger = structlog.wrap_logger(
+        standard_logger(area),
+        processors=[to_record],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=False,
+    )
+    return logger.bind()

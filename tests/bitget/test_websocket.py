@@ -321,7 +321,7 @@ def test_a_loop_over_the_updates(exchange: Sandbox) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + 5))
 
 
-def test_a_handler_that_raises(exchange: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_handler_that_raises(exchange: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
     """An error of a handler is an exception event that carries it; each handler's first error is logged in full."""
 
     async def story() -> None:
@@ -350,8 +350,8 @@ def test_a_handler_that_raises(exchange: Sandbox, capsys: pytest.CaptureFixture[
             assert len(log.of("update")) == 2
 
     run(story())
-    written = capsys.readouterr().err
-    lines = [line for line in written.splitlines() if "handler_raised" in line]
+    written = caplog.text
+    lines = [line for line in written.splitlines() if "stream handler raised" in line]
     assert [("broken" in line, "worse" in line) for line in lines] == [(True, False), (False, True)]
     assert 'raise KeyError("price")' in written  # the traceback shows the line of the program
     assert "hunter2hunter2" not in written

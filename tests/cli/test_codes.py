@@ -45,7 +45,7 @@ def test_one_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(row["names"]) == ["ACCOUNT_NOT_COPY_TRADER", "FUTURES_POSITION_DIRECTION_EMPTY"]
 
 
-@pytest.mark.parametrize("registry", ["http", "bitget-ws", "ccxt"])
+@pytest.mark.parametrize("registry", ["http", "bitget-ws", "ccxt", "telegram", "discord"])
 def test_other_registries(registry: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every built-in registry can be listed."""
     assert list_codes(capsys, "--registry", registry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import socket
 import traceback
 import urllib.request
@@ -134,8 +135,13 @@ def assert_agreement(fail: Callable[[], Any], folder: Path) -> None:
     ):
         logger = structlog.wrap_logger(structlog.PrintLogger(out), processors=[renderer])
         policies.subscribe(StructlogListener(logger))
+    messages = io.StringIO()
+    handler = logging.StreamHandler(messages)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s:%(name)s:%(message)s"))
+    logging.getLogger("resilience.call").addHandler(handler)
+    logging.getLogger("resilience").setLevel("DEBUG")
     for is_read in (False, True):
-        call = policies.pipeline("p").compile(fail, OperationInfo(operation="op", read=is_read))
+        call = policies.pipeline("p").compile(fail, OperationInfo(operation=f"op {is_read}", read=is_read))
         with pytest.raises(Exception) as caught:  # noqa: PT011  # any error
             call()
         said = facts(failure_of(caught.value))
@@ -145,6 +151,7 @@ def assert_agreement(fail: Callable[[], Any], folder: Path) -> None:
         assert explained(shown, *options) == said
         assert explained(lines.getvalue().splitlines()[-1], *options) == said
         assert explained(console.getvalue().splitlines()[-1], *options) == said
+        assert explained(messages.getvalue().splitlines()[-1], *options) == said
 
 
 def assert_text_is_enough(fail: Callable[[], Any], folder: Path, *, last_line: bool = True) -> None:

@@ -158,7 +158,7 @@ operations:
   - {match: post, policy: a}
 """
     assert [one.split(":")[0] for one in warnings(tmp_path, text)] == [
-        "5", "6", "7", "10", "10", "10", "11", "11",
+        "5", "6", "7", "7", "10", "10", "10", "11", "11",
     ]  # fmt: skip
 
 
@@ -240,3 +240,75 @@ def test_control_flow_that_cannot_be_imported(tmp_path: Path, name: str) -> None
     text = f"policies: {{a: {{pass_through: [builtins.StopIteration, EOFError, aiohttp.web.HTTPFound, {name}]}}}}"
     message = f"no exception class {name!r} can be imported here: it matches nothing"
     assert warnings(tmp_path, text) == [f"1: policies.a.pass_through[3]: {message}"]
+
+
+UNITS = {
+    "reconcile: {wait: 500}": "reconcile.wait: 500 without a unit is seconds",
+    "breaker: {open_for: 500, open_max: 20m}": "breaker.open_for: 500 without a unit is seconds",
+    "retry: {backoff: {initial: 200, max: 20m}}": "retry.backoff.initial: 200 without a unit is seconds",
+    "hedge: {delay: 200}": "hedge.delay: 200 without a unit is seconds",
+    "admission: {queue_timeout: 1000}": "admission.queue_timeout: 1000 without a unit is seconds",
+    "quota: [{rate: 1/s}, {rate: 10}]": "quota[1].rate: 10 without a span is per second",
+    "retry: {}, budget: {floor: 2}": "budget.floor: 2 without a span is per second",
+}
+
+
+@pytest.mark.parametrize("settings", UNITS)
+def test_a_number_without_its_unit(tmp_path: Path, settings: str) -> None:
+    """Every duration and rate is checked, wherever it stands."""
+    found = warnings(tmp_path, f"policies: {{a: {{{settings}}}}}")
+    assert any(line.startswith(f"1: policies.a.{UNITS[settings]}") for line in found), found
+
+
+DEFAULTS_WITHOUT_EFFECT = {
+    "kind: decorrelated, jitter: full": "jitter",
+    "kind: linear, factor: 2": "factor",
+    "kind: constant, factor: 2.0": "factor",
+}
+
+
+@pytest.mark.parametrize("backoff", DEFAULTS_WITHOUT_EFFECT)
+def test_a_default_that_is_written_and_never_read(tmp_path: Path, backoff: str) -> None:
+    """Writing the default of a setting that the kind of backoff ignores is reported like another value."""
+    (found,) = warnings(tmp_path, f"policies: {{a: {{retry: {{backoff: {{{backoff}}}}}}}}}")
+    assert found.startswith(f"1: policies.a.retry.backoff.{DEFAULTS_WITHOUT_EFFECT[backoff]}: ")
+
+
+def test_an_inherited_default_is_its_owners(tmp_path: Path) -> None:
+    """A factor that a policy inherits and does not read is no mistake."""
+    text = "policies:\n  b: {retry: {backoff: {factor: 2}}}\n  a: {extends: b, retry: {backoff: {kind: linear}}}\n"
+    assert warnings(tmp_path, text) == []
+
+
+KEYLESS = ["post /v1/orders", "POST*", "create_order", "place_*", "x, idempotent: false"]
+
+
+@pytest.mark.parametrize("match", KEYLESS)
+def test_reconcile_without_a_key(tmp_path: Path, match: str) -> None:
+    """A write is looked up by its key: without one, reconcile has no effect."""
+    policy = "policies: {a: {deadline: 1m, retry: {}, reconcile: {}}}"
+    found = warnings(tmp_path, f"{policy}\noperations: [{{match: {match}, policy: a}}]")
+    assert any("reconcile has no effect on a write without a key" in line for line in found), found
+    keyed = warnings(tmp_path, f"{policy}\noperations: [{{match: {match.partition(',')[0]}, policy: a, key: id}}]")
+    assert not any("reconcile" in line for line in keyed), keyed
+
+
+def test_reconcile_of_clients_that_know_their_key(tmp_path: Path) -> None:
+    """The clients of Bitget and ccxt find the parameter of the key by themselves."""
+    text = "policies: {a: {extends: ccxt, deadline: 1m, reconcile: {}}}\noperations: [{match: create_order, policy: a}]"
+    assert not any("key" in line for line in warnings(tmp_path, text))
+
+
+def test_reconcile_of_reads(tmp_path: Path) -> None:
+    """Lookups of a policy whose entries are all reads never happen."""
+    text = "policies: {a: {deadline: 1m, reconcile: {}}}\noperations: [{match: get /v1/orders, policy: a}]"
+    assert warnings(tmp_path, text) == [
+        "1: policies.a.reconcile: only writes are looked up, and its operations are reads"
+    ]
+
+
+@pytest.mark.parametrize("match", ["post /v1/orders", "create_order", "create_*"])
+def test_a_hedge_on_a_write_by_its_name(tmp_path: Path, match: str) -> None:
+    """An entry need not say that it is a write."""
+    found = warnings(tmp_path, f"policies: {{a: {{hedge: {{}}}}}}\noperations: [{{match: '{match}', policy: a}}]")
+    assert any("a hedge is never sent for a write" in line for line in found), found

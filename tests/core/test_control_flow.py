@@ -64,3 +64,9 @@ def test_groups_that_share_their_members() -> None:
         for _ in range(40):
             error = ExceptionGroup("shared", [error, error])
         assert flow.includes(error) is expected
+
+
+def test_a_chat_bot_that_stops_its_groups() -> None:
+    """python-telegram-bot ends the processing of an update by an exception."""
+    stop = type("ApplicationHandlerStop", (Exception,), {"__module__": "telegram.ext._application"})
+    assert ControlFlow().includes(stop())

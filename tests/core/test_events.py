@@ -148,6 +148,53 @@ def test_a_slow_listener_is_reported_once() -> None:
     unsubscribe = events.subscribe(quick)
     unsubscribe()
     assert events.listeners == (slow,)
+    declined: list[float] = []
+
+    def decline(_listener: Any, took: float) -> bool:
+        declined.append(took)
+        return False
+
+    again = Events(slow, on_slow=decline, monotonic=lambda: seconds[0])
+    again.emit("call_failed")
+    again.emit("call_failed")
+    assert len(declined) == 2
     unmeasured = Events(slow, monotonic=lambda: seconds[0])
     unmeasured.emit("call_failed")
     assert unmeasured.listeners == (slow,)
+
+
+def test_the_level_of_a_line_goes_by_its_fields_too() -> None:
+    """An inner call has reported it; the line has news; a stream has failed ten times in a row."""
+    assert Event(name="write_unknown", inner=True).level == "debug"
+    assert Event(name="call_recovered", also=("retries_exhausted",)).level == "info"
+    assert Event(name="call_recovered", also=("code_unknown",)).level == "warning"
+    assert Event(name="write_unknown", also=("code_unknown",)).level == "error"
+    levels = [
+        Event(name="attempt_failed", socket="public", attempt=attempt).level for attempt in (0, 1, 9, 10, 11, 100)
+    ]
+    assert levels == ["info", "info", "info", "warning", "info", "warning"]
+    assert Event(name="attempt_failed", attempt=10).level == "info"
+
+
+def test_an_event_that_nobody_wants_is_not_made() -> None:
+    """A listener may say which events it wants; one that cannot say it gets the event, and is dropped if it raises."""
+
+    class Choosy:
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def wants_event(self, name: str, fields: Any) -> bool:
+            if name == "broken":
+                raise RuntimeError
+            return bool(fields.get("code") == "1")
+
+        def __call__(self, event: Event) -> None:
+            self.seen.append(event.name)
+
+    choosy, made = Choosy(), []
+    events = Events(choosy, now=lambda: made.append(None) or 0.0)  # type: ignore[func-returns-value]
+    events.emit("x", code="1")
+    events.emit("y", code="2")
+    events.emit("broken")
+    assert (choosy.seen, len(made)) == (["x", "broken"], 2)
+    assert (events.wants("x", {"code": "1"}), events.wants("x", {}), Events().wants("x", {})) == (True, False, False)

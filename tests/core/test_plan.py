@@ -255,6 +255,8 @@ def test_the_defaults_of_a_function() -> None:
         False,
         None,
         False,
+        None,
+        None,
     ]
     assert operation_info == OperationInfo(operation="op")
     with pytest.raises(AttributeError):

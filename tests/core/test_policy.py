@@ -10,7 +10,7 @@ import pytest
 
 from resilience import Category, Policy, PolicyError
 from resilience._core.policy import policy, policy_set, sections
-from resilience._core.policy.policy_set import PolicySet
+from resilience._core.policy.policy_set import OperationSettings, PolicySet
 from resilience._core.policy.section import Section, about, hints, section_name, unchecked
 from resilience._core.policy.sections import NO_VALUE, AdmissionSettings, FallbackSettings, LaneSettings, QuotaSettings
 from resilience._core.policy.units import Spec
@@ -43,6 +43,7 @@ SETTINGS = """
     Policy.classify_results = True
     Policy.attempt_header = None
     Policy.follow_redirects = False
+    Policy.isolated = None
     Admission.max_concurrent = 50: 1 to 1000000
     Admission.max_queue = 0: 0 to 1000000
     Admission.queue_timeout = 1.0: 0s to 1d
@@ -264,3 +265,20 @@ def test_what_passes_through_is_an_exception(one: Any, found: str) -> None:
     with pytest.raises(PolicyError, match="such as my_bot") as caught:
         Policy(pass_through=(one,))
     assert caught.value.problems[0].message.endswith(f"got {found}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (OperationSettings(match="post /orders"), "write"),
+        (OperationSettings(match="create_order", idempotent=True), "read"),
+        (OperationSettings(match="fetch_x", idempotent=False), "write"),
+        (OperationSettings(match="x", key="id"), "write"),
+        (OperationSettings(match="GET"), "read"),
+        (OperationSettings(match="*"), ""),
+        (OperationSettings(match="posture"), ""),
+    ],
+)
+def test_what_an_entry_is_surely_for(entry: OperationSettings, expected: str) -> None:
+    """What an entry says counts before its name."""
+    assert (entry.is_write, entry.is_read) == (expected == "write", expected == "read")

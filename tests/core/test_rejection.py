@@ -1,8 +1,10 @@
-"""Tests of first attempts that wait for an open breaker."""
+"""Tests of first attempts that an open breaker rejects, or that wait for it."""
 
 from __future__ import annotations
 
-from resilience import Pipeline, Policy
+import pytest
+
+from resilience import CircuitOpenError, Pipeline, Policy
 from resilience.testing import FakeClock
 
 
@@ -14,3 +16,12 @@ def test_a_first_attempt_waits_for_the_breaker_no_longer_than_it_must() -> None:
     pipeline.breaker.open()
     assert pipeline.compile(lambda: "fine")() == "fine"
     assert clock.sleeps == [2.0]
+
+
+def test_a_rejection_without_a_listener() -> None:
+    """No event is made, and the caller gets the same error."""
+    pipeline = Pipeline(Policy(breaker={"consecutive": 1}), log=False)
+    assert pipeline.breaker is not None
+    pipeline.breaker.open()
+    with pytest.raises(CircuitOpenError):
+        pipeline.call(len, "abc")

@@ -85,7 +85,8 @@ def test_a_stop_or_wait_object_that_raises(wrong: Any) -> None:
 
 def test_no_object_stays_alive() -> None:
     """A state that kept the error would keep its traceback, and with it itself."""
-    pipeline = new_pipeline(FakeClock(), stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_fixed(1))
+    policy = Policy(retry={"stop": tenacity.stop_after_attempt(3), "wait": tenacity.wait_fixed(1)})
+    pipeline = Pipeline(policy, clock=FakeClock(), log=False)  # pytest keeps the records of a log
     with pytest.raises(ConnectionRefusedError):
         pipeline.call(_down)
     gc.collect()

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "resilience"
 PAGE = ROOT / "docs" / "explanation" / "map-of-the-code.md"
 _FOLDER = re.compile(r"^#+ .*`((?:\w+/)+)`")
-_ROW = re.compile(r"^\| `([\w./]+)` \| (.+) \| (.+) \|$")
+_ROW = re.compile(r"^\| `([\w./-]+)` \| (.+) \| (.+) \|$")
 
 
 def listing() -> list[str]:

@@ -62,6 +62,17 @@ def test_what_is_checked(exchange: Sandbox, change: dict[str, Any], code: str, s
     assert exchange.ledger() == {"orders": []}
 
 
+def test_an_expired_stamp_keeps_the_scripted_fault(exchange: Sandbox, send: Send) -> None:
+    """A scripted fault is for an attempt that gets as far as the order, not for one whose stamp has expired."""
+    exchange.script("late", ["code_400"])
+    order = {**MARKET, "clientOid": "late"}
+    codes = [send(exchange, "POST", PLACE, order, ahead=ahead).json()["code"] for ahead in (-60.0, 0.0, 0.0)]
+    assert codes[0] == "40008"
+    assert codes[1] != "40008"
+    assert codes[1:] != ["00000", "00000"]
+    assert [row["executions"] for row in exchange.ledger()["orders"]] == [1]
+
+
 @pytest.mark.parametrize(("option", "code"), [("can_trade", "40014"), ("demo", "40099"), ("unified", "40085")])
 def test_kinds_of_keys(option: str, code: str, send: Send) -> None:
     """Permission, demo mode and account mode are checked too."""

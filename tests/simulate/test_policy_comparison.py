@@ -116,6 +116,14 @@ def test_processes_change_nothing() -> None:
     assert seconds["here"] == seconds["there"] == 2 * 34
 
 
+def test_a_frozen_program_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children could begin the program anew: all runs are made here."""
+    monkeypatch.setattr("sys.frozen", True, raising=False)
+    monkeypatch.setattr("resilience.simulate.parallel_runs.get_context", None)
+    jobs = [Job("a", built_in(), replace(BROWNOUT, clients=1), seed) for seed in (1, 2)]
+    assert len(run_jobs(jobs, processes=2)) == 2
+
+
 def test_plain_data(outage: Comparison) -> None:
     """Everything is returned as plain data, with a verdict for each policy."""
     result = outage.plain()

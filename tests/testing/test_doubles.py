@@ -163,7 +163,7 @@ def test_recorded_events_end_with_the_block() -> None:
         send()
     with pytest.raises(TypeError, match="after"):
         send()
-    assert [event.name for event in events] == ["attempt_failed", "call_failed"]
+    assert [event.name for event in events] == ["attempt_failed", "write_unknown", "call_failed"]
 
 
 def test_no_waits_skips_real_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .deprecation import warn_safely
 
-__all__ = ["EVENTS", "SLOW", "Event", "Events", "Listener"]
+__all__ = ["EVENTS", "SLOW", "Event", "Events", "Listener", "is_power_of_ten", "level_of"]
 
 SLOW = 0.1
 """Seconds for one event after which a listener is reported as slow: the call, or its whole event loop, has waited."""
@@ -50,6 +50,36 @@ _LEVELS = {
 }
 EVENTS = tuple(sorted(_LEVELS))
 """Every event's name."""
+_NEWS = ("code_unknown",)
+"""What is written at the default level even where the call ended well."""
+
+
+def level_of(name: str, fields: Mapping[str, Any]) -> str:
+    """Return the level of an event's log line: that of its name, but for what these fields make of it.
+
+    What an inner call has reported already is of level debug. A hold that is longer than `hold_max` is an error. A
+    call that ended well is a warning where its line stands for a code that no table has, and so is the tenth, the
+    hundredth, ... failure of a stream in a row, which has no last attempt that would end it.
+    """
+    if fields.get("inner"):
+        return "debug"
+    level = _LEVELS[name]
+    if fields.get("hold_max") is not None:
+        return "error"
+    is_news = any(other in _NEWS for other in fields.get("also") or ())
+    if level in ("debug", "info") and (is_news or _is_long_outage(name, fields)):
+        return "warning"
+    return level
+
+
+def _is_long_outage(name: str, fields: Mapping[str, Any]) -> bool:
+    attempt = fields.get("attempt") or 0
+    return name == "attempt_failed" and bool(fields.get("socket")) and attempt > 1 and is_power_of_ten(attempt)
+
+
+def is_power_of_ten(number: int) -> bool:
+    """Return whether a number is 1, 10, 100 and so on."""
+    return str(number).strip("0") == "1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +123,12 @@ class Event:
             `circuit_released` the words of whoever did it.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
-        by: in `circuit_isolated` and `circuit_released`, who switched it, such as `policies.isolate`.
-        also: in the events that end a call, further events of the call that its log line stands for, such as
-            `code_unknown` and `budget_exhausted`.
+        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings, or
+            `environment`.
+        also: in the events that end a call, further events of the call that share one log line with its end:
+            `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
+        inner: True in the events of an outer call whose failure a call inside it has reported already.
+        socket: in events of a stream, the name of its socket, such as `public`.
     """
 
     name: str
@@ -133,11 +166,14 @@ class Event:
     refused: int | None = None
     by: str | None = None
     also: tuple[str, ...] | None = None
+    inner: bool | None = None
+    socket: str | None = None
 
     @property
     def level(self) -> str:
         """`error`, `warning`, `info` or `debug`: a failed call is a warning, a write of uncertain outcome an error."""
-        return _LEVELS[self.name] if self.hold_max is None else "error"
+        names = ("inner", "hold_max", "also", "socket", "attempt")
+        return level_of(self.name, {name: getattr(self, name) for name in names})
 
     @property
     def took(self) -> float | None:
@@ -153,10 +189,11 @@ class Event:
 
     def fields(self) -> dict[str, Any]:
         """Return the fields that are set, without the name."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "name")
+        values = ((name, getattr(self, name)) for name in _FIELDS)
         return {name: value for name, value in values if value is not None and value != ""}
 
 
+_FIELDS = tuple(field.name for field in fields(Event) if field.name != "name")
 Listener = Callable[[Event], None]
 """Receives each event, in the thread or task where it happened."""
 
@@ -166,17 +203,18 @@ class Events:
 
     Attributes:
         listeners: functions of one event, in the order in which they subscribed.
+        successes: those of them that get each call that ended well too.
         run_id: distinguishes the calls of this process from those of another.
     """
 
-    __slots__ = ("_monotonic", "_next", "_now", "_on_dropped", "_on_slow", "_slow", "listeners", "run_id")
+    __slots__ = ("_monotonic", "_next", "_now", "_on_dropped", "_on_slow", "_slow", "listeners", "run_id", "successes")
 
     def __init__(
         self,
         *listeners: Listener,
         now: Callable[[], float] | None = None,
         on_dropped: Callable[[Listener, Exception], None] | None = None,
-        on_slow: Callable[[Listener, float], None] | None = None,
+        on_slow: Callable[[Listener, float], object] | None = None,
         monotonic: Callable[[], float] | None = None,
         run_id: str = "",
     ) -> None:
@@ -186,13 +224,15 @@ class Events:
             listeners: functions of one event.
             now: returns Unix seconds, the time of an event; None leaves events without a time.
             on_dropped: called with a listener that raised, and its error.
-            on_slow: called once with a listener that took longer than `SLOW` seconds for an event, and its time.
+            on_slow: called once with a listener that took longer than `SLOW` seconds for an event, and its time; once
+                more where it returns False.
             monotonic: returns seconds that never go back; None measures no listener.
             run_id: distinguishes the calls of this process from those of another.
         """
         self._on_slow, self._monotonic = on_slow, monotonic
         self._slow: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = listeners
+        self.successes: tuple[Listener, ...] = ()
         self._now = now
         self._on_dropped = on_dropped
         self.run_id = run_id
@@ -202,8 +242,12 @@ class Events:
         """Return an identifier for a failed call."""
         return f"{self.run_id}{self._next()}"
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, successes: bool = False) -> Callable[[], None]:
         """Add a listener; returns a function that removes it.
+
+        Args:
+            listener: a function of one event.
+            successes: whether it gets `call_succeeded` too.
 
         Raises:
             TypeError: the listener cannot be called, or it is async, and nothing would await it.
@@ -211,19 +255,42 @@ class Events:
         if not callable(listener) or iscoroutinefunction(listener):
             raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
         self.listeners = (*self.listeners, listener)
+        if successes:
+            self.successes = (*self.successes, listener)
         return lambda: self._remove(listener)
 
     def _remove(self, listener: Listener) -> None:
         self.listeners = tuple(other for other in self.listeners if other is not listener)
+        self.successes = tuple(other for other in self.successes if other is not listener)
         self._slow = tuple(other for other in self._slow if other is not listener)
+
+    def wants(self, name: str, fields: Mapping[str, Any]) -> bool:
+        """Return whether some listener wants an event, by its name and the fields that are known so far.
+
+        A listener says so by a method `wants_event(name, fields)`, as the log does, whose level may filter the event.
+        One without that method wants every event.
+        """
+        return any(_wants(listener, name, fields) for listener in self.listeners)
 
     def emit(self, name: str, **fields: Any) -> None:
         """Make an event and deliver it to every listener; one that raises is reported once and dropped."""
-        if not self.listeners:
+        if not self.listeners or not self.wants(name, fields):
             return  # nobody listens: no event is made
+        self.deliver(name, fields)
+
+    def emit_success(self, fields: Mapping[str, Any]) -> None:
+        """Deliver a call that ended well to those who listen to that."""
+        if self.successes:
+            self._deliver_to(self.successes, "call_succeeded", fields)
+
+    def deliver(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Deliver an event that a listener wants; see `wants`."""
+        self._deliver_to(self.listeners, name, fields)
+
+    def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: Mapping[str, Any]) -> None:
         event = Event(name=name, at=None if self._now is None else self._now(), **fields)
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
-        for listener in self.listeners:
+        for listener in listeners:
             begin = None if self._monotonic is None else self._monotonic()
             try:
                 listener(event)
@@ -239,10 +306,10 @@ class Events:
         took = self._monotonic() - begin
         if took <= SLOW or any(other is listener for other in self._slow):
             return
-        self._slow = (*self._slow, listener)
+        self._slow, before = (*self._slow, listener), self._slow
         try:
-            if self._on_slow is not None:
-                self._on_slow(listener, took)
+            if self._on_slow is not None and self._on_slow(listener, took) is False:
+                self._slow = before
         except Exception:
             pass  # the log itself may fail, which is no reason to drop the listener
 
@@ -253,3 +320,11 @@ class Events:
                 self._on_dropped(listener, error)
         except Exception:
             pass  # the log itself may be the listener that failed
+
+
+def _wants(listener: Listener, name: str, fields: Mapping[str, Any]) -> bool:
+    wants_event = getattr(listener, "wants_event", None)
+    try:
+        return wants_event is None or bool(wants_event(name, fields))
+    except Exception:
+        return True  # it raises again when it gets the event, and is reported and dropped then

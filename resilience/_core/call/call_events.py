@@ -13,6 +13,15 @@ from .steps import FailedCall
 __all__ = ["CallEvents"]
 
 _OF_FAILURE = ("code", "http_status", "executed", "registry", "retry_after", "remedy")
+_OF_OUTCOME = (
+    "attempt_failed",
+    "call_failed",
+    "write_unknown",
+    "retries_exhausted",
+    "budget_exhausted",
+    "code_unknown",
+)
+"""What an outer call has to say of an attempt whose inner call has said the same before."""
 
 
 class CallEvents:
@@ -20,26 +29,34 @@ class CallEvents:
 
     Attributes:
         attempt: number of the last attempt, from 1.
+        is_inner: a call inside the last attempt has failed or was rejected, and has reported that.
         lookup_error: what a broken reconciler raised or returned, else None.
         outcome: the last error, or the last answer that is a failure.
     """
 
-    __slots__ = ("_call", "_call_id", "_lookup_reported", "_plan", "_time", "attempt", "lookup_error", "outcome")
+    __slots__ = (
+        "_also", "_call", "_call_id", "_lookup_reported", "_plan", "_time", "attempt", "is_inner", "lookup_error",
+        "outcome",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan, call: FailedCall, time: CallTime) -> None:
         self._plan = plan
         self._call = call
         self._time = time
         self._call_id = ""
-        self._lookup_reported = False
+        self._lookup_reported = self.is_inner = False
+        self._also: tuple[str, ...] = ()
         self.attempt = 1
         self.lookup_error: Any = None
         self.outcome: Any = None
 
     def emit(self, name: str, **fields: Any) -> None:
         """Emit an event with what is known of the last failure."""
-        if not self._plan.events.listeners:
-            return
+        if self.is_inner and name in _OF_OUTCOME:
+            fields["inner"] = True
+        events, info = self._plan.events, self._plan.info
+        if not events.listeners or not events.wants(name, fields):
+            return  # before anything is looked up: most lines are filtered by their level
         failure = self._call.failure
         if failure is not None:
             # `setdefault`: `call_abandoned` says its own `executed`, which covers the attempt under way.
@@ -48,6 +65,8 @@ class CallEvents:
             fields["category"] = str(failure.category)
         # Made with the first event: a call that nobody listens to needs no identifier.
         self._call_id = self._call_id or self._plan.events.new_call_id()
+        if callable(info.path):
+            fields["path"] = info.path(self._call.args, self._call.kwargs)
         self._plan.emit(
             name,
             call=self._call_id,
@@ -57,13 +76,22 @@ class CallEvents:
             **{"caused_by": caused_by(self.outcome), **fields},
         )
 
+    def emit_side_event(self, name: str, **fields: Any) -> None:
+        """Emit an event that shares one log line with the call's end: the end names it in `also`."""
+        self.emit(name, also=self._also or None, **fields)
+        self._also = (*self._also, name)
+
+    def emit_end(self, name: str, attempts: int, **fields: Any) -> None:
+        """Emit how the call has ended."""
+        self.emit(name, attempts=attempts, also=self._also or None, **fields)
+
     def report_attempt(self, duration: float, wait_for: float | None) -> None:
         """Emit that an attempt has failed, and that its code is in no table where that is so."""
         self.emit("attempt_failed", duration=duration, retry_safety=self._plan.retry_safety, wait_for=wait_for)
         failure = self._call.failure
         assert failure is not None
         if not failure.known and failure.code is not None and self._plan.classifier.is_new_code(failure):
-            self.emit("code_unknown")
+            self.emit_side_event("code_unknown")
 
     def record_lookup_error(self, answer: object, *, is_broken: bool) -> None:
         """Record a lookup that is broken, or that returned another order; emits `lookup_failed`, once per call.

@@ -36,6 +36,9 @@ class Owner(Protocol):
     def report_limits(self, **limits: float | None) -> None:
         """Take what the API says of its limits."""
 
+    def isolation_error(self, *, in_lookup: bool) -> Exception | None:
+        """Return the error of an attempt that must not be sent any more, or None."""
+
 
 class CallContext(NamedTuple):
     """The context of one attempt.
@@ -137,6 +140,16 @@ class CurrentCall:
         """Report that the finished request of this attempt does not carry the key: nothing can be looked up by it."""
         if self._context.stamps is not None:
             self._context.stamps.key_missing = True
+
+    def check_isolation(self) -> None:
+        """Raise if the policy was isolated since the attempt began; a client asks just before its first byte.
+
+        Raises:
+            CircuitOpenError: of the client's own kind, if the policy is isolated. Nothing may have been sent yet.
+        """
+        error = self._context.owner.isolation_error(in_lookup=self._context.in_lookup)
+        if error is not None:
+            raise error
 
     @property
     def has_quota(self) -> bool:

@@ -26,6 +26,9 @@ class OperationInfo:
         reconcile: called with the uncertain call; returns `Found` or `NOT_FOUND`.
         registry: the client's own table of codes, searched before those of the policy.
         host: the host it talks to, for breakers and quotas by host.
+        path: the template of the request's path, without ids and query, or a function of a call's (args, kwargs)
+            that returns it.
+        socket: the name of a stream's socket, whose connection attempts these are.
         lane: the lane that its calls take, by name, or a function of their (args, kwargs) that returns it.
         venue: ccxt's id of the exchange, where the client knows it.
         account: a name of the account that is not a secret.
@@ -74,6 +77,8 @@ class OperationInfo:
     check_answers: bool = False
     venue: str | None = None
     always_sent: bool = False
+    path: str | Callable[[tuple[Any, ...], Mapping[str, Any]], str | None] | None = None
+    socket: str | None = None
 
 
 def fence_of(rules: ReconcileSettings, info: OperationInfo) -> Fence:

@@ -43,7 +43,7 @@ class RetryDecision:
             return None, error  # a stop or wait object that fails does not hide the API's own error
         if stops:
             history.report_failure()
-            history.events.emit("retries_exhausted")
+            history.events.emit_side_event("retries_exhausted")
             return None, None
         wait = schedule.delay(self._state) if delay is None else delay
         # The server's Retry-After is a floor, counted from its answer: a retry before it would be rejected again.
@@ -90,5 +90,5 @@ class RetryDecision:
         if budget is None or history.is_lookup or budget.withdraw(now):
             return True
         history.report_failure()
-        history.events.emit("budget_exhausted")
+        history.events.emit_side_event("budget_exhausted")
         return False

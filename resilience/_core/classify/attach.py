@@ -180,4 +180,4 @@ def _record(outcome: object) -> Record | None:
         found = object.__getattribute__(outcome, _ATTRIBUTE)
     except AttributeError:
         return None
-    return found if type(found) is Record else read_record(found)
+    return read_record(found)

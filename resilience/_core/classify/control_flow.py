@@ -31,6 +31,8 @@ _PATHS = frozenset(
         "huey.exceptions.CancelExecution",
         "huey.exceptions.RetryTask",
         "rq.timeouts.JobTimeoutException",
+        # chat bots
+        "telegram.ext.ApplicationHandlerStop",
         # web frameworks
         "django.core.exceptions.PermissionDenied",
         "django.http.response.Http404",

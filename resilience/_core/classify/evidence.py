@@ -22,12 +22,12 @@ __all__ = ["Evidence", "executed_mark", "gather_evidence"]
 
 _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
-    "_body", "api_code", "args", "code", "headers", "response", "retry_after",
+    "_body", "api_code", "args", "code", "headers", "response", "_retry_after",
     "resilience_body", "resilience_code", "resilience_executed", "resilience_from_status", "resilience_headers",
     "resilience_registry", "resilience_status",
     *CODE_NAMES,
 )  # fmt: skip
-"""Every attribute that is read of an error, here and in the modules that this one calls."""
+"""Every attribute that is read of an error at once, here and in the modules that this one calls."""
 _PARSER_CLASSES = frozenset({"aiohttp.HttpProcessingError"})
 """Errors of a client's own parser. The status in them was never sent by a server."""
 _EXECUTED = ("no", "maybe", "n_a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ def retry_hint(source: object, read: ReadAttribute, response: object, text: str)
     """
     body = _raw_body(read, response)
     end, banned = _end_in_words(text) or _end_in_words(body) or (None, False)
-    after, when = _from_attributes(read, response)
+    after, when = _from_attributes(source, read, response)
     if after is not None or when is not None:
         return RetryHint(after, when, banned)
     if end is not None:
@@ -57,8 +58,8 @@ def retry_hint(source: object, read: ReadAttribute, response: object, text: str)
     return RetryHint() if when is None else RetryHint(_seconds_until(when, read, response), when)
 
 
-def _from_attributes(read: ReadAttribute, response: object) -> tuple[float | None, float | None]:
-    after = _seconds(read("retry_after"))
+def _from_attributes(source: object, read: ReadAttribute, response: object) -> tuple[float | None, float | None]:
+    after = _own_wait(source, read)
     if after is not None:
         return after, None
     for headers in _headers(read, response):
@@ -72,6 +73,16 @@ def _from_attributes(read: ReadAttribute, response: object) -> tuple[float | Non
         if when is not None:
             return _seconds_until(when, read, response), when
     return None, None
+
+
+def _own_wait(source: object, read: ReadAttribute) -> float | None:
+    """Return the seconds in an attribute of the error itself."""
+    # python-telegram-bot keeps a timedelta here, and its public property warns of deprecation when it is read.
+    wait = read("_retry_after")
+    if isinstance(wait, timedelta):
+        return _seconds(wait)
+    # Not among the attributes that are read of every error at once, because of that warning.
+    return _seconds(get(source, "retry_after") if isinstance(source, BaseException) else read("retry_after"))
 
 
 def _seconds_until(when: float, read: ReadAttribute, response: object) -> float | None:
@@ -144,6 +155,8 @@ def _header(headers: object, name: str) -> Any:
 
 
 def _seconds(value: object) -> float | None:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
     # A bool is an int, and `float` reads "nan", "inf" and texts of any length.
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None

@@ -21,21 +21,29 @@ _VAGUE = frozenset(
     {
         "connect_error", "connection_error", "os_error", "protocol_error",
         "BaseError", "ExchangeError", "ExchangeNotAvailable", "NetworkError", "OperationFailed", "RequestTimeout",
+        "TelegramError", "TimedOut",
+        "ClientException", "CommandError", "DiscordException", "HTTPException",
     }
 )  # fmt: skip
 """Rows about which an error further down the causes may say more, but never with less certainty.
 
-Among them those of ccxt's classes that it raises from the errors of its HTTP clients.
+Among them those of ccxt's and python-telegram-bot's classes that these raise from the errors of their HTTP clients,
+and those of discord.py's classes that wrap what a command has raised.
 """
 _WEAKER_THAN_STATUS = frozenset(
-    {"BaseError", "ExchangeError", "NetworkError", "connection_error", "decode_error", "os_error", "protocol_error"}
-)
+    {
+        "BaseError", "ExchangeError", "HTTPException", "NetworkError", "connection_error", "decode_error", "os_error",
+        "protocol_error",
+    }
+)  # fmt: skip
 """Rows of classes that say less than an HTTP status. ccxt raises the other ones for codes that mean just that."""
 UNCERTAINTY = {"maybe": 2, "no": 1, "n_a": 0}
 """How uncertain a value of `executed` is: the higher, the more."""
 
 
-_NOT_CODES = ("http", "ccxt")
+_OF_LIBRARIES = ("ccxt", "discord", "telegram")
+"""Tables of the classes of a library, named after its package. They are asked for its errors, listed or not."""
+_NOT_CODES = ("http", "ccxt", "telegram")
 """Tables whose rows are statuses and classes. A number in a body is never looked up in them."""
 _MADE_FROM_STATUS = {
     418: ("DDoSProtection", "RateLimitExceeded"),
@@ -87,6 +95,8 @@ class RuleSearch:
         for listed in self._listed:
             if evidence.package in listed.sources:
                 own = own or listed.name
+        if own is None and evidence.package in _OF_LIBRARIES:
+            own = evidence.package
         table = self.named(own) if isinstance(own, str) else None
         return self._listed if table is None else (table, *self._listed)
 
@@ -148,9 +158,10 @@ class RuleSearch:
                 rule = table.named(name)
                 if rule is not None:
                     return Match(rule, table, evidence, exact if table is self.base else "likely")
-            ccxt = self.named("ccxt") if name.startswith("ccxt.") else None
-            if ccxt is not None and (rule := ccxt.named(name)) is not None:
-                return Match(rule, ccxt, evidence)
+            package = name.partition(".")[0]
+            own = self.named(package) if package in _OF_LIBRARIES else None
+            if own is not None and (rule := own.named(name)) is not None:
+                return Match(rule, own, evidence)
         return None
 
 

@@ -5,6 +5,7 @@ To change a policy itself, see `policy.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -16,6 +17,9 @@ from .section import Section
 from .units import About
 
 __all__ = ["OperationSettings", "PolicySet"]
+
+_WRITES = re.compile(r"(?:post|patch)(?:[ *]|$)|(?:create|edit|place|submit|transfer|withdraw)(?:_|$)", re.IGNORECASE)
+_READS = re.compile(r"(?:get|head|options)(?:[ *]|$)|(?:fetch|load)_", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,20 @@ class OperationSettings(Section):
     key: Annotated[str, About("The parameter with the idempotency key of a write.", "clientOrderId")] | None = None
     lane: Annotated[str, About("The admission lane of its attempts.", "cancel")] | None = None
 
+    @property
+    def is_write(self) -> bool:
+        """Whether it is surely for writes: by what it says, by the method, or by a name that clients give to writes."""
+        if self.idempotent is not None or self.key is not None:
+            return not self.idempotent
+        return _WRITES.match(self.match) is not None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is surely for reads."""
+        if self.idempotent is not None or self.key is not None:
+            return bool(self.idempotent)
+        return _READS.match(self.match) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
@@ -42,6 +60,8 @@ class PolicySet:
     """The code tables that the file names, by path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+    isolated: str | None = None
+    """Why the file isolates every policy; None if it does not."""
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""

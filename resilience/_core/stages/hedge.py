@@ -126,7 +126,7 @@ class HedgeStage(BuiltInStage):
 
     def operation_warnings(self, policy: Policy, operations: Sequence[OperationSettings]) -> Warnings:
         """Yield a hedge whose policy has an entry for writes, which are never sent beside each other."""
-        writes = [entry.match for entry in operations if entry.idempotent is False or entry.key is not None]
+        writes = [entry.match for entry in operations if entry.is_write or entry.key is not None]
         if policy.hedge is not None and writes:
             yield ("hedge",), f"a hedge is never sent for a write, such as {printable(writes[0])}"
 

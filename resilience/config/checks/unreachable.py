@@ -1,29 +1,30 @@
-"""Warns about entries, lanes and quota windows that no call reaches, and about writes that cannot be looked up."""
+"""Warns about entries, lanes and quota windows that no call reaches."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
 from ..._core.policy.policy import Policy
 from ..._core.policy.policy_set import OperationSettings
 from ..._core.policy.sections import QuotaSettings
 from ..._core.stages.admission import CANCEL
-from ..loading.extends import parent_of
+from ..loading.extends import lineage_of
 from ..loading.layers import Layer
 from ..loading.mistakes import printable
 from ..loading.nodes import Node, node_at
 from .globs import is_glob, new_cover_check
+from .uncertain_writes import uncertain_writes
 
 __all__ = ["unreachable_entries"]
 
 Warnings = Iterator[tuple[Node, str, str]]
 """The node, its path, and the message."""
 _METHODS = "get|head|options|put|post|patch|delete"
-_METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
-_WRITES = re.compile(r"(?:post|patch)(?:[ *].*)?", re.DOTALL | re.IGNORECASE)
 _CAMEL = re.compile(r"(?:fetch|load|create|edit|cancel)[A-Z]\w*\*?")
+_METHOD = re.compile(rf"({_METHODS})(\s.*)?", re.IGNORECASE | re.DOTALL)
+_NAMED_CAMEL = re.compile(r"(?:fetch|load|create|edit|cancel)[A-Z]\w*\*?")
 
 
 def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warnings:
@@ -37,28 +38,16 @@ def unreachable_entries(layer: Layer, file: str, names: tuple[str, ...]) -> Warn
     rules = list(zip(layer.policy_set.operations, layer.operation_nodes, strict=True))
     for index, (rule, node) in enumerate(rules):
         path = f"operations[{index}]"
-        lineage = _lineage(rule.policy, layer.nodes)
+        lineage = lineage_of(rule.policy, layer.nodes)
         message = _impossible(rule.match) or _misspelled(rule.match, lineage, names)
         if message:
             yield node_at(node, "match"), f"{path}.match", message
-        message = _blind_write(rule, layer)
-        if message:
-            yield node, path, message
+    yield from uncertain_writes(rules, layer, file)
     yield from _shadowed(rules)
     yield from _unused_lanes(rules, layer, file)
     yield from _missing_lanes(rules, layer)
     yield from _shared_windows(layer, file)
     yield from _unused_windows(layer, file)
-
-
-def _lineage(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
-    """Return the names of a policy and of all policies that it extends."""
-    names: list[str] = []
-    while name is not None and name in nodes and name not in names:
-        names.append(name)
-        parent = parent_of(nodes[name])
-        name = str(parent.value) if parent is not None else None
-    return names
 
 
 def _impossible(match: str) -> str:
@@ -86,25 +75,6 @@ def _meant(word: str, names: tuple[str, ...]) -> str | None:
         return None
     near = get_close_matches(word[:60], names, 1, 0.85)  # 0.85: one typing mistake in a usual name
     return near[0] if near else None
-
-
-def _blind_write(rule: OperationSettings, layer: Layer) -> str:
-    """Return a message if a write can be neither looked up nor resent, else an empty string."""
-    policy = layer.policy_set.policies.get(rule.policy or "")
-    if not _is_write(rule) or rule.key is not None or policy is None or not _retries_blindly(policy):
-        return ""
-    return (
-        "a write without key and reconcile: an uncertain one is neither looked up nor resent, but reported as unknown"
-    )
-
-
-def _retries_blindly(policy: Policy) -> bool:
-    """Return whether a policy retries but looks nothing up."""
-    return policy.reconcile is None and policy.retry is not None and policy.retry.max_attempts != 1
-
-
-def _is_write(rule: OperationSettings) -> bool:
-    return rule.idempotent is False or (rule.idempotent is None and _WRITES.fullmatch(rule.match) is not None)
 
 
 def _shadowed(rules: list[tuple[OperationSettings, Node]]) -> Warnings:
@@ -149,7 +119,7 @@ def _has_lane(policy: Policy, lane: str) -> bool:
 
 def _inherited(name: str, lane: str, layer: Layer, used: set[tuple[str | None, str]]) -> bool:
     """Return whether a policy that inherits the lane from this one uses it."""
-    return any((other, lane) in used and name in _lineage(other, layer.nodes) for other, _ in used)
+    return any((other, lane) in used and name in lineage_of(other, layer.nodes) for other, _ in used)
 
 
 def _shared_windows(layer: Layer, file: str) -> Warnings:

@@ -1,16 +1,20 @@
-"""Finds values that a file cannot mean as it writes them, such as `deadline: 500`, which is over eight minutes."""
+"""Finds values that a file cannot mean as it writes them, such as a policy without any setting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ..._core.policy.policy import Policy
-from ..loading.nodes import Node, field_of
+from ..loading.nodes import Node, field_of, node_at
+from .bare_numbers import bare_numbers
 
 __all__ = ["written_values"]
 
-_LIMITS = ("deadline", "attempt_timeout")
-_MANY_SECONDS = 100  # the longest deadline that is shipped is 90 s
+_IGNORED = (
+    ("factor", ("constant", "linear", "decorrelated"), 2, "a {kind} delay has no factor: it has no effect"),
+    ("jitter", ("decorrelated",), "full", "a {kind} delay is random by itself: jitter has no effect"),
+)
+"""A setting, the kinds of backoff that ignore it, its default, and the message. The stage warns of other values."""
 
 
 def written_values(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node, str, str]]:
@@ -18,8 +22,8 @@ def written_values(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node
     if node.kind != "mapping" or not node.value:
         yield node, "", "the policy has no settings: its calls run as they would without one, but for their records"
         return
-    yield from _bare_limits(node, file)
-    yield from _bare_rates(node, file)
+    yield from (found for found in bare_numbers(node) if found[0].file == file)
+    yield from _ignored_backoff(policy, node, file)
     yield from _useless_open_max(policy, node, file)
 
 
@@ -34,24 +38,18 @@ def _useless_open_max(policy: Policy, node: Node, file: str) -> Iterator[tuple[N
         yield written, "breaker.open_max", message
 
 
-def _bare_limits(policy: Node, file: str) -> Iterator[tuple[Node, str, str]]:
-    for name in _LIMITS:
-        node = field_of(policy, name)
-        if node is not None and node.file == file and _number(node) >= _MANY_SECONDS:
-            meant = f"write {node.value}s, or {node.value}ms if it is meant in milliseconds"
-            yield node, name, f"{node.value} without a unit is seconds: {meant}"
+def _ignored_backoff(policy: Policy, node: Node, file: str) -> Iterator[tuple[Node, str, str]]:
+    """Warn of a default value that the policy writes itself, although its kind of backoff does not read it."""
+    backoff = node_at(node, "retry.backoff")
+    if policy.retry is None or backoff.kind != "mapping":
+        return
+    kind = policy.retry.backoff.kind
+    for name, kinds, default, message in _IGNORED:
+        written = field_of(backoff, name)
+        if written is not None and kind in kinds and written.plain == default and _is_own(written, node, file):
+            yield written, f"retry.backoff.{name}", message.format(kind=kind)
 
 
-def _bare_rates(policy: Node, file: str) -> Iterator[tuple[Node, str, str]]:
-    for index, node in enumerate(_rates(field_of(policy, "quota"))):
-        if node is not None and node.file == file and _number(node) > 0:
-            yield node, f"quota[{index}].rate", f"{node.value} without a span is per second: write {node.value}/s"
-
-
-def _rates(quota: Node | None) -> list[Node | None]:
-    return [field_of(entry, "rate") for entry in quota.value] if quota is not None and quota.kind == "list" else []
-
-
-def _number(node: Node) -> float:
-    value = node.plain
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+def _is_own(setting: Node, policy: Node, file: str) -> bool:
+    """Return whether a policy does not inherit a setting; what it extends usually stands above it."""
+    return setting.file == file and (setting.line, setting.column) > (policy.line, policy.column)

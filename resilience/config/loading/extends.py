@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .mistakes import Mistakes
 from .nodes import MAX_DEPTH, MAX_NODES, OFF, Node, field_of, merged
 
-__all__ = ["inherited_policies", "parent_of"]
+__all__ = ["inherited_policies", "lineage_of", "parent_of"]
 
 _MAX_POLICIES = 1_000
 
@@ -121,3 +121,13 @@ def _inherited(parent: Node | None, node: Node) -> Node | None:
         return None
     pairs = [(key, value) for key, value in parent.value if key.value not in ("extends", "codes")]
     return Node(pairs, node.line, node.column, "mapping", False, node.file)
+
+
+def lineage_of(name: str | None, nodes: Mapping[str, Node]) -> list[str]:
+    """Return the names of a policy and of all policies that it extends."""
+    names: list[str] = []
+    while name is not None and name in nodes and name not in names:
+        names.append(name)
+        parent = parent_of(nodes[name])
+        name = str(parent.value) if parent is not None else None
+    return names

@@ -23,6 +23,7 @@ from .._http_calls import CompiledCalls
 from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._time_limits import remaining_time
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt, limit_timeout
+from .last_check import checked_before_sending
 from .made_response import describe_request
 
 __all__ = ["wrap"]
@@ -95,6 +96,10 @@ class ClientAdapter(BaseAdapter):
 
         return request
 
+    def url_of(self, args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> str:
+        """Return the URL of a request, with the base URL of its session."""
+        return str(_complete_url(self._session, args[1]))
+
     def caller_key(self, header: str, _args: tuple[Any, ...], kwargs: Mapping[str, Any], /) -> str | None:
         """Return the key among the headers that the caller has passed."""
         return find_header(kwargs.get("headers"), header)
@@ -121,7 +126,8 @@ class _LastMiddleware:
         if self.count == 1:
             check_key(request, self._options, self._key)
             self._has_bad_header = any(map(_is_bad_header, request.headers.values()))
-        response = await handler(request)
+        with checked_before_sending(request):
+            response = await handler(request)
         self._answer = response
         return response
 

@@ -11,10 +11,12 @@ from typing import Any
 from ..._core.call.context import current_call, inherited
 from ...telemetry.concealment import clear_credentials
 from .engine_state import EngineState
+from .method_names import is_socket_call
 from .order_results import find_problem
+from .own_errors import with_own_error
 from .requests_sent import ATTEMPT, SentRequests, set_attribute
 
-__all__ = ["as_attempt"]
+__all__ = ["as_attempt", "as_watch"]
 
 # The log of the last call of which a part was accepted, and the remedy. The log is the same object in every attempt
 # of a call, and in no other call.
@@ -35,11 +37,12 @@ def as_attempt(
     operation = str(getattr(method, "__name__", ""))
 
     if asynchronous:
+        send_once = with_own_error(method) if is_socket_call(operation) else method
 
         @functools.wraps(method)
         async def send_async(*args: Any, **kwargs: Any) -> Any:
             with _under_way(state, SentRequests(operation, all_write=all_write)) as attempt:
-                return _checked(state, attempt, await method(*args, **kwargs), args, kwargs)
+                return _checked(state, attempt, await send_once(*args, **kwargs), args, kwargs)
 
         return send_async
 
@@ -49,6 +52,25 @@ def as_attempt(
             return _checked(state, attempt, method(*args, **kwargs), args, kwargs)
 
     return send
+
+
+def as_watch(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that waits for updates, with what it sends known as its own; its error has no mark of ours."""
+    operation = str(getattr(method, "__name__", ""))
+    watch_once = with_own_error(method)
+
+    @functools.wraps(method)
+    async def watch(*args: Any, **kwargs: Any) -> Any:
+        token = ATTEMPT.set(SentRequests(operation))
+        try:
+            return await watch_once(*args, **kwargs)
+        except Exception as error:
+            clear_credentials(error)
+            raise
+        finally:
+            ATTEMPT.reset(token)
+
+    return watch
 
 
 @contextmanager

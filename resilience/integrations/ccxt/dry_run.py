@@ -15,6 +15,7 @@ from ..._drivers.routine_runner import run_routine, run_routine_async
 from .engine import engine_class
 from .engine_state import EngineState, ErrorClasses
 from .exchange_support import ExchangeSupport, PreparedRequest, load_support, support_from
+from .requests_sent import is_set_up_under_way
 
 __all__ = ["Engines"]
 
@@ -71,7 +72,14 @@ def _dry_class(sending: type, *, asynchronous: bool) -> type:
     async def fetch2_async(self: Any, *args: Any, **kwargs: Any) -> None:
         fetch2(self, *args, **kwargs)
 
-    return type(sending.__name__, (sending,), {"__slots__": (), "fetch2": fetch2_async if asynchronous else fetch2})
+    def watch(self: Any, url: str, message_hash: Any, message: Any = None, *rest: Any, **more: Any) -> Any:
+        if is_set_up_under_way():  # a login, without which ccxt does not make the message
+            return super(dry, self).watch(url, message_hash, message, *rest, **more)
+        raise _WouldSendError(PreparedRequest("WS", url, message or {}))
+
+    methods = {"fetch2": fetch2_async, "watch": watch} if asynchronous else {"fetch2": fetch2}
+    dry: Any = type(sending.__name__, (sending,), {"__slots__": (), **methods})
+    return dry  # type: ignore[no-any-return]
 
 
 def _dry_run(method: Callable[..., Any], call: Any) -> Routine[PreparedRequest]:

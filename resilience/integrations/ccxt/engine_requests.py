@@ -14,6 +14,7 @@ from ..._drivers.routine_runner import routine_function
 from .guarded_session import guarded
 from .market_loading import load_markets_async, load_markets_sync
 from .requests_sent import REQUEST, SentRequest, count_as_reads
+from .socket_methods import socket_methods
 from .throttling import throttle_async, throttle_sync
 
 __all__ = ["async_methods", "sync_methods"]
@@ -34,6 +35,7 @@ def async_methods(original: Any) -> dict[str, Callable[..., Any]]:
         "load_markets": load_markets_async(original),
         **_shared_methods(original, asynchronous=True),
         "throttle": throttle_async(original),
+        **socket_methods(original),
         "open": _open(original),
         "get_socks_proxy_session": _socks_session(original),
     }

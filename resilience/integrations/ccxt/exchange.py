@@ -31,11 +31,17 @@ from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
 from .._order_lanes import lane_of
 from ..requests import disable_retries, guard_connections
-from .attempt import as_attempt
+from .attempt import as_attempt, as_watch
 from .dry_run import Engines
 from .engine_state import ErrorClasses
 from .exchange_rules import ExchangeRules
-from .method_names import MethodInfo, describe_implicit_method, describe_unified_method
+from .method_names import (
+    MethodInfo,
+    describe_implicit_method,
+    describe_unified_method,
+    is_socket_call,
+    is_watch,
+)
 
 __all__ = ["REJECTION_TYPES", "wrap"]
 
@@ -90,9 +96,11 @@ class _Operations:
         if name.startswith("_") or not inspect.ismethod(value) or self._method_info(name) is None:
             return value
         # Stored on the instance: the next access finds it without `__getattr__`.
-        attempt = self.__dict__[name] = as_attempt(
-            value, self._engine._resilience, asynchronous=self._engines.asynchronous
-        )
+        if is_watch(str(getattr(value, "__name__", ""))):
+            attempt = as_watch(value)
+        else:
+            attempt = as_attempt(value, self._engine._resilience, asynchronous=self._engines.asynchronous)
+        self.__dict__[name] = attempt
         return attempt
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -126,19 +134,24 @@ class _Operations:
             return None
         if method.key is not None and "params" not in inspect.signature(getattr(self._engine, name)).parameters:
             method = method._replace(key=None)
+        if is_watch(method.operation):
+            return OperationInfo(operation=method.operation, read=True, registry=self._registry(), host=self._host())
         fields: dict[str, Any] = {"key": method.key, "idempotent": method.read or method.idempotent}
         if self._engines.support is not None:
             fields |= self._engines.support.describe(method, wrapped)
         else:
             # What shape of key the exchange accepts is not known: its orders get none that nobody asked for.
             state = self._engine._resilience
-            fields |= {"needs_consent": True, "can_resync_clock": state.clock.can_correct(state.original)}
+            # Over a socket no stamp is corrected: nothing there says when it was sent.
+            can_resync = not is_socket_call(method.operation) and state.clock.can_correct(state.original)
+            fields |= {"needs_consent": True, "can_resync_clock": can_resync}
         return OperationInfo(
             operation=method.operation,
             read=method.read,
             always_sent=method.operation == "fetch_time" or method.operation.startswith("load_"),
-            registry=self._engine.id if is_known(self._engine.id) else "ccxt",
+            registry=self._registry(),
             host=self._host(),
+            path=method.path,
             venue=self._engine.id,
             # A digest tells accounts apart, for quotas by account, and gives the key away to nobody.
             account=sha256(str(self._engine.apiKey or "").encode()).hexdigest()[:8],
@@ -161,6 +174,9 @@ class _Operations:
         if not inspect.ismethod(method) or (self._engines.asynchronous and not is_async(method)):
             return None
         return describe_unified_method(name, method, self._engine.has)
+
+    def _registry(self) -> str:
+        return self._engine.id if is_known(self._engine.id) else "ccxt"
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")

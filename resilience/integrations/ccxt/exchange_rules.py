@@ -14,8 +14,10 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.glob_checks import check_method_globs
 from ..._entry.operation_rules import OperationRules
 from ..._pipeline.callables import is_async
+from ..._pipeline.observed_calls import observe
 from ..._pipeline.pipeline import Pipeline
 from .attempt import as_attempt
+from .method_names import is_watch
 
 __all__ = ["ExchangeRules"]
 
@@ -42,7 +44,9 @@ class ExchangeRules(OperationRules):
         return pipeline, replace(resolved, **changes)
 
     def compile(self, fn: Callable[..., Any], info: OperationInfo) -> Callable[..., Any]:
-        """Compile a method by the rules in force."""
+        """Compile a method by the rules in force; one that waits for updates is only observed, whatever they say."""
+        if is_watch(info.operation):
+            return observe(self.resolve(info)[0], fn, info)
         attempt: Any = fn
         if info.read and not self.resolve(info)[1].read:
             method = attempt.__wrapped__
@@ -78,6 +82,8 @@ def _check_name(glob: str, operations: Any) -> None:
 def _check_key(name: str, key: str, method: Callable[..., Any], operations: Any) -> None:
     if operations.resilience_operation_info(name, operations) is None:
         raise TypeError(f"operations[{name!r}]: {name}() sends no request, so it cannot carry a key")
+    if is_watch(name):
+        raise TypeError(f"operations[{name!r}]: {name}() waits for updates, so it cannot carry a key")
     parameters = inspect.signature(method).parameters
     if key.partition(".")[0] not in parameters and "params" not in parameters:
         raise TypeError(f"operations[{name!r}]: {name}() takes no `params`, so it cannot carry a key")

@@ -1,7 +1,8 @@
 """Classifies the methods of ccxt by name: which talk to the exchange, which read, which write, and where the key goes.
 
 Only names are used, and nothing of ccxt is imported. A method that is not known to talk to an exchange is not
-wrapped: `parse_*`, `market`, `amount_to_precision`, `sign`, `close`, everything of sockets.
+wrapped: `parse_*`, `market`, `amount_to_precision`, `sign`, `close`. What is sent over a socket by a method with the
+suffix `_ws` is what its twin without the suffix sends by HTTP.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ __all__ = [
     "MethodInfo",
     "describe_implicit_method",
     "describe_unified_method",
+    "is_read",
     "is_set_up",
+    "is_socket_call",
+    "is_watch",
     "may_write",
     "places_orders",
+    "signs_in",
 ]
 
 KEY = "params.clientOrderId"
@@ -28,8 +33,10 @@ _KEYED = re.compile(r"create_(?!orders)(?:\w+_)?order(?:_with_\w+)?")
 # Not cancel_all_orders: sent again, it would also cancel what was placed in between.
 _IDEMPOTENT = re.compile(r"cancel_(?!all_)(?:\w+_)?orders?(?:_\w+)?")
 _WRITE = re.compile(r"(?:create|edit|cancel)_(?:\w+_)?orders?(?:_\w+)?|transfer(?:_\w+)?|withdraw|deposit|request")
-# Sockets, and helpers that build requests without sending them.
-_NOT_WRAPPED = re.compile(r"(?:un_)?watch_.*|.*_(?:ws|request|requests|helper|library|protos)")
+# Helpers that build requests without sending them, or that other methods send by.
+_NOT_WRAPPED = re.compile(r".*_(?:request|requests|helper|library|protos)")
+_WATCH = re.compile(r"(?:un_)?watch_\w+")
+_SOCKET_SUFFIX = "_ws"
 _ACTION = re.compile(
     "accept|activate|add|approve|borrow|broadcast|buy|cancel|change|claim|close|create|del|delete|disable|edit|enable"
     "|execute|invalidate|logout|mass|modify|move|new|place|redeem|register|reject|remove|repay|replace|reset|revoke|sell"
@@ -57,12 +64,14 @@ class MethodInfo(NamedTuple):
         read: whether it changes nothing.
         idempotent: whether sending it twice changes nothing more.
         key: the parameter that carries the key of a write, or None.
+        path: the template of the endpoint's path, where the method is one endpoint.
     """
 
     operation: str
     read: bool = False
     idempotent: bool = False
     key: str | None = None
+    path: str | None = None
 
 
 def describe_unified_method(name: str, method: Callable[..., Any], has: Mapping[str, Any]) -> MethodInfo | None:
@@ -76,12 +85,15 @@ def describe_unified_method(name: str, method: Callable[..., Any], has: Mapping[
     operation = str(getattr(method, "__name__", name))
     if operation.startswith("_") or _NOT_WRAPPED.fullmatch(operation):
         return None
-    if _READ.match(operation):
-        return MethodInfo(operation, read=True)
-    if _WRITE.fullmatch(operation) is None and _camel_case(operation) not in has:
+    if (is_watch(operation) or is_socket_call(operation)) and not _offers_socket(operation, method, has):
         return None
-    key = KEY if _KEYED.fullmatch(operation) is not None else None
-    return MethodInfo(operation, idempotent=_IDEMPOTENT.fullmatch(operation) is not None, key=key)
+    if _READ.match(operation) or is_watch(operation):
+        return MethodInfo(operation, read=True)
+    twin = operation.removesuffix(_SOCKET_SUFFIX)
+    if _WRITE.fullmatch(twin) is None and _camel_case(operation) not in has:
+        return None
+    key = KEY if _KEYED.fullmatch(twin) is not None else None
+    return MethodInfo(operation, idempotent=_IDEMPOTENT.fullmatch(twin) is not None, key=key)
 
 
 def describe_implicit_method(name: str, verb: str, path: str, api: object, *, reads_by_get: bool = False) -> MethodInfo:
@@ -95,7 +107,7 @@ def describe_implicit_method(name: str, verb: str, path: str, api: object, *, re
         reads_by_get: whether the exchange is known never to write by GET.
     """
     read = not may_write(verb, path, api, reads_by_get=reads_by_get)
-    return MethodInfo(name, read=read, idempotent=verb in ("PUT", "DELETE"))
+    return MethodInfo(name, read=read, idempotent=verb in ("PUT", "DELETE"), path=f"/{path}")
 
 
 def may_write(verb: str, path: str, api: object, *, reads_by_get: bool = False) -> bool:
@@ -120,9 +132,30 @@ def may_write(verb: str, path: str, api: object, *, reads_by_get: bool = False) 
     return not (public and verb == "POST") or _names_action(path)
 
 
+def is_read(operation: str) -> bool:
+    """Return whether a unified method changes nothing, by its name."""
+    return _READ.match(operation) is not None
+
+
+def is_watch(operation: str) -> bool:
+    """Return whether a unified method waits for the next update of a stream, or ends a subscription."""
+    return _WATCH.fullmatch(operation) is not None
+
+
+def is_socket_call(operation: str) -> bool:
+    """Return whether a unified method sends one request over a socket, and waits for its answer."""
+    return operation.endswith(_SOCKET_SUFFIX)
+
+
 def is_set_up(name: str) -> bool:
     """Return whether ccxt calls a method of this name to prepare a write: what it sends counts as reads."""
-    return _SET_UP.fullmatch(name) is not None and _NOT_WRAPPED.fullmatch(name) is None
+    prepares = _SET_UP.fullmatch(name) is not None and not is_socket_call(name)
+    return prepares and _NOT_WRAPPED.fullmatch(name) is None
+
+
+def signs_in(name: str) -> bool:
+    """Return whether a method signs a socket in, which all calls that use this socket wait for."""
+    return name.startswith("authenticate")
 
 
 def places_orders(name: str) -> bool:
@@ -136,6 +169,21 @@ def _names_action(path: str) -> bool:
     if named and _LISTS.fullmatch(named[-1]) is not None:
         return False
     return any(_ACTION.fullmatch(word) for part in named for word in part.split("_"))
+
+
+def _offers_socket(operation: str, method: Callable[..., Any], has: Mapping[str, Any]) -> bool:
+    """Return whether the exchange offers a method of sockets; one of ccxt's base class may only raise `NotSupported`.
+
+    The table alone does not say: some exchanges have a method that it lacks, and the base class makes the orders of
+    many kinds by `create_order_ws`.
+    """
+    if not has.get("ws"):
+        return False
+    name = operation.replace("_", "").lower()
+    offered = {key.lower(): value for key, value in has.items()}
+    if offered.get(name, True) or not str(getattr(method, "__qualname__", "")).startswith("Exchange."):
+        return True
+    return operation.startswith("create_") and bool(offered.get("createorderws"))
 
 
 def _camel_case(name: str) -> str:

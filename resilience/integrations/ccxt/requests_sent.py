@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, Literal
 
-from ..._core.call.context import current_call
+from ..._core.call.context import clean_context, current_call
 from .._key_on_wire import carries_key
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "REQUEST",
     "SentRequest",
     "SentRequests",
+    "context_of_no_attempt",
     "count_as_reads",
     "is_set_up_under_way",
     "set_attribute",
@@ -30,11 +31,11 @@ Outcome = Literal["under way", "accepted", "failed"]
 
 
 class SentRequest:
-    """One HTTP request and its response.
+    """One HTTP request, or one message over a socket, and its response.
 
     Attributes:
-        method: its HTTP verb.
-        path: the template of its path; None for a request that ccxt sends past `fetch2`.
+        method: its HTTP verb; `WS` for a message.
+        path: the template of its path; None for a request that ccxt sends past `fetch2`. A message's operation.
         api: which of the exchange's APIs it belongs to.
         writes: whether it may change something.
         outcome: how it ended.
@@ -87,14 +88,16 @@ class SentRequests:
     Attributes:
         operation: the name of the method that the attempt calls.
         all_write: the user has declared that the method writes, whatever its name and its requests look like.
+        is_over: the attempt has ended. What has not left by then must not leave any more.
         writes: the writing requests, in the order in which they were sent.
     """
 
-    __slots__ = ("all_write", "operation", "writes")
+    __slots__ = ("all_write", "is_over", "operation", "writes")
 
     def __init__(self, operation: str = "", *, all_write: bool = False) -> None:
         self.operation = operation
         self.all_write = all_write
+        self.is_over = False
         self.writes: list[SentRequest] = []
 
     def record(self, request: SentRequest, *, reads: bool) -> None:
@@ -126,6 +129,7 @@ class SentRequests:
 
         The last writing request counts: the cancel before a new order carries no key.
         """
+        self.is_over = True
         for request in self.writes:
             request.error = request.wire = None
         return bool(self.writes) and self.writes[-1].keyed is False
@@ -177,3 +181,16 @@ def count_as_reads() -> Iterator[None]:
         yield
     finally:
         _SET_UP.reset(token)
+
+
+def context_of_no_attempt() -> Context:
+    """Return a copy of the present context for what lives longer than an attempt: it belongs to no call."""
+    context = clean_context()
+    context.run(_forget_attempt)
+    return context
+
+
+def _forget_attempt() -> None:
+    ATTEMPT.set(None)
+    REQUEST.set(None)
+    _SET_UP.set(False)

@@ -5,14 +5,17 @@ Signing in, asking for the account or approving a fee places no order, whatever 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any
 
-from .method_names import is_set_up
+from ..._core.call.context import current_call
+from .method_names import is_set_up, signs_in
 from .requests_sent import ATTEMPT, count_as_reads
+from .throttling import spare_time
 
 __all__ = ["set_up_methods"]
 
@@ -41,7 +44,8 @@ def _as_set_up(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         async def prepare_async(self: Any, *args: Any, **kwargs: Any) -> Any:
             with nullcontext() if _is_own_call(name) else count_as_reads():
-                return await method(self, *args, **kwargs)
+                preparing = method(self, *args, **kwargs)
+                return await (_login(self, preparing) if signs_in(name) else preparing)
 
         return prepare_async
 
@@ -51,6 +55,27 @@ def _as_set_up(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
 
     return prepare
+
+
+async def _login(engine: Any, signing_in: Coroutine[Any, Any, Any]) -> Any:
+    """Wait for a login as long as the attempt lasts; it goes on then, because all calls of a socket share it."""
+    call = current_call()
+    left = None if call is None else call.timeout
+    signed_in = asyncio.ensure_future(signing_in)
+    signed_in.add_done_callback(_retrieve_exception)
+    try:
+        async with asyncio.timeout(None if left is None else left - spare_time(left)) as limit:
+            return await asyncio.shield(signed_in)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise engine._resilience.errors.timeout(f"{engine.id} the login was not answered in time") from None
+
+
+def _retrieve_exception(signed_in: asyncio.Future[Any]) -> None:
+    """Retrieve the error of a login that nobody awaits any more, which asyncio would log as never retrieved."""
+    if not signed_in.cancelled():
+        signed_in.exception()
 
 
 def _is_own_call(name: str) -> bool:

@@ -83,6 +83,12 @@ class FaultPicker:
         fault = draw_fault(seed, QUERY_FAULTS if kind == "query" else WRITE_FAULTS, name, attempt, rates)
         return PickedFault(Fault(fault or ""), name, attempt)
 
+    def put_back(self, kind: str, key: str) -> None:
+        """Do not count the last attempt: the next one gets its fault."""
+        with self._lock:
+            if self._attempts.get((kind, key)):
+                self._attempts[kind, key] -= 1
+
 
 def _parse_script(name: str, script: Iterable[str]) -> tuple[Fault, ...]:
     """Return the faults of an id's attempts in order; an empty string means no fault.

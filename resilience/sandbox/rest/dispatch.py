@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ..exchange.faults import seeded_fraction
+from ..exchange.order_store import RefusedError
 from .answers import DROP, HANG, Reply, damage, rejection
 from .delayed import DelayedDeliveries
 from .endpoint import Endpoint, HttpRequest, RequestContext
@@ -104,13 +105,19 @@ class RequestDispatcher:
     def _write(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
         """Execute a write, or apply the fault that was picked for it."""
         # Picked before the authentication: a request that is lost never reaches it.
-        picked = self.faults.pick(endpoint.kind, endpoint.key(request))
+        key = endpoint.key(request)
+        picked = self.faults.pick(endpoint.kind, key)
         fault = picked.fault.name
         if fault == "accept_late":
             self._deliver_late(endpoint, request, picked)
         if fault in ("accept_late", "lose"):
             return HANG
-        context = self._context(endpoint, request)
+        try:
+            context = self._context(endpoint, request)
+        except RefusedError:
+            # A stamp that a busy machine let expire, say: the fault is for an attempt that gets as far as the order.
+            self.faults.put_back(endpoint.kind, key)
+            raise
         rejected = rejection(fault, context.now, endpoint.format_reply)
         if rejected is not None:
             return rejected
