@@ -254,7 +254,7 @@ class Policies:
 
     def register_stream(self, client: Any) -> None:
         """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""
-        self._shared.streams.add(client)
+        self._shared.streams[client] = True
 
     def isolate(self, policy: str | Policy | None = None, *, reason: str = "", cancels: bool = False) -> None:
         """Send nothing under a policy from now on, until `release`: the kill switch.

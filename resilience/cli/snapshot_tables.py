@@ -32,9 +32,9 @@ class SnapshotTable(NamedTuple):
 
 
 def is_healthy(snapshot: Row) -> bool:
-    """Return whether nothing needs a person: what the snapshot says, else what follows from its lists."""
+    """Return what the snapshot says, else whether nothing is isolated and no breaker is open or half-open."""
     said = snapshot.get("healthy")
-    return said if isinstance(said, bool) else not list(_needs(snapshot))
+    return said if isinstance(said, bool) else not (snapshot.get("isolated") or list(_troubled_breakers(snapshot)))
 
 
 def snapshot_tables(snapshot: Row, earlier: Row | None = None) -> list[SnapshotTable]:
@@ -51,16 +51,22 @@ def _needs(snapshot: Row) -> Iterator[tuple[object, ...]]:
     for row in snapshot.get("isolated", ()):
         why = ": ".join(str(part) for part in (row.get("by"), row.get("reason")) if part)
         yield "isolated", _short(row.get("policy") or "all policies"), None, _age(at, row.get("since")), why or None
-    for row in _open_breakers(snapshot):
-        yield "breaker open", _short(row.get("policy")), _short(row.get("key")), None, row.get("opened_by")
+    for row in _troubled_breakers(snapshot):
+        yield f"breaker {row['state']}", _short(row.get("policy")), _short(row.get("key")), None, row.get("opened_by")
     for row in snapshot.get("writes_in_doubt", ()):
         which = _joined(row.get("operation"), row.get("key"))
         why = row.get("remedy") or row.get("code")
         yield "write in doubt", _short(row.get("policy")), which, _age(at, row.get("since")), why
 
 
-def _open_breakers(snapshot: Row) -> list[Row]:
-    return [row for row in snapshot.get("breakers", ()) if row.get("state") == "open" and not row.get("shadow")]
+def _troubled_breakers(snapshot: Row) -> Iterator[Row]:
+    """Yield the breakers that reject calls, but not those of a policy that is isolated as a whole."""
+    isolated = [row.get("policy") for row in snapshot.get("isolated", ())]
+    for row in snapshot.get("breakers", ()):
+        by_policy = None in isolated or row.get("policy") in isolated
+        wanted = ("open", "half-open") if by_policy else ("open", "half-open", "isolated")
+        if row.get("state") in wanted and not row.get("shadow"):
+            yield row
 
 
 def _now(snapshot: Row) -> Iterator[tuple[object, ...]]:
@@ -71,7 +77,7 @@ def _now(snapshot: Row) -> Iterator[tuple[object, ...]]:
     for row in snapshot.get("quotas", ()):
         ready = f", ready in {_seconds(row.get('ready_in'))}" if row.get("ready_in") else ""
         text = f"{_of(row.get('used'), row.get('limit'))} used at {row.get('rate', '-')}{ready}"
-        yield "quota", _short(row.get("policy")), _short(row.get("key")), text
+        yield "quota", _short(row.get("policy")), _joined(row.get("name"), _short(row.get("key"))), text
     for row in snapshot.get("holds", ()):
         policies, which = row.get("policies"), _joined(row.get("host"), row.get("operation"))
         text = f"{row.get('reason', '-')}, ends in {_seconds(row.get('seconds_left'))}"

@@ -84,8 +84,12 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return the lines of an aligned table of any values, with control characters escaped; the first has the names."""
-    return plain_table(columns, [tuple(_cell(value) for value in row) for row in rows])
+    """Return the lines of an aligned table of any values, with control characters escaped; the first has the names.
+
+    If the table is wider than the terminal, its last column is wrapped.
+    """
+    cells = [tuple(_cell(value) for value in row) for row in rows]
+    return plain_table(columns, _wrap_last(columns, cells, get_terminal_size().columns))
 
 
 def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
@@ -97,8 +101,12 @@ def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Seque
     fits = max(map(len, plain_table(new_columns, new_rows))) <= width
     if fits:
         return new_columns, new_rows
+    return columns, _wrap_last(columns, rows, width)
+
+
+def _wrap_last(columns: Sequence[str], rows: Sequence[tuple[str, ...]], width: int) -> Sequence[tuple[str, ...]]:
     left = width - max(map(len, plain_table(columns[:-1], [row[:-1] for row in rows])), default=0) - 2
-    return columns, _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
+    return _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
 
 
 def _with_wrapped_cells(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import PolicyError
 from .refused_request import RequestRefusedError
+from .served_policies import ServedPolicies
 
 __all__ = ["ACTIONS", "apply_action"]
 
@@ -17,7 +18,7 @@ ACTIONS = {"isolate": ("policy", "reason", "cancels"), "release": ("policy", "re
 _MAX_REASON = 500
 
 
-def apply_action(policies: Any, action: str, body: bytes) -> dict[str, Any]:
+def apply_action(policies: ServedPolicies, action: str, body: bytes) -> dict[str, Any]:
     """Apply an action and return what is isolated then.
 
     Raises:
@@ -36,8 +37,8 @@ def apply_action(policies: Any, action: str, body: bytes) -> dict[str, Any]:
     return {
         "action": action,
         "policy": policy,
-        "healthy": after.get("healthy"),
-        "isolated": after.get("isolated", []),
+        "healthy": after["healthy"],
+        "isolated": after["isolated"],
     }
 
 

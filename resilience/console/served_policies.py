@@ -20,8 +20,11 @@ class ServedPolicies(Protocol):
     def snapshot(self) -> dict[str, Any]:
         """Return all state as plain data."""
 
-    def release(self, policy: str | None = None) -> Any:
-        """Admit calls again."""
+    def isolate(self, policy: str | None = None, *, reason: str = "", cancels: bool = False) -> None:
+        """Let nothing of a policy be sent any more, or of all of them."""
+
+    def release(self, policy: str | None = None) -> int:
+        """Admit calls again; returns how many isolations and holds were lifted."""
 
     def subscribe(self, listener: Any) -> Callable[[], None]:
         """Send every event to a function until the returned function is called."""

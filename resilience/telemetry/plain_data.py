@@ -15,10 +15,20 @@ def redact_all(value: Any) -> Any:
 
     A number that JSON cannot express (infinity, or not a number) becomes None.
     """
+    return _plain(value, {})
+
+
+def _plain(value: Any, redacted: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {name: redact_all(item) for name, item in value.items()}
+        return {name: _plain(item, redacted) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact_all(item) for item in value]
+        return [_plain(item, redacted) for item in value]
     if isinstance(value, float) and not isfinite(value):
         return None
-    return redact(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # The rows of a snapshot repeat a few names.
+    text = redacted.get(value)
+    if text is None:
+        text = redacted[value] = redact(value)
+    return text

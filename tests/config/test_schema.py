@@ -50,8 +50,13 @@ def test_a_snapshot_conforms_to_its_schema() -> None:
     validator.check_schema(validator.schema)
     snapshot = json.loads(json.dumps(Policies.builtin().snapshot()))
     validator.validate(snapshot)
-    validator.validate({**snapshot, "later": 1, "breakers": [{"policy": "read", "state": "open", "later": 1}]})
-    assert not validator.is_valid({**snapshot, "breakers": [{"state": "ajar"}]})
+    (policy, *_) = snapshot["policies"]
+    validator.validate({**snapshot, "later": 1, "policies": [{**policy, "later": 1}]})
+    assert not validator.is_valid({**snapshot, "policies": [{**policy, "healthy": "yes"}]})
+    for key in snapshot:
+        assert not validator.is_valid({name: value for name, value in snapshot.items() if name != key})
+    for key in policy:
+        assert not validator.is_valid({**snapshot, "policies": [{n: v for n, v in policy.items() if n != key}]})
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -4,8 +4,8 @@ The bot serves its state with policies.serve_snapshot(). URL is what that return
 - is standard input. On a terminal the view of a URL changes until Ctrl-C; otherwise it is printed once. The variable
 $RESILIENCE_TOKEN is sent as the token.
 
-Printed once, the exit code is 0 if the bot is healthy and 1 if it is not: something is isolated, a breaker is open, or
-a write is in doubt. It is 2 if there is no snapshot.
+Printed once, the exit code is 0 if the bot is healthy and 1 if it is not: something is isolated, or a breaker is open or
+half-open. It is 2 if there is no snapshot. Writes in doubt are shown and do not count.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def _lines(
     source: str, snapshot: Mapping[str, Any], earlier: Mapping[str, Any] | None, problem: str
 ) -> Iterator[tuple[str, str]]:
     """Yield the lines of the screen, each with its style."""
-    style = "bold green" if is_healthy(snapshot) else "bold red"
+    calm = is_healthy(snapshot) and not snapshot.get("writes_in_doubt")
+    style = "bold green" if calm else "bold red"
     yield f"{_summary(snapshot)}   {printable(redact(source))}   Ctrl-C ends", style
     if problem:
         yield f"OUT OF DATE: {printable(redact(problem))}", "bold yellow"
@@ -118,7 +119,9 @@ def _summary(snapshot: Mapping[str, Any]) -> str:
         at = datetime.fromtimestamp(snapshot["at"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         at = "at an unknown time"
-    return f"{'healthy' if is_healthy(snapshot) else 'NOT HEALTHY'}   {at}"
+    doubts = len(snapshot.get("writes_in_doubt", ()))
+    doubted = f", {doubts} write{'s' if doubts > 1 else ''} in doubt" if doubts else ""
+    return f"{'healthy' if is_healthy(snapshot) else 'NOT HEALTHY'}{doubted}   {at}"
 
 
 def _interval(text: str) -> float:
