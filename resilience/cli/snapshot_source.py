@@ -46,6 +46,7 @@ def read_snapshot(source: str) -> dict[str, Any]:
         ResilienceError: it cannot be read or is no snapshot; the message is one line.
     """
     content = _fetch(source) if is_url(source) else _read_file(source)
+    source = "standard input" if source == "-" else source
     if len(content) > _MAX_SIZE:
         raise ResilienceError(f"{source}: more than {_MAX_SIZE // 1_000_000} MB is no snapshot")
     try:
@@ -132,6 +133,6 @@ def _reason(error: HTTPError) -> str:
     try:
         said = json.loads(error.read(2_000))["error"]
     except (OSError, ValueError, TypeError, KeyError, HTTPException):
-        said = error.reason
+        said = f"{error.reason}; expected the URL of policies.serve_snapshot()"
     hint = "; $RESILIENCE_TOKEN is sent as the token" if error.code == 401 else ""
     return f": {said}{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -172,6 +173,18 @@ def test_what_is_no_snapshot(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr() == ("", f"resilience: {path}: not a snapshot: {message}\n")
 
 
+def test_what_is_no_snapshot_on_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message has its name; a snapshot there is shown."""
+    for text, code in (("{}", 2), (json.dumps(SNAPSHOT), 1)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert main(["top", "-"]) == code
+        out, err = capsys.readouterr()
+        said = "resilience: standard input: not a snapshot: at: expected Unix seconds\n"
+        assert (out, err) == (("", said) if code == 2 else (VIEW, ""))
+
+
 def test_odd_values_are_dashes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A value of another type, or a number of a thousand digits, is no reason to show nothing."""
     huge = "1" + "0" * 5_000
@@ -215,9 +228,9 @@ def test_a_server_that_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((404, "not found"), "HTTP 404: Not Found"),
+        ((404, "not found"), "HTTP 404: Not Found; expected the URL of policies.serve_snapshot()"),
         ((403, '{"error": "no \\u001b[2J"}'), "HTTP 403: no \\x1b[2J"),
-        ((302, ""), "HTTP 302: Found"),
+        ((302, ""), "HTTP 302: Found; expected the URL of policies.serve_snapshot()"),
         ((200, "<html>"), "not a snapshot: no JSON"),
         ("drop", "no answer: Remote end closed connection without response"),
     ],

@@ -299,7 +299,7 @@ class RateWindow:
         return ready_at if is_last else max(ready_at, sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
-        # `tuple` copies in one call into C, so a driver's append cannot change the deque meanwhile. The oldest come first.
+        # `tuple` copies in one call into C, so a driver's append cannot change the deque meanwhile. Oldest first.
         return bisect_right(tuple(self.sends), now, key=lambda instant: instant + self.span)
 
     def _remove(self, queue_ticket: QueueTicket | None) -> None:

@@ -4,8 +4,8 @@ The bot serves its state with policies.serve_snapshot(). URL is what that return
 - is standard input. On a terminal the view of a URL changes until Ctrl-C; otherwise it is printed once. The variable
 $RESILIENCE_TOKEN is sent as the token.
 
-Printed once, the exit code is 0 if the bot is healthy and 1 if it is not: something is isolated, or a breaker is open or
-half-open. It is 2 if there is no snapshot. Writes in doubt are shown and do not count.
+Printed once, the exit code is 0 if the bot is healthy and 1 if it is not: something is isolated, or a breaker is open
+or half-open. It is 2 if there is no snapshot. Writes in doubt are shown and do not count.
 """
 
 from __future__ import annotations

@@ -16,7 +16,10 @@ Schema = dict[str, Any]
 _POLICY: Schema = {"type": "string", "description": "Name of the policy."}
 _OPERATION: Schema = {"type": "string", "description": "Name of the operation."}
 _BREAKER_STATES = ["closed", "half-open", "open", "isolated"]
-_HEALTHY = "Whether nothing is isolated and no breaker is open or half-open. Breakers in shadow mode and writes in doubt do not count."
+_HEALTHY = (
+    "Whether nothing is isolated and no breaker is open or half-open."
+    " Breakers in shadow mode and writes in doubt do not count."
+)
 
 
 def snapshot_schema() -> Schema:
