@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import asyncio
 
+    from .hand_outs import HandOut
+
 __all__ = [
     "LaterCall",
     "LaterCalls",
+    "LaterPages",
     "MadeResult",
     "attempt_await",
     "attempt_enter",
@@ -41,6 +44,8 @@ class LaterCalls(NamedTuple):
     wait: Callable[..., Any]
     enter: Callable[..., Any]
     enter_async: Callable[..., Any]
+    pages: Callable[[Any], Any]
+    hand_out: HandOut
 
 
 def attempt_await(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,11 +100,15 @@ class LaterCall:
         return f"<resilient {self._made.value!r}>"
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self._run_async(self._calls.wait).__await__()
+        return self.wait().__await__()
+
+    async def wait(self) -> Any:
+        """Await what the method made; where that is a coroutine, the caller gets this one."""
+        return self._calls.hand_out.passed(await self._run_async(self._calls.wait))
 
     async def __aenter__(self) -> Any:
         self._manager, entered = await self._run_async(self._calls.enter_async)
-        return entered
+        return self._calls.hand_out.passed(entered)
 
     async def __aexit__(self, *error: object) -> Any:
         return await self._manager.__aexit__(*error)
@@ -110,7 +119,7 @@ class LaterCall:
             self._manager, entered = self._calls.enter(*self._made.args, **self._made.kwargs)
         finally:
             _MADE.reset(token)
-        return entered
+        return self._calls.hand_out.passed(entered)
 
     def __exit__(self, *error: object) -> Any:
         return self._manager.__exit__(*error)
@@ -121,6 +130,13 @@ class LaterCall:
             return await call(*self._made.args, **self._made.kwargs)
         finally:
             _MADE.reset(token)
+
+
+class LaterPages(LaterCall):
+    """What can be awaited and iterated over, such as the first page of a list and all of its items."""
+
+    def __aiter__(self) -> Any:
+        return self._calls.pages(self._made.value.__aiter__())
 
 
 def start_task(call: LaterCall) -> asyncio.Task[Any]:

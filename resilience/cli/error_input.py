@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .._core.policy.answer_envelope import WHOLE_BODY
 from ..errors import ApiError
 from ..replay.error_stand_ins import stand_in_for
 from ..replay.log_reader import parse_event
@@ -94,6 +95,8 @@ def _parse_log_line(text: str) -> ErrorInput | None:
         executed=_text(line, "executed"),
         retry_after=_number(line, "retry_after", float),
     )
+    # Of some APIs the meaning of a code depends on where the request went.
+    error.resilience_url = f"{_text(line, 'host') or ''}{_text(line, 'path') or ''}"  # type: ignore[attr-defined]
     parts = [f"resilience.{line['event']}", _text(line, "operation"), _text(line, "caused_by")]
     text = " ".join(part for part in parts if part)[:_MAX_TEXT]
     return ErrorInput(error, None, text, _text(line, "policy"), RecordedFailure.of_line(line))
@@ -125,9 +128,14 @@ def _number(line: Mapping[str, Any], name: str, kind: type[int | float]) -> Any:
 
 
 def _parse_body(text: str) -> Any:
-    """Parse JSON, or a dict as Python prints it; None for other text."""
-    if not text.startswith("{"):
-        return None
+    """Parse JSON, or a dict as Python prints it; None for other text. A list of mappings is the answer to a batch."""
+    if text.startswith("["):
+        items = _parsed(text)
+        return {WHOLE_BODY: items} if items and all(isinstance(item, Mapping) for item in items) else None
+    return _parsed(text) if text.startswith("{") else None
+
+
+def _parsed(text: str) -> Any:
     # literal_eval reads what `str(dict)` prints: single quotes, None, True. It runs no code.
     for parse in (json.loads, ast.literal_eval):
         try:

@@ -24,8 +24,9 @@ from ..._core.call.operation_info import OperationInfo
 from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
+from ..._pipeline.failure_needs import load_tables
 from ..._printable import printable
-from ...config.codes.code_tables import is_known
+from ...config.codes.code_tables import CodeRegistry, is_known
 from ...errors import QuotaExceededError
 from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
@@ -70,6 +71,7 @@ def wrap(exchange: Any, rules: OperationRules) -> Any:
     exchange_rules.__dict__ = rules.__dict__
     operations = _Operations(exchange)
     exchange_rules.check_keys(operations)
+    load_tables(operations._registry())
     wrapped = proxy_class(type(exchange))(operations, exchange_rules)
     engine, info = operations._engine, operations.resilience_operation_info("load_markets", wrapped)
     if info is not None:
@@ -176,7 +178,8 @@ class _Operations:
         return describe_unified_method(name, method, self._engine.has)
 
     def _registry(self) -> str:
-        return self._engine.id if is_known(self._engine.id) else "ccxt"
+        # The table is loaded here, when the exchange is wrapped, and not at the first failure.
+        return CodeRegistry.builtin(self._engine.id).name if is_known(self._engine.id) else "ccxt"
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")

@@ -42,11 +42,15 @@ class SentRequest:
         error: the error with which it failed, until the attempt has ended.
         keyed: whether the finished request carried the key of the call; None where there is no key.
         sent_at: when it was sent, monotonic seconds.
+        url: where it was sent, without the query.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
+        is_throttled: a message waits for ccxt's own rate limit.
+        future: what waits for a message's answer.
     """
 
     __slots__ = (
-        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "text", "wire", "writes",
+        "api", "error", "future", "headers", "is_throttled", "keyed", "method", "outcome", "path", "sent_at", "status",
+        "text", "url", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -59,9 +63,12 @@ class SentRequest:
         self.keyed: bool | None = None
         self.wire: tuple[Any, ...] | None = None
         self.sent_at = 0.0
+        self.is_throttled = False
+        self.future: Any = None
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""
+        self.url = ""
 
     def check_key(self, url: str, headers: object, body: object, name: str | None) -> None:
         """Record whether the finished request carries the key of the call under way.

@@ -16,12 +16,17 @@ __all__ = [
     "check_generic_order",
     "check_product",
     "check_spot_order",
+    "check_venue_order",
     "clean_params",
     "positive_number",
     "require",
 ]
 
-PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
+_COINS = {
+    "BTC": 60_000, "ETH": 3_000, "SOL": 150, "AAVE": 160, "ADA": 1, "APT": 8, "ATOM": 6, "AVAX": 30, "BCH": 400,
+    "BNB": 600, "DOT": 6, "FIL": 5, "ICP": 9, "INJ": 20, "LINK": 15, "LTC": 80, "NEAR": 5, "SUI": 2, "UNI": 8, "XRP": 1,
+}  # fmt: skip
+PRICES = {f"{coin}USDT": Decimal(price) for coin, price in _COINS.items()}
 """The price of each symbol; prices never move."""
 BALANCE = Decimal(1_000_000_000)
 """The balance of every coin."""
@@ -81,6 +86,36 @@ def check_generic_order(params: Mapping[str, Any]) -> dict[str, str]:
     _check_order(clean)
     _check_funds(clean, None)
     return clean
+
+
+def check_venue_order(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of an order of another exchange than Bitget as strings, with how it ends.
+
+    `size` is in the base coin, or in contracts of `unit` base coins. `force` decides how a limit order ends: `gtc`
+    rests, `ioc` and `fok` fill or are cancelled, `post_only` rests or is cancelled.
+
+    Raises:
+        RefusedError: a parameter is missing or wrong, or funds are missing.
+    """
+    clean = clean_params(params)
+    require(clean, ("symbol", "side", "orderType", "size"))
+    if clean["orderType"] == "limit":
+        require(clean, ("price",))
+    _check_order(clean)
+    unit, price = Decimal(clean.get("unit", "1")), PRICES[clean["symbol"]]
+    limit = positive_number(clean, "price") if clean.get("price") else price
+    _check_funds(clean, unit * limit)
+    crosses = limit >= price if clean["side"] == "buy" else limit <= price
+    clean["outcome"] = _outcome(clean["orderType"], clean.get("force", "gtc"), crosses=crosses)
+    return clean
+
+
+def _outcome(order_type: str, force: str, *, crosses: bool) -> str:
+    if order_type == "market":
+        return "filled"
+    if force in ("ioc", "fok"):
+        return "filled" if crosses else "cancelled"
+    return "cancelled" if force == "post_only" and crosses else "live"
 
 
 def check_product(clean: Mapping[str, Any]) -> None:
