@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from .. import config
+from .. import config, console
 from .._core.base.clock import Clock
 from .._core.base.deprecation import warn_safely
 from .._core.classify.classifier import Classifier
@@ -35,6 +35,7 @@ from .wrap import check_client, wrap_client
 if TYPE_CHECKING:
     from ..config.reload.diff import Change
     from ..config.reload.watch import Watch
+    from ..console.snapshot_server import SnapshotServer
 
 __all__ = ["Policies"]
 
@@ -271,7 +272,7 @@ class Policies:
 
     def register_stream(self, client: Any) -> None:
         """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""
-        self._shared.streams.add(client)
+        self._shared.streams[client] = True
 
     def isolate(self, policy: str | Policy | None = None, *, reason: str = "", cancels: bool = False) -> None:
         """Send nothing under a policy from now on, until `release`: the kill switch.
@@ -315,6 +316,24 @@ class Policies:
 
     def _name_of(self, policy: str | Policy | None) -> str | None:
         return None if policy is None else policy.name if isinstance(policy, Policy) else self.policy(policy).name
+
+    def serve_snapshot(self, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None) -> SnapshotServer:
+        """Serve `snapshot()`, the events, isolate and release over HTTP on loopback, in a daemon thread.
+
+        Args:
+            host: a loopback address; nobody else can connect.
+            port: TCP port; 0 takes any free one.
+            token: what a request has to send. Without it a random one is made, and reading needs none.
+
+        Returns:
+            The running server, with `.url`, `.token` and `.close()`; it is a context manager too. A forked child
+            does not serve: it has to call this again.
+
+        Raises:
+            OSError: the port is taken or not allowed; the message names it.
+            ValueError: an argument is wrong, such as a host that is not a loopback address.
+        """
+        return console.serve_snapshot(self, host=host, port=port, token=token)
 
     @property
     def files(self) -> tuple[str, ...]:

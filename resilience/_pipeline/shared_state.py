@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from .. import config, telemetry
 from .._core.base.bounded_dict import BoundedDict
@@ -91,7 +91,7 @@ class SharedState:
         self.unsettled = UnsettledWrites()
         OPEN_WRITES.settle_in(self.unsettled)
         self.counts: dict[tuple[str, str], OutcomeCounts] = {}
-        self.streams: WeakSet[Any] = WeakSet()
+        self.streams: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], BoundedDict[Any, Any]] = WeakKeyDictionary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from .._core.stages.breaker import Breaker
@@ -13,7 +14,10 @@ __all__ = ["take_snapshot"]
 
 
 def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
-    """Return the live state; `names` are those of the policies of the file."""
+    """Return the live state; `names` are those of the policies of the file.
+
+    Nothing here takes a lock that a call waits for: what changes meanwhile may be in it or not.
+    """
     breakers = shared.breakers.all()
     policies = list(_policies(shared, names, breakers))
     return {
@@ -28,7 +32,7 @@ def take_snapshot(shared: SharedState, names: Iterable[str]) -> dict[str, Any]:
         "admission": list(_admission(shared)),
         "writes_in_doubt": shared.unsettled.describe(),
         "counters": list(_counters(shared)),
-        "streams": [row for client in tuple(shared.streams) for row in client.describe()],
+        "streams": [row for client in _alive(shared) for row in client.describe()],
         "shared": None,
     }
 
@@ -55,16 +59,16 @@ def _quotas(shared: SharedState) -> Iterator[dict[str, Any]]:
             "name": name,
             "key": quota.key,
             "rate": f"{limit} per {format_duration(quota.span)}",
-            "used": limit - quota.left(now),
+            "used": max(0, limit - quota.left(now)),
             "limit": limit,
-            "ready_in": max(0.0, quota.common.ready_at(now, 1) - now),
+            "ready_in": _finite(max(0.0, quota.common.ready_at(now, 1) - now)),
         }
 
 
 def _budgets(shared: SharedState) -> Iterator[dict[str, Any]]:
     now = shared.clock.monotonic()
     for policy, budget in sorted(shared.budgets().items()):
-        yield {"policy": policy, "left": budget.left(now), "limit": budget.limit(now)}
+        yield {"policy": policy, "left": max(0.0, budget.left(now)), "limit": budget.limit(now)}
 
 
 def _admission(shared: SharedState) -> Iterator[dict[str, Any]]:
@@ -78,3 +82,13 @@ def _counters(shared: SharedState) -> Iterator[Mapping[str, Any]]:
         totals = counts.totals()
         if any(totals.values()):  # what was compiled and never called says nothing
             yield {"policy": policy, "operation": operation, **totals}
+
+
+def _alive(shared: SharedState) -> Iterator[Any]:
+    # `keyrefs` copies in one call into C: another thread may open a stream meanwhile.
+    return (client for reference in shared.streams.keyrefs() if (client := reference()) is not None)
+
+
+def _finite(seconds: float) -> float | None:
+    """Return seconds, or None for never: JSON has no infinity."""
+    return seconds if isfinite(seconds) else None

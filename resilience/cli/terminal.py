@@ -20,7 +20,16 @@ from .._printable import printable
 from ..telemetry.redaction import redact
 from .progress import progress_counter, progress_lines
 
-__all__ = ["plain_table", "progress_bar", "show_json", "show_line", "show_table", "show_text"]
+__all__ = [
+    "live_screen",
+    "plain_table",
+    "progress_bar",
+    "show_json",
+    "show_line",
+    "show_table",
+    "show_text",
+    "table_lines",
+]
 
 _BREAKS = dict.fromkeys(map(ord, "\t\n\r"), " ")
 _MAX_UNBROKEN = 12  # characters of a cell that must stay on one line
@@ -74,6 +83,15 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     return [*lines, *("  ".join(row).rstrip() for row in padded)]
 
 
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return the lines of an aligned table of any values, with control characters escaped; the first has the names.
+
+    If the table is wider than the terminal, its last column is wrapped.
+    """
+    cells = [tuple(_cell(value) for value in row) for row in rows]
+    return plain_table(columns, _wrap_last(columns, cells, get_terminal_size().columns))
+
+
 def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
     """Transpose a table that is too wide for the terminal, if it fits then; else wrap its last column."""
     width = get_terminal_size().columns
@@ -83,8 +101,12 @@ def _fit(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[Seque
     fits = max(map(len, plain_table(new_columns, new_rows))) <= width
     if fits:
         return new_columns, new_rows
+    return columns, _wrap_last(columns, rows, width)
+
+
+def _wrap_last(columns: Sequence[str], rows: Sequence[tuple[str, ...]], width: int) -> Sequence[tuple[str, ...]]:
     left = width - max(map(len, plain_table(columns[:-1], [row[:-1] for row in rows])), default=0) - 2
-    return columns, _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
+    return _with_wrapped_cells(rows, left) if left >= _MIN_WRAPPED else rows
 
 
 def _with_wrapped_cells(rows: Sequence[tuple[str, ...]], width: int) -> list[tuple[str, ...]]:
@@ -162,3 +184,33 @@ def progress_bar(label: str, total: int, *, out: TextIO | None = None) -> Iterat
     with Progress(console=Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
+
+
+@contextmanager
+def live_screen(*, out: TextIO | None = None) -> Iterator[Callable[[Sequence[tuple[str, str]]], None]]:
+    """Take the whole terminal until the end of the block, which shows again what was there before.
+
+    Yields:
+        A function that draws lines, each a text and a style such as `bold red`. What does not fit is cut off.
+    """
+    out = out or sys.stdout
+    try:
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.text import Text
+    except ImportError:
+        yield lambda lines: print("\x1b[H\x1b[J" + "\n".join(_cropped(lines)), end="", flush=True, file=out)
+        return
+    console = Console(file=out, no_color=bool(os.environ.get("NO_COLOR")) or None)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def draw(lines: Sequence[tuple[str, str]]) -> None:
+            texts = (Text(text, style=style, no_wrap=True, overflow="ellipsis") for text, style in lines)
+            live.update(Group(*texts), refresh=True)
+
+        yield draw
+
+
+def _cropped(lines: Sequence[tuple[str, str]]) -> list[str]:
+    size = get_terminal_size()
+    return [text[: size.columns - 1] for text, _ in lines[: size.lines - 1]]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -118,7 +119,11 @@ def redact(text: str) -> str:
         >>> redact("GET https://api.example.com/orders?symbol=BTC&signature=ab12cd failed")
         'GET https://api.example.com/orders?symbol=BTC&signature=[redacted] failed'
     """
-    forms = [form for form in _forms or _registered_forms() if form in text]
+    registered = _forms or _registered_forms()
+    # They are sorted by length, and no text contains a longer one: the name of an operation is not compared with the
+    # signatures of the last hundreds of requests.
+    first = bisect_left(registered, -len(text), key=lambda form: -len(form))
+    forms = [form for form in registered[first:] if form in text]
     # A secret that is also the name of one ("secret") must not hide the names by which the patterns find values.
     names = [form for form in forms if is_secret_name(form)]
     text = _without(text, [form for form in forms if form not in names])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import PolicyError
+from resilience import Policies, PolicyError
 from resilience._core.policy.policy import Policy
 from resilience._core.policy.policy_set import OperationSettings
 from resilience._core.policy.section import Section, about, hints, section_name
@@ -26,6 +26,7 @@ from resilience.config.schema.code_table_schema import code_schema
 from resilience.config.schema.patterns import pattern
 from resilience.config.schema.policy_schema import as_text, policy_schema
 from resilience.config.schema.reference_tables import key_tables
+from resilience.config.schema.snapshot_schema import snapshot_schema
 from resilience.config.validation.annotations import in_files
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +38,25 @@ def test_the_schema_files_are_up_to_date() -> None:
     """The files of the reference, which the wheel ships, are what `resilience schema` prints."""
     assert (REFERENCE / "policy.schema.json").read_text("utf-8") == as_text(policy_schema())
     assert (REFERENCE / "codes.schema.json").read_text("utf-8") == as_text(code_schema())
+    assert (REFERENCE / "snapshot.schema.json").read_text("utf-8") == as_text(snapshot_schema())
     for validator in (POLICIES, TABLES):
         assert validator.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         jsonschema.Draft202012Validator.check_schema(validator.schema)
+
+
+def test_a_snapshot_conforms_to_its_schema() -> None:
+    """What `snapshot()` returns is valid, with keys of later versions too; a wrong type is not."""
+    validator = jsonschema.Draft202012Validator(snapshot_schema())
+    validator.check_schema(validator.schema)
+    snapshot = json.loads(json.dumps(Policies.builtin().snapshot()))
+    validator.validate(snapshot)
+    (policy, *_) = snapshot["policies"]
+    validator.validate({**snapshot, "later": 1, "policies": [{**policy, "later": 1}]})
+    assert not validator.is_valid({**snapshot, "policies": [{**policy, "healthy": "yes"}]})
+    for key in snapshot:
+        assert not validator.is_valid({name: value for name, value in snapshot.items() if name != key})
+    for key in policy:
+        assert not validator.is_valid({**snapshot, "policies": [{n: v for n, v in policy.items() if n != key}]})
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -111,3 +111,19 @@ def test_retune_of_a_window_of_calls() -> None:
     assert call_count_window.counts(0.0) == (2, 1, 0)
     call_count_window.retune(2, 0.0)
     assert call_count_window.counts(0.0) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("window", [OutcomeWindow(10.0, 0.0), CallCountWindow(10, 0.0)])
+def test_recent_is_what_counts_returns(window: Any) -> None:
+    """Whether a slice is due or not, and however much is forgotten, without closing a slice."""
+    adds = ("add_success", "add_failure", "add_slow_success", "add_success", "add_failure")
+    for step in range(60):
+        now = step * 0.7
+        getattr(window, adds[step % len(adds)])(now)
+        for later in (now, now + 0.9, now + 5.0, now + 100.0)[: 1 + step % 4]:
+            end = window.end
+            seen = window.recent(later)
+            assert window.end == end
+            assert seen == window.counts(later)
+    window.clear(50.0)
+    assert window.recent(50.0) == (0, 0, 0)

@@ -66,16 +66,18 @@ class Breaker(BreakerMachine):
 
     @property
     def counts(self) -> dict[str, int]:
-        """What its window has counted: `succeeded`, `failed`, and `slow`, which are among those that succeeded."""
-        with self._lock:
-            succeeded, failed, slow = self.outcomes.counts(self._clock())
+        """What its window has counted: `succeeded`, `failed`, and `slow`, which are among those that succeeded.
+
+        Reading it takes no lock that an attempt waits for.
+        """
+        succeeded, failed, slow = self.outcomes.recent(self._clock())
         return {"succeeded": succeeded, "failed": failed, "slow": slow}
 
     @property
     def open_until(self) -> float | None:
         """When its first trial is admitted, Unix seconds; None while it is not open, or open until it is closed."""
         left = self._trial_from - self._clock()
-        if self._states.current != "open" or self._isolated or left <= 0:
+        if self._states.current != "open" or self._isolated or not 0 < left < inf:
             return None
         return self._wall_clock() + left
 

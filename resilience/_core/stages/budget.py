@@ -54,15 +54,13 @@ class Budget:
             return True
 
     def left(self, now: float) -> float:
-        """Return how many retries are left at this moment."""
-        with self._lock:
-            calls, retries, _ = self.deposits.counts(now)
+        """Return how many retries are left at this moment. Takes no lock."""
+        calls, retries, _ = self.deposits.recent(now)
         return max(self._ratio * calls, self._floor) - retries
 
     def limit(self, now: float) -> float:
-        """Return how many retries the calls of the last seconds allow, those that were made included."""
-        with self._lock:
-            calls, _, _ = self.deposits.counts(now)
+        """Return how many retries the calls of the last seconds allow, those that were made included. Takes no lock."""
+        calls, _, _ = self.deposits.recent(now)
         return max(self._ratio * calls, self._floor)
 
 

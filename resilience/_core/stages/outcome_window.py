@@ -8,6 +8,7 @@ and its retries as failures.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from itertools import pairwise
 from math import inf
@@ -104,6 +105,20 @@ class OutcomeWindow:
         recent_failures = self.failures - failures
         return self.total - total - recent_failures, recent_failures, self.slow - slow
 
+    def recent(self, now: float) -> Counts:
+        """Return the counts as `counts` does, without a lock, so that a reader delays no call.
+
+        It closes no slice. What other threads count meanwhile may be missing.
+        """
+        end, failures, slow = self.end, self.failures, self.slow
+        total = self.total  # after the failures, which are among them
+        marks = list(self._marks)
+        if now >= end:
+            marks.append((end, total, failures, slow))
+        _, old_total, old_failures, old_slow = _marks_since(now - self.span, marks)[0]
+        failed = max(0, failures - old_failures)
+        return max(0, total - old_total - failed), failed, max(0, slow - old_slow)
+
     def export(self, now: float) -> dict[str, Any]:
         """Return the counts as plain data: `[seconds ago, successes, failures, slow successes]` for each slice."""
         marks = [*self._marks_within(now), (now, self.total, self.failures, self.slow)]
@@ -128,10 +143,14 @@ class OutcomeWindow:
         """Return the last mark before the span began, and those that are inside it."""
         if now >= self.end:
             self.close_slice(now)
-        since, marks = now - self.span, list(self._marks)
-        while len(marks) > 1 and marks[1][0] <= since:
-            del marks[0]
-        return marks
+        return _marks_since(now - self.span, list(self._marks))
+
+
+def _marks_since(since: float, marks: list[_Mark]) -> list[_Mark]:
+    """Return the last mark up to an instant, and those after it."""
+    while len(marks) > 1 and marks[1][0] <= since:
+        del marks[0]
+    return marks
 
 
 class CallCountWindow:
@@ -188,6 +207,15 @@ class CallCountWindow:
         last = self.total
         since = self._forget(last)
         return last - since - len(self._failures), len(self._failures), len(self._slow_successes)
+
+    def recent(self, _now: float) -> Counts:
+        """Return the counts as `counts` does, without the owner's lock, so that a reader delays no call."""
+        # `tuple` copies in one call into C. The total is read after it, so that it includes every number.
+        failures, slow = tuple(self._failures), tuple(self._slow_successes)
+        last = self.total
+        since = max(self._start, last - self.size)
+        failed = len(failures) - bisect_right(failures, since)
+        return max(0, last - since - failed), failed, len(slow) - bisect_right(slow, since)
 
     def export(self, _now: float) -> dict[str, Any]:
         """Return the counts as plain data: how many calls, and how many calls ago each failure and slow success was."""

@@ -11,6 +11,7 @@ any other: each change of the sends is one step, so that there is no moment at w
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf
@@ -94,15 +95,16 @@ class RateWindow:
         return self._held_until
 
     def ready_at(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
-        """Return the instant from which an attempt may be sent: `now`, later, or never (inf).
+        """Return the instant from which an attempt may be sent: `now`, later, or never (inf). Takes no lock.
+
+        While another thread changes the queue it may be too early; `take` decides.
 
         Args:
             now: the present instant.
             weight: how many sends the attempt counts for.
             queue_ticket: its ticket of this window, or None for one that comes after everybody in the queue.
         """
-        with self._lock:
-            return self._ready_at(now, weight, queue_ticket)
+        return self._ready_at(now, weight, queue_ticket)
 
     def take(self, now: float, weight: int = 1, queue_ticket: QueueTicket | None = None) -> float:
         """Count an attempt if it may be sent now, and return `now`.
@@ -194,9 +196,8 @@ class RateWindow:
             self._update_fast_path(now)
 
     def left(self, now: float) -> int:
-        """Return how many sends are allowed at this moment."""
-        with self._lock:
-            return 0 if self._held_until > now else self._left(now)
+        """Return how many sends are allowed at this moment. Takes no lock."""
+        return 0 if self._held_until > now else self._left(now)
 
     def is_empty(self, now: float) -> bool:
         """Return whether no send counts any more, no hold lasts and nobody waits."""
@@ -284,7 +285,8 @@ class RateWindow:
         ready_at = max(self._ready_by_sends(now, weight), self._held_until)
         if not self._tickets or ready_at == inf:
             return ready_at
-        back, is_last = self.max_sends - weight + 1, True
+        sends = self.sends  # the same ones to the end: `ready_at` has no lock that keeps `retune` from replacing them
+        back, is_last = len(sends) - weight + 1, True
         for ticket in reversed(self._tickets):
             if ticket.gone:
                 continue
@@ -294,11 +296,11 @@ class RateWindow:
             back -= ticket.weight
             if back <= 0:
                 return max(ready_at, ticket.ready_at + self.span)
-        return ready_at if is_last else max(ready_at, self.sends[-back] + self.span)
+        return ready_at if is_last else max(ready_at, sends[-back] + self.span)
 
     def _left(self, now: float) -> int:
-        # `tuple` copies in one call into C, so a driver's append cannot change the deque under an iterator.
-        return sum(instant + self.span <= now for instant in tuple(self.sends))
+        # `tuple` copies in one call into C, so a driver's append cannot change the deque meanwhile. Oldest first.
+        return bisect_right(tuple(self.sends), now, key=lambda instant: instant + self.span)
 
     def _remove(self, queue_ticket: QueueTicket | None) -> None:
         if queue_ticket is not None:

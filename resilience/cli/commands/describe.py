@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ...telemetry.plain_data import redact_all
 from ..diagram import flowchart
-from ..plain_data import redact_all
 from ..policy_files import find_policy, read_policies
 from ..sentences import sentences, timeline_rows
 from ..terminal import show_json, show_table, show_text

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..plain_data import redact_all
+from ...telemetry.plain_data import redact_all
 from ..policy_files import read_policies
 from ..replay_tables import print_comparison
 from ..terminal import show_json, show_line

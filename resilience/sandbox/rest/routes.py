@@ -8,10 +8,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ...console.browser_requests import refusal
 from ..exchange.order_store import RefusedError
 from . import generic_http
 from .answers import Reply
-from .browser_requests import refusal
 from .endpoint import HttpRequest
 from .rest_dialect import parse_json_params
 
