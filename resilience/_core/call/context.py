@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..base.clock import Clock
 from ..base.deprecation import warn_safely
+from ..stages.fence import Fence
 from .send_log import SendLog
 
 __all__ = ["CONTEXT", "CallContext", "CurrentCall", "clean_context", "current_call", "inherited"]
@@ -137,6 +138,11 @@ class CurrentCall:
         """Report that the finished request of this attempt does not carry the key: nothing can be looked up by it."""
         if self._context.stamps is not None:
             self._context.stamps.key_missing = True
+
+    def report_fence(self, fence: Fence) -> None:
+        """Report the bounds W, P and L of the request that is about to be sent, as its finished form says them."""
+        if self._context.stamps is not None:
+            self._context.stamps.fence = fence
 
     @property
     def has_quota(self) -> bool:

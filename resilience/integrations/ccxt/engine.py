@@ -14,7 +14,7 @@ from ..._printable import printable
 from ...telemetry.redaction import redact
 from .._rate_limit_headers import report_rate_limits
 from .engine_requests import async_methods, sync_methods
-from .exchange_facts import STAMP_ERRORS, as_stamp_error
+from .exchange_facts import as_stamp_error
 from .guarded_session import session_property
 from .nonce_clock import clock_methods, correct_time
 from .requests_sent import REQUEST, set_attribute
@@ -75,9 +75,8 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
 
     def sign(self: Any, *args: Any, **kwargs: Any) -> Any:
         with correct_time():
-            request = original.sign(self, *args, **kwargs)
-        self._resilience.report_stamp(request)
-        return request
+            signed = original.sign(self, *args, **kwargs)
+        return self._resilience.finish(signed)
 
     def nonce(self: Any) -> Any:
         with correct_time():
@@ -96,8 +95,8 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         try:
             return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
         except Exception as error:
-            stamp, text = self._resilience.errors.stamp, STAMP_ERRORS.get(self.id)
-            if text is None or text not in str(body) or isinstance(error, stamp):
+            stamp = self._resilience.errors.stamp
+            if isinstance(error, stamp) or not self._resilience.refuses_stamp(str(body)):
                 raise
             raise as_stamp_error(error, stamp) from None
 

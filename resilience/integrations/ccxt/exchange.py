@@ -176,7 +176,9 @@ class _Operations:
         return describe_unified_method(name, method, self._engine.has)
 
     def _registry(self) -> str:
-        return self._engine.id if is_known(self._engine.id) else "ccxt"
+        support = self._engines.support
+        name = self._engine.id if support is None or support.registry is None else support.registry
+        return name if is_known(name) else "ccxt"
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")
