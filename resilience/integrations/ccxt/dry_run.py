@@ -17,7 +17,7 @@ from .engine_state import EngineState, ErrorClasses
 from .exchange_support import ExchangeSupport, PreparedRequest
 from .requests_sent import is_set_up_under_way
 from .support_loading import load_support, support_from
-from .venue_lookup import socket_parts
+from .venue_lookup import message_name
 
 __all__ = ["Engines"]
 
@@ -79,8 +79,7 @@ def _dry_class(sending: type, *, asynchronous: bool) -> type:
     def watch(self: Any, url: str, message_hash: Any, message: Any = None, *rest: Any, **more: Any) -> Any:
         if is_set_up_under_way():  # a login, without which ccxt does not make the message
             return super(dry, self).watch(url, message_hash, message, *rest, **more)
-        name, params = socket_parts(message or {})
-        raise _WouldSendError(PreparedRequest("WS", name, params, url))
+        raise _WouldSendError(PreparedRequest("WS", url, message or {}, message_name(message)))
 
     methods = {"fetch2": fetch2_async, "watch": watch} if asynchronous else {"fetch2": fetch2}
     dry: Any = type(sending.__name__, (sending,), {"__slots__": (), **methods})

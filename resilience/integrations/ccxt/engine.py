@@ -95,10 +95,13 @@ def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
         try:
             return original.handle_errors(self, code, reason, url, method, headers, body, *rest)
         except Exception as error:
-            stamp = self._resilience.errors.stamp
-            if isinstance(error, stamp) or not self._resilience.refuses_stamp(str(body)):
+            if not self._resilience.refuses_stamp(str(body)):
                 raise
-            raise as_stamp_error(error, stamp) from None
+            own = as_stamp_error(error, self._resilience.errors.stamp)
+            set_attribute(own, "resilience_executed", "no")  # a stamp is refused before anything is done
+            if own is error:
+                raise
+            raise own from None
 
     def handle_http_status_code(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -122,6 +122,18 @@ class EngineState:
         if fence is not None:
             call.report_fence(fence)
 
+    def finish_message(self, request: SentRequest, message: Any) -> None:
+        """Add to a message over a socket what lets it expire, and report its stamp and its bounds."""
+        support, call = self.support, current_call()
+        if support is None or call is None or not isinstance(message, dict):
+            return
+        stamp = support.finish_message(request, message)
+        fence = support.fence_of(request, "", None, message)
+        if stamp is not None:
+            call.stamp(stamp)
+        if fence is not None:
+            call.report_fence(fence)
+
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
         """Set the response's status and headers on an error; return whether to request the exchange's time."""
         request.outcome = "failed"

@@ -16,9 +16,9 @@ class PreparedRequest(NamedTuple):
 
     Attributes:
         method: its HTTP verb; `WS` for a message over a socket.
-        path: the template of its path; of a message its name, as `socket order.place`.
-        params: its parameters, a mapping, or a list where ccxt sends one.
-        api: which of ccxt's APIs it belongs to.
+        path: the template of its path; of a message its URL.
+        params: its parameters, a mapping, or a list where ccxt sends one; a message as a whole.
+        api: which of ccxt's APIs it belongs to; of a message its name, such as `socket order.place`.
     """
 
     method: str
@@ -89,9 +89,9 @@ class ExchangeSupport(Protocol):
         """
         return signed
 
-    def finish_message(self, request: Any, message: Any) -> None:
-        """Add to a message over a socket what is not part of its order."""
-        return
+    def finish_message(self, request: Any, message: Any) -> float | None:
+        """Add to a message over a socket what is not part of its order; return its stamp, in Unix seconds, or None."""
+        return None
 
     def stamp_of(self, signed: Mapping[str, Any]) -> float | None:
         """Return the stamp of a signed request, in Unix seconds, or None; by default that of its headers."""

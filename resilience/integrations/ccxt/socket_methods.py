@@ -14,6 +14,7 @@ from ..._core.call.context import current_call
 from .requests_sent import REQUEST, SentRequest, context_of_no_attempt
 from .socket_clients import UNANSWERED, guard_client, sending_attempt
 from .throttling import spare_time
+from .venue_lookup import message_name
 
 __all__ = ["socket_methods"]
 
@@ -42,7 +43,8 @@ def socket_methods(original: Any) -> dict[str, Callable[..., Any]]:
         if subscribe_hash is not None and subscribe_hash in self.client(url).subscriptions:
             # ccxt would take it for a subscription that it has, send nothing, and hand out the other request's answer.
             raise self._resilience.errors.timeout(f"{self.id} {attempt.operation}: its request id is in use")
-        request = SentRequest("WS", attempt.operation)
+        request = SentRequest("WS", attempt.operation, message_name(message))
+        self._resilience.finish_message(request, message)
         token = REQUEST.set(request)
         try:
             future = original.watch(self, *arguments)

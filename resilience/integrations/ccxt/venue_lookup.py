@@ -18,7 +18,7 @@ from ...venues.venue import Venue, WriteSettings
 from ...venues.write_request import WriteRequest
 from .exchange_support import WrappedExchange
 
-__all__ = ["batch_items", "socket_parts", "venue_reconciler"]
+__all__ = ["batch_items", "message_name", "message_params", "venue_reconciler"]
 
 _UNKNOWN_OUTCOME = Found(None, matches=False)
 """Ends the lookups at once: the outcome stays unknown."""
@@ -43,7 +43,8 @@ def venue_reconciler(exchange: WrappedExchange, support: Any, wrapped: Any) -> C
             yield Invocation(wrapped.load_markets)
         request = yield Invocation(exchange.dry_run, (call,))
         write = support.write_of(request)
-        items = [] if write is None else batch_items(write, request.params)
+        params = message_params(request.params) if request.method == "WS" else request.params
+        items = [] if write is None else batch_items(write, params)
         if write is None or len(items) != 1:
             if call.key is None:
                 raise InconclusiveLookupError(f"{request.path} cannot be looked up")
@@ -62,11 +63,16 @@ def batch_items(write: WriteSettings, params: Any) -> list[Mapping[str, Any]]:
     return [item for item in listed if isinstance(item, Mapping)]
 
 
-def socket_parts(message: Mapping[str, Any]) -> tuple[str, Any]:
-    """Return the name of a message over a socket, as venues' files have it, and its parameters."""
-    name = message.get("op") or message.get("method")
+def message_name(message: Any) -> str | None:
+    """Return the name of a message over a socket, as venues' files have it, or None."""
+    name = (message.get("op") or message.get("method")) if isinstance(message, Mapping) else None
+    return f"socket {name}" if name else None
+
+
+def message_params(message: Mapping[str, Any]) -> Any:
+    """Return the parameters of a message over a socket."""
     params = message.get("params", message.get("args"))
-    return f"socket {name}", params[0] if isinstance(params, list) and len(params) == 1 else params
+    return params[0] if isinstance(params, list) and len(params) == 1 else params
 
 
 def _as_write(hook: Any, write: WriteSettings, params: Mapping[str, Any], call: Any) -> WriteRequest:

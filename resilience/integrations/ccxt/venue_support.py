@@ -22,12 +22,20 @@ from ...venues.venue import Venue, WriteSettings
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
-from .venue_lookup import batch_items, socket_parts, venue_reconciler
+from .venue_lookup import batch_items, message_params, venue_reconciler
 
 __all__ = ["VenueSupport"]
 
 _EDITS = re.compile(r"edit_(?:\w+_)?order(?:_\w+)?")
 _CANCELS = re.compile(r"cancel_(?!all_)(?:\w+_)?order(?:_\w+)?")
+
+
+class _Parts(NamedTuple):
+    """Headers, parameters and stamp of a request, or what a message over a socket has in their place."""
+
+    headers: object
+    params: object
+    stamp: float | None
 
 
 class VenueSupport(ExchangeSupport):
@@ -88,12 +96,11 @@ class VenueSupport(ExchangeSupport):
         """Return what is known of the endpoint of a request, or None."""
         if request is None or request.path is None:
             return None
-        name = request.path if request.method == "WS" else self.endpoint_of(request)
+        if request.method == "WS":
+            name = request.api
+        else:
+            name = endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
         return None if name is None else self.venue.write(name)
-
-    def endpoint_of(self, request: Any) -> str | None:
-        """Return ccxt's name of the endpoint of a request, or None."""
-        return endpoint_name(type(self._exchange.engine), request.api, request.method, request.path)
 
     def prepare(self, request: PreparedRequest) -> Any:
         """Return the parameters to send, with the window of the policy where the venue takes it as a parameter.
@@ -151,12 +158,23 @@ class VenueSupport(ExchangeSupport):
         window = expiry.send if call.window is None else call.window
         return {**signed, "headers": {**headers, expiry.name: expiry_header(expiry, stamp, window)}}
 
-    def finish_message(self, request: Any, message: Any) -> None:
-        """Add to a message over a socket what lets it expire."""
+    def finish_message(self, request: Any, message: Any) -> float | None:
+        """Add to a message over a socket what lets it expire; return its stamp."""
         expiry, write, call = self.venue.expiry, self.write_of(request), current_call()
-        if expiry.carrier == "header" and write is not None and write.expires and call is not None:
+        if write is None or call is None:
+            return None
+        stamp = self._message_parts(message).stamp
+        if stamp is not None and expiry.carrier == "header" and write.expires:
             window = expiry.send if call.window is None else call.window
-            message.setdefault(expiry.name, expiry_header(expiry, self._now(), window))
+            message.setdefault(expiry.name, expiry_header(expiry, stamp, window))
+        return stamp
+
+    def _message_parts(self, message: Mapping[str, Any]) -> _Parts:
+        """Return headers, parameters and stamp of a message; one that is not stamped is as old as this moment."""
+        inner, params = message.get("header"), message_params(message)
+        headers = {**message, **(inner if isinstance(inner, Mapping) else {})}
+        stamp = stamp_in(self.venue.clock, "", headers, params)
+        return _Parts(headers, params, self._now() if stamp is None else stamp)
 
     def stamp_of(self, signed: Mapping[str, Any]) -> float | None:
         """Return the stamp of a signed request in Unix seconds, or None."""
@@ -168,10 +186,11 @@ class VenueSupport(ExchangeSupport):
         if write is None:
             return None
         expiry, order = self.venue.expiry, self.venue.orders[write.order]
-        stamp = stamp_in(self.venue.clock, url, headers, body)
-        if request.method == "WS":
-            headers, body, stamp = _message_parts(body, self._now())
-        window = window_in(expiry, stamp, url, headers, body)
+        if request.method == "WS" and isinstance(body, Mapping):
+            parts = self._message_parts(body)
+        else:
+            parts = _Parts(headers, body, stamp_in(self.venue.clock, url, headers, body))
+        window = window_in(expiry, parts.stamp, url, parts.headers, parts.params)
         return Fence(expiry.without if window is None else window, order.processing, order.lag)
 
     def has_key(self, request: Any) -> bool:
@@ -216,19 +235,3 @@ class VenueSupport(ExchangeSupport):
             return None
         key = call.key if call is not None and write.action in ("place", "replace") else None
         return confirmation.find_problem(self.venue, write, response, key)
-
-
-class _Parts(NamedTuple):
-    headers: object
-    body: object
-    stamp: float | None
-
-
-def _message_parts(message: Any, now: float) -> _Parts:
-    """Return headers, parameters and stamp of a message over a socket."""
-    if not isinstance(message, Mapping):
-        return _Parts(None, None, None)
-    inner = message.get("header")
-    params = socket_parts(message)[1]
-    headers = {**message, **(inner if isinstance(inner, Mapping) else {})}
-    return _Parts(headers, params if isinstance(params, Mapping) else None, now)
