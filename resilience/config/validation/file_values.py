@@ -181,7 +181,10 @@ class _FileValues:
             return _for_comparison(node)
         context.names(node)
         # Of a name that is there twice the first value counts, as in `Mistakes.fields`.
-        return {key.value: value for key, value in reversed(node.value)}
+        values: dict[str, Node] = {}
+        for key, value in node.value:
+            values.setdefault(key.value, value)
+        return values
 
 
 def _is_off(node: Node) -> bool:
