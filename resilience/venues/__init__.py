@@ -4,7 +4,7 @@
 them to the exchanges of ccxt.
 """
 
+from .known_venue import Venue
 from .shipped_venues import add_venue, venue, venue_ids
-from .venue import Venue
 
 __all__ = ["Venue", "add_venue", "venue", "venue_ids"]

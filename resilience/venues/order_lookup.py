@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
+from .known_venue import Venue
 from .order_rows import Row, Same, check_envelope, newest, rows_in, same_fields, unix_seconds, value_at
 from .order_sections import OrderSettings, QuerySettings
-from .venue import Venue
 from .write_request import WriteRequest, query_params
 
 __all__ = ["UNKNOWN_ORDER", "OrderLookup", "OrderQuery", "look_up"]

@@ -20,7 +20,7 @@ from ..config.loading.yaml_reader import read_file
 from ..config.validation.annotations import keys_of_files
 from ..config.validation.file_values import read_section
 from ..errors import PolicyError
-from .venue import Venue
+from .known_venue import Venue
 
 __all__ = [
     "GROUP",

@@ -9,8 +9,8 @@ from typing import Any
 
 from .._core.policy.section import Section
 from .._core.stages.duration_text import format_duration
+from .known_venue import Venue
 from .order_sections import OrderSettings
-from .venue import Venue
 
 __all__ = ["COLUMNS", "fact_rows", "markdown_table", "order_rows", "plain_venue"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config.schema.policy_schema import DRAFT
 from ..config.schema.section_schema import Schema, SectionSchemas
-from .venue import Venue
+from .known_venue import Venue
 
 __all__ = ["venue_schema"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .known_venue import WriteSettings
 from .order_sections import QuerySettings
-from .venue import WriteSettings
 
 __all__ = ["WriteRequest", "query_params"]
 

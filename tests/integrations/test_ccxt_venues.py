@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -214,10 +215,10 @@ def test_an_order_of_somebody_else_settles_nothing(bots: Any, venue: Any, change
     query = venue.query
 
     def foreign(sent: Any) -> Any:
-        answer = query(sent)
-        for one in venue.orders:
-            one.update({id_field: "theirs"} if change == "key" and "found" not in one else {"side": "sell"})
-            one["found"] = True
+        answer = json.loads(json.dumps(query(sent)))
+        rows = answer.get("data") or answer.get("result", {}).get("list") or [answer]
+        for row in rows:
+            row.update({id_field: "theirs"} if change == "key" else {"side": "sell"})
         return answer
 
     venue.query = foreign

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resilience.venues import venue
-from resilience.venues.confirmation import codes_in, find_problem
+from resilience.venues.confirmed_writes import codes_in, find_problem
 
 OKX, BYBIT, BINANCE = "privatePostTradeBatchOrders", "privatePostV5OrderCreate", "privatePostOrder"
 

@@ -11,10 +11,10 @@ from typing import Any
 from ..._core.base.routine import Invocation, Routine
 from ..._core.call.lookup_answer import Found, InconclusiveLookupError, NotFound
 from ..._drivers.routine_runner import routine_function
-from ...venues.lookup_runner import lookup_routine
+from ...venues.known_venue import Venue, WriteSettings
+from ...venues.lookup_requests import lookup_routine
 from ...venues.order_lookup import look_up
 from ...venues.order_rows import Same, same_fields
-from ...venues.venue import Venue, WriteSettings
 from ...venues.write_request import WriteRequest
 from .exchange_support import WrappedExchange
 

@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 
 from ..._core.call.context import current_call
 from ..._core.stages.fence import Fence
-from ...venues import confirmation
+from ...venues import confirmed_writes
+from ...venues.known_venue import Venue, WriteSettings
 from ...venues.order_rows import value_at
 from ...venues.server_clock import ServerClock
 from ...venues.signed_requests import expiry_header, parsed, stamp_in, window_in
-from ...venues.venue import Venue, WriteSettings
 from .endpoint_names import endpoint_name
 from .exchange_support import ExchangeSupport, PreparedRequest, WrappedExchange
 from .method_names import MethodInfo, is_socket_call
@@ -208,9 +208,10 @@ class VenueSupport(ExchangeSupport):
     def refuses_stamp(self, body: str) -> bool:
         """Return whether an answer refuses a stamp."""
         codes = self.venue.clock.codes
-        return any(code in body for code in codes) and not confirmation.codes_in(self.venue, parsed(body)).isdisjoint(
-            codes
-        )
+        # Most answers have none of them, and need not be parsed.
+        if not any(code in body for code in codes):
+            return False
+        return not confirmed_writes.codes_in(self.venue, parsed(body)).isdisjoint(codes)
 
     def learn_rejection(self, body: str, sent_at: float) -> bool:
         """Measure the venue's clock from an answer that refuses a stamp; return whether it does without its time."""
@@ -234,4 +235,4 @@ class VenueSupport(ExchangeSupport):
         if write is None:
             return None
         key = call.key if call is not None and write.action in ("place", "replace") else None
-        return confirmation.find_problem(self.venue, write, response, key)
+        return confirmed_writes.find_problem(self.venue, write, response, key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from .known_venue import Venue, WriteSettings
 from .order_rows import filled, value_at
-from .venue import Venue, WriteSettings
 
 __all__ = ["codes_in", "find_problem"]
 
