@@ -56,8 +56,9 @@ class RejectedError(ResilienceError):
         operation: name of the operation, or None.
         retry_after: seconds after which a new call may be admitted, or None when that is unknown.
         retry_at: the same instant as Unix time in seconds, or None.
-        reason: what rejected the call, in one word: `breaker`, `quota`, `admission`, `deadline`, or `hold` for a wait
-            that the API itself has asked for. Empty for a rejection of another kind.
+        reason: what rejected the call, in one word: `breaker`, `quota`, `admission`, `deadline`, `hold` for a wait
+            that the API itself has asked for, or `isolated` for what somebody has switched off. Empty for a rejection
+            of another kind.
     """
 
     reason: str = ""  # of the class: a rejection that has no other reason, or was pickled by an older version, has it
@@ -82,7 +83,10 @@ class RejectedError(ResilienceError):
 
 
 class CircuitOpenError(RejectedError):
-    """The circuit breaker is open, or it is half-open and all trial permits are taken."""
+    """The circuit breaker is open, or it is half-open and all trial permits are taken, or its policy is isolated.
+
+    In the last case its `reason` is `isolated`, and its text says by whom and why.
+    """
 
     reason = "breaker"
 

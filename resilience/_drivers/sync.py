@@ -30,15 +30,17 @@ __all__ = ["compile_sync"]
 def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return `fn` under the plan; the result is safe across threads."""
     # Parts of the plan are bound to locals of this function: a closure cell is read in 2 ns, an attribute in 10 ns.
-    now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps = (
-        plan.for_driver()
-    )
+    (
+        now, limit, per_attempt, keys, breaker, waits, deposits, window, hold, needs_gate, pay_at_once, new_stamps,
+        successes,
+    ) = plan.for_driver()  # fmt: skip
+    deposited: Any = None if deposits is None else deposits.numbers
     get_context, set_context, reset_context, records = CONTEXT.get, CONTEXT.set, CONTEXT.reset, LATEST_RECORD
 
     def call(*args: Any, **kwargs: Any) -> Any:
         started = now()
         outer = get_context()
-        deadline = started + limit
+        deadline, until = started + limit, started + per_attempt
         if outer is not None:
             around = tuple(outer)
             if around:  # else the call has ended in which this was started
@@ -47,6 +49,8 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                     deadline = ends
                     if deadline <= started:
                         raise reject_expired(plan, outer)
+                    if until > deadline:
+                        until = deadline
         key = None
         if keys is not None:
             key, args, kwargs = keys.fill(args, kwargs)
@@ -55,7 +59,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         permit: Any = True  # in place of the permit of a breaker, where there is none
         if breaker is not None:
             permit = breaker.generation
-            if not permit and not waits and started < breaker.open_until:
+            if not permit and not waits and started < breaker.rejects_until:
                 raise reject_open_breaker(plan, outer, started)
         if hold.current:  # the API has asked to wait
             permit = None
@@ -70,10 +74,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
         if deposits is not None:
             if started >= deposits.end:
                 deposits.close_slice(started)
-            next(deposits.numbers)
-        until = started + per_attempt
-        if until > deadline:
-            until = deadline
+            next(deposited)
         stamps = None
         context: Any = [plan, deadline, until]
         if new_stamps is not None:
@@ -102,6 +103,7 @@ def compile_sync(plan: Plan, fn: Callable[..., Any]) -> Callable[..., Any]:
                 else:
                     set_context(outer)
         if failed is None:
+            next(successes)
             if breaker is not None:
                 if permit is breaker.generation:  # what `Breaker.succeeded` does while it is closed
                     outcomes = breaker.outcomes
@@ -167,6 +169,7 @@ def call_through_gate(
         gate.release_slot()
         if failed is None:
             gate.report_success()
+            next(plan.counts.successes)
             return result
         recovery = Recovery(plan, call, begun, context, gate.permit, gate.now, outer, record)
         return carry_out(recover(recovery, fn, failed, SYNC))

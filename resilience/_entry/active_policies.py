@@ -141,6 +141,12 @@ class ActivePolicies:
             start_new_epoch()
         return changes
 
+    def compile_again(self) -> None:
+        """Have everything compiled again at its next call, under the settings that are in force."""
+        with self._reload_lock:
+            self._loaded = _loaded(self._loaded.policy_set)
+        start_new_epoch()
+
     def report_load_error(self, error: Exception) -> None:
         """Emit `policy_rejected` for a reload that ended in another error than a mistake in the file."""
         message = "the file could not be loaded; the policies before it stay in force"

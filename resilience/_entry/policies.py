@@ -18,10 +18,12 @@ from .._core.classify.classifier import Classifier
 from .._core.policy.policy import Policy
 from .._core.policy.policy_set import OperationSettings, PolicySet
 from .._core.policy.section import changed
+from .._core.stages.breaker import Breaker
 from .._core.stages.breaker_store import BreakerStore
 from .._pipeline.compiler import PolicyCompiler
 from .._pipeline.pipeline import Pipeline
 from .._pipeline.shared_state import SharedState
+from .._pipeline.snapshot import take_snapshot
 from ..errors import PolicyError
 from .active_policies import ActivePolicies, policy_of
 from .decorator import decorate
@@ -203,45 +205,98 @@ class Policies:
         rules.check_policies(self)
         return wrap_client(client, rules)
 
-    def subscribe(self, listener: Any) -> Callable[[], None]:
+    def subscribe(self, listener: Any, *, successes: bool = False) -> Callable[[], None]:
         """Send every event to `listener` until the returned function is called. A listener that raises is dropped.
+
+        With `successes` it gets `call_succeeded` for each call that ended well, too, with its `duration` in seconds and
+        its `attempts`. Calls take longer then; they are compiled again, once, when the first such listener comes.
+        Pipelines that were made from a `Policy` before, and what they have compiled, do not report successes.
 
         A `pybreaker.CircuitBreakerListener` gets the calls of its own interface for every breaker of these policies
         instead: state changes and failures, and each call and success if it overrides those methods, which takes the
         breakers off the fast path.
 
         Raises:
-            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind.
+            TypeError: it is neither a plain function of one event nor a listener of pybreaker's kind, or it is of
+                pybreaker's kind and `successes` is set.
         """
-        return self._shared.breakers.subscribe(listener)
+        remove = self._shared.breakers.subscribe(listener, successes=successes)
+        if not successes:
+            return remove
+        self._active.compile_again()
+
+        def unsubscribe() -> None:
+            remove()
+            self._active.compile_again()  # without the reports, where nobody else listens to successes
+
+        return unsubscribe
+
+    def breakers(self, policy: str | Policy | None = None) -> tuple[Breaker, ...]:
+        """Return every breaker that exists, whatever its key, or those of a policy.
+
+        Each has `policy`, `key`, `state` (`closed`, `open`, `half-open` or `isolated`), `counts` (`succeeded`, `failed`
+        and `slow`), `open_until` (Unix seconds, or None) and `opened_by`, and can be switched by `open`, `close` and
+        `isolate`. A breaker exists once a function or a request has been compiled that uses it.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+        """
+        return self._shared.breakers.all(self._name_of(policy))
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is in force at this moment, as data that `json.dumps` takes.
 
-        Returns:
-            `at`, Unix seconds, and `holds`: the waits that APIs have asked for and that last, those that end first
-            coming first, each with `scope` (`host` for all operations of a host and account, or `operation`), `host`,
-            `account` (a digest), `operation`, `reason` (`ban` or `retry_after`), `until` (Unix seconds),
-            `seconds_left` and `policies`. Later versions add keys.
+        The reference describes each key. `healthy` is true while nothing is isolated and no breaker is open. Nothing
+        in it is secret: accounts are digests. Reading it takes no lock that a call waits for.
         """
-        return {"at": self._shared.clock.time(), "holds": self._shared.describe_holds()}
+        return take_snapshot(self._shared, self._active.policy_set.policies)
+
+    def register_stream(self, client: Any) -> None:
+        """Have `snapshot` ask a stream client for its sockets, by its method `describe`, for as long as it lives."""
+        self._shared.streams.add(client)
+
+    def isolate(self, policy: str | Policy | None = None, *, reason: str = "", cancels: bool = False) -> None:
+        """Send nothing under a policy from now on, until `release`: the kill switch.
+
+        Every call is rejected with `CircuitOpenError` (reason `isolated`), whatever its breaker, key or client:
+        wrapped clients, orders over sockets, hedges, and the retries of calls that are under way. A request that was
+        sent before ends as it ends. Lookups of writes in doubt are sent. It survives a reload. Emits
+        `circuit_isolated`.
+
+        Args:
+            policy: the policy, or None for all.
+            reason: why, for the error, the log and `snapshot()`.
+            cancels: whether calls are sent that cancel orders and do nothing else, by the operation's name.
+
+        Raises:
+            PolicyError: there is no policy of that name.
+            TypeError: the reason is no text.
+        """
+        if not isinstance(reason, str):
+            raise TypeError(f"reason: expected a text, got {type(reason).__name__}")
+        self._shared.isolations.isolate(self._name_of(policy), "hand", reason, cancels=bool(cancels))
 
     def release(self, policy: str | Policy | None = None) -> int:
-        """Lift holds: calls no longer wait because an API has asked for it. Emits `hold_ended` for each.
+        """Lift isolations and holds: calls are sent again. Emits `circuit_released` and `hold_ended`.
 
-        A call that waits already goes on waiting; calls that begin from now on are sent.
+        An isolation ends whoever gave it: `isolate`, the policy file or the environment. One of all policies ends only
+        where no policy is named. A call that waits for the end of a hold goes on waiting; later calls are sent.
 
         Args:
             policy: the policy whose operations are released, or None for all. A hold that concerns further policies
                 ends for these too.
 
         Returns:
-            How many holds were lifted.
+            How many isolations and holds were lifted.
 
         Raises:
             PolicyError: there is no policy of that name.
         """
-        return self._shared.release(self.policy(policy) if isinstance(policy, str) else policy)
+        isolations = self._shared.isolations.release(self._name_of(policy))
+        return isolations + self._shared.release(self.policy(policy) if isinstance(policy, str) else policy)
+
+    def _name_of(self, policy: str | Policy | None) -> str | None:
+        return None if policy is None else policy.name if isinstance(policy, Policy) else self.policy(policy).name
 
     @property
     def files(self) -> tuple[str, ...]:

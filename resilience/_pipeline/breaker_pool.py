@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
@@ -30,8 +30,16 @@ class BreakerPool:
     """
 
     def __init__(
-        self, clock: Clock, events: Events, max_breakers: int = MAX_BREAKERS, store: BreakerStore | None = None
+        self,
+        clock: Clock,
+        events: Events,
+        max_breakers: int = MAX_BREAKERS,
+        store: BreakerStore | None = None,
+        is_switched_off: Callable[[str], object] = lambda _policy: None,
     ) -> None:
+        self._is_switched_off = is_switched_off
+        # Weak, by identity: two policies made in Python may have one name, and each its breaker.
+        self._all: WeakValueDictionary[int, Breaker] = WeakValueDictionary()
         self._clock = clock
         self._events = events
         self._lock = new_lock()
@@ -64,6 +72,17 @@ class BreakerPool:
             self._breakers[name] = breaker
             return breaker
 
+    def all(self, policy: str | None = None) -> tuple[Breaker, ...]:
+        """Return every breaker that exists, or those of a policy, by policy and key."""
+        # `valuerefs` copies in one call into C, so that another thread or a signal handler may add breakers.
+        existing = [breaker for reference in self._all.valuerefs() if (breaker := reference()) is not None]
+        wanted = [breaker for breaker in existing if policy is None or breaker.policy == policy]
+        return tuple(sorted(wanted, key=lambda breaker: (breaker.policy, breaker.key)))
+
+    def has_keys(self, policy: str) -> bool:
+        """Return whether a breaker of a policy guards less than the whole policy, such as one host."""
+        return any(breaker.key != policy for breaker in self.all(policy))
+
     def retune(self, policies: Mapping[str, Policy]) -> None:
         """Give the breakers of these policies their new settings; they keep their state."""
         with self._lock:
@@ -71,14 +90,17 @@ class BreakerPool:
                 if name in policies:
                     self._retune(breaker, policies[name])
 
-    def subscribe(self, listener: Any) -> Callable[[], None]:
+    def subscribe(self, listener: Any, *, successes: bool = False) -> Callable[[], None]:
         """Add a listener of every event, or a pybreaker listener of every breaker; the returned function removes it.
 
         Raises:
-            TypeError: the listener is of neither kind, or it is async: nothing would await it.
+            TypeError: the listener is of neither kind, or it is async: nothing would await it; or it is of pybreaker's
+                kind and is to get successes as events.
         """
         if not is_watcher(listener):
-            return self._events.subscribe(listener)
+            return self._events.subscribe(listener, successes=successes)
+        if successes:
+            raise TypeError("successes: a listener of pybreaker's kind has a method `success` instead")
         watcher = ListenerAdapter(listener, self._events.report_dropped)
         self._watch(lambda watchers: (*watchers, watcher))
 
@@ -95,8 +117,16 @@ class BreakerPool:
             self._events.emit(name, policy=policy.name, **fields)
 
         breaker = Breaker(
-            policy.breaker, self._clock.monotonic, key=key or policy.name, lost_after=_lost_after(policy), emit=emit
+            policy.breaker,
+            self._clock.monotonic,
+            policy=policy.name,
+            wall_clock=self._clock.time,
+            is_switched_off=self._is_switched_off,
+            key=key or policy.name,
+            lost_after=_lost_after(policy),
+            emit=emit,
         )
+        self._all[id(breaker)] = breaker
         if self._saving is not None:
             self._savers[breaker] = self._saving.watch(_record_name(policy.name, key), breaker)
         self._let_watch(breaker)

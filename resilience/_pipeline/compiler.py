@@ -28,6 +28,7 @@ from .limit_pool import consumes
 from .own_answers import check_answers_async, check_answers_sync, expect_responses, is_checked
 from .shared_state import SharedState, check_codes
 from .stage_inputs import layer_inputs, stage_view
+from .success_reports import report_successes_async, report_successes_sync
 
 __all__ = ["Compiler", "PolicyCompiler"]
 
@@ -83,6 +84,8 @@ class PolicyCompiler:
         check_codes(policy, shared.tables)
         for (path, *_), message in deprecated_settings(policy):
             warn_safely(f"{policy.name}: {path}: {message}")  # safely: a reload compiles in a running program
+        if not keep_state:
+            shared.isolations.take_policy(policy)
         self.policy = policy
         self.operation = operation
         self.info = info
@@ -152,6 +155,8 @@ class PolicyCompiler:
             quotas=shared.limits.quotas(policy, info, keys, keep_state=self._keep_state),
             admission=shared.limits.admission(policy),
             hold=shared.holds.of(info.host, info.account, info.operation, policy.name),
+            counts=shared.counts_of(policy.name, info.operation),
+            unsettled=shared.unsettled,
             skip=skip,
         )
         if self._keep_state:
@@ -196,6 +201,8 @@ class PolicyCompiler:
         if stages:
             send = add_stages(plan, send, stages, asynchronous=asynchronous)
         call = compile_async(plan, send) if asynchronous else compile_sync(plan, send)
+        if self.shared.events.successes:  # a listener to successes that comes later has everything compiled again
+            call = (report_successes_async if asynchronous else report_successes_sync)(plan, call)
         inputs = layer_inputs(
             plan,
             fn,

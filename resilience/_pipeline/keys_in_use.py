@@ -81,6 +81,7 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
     assert plan.keys is not None
     # Bound here: an attribute of a closure's object is read in each call, and a write should cost little.
     fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
+    unsettled = plan.unsettled
 
     def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
@@ -94,7 +95,10 @@ def claim_key_sync(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Cal
                 if current is not holder:
                     raise reject_key_in_use(plan, CONTEXT.get())
             held.set((*around, holder))
-            return call(*args, **kwargs)
+            result = call(*args, **kwargs)
+            if unsettled.by_key:
+                unsettled.settle(key)
+            return result
         finally:
             try:
                 leave(claim, holder)
@@ -109,6 +113,7 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
     """Return async `call` so that its key is refused to other calls; written like `claim_key_sync`."""
     assert plan.keys is not None
     fill, scope, setdefault, held, leave = plan.keys.fill, _scope(plan), keys.holders.setdefault, _HELD, keys.leave
+    unsettled = plan.unsettled
 
     async def claiming(*args: Any, **kwargs: Any) -> Any:
         key, args, kwargs = fill(args, kwargs)
@@ -123,7 +128,10 @@ def claim_key_async(plan: Plan, call: Callable[..., Any], keys: KeysInUse) -> Ca
                 if current is not holder:
                     raise reject_key_in_use(plan, CONTEXT.get())
             token = held.set((*around, holder))
-            return await call(*args, **kwargs)
+            result = await call(*args, **kwargs)
+            if unsettled.by_key:
+                unsettled.settle(key)
+            return result
         finally:
             try:
                 leave(claim, holder)

@@ -75,6 +75,18 @@ class LimitPool:
             admission.retune(settings)
         return admission
 
+    def all_quotas(self) -> list[tuple[str | None, str | None, Quota]]:
+        """Return every quota with its policy, or with its name where the file gives it one and policies share it."""
+        quotas = [(name[0], quota) for name, quota in self._quotas.copy().items()]
+        shared = [(None, identity, quota) for identity, quota in quotas if isinstance(identity, str)]
+        # Those of three parts were put aside by a reload.
+        own = [(identity[0], None, quota) for identity, quota in quotas if type(identity) is tuple and not identity[2:]]
+        return [*own, *shared]
+
+    def admissions(self) -> dict[str, Admission]:
+        """Return the admission of each policy that has one."""
+        return self._admissions.copy()
+
     def retune(self, before: Mapping[str, Policy], after: Mapping[str, Policy]) -> None:
         """Give quotas and admissions the settings of a reloaded file; they keep their state."""
         moves = moves_between(before, after)

@@ -193,8 +193,20 @@ class Pipeline:
 
     @property
     def breaker(self) -> Breaker | None:
-        """The breaker of this pipeline's own calls, or None when the policy has none."""
-        return self._compiler.current.breaker
+        """The breaker of this pipeline's own calls, or None when the policy has none.
+
+        Raises:
+            LookupError: the policy has one for each host, operation or another key; `Policies.breakers` lists them.
+        """
+        compiler = self._compiler.current
+        rules = compiler.policy.breaker
+        if rules is not None and (rules.key is not None or compiler.shared.breakers.has_keys(compiler.policy.name)):
+            name = compiler.policy.name
+            raise LookupError(
+                f"the breakers of policy {name!r} have keys: Policies.breakers({name!r}) lists them, and"
+                f" Policies.isolate({name!r}) stops all of them"
+            )
+        return compiler.breaker
 
     @property
     def classifier(self) -> Classifier:

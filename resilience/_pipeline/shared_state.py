@@ -7,13 +7,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from .. import config, telemetry
 from .._core.base.bounded_dict import BoundedDict
 from .._core.base.clock import Clock
 from .._core.base.events import Events
 from .._core.base.fork_safety import new_lock, register_for_fork
+from .._core.call.open_writes import OPEN_WRITES
+from .._core.call.outcome_counts import OutcomeCounts
+from .._core.call.unsettled_writes import UnsettledWrites
 from .._core.classify.classifier import Classifier
 from .._core.policy.codes import CodeTable
 from .._core.policy.policy import Policy
@@ -25,6 +28,7 @@ from .._core.stages.hold import Holds
 from .._drivers.system_clock import SystemClock
 from ..errors import PolicyError
 from .breaker_pool import BreakerPool
+from .isolations import Isolations
 from .keys_in_use import KeysInUse
 from .limit_pool import LimitPool
 
@@ -32,6 +36,7 @@ __all__ = ["SharedState", "check_codes"]
 
 _Codes = tuple[Mapping[str, CodeTable], dict[Any, Classifier]]
 """Code tables by path, and the classifiers that were made with them."""
+MAX_OPERATIONS = 4096  # that are counted by name
 MAX_NAMES = 1024  # names under which compiled calls of one function keep data
 
 
@@ -46,7 +51,11 @@ class SharedState:
         breakers: the breakers by policy and key.
         limits: the quotas and admissions.
         holds: the waits that APIs have asked for.
+        isolations: what somebody has switched off.
         keys_in_use: the keys of the calls under way.
+        unsettled: the writes whose outcome nobody knows.
+        counts: how calls have ended, by policy and operation.
+        streams: the stream clients.
         log: the log of their events, or None.
     """
 
@@ -73,11 +82,16 @@ class SharedState:
         self.random = random or self._generator.random
         self.make_key: Callable[[], str] = _new_key
         self._lock = new_lock()
-        self.breakers = BreakerPool(self.clock, self.events, store=breaker_store)
+        self.holds = Holds()
+        self.isolations = Isolations(self.holds, self.events, self.clock)
+        self.breakers = BreakerPool(self.clock, self.events, store=breaker_store, is_switched_off=self.isolations.of)
         self._budgets: dict[str, Budget] = {}
         self.limits = LimitPool(self.clock)
-        self.holds = Holds()
         self.keys_in_use = KeysInUse()
+        self.unsettled = UnsettledWrites()
+        OPEN_WRITES.settle_in(self.unsettled)
+        self.counts: dict[tuple[str, str], OutcomeCounts] = {}
+        self.streams: WeakSet[Any] = WeakSet()
         self._policy_set = PolicySet({})
         self._codes: _Codes = {}, {}
         self._memories: WeakKeyDictionary[Callable[..., Any], BoundedDict[Any, Any]] = WeakKeyDictionary()
@@ -116,6 +130,10 @@ class SharedState:
                 budget = self._budgets[policy.name] = Budget(settings, self.clock.monotonic())
             return budget
 
+    def budgets(self) -> dict[str, Budget]:
+        """Return the budget of each policy that has one."""
+        return self._budgets.copy()
+
     def classifier(self, policy: Policy) -> Classifier:
         """Return the classifier by this policy's code tables; the tables are read at the first failure."""
         key = (policy.codes, policy.unknown_errors)
@@ -129,6 +147,7 @@ class SharedState:
     def take(self, before: PolicySet, after: PolicySet) -> None:
         """Take the settings of a reloaded file; state is kept, and so are classifiers where no table changed."""
         self._policy_set = after  # before anything is retuned: see `reapply`
+        self.isolations.take(before, after)  # first of all: it may be why the file was changed
         if dict(before.tables) != dict(after.tables):
             self._codes = after.tables, {}
         self._retune(before, after)
@@ -150,6 +169,13 @@ class SharedState:
                     _retune_budget(budget, settings)
         self.breakers.retune(after.policies)
         self.limits.retune(before.policies, after.policies)
+
+    def counts_of(self, policy: str, operation: str) -> OutcomeCounts:
+        """Return the counts of an operation under a policy; beyond a number of names, those of all the others."""
+        name = policy, operation
+        if name not in self.counts and len(self.counts) >= MAX_OPERATIONS:
+            name = policy, "other"
+        return self.counts.setdefault(name, OutcomeCounts())
 
     def describe_holds(self, policy: str | None = None) -> list[dict[str, Any]]:
         """Return the holds that last, as plain data: all, or those that concern a policy."""

@@ -1,4 +1,4 @@
-"""Simulates Bitget's REST API and WebSocket on loopback, with a ledger of what was executed and faults on demand."""
+"""Simulates the APIs of exchanges on loopback, with a ledger of what was executed and faults on demand."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
-"""Writes the policy file of a sandbox: Bitget's policy, scaled to the sandbox's window."""
+"""Writes the policy file of a sandbox: the policy of its exchange, scaled to the sandbox's window."""
 
 from __future__ import annotations
 
 __all__ = ["policy_for"]
 
 
-def policy_for(window: float, processing: float, lag: float, *, limits: bool = True) -> str:
+def policy_for(name: str, window: float, processing: float, lag: float, *, limits: bool = True) -> str:
     """Return a policy file for these bounds: attempts are shorter than the window, the deadline fits several fences.
 
     Args:
+        name: the built-in policy that it changes.
         window: seconds for which a timestamp is accepted.
         processing: seconds from the check of the timestamp to acceptance, at most.
         lag: seconds from acceptance to visibility, at most.
@@ -24,8 +25,8 @@ def policy_for(window: float, processing: float, lag: float, *, limits: bool = T
     return f"""# The policy of a sandbox exchange that accepts timestamps for {window:g} s.
 version: 1
 policies:
-  bitget:
-    extends: bitget
+  {name}:
+    extends: {name}
     deadline: {deadline * 1000:.0f}ms
     attempt_timeout: {attempt * 1000:.0f}ms
     breaker: {{when_open: wait}}   # in a drill, a rejected order would count as lost

@@ -14,33 +14,39 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from .ccxt_urls import point, urls_of
+from .dialects import DIALECTS
 from .exchange.auth import Authenticator
 from .exchange.clock import ExchangeClock
 from .exchange.exchange import Exchange
 from .exchange.fault_picker import FaultPicker
-from .exchange.order_store import FUTURES, GENERIC, SPOT
 from .rest.controls import control
 from .rest.dispatch import RequestDispatcher, Timing
 from .rest.http_listener import Listener
+from .rest.rest_dialect import RestDialect
 from .rest.routes import Router
 from .scaled_policy import policy_for
 from .websocket import Sockets
 
 __all__ = ["Sandbox"]
 
-_MARKETS = {market.name: market for market in (SPOT, FUTURES, GENERIC)}
+_T = TypeVar("_T")
+
+_RETENTION_WINDOW = 30.0
+"""The window, in seconds, with which orders are remembered for as long as at the real exchange."""
 
 
 class Sandbox:
     """A running exchange; use it as a context manager. Safe across threads.
 
     Attributes:
+        venue: whose API it speaks: the exchange's name in ccxt.
         rest: base URL of its REST API.
         sockets: the connections of its WebSocket, and the controls of their faults.
         key, secret, passphrase: the credentials that it accepts.
-        policy: path of a policy file whose `bitget` policy matches its window.
+        policy: path of a policy file that matches its window: `bitget`, or for another venue `ccxt`.
         window, processing, lag: the bounds W, P and L of its faults, in seconds.
         exchange: the state of the exchange.
         clock: the exchange's clock.
@@ -57,6 +63,7 @@ class Sandbox:
         self,
         port: int = 0,
         *,
+        venue: str = "bitget",
         seed: int = 0,
         window: float = 30.0,
         faults: str | Mapping[str, Any] | None = None,
@@ -72,13 +79,15 @@ class Sandbox:
 
         Args:
             port: TCP port; 0 takes any free one.
+            venue: whose API it speaks, by its name in ccxt: `bitget`, `binance`, `okx` or `bybit`.
             seed: of the faults.
-            window: W, the seconds for which a timestamp is accepted; P and L scale with it.
+            window: W, the seconds for which a timestamp is accepted; P and L scale with it. A request may ask for
+                less. Other venues than Bitget forget orders after the real times, multiplied by W / 30 s.
             faults: `calm`, `ordinary`, `harsh`, or a rate for each fault; None means no faults.
             host: address to listen on.
             limits: whether the real exchange's rate limits apply.
             can_trade: whether the key may place orders.
-            demo: whether the key is a demo key.
+            demo: whether the key is a demo key (Bitget only, as are the next two).
             unified: whether the account is a unified one.
             hedge: whether the futures account is in hedge mode.
             pace: seconds that pass for the sockets per real second.
@@ -86,8 +95,10 @@ class Sandbox:
         Raises:
             FaultError: a fault is unknown.
             OSError: the port is taken or not allowed.
-            ValueError: `window` or `pace` is out of range.
+            ValueError: the venue is unknown or has no such account, or `window` or `pace` is out of range.
         """
+        self._dialect = _find_dialect(venue, bitget_only={"demo": demo, "unified": unified, "hedge": hedge})
+        self.venue = venue
         if not 0 < window <= 3600:
             raise ValueError(f"window: expected seconds above 0 up to 3600, got {window!r}")
         if not 0 < pace <= 10_000:
@@ -96,24 +107,28 @@ class Sandbox:
         self.key, self.secret, self.passphrase = "sandbox-key", "sandbox-secret-0123456789", "sandbox-pass"
         self.clock = ExchangeClock()
         self.faults = FaultPicker(seed, faults)
-        self.exchange = Exchange(seed, hedge=hedge)
+        self.exchange = Exchange(seed, hedge=hedge, time_scale=window / _RETENTION_WINDOW)
         self.authenticator = Authenticator(
             self.key, self.secret, self.passphrase, window, limits, can_trade, demo, unified
         )
         timing = Timing(window, self.processing, self.lag)
-        dispatcher = RequestDispatcher(self.exchange, self.clock, self.authenticator, self.faults, timing)
+        admission = self._dialect.admission(self.authenticator)
+        dispatcher = RequestDispatcher(self.exchange, self.clock, admission, self.faults, timing)
         self._delayed = dispatcher.delayed
         # The parts know each other in one direction: router, dispatcher, exchange. Only the controls know the sandbox.
-        self._router = Router(dispatcher, partial(control, self))
+        self._router = Router(self._dialect, dispatcher, partial(control, self))
         self._listener = Listener(self._router, self.clock, host, port, trickle_delay=window / 50)
         self.rest = f"http://{host}:{self._listener.port}"
         self._host = host
         self.sockets = Sockets(self.exchange, self.clock, self.authenticator, host, pace=pace, limits=limits)
-        # Set last, because the sockets need the exchange when they are built.
-        self.exchange.orders.on_change = self.sockets.publish_order
+        if venue == "bitget":
+            # Set last, because the sockets need the exchange when they are built.
+            self.exchange.orders.on_change = self.sockets.publish_order
         self._folder = tempfile.mkdtemp(prefix="resilience-sandbox-")
         self.policy = str(Path(self._folder, "policy.yaml"))
-        Path(self.policy).write_text(policy_for(window, self.processing, self.lag, limits=limits), encoding="utf-8")
+        name = "bitget" if venue == "bitget" else "ccxt"
+        text = policy_for(name, window, self.processing, self.lag, limits=limits)
+        Path(self.policy).write_text(text, encoding="utf-8")
         # No request may arrive before all parts exist.
         self._listener.start()
 
@@ -123,7 +138,10 @@ class Sandbox:
 
         Raises:
             ModuleNotFoundError: `websockets` (extra `streams`) is not installed, so nothing listens.
+            LookupError: the venue is not Bitget, the only one whose WebSocket is spoken.
         """
+        if self.venue != "bitget":
+            raise LookupError(f"the sandbox speaks no WebSocket of {self.venue}")
         return f"ws://{self._host}:{self.sockets.port}"
 
     @property
@@ -179,19 +197,35 @@ class Sandbox:
         """
         self.faults.change(scripts={client_id: faults})
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """What `urls["api"]` of ccxt's class must be, so that its requests come here."""
+        return urls_of(self._dialect, self.rest)
+
+    def point(self, exchange: _T) -> _T:
+        """Point an exchange of ccxt here: set its URLs and its credentials, and return it.
+
+        Args:
+            exchange: an exchange of ccxt, sync or async, plain or wrapped; its class is that of the venue.
+
+        Raises:
+            ValueError: it is of another venue.
+        """
+        return point(exchange, self.venue, self.urls, (self.key, self.secret, self.passphrase))
+
     def plant(self, client_id: str, market: str = "spot", **params: Any) -> str:
         """Insert a foreign order under a client id and return its order id; the ledger does not count it.
 
         Args:
             client_id: the client id, or the key of an order of the plain HTTP API.
-            market: `spot`, `mix` (futures) or `plain` (the plain HTTP API).
+            market: `spot`, futures (`mix` of Bitget, else `swap`), or `plain` (the plain HTTP API).
             params: fields of the order as queries show them; `status` is `pending`, `filled` (default) or
                 `cancelled`, `age` is the seconds since it was created.
 
         Raises:
-            ValueError: the status is unknown.
+            ValueError: the market or the status is unknown.
         """
-        return self.exchange.plant(_MARKETS[market], client_id, params, self.now()).order_id
+        return self.exchange.plant(self._dialect.find_market(market), client_id, params, self.now()).order_id
 
     def reset(self) -> None:
         """Empty the ledger, discard delayed requests, and count attempts and requests from 0."""
@@ -217,3 +251,12 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _find_dialect(venue: str, *, bitget_only: Mapping[str, bool]) -> RestDialect:
+    if venue not in DIALECTS:
+        raise ValueError(f"venue: expected {', '.join(DIALECTS)}, got {venue!r}")
+    wrong = [name for name, value in bitget_only.items() if value] if venue != "bitget" else []
+    if wrong:
+        raise ValueError(f"{wrong[0]}: only the sandbox of bitget has such an account, not {venue}")
+    return DIALECTS[venue]

@@ -69,6 +69,7 @@ class StreamClient:
         self._sockets = SupervisorPool(venue, policies, self._pipeline, self.limits, self._dispatcher, self._report_bug)
         self._handler_task: asyncio.Task[None] | None = None
         self._closed = False
+        policies.register_stream(self)
 
     # --- for the user ---------------------------------------------------------------------------------
 
@@ -201,6 +202,10 @@ class StreamClient:
     def counts(self) -> Counts:
         """Counts of the handlers' updates."""
         return self._dispatcher.counts
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the state of each socket, as plain data; `dropped` counts the updates of the whole client."""
+        return [{**row, "dropped": self.counts.dropped} for row in self._sockets.describe()]
 
     # --- inside ---------------------------------------------------------------------------------------
 

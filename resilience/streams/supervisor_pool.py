@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from functools import partial
+from typing import Any
 
 from .._core.classify.attach import attach_failure
 from .._core.policy.stream_limits import StreamSettings
@@ -99,6 +100,19 @@ class SupervisorPool:
     def states(self) -> dict[str, str]:
         """The state of each socket, by name."""
         return {name: supervisor.session.state.value for name, supervisor in self._supervisors.items()}
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return each socket's name, state, reconnects and gaps, as plain data."""
+        sessions = [supervisor.session for supervisor in tuple(self._supervisors.values())]
+        return [
+            {
+                "socket": session.name,
+                "state": session.state.value,
+                "reconnects": max(0, session.times_opened - 1),
+                "gaps": session.gap_count,
+            }
+            for session in sessions
+        ]
 
     def _on_socket_end(self) -> None:
         """End the loops once the last socket has ended."""

@@ -58,3 +58,24 @@ def test_a_pace_is_a_number_above_0() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "expected a number above 0, up to 10000, got '0'" in done.stderr
+
+
+@pytest.mark.parametrize("venue", ["bitget", "binance", "okx", "bybit"])
+def test_the_first_line_says_how_to_point_ccxt(venue: str) -> None:
+    """It has the venue and the URLs of ccxt's class; only Bitget has a WebSocket."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--json", "--venue", venue]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert (line["venue"], line["ws"] is None) == (venue, venue != "bitget")
+    assert all(url.startswith(line["rest"]) for url in line["urls"].values())
+
+
+def test_a_venue_that_is_not_spoken_is_one_line() -> None:
+    """The message names those that are."""
+    command = [sys.executable, "-m", "resilience", "sandbox", "--venue", "kraken"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "resilience sandbox: venue: expected bitget, binance, okx, bybit, got 'kraken'\n"

@@ -222,8 +222,8 @@ def test_what_is_switched_by_hand_is_emitted_at_once() -> None:
     policies = Policies.from_mapping({"policies": {"p": {"breaker": {"key": "operation"}}}}, clock=FakeClock())
     notices: list[Any] = []
     policies.subscribe(lambda event: notices.append((event.name, event.policy, event.breaker)))
-    ours = policies.pipeline("p", operation="op").breaker
-    assert ours is not None
+    policies.pipeline("p", operation="op").call(len, "")
+    (ours,) = policies.breakers("p")
     ours.isolate()
     ours.isolate()
     ours.close()

@@ -182,7 +182,7 @@ def test_a_closed_state_closes_an_open_breaker() -> None:
     breaker.restore(saved)
     assert breaker.state == "closed"
     breaker.restore(isolated)
-    assert (breaker.state, breaker.ready_at(0.0)) == ("open", float("inf"))
+    assert (breaker.state, breaker.ready_at(0.0)) == ("isolated", float("inf"))
     half_open = {**isolated, "isolated": False, "state": "half-open", "successes": 1}
     breaker.restore(half_open)
     assert (breaker.state, breaker.describe()["trials_succeeded"]) == ("half-open", 1)

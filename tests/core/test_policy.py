@@ -43,6 +43,7 @@ SETTINGS = """
     Policy.classify_results = True
     Policy.attempt_header = None
     Policy.follow_redirects = False
+    Policy.isolated = None
     Admission.max_concurrent = 50: 1 to 1000000
     Admission.max_queue = 0: 0 to 1000000
     Admission.queue_timeout = 1.0: 0s to 1d

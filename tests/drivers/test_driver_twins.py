@@ -64,6 +64,7 @@ DIFFERENCES = {
     """,
     ("_pipeline/own_answers.py:check_answers_sync", "_pipeline/own_answers.py:check_answers_async"): "",
     # A claim of a closed loop is taken back, and the context may be left in another task.
+    ("_pipeline/success_reports.py:report_successes_sync", "_pipeline/success_reports.py:report_successes_async"): "",
     ("_pipeline/keys_in_use.py:claim_key_sync", "_pipeline/keys_in_use.py:claim_key_async"): """
         - holder, claim, around = (_Holder(), (scope, key), held.get())
         + holder, claim, around, token = (_Holder(), (scope, key), held.get(), None)
@@ -100,10 +101,15 @@ DIFFERENCES = {
         - copy, attempt = prepare(request, idempotency_key, asynchronous=False)
         + copy, attempt = prepare(request, idempotency_key, asynchronous=True)
     """,
-    ("integrations/httpx/single_request.py:send", "integrations/httpx/single_request.py:send_async"): "",
+    ("integrations/httpx/single_request.py:send", "integrations/httpx/single_request.py:send_async"): """
+        - return _read(client.request(method, url, **_arguments(headers, data, timeout, asynchronous=False)))
+        + return _read(client.request(method, url, **_arguments(headers, data, timeout, asynchronous=True)))
+    """,
     ("integrations/httpx/transport.py:attempt", "integrations/httpx/transport.py:attempt_async"): """
         - copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
+        - check_before_sending(copy, asynchronous=False)
         + copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=True)
+        + check_before_sending(copy, asynchronous=True)
         - response = bound_body(report_rate_limits(transport.handle_request(copy)))
         + response = report_rate_limits(transport.handle_request(copy))
         - return _with_body(response, b''.join(stream))

@@ -106,9 +106,9 @@ class Sync(HttpClient):
 
     def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
         with client() as opened:
-            return [self._outcome(opened, url, ask) for ask in asks]
+            return [self.outcome(opened, url, ask) for ask in asks]
 
-    def _outcome(self, client: Any, url: str, ask: Ask) -> Any:
+    def outcome(self, client: Any, url: str, ask: Ask) -> Any:
         try:
             return self.ask(client, url + ask.path if ask.path.startswith("/") else ask.path, ask)
         except Exception as error:
@@ -225,7 +225,7 @@ class Async(HttpClient):
     def play(self, client: Callable[[], Any], url: str, *asks: Ask) -> list[Any]:
         async def main() -> list[Any]:
             async with client() as opened:
-                return [await self._outcome(opened, url, ask) for ask in asks]
+                return [await self.outcome(opened, url, ask) for ask in asks]
 
         return self.main(main)
 
@@ -233,7 +233,7 @@ class Async(HttpClient):
         """Run an async function."""
         return asyncio.run(main()) if self.loop == "asyncio" else trio.run(main)
 
-    async def _outcome(self, client: Any, url: str, ask: Ask) -> Any:
+    async def outcome(self, client: Any, url: str, ask: Ask) -> Any:
         try:
             return await self.ask(client, url + ask.path if ask.path.startswith("/") else ask.path, ask)
         except Exception as error:

@@ -279,3 +279,50 @@ def test_a_cancel_that_failed_is_answered_by_its_order(bots: Any, venue: Any) ->
         venue.api.on(venue.cancel, failing[venue.name])
     order = bots.call(bot.cancel_order, "7", venue.symbol)
     assert (order["id"], order["status"]) == ("7", "closed")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_an_amendment_whose_answer_is_lost(bots: Any, venue: Any, arrives: bool) -> None:
+    """In place: the order shows whether it has the new price; an amendment that it lacks is sent again, and does no harm."""
+    if not venue.amend:
+        pytest.skip("Binance's spot replaces orders")
+    script(venue, venue.accept)
+    bot = bot_at(bots, venue)
+    bots.call(bot.create_order, venue.symbol, *ORDER)
+    tries: list[Any] = []
+
+    def amend(sent: Any) -> Any:
+        if "newClientOrderId" in sent or not {"newPx", "price"} & sent.keys():
+            return venue.query(sent)
+        tries.append(sent)
+        if arrives or len(tries) > 1:
+            venue.orders[0].update({name: "3" for name in ("px", "price") if name in venue.orders[0]})
+        answers = {
+            "okx": {"code": "0", "data": [{"ordId": "7", "sCode": "0"}]},
+            "bybit": {"retCode": 0, "result": {"orderId": "7"}, "time": ms()},
+        }
+        return "drop" if len(tries) == 1 else answers.get(venue.name, venue.orders[0])
+
+    venue.api.on(venue.amend, amend)
+    order = bots.call(bot.edit_order, "7", venue.symbol, "limit", "buy", 1, 3)
+    assert (order["id"], len({json.dumps(one) for one in tries}) > 0) == ("7", True)
+    assert len(venue.orders) == 1
+    assert "mine" not in json.dumps(tries)
+
+
+def test_a_replacement_whose_answer_is_lost(bots: Any, api: Any) -> None:
+    """Binance's spot cancels and places anew: the new order is found by the client id of the call."""
+    venue = Binance(api)
+    script(venue, venue.accept)
+    bot = bot_at(bots, venue)
+    bots.call(bot.create_order, SPOT, *ORDER)
+
+    def replace(sent: Any) -> str:
+        venue.orders[0]["status"] = "CANCELED"
+        venue.orders.append({**venue.accept(sent), "orderId": 8})
+        del venue.orders[1]
+        return "drop"
+
+    venue.api.on("/api/v3/order/cancelReplace", replace)
+    order = bots.call(bot.edit_order, "7", SPOT, "limit", "buy", 1, 3)
+    assert (order["id"], len(venue.orders), len(venue.api.sent_to("/api/v3/order/cancelReplace"))) == ("8", 2, 1)

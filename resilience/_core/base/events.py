@@ -123,7 +123,8 @@ class Event:
             `circuit_released` the words of whoever did it.
         hold_max: in `hold_started` the setting of that name, where the hold is longer. It is an error then.
         refused: in `circuit_closed` and `circuit_released`, how many calls were rejected meanwhile.
-        by: in `circuit_isolated` and `circuit_released`, who switched it, such as `policies.isolate`.
+        by: in `circuit_isolated` and `circuit_released`, who isolated it: `hand`, `policy` for its settings, or
+            `environment`.
         also: in the events that end a call, further events of the call that share one log line with its end:
             `code_unknown`, `budget_exhausted`, `retries_exhausted`, `write_unknown`.
         inner: True in the events of an outer call whose failure a call inside it has reported already.
@@ -202,10 +203,11 @@ class Events:
 
     Attributes:
         listeners: functions of one event, in the order in which they subscribed.
+        successes: those of them that get each call that ended well too.
         run_id: distinguishes the calls of this process from those of another.
     """
 
-    __slots__ = ("_monotonic", "_next", "_now", "_on_dropped", "_on_slow", "_slow", "listeners", "run_id")
+    __slots__ = ("_monotonic", "_next", "_now", "_on_dropped", "_on_slow", "_slow", "listeners", "run_id", "successes")
 
     def __init__(
         self,
@@ -230,6 +232,7 @@ class Events:
         self._on_slow, self._monotonic = on_slow, monotonic
         self._slow: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = listeners
+        self.successes: tuple[Listener, ...] = ()
         self._now = now
         self._on_dropped = on_dropped
         self.run_id = run_id
@@ -239,8 +242,12 @@ class Events:
         """Return an identifier for a failed call."""
         return f"{self.run_id}{self._next()}"
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, listener: Listener, *, successes: bool = False) -> Callable[[], None]:
         """Add a listener; returns a function that removes it.
+
+        Args:
+            listener: a function of one event.
+            successes: whether it gets `call_succeeded` too.
 
         Raises:
             TypeError: the listener cannot be called, or it is async, and nothing would await it.
@@ -248,10 +255,13 @@ class Events:
         if not callable(listener) or iscoroutinefunction(listener):
             raise TypeError(f"a listener is a plain function of one event, not {listener!r}")
         self.listeners = (*self.listeners, listener)
+        if successes:
+            self.successes = (*self.successes, listener)
         return lambda: self._remove(listener)
 
     def _remove(self, listener: Listener) -> None:
         self.listeners = tuple(other for other in self.listeners if other is not listener)
+        self.successes = tuple(other for other in self.successes if other is not listener)
         self._slow = tuple(other for other in self._slow if other is not listener)
 
     def wants(self, name: str, fields: Mapping[str, Any]) -> bool:
@@ -268,11 +278,19 @@ class Events:
             return  # nobody listens: no event is made
         self.deliver(name, fields)
 
+    def emit_success(self, fields: Mapping[str, Any]) -> None:
+        """Deliver a call that ended well to those who listen to that."""
+        if self.successes:
+            self._deliver_to(self.successes, "call_succeeded", fields)
+
     def deliver(self, name: str, fields: Mapping[str, Any]) -> None:
         """Deliver an event that a listener wants; see `wants`."""
+        self._deliver_to(self.listeners, name, fields)
+
+    def _deliver_to(self, listeners: tuple[Listener, ...], name: str, fields: Mapping[str, Any]) -> None:
         event = Event(name=name, at=None if self._now is None else self._now(), **fields)
         # The tuple of this moment: a listener that unsubscribes another one changes the next event alone.
-        for listener in self.listeners:
+        for listener in listeners:
             begin = None if self._monotonic is None else self._monotonic()
             try:
                 listener(event)

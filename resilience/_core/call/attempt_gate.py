@@ -196,8 +196,14 @@ class AttemptGate:
         return self._plan.clock.monotonic() + self.time_ahead
 
     def _wait_for_hold(self, now: float) -> Step | None:
-        """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject."""
+        """Wait, holding nothing, until the API lets the attempt be sent, if the deadline allows; else reject.
+
+        What somebody has isolated is rejected at once.
+        """
         plan = self._plan
+        isolation = plan.isolation()
+        if isolation is not None:
+            return self._raise(plan.reject_isolated(isolation))
         ready = plan.hold.ready_at(now)
         if ready <= now:
             plan.end_holds(now)
@@ -252,6 +258,9 @@ class AttemptGate:
         return Step(Action.WAIT, due - now)
 
     def _reject(self, kind: type, message: str, retry_at: float = inf, reason: str | None = None) -> Step:
+        return self._raise(self._plan.new_rejection(kind, message, retry_at, reason=reason))
+
+    def _raise(self, rejection: Exception) -> Step:
         self.withdraw()
-        self.rejection = self._plan.new_rejection(kind, message, retry_at, reason=reason)
-        return Step(Action.RAISE, self.rejection)
+        self.rejection = rejection
+        return Step(Action.RAISE, rejection)

@@ -37,6 +37,9 @@ class Owner(Protocol):
     def report_limits(self, **limits: float | None) -> None:
         """Take what the API says of its limits."""
 
+    def isolation_error(self, *, in_lookup: bool) -> Exception | None:
+        """Return the error of an attempt that must not be sent any more, or None."""
+
 
 class CallContext(NamedTuple):
     """The context of one attempt.
@@ -139,10 +142,25 @@ class CurrentCall:
         if self._context.stamps is not None:
             self._context.stamps.key_missing = True
 
+    def report_key_unused(self) -> None:
+        """Report that the request of this attempt takes no key, because it changes something that is there already."""
+        if self._context.stamps is not None:
+            self._context.stamps.key_unused = True
+
     def report_fence(self, fence: Fence) -> None:
         """Report the bounds W, P and L of the request that is about to be sent, as its finished form says them."""
         if self._context.stamps is not None:
             self._context.stamps.fence = fence
+
+    def check_isolation(self) -> None:
+        """Raise if the policy was isolated since the attempt began; a client asks just before its first byte.
+
+        Raises:
+            CircuitOpenError: of the client's own kind, if the policy is isolated. Nothing may have been sent yet.
+        """
+        error = self._context.owner.isolation_error(in_lookup=self._context.in_lookup)
+        if error is not None:
+            raise error
 
     @property
     def has_quota(self) -> bool:

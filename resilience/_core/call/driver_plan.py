@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..stages.breaker import Breaker
@@ -21,7 +21,7 @@ class DriverPlan(NamedTuple):
     Attributes:
         now: returns the present instant.
         limit: seconds that a call may take, or inf.
-        per_attempt: seconds that an attempt may take, or inf.
+        per_attempt: seconds that an attempt may take, no more than `limit`.
         keys: fills in the idempotency key, or None.
         breaker: the shared breaker, or None.
         waits: a first attempt waits for the breaker.
@@ -31,6 +31,7 @@ class DriverPlan(NamedTuple):
         needs_gate: there is more than a breaker.
         pay_at_once: pays several windows.
         new_stamps: makes the log of a write that can be looked up; None for every other operation.
+        successes: `next(successes)` counts a call that ended well.
     """
 
     now: Callable[[], float]
@@ -45,3 +46,4 @@ class DriverPlan(NamedTuple):
     needs_gate: bool
     pay_at_once: Callable[[float], PermitOrGeneration | None]
     new_stamps: Callable[[], SendLog] | None
+    successes: Iterator[int]

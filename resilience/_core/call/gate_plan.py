@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ...errors import CircuitOpenError
 from ..base.clock import Clock
 from ..policy.policy import Policy
 from ..stages.admission import Admission, priority
 from ..stages.breaker import Breaker, Permit
 from ..stages.hold import OperationHold
+from ..stages.isolation import Isolation, cancels_only, isolation_text
 from ..stages.quota import Quotas
+from .context import inherited
 from .operation_info import OperationInfo
 
 __all__ = ["GatePlan", "PermitOrGeneration", "SharedParts"]
@@ -51,6 +54,8 @@ class GatePlan:
         "_lane",
         "_lanes",
         "_needs",
+        "_operation",
+        "_policy",
         "_skip",
         "admission",
         "breaker",
@@ -99,6 +104,8 @@ class GatePlan:
         self.wait_for_breaker = policy.breaker is not None and policy.breaker.when_open == "wait"
         self.is_needed = self.quotas is not None or self.admission is not None
         self.rate_window = self.quotas.single_window if self.quotas is not None and self.admission is None else None
+        self._policy = policy.name
+        self._operation = info.operation
         self._lane = info.lane
         self._lanes = policy.admission
         self._needs = needs
@@ -111,6 +118,28 @@ class GatePlan:
         time left for a lookup.
         """
         return instant < deadline and instant + self._needs <= deadline
+
+    def isolation(self, *, in_lookup: bool = False) -> Isolation | None:
+        """Return the isolation that keeps an attempt of this operation from being sent now, or None.
+
+        What a lookup of a write in doubt sends passes: without it the write would stay in doubt.
+        """
+        isolation = self.hold.isolation(self._policy)
+        if isolation is None or (isolation.cancels and cancels_only(self._operation)) or in_lookup or _in_lookup():
+            return None
+        return isolation
+
+    def reject_isolated(self, isolation: Isolation) -> Exception:
+        """Return the error of an attempt that an isolation rejects, and count it."""
+        next(isolation.refusals)
+        return self.new_rejection(CircuitOpenError, isolation_text(isolation), reason="isolated")
+
+    def passes_as_lookup(self) -> bool:
+        """Return whether an attempt is sent although its policy may be isolated, because a lookup makes it.
+
+        What it calls in turn is part of the lookup too.
+        """
+        return bool(self.hold.current) and _in_lookup()
 
     def end_holds(self, now: float) -> None:
         """Forget the holds that are over, and emit their end."""
@@ -149,3 +178,8 @@ class GatePlan:
             return None
         permit = True if self.breaker is None else self.breaker.generation
         return permit if permit and self.quotas.pay_at_once(now) else None
+
+
+def _in_lookup() -> bool:
+    context = inherited()
+    return context is not None and context.in_lookup

@@ -23,6 +23,7 @@ from .plan import Plan
 from .reconcile import UncertainWrite
 from .sent_attempts import SentAttempts
 from .steps import FailedCall
+from .success_mark import mark_attempts
 
 __all__ = ["CallHistory"]
 
@@ -180,18 +181,21 @@ class CallHistory:
         self.permit.succeed(self._attempt_began)
         self._ended = True  # not before: until then an interrupt gives the permit back
         self.plan.emit_breaker_events()
+        self._count_success(self.attempt)
         self.events.emit_end("call_recovered", self.attempt)
 
     def record_answered_by_stage(self) -> None:
         """Record that a custom stage has answered: nothing was sent, so the attempt counts nowhere."""
         self.permit.release()
         self._ended = True
+        self._count_success(self.attempt)
         if self.attempt > 1:
             self.events.emit_end("call_recovered", self.attempt)
 
     def record_reconciled(self) -> None:
         """Record that a lookup found the write to have been executed."""
         self._ended = True
+        self._count_success(self._inner.requests)
         self.events.emit_end("call_reconciled", self._inner.requests)
 
     def record_end(self) -> None:
@@ -203,10 +207,26 @@ class CallHistory:
         if isinstance(outcome, BaseException):
             annotate(outcome, final)
         self.call.failure = final
+        mark_attempts(self.plan, 0)
         # What is idempotent can be sent again without a lookup, unless it has one.
         if final.executed == "maybe" and (self.plan.confirmable or not self.plan.idempotent):
+            self._record_unsettled(final, "unknown")
             self.events.emit_side_event("write_unknown", attempts=final.attempts)
+        else:
+            if self.proved_not_executed:
+                self.plan.unsettled.settle(final.key)  # of an earlier call with this key
+            self.plan.counts.add("rejected" if is_rejection(outcome) else "failed")
         self.events.emit_end("call_failed", final.attempts)
+
+    def _record_unsettled(self, final: Failure, outcome: str) -> None:
+        plan = self.plan
+        plan.counts.add(outcome)
+        plan.unsettled.add(plan.policy.name, plan.operation, final, plan.clock.time())
+
+    def _count_success(self, attempts: int) -> None:
+        self.plan.counts.add("ok")
+        self.plan.unsettled.settle(self.call.key)
+        mark_attempts(self.plan, attempts)
 
     def _final_failure(self) -> Failure:
         """Return the failure of the whole call."""
@@ -240,6 +260,10 @@ class CallHistory:
         if inner is not None and inner.key is not None and failure.key is None and not self.sent.key_missing:
             failure = replace(failure, key=inner.key, sent_at=inner.sent_at, remedy=inner.remedy)
         attach_failure(error, failure, self._outer, gave_up=maybe_executed and not plan.idempotent)
+        if maybe_executed and not plan.idempotent:
+            self._record_unsettled(failure, "cancelled")
+        else:
+            plan.counts.add("cancelled")
         if not plan.idempotent:
             executed = "maybe" if maybe_executed else "no"
             self.events.emit_end("call_abandoned", failure.attempts, executed=executed)

@@ -15,8 +15,10 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from ..base.fork_safety import register_for_fork
+from .unsettled_writes import UnsettledWrites
 
 __all__ = ["OPEN_WRITES", "OpenWriteHandle", "OpenWrites"]
 
@@ -75,11 +77,12 @@ class OpenWrites:
         handles: those that are open. Few at any time, so a report looks at all of them.
     """
 
-    __slots__ = ("__weakref__", "_reports", "handles")
+    __slots__ = ("__weakref__", "_reports", "_unsettled", "handles")
 
     def __init__(self) -> None:
         self.handles: set[OpenWriteHandle] = set()
         self._reports: deque[_Report] = deque(maxlen=_KEPT_REPORTS)
+        self._unsettled: WeakSet[UnsettledWrites] = WeakSet()
         register_for_fork(self)
 
     def reset_after_fork(self) -> None:
@@ -88,6 +91,10 @@ class OpenWrites:
 
     def __len__(self) -> int:
         return len(self.handles)
+
+    def settle_in(self, unsettled: UnsettledWrites) -> None:
+        """Have each reported order settle its write among these too, whose call has ended; refers to them weakly."""
+        self._unsettled.add(unsettled)
 
     def register(self, key: str, account: str | None = None, *, since: float = inf) -> OpenWriteHandle:
         """Add an uncertain write and return its handle, which must be closed.
@@ -125,6 +132,8 @@ class OpenWrites:
             at: monotonic seconds of the machine's clock.
         """
         self._reports.append(_Report(key, row, account, at))
+        for unsettled in tuple(self._unsettled):
+            unsettled.settle(key)
         handles = [one for one in tuple(self.handles) if one.key == key and _is_same(one.account, account)]
         for handle in handles:
             handle.take_report(row)

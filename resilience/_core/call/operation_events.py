@@ -5,7 +5,7 @@ A plan without a cycle is freed with its last reference, and so are the quota wi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..base.events import Events
@@ -18,7 +18,7 @@ __all__ = ["OperationEvents"]
 class OperationEvents:
     """The events of one operation under one policy. Safe across threads and tasks."""
 
-    __slots__ = ("_breaker", "_events", "_fn", "_names")
+    __slots__ = ("_breaker", "_events", "_fn", "_names", "_path")
 
     def __init__(
         self, events: Events, policy: str, info: OperationInfo, breaker: Breaker | None, fn: Callable[..., Any]
@@ -32,6 +32,7 @@ class OperationEvents:
             "path": info.path if isinstance(info.path, str) else None,
             "socket": info.socket,
         }
+        self._path = info.path
         self._breaker = breaker
         self._fn = fn
 
@@ -39,6 +40,13 @@ class OperationEvents:
         """Emit an event of this operation if anybody listens."""
         if self._events.listeners:
             self._events.emit(name, **{**self._names, **fields})
+
+    def emit_success(self, duration: float, attempts: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Emit a call that ended well to those who listen to successes."""
+        names = self._names
+        if callable(self._path):
+            names = {**names, "path": self._path(args, kwargs)}
+        self._events.emit_success({**names, "duration": duration, "attempts": attempts})
 
     def emit_breaker_events(self) -> None:
         """Emit the events that the breaker has queued."""

@@ -29,7 +29,9 @@ from .gate_plan import GatePlan, SharedParts
 from .idempotency_key import KeySlot
 from .operation_events import OperationEvents
 from .operation_info import OperationInfo, fence_of
+from .outcome_counts import OutcomeCounts
 from .rejection_factory import RejectionFactory
+from .unsettled_writes import UnsettledWrites
 
 __all__ = ["PLAIN", "Plan"]
 
@@ -44,9 +46,11 @@ class Plan:
         "budget",
         "clock",
         "control_flow",
+        "counts",
         "deadline",
         "emit",
         "emit_breaker_events",
+        "emit_success",
         "events",
         "fence",
         "fn",
@@ -62,6 +66,7 @@ class Plan:
         "reconcile",
         "rules",
         "schedule",
+        "unsettled",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +85,8 @@ class Plan:
         quotas: Quotas | None = None,
         admission: Admission | None = None,
         hold: OperationHold | None = None,
+        counts: OutcomeCounts | None = None,
+        unsettled: UnsettledWrites | None = None,
         skip: int = 0,
     ) -> None:
         """Resolve a policy for one function.
@@ -98,6 +105,8 @@ class Plan:
             quotas: what the operation pays, or None.
             admission: the shared slots, or None.
             hold: the shared holds of the operation; None makes holds of its own.
+            counts: how the operation's calls have ended; None makes counts of its own.
+            unsettled: the shared writes in doubt; None makes a list of its own.
             skip: how many leading arguments the functions that return lanes and weights do not get.
         """
         self.policy = policy
@@ -123,10 +132,13 @@ class Plan:
         self.inspect_result = self._inspector()
         # One factory per operation: its first rejection of a kind is the template of all later ones.
         self.new_rejection = RejectionFactory(info.rejection_types, policy.name, info.operation, clock).make
+        self.counts = OutcomeCounts() if counts is None else counts
+        self.unsettled = UnsettledWrites() if unsettled is None else unsettled
         self.hold = hold or Holds().of(info.host, info.account, info.operation, policy.name)
         operation_events = OperationEvents(events, policy.name, info, breaker, fn)
         self.emit = operation_events.emit
         self.emit_breaker_events = operation_events.emit_breaker_events
+        self.emit_success = operation_events.emit_success
         self.gate = GatePlan(
             policy,
             info,
@@ -177,7 +189,7 @@ class Plan:
         return DriverPlan(
             now=self.clock.monotonic,
             limit=self.deadline,
-            per_attempt=self.attempt_timeout,
+            per_attempt=min(self.attempt_timeout, self.deadline),
             keys=self.keys,
             breaker=self.breaker,
             waits=gate.wait_for_breaker,
@@ -187,6 +199,7 @@ class Plan:
             needs_gate=gate.is_needed,
             pay_at_once=gate.pay_at_once,
             new_stamps=self.info.new_stamps if self.reconcilable or self.keys is not None else None,
+            successes=self.counts.successes,
         )
 
     def begin_first_attempt(self, now: float, deadline: float, key: str | None) -> CallContext:
@@ -195,7 +208,12 @@ class Plan:
         if self.budget is not None:
             self.budget.deposits.add_success(now)
         stamps = self.info.new_stamps() if self.reconcilable or self.keys is not None else None
-        return CallContext(self, deadline, until, key, stamps)
+        return CallContext(self, deadline, until, key, stamps, in_lookup=self.gate.passes_as_lookup())
+
+    def isolation_error(self, *, in_lookup: bool) -> Exception | None:
+        """Return the error of an attempt that must not be sent any more, or None; see `CurrentCall`."""
+        isolation = self.gate.isolation(in_lookup=in_lookup) if self.hold.current else None
+        return None if isolation is None else self.gate.reject_isolated(isolation)
 
     def report_limits(self, **limits: float | None) -> None:
         """Take what the API says of its limits; see `Quotas.report_limits`."""

@@ -173,7 +173,7 @@ class Recovery:
         now, gate_rejection = self.now(), self._gate_rejection
         if self.lookups.reopen_if_reported():
             return self._begin_lookup()
-        if gate_rejection is not None and not isinstance(gate_rejection, CircuitOpenError):
+        if gate_rejection is not None and getattr(gate_rejection, "reason", "") != CircuitOpenError.reason:
             return self._finish(gate_rejection)
         deadline = self._history.context.deadline
         rejection, due = ready_by_breaker(self.plan, deadline, now + POLL_INTERVAL, now)

@@ -26,7 +26,7 @@ def reject_open_breaker(plan: Plan, outer: object, now: float) -> Exception:
     """Return the rejection of a call whose breaker is known to be open; it takes no lock of the breaker."""
     assert plan.breaker is not None
     next(plan.breaker.refusals)
-    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.open_until, now), outer)
+    return _report(plan, plan.new_rejection(CircuitOpenError, BREAKER_OPEN, plan.breaker.rejects_until, now), outer)
 
 
 def reject_expired(plan: Plan, outer: object) -> Exception:
@@ -42,7 +42,7 @@ def reject_key_in_use(plan: Plan, outer: object) -> Exception:
 def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
     """Return the rejection of a call whose first attempt did not pass its gate, and drop the gate's reference to it."""
     rejection, gate.rejection = gate.rejection, None
-    if plan.breaker is not None and isinstance(rejection, CircuitOpenError):
+    if plan.breaker is not None and getattr(rejection, "reason", None) == CircuitOpenError.reason:
         next(plan.breaker.refusals)
     return _report(plan, rejection, outer)
 
@@ -50,12 +50,14 @@ def reject_at_gate(plan: Plan, gate: AttemptGate, outer: object) -> Exception:
 def record_unsent(plan: Plan, key: str | None, error: BaseException, outer: object) -> None:
     """Record on a cancellation that the call was still waiting for its first attempt: nothing was sent."""
     if not isinstance(error, Exception):
+        plan.counts.add("cancelled")
         call = FailedCall(plan.operation, (), {}, key)
         attach_failure(error, cancelled_failure(plan, call, maybe_executed=False, attempts=0), outer, gave_up=False)
 
 
 def _report(plan: Plan, rejection: Any, outer: object) -> Exception:
-    """Emit `call_rejected`, mark the error for an outer call, and return it."""
+    """Count the rejection, emit `call_rejected`, mark the error for an outer call, and return it."""
+    plan.counts.add("rejected")
     if outer is not None:  # alone, a rejection needs no record: `attached_failure` makes it when it is read
         attach_failure(rejection, None, outer)
     if plan.events.listeners:

@@ -66,7 +66,9 @@ class RejectionFactory:
         text = f"{self._operation}: {message}"
         first = rejected(text, policy=self._policy, operation=self._operation, reason=reason)
         new = rejected.__new__ if not issubclass(rejected, OSError) else _new_os_error
-        template = self._templates[message] = new, rejected, first.args, first.__dict__
+        template = new, rejected, first.args, first.__dict__
+        if reason != "isolated":  # whose texts are people's own, and without number
+            self._templates[message] = template
         return template
 
 

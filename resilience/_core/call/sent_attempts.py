@@ -86,6 +86,8 @@ class SentAttempts:
         # Nothing can be looked up by a key that was not sent, and a remedy must not name it.
         if self.stamps is not None and self.stamps.key_missing:
             self.key_missing, self._call.key = True, None
+        elif self.stamps is not None and self.stamps.key_unused:
+            self._call.key = None
 
     def _open(self, stamp: float | None, now: float, failure: Failure, *, is_likely_refused: bool) -> None:
         """Record that the last attempt has to be looked up, if that is possible."""

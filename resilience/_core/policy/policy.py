@@ -75,6 +75,12 @@ def _not_exceptions(policy: Any) -> Iterator[Contradiction]:
             yield Contradiction(f"pass_through[{index}]", message)
 
 
+def _isolated_by_a_flag(policy: Any) -> Iterator[Contradiction]:
+    # `isolated: false` would isolate, with the reason "false".
+    if policy.isolated is not None and policy.isolated.strip().lower() in ("", "true", "false", "yes", "no", "on"):
+        yield Contradiction("isolated", f"expected a text that says why, or off; got {shown(policy.isolated)}")
+
+
 @renamed(
     OldSpelling("unknown", "unknown_errors"),
     OldSpelling("results", "classify_results", (("classify", True), ("ignore", False))),
@@ -91,7 +97,13 @@ class Policy(Section):
         PolicyError: values are wrong; it lists every mistake with its path and the allowed range.
     """
 
-    RULES: ClassVar[tuple[Rule, ...]] = (_long_attempt, _long_first_wait, _unknown_slowness, _not_exceptions)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _long_attempt,
+        _long_first_wait,
+        _unknown_slowness,
+        _not_exceptions,
+        _isolated_by_a_flag,
+    )
 
     name: Annotated[str, About("The policy's name.", "read")] = "default"
     codes: Given[
@@ -224,6 +236,9 @@ class Policy(Section):
             "Whether wrapped HTTP clients follow redirects of writes. Reads follow the client's own setting.", "true"
         ),
     ] = False
+    isolated: (
+        Annotated[str, About("Why nothing is sent under this policy until it is released.", '"maintenance"')] | None
+    ) = None
 
     def _label(self) -> str:
         return str(self.name)

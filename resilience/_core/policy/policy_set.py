@@ -60,6 +60,8 @@ class PolicySet:
     """The code tables that the file names, by path."""
     codes: tuple[str, ...] = ()
     """The registries that the file lists for all its policies."""
+    isolated: str | None = None
+    """Why the file isolates every policy; None if it does not."""
 
     def rule_for(self, operation: str) -> OperationSettings | None:
         """Return the first entry of `operations` whose glob matches, or None."""

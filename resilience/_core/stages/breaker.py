@@ -29,7 +29,55 @@ class Breaker(BreakerMachine):
     What an attempt calls is in `BreakerMachine`, which needs nothing of this class.
     """
 
-    __slots__ = ()
+    __slots__ = ("_is_switched_off", "_wall_clock", "policy")
+
+    def __init__(
+        self,
+        settings: BreakerSettings,
+        clock: Callable[[], float],
+        *,
+        policy: str = "",
+        wall_clock: Callable[[], float] | None = None,
+        is_switched_off: Callable[[str], object] = lambda _policy: None,
+        **options: Any,
+    ) -> None:
+        """Begin closed; `clock` and `options` are those of `BreakerMachine`.
+
+        Args:
+            settings: when it opens and for how long.
+            clock: monotonic seconds.
+            policy: the name of its policy.
+            wall_clock: Unix seconds; by default the monotonic ones.
+            is_switched_off: returns what is true while a policy is isolated as a whole.
+            options: further arguments of `BreakerMachine`.
+        """
+        super().__init__(settings, clock, **options)
+        self.policy = policy
+        self._wall_clock = wall_clock or clock
+        self._is_switched_off = is_switched_off
+
+    @property
+    def state(self) -> str:
+        """Return `closed`, `open`, `half-open` or `isolated`; an open one turns half-open at the next attempt.
+
+        It is isolated by its own `isolate` until `close`, and by `Policies.isolate` until `Policies.release`.
+        """
+        return "isolated" if self._isolated or self._is_switched_off(self.policy) else self._states.current
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What its window has counted: `succeeded`, `failed`, and `slow`, which are among those that succeeded."""
+        with self._lock:
+            succeeded, failed, slow = self.outcomes.counts(self._clock())
+        return {"succeeded": succeeded, "failed": failed, "slow": slow}
+
+    @property
+    def open_until(self) -> float | None:
+        """When its first trial is admitted, Unix seconds; None while it is not open, or open until it is closed."""
+        left = self._trial_from - self._clock()
+        if self._states.current != "open" or self._isolated or left <= 0:
+            return None
+        return self._wall_clock() + left
 
     @property
     def settings(self) -> BreakerSettings:
@@ -63,9 +111,9 @@ class Breaker(BreakerMachine):
         """Return its state as plain data, with the times that remain; `restore` takes it, in another process too."""
         with self._lock:
             now = self._clock()
-            left = max(0.0, self._trial_from - now) if self.state == "open" else 0.0
+            left = max(0.0, self._trial_from - now) if self._states.current == "open" else 0.0
             saved = Snapshot(
-                VERSION, self.state, self._isolated, left, self._open_for, self.consecutive_failures,
+                VERSION, self._states.current, self._isolated, left, self._open_for, self.consecutive_failures,
                 self._trials.succeeded, self.outcomes.export(now),
             )  # fmt: skip
         return saved._asdict()
@@ -93,7 +141,9 @@ class Breaker(BreakerMachine):
         with self._lock:
             now = self._clock()
             succeeded, failed, slow = self.outcomes.counts(now)
-            ready_in = None if self._isolated else max(0.0, self._trial_from - now) if self.state == "open" else 0.0
+            ready_in = (
+                None if self._isolated else max(0.0, self._trial_from - now) if self._states.current == "open" else 0.0
+            )
             counted = {
                 "key": self.key, "state": self.state, "isolated": self._isolated, "ready_in": ready_in,
                 "settled": {"succeeded": succeeded, "failed": failed, "slow": slow},
@@ -115,13 +165,13 @@ class Breaker(BreakerMachine):
         self._isolated = isolated
         if not isolated:
             self._open_for = self._settings.open_for
-        self._open(now)
+        self._open(now, "hand")
 
     def _load(self, now: float, saved: Snapshot) -> None:
         if saved.state == "closed":
             self._close(now)
         else:
-            self._open(now)
+            self._open(now, "the state that was restored")
             self._isolated = saved.isolated
             self._set_trial_from(now + saved.left)
         if saved.state == "half-open":
@@ -161,7 +211,7 @@ class Breaker(BreakerMachine):
         if is_mine(self._lock):
             # A signal handler: the change comes later, but what is admitted from now on obeys it.
             self._closed_generation = self.generation = 0
-            self.open_until = -inf if self.shadow else now + rejects_for
+            self.rejects_until = -inf if self.shadow else now + rejects_for
         self._locked(change, now, *args)
         if emit and self._emit is not None:
             self.emit(self._emit)

@@ -38,8 +38,9 @@ class BreakerMachine:
     Attributes:
         generation: number of the closed breaker's generation, or 0: one read decides the common case. It is 0 also
             where a success needs more than a driver does inline: slow successes, a listener of every call.
-        open_until: monotonic instant before which everything is rejected, so that a driver need not call `admit`.
+        rejects_until: monotonic instant before which everything is rejected, so that a driver need not call `admit`.
         consecutive_failures: failures since the last success.
+        opened_by: what opened it the last time, in words; None while it is closed.
         outcomes: the window of settled attempts.
         permits: the permits that are out, the same set for ever. `permits.discard(permit)` gives one back that nobody
             has settled, and does nothing otherwise.
@@ -56,8 +57,8 @@ class BreakerMachine:
     __slots__ = (
         "__weakref__", "_clock", "_closed_generation", "_deferred", "_emit", "_generations", "_isolated", "_lock",
         "_lost_after", "_notifies_each_call", "_open_for", "_settings", "_shadow_permits", "_slow_after", "_states",
-        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "open_until", "outcomes",
-        "permits", "refusals", "shadow",
+        "_trial_from", "_trials", "_watchers", "consecutive_failures", "generation", "key", "opened_by", "outcomes",
+        "permits", "refusals", "rejects_until", "shadow",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +92,8 @@ class BreakerMachine:
         self._watchers: tuple[ListenerAdapter, ...] = ()
         self._notifies_each_call = self._isolated = False
         self.consecutive_failures = self._shadow_permits = 0
-        self._trial_from = self.open_until = -inf
+        self._trial_from = self.rejects_until = -inf
+        self.opened_by: str | None = None
         self._open_for = settings.open_for
         self._generations = count(1)
         self.refusals = count()
@@ -105,11 +107,6 @@ class BreakerMachine:
 
     # --- called by every attempt ------------------------------------------------------------
 
-    @property
-    def state(self) -> str:
-        """Return `closed`, `open` or `half-open`; an open one turns half-open at the next attempt."""
-        return self._states.current
-
     def admit(self, now: float, permit: Permit | None = None, *, high_priority: bool = False) -> int | Permit | None:
         """Return the generation while closed, a permit while half-open, and None to reject the attempt.
 
@@ -122,7 +119,7 @@ class BreakerMachine:
         if not admitted:
             permit = Permit() if permit is None else permit
             if is_mine(self._lock):  # by a signal handler in the middle of a change, which is left alone
-                admitted = None if now < self.open_until else _SHADOW_PERMIT
+                admitted = None if now < self.rejects_until else _SHADOW_PERMIT
             else:
                 self._trials.sweep()
                 admitted = self._locked(self._admit_trial, now, permit, high_priority)
@@ -168,7 +165,7 @@ class BreakerMachine:
 
         While half-open it is `now`: a permit that is out may come back at any moment.
         """
-        return max(now, self.open_until)
+        return max(now, self.rejects_until)
 
     def emit(self, emit: Callable[..., None], fn: object = None) -> None:
         """Send what is queued, by `emit` and to pybreaker's listeners. Called after every lock is released."""
@@ -207,14 +204,15 @@ class BreakerMachine:
         self._states.change_to("half-open")
         return self._trials.begin(now, self._lost_after, self._settings.half_open, permit, high_priority=high_priority)
 
-    def _open(self, now: float) -> None:
+    def _open(self, now: float, by: str) -> None:
+        self.opened_by = by
         self._set_trial_from(now + self._open_for)
         self._closed_generation = self.generation = 0
         self._reset_counts()
         self._states.change_to("open")
 
     def _close(self, now: float) -> None:
-        self._isolated = False
+        self._isolated, self.opened_by = False, None
         self._open_for = self._settings.open_for
         self._set_trial_from(-inf)
         self._reset_counts()
@@ -225,7 +223,7 @@ class BreakerMachine:
     def _set_trial_from(self, instant: float) -> None:
         """Begin trials at an instant. An isolated breaker never begins them, and a shadow one rejects nothing."""
         self._trial_from = instant
-        self.open_until = -inf if self.shadow else inf if self._isolated else instant
+        self.rejects_until = -inf if self.shadow else inf if self._isolated else instant
 
     def _begin_generation(self) -> None:
         self._closed_generation = next(self._generations)
@@ -290,12 +288,12 @@ class BreakerMachine:
         if is_trial:
             # open_for x growth ** (failed trials in a row), at most open_max
             self._open_for = min(self._open_for * self._settings.growth, self._longest_open)
-            self._open(now)
+            self._open(now, f"a failed trial{_class_of(error)}")
             return True
         self.consecutive_failures = 0 if slow else self.consecutive_failures + 1
         (self.outcomes.add_slow_success if slow else self.outcomes.add_failure)(now)
         if should_open(self._settings, self.consecutive_failures, self.outcomes, now):
-            self._open(now)
+            self._open(now, "slow answers" if slow else f"failures{_class_of(error)}")
         return True
 
     def _count_good(self, permit: Permit, now: float) -> bool:
@@ -305,3 +303,7 @@ class BreakerMachine:
         if self._trials.succeeded >= self._settings.half_open.successes:
             self._close(now)
         return True
+
+
+def _class_of(error: object) -> str:
+    return f", at last {type(error).__name__}" if isinstance(error, BaseException) else ""

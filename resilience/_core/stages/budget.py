@@ -59,6 +59,12 @@ class Budget:
             calls, retries, _ = self.deposits.counts(now)
         return max(self._ratio * calls, self._floor) - retries
 
+    def limit(self, now: float) -> float:
+        """Return how many retries the calls of the last seconds allow, those that were made included."""
+        with self._lock:
+            calls, _, _ = self.deposits.counts(now)
+        return max(self._ratio * calls, self._floor)
+
 
 class BudgetStage(BuiltInStage):
     """The share of retries among the calls of a policy."""

@@ -4,7 +4,8 @@ A hold is kept for everything that the API's answer speaks of, with or without a
 operations of a host and account, a rate limit or an overload for one operation. Until it ends, nothing is sent.
 
 `Holds` is shared by all pipelines of one set of policies. Each plan refers to the `OperationHold` of its host, account
-and operation, whose `current` is empty in the ordinary case: that is all that a driver reads on the success path.
+and operation, whose `current` is empty in the ordinary case: that is all that a driver reads on the success path. What
+somebody has isolated by hand stands there too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from ..base.fork_safety import new_lock
+from .isolation import Isolation
 
 __all__ = ["MAX_HOLDS", "Hold", "Holds", "OperationHold"]
 
@@ -56,8 +58,8 @@ class OperationHold:
 
     Attributes:
         key: host, account and operation; host and account are empty where they are unknown.
-        current: the holds, as the keys of a dict; empty in the ordinary case. A hold that is over stays until the
-            first call that passes.
+        current: the holds and isolations, as the keys of a dict; empty in the ordinary case. A hold that is over stays
+            until the first call that passes.
         policies: the names of the policies under which the operation runs.
     """
 
@@ -66,12 +68,22 @@ class OperationHold:
     def __init__(self, holds: Holds, key: tuple[str, str, str]) -> None:
         self._holds = holds
         self.key = key
-        self.current: dict[Hold, bool] = {}
+        self.current: dict[Hold | Isolation, bool] = {}
         self.policies: dict[str, bool] = {}
+
+    @property
+    def holds(self) -> list[Hold]:
+        """The holds alone."""
+        return [one for one in tuple(self.current) if isinstance(one, Hold)]
+
+    def isolation(self, policy: str) -> Isolation | None:
+        """Return the isolation of a policy under which the operation runs, or None."""
+        isolations = [one for one in tuple(self.current) if isinstance(one, Isolation) and one.concerns(policy)]
+        return isolations[0] if isolations else None
 
     def ready_at(self, now: float) -> float:
         """Return the instant from which an attempt may be sent: `now`, or the end of the longest hold."""
-        return max([now, *(hold.until for hold in tuple(self.current))])
+        return max([now, *(hold.until for hold in self.holds)])
 
     def start(self, now: float, hold: Hold) -> bool:
         """Keep a hold that an answer to this operation asks for; returns whether it is news that must be reported."""
@@ -79,7 +91,7 @@ class OperationHold:
 
     def end_over(self, now: float) -> list[Hold]:
         """Forget the holds that are over; each of them is returned to one caller alone, which reports its end."""
-        return self._holds.end(hold for hold in tuple(self.current) if hold.until <= now)
+        return self._holds.end(hold for hold in self.holds if hold.until <= now)
 
 
 class Holds:
@@ -93,6 +105,7 @@ class Holds:
     def __init__(self) -> None:
         self._lock = new_lock()
         self._holds: dict[Hold, bool] = {}
+        self._isolations: dict[tuple[str | None, str], Isolation] = {}
         # Weak: the plans keep them alive. Names of operations may be without number, plans are not.
         self._operations: WeakValueDictionary[tuple[str, str, str], OperationHold] = WeakValueDictionary()
 
@@ -107,7 +120,41 @@ class Holds:
                     if _concerns(hold, state):
                         state.current[hold] = True
             state.policies[policy] = True
+            for isolation in tuple(self._isolations.values()):
+                if isolation.concerns(policy):
+                    state.current[isolation] = True
             return state
+
+    @property
+    def isolations(self) -> list[Isolation]:
+        """The isolations in force, the oldest first."""
+        isolations = list(self._isolations.values())  # a copy in one call into C: a handler may change it
+        return sorted(isolations, key=lambda isolation: isolation.since)
+
+    def isolate(self, isolation: Isolation) -> None:
+        """Let no operation of a policy be sent; replaces an earlier isolation of the same policy by the same hand."""
+        key = isolation.policy, isolation.by
+        with self._lock:
+            before = self._isolations.get(key)
+            self._isolations[key] = isolation
+            for state in self._states():
+                if any(isolation.concerns(policy) for policy in tuple(state.policies)):
+                    state.current[isolation] = True
+            if before is not None:
+                self._forget(before)
+
+    def end_isolations(self, isolations: Iterable[Isolation]) -> list[Isolation]:
+        """End isolations; each of them is returned to one caller alone, which reports its end."""
+        with self._lock:
+            ended = [one for one in isolations if self._isolations.get((one.policy, one.by)) is one]
+            for isolation in ended:
+                del self._isolations[isolation.policy, isolation.by]
+                self._forget(isolation)
+            return ended
+
+    def _forget(self, isolation: Isolation) -> None:
+        for state in self._states():
+            state.current.pop(isolation, None)
 
     def start(self, now: float, source: OperationHold, hold: Hold) -> bool:
         """Keep a hold; one of the same key that ends later makes it void.
@@ -121,7 +168,7 @@ class Holds:
             Whether it must be reported: it is the first of its key, or the first that is longer than `hold_max`.
         """
         with self._lock:
-            same = [other for other in tuple(source.current) if other.key == hold.key and other.until > now]
+            same = [other for other in source.holds if other.key == hold.key and other.until > now]
             if any(other.until >= hold.until for other in same):
                 return False
             if len(self._holds) >= MAX_HOLDS:
@@ -160,9 +207,12 @@ class Holds:
         if hold.scope == "operation":
             state = self._operations.get((hold.host, hold.account, hold.operation))
             return [] if state is None else [state]
+        return [state for state in self._states() if _concerns(hold, state)]
+
+    def _states(self) -> list[OperationHold]:
         # `valuerefs` copies in one call into C, so that another thread or a signal handler may add operations.
         states: list[Any] = [reference() for reference in self._operations.valuerefs()]
-        return [state for state in states if state is not None and _concerns(hold, state)]
+        return [state for state in states if state is not None]
 
 
 def _concerns(hold: Hold, state: OperationHold) -> bool:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-_READ = ("RESILIENCE_POLICIES",)
+_READ = ("RESILIENCE_POLICIES", "RESILIENCE_ISOLATED")
 
 
 def _unread_variables(files: Sequence[str]) -> list[Problem]:

@@ -1,7 +1,7 @@
 """Runs the loopback exchange.
 
-A stand-in for Bitget's REST API and WebSocket, with faults and a ledger of what really happened. It listens on
-loopback until Ctrl-C.
+A stand-in for the REST API of Bitget (and its WebSocket), Binance, OKX or Bybit, with faults and a ledger of what
+really happened. It listens on loopback until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.add_argument(
+        "--venue", default="bitget", metavar="ID", help="bitget, binance, okx or bybit; default: bitget"
+    )
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="port; default: a free one")
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on; default: 127.0.0.1")
     parser.add_argument("--seed", type=int, metavar="S", help="seed of the faults; default: the fault file's, or 0")
@@ -74,6 +77,7 @@ def _start(args: argparse.Namespace) -> Sandbox:
     faults, seed = _read_faults(args.faults)
     return Sandbox(
         args.port,
+        venue=args.venue,
         host=args.host,
         seed=seed if args.seed is None else args.seed,
         window=args.window,
@@ -88,16 +92,18 @@ def _print_access(exchange: Sandbox, *, json_line: bool) -> None:
     """Print the addresses and the credentials, which are made up for this exchange."""
     from ...integrations._websockets_extra import MISSING_WEBSOCKETS, websockets_installed
 
+    has_socket = exchange.venue == "bitget"
     access = {
         "rest": exchange.rest,
-        "ws": exchange.ws if websockets_installed() else None,
+        "ws": exchange.ws if has_socket and websockets_installed() else None,
         **{name: getattr(exchange, name) for name in ("key", "secret", "passphrase", "policy")},
     }
     if json_line:
-        print(json.dumps(access), flush=True)
-    else:
-        for name, value in access.items():
-            print(f"{name:>10}  {MISSING_WEBSOCKETS if value is None else value}", flush=True)
+        print(json.dumps({**access, "venue": exchange.venue, "urls": exchange.urls}), flush=True)
+        return
+    missing = MISSING_WEBSOCKETS if has_socket else f"none: the sandbox speaks no WebSocket of {exchange.venue}"
+    for name, value in {"venue": exchange.venue, **access}.items():
+        print(f"{name:>10}  {missing if value is None else value}", flush=True)
 
 
 def _read_json(source: str) -> Any:

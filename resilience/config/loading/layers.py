@@ -21,14 +21,14 @@ from ..validation.file_values import read_section
 from .environment import fill_variables
 from .extends import inherited_policies, parent_of
 from .mistakes import Mistakes
-from .nodes import Node, node_at
+from .nodes import OFF, Node, node_at
 from .old_keys import OldKey, rewrite_old_keys
 from .policy_nodes import codes, policy
 from .secret_values import refuse_secrets
 
 __all__ = ["Layer", "read"]
 
-_TOP = ("version", "codes", "policies", "operations")
+_TOP = ("version", "codes", "policies", "operations", "isolated")
 _MAX_TABLES, _MAX_OPERATIONS = 20, 1_000
 
 
@@ -76,8 +76,9 @@ def read(root: Node | None, file: str, below: Layer) -> Layer:
     operations = _operations(top.get("operations"), {*below.policy_set.policies, *nodes}, mistakes)
     registries = [*(shared or ()), *(name for settings in own.values() for name in settings.codes)]
     tables = _tables(registries, top.get("codes", root), mistakes)
+    isolated = _isolated(top.get("isolated"), mistakes)
     mistakes.end()
-    policy_set = PolicySet({**below.policy_set.policies, **own}, operations, file, tables, shared or ())
+    policy_set = PolicySet({**below.policy_set.policies, **own}, operations, file, tables, shared or (), isolated)
     entries = top["operations"].value if operations else ()
     return Layer({**below.nodes, **nodes}, policy_set, tuple(entries), mistakes.hidden, tuple(old_keys))
 
@@ -94,6 +95,16 @@ def _mapping(root: Node | None, mistakes: Mistakes) -> Node:
 def _check_version(version: Node | None, mistakes: Mistakes) -> None:
     if version is not None and (version.plain != 1 or isinstance(version.plain, bool)):
         mistakes.add(version, "version", f"unknown version {version.mask or shown(version.plain)}; expected 1")
+
+
+def _isolated(node: Node | None, mistakes: Mistakes) -> str | None:
+    """Return why the file isolates every policy, or None."""
+    if node is None or (node.kind == "scalar" and node.plain in OFF):
+        return None
+    if node.kind != "scalar" or not isinstance(node.plain, str):
+        mistakes.add(node, "isolated", "expected a text that says why, such as maintenance; or off")
+        return None
+    return str(node.plain)
 
 
 def _policies(

@@ -38,6 +38,7 @@ def changes(before: PolicySet, after: PolicySet) -> tuple[Change, ...]:
         *_keyed("operations.", _by_glob(before), _by_glob(after)),
         *_order(before, after),
         *_differing("codes", list(before.codes), list(after.codes)),
+        *_differing("isolated", before.isolated, after.isolated),
         *_tables(before.tables, after.tables),
     )
 

@@ -56,6 +56,12 @@ def policy_schema() -> Schema:
                 "default": [],
                 "examples": [[{"match": "fetch_*", "policy": "read", "idempotent": True}]],
             },
+            "isolated": {
+                "description": "Why nothing is sent under any policy until it is released.",
+                "type": ["string", "null"],
+                "default": None,
+                "examples": ["maintenance"],
+            },
         },
         "$defs": dict(sorted(schemas.defs.items())),
     }

@@ -19,6 +19,7 @@ from .._event_loops import check_loop
 from .._http_calls import CompiledCalls
 from .._http_messages import REDIRECT_HEADER
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt
+from .last_check import checked_before_sending
 from .made_response import describe_request
 
 __all__ = ["resilience_middleware"]
@@ -79,7 +80,8 @@ class TransportAdapter(BaseAdapter):
             if call is not None and call.attempt > 1:
                 await request.close()  # ends the task that was writing the body of the attempt before
             try:
-                response = await handler(request)
+                with checked_before_sending(request):
+                    response = await handler(request)
             finally:
                 check_key(request, options, idempotency_key)  # middlewares after this one have finished it by now
             if not options.passes_on(response.status, str(request.url), response.headers.get("Location")):

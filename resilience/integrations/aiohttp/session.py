@@ -23,6 +23,7 @@ from .._http_calls import CompiledCalls
 from .._http_messages import find_header, mark_not_sent, mark_redirected, mark_unbuilt, mark_uncertain, replace_header
 from .._time_limits import remaining_time
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, disable_second_try, finish_attempt, limit_timeout
+from .last_check import checked_before_sending
 from .made_response import describe_request
 
 __all__ = ["wrap"]
@@ -125,7 +126,8 @@ class _LastMiddleware:
         if self.count == 1:
             check_key(request, self._options, self._key)
             self._has_bad_header = any(map(_is_bad_header, request.headers.values()))
-        response = await handler(request)
+        with checked_before_sending(request):
+            response = await handler(request)
         self._answer = response
         return response
 

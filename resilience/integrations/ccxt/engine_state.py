@@ -118,6 +118,9 @@ class EngineState:
             request.check_key(url, headers, body, KEY_NAMES.get(self.original.id))
         if support is None or call is None or not request.writes:
             return
+        if call.key is not None and not support.has_key(request):
+            request.takes_key = False
+            call.report_key_unused()
         fence = support.fence_of(request, url, headers, body)
         if fence is not None:
             call.report_fence(fence)
@@ -144,6 +147,9 @@ class EngineState:
         set_attribute(error, "http_status", request.status)
         set_attribute(error, "headers", request.headers)
         if self.support is not None:
+            # ccxt leaves the code out of the texts of some errors; an exchange's own code is in its answer.
+            if isinstance(request.text, str) and request.text.startswith("{"):
+                set_attribute(error, "resilience_body", request.text)
             ask = self.support.learn_rejection(request.text, request.sent_at)
         else:
             ask = isinstance(error, self.errors.stamp) and self.clock.can_correct(self.original)

@@ -34,8 +34,10 @@ def throttle_sync(original: Any) -> Callable[..., Any]:
             return
         with untimed_wait():
             original.throttle(self, *args, **kwargs)
-        if call is not None and call.deadline == 0.0:
-            raise _no_time(self)
+        if call is not None:
+            if call.deadline == 0.0:
+                raise _no_time(self)
+            call.check_isolation()
 
     return throttle
 
@@ -56,6 +58,8 @@ def throttle_async(original: Any) -> Callable[..., Any]:
             if not limit.expired():
                 raise
             raise _no_time(self) from None
+        if call is not None:
+            call.check_isolation()
 
     return throttle
 

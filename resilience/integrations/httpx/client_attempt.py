@@ -15,6 +15,7 @@ import httpx
 from .._attempt_options import AttemptOptions
 from .._http_messages import mark_unbuilt, mark_uncertain
 from .attempt import check_key
+from .last_check import check_before_sending
 
 __all__ = ["ATTEMPT", "ClientAttempt"]
 
@@ -71,6 +72,7 @@ class ClientAttempt:
         if is_the_write and self._sent is None:
             self._sent = request
             check_key(request, self.options, self.key)
+            check_before_sending(request, asynchronous=isinstance(self.client, httpx.AsyncClient))
         # An auth may rewrite the address: what is not a read may be the write.
         self.has_left = self.has_left or is_the_write or request.method not in ("GET", "HEAD", "OPTIONS")
         try:

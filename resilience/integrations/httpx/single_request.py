@@ -10,6 +10,7 @@ import httpx
 from .._http_messages import HttpResponse
 from .._rate_limit_headers import report_rate_limits
 from .bounded_reads import bound_reads
+from .last_check import last_check
 
 __all__ = ["new_async_client", "new_client", "send", "send_async"]
 
@@ -45,7 +46,7 @@ def send(
     Raises:
         httpx.RequestError: there was no response, or it broke off.
     """
-    return _read(client.request(method, url, **_arguments(headers, data, timeout)))
+    return _read(client.request(method, url, **_arguments(headers, data, timeout, asynchronous=False)))
 
 
 async def send_async(
@@ -58,11 +59,12 @@ async def send_async(
     timeout: float,  # noqa: ASYNC109  # httpx's own: the driver also cancels the attempt at its limit
 ) -> HttpResponse:
     """Send one request as it is and read the whole response; arguments and errors as for `send`."""
-    return _read(await client.request(method, url, **_arguments(headers, data, timeout)))
+    return _read(await client.request(method, url, **_arguments(headers, data, timeout, asynchronous=True)))
 
 
-def _arguments(headers: Mapping[str, str], data: bytes | None, timeout: float) -> dict[str, Any]:
-    return {"headers": dict(headers), "content": data, "timeout": timeout, "follow_redirects": False}
+def _arguments(headers: Mapping[str, str], data: bytes | None, timeout: float, *, asynchronous: bool) -> dict[str, Any]:
+    options = {"content": data, "timeout": timeout, "follow_redirects": False}
+    return {"headers": dict(headers), "extensions": last_check({}, asynchronous=asynchronous), **options}
 
 
 def _read(response: httpx.Response) -> HttpResponse:

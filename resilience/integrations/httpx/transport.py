@@ -23,6 +23,7 @@ from .._rate_limit_headers import report_rate_limits, wait_is_in_body
 from .answers import bound_body, judge_answer, judge_answer_async
 from .attempt import REJECTION_TYPES, BaseAdapter, check_key, copy_request, disable_retries, find_call
 from .bounded_reads import bound_reads
+from .last_check import check_before_sending
 
 __all__ = ["AsyncResilientTransport", "ResilientTransport"]
 
@@ -113,6 +114,7 @@ class TransportAdapter(BaseAdapter):
         def attempt(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=False)
             check_key(copy, options, idempotency_key)
+            check_before_sending(copy, asynchronous=False)
             response = bound_body(report_rate_limits(transport.handle_request(copy)))
             if not options.passes_on(response.status_code, str(request.url), response.headers.get("location")):
                 response = _staying_here(judge_answer(response, options, idempotency_key), options)
@@ -127,6 +129,7 @@ class TransportAdapter(BaseAdapter):
         async def attempt_async(request: httpx.Request, *, idempotency_key: str | None = None) -> Any:
             copy = copy_request(request, options, idempotency_key, _NO_LIMIT, asynchronous=True)
             check_key(copy, options, idempotency_key)
+            check_before_sending(copy, asynchronous=True)
             response = report_rate_limits(await transport.handle_async_request(copy))
             if not options.passes_on(response.status_code, str(request.url), response.headers.get("location")):
                 response = _staying_here(await judge_answer_async(response, options, idempotency_key), options)

@@ -155,6 +155,7 @@ class _GuardedConnection(http.client.HTTPConnection):
                 self.connect()
             sent = CURRENT.get()
             if sent is not None:
+                sent.check_isolation()
                 sent.has_sent = True
         super().send(data)
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from .order_rules import check_futures_order, check_generic_order, check_spot_order, clean_params
-from .order_store import FUTURES, GENERIC, Market, Order, OrderStore, RefusedError
+from .order_rules import (
+    check_futures_order,
+    check_generic_order,
+    check_spot_order,
+    check_venue_order,
+    clean_params,
+)
+from .order_store import FUTURES, GENERIC, SPOT, Market, Order, OrderStore, RefusedError
 
 __all__ = ["Exchange"]
 
@@ -16,12 +23,15 @@ class Exchange:
 
     Attributes:
         hedge: whether the futures account is in hedge mode.
+        time_scale: seconds here per second of the real exchange, for how long orders are remembered.
         orders: the orders of every market.
+        restarted_at: Unix time of the last restart of the service that answers queries.
     """
 
-    def __init__(self, seed: int = 0, *, hedge: bool = False) -> None:
-        self.hedge = hedge
+    def __init__(self, seed: int = 0, *, hedge: bool = False, time_scale: float = 1.0) -> None:
+        self.hedge, self.time_scale = hedge, time_scale
         self.orders = OrderStore(seed)
+        self.restarted_at = -math.inf
 
     def place(self, market: Market, params: Mapping[str, Any], now: float, lag: float = 0.0) -> Order:
         """Accept an order, which becomes visible to queries after `lag` seconds.
@@ -89,7 +99,9 @@ class Exchange:
         """
         if market is FUTURES:
             return check_futures_order(params, hedge=self.hedge)
-        return check_generic_order(params) if market is GENERIC else check_spot_order(params)
+        if market is SPOT:
+            return check_spot_order(params)
+        return check_generic_order(params) if market is GENERIC else check_venue_order(params)
 
     def find_resting(self, market: Market, params: Mapping[str, Any], now: float) -> Order:
         """Return the order that a cancel names.

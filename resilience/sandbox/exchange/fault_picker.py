@@ -10,7 +10,7 @@ from .faults import QUERY_FAULTS, WRITE_FAULTS, Fault, FaultError, draw_fault, p
 
 __all__ = ["FaultPicker", "PickedFault"]
 
-_PREFIX = {"cancel": "cancel:", "query": "query:"}
+_PREFIX = {"cancel": "cancel:", "amend": "amend:", "query": "query:"}
 _NO_FAULT = Fault("")
 
 
@@ -66,7 +66,7 @@ class FaultPicker:
             self._attempts.clear()
 
     def attempts(self, kind: str, key: str) -> int:
-        """Return how many attempts of a kind (`place`, `cancel`, `query`) an id has had."""
+        """Return how many attempts of a kind (`place`, `cancel`, `amend`, `query`) an id has had."""
         with self._lock:
             return self._attempts.get((kind, key), 0)
 
@@ -76,8 +76,8 @@ class FaultPicker:
             attempt = self._attempts[kind, key] = self._attempts.get((kind, key), 0) + 1
             script = self.scripts.get(_PREFIX.get(kind, "") + key)
             seed, rates = self.seed, self.rates
-        # An order and its cancel have the same id; the prefix makes their draws independent.
-        name = f"cancel:{key}" if kind == "cancel" else key
+        # An order, its cancel and its changes have the same id; the prefix makes their draws independent.
+        name = _PREFIX[kind] + key if kind in ("cancel", "amend") else key
         if script is not None:
             return PickedFault(script[attempt - 1] if attempt <= len(script) else _NO_FAULT, name, attempt)
         fault = draw_fault(seed, QUERY_FAULTS if kind == "query" else WRITE_FAULTS, name, attempt, rates)

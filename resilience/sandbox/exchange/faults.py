@@ -25,11 +25,15 @@ __all__ = [
 WRITE_FAULTS = (
     "lose", "accept_drop", "accept_500", "accept_40725", "refuse_40725", "refuse_429", "refuse_503", "accept_late",
     "lag", "accept_hang", "http200_code", "code_400", "html_502", "empty_body", "numeric_code", "truncated_json",
-    "slow_trickle", "code_30032", "code_45001", "cut",
+    "slow_trickle", "code_30032", "code_45001", "cut", "unclear_late",
 )  # fmt: skip
 """Faults of orders, cancels and changes. A request has at most one."""
-QUERY_FAULTS = ("query_drop", "query_500", "query_stale", "query_blind")
-"""Faults of order queries; `query_blind:2` finds nothing until the second attempt at the order has arrived."""
+QUERY_FAULTS = ("query_drop", "query_500", "query_stale", "query_blind", "query_restart")
+"""Faults of order queries.
+
+`query_blind:2` finds nothing until the second attempt at the order has arrived; `query_restart` empties what the
+exchange keeps in memory only, before it answers.
+"""
 
 NAMED_RATES: Mapping[str, Mapping[str, float]] = {
     "calm": {},

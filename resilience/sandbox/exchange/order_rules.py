@@ -16,6 +16,7 @@ __all__ = [
     "check_generic_order",
     "check_product",
     "check_spot_order",
+    "check_venue_order",
     "clean_params",
     "positive_number",
     "require",
@@ -81,6 +82,36 @@ def check_generic_order(params: Mapping[str, Any]) -> dict[str, str]:
     _check_order(clean)
     _check_funds(clean, None)
     return clean
+
+
+def check_venue_order(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of an order of another exchange than Bitget as strings, with how it ends.
+
+    `size` is in the base coin, or in contracts of `unit` base coins. `force` decides how a limit order ends: `gtc`
+    rests, `ioc` and `fok` fill or are cancelled, `post_only` rests or is cancelled.
+
+    Raises:
+        RefusedError: a parameter is missing or wrong, or funds are missing.
+    """
+    clean = clean_params(params)
+    require(clean, ("symbol", "side", "orderType", "size"))
+    if clean["orderType"] == "limit":
+        require(clean, ("price",))
+    _check_order(clean)
+    unit, price = Decimal(clean.get("unit", "1")), PRICES[clean["symbol"]]
+    limit = positive_number(clean, "price") if clean.get("price") else price
+    _check_funds(clean, unit * limit)
+    crosses = limit >= price if clean["side"] == "buy" else limit <= price
+    clean["outcome"] = _outcome(clean["orderType"], clean.get("force", "gtc"), crosses=crosses)
+    return clean
+
+
+def _outcome(order_type: str, force: str, *, crosses: bool) -> str:
+    if order_type == "market":
+        return "filled"
+    if force in ("ioc", "fok"):
+        return "filled" if crosses else "cancelled"
+    return "cancelled" if force == "post_only" and crosses else "live"
 
 
 def check_product(clean: Mapping[str, Any]) -> None:

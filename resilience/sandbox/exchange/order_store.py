@@ -18,10 +18,11 @@ __all__ = ["FUTURES", "GENERIC", "SPOT", "Market", "Order", "OrderStore", "Refus
 
 
 class RefusedError(Exception):
-    """The exchange refuses a request, with a code, a message and an HTTP status."""
+    """The exchange refuses a request, with a code, a message, an HTTP status and further headers."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(code, message)
+        self.headers: Mapping[str, str] = headers or {}
         self.code = code
         self.message = message
         self.status = status
@@ -108,7 +109,7 @@ class OrderStore:
         with self.lock:
             client_id = params.get("clientOid") or f"auto-{len(self._orders) + 1}"
             self.check_client_id(market, client_id)
-            status = "filled" if params["orderType"] == "market" else "live"
+            status = params.get("outcome") or ("filled" if params["orderType"] == "market" else "live")
             order = self.insert(Order(market, "", client_id, dict(params), now, now + lag, status, now))
             # A limit order is only live; a market order is live and then filled. Called under the lock, so that the
             # updates keep their order.
@@ -185,6 +186,18 @@ class OrderStore:
                 raise RefusedError("22001", "No order to cancel")
             order.status, order.status_since = "cancelled", now + lag
             self.on_change(order, "cancelled")
+
+    def amend(self, order: Order, change: Mapping[str, str], now: float) -> None:
+        """Change parameters of an order, which keeps its ids.
+
+        Raises:
+            RefusedError: it is finished.
+        """
+        with self.lock:
+            if order.status != "live":
+                raise RefusedError("22001", "No order to change")
+            # Replaced and not changed in place: an answer that is being written keeps what it has read.
+            order.params, order.status_since = {**order.params, **change}, now
 
     def ledger_rows(self) -> list[dict[str, Any]]:
         """Return one row per market and client id: how many orders were accepted under it, planted ones left out."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-__all__ = ["DROP", "HANG", "FormatReply", "Reply", "damage", "envelope", "rejection"]
+__all__ = ["BITGET_ANSWERS", "DROP", "HANG", "FaultAnswers", "FormatReply", "Reply", "damage", "envelope", "rejection"]
 
 _HTML = b"<html><head><title>Bad gateway</title></head><body><h1>nginx</h1></body></html>"
 
@@ -17,14 +18,14 @@ class Reply(NamedTuple):
     Attributes:
         delivery: how the body is sent: at once (empty), `trickle` (a few bytes at a time), `cut` (half of it, then a
             reset), or `hang` (nothing until the client disconnects).
-        remaining: requests that the endpoint's limit still allows this second, sent as a header.
+        headers: further headers.
     """
 
     status: int | None
     body: bytes = b""
     content_type: str = "application/json"
     delivery: str = ""
-    remaining: int | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 DROP = Reply(None)
@@ -42,7 +43,9 @@ def envelope(code: str | int, message: str, data: Any, now: float, status: int =
     return Reply(status, json.dumps(body).encode())
 
 
-_REJECTIONS: dict[str, tuple[str | int, str, int]] = {
+FaultAnswers = Mapping[str, tuple[str | int, str, int]]
+"""Fault → code, message and HTTP status of an exchange's answer; the code in a fault's name is Bitget's."""
+BITGET_ANSWERS: FaultAnswers = {
     # The same code as after an execution: only a lookup can tell which it was.
     "refuse_40725": ("40725", "service return an error", 400),
     "refuse_429": ("429", "Too Many Requests", 429),
@@ -52,10 +55,15 @@ _REJECTIONS: dict[str, tuple[str | int, str, int]] = {
     # Codes are strings, but a few errors of the real exchange have numbers.
     "numeric_code": (40015, "System is abnormal, please try again later", 400),
     "code_30032": ("30032", "The V1 API has been decommissioned", 400),
+    # These do not say whether the request was executed.
+    "accept_40725": ("40725", "service return an error", 400),
+    "code_45001": ("45001", "Unknown error", 400),
+    "unclear_late": ("40725", "service return an error", 400),
 }
-"""Code, message and HTTP status of the answers that reject a request."""
-_UNCLEAR = {"accept_40725": ("40725", "service return an error"), "code_45001": ("45001", "Unknown error")}
-"""Codes that do not say whether the request was executed."""
+_REJECTING = {
+    "refuse_40725", "refuse_429", "http200_code", "code_400", "numeric_code", "code_30032",
+}  # fmt: skip
+"""The faults whose answer is given in place of an execution; the others of the table follow one."""
 _LOST = {
     # A server that fails after it has executed the request.
     "accept_drop": DROP,
@@ -69,13 +77,18 @@ _LOST = {
 """What the client gets in place of the answer to a request that was executed."""
 
 
-def damage(fault: str, success: Reply, now: float, format_reply: FormatReply = envelope) -> Reply:
-    """Return what the client gets in place of the success of a request that was executed."""
+def damage(fault: str, success: Reply, answer: Callable[[str], Reply]) -> Reply:
+    """Return what the client gets in place of the success of a request that was executed.
+
+    Args:
+        fault: the fault.
+        success: the answer without it.
+        answer: returns the exchange's own answer for a fault.
+    """
     if fault in _LOST:
         return _LOST[fault]
-    if fault in _UNCLEAR:
-        code, message = _UNCLEAR[fault]
-        return format_reply(code, message, None, now, 400)
+    if fault in ("accept_40725", "code_45001"):
+        return answer(fault)
     # Valid headers, but a body that cannot be parsed.
     if fault == "truncated_json":
         return Reply(200, success.body[: len(success.body) // 2])
@@ -87,11 +100,8 @@ def damage(fault: str, success: Reply, now: float, format_reply: FormatReply = e
     return success
 
 
-def rejection(fault: str, now: float, format_reply: FormatReply = envelope) -> Reply | None:
+def rejection(fault: str, answer: Callable[[str], Reply]) -> Reply | None:
     """Return the answer of a fault that rejects the request, or None for any other fault."""
     if fault == "refuse_503":
         return Reply(503, _HTML, "text/html")
-    if fault not in _REJECTIONS:
-        return None
-    code, message, status = _REJECTIONS[fault]
-    return format_reply(code, message, None, now, status)
+    return answer(fault) if fault in _REJECTING else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ from .delayed import DelayedDeliveries
 from .endpoint import Endpoint, HttpRequest, RequestContext
 
 if TYPE_CHECKING:
-    from ..exchange.auth import Authenticator
     from ..exchange.clock import ExchangeClock
     from ..exchange.exchange import Exchange
     from ..exchange.fault_picker import FaultPicker, PickedFault
     from ..exchange.faults import Fault
+    from .endpoint import RequestAdmission
 
 __all__ = ["RequestDispatcher", "Timing"]
 
@@ -48,7 +49,7 @@ class RequestDispatcher:
     Attributes:
         exchange: the state of the exchange.
         clock: its clock.
-        authenticator: checks signed requests.
+        admission: checks signed requests.
         faults: picks the fault of each request.
         timing: the bounds of the faults.
         delayed: the deliveries that are under way.
@@ -58,11 +59,11 @@ class RequestDispatcher:
         self,
         exchange: Exchange,
         clock: ExchangeClock,
-        authenticator: Authenticator,
+        admission: RequestAdmission,
         faults: FaultPicker,
         timing: Timing,
     ) -> None:
-        self.exchange, self.clock, self.authenticator = exchange, clock, authenticator
+        self.exchange, self.clock, self.admission = exchange, clock, admission
         self.faults, self.timing = faults, timing
         self.delayed = DelayedDeliveries()
 
@@ -80,8 +81,7 @@ class RequestDispatcher:
 
     def _context(self, endpoint: Endpoint, request: HttpRequest) -> RequestContext:
         now = self.clock.now()
-        remaining = endpoint.authenticate(self.authenticator, request, now)
-        return RequestContext(self.exchange, request, now, remaining)
+        return RequestContext(self.exchange, request, now, endpoint.authenticate(self.admission, request, now))
 
     def _read(self, endpoint: Endpoint, request: HttpRequest) -> Reply:
         stale = 0.0
@@ -92,6 +92,8 @@ class RequestDispatcher:
                 return DROP
             if fault.name == "query_500":
                 return Reply(500, b"Internal Server Error", "text/plain")
+            if fault.name == "query_restart":
+                self.exchange.restarted_at = self.clock.now()
             stale = self._staleness(fault, key)
         return endpoint.respond(self._context(endpoint, request)._replace(stale=stale))
 
@@ -118,11 +120,16 @@ class RequestDispatcher:
             # A stamp that a busy machine let expire, say: the fault is for an attempt that gets as far as the order.
             self.faults.put_back(endpoint.kind, key)
             raise
-        rejected = rejection(fault, context.now, endpoint.format_reply)
+        if not fault:
+            return endpoint.respond(context)
+        answer = partial(endpoint.fault_answer, context=context)
+        rejected = rejection(fault, answer)
         if rejected is not None:
             return rejected
-        success = endpoint.respond(context._replace(lag=self._lag(picked)))
-        return damage(fault, success, context.now, endpoint.format_reply) if fault else success
+        if fault == "unclear_late":
+            self._execute_later(endpoint, request, picked)
+            return answer(fault)
+        return damage(fault, endpoint.respond(context._replace(lag=self._lag(picked))), answer)
 
     def _lag(self, picked: PickedFault) -> float:
         """Return for how long an accepted order stays invisible: at most L, unless a script says otherwise."""
@@ -142,15 +149,15 @@ class RequestDispatcher:
         if part is None:
             # In the second half of the window, when the client has given up, but at most at 0.95 W.
             part = 0.5 + 0.45 * seeded_fraction(seed, "late", picked.name, picked.attempt)
-        age = self._age(endpoint, request)
-        delay = part * self.timing.window - age
-        # At most 0.9 P, which leaves a tenth of P for a busy machine.
-        work = 0.9 * self.timing.processing * seeded_fraction(seed, "work", picked.name, picked.attempt)
-        latest = received + self.timing.window + self.timing.processing - age
+        window = self.admission.window(request) if endpoint.signed else self.timing.window
+        age = self._age(endpoint, request, window)
+        delay = part * window - age
+        work = self._work(picked)
+        latest = received + window + self.timing.processing - age
 
         def deliver() -> None:
             time.sleep(max(0.0, delay))
-            endpoint.authenticate(self.authenticator, request, self.clock.now())
+            endpoint.authenticate(self.admission, request, self.clock.now())
             time.sleep(work)
             # On a busy machine the sleeps take longer; an acceptance after W + P would break the promised bound.
             if time.monotonic() > latest or epoch != self.delayed.epoch:
@@ -159,10 +166,26 @@ class RequestDispatcher:
 
         self.delayed.start(deliver)
 
-    def _age(self, endpoint: Endpoint, request: HttpRequest) -> float:
+    def _execute_later(self, endpoint: Endpoint, request: HttpRequest, picked: PickedFault) -> None:
+        """Execute a request that was admitted just now within P, when its answer has been sent."""
+        work, epoch, latest = self._work(picked), self.delayed.epoch, time.monotonic() + self.timing.processing
+
+        def execute() -> None:
+            time.sleep(work)
+            if time.monotonic() <= latest and epoch == self.delayed.epoch:
+                endpoint.route(RequestContext(self.exchange, request, self.clock.now()))
+
+        self.delayed.start(execute)
+
+    def _work(self, picked: PickedFault) -> float:
+        """Return the seconds from the check of a request's timestamp to its execution."""
+        # At most 0.9 P, which leaves a tenth of P for a busy machine.
+        return 0.9 * self.timing.processing * seeded_fraction(self.faults.seed, "work", picked.name, picked.attempt)
+
+    def _age(self, endpoint: Endpoint, request: HttpRequest, window: float) -> float:
         """Return how long ago the request was stamped, by the exchange's clock; 0 without a valid timestamp."""
-        stamp = request.headers.get("access-timestamp", "") if endpoint.signed else ""
-        if not (stamp.isdecimal() and len(stamp) == 13):
+        stamp = self.admission.signed_at(request) if endpoint.signed else None
+        if stamp is None:
             return 0.0
-        age = self.clock.now() - int(stamp) / 1000
-        return age if abs(age) <= self.timing.window else 0.0
+        age = self.clock.now() - stamp
+        return age if abs(age) <= window else 0.0

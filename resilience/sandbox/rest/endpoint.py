@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from .answers import FormatReply, Reply, envelope
+from .answers import BITGET_ANSWERS, FaultAnswers, FormatReply, Reply, envelope
 
 if TYPE_CHECKING:
-    from ..exchange.auth import Authenticator
     from ..exchange.exchange import Exchange
 
-__all__ = ["Endpoint", "HttpRequest", "RequestContext", "client_id_of", "new_id_of", "order_id_of"]
+__all__ = ["Endpoint", "HttpRequest", "RequestAdmission", "RequestContext", "client_id_of", "new_id_of", "order_id_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,26 @@ class HttpRequest:
     headers: Mapping[str, str]
 
 
+class RequestAdmission(Protocol):
+    """Decides which signed requests an exchange admits. Safe across threads."""
+
+    def admit(self, request: HttpRequest, now: float) -> Mapping[str, str]:
+        """Check a request and return what the headers of its answer say about the limits.
+
+        Raises:
+            RefusedError: the key, timestamp or signature is wrong, or a limit is exceeded.
+        """
+        ...
+
+    def signed_at(self, request: HttpRequest) -> float | None:
+        """Return the Unix time that was signed; None if there is none that can be read."""
+        ...
+
+    def window(self, request: HttpRequest) -> float:
+        """Return for how many seconds after its timestamp the request is accepted."""
+        ...
+
+
 class RequestContext(NamedTuple):
     """What a route needs to execute one request. Routes know neither the server nor its faults.
 
@@ -34,7 +54,7 @@ class RequestContext(NamedTuple):
         exchange: the state of the exchange.
         request: the request.
         now: the exchange's Unix time.
-        remaining: requests that the endpoint's limit still allows this second; None without authentication.
+        headers: what the headers of the answer say about the limits.
         lag: seconds until the change is visible to queries.
         stale: seconds by which the answer is behind.
     """
@@ -42,7 +62,7 @@ class RequestContext(NamedTuple):
     exchange: Exchange
     request: HttpRequest
     now: float
-    remaining: int | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
     lag: float = 0.0
     stale: float = 0.0
 
@@ -78,9 +98,12 @@ class Endpoint:
 
     Attributes:
         route: executes the request and returns the data of the answer.
-        kind: decides which faults apply: `open` (public), `read`, `query` (of one order), `place` or `cancel`.
+        kind: decides which faults apply: `open` (public), `read`, `query` (of one order), `place`, `cancel` or
+            `amend`.
         key: returns the id by which the faults are drawn.
         format_reply: writes the answers of this API.
+        fault_answers: this API's own answers for faults.
+        fault_data: returns the data of such an answer.
         success_status: HTTP status of success.
         signed: whether requests are authenticated and limited.
     """
@@ -89,21 +112,23 @@ class Endpoint:
     kind: str = "read"
     key: Callable[[HttpRequest], str] = order_id_of
     format_reply: FormatReply = envelope
+    fault_answers: FaultAnswers = field(default_factory=lambda: BITGET_ANSWERS)
+    fault_data: Callable[[RequestContext], Any] = lambda _context: None
     success_status: int = 200
     signed: bool = True
 
-    def authenticate(self, authenticator: Authenticator, request: HttpRequest, now: float) -> int | None:
-        """Check a request and return how many more the endpoint's limit allows this second; None if unsigned.
+    def authenticate(self, admission: RequestAdmission, request: HttpRequest, now: float) -> Mapping[str, str]:
+        """Check a request, if it must be signed, and return further headers of its answer.
 
         Raises:
-            RefusedError: the key, timestamp, signature or receive window is wrong, or the limit is exceeded.
+            RefusedError: it is not admitted.
         """
-        if not self.signed:
-            return None
-        authenticator.check(request.method, request.path, request.query, request.body, request.headers, now)
-        # The limit comes last: a request that is not authenticated does not use it up.
-        authenticator.check_receive_window(request.params, now)
-        return authenticator.count_request(request.path, now)
+        return admission.admit(request, now) if self.signed else {}
+
+    def fault_answer(self, fault: str, context: RequestContext) -> Reply:
+        """Return the exchange's own answer for a fault."""
+        code, message, status = self.fault_answers[fault]
+        return self.format_reply(code, message, self.fault_data(context), context.now, status)
 
     def respond(self, context: RequestContext) -> Reply:
         """Execute a request and return the answer.
@@ -112,4 +137,4 @@ class Endpoint:
             RefusedError: the exchange refuses the request.
         """
         reply = self.format_reply("00000", "success", self.route(context), context.now, self.success_status)
-        return reply._replace(remaining=context.remaining)
+        return reply._replace(headers=context.headers)

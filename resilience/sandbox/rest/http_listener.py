@@ -11,7 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from .answers import DROP, Reply, envelope
+from .answers import DROP, Reply
 
 if TYPE_CHECKING:
     from ..exchange.clock import ExchangeClock
@@ -91,12 +91,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a POST."""
+        self._answer_with_body("POST")
+
+    def do_PUT(self) -> None:
+        """Answer a PUT."""
+        self._answer_with_body("PUT")
+
+    def do_DELETE(self) -> None:
+        """Answer a DELETE."""
+        self._answer_with_body("DELETE")
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the header `Date`, which is of the exchange's clock."""
+        return super().date_time_string(self.clock.now() if timestamp is None else timestamp)
+
+    def _answer_with_body(self, method: str) -> None:
         length = self.headers.get("Content-Length", "0")
         size = int(length) if length.isdecimal() else 0
         if size > _MAX_BODY:
             self.close_connection = True
-            return self._send(envelope("40020", "Parameter body error", None, self.clock.now(), 413))
-        return self._answer("POST", self.rfile.read(size).decode("utf-8", "replace"))
+            return self._send(self.router.refuse_large_body())
+        return self._answer(method, self.rfile.read(size).decode("utf-8", "replace"))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
         """Log nothing: the ledger records what happened."""
@@ -128,8 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
-        if reply.remaining is not None:
-            self.send_header("x-mbx-used-remain-limit", str(reply.remaining))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         with contextlib.suppress(OSError):
             self._write(reply)

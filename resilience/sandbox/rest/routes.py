@@ -5,28 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ..exchange.order_store import RefusedError
-from . import account, futures, generic_http, market_data, spot, unified
-from .answers import Reply, envelope
+from . import generic_http
+from .answers import Reply
 from .browser_requests import refusal
-from .endpoint import Endpoint, HttpRequest
+from .endpoint import HttpRequest
+from .rest_dialect import parse_json_params
 
 if TYPE_CHECKING:
     from .dispatch import RequestDispatcher
+    from .rest_dialect import RestDialect
 
 __all__ = ["Router"]
 
-_ROUTES: Mapping[tuple[str, str], Endpoint] = {
-    **market_data.ROUTES,
-    **account.ROUTES,
-    **spot.ROUTES,
-    **futures.ROUTES,
-    **unified.ROUTES,
-    **generic_http.ROUTES,
-}
 Control = Callable[[str, str, str], Reply]
 """Answers a request to the sandbox's own controls: (method, path, body) -> reply."""
 
@@ -38,9 +32,11 @@ class Router:
         requests: API requests since the last reset; controls are not counted.
     """
 
-    def __init__(self, dispatcher: RequestDispatcher, control: Control) -> None:
+    def __init__(self, dialect: RestDialect, dispatcher: RequestDispatcher, control: Control) -> None:
         self.requests = 0
-        self._dispatcher, self._control = dispatcher, control
+        self._dialect, self._dispatcher, self._control = dialect, dispatcher, control
+        # The plain HTTP API belongs to no exchange, so it is there beside each.
+        self._routes = {**dialect.routes, **generic_http.ROUTES}
         self._lock = Lock()
 
     def respond(self, method: str, target: str, body: str, headers: Mapping[str, str]) -> Reply:
@@ -54,29 +50,23 @@ class Router:
         with self._lock:
             self.requests += 1
         now = self._dispatcher.clock.now
-        endpoint = _ROUTES.get((method, url.path))
+        endpoint = self._routes.get((method, url.path))
         if endpoint is None:
-            return envelope("40404", "Request URL NOT FOUND", None, now(), 404)
+            return self._dialect.unknown_path(now())
         try:
-            params = _parse_params(method, url.query, body)
+            parse = parse_json_params if (method, url.path) in generic_http.ROUTES else self._dialect.parse
+            params = parse(method, url.query, body)
             request = HttpRequest(method, url.path, url.query, body, params, headers)
             return self._dispatcher.dispatch(endpoint, request)
         except RefusedError as error:
-            return endpoint.format_reply(error.code, error.message, None, now(), error.status)
+            reply = endpoint.format_reply(error.code, error.message, None, now(), error.status)
+            return reply._replace(headers=error.headers)
+
+    def refuse_large_body(self) -> Reply:
+        """Return the answer to a request whose body is too large to be read."""
+        return self._dialect.large_body(self._dispatcher.clock.now())
 
     def reset_count(self) -> None:
         """Count requests from 0."""
         with self._lock:
             self.requests = 0
-
-
-def _parse_params(method: str, query: str, body: str) -> dict[str, Any]:
-    if method == "GET":
-        return dict(parse_qsl(query, keep_blank_values=True))
-    try:
-        params = json.loads(body or "{}")
-    except ValueError:
-        params = None
-    if not isinstance(params, dict):
-        raise RefusedError("40020", "Parameter body error")
-    return params

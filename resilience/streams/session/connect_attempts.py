@@ -38,7 +38,10 @@ class ConnectAttempts:
         self.count = 0
 
     def ready_at(self, now: float) -> float:
-        """Return the instant from which holds and the breaker admit an attempt."""
+        """Return the instant from which holds and the breaker admit an attempt.
+
+        While the policy is isolated it is `now`: it may be released at any moment.
+        """
         breaker = self._plan.breaker
         ready = self._plan.gate.hold.ready_at(now)
         return ready if breaker is None else max(ready, breaker.ready_at(now))
@@ -46,9 +49,10 @@ class ConnectAttempts:
     def begin(self, now: float) -> tuple[bool, PermitOrGeneration | None]:
         """Ask holds and breaker for an attempt; return (whether it is admitted, the breaker's permit)."""
         self._plan = self._make_plan()
-        if self._plan.gate.hold.ready_at(now) > now:
+        gate = self._plan.gate
+        if gate.hold.ready_at(now) > now or gate.isolation() is not None:
             return False, None
-        self._plan.gate.end_holds(now)
+        gate.end_holds(now)
         breaker, budget = self._plan.breaker, self._plan.budget
         permit = None if breaker is None else breaker.admit(now)
         self._plan.emit_breaker_events()

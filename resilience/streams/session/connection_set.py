@@ -36,6 +36,8 @@ class ConnectionSet(StreamState):
     _lost_at: float | None = None  # Unix time since which updates may be missed
     _overlap_until = -inf
     _was_open = _prime_requested = False
+    times_opened = 0
+    """How many connections have opened, one after the other."""
     _outage: Failure | None = None  # the failure that began the present outage
 
     def open_connection(self, now: float, *, replacing: bool = False) -> list[Step]:
@@ -69,6 +71,7 @@ class ConnectionSet(StreamState):
             self.sequence.clear()
             steps.append(self.notice_event("reconnected" if self._was_open else "open", number))
             self._was_open = True
+            self.times_opened += 1
         if self.private:
             connection.login(self.stamp(), now)
         else:

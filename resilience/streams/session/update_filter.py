@@ -19,10 +19,15 @@ _MIN_DELAY = 1.0  # seconds before a book that was wrong again is requested agai
 
 
 class UpdateFilter(VenueErrors):
-    """A socket that checks its updates."""
+    """A socket that checks its updates.
+
+    Attributes:
+        gap_count: how often an order book missed an update.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.gap_count = 0
         self._gaps: dict[Hashable, tuple[int, float]] = {}  # by subscription: gaps in a row, and when the last one was
 
     def on_update(self, connection: Connection, message: Message, now: float) -> list[Step]:
@@ -82,6 +87,7 @@ class UpdateFilter(VenueErrors):
         count, last = self._gaps.get(id_, (0, -inf))
         count = count + 1 if now - last < _STEADY_AFTER else 1
         self._gaps[id_] = count, now
+        self.gap_count += 1
         return 0.0 if count == 1 else self.attempts.max_delay(count - 1, _MIN_DELAY)
 
 

@@ -1,0 +1,67 @@
+"""Remembers the writes that ended with an unknown outcome, until something settles them.
+
+A write is settled by a later call with its key that ends for certain, such as that of `Outbox.resume`, or by a stream
+that reports its order. One without a key stays: nobody can look it up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..base.bounded_dict import BoundedDict
+from ..classify.failure import Failure
+
+__all__ = ["UnsettledWrite", "UnsettledWrites"]
+
+MAX_WRITES = 10_000  # from here on the oldest is forgotten
+
+
+class UnsettledWrite(NamedTuple):
+    """One write whose outcome nobody knows.
+
+    Attributes:
+        policy: the policy's name.
+        operation: the operation's name.
+        key: its idempotency key, or None.
+        since: when its call ended, Unix seconds.
+        code: the API's last code, or None.
+        remedy: what a human can do.
+        attempts: how many attempts were made.
+    """
+
+    policy: str
+    operation: str
+    key: str | None
+    since: float
+    code: str | None
+    remedy: str | None
+    attempts: int
+
+
+class UnsettledWrites:
+    """The writes in doubt of one set of policies. Safe across threads, tasks and signal handlers.
+
+    Attributes:
+        by_key: the writes, by key, or by an object of their own; empty in the ordinary case.
+    """
+
+    __slots__ = ("__weakref__", "by_key")
+
+    def __init__(self) -> None:
+        self.by_key: BoundedDict[Any, UnsettledWrite] = BoundedDict(MAX_WRITES)
+
+    def add(self, policy: str, operation: str, failure: Failure, now: float) -> None:
+        """Add a write that ended in this failure at this Unix time."""
+        write = UnsettledWrite(
+            policy, operation, failure.key, now, failure.code, failure.remedy or None, failure.attempts or 0
+        )
+        self.by_key[object() if failure.key is None else failure.key] = write
+
+    def settle(self, key: str | None) -> None:
+        """Forget the write with this key: its outcome is known now."""
+        if key is not None:
+            self.by_key.pop(key, None)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the writes as plain data, the oldest first."""
+        return [write._asdict() for write in self.by_key.copy().values()]

@@ -1,0 +1,1 @@
+"""Speaks Binance's REST API: spot, and USD-M futures."""

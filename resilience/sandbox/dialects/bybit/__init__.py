@@ -1,0 +1,1 @@
+"""Speaks Bybit's REST API (V5): spot, and linear perpetuals."""

@@ -1,0 +1,1 @@
+"""Speaks OKX's REST API (V5): spot, and perpetual swaps."""
