@@ -283,7 +283,7 @@ def test_a_cancel_that_failed_is_answered_by_its_order(bots: Any, venue: Any) ->
 
 @pytest.mark.parametrize("arrives", [True, False])
 def test_an_amendment_whose_answer_is_lost(bots: Any, venue: Any, arrives: bool) -> None:
-    """In place: the order shows whether it has the new price; an amendment that it lacks is sent again, and does no harm."""
+    """In place: the order shows whether it has the new price; an amendment that it lacks is sent again."""
     if not venue.amend:
         pytest.skip("Binance's spot replaces orders")
     script(venue, venue.accept)

@@ -47,8 +47,8 @@ class SentRequest:
     """
 
     __slots__ = (
-        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "takes_key", "text", "wire",
-        "writes",
+        "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "takes_key", "text",
+        "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
