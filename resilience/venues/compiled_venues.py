@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..config.loading.shipped_files import names_in, shipped
 from ..config.schema.compiled_source import write_compiled
-from .shipped_venues import compiled_name, read_shipped_venue
+from .shipped_venues import compiled_name
+from .venue_files import read_shipped_venue
 
 __all__ = ["compile_venues"]
 

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from .._core.base.entry_points import describe_entry_point, installed, load_entry_point
-from .._core.policy.section import Section, unchecked
 from ..config.loading.compiled_files import compiled_content
-from ..config.loading.mappings import as_node
-from ..config.loading.mistakes import Mistakes
-from ..config.loading.nodes import Node, node_at
 from ..config.loading.shipped_files import names_in, shipped
-from ..config.loading.yaml_reader import read_file
-from ..config.validation.annotations import keys_of_files
-from ..config.validation.file_values import read_section
 from ..errors import PolicyError
 from .known_venue import Venue
 
@@ -28,8 +20,6 @@ __all__ = [
     "compiled_name",
     "find_venue",
     "is_data",
-    "load_venue",
-    "read_shipped_venue",
     "shipped_ids",
     "venue",
     "venue_ids",
@@ -65,7 +55,7 @@ def add_venue(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
     Raises:
         PolicyError: all mistakes in it, with file, line and column.
     """
-    added = load_venue(source)
+    added = _load(source)
     _added.update(dict.fromkeys((added.id, *added.classes), added))
     return added
 
@@ -93,24 +83,11 @@ def compiled_name(name: str) -> str:
 @cache
 def _shipped(name: str) -> Venue:
     found: Venue | None = compiled_content(compiled_name(name), (f"venues/{name}.yaml",))
-    return found or read_shipped_venue(name)
+    if found is None:
+        from .venue_files import read_shipped_venue  # needs YAML and pydantic, which a compiled form does not
 
-
-def read_shipped_venue(name: str) -> Venue:
-    """Read the YAML of a shipped venue."""
-    path = shipped(f"venues/{name}.yaml")
-    return _read(read_file(path), str(path))
-
-
-def load_venue(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
-    """Read a venue from a YAML file, or from a mapping with its content.
-
-    Raises:
-        PolicyError: all mistakes in it, with file, line and column.
-    """
-    if isinstance(source, Mapping):
-        return _read(as_node(source), "<venue>")
-    return _read(read_file(source), os.fspath(source))
+        found = read_shipped_venue(name)
+    return found
 
 
 @cache
@@ -124,7 +101,7 @@ def _installed_venue(name: str) -> Venue | None:
         return None
     try:
         source = source() if callable(source) else source
-        return source if isinstance(source, Venue) else load_venue(source)
+        return source if isinstance(source, Venue) else _load(source)
     except (PolicyError, OSError, TypeError) as error:
         raise PolicyError(f"the venue {name!r} cannot be read: {error}; {describe_entry_point(point)}") from error
 
@@ -134,35 +111,7 @@ def is_data(source: Any) -> bool:
     return callable(source) or isinstance(source, (Venue, Mapping, str, os.PathLike))
 
 
-def _read(root: Node | None, file: str) -> Venue:
-    mistakes = Mistakes(file)
-    if root is None or root.kind != "mapping":
-        mistakes.add(root, "", f"expected a mapping with {', '.join(keys_of_files(Venue))}")
-        mistakes.end()
-    assert root is not None
-    values = read_section(Venue, root, "", mistakes, also=("version",))
-    if not mistakes.count:
-        for path, name in _missing(unchecked(Venue, values), ""):
-            mistakes.add(node_at(root, path), path, f"expected the key {name}")
-    mistakes.end()
-    return unchecked(Venue, values)
+def _load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
+    from .venue_files import load_venue  # as above
 
-
-def _missing(section: Section, path: str) -> Iterator[tuple[str, str]]:
-    """Yield path and name of the keys without a default that are not there."""
-    for field in fields(section):  # type: ignore[arg-type]  # a dataclass
-        value, below = getattr(section, field.name), f"{path}.{field.name}".lstrip(".")
-        if value is MISSING:
-            yield path, field.name
-        for where, one in _parts(value, below):
-            yield from _missing(one, where)
-
-
-def _parts(value: Any, path: str) -> Iterator[tuple[str, Section]]:
-    """Yield the sections in a value, with their paths."""
-    parts = [(path, value)]
-    if isinstance(value, tuple):
-        parts = [(f"{path}[{index}]", one) for index, one in enumerate(value)]
-    elif isinstance(value, Mapping):
-        parts = [(f"{path}.{name}", one) for name, one in value.items()]
-    yield from ((where, one) for where, one in parts if isinstance(one, Section))
+    return load_venue(source)

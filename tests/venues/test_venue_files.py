@@ -10,7 +10,8 @@ import pytest
 
 from resilience.errors import PolicyError
 from resilience.venues import Venue, add_venue, venue, venue_ids
-from resilience.venues.shipped_venues import load_venue, read_shipped_venue, shipped_ids
+from resilience.venues.shipped_venues import shipped_ids
+from resilience.venues.venue_files import load_venue, read_shipped_venue
 
 MINIMAL: dict[str, Any] = {
     "id": "shop",
