@@ -127,6 +127,8 @@ class ApiError(ResilienceError):
     retry_after: float | None = None
     resilience_executed: str | None = None
     """What the error says of itself: whether the request may have taken effect (`no`, `maybe`, `n_a`), or None."""
+    resilience_url: str = ""
+    """The URL that answered, without its query: of some APIs the meaning of a code depends on it."""
 
     def __init__(self, code: str, message: str = "", body: Any = None) -> None:
         super().__init__(code, message)

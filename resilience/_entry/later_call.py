@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import asyncio
 
+    from .hand_outs import HandOut
+
 __all__ = [
     "LaterCall",
     "LaterCalls",
@@ -41,6 +43,7 @@ class LaterCalls(NamedTuple):
     wait: Callable[..., Any]
     enter: Callable[..., Any]
     enter_async: Callable[..., Any]
+    hand_out: HandOut
 
 
 def attempt_await(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,11 +98,14 @@ class LaterCall:
         return f"<resilient {self._made.value!r}>"
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self._run_async(self._calls.wait).__await__()
+        return self._wait().__await__()
+
+    async def _wait(self) -> Any:
+        return self._calls.hand_out.passed(await self._run_async(self._calls.wait))
 
     async def __aenter__(self) -> Any:
         self._manager, entered = await self._run_async(self._calls.enter_async)
-        return entered
+        return self._calls.hand_out.passed(entered)
 
     async def __aexit__(self, *error: object) -> Any:
         return await self._manager.__aexit__(*error)
@@ -110,7 +116,7 @@ class LaterCall:
             self._manager, entered = self._calls.enter(*self._made.args, **self._made.kwargs)
         finally:
             _MADE.reset(token)
-        return entered
+        return self._calls.hand_out.passed(entered)
 
     def __exit__(self, *error: object) -> Any:
         return self._manager.__exit__(*error)

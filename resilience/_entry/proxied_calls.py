@@ -11,6 +11,7 @@ from .._core.call.deferred_results import is_later
 from .._core.call.idempotency_key import KeySlot
 from .._core.call.operation_info import OperationInfo
 from .._pipeline.callables import announces_awaitable, awaiting, is_async, route_calls
+from .hand_outs import HandOut
 from .later_call import (
     LaterCall,
     LaterCalls,
@@ -28,7 +29,9 @@ __all__ = ["context_managers_under_policy", "method_under_policy", "own_method_u
 _END: Any = object()
 
 
-def method_under_policy(rules: OperationRules, operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def method_under_policy(
+    rules: OperationRules, operation: str, method: Callable[..., Any], hand_out: HandOut
+) -> Callable[..., Any]:
     """Return a method under the policy of its operation, sync or async as it is.
 
     A method that is not async may return an awaitable all the same. That shows at its first call: from then on what it
@@ -39,11 +42,11 @@ def method_under_policy(rules: OperationRules, operation: str, method: Callable[
     info = OperationInfo(operation=operation, check_answers=True)
     if is_async(method) or rules.outbox is not None:  # a write is not done, for an outbox, when something is made
         return _compiled(rules, info, method)
-    return _method_of_unknown_kind(rules, info, method)
+    return _method_of_unknown_kind(rules, info, method, hand_out)
 
 
 def _method_of_unknown_kind(
-    rules: OperationRules, info: OperationInfo, method: Callable[..., Any]
+    rules: OperationRules, info: OperationInfo, method: Callable[..., Any], hand_out: HandOut
 ) -> Callable[..., Any]:
     makes_later_results = makes_results = False  # a method may do the one or the other, as its arguments say
 
@@ -58,7 +61,7 @@ def _method_of_unknown_kind(
     probe.__qualname__ = getattr(method, "__qualname__", info.operation)
     call = _compiled(rules, info, probe)
     with_key = _with_key(rules, info, probe)
-    later = later_calls(rules, info, method)
+    later = later_calls(rules, info, method, hand_out)
 
     def under_policy(*args: Any, **kwargs: Any) -> Any:
         nonlocal makes_later_results, makes_results
@@ -67,9 +70,9 @@ def _method_of_unknown_kind(
             makes_results = True
             return result
         if inspect.isgenerator(result.value):
-            return _pages(rules, info, result.value)
+            return _pages(rules, info, result.value, hand_out)
         if inspect.isasyncgen(result.value):
-            return _pages_async(rules, info, result.value)
+            return _pages_async(rules, info, result.value, hand_out)
         makes_later_results = True
         made = LaterCall(later, result)
         return start_task(made) if hasattr(result.value, "add_done_callback") else made
@@ -135,22 +138,25 @@ def _with_key(rules: OperationRules, info: OperationInfo, make: Callable[..., An
     return recompiled(build, asynchronous=False)
 
 
-def later_calls(rules: OperationRules, info: OperationInfo, method: Callable[..., Any]) -> LaterCalls:
+def later_calls(
+    rules: OperationRules, info: OperationInfo, method: Callable[..., Any], hand_out: HandOut
+) -> LaterCalls:
     """Return the ways to use what a method makes, each under the policy of its operation."""
     ways = []
     for make_attempt in (attempt_await, attempt_enter, attempt_enter_async):
         attempt = make_attempt(method)
         attempt.__signature__ = _signature_of(method)  # type: ignore[attr-defined]
         ways.append(_compiled(rules, info, attempt))
-    return LaterCalls(*ways)
+    wait, enter, enter_async = ways
+    return LaterCalls(wait, enter, enter_async, hand_out)
 
 
 def context_managers_under_policy(
-    rules: OperationRules, operation: str, method: Callable[..., Any]
+    rules: OperationRules, operation: str, method: Callable[..., Any], hand_out: HandOut
 ) -> Callable[..., Any]:
     """Return a method that makes context managers so that entering one is under the policy of the operation."""
     info = OperationInfo(operation=operation)
-    later = later_calls(rules, info, method)
+    later = later_calls(rules, info, method, hand_out)
 
     def made(*args: Any, **kwargs: Any) -> MadeResult:
         return MadeResult(method(*args, **kwargs), args, kwargs)
@@ -164,7 +170,9 @@ def context_managers_under_policy(
     return make
 
 
-def pages_under_policy(rules: OperationRules, operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
+def pages_under_policy(
+    rules: OperationRules, operation: str, method: Callable[..., Any], hand_out: HandOut
+) -> Callable[..., Any]:
     """Return a generator method so that each item is an attempt of the operation.
 
     A generator that has raised is at its end, so an item is never retried: what failed counts, the breaker can refuse
@@ -172,30 +180,32 @@ def pages_under_policy(rules: OperationRules, operation: str, method: Callable[.
     """
     info = OperationInfo(operation=operation)
     if inspect.isasyncgenfunction(method):
-        return lambda *args, **kwargs: _pages_async(rules, info, method(*args, **kwargs))
-    return lambda *args, **kwargs: _pages(rules, info, method(*args, **kwargs))
+        return lambda *args, **kwargs: _pages_async(rules, info, method(*args, **kwargs), hand_out)
+    return lambda *args, **kwargs: _pages(rules, info, method(*args, **kwargs), hand_out)
 
 
-def _pages(rules: OperationRules, info: OperationInfo, made: Iterator[Any]) -> Iterator[Any]:
+def _pages(rules: OperationRules, info: OperationInfo, made: Iterator[Any], hand_out: HandOut) -> Iterator[Any]:
     def next_page() -> Any:
         return next(made, _END)
 
     step = _compile_page(rules, info, next_page)
     try:
         while (page := step()) is not _END:
-            yield page
+            yield hand_out.passed(page)
     finally:
         made.close()  # type: ignore[attr-defined]  # a generator
 
 
-async def _pages_async(rules: OperationRules, info: OperationInfo, made: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _pages_async(
+    rules: OperationRules, info: OperationInfo, made: AsyncIterator[Any], hand_out: HandOut
+) -> AsyncIterator[Any]:
     async def next_page() -> Any:
         return await anext(made, _END)
 
     step = _compile_page(rules, info, next_page)
     try:
         while (page := await step()) is not _END:
-            yield page
+            yield hand_out.passed(page)
     finally:
         await made.aclose()  # type: ignore[attr-defined]  # a generator
 

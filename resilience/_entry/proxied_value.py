@@ -17,7 +17,19 @@ from typing import Any
 
 from .._pipeline.callables import is_async, is_context_manager_function, is_mock
 
-__all__ = ["ValueKind", "function_of", "is_callable_object", "is_mock_setting", "kind_of", "names_outside"]
+__all__ = [
+    "ValueKind",
+    "connects",
+    "function_of",
+    "is_callable_object",
+    "is_data",
+    "is_foreign",
+    "is_mock_setting",
+    "is_part_of_client",
+    "kind_of",
+    "names_outside",
+    "talks",
+]
 
 _DATA = (ModuleType, Mapping, Sequence, AbstractSet, BaseException, Enum)
 _RECORD_MARKS = ("__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__", "_fields")
@@ -94,13 +106,20 @@ def _is_resource(client: Any, name: str, value: Any) -> bool:
     collections are data, whoever defines them.
     """
     package = _package(type(value))
-    if package == "builtins" or _is_data(value):
+    if package == "builtins" or is_data(value):
         return False
     made_on_demand = inspect.getattr_static(client, name, None) is None
     return package == _package(type(client)) or (made_on_demand and package not in sys.stdlib_module_names)
 
 
-def _is_data(value: object) -> bool:
+def is_part_of_client(client: Any, value: Any) -> bool:
+    """Return whether an object that the client hands out for a key (`client["orders"]`) groups operations of it."""
+    package = _package(type(value))
+    return package == _package(type(client)) and package != "builtins" and not is_data(value)
+
+
+def is_data(value: object) -> bool:
+    """Return whether this is a record or a collection, whoever defines its class."""
     return isinstance(value, _DATA) or any(hasattr(type(value), mark) for mark in _RECORD_MARKS)
 
 
@@ -113,11 +132,14 @@ def is_mock_setting(owner: object, name: str) -> bool:
     return is_mock(owner) and hasattr(sys.modules["unittest.mock"].MagicMock, name)
 
 
-def _talks(value: Any) -> bool:
+def is_foreign(value: Any) -> bool:
+    """Return whether this is an instance of a class outside the standard library, and no collection."""
+    return _package(type(value)) not in sys.stdlib_module_names and not isinstance(value, (type, *_DATA))
+
+
+def talks(value: Any) -> bool:
     """Return whether an object of a third party can be entered or has async methods."""
-    kind = type(value)
-    is_foreign = _package(kind) not in sys.stdlib_module_names and not isinstance(value, (type, *_DATA))
-    return is_foreign and _connects(kind)
+    return is_foreign(value) and connects(type(value))
 
 
 def names_outside(client: Any) -> list[str]:
@@ -128,12 +150,13 @@ def names_outside(client: Any) -> list[str]:
     found = []
     for name, value in getattr(client, "__dict__", {}).items():
         kind = type(value)
-        if not name.startswith("_") and _talks(value) and kind_of(client, name, value) is ValueKind.VALUE:
+        if not name.startswith("_") and talks(value) and kind_of(client, name, value) is ValueKind.VALUE:
             found.append(f"{name} ({kind.__module__.partition('.')[0]}.{kind.__name__})")
     return found
 
 
-def _connects(kind: type) -> bool:
+def connects(kind: type) -> bool:
+    """Return whether objects of a class can be entered or have async methods."""
     if hasattr(kind, "__enter__") or hasattr(kind, "__aenter__"):
         return True
     return any(is_async(value) for name, value in inspect.getmembers_static(kind) if not name.startswith("_"))

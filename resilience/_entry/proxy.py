@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
+from .hand_outs import HandOut, checking_first_result
 from .operation_rules import OperationRules
 from .proxied_calls import (
     context_managers_under_policy,
@@ -18,7 +19,7 @@ from .proxied_calls import (
     own_method_under_policy,
     pages_under_policy,
 )
-from .proxied_value import ValueKind, function_of, is_callable_object, is_mock_setting, kind_of
+from .proxied_value import ValueKind, function_of, is_callable_object, is_mock_setting, is_part_of_client, kind_of
 
 __all__ = ["Proxy", "proxy_class"]
 
@@ -58,7 +59,7 @@ class Proxy:
         elif kind is ValueKind.RESOURCE or is_callable_object(value):
             return _nested(self, name, value)
         else:
-            method = _WAYS[kind](self.__dict__["_resilience_rules"], self.__dict__["_resilience_path"] + name, value)
+            return _under_policy(self, name, self.__dict__["_resilience_path"] + name, value, _WAYS[kind])
         self.__dict__[name] = method
         return method
 
@@ -83,6 +84,25 @@ class Proxy:
         return f"<resilient {self.__dict__['_resilience_client']!r}>"
 
 
+def _under_policy(proxy: Proxy, name: str, operation: str, value: Any, way: Callable[..., Any]) -> Any:
+    """Return a method under the policy of its operation, and keep it under this name of the proxy."""
+    own = proxy.__dict__
+    hand_out = HandOut(proxy, own["_resilience_client"], operation)
+    method = way(own["_resilience_rules"], operation, value, hand_out)
+    if way is not method_under_policy:
+        own[name] = method
+        return method
+    proxy_ref = ref(proxy)
+
+    def settle(checking: Callable[..., Any], checked: Callable[..., Any]) -> None:
+        kept = getattr(proxy_ref(), "__dict__", {})
+        if kept.get(name) is checking:  # the program may have set the attribute meanwhile
+            kept[name] = checked
+
+    own[name] = method = checking_first_result(method, hand_out, settle)
+    return method
+
+
 def _nested(proxy: Proxy, name: str, value: Any) -> Any:
     """Return the proxy of a resource; kept for as long as the client has the same object under this name."""
     nested = proxy.__dict__["_resilience_nested"]
@@ -104,7 +124,7 @@ def _client_method(client: Any, name: str) -> Any:
 # Python looks these up on the class and never calls `__getattr__` for them, so each proxy class defines those that its
 # client's class has.
 _FORWARDED = (
-    "__len__", "__iter__", "__next__", "__contains__", "__getitem__", "__setitem__", "__delitem__", "__bool__",
+    "__len__", "__iter__", "__next__", "__contains__", "__setitem__", "__delitem__", "__bool__",
     "__eq__", "__hash__", "__str__", "__exit__", "__aexit__", "__aiter__", "__anext__",
 )  # fmt: skip
 # An entry goes with its last proxy: a client's class may be made for one client, as a mock's is.
@@ -130,6 +150,7 @@ def _namespace(original: type) -> dict[str, Any]:
         if getattr(original, name, None) is not getattr(object, name, None):
             namespace[name] = _forward(name)
     replaced = {"__call__": _call, "__enter__": _enter, "__aenter__": _enter_async, "__await__": _await}
+    replaced["__getitem__"] = _item
     return namespace | {name: method for name, method in replaced.items() if hasattr(original, name)}
 
 
@@ -147,8 +168,7 @@ def _call(self: Proxy, /, *args: Any, **kwargs: Any) -> Any:
     if method is None:
         client = own["_resilience_client"]
         operation = own["_resilience_path"].removesuffix(".") or type(client).__name__
-        method = method_under_policy(own["_resilience_rules"], operation, function_of(client))
-        own["_resilience_call"] = method
+        method = _under_policy(self, "_resilience_call", operation, function_of(client), method_under_policy)
     return method(*args, **kwargs)
 
 
@@ -162,19 +182,35 @@ def _await(self: Proxy) -> Any:
 
     async def connect_under_policy() -> Any:
         operation = own["_resilience_path"].removesuffix(".") or type(client).__name__
-        (connected,) = await method_under_policy(own["_resilience_rules"], operation, connect)()
-        return self if connected is client else connected
+        hand_out = HandOut(self, client, operation)
+        (connected,) = await method_under_policy(own["_resilience_rules"], operation, connect, hand_out)()
+        return hand_out.passed(connected)
 
     return connect_under_policy().__await__()
 
 
 def _enter(self: Proxy) -> Any:
     client = self.__dict__["_resilience_client"]
-    entered = client.__enter__()
-    return self if entered is client else entered  # `with` must give the proxy, not the client behind it
+    return _entered(self, client.__enter__(), "with")  # `with` must give the proxy, not the client behind it
 
 
 async def _enter_async(self: Proxy) -> Any:
     client = self.__dict__["_resilience_client"]
-    entered = await client.__aenter__()
-    return self if entered is client else entered
+    return _entered(self, await client.__aenter__(), "async with")
+
+
+def _entered(proxy: Proxy, entered: Any, statement: str) -> Any:
+    return HandOut(proxy, proxy.__dict__["_resilience_client"], statement).passed(entered)
+
+
+def _item(self: Proxy, key: Any) -> Any:
+    """Return the proxy of a part of the client (`client["orders"]`), as an attribute of this name has it."""
+    own = self.__dict__
+    client = own["_resilience_client"]
+    value = client[key]
+    if is_part_of_client(client, value) and _client_method(client, "resilience_operation_info") is None:
+        return _nested(self, key if isinstance(key, str) else type(value).__name__, value)
+    hand_out = own.get("_resilience_item")
+    if hand_out is None:
+        hand_out = own["_resilience_item"] = HandOut(self, client, "[...]")
+    return hand_out.passed(value)

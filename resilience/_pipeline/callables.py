@@ -61,18 +61,16 @@ def route_calls(
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Whether calling `fn` returns a coroutine."""
-    mock = sys.modules.get("unittest.mock")
-    if mock is not None and isinstance(
-        fn, mock.NonCallableMock
-    ):  # it makes up the flags that tell a coroutine function
-        return isinstance(fn, mock.AsyncMock)
+    if is_mock(fn):  # it makes up the flags that tell a coroutine function
+        return isinstance(fn, sys.modules["unittest.mock"].AsyncMock)
     return any(map(inspect.iscoroutinefunction, _code_of(fn)))
 
 
 def is_mock(value: object) -> bool:
     """Return whether this is a mock of `unittest`: it makes up every attribute, the flags of a generator too."""
-    mock = sys.modules.get("unittest.mock")  # nobody has a mock who has not imported them
-    return mock is not None and isinstance(value, mock.NonCallableMock)
+    # Nobody has a mock who has not imported them. The class is absent while another thread is importing them.
+    mock_class = getattr(sys.modules.get("unittest.mock"), "NonCallableMock", None)
+    return mock_class is not None and isinstance(value, mock_class)
 
 
 def _code_of(fn: Any) -> tuple[Any, ...]:

@@ -59,7 +59,7 @@ class BitgetExchangeSupport(ExchangeSupport):
         return fields | {"reconcile": ccxt_reconciler(self._exchange, wrapped)}
 
     def prepare_params(self, method: str, path: str, params: Any) -> Any:
-        """Return the parameters to send, with the key under Bitget's name and the receive window of the policy.
+        """Return the parameters to send, with the key under Bitget's name.
 
         Raises:
             ValueError: the parameters contain another client id than the call's key.
@@ -72,12 +72,18 @@ class BitgetExchangeSupport(ExchangeSupport):
             return {name: value for name, value in params.items() if name != "newClientOid"}
         if known is None or known.key is None:
             return params
-        sent = _with_key(params, known.key, None if call is None else call.key)
-        if known.sends_window and call is not None and call.window is not None and 0 < call.window < 60:
-            # Bitget measures the window from `requestTime`, so it is the same clock as the signature's stamp.
-            stamp = int(self._exchange.engine.nonce())
-            sent |= {"requestTime": str(stamp), "receiveWindow": str(int(call.window * 1000))}
-        return sent
+        return _with_key(params, known.key, None if call is None else call.key)
+
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to sign, with the receive window of the policy for the writes that have one."""
+        known, call = BY_PATH.get((method, f"/api/{path}")), current_call()
+        if known is None or not known.sends_window or not isinstance(params, Mapping):
+            return params
+        if call is None or call.window is None or not 0 < call.window < 60:
+            return params
+        # Bitget measures the window from `requestTime`, so it is the same clock as the signature's stamp.
+        stamp = int(self._exchange.engine.nonce())
+        return {**params, "requestTime": str(stamp), "receiveWindow": str(int(call.window * 1000))}
 
     def stamp(self, headers: Mapping[str, Any]) -> float | None:
         """Return the stamp in signed headers in Unix seconds, or None."""

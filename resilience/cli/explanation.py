@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..telemetry.redaction import redact
+from .code_meanings import meanings_of, named_by_text
 from .error_input import ErrorInput
 from .policy_files import find_policy
-from .registries import load_registry
+from .registries import in_scope, load_registry
 
 if TYPE_CHECKING:
     from .._core.classify.failure import Failure
@@ -27,7 +28,12 @@ _FIRST_REGISTRIES = ("bitget", "bitget-ws", "ccxt", "http")
 
 
 def explain(
-    error: ErrorInput, policies: PolicySet, *, policy: str | None = None, registry: str | None = None
+    error: ErrorInput,
+    policies: PolicySet,
+    *,
+    policy: str | None = None,
+    registry: str | None = None,
+    scope: str | None = None,
 ) -> dict[str, Any]:
     """Return the explanation as plain data, in the shape of `resilience explain --json`.
 
@@ -36,13 +42,16 @@ def explain(
         policies: the policies that may decide.
         policy: the policy that decides; None takes the log line's, the registry's own, or `default`.
         registry: name or path of the registry whose code it is; None takes the policy's, or all built-in ones.
+        scope: the part of that registry's API that was asked; None if it is not known.
 
     Raises:
-        PolicyError: there is no policy or registry of that name.
+        PolicyError: there is no policy or registry of that name, or no row of the registry has the scope.
     """
     name = policy or (error.policy if error.policy in policies.policies else None)
     named = find_policy(name, policies) if name else None
-    tables = _registries(named, registry)
+    tables = [in_scope(table, scope) for table in _registries(named, registry)]
+    if registry is not None:
+        error = named_by_text(error, tables[0])
     success = _find_success(error, tables)
     if success is not None:
         table, rule = success
@@ -62,6 +71,7 @@ def explain(
         "hint": failure.hint,
         "remedy": failure.remedy,
         "retry_after": failure.retry_after,
+        "meanings": meanings_of(failure.code, failure.registry, tables),
         "text": redact(error.text),
         "policy": decides.name,
         "action": _action(decides, failure),
@@ -172,9 +182,9 @@ def _error_of_row(code: str, tables: Sequence[CodeTable]) -> Exception | None:
 
 
 def _builtin_registry(name: str) -> CodeTable | None:
-    from ..config.codes.code_tables import builtin_names
+    from ..config.codes.code_tables import is_known
 
-    return load_registry(name) if name in builtin_names() else None
+    return load_registry(name) if is_known(name) else None
 
 
 def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Policy) -> dict[str, Any]:
@@ -188,6 +198,7 @@ def _explain_success(error: ErrorInput, table: CodeTable, rule: Rule, policy: Po
         "hint": rule.hint,
         "remedy": rule.remedy,
         "retry_after": None,
+        "meanings": meanings_of(rule.code, table.name, [table]),
         "text": redact(error.text),
         "policy": policy.name,
         "action": "This is a success: nothing is done.",

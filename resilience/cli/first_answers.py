@@ -51,6 +51,6 @@ def _remedy(explanation: Mapping[str, Any]) -> list[str]:
     remedy = str(explanation["remedy"] or "")
     sentences = [remedy if remedy.endswith((".", "!", "?")) else f"{remedy}."] if remedy else []
     doubtful = explanation["category"] == "retryable" and explanation["executed"] == "maybe"
-    if doubtful and not any(word in remedy.lower() for word in ("look", "query")):
+    if doubtful and not any(word in remedy.lower() for word in ("look", "query", "find")):
         sentences.append(_LOOK)
     return sentences

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ApiError
+from ..replay.bare_texts import recognized_error, recognized_in_line
 from ..replay.error_stand_ins import rebuild_error
 
 __all__ = ["HEADER", "RaisedError", "RecordedFailure", "parse_raised"]
@@ -131,6 +132,8 @@ def _error_in(lines: Iterable[str], whole: str) -> RaisedError:
     if not lines:
         code = recorded.code if recorded is not None and recorded.code else ""
         return RaisedError(ApiError(code) if code else Exception(whole), notes[-1][0] if notes else whole, recorded)
+    if (error := recognized_error(" ".join(lines))) is not None:
+        return RaisedError(error, lines[0], recorded)
     if match := _RAISED.fullmatch(" ".join(lines)):
         # A message of several lines is one error's.
         return RaisedError(rebuild_error(match[1], match[2] or ""), lines[0], recorded)
@@ -138,4 +141,4 @@ def _error_in(lines: Iterable[str], whole: str) -> RaisedError:
     for line in reversed(lines):
         if match := _RAISED.fullmatch(line):
             return RaisedError(rebuild_error(match[1], match[2] or ""), line, recorded)
-    return RaisedError(Exception(whole), lines[-1], recorded)
+    return RaisedError(recognized_in_line(" ".join(lines)) or Exception(whole), lines[-1], recorded)

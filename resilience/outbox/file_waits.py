@@ -76,5 +76,6 @@ class AttemptLimit:
 
 
 def _in_event_loop() -> bool:
-    events: Any = sys.modules.get("asyncio.events")
-    return running_trio() is not None or (events is not None and events._get_running_loop() is not None)
+    # Absent while another thread is still importing asyncio, in whose loop nothing can run yet.
+    running_loop: Any = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return running_trio() is not None or (running_loop is not None and running_loop() is not None)

@@ -6,7 +6,7 @@ import builtins
 import re
 from itertools import pairwise
 
-__all__ = ["cause_in", "status_in"]
+__all__ = ["cause_in", "status_in", "system_error"]
 
 _STATUS = re.compile(
     r"([1-5]\d\d) (?:Client|Server) Error: .*"  # requests
@@ -17,8 +17,10 @@ _STATUS = re.compile(
 )
 _CLASS = re.compile(r"\b(gaierror|[A-Z]\w{3,60})\(")
 _ERRNO = re.compile(r"\[Errno (-?\d{1,5})\] ([^'\"\])>]*)")
+_CONNECT_CALL = "Connect call failed"
+"""What asyncio says in place of the system's text; nearly always the connection was refused."""
 _BAD_CERTIFICATE = "[SSL: CERTIFICATE_VERIFY_FAILED]"
-_NAMES_ITS_CAUSE = frozenset({"requests", "urllib3"})
+_NAMES_ITS_CAUSE = frozenset({"aiohttp", "requests", "urllib", "urllib3"})
 """Packages that put the error beneath into the text of their own: `(Caused by NewConnectionError(...))`."""
 _HAS_ERRNO = frozenset({"aiohttp", "httpcore", "httpx", "requests", "urllib", "urllib3"})
 """Packages whose errors repeat the text of the system's error."""
@@ -54,8 +56,8 @@ def cause_in(message: str, package: str) -> Exception | None:
     """
     names = _CLASS.findall(message)[:_MAX_CAUSES] if package in _NAMES_ITS_CAUSE else []
     causes = [error for name in names if (error := _error(name)) is not None]
-    if package in _HAS_ERRNO:
-        causes += _system_errors(message)
+    if package in _HAS_ERRNO and (error := system_error(message)) is not None:
+        causes.append(error)
     for outer, inner in pairwise(causes):
         outer.__cause__ = inner
     return causes[0] if causes else None
@@ -68,15 +70,18 @@ def _error(name: str) -> Exception | None:
     return kind() if isinstance(kind, type) and issubclass(kind, OSError) else None
 
 
-def _system_errors(message: str) -> list[Exception]:
+def system_error(message: str) -> Exception | None:
+    """Return the system's error that a text repeats: `[Errno 111] Connection refused`; None where there is none."""
     if _BAD_CERTIFICATE in message:
-        return [_stand_in("SSLCertVerificationError", "ssl")]
+        return _stand_in("SSLCertVerificationError", "ssl")
+    if _CONNECT_CALL in message:
+        return ConnectionRefusedError(_CONNECT_CALL)
     found = _ERRNO.search(message)
     if found is None:
-        return []
+        return None
     number = int(found[1])
     # Names that cannot be resolved have negative numbers; the class of the others follows from the number.
-    return [_stand_in("gaierror", "socket") if number < 0 else OSError(number, found[2])]
+    return _stand_in("gaierror", "socket") if number < 0 else OSError(number, found[2])
 
 
 def _stand_in(name: str, module: str) -> Exception:

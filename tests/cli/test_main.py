@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
         (["frobnicate"], "unknown command 'frobnicate'; available: check, "),
         (["codes", "--bad"], "unrecognized arguments: --bad"),
         (["codes", "--category", "nice"], "invalid choice: 'nice'"),
-        (["codes", "--registry", "nowhere"], "unknown registry 'nowhere'; available: bitget, "),
+        (["codes", "--registry", "nowhere"], "unknown registry 'nowhere'; available: binance, "),
         (["codes", "--registry", "nowhere.yaml"], "nowhere.yaml"),
         (["explain"], "the following arguments are required"),
         (["explain", " "], "nothing to explain"),

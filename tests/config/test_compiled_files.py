@@ -62,11 +62,14 @@ def test_compiled_files_of_this_checkout_are_up_to_date() -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped_names()))
 def test_a_compiled_table_is_that_of_its_file(folder: Path, name: str) -> None:
-    """All rows, the envelope, the texts and the sources are equal."""
+    """All rows, the envelope, the texts, the sources, the scopes and the references are equal."""
     content = compiled_content(name, (f"codes/{name}.yaml",), folder)
     table = CodeRegistry.load(shipped(f"codes/{name}.yaml"))
     assert CodeRegistry(name, content.pop("rules"), **content) == table
-    assert content == {"envelope": table.envelope, "texts": table.texts, "sources": table.sources}
+    assert content == {
+        "envelope": table.envelope, "texts": table.texts, "sources": table.sources,
+        "prefixes": table.prefixes, "references": table.references,
+    }  # fmt: skip
 
 
 def test_a_file_that_was_changed_counts(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience import Category, CodeRegistry, PolicyError, Rule
+from resilience import Category, Classifier, CodeRegistry, PolicyError, Rule
 from resilience.config.codes.code_tables import builtin_names
 
 
@@ -121,17 +121,85 @@ RULES = st.builds(
     legacy=st.booleans(),
     duplicate=st.booleans(),
     action=st.text(max_size=8),
+    scopes=st.lists(st.sampled_from(["spot", "margin", "all"]), max_size=3, unique=True).map(tuple),
+    source=st.lists(st.sampled_from(["docs", "seen"]), max_size=2, unique=True).map(tuple),
 )
+
+
+def row_of(rule: Rule) -> dict[str, object]:
+    """Return a row as a file has it."""
+    row = {name: getattr(rule, name) for name in Rule.__slots__ if getattr(rule, name) not in (None, ())}
+    del row["match"]
+    joined = {
+        name: "+".join(row.pop(field)) for name, field in (("scope", "scopes"), ("source", "source")) if field in row
+    }
+    return row | joined
 
 
 @given(st.lists(RULES, max_size=5, unique_by=lambda rule: rule.code))
 def test_round_trip(rules: list[Rule]) -> None:
     """Rows that are written as a mapping come back the same."""
-    rows = [{name: getattr(rule, name) for name in Rule.__slots__ if getattr(rule, name) is not None} for rule in rules]
-    assert list(CodeRegistry.from_mapping("shop", {"rules": rows})) == rules
+    table = {"rules": [row_of(rule) for rule in rules], "references": {"docs": "the documentation", "seen": "live"}}
+    assert list(CodeRegistry.from_mapping("shop", table)) == rules
 
 
 def test_rows_by_code() -> None:
     """Rows may also be a mapping by code."""
     shop = CodeRegistry.from_mapping("shop", {"rules": {"E17": {"category": "fatal", "executed": "no"}}})
     assert shop.rule("E17") == Rule("E17", category=Category.FATAL, executed="no")
+
+
+EXCHANGES = ("binance", "bybit", "coinbase", "gate", "hyperliquid", "kraken", "kucoin", "okx")
+
+
+@pytest.mark.parametrize("name", EXCHANGES)
+def test_a_table_of_an_exchange(name: str) -> None:
+    """Each row says where it comes from, and what to do; without a scope no row is more certain than the worst."""
+    table = CodeRegistry.builtin(name)
+    assert table.envelope is not None
+    assert table.sources
+    for rule in table:
+        assert rule.source, rule.code
+        assert rule.remedy, rule.code
+        assert rule.category is not None or rule.executed in ("n_a", "maybe"), rule.code
+        for scope in rule.scopes or ("all",):
+            assert table.rule(rule.code, scope=scope) is rule, rule.code
+        cautious = table.rule(rule.code)
+        assert cautious is not None
+        assert cautious.executed == "maybe" or rule.executed != "maybe", rule.code
+
+
+def test_how_many_rows_the_exchanges_have() -> None:
+    """As many as are documented, at least."""
+    least = {"binance": 666, "okx": 1093, "bybit": 970, "coinbase": 392, "kraken": 80, "gate": 173, "kucoin": 402}
+    assert {name: len(CodeRegistry.builtin(name)) >= rows for name, rows in least.items()} == dict.fromkeys(least, True)
+    assert len(CodeRegistry.builtin("hyperliquid")) >= 57
+
+
+def test_the_same_number_in_several_parts_of_an_api() -> None:
+    """At least 82 numbers of Binance mean several things."""
+    binance = CodeRegistry.builtin("binance")
+    assert sum(len(binance.rules(code)) > 1 for code in {rule.code for rule in binance}) >= 82
+    spot, futures = (binance.rule("-2021", scope=scope) for scope in ("spot", "usdm"))
+    assert spot is not None
+    assert futures is not None
+    assert (spot.executed, futures.executed) == ("maybe", "no")
+    assert binance.scope_of("https://fapi.binance.com/fapi/v1/order") == "usdm"
+
+
+class SdkError(Exception):
+    """An error as an SDK of Binance raises it."""
+
+    __module__ = "binance.exceptions"
+
+    def __init__(self, code: int, message: str, status: int, url: str) -> None:
+        super().__init__(f"APIError(code={code}): {message}")
+        self.code, self.message, self.status_code, self.url = code, message, status, url
+
+
+def test_an_error_of_an_exchanges_own_sdk() -> None:
+    """Its package names the table among those that the policy lists, and its URL the scope."""
+    tables = [CodeRegistry.builtin(name) for name in ("bybit", "binance", "http")]
+    error = SdkError(-2021, "Order would immediately trigger.", 400, "https://fapi.binance.com/fapi/v1/order")
+    failure = Classifier(tables).classify(error)
+    assert (failure.registry, failure.code, failure.executed) == ("binance", "-2021", "no")

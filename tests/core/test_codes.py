@@ -53,9 +53,9 @@ def test_of_two_rows_with_one_code_the_later_wins() -> None:
 @pytest.mark.parametrize(
     ("record", "values"),
     [
-        (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "")),
-        (ItemList(("data",), "code"), (("data",), "code", "", "", False)),
-        (Envelope("code"), ("code", "", frozenset(), "", (), (), (), ())),
+        (Rule("1"), ("1", (), None, "maybe", "none", "", False, False, "", (), "", ())),
+        (ItemList(("data",), "code"), (("data",), "code", "", "", False, "")),
+        (Envelope("code"), ("code", "", frozenset(), "", (), (), (), (), frozenset(), "")),
         (
             Failure(Category.FATAL),
             (

@@ -378,7 +378,7 @@ def test_the_text_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ("00001", "00001"), (" 7 ", "7"), ("", None), ("  ", None), ("x" * 64, "x" * 64), ("x" * 65, None), (7, "7"),
+        ("00001", "00001"), (" 7 ", "7"), ("", None), ("  ", None), ("x" * 100, "x" * 100), ("x" * 101, None), (7, "7"),
         (-7, "-7"), (10**18 - 1, "9" * 18), (10**18, None), (-(10**18), None), (True, None), (1.5, None), (None, None),
     ],
 )  # fmt: skip
@@ -394,9 +394,10 @@ def test_the_items_of_a_batch_that_failed() -> None:
         ItemList(at=("data",), code="c", message="m", mixed=True),
     )
     table = Envelope(code="code", success=frozenset({"0"}), failures=(apart, mixed))
-    assert failed_items({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}])
+    assert failed_items({"data": {"failed": [{"code": 1}, 2]}}, table) == (apart, [{"code": 1}], False)
     rows = [{"c": "0", "m": ""}, {"c": 7, "m": "no"}, {"c": 8}, {"m": "?"}, "x"]
-    assert failed_items({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}])
+    assert failed_items({"data": rows}, table) == (mixed, [{"c": 7, "m": "no"}], False)
+    assert failed_items({"data": rows[1:2]}, table) == (mixed, [{"c": 7, "m": "no"}], True)
     for body in (None, {}, {"data": []}, {"data": rows[:1]}, {"data": {"failed": {"code": 1}}}):
         assert failed_items(body, table) is None
     assert failed_items({"data": {"failed": [{"code": 1}]}}, None) is None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -42,6 +44,24 @@ def blocks(page: Path) -> Iterator[Block]:
 def page_id(page: Path) -> str:
     """Return a page's path as test ids show it."""
     return page.relative_to(ROOT).as_posix()
+
+
+def needs_frameworks(page: Path) -> bool:
+    """Whether a page needs the extra `programs`, which `dev` lacks."""
+    return "resilience-middleware[programs]" in page.read_text(encoding="utf-8") and page.name != "README.md"
+
+
+def missing_frameworks() -> list[str]:
+    """Return the packages of the extra `programs` that are not installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    missing = []
+    for requirement in project["optional-dependencies"]["programs"]:
+        name = re.split(r"[\[<>=;! ]", requirement)[0]
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    return missing
 
 
 @contextmanager

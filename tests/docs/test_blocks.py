@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,16 @@ from unittest.mock import patch
 import pytest
 
 from resilience import cli
-from tests.docs.page_program import PAGES, ROOT, blocks, offline_world, page_id, run_page
+from tests.docs.page_program import (
+    PAGES,
+    ROOT,
+    blocks,
+    missing_frameworks,
+    needs_frameworks,
+    offline_world,
+    page_id,
+    run_page,
+)
 
 
 @pytest.fixture
@@ -29,7 +40,23 @@ def isolated_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.mark.usefixtures("isolated_process")
 def test_python_blocks_run(page: Path) -> None:
     """A page is one program: its YAML files are written, and its Python blocks run in order."""
+    if needs_frameworks(page):
+        pytest.skip("the test below runs it in a process of its own: frameworks patch and configure the process")
     run_page(page)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if needs_frameworks(page)], ids=page_id)
+def test_blocks_with_frameworks_run(page: Path, tmp_path: Path) -> None:
+    """A page that needs the extra `programs` runs where that is installed."""
+    if missing := missing_frameworks():
+        pytest.skip(f"{', '.join(missing)} not installed: pip install 'resilience-middleware[programs]'")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("RESILIENCE_POLICIES", None)
+    command = [sys.executable, "-m", "tests.docs.page_program", str(page)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "never awaited" not in done.stderr
+    assert "never retrieved" not in done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

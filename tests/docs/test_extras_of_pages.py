@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.docs.page_program import PAGES, ROOT, blocks, page_id
+from tests.docs.page_program import PAGES, ROOT, blocks, missing_frameworks, needs_frameworks, page_id
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
@@ -30,8 +30,17 @@ def requirements(page: Path) -> list[str]:
     needed: list[str] = list(PROJECT["dependencies"])
     for word in shlex.split(match[1]) if match else ():
         own = _OWN.fullmatch(word)
-        needed += [one for extra in own[1].split(",") for one in EXTRAS[extra]] if own else [word]
-    return [one for one in needed if one != PROJECT["name"]]
+        needed += [one for extra in own[1].split(",") for one in packages_of(extra)] if own else [word]
+    return needed
+
+
+def packages_of(extra: str) -> list[str]:
+    """Return the packages of an extra, those of the extras that it names among them."""
+    packages: list[str] = []
+    for one in EXTRAS[extra]:
+        own = _OWN.fullmatch(one)
+        packages += [name for inner in own[1].split(",") for name in packages_of(inner)] if own else [one]
+    return packages
 
 
 def installed(needed: Iterable[str]) -> dict[str, Distribution]:
@@ -63,6 +72,8 @@ def make_environment(folder: Path, needed: Iterable[str]) -> None:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=page_id)
 def test_a_page_runs_with_what_it_names(page: Path, tmp_path: Path) -> None:
     """Its blocks run in an environment that has nothing but the library and what the page names."""
+    if needs_frameworks(page) and missing_frameworks():
+        pytest.skip("needs the extra `programs`")
     packages, cwd = tmp_path / "packages", tmp_path / "work"
     packages.mkdir()
     cwd.mkdir()

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+from tests.docs.page_program import PAGES, ROOT, missing_frameworks, needs_frameworks
+
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 pytestmark = pytest.mark.slow
 
 
-def programs() -> Iterator[tuple[str, str]]:
+def programs(*, with_frameworks: bool) -> Iterator[tuple[str, str]]:
     """Yield a file name and the program of each page: its blocks in order, on the lines that they have in the page."""
     for page in PAGES:
+        if needs_frameworks(page) is not with_frameworks:
+            continue
         text, lines = page.read_text(encoding="utf-8"), list[str]()
         for block in _PYTHON.finditer(text):
             before = text.count("\n", 0, block.start(1))
@@ -30,10 +32,13 @@ def programs() -> Iterator[tuple[str, str]]:
             yield f"{name}.py", "\n".join(lines) + "\n"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(params=["pages", "frameworks"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with a program per page, which no settings of this project reach."""
-    for name, program in programs():
+    with_frameworks = request.param == "frameworks"
+    if with_frameworks and missing_frameworks():
+        pytest.skip("needs the extra `programs`")
+    for name, program in programs(with_frameworks=with_frameworks):
         (tmp_path / name).write_text(program, encoding="utf-8")
     return tmp_path
 

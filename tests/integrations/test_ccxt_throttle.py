@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,3 +159,49 @@ def test_markets_are_loaded_by_a_call_of_their_own(asynchronous: bool) -> None:
             wrap(type("Loading", (Bare,), both)(names), "p", policies=mine).fetch_ticker("BTC/USDT")
     assert loads == ["markets"] * 2
     assert {(event.operation, event.policy) for event in events} == {("load_markets", "load")}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_receive_window_begins_when_the_order_is_signed(asynchronous: bool) -> None:
+    """An order that waited in ccxt's own queue is stamped after the wait: before, it was refused as too old."""
+    sent: list[Any] = []
+
+    class Queued:
+        now, apiKey, secret, password = 1_800_000_000_000, "key", "secret", "words"  # noqa: N815  # ccxt's names
+
+        def milliseconds(self) -> int:
+            return self.now
+
+        def answer(self, headers: Any, body: Any) -> Any:
+            sent.append((headers["ACCESS-TIMESTAMP"], json.loads(body)["requestTime"]))
+            return {
+                "code": "00000",
+                "msg": "success",
+                "data": {"orderId": "1", "clientOid": json.loads(body)["clientOid"]},
+            }
+
+    class Sync(Queued, ccxt.bitget):  # type: ignore[misc]  # ccxt has no types
+        def throttle(self, _cost: Any = None) -> None:
+            self.now += 45_000
+
+        def fetch(self, _url: str, _method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            return self.answer(headers, body)
+
+    class Async(Queued, ccxt.async_support.bitget):  # type: ignore[misc]  # the same
+        async def throttle(self, _cost: Any = None) -> None:
+            self.now += 45_000
+
+        async def fetch(self, _url: str, _method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+            return self.answer(headers, body)
+
+    order = ("BTC/USDT", "limit", "buy", 1, 50_000)
+    bot = wrap(
+        made(Async if asynchronous else Sync), "p", policies=policies(attempt_timeout="8s", reconcile={"window": "10s"})
+    )
+
+    async def story() -> None:
+        await bot.create_order(*order)
+        await bot.close()
+
+    asyncio.run(story()) if asynchronous else bot.create_order(*order)
+    assert sent == [("1800000045000", "1800000045000")]

@@ -49,7 +49,7 @@ FAILED = [
     (RPC, {"error": {"code": {"deep": 1}}}, "unknown", ""),
     (RPC, {"error": True}, "unknown", ""),
     (RPC, {"error": "failed"}, "failed", ""),
-    (RPC, {"error": "too long to be a code " * 4}, "unknown", "too long to be a code " * 4),
+    (RPC, {"error": "too long to be a code " * 5}, "unknown", "too long to be a code " * 5),
     (LISTED, {"error": ["EOrder:Insufficient funds"]}, "EOrder:Insufficient funds", ""),
     (LISTED, {"error": ["", "EOrder:Insufficient funds"], "result": {}}, "EOrder:Insufficient funds", ""),
     (LISTED, {"error": ("EService:Busy",)}, "EService:Busy", ""),

@@ -39,7 +39,7 @@ def test_wrong_values_raise_when_the_policy_is_made(settings: dict[str, Any], me
 def test_an_unknown_registry() -> None:
     """An unknown registry raises when the pipeline is made, not at the first failure."""
     policy = Policy(name="mine", codes=("http", "nope"))
-    with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; available: bitget"):
+    with pytest.raises(PolicyError, match=r"mine: codes\[1\]: no code registry 'nope'; available: binance"):
         Pipeline(policy)
     with pytest.raises(PolicyError, match="nope"):
         Policies.builtin().pipeline(policy)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-__all__ = ["MAX_TEXT", "ReadAttribute", "attribute_reader", "get", "result_reader", "text_of"]
+__all__ = ["MAX_TEXT", "ReadAttribute", "attribute_reader", "get", "result_reader", "text_of", "url_of"]
 
 MAX_TEXT = 65_536
 """Characters of a text, or bytes of a body, that are looked at."""
@@ -56,5 +56,14 @@ def text_of(error: object) -> str:
         text = str(error)
         # A subclass of `str` may override slicing; `str.__str__` copies its characters into a plain `str`.
         return text[:MAX_TEXT] if type(text) is str else str.__str__(text)[:MAX_TEXT]
+    except Exception:
+        return ""
+
+
+def url_of(read: ReadAttribute) -> str:
+    """Return the URL that answered without its query, which may have a signature in it; empty where it is not known."""
+    try:
+        url = read("resilience_url") or read("url")
+        return "" if url is None else str(url)[:MAX_TEXT].partition("?")[0]
     except Exception:
         return ""

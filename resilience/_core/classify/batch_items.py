@@ -2,44 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ..policy.answer_envelope import Envelope, ItemList
 from .code_and_status import code_of
 
-__all__ = ["failed_items", "first_failed_item"]
+__all__ = ["FailedItems", "failed_items", "message_of"]
 
 
-def failed_items(
-    body: Mapping[Any, Any] | None, envelope: Envelope | None
-) -> tuple[ItemList, list[Mapping[Any, Any]]] | None:
-    """Return the items that a body says have failed, and the list of the envelope they are in; None for none."""
+class FailedItems(NamedTuple):
+    """The items that an answer says have failed.
+
+    Attributes:
+        item_list: the list of the envelope that they are in.
+        items: the failed items, at least one.
+        all_failed: the list has all items of the batch, and none succeeded.
+    """
+
+    item_list: ItemList
+    items: list[Mapping[Any, Any]]
+    all_failed: bool
+
+    @property
+    def code(self) -> str | None:
+        """The code of the first failed item."""
+        return code_of(self.items[0].get(self.item_list.code))
+
+    @property
+    def message(self) -> str:
+        """The message of the first failed item."""
+        return message_of(self.items[0], self.item_list)
+
+
+def message_of(item: Mapping[Any, Any], item_list: ItemList) -> str:
+    """Return the message of an item, or an empty string."""
+    message = item.get(item_list.message)
+    return message if isinstance(message, str) else ""
+
+
+def failed_items(body: Mapping[Any, Any] | None, envelope: Envelope | None) -> FailedItems | None:
+    """Return the items that a body says have failed; None for none."""
     if envelope is None:
         return None
     for item_list in envelope.failures:
         items = _items(body, item_list)
-        failed = [item for item in items if not item_list.mixed or _has_failed(item, item_list, envelope.success)]
+        mappings = [item for item in items if isinstance(item, Mapping)]
+        failed = [item for item in mappings if not item_list.mixed or _has_failed(item, item_list, envelope)]
         if failed:
-            return item_list, failed
+            return FailedItems(item_list, failed, item_list.mixed and len(failed) == len(items))
     return None
 
 
-def first_failed_item(item_list: ItemList, failed: Sequence[Mapping[Any, Any]]) -> tuple[str, str]:
-    """Return code and message of the first item that failed."""
-    first = failed[0]
-    message = first.get(item_list.message)
-    return code_of(first.get(item_list.code)) or "partial", message if isinstance(message, str) else ""
-
-
-def _items(body: Mapping[Any, Any] | None, item_list: ItemList) -> list[Mapping[Any, Any]]:
+def _items(body: Mapping[Any, Any] | None, item_list: ItemList) -> list[Any]:
     inner: Any = body
     for name in item_list.at:  # the path of keys to the list, such as ("data", "failure")
         inner = inner.get(name) if isinstance(inner, Mapping) else None
-    return [item for item in inner if isinstance(item, Mapping)] if isinstance(inner, list) else []
+    return inner if isinstance(inner, list) else []
 
 
-def _has_failed(item: Mapping[Any, Any], item_list: ItemList, success: frozenset[str]) -> bool:
-    """Return whether an item of a mixed list has failed: its code is not a success code and it has a message."""
+def _has_failed(item: Mapping[Any, Any], item_list: ItemList, envelope: Envelope) -> bool:
+    """Return whether an item of a mixed list has failed: by its flag, else by a code that is no success."""
+    flag = item.get(item_list.ok) if item_list.ok else None
+    if isinstance(flag, bool):
+        return not flag
+    if item_list.has_texts:
+        return bool(message_of(item, item_list))
     code = code_of(item.get(item_list.code))
-    return code is not None and code not in success and item_list.message in item
+    return code is not None and not envelope.is_success(code) and _has_message(item, item_list)
+
+
+def _has_message(item: Mapping[Any, Any], item_list: ItemList) -> bool:
+    """Return whether an item has its message: rows of data may have a code too, and nothing beside it."""
+    return not item_list.message or item_list.message in item

@@ -14,16 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import ApiError
-from ..policy.codes import Category, CodeTable, ItemList, Rule
+from ..policy.codes import Category, CodeTable, Envelope, ItemList, Rule
 from ..policy.sections import UnknownErrorSettings
-from .batch_items import failed_items
+from .batch_items import failed_items, message_of
 from .code_and_status import code_of
+from .code_match import Match, is_status, rule_of_item
 from .error_chain import ErrorChain
 from .evidence import Evidence
 from .failure import Failure
+from .nested_codes import deciding_code
 from .returned_errors import error_in_result
 from .rule_failure import failure_of_rule, with_executed
-from .rule_search import PROGRAM_ERROR, UNCERTAINTY, Match, RuleSearch, is_status
+from .rule_search import PROGRAM_ERROR, UNCERTAINTY, RuleSearch
 
 __all__ = ["Classifier"]
 
@@ -66,9 +68,6 @@ class Classifier:
         self._search = RuleSearch(self._listed, base, lookup or (lambda _name: None))
         self._unknown = unknown or UnknownErrorSettings()
         self._new_codes: dict[tuple[str, str], object] = {}
-        names = [path for table in self._listed if table.envelope is not None for path in table.envelope.code_paths]
-        # "code" last: an API with another key for its codes may use "code" for something else.
-        self._code_keys = tuple(dict.fromkeys([*names, "code"]))
         self._enveloped = tuple(table for table in self._listed if table.envelope is not None)
 
     def classify(self, outcome: object, *, registry: str | None = None) -> Failure:
@@ -82,7 +81,7 @@ class Classifier:
 
     def _classified(self, outcome: object, registry: str | None, members: _Members) -> Failure:
         try:
-            chain = ErrorChain(outcome, self._code_keys)
+            chain = ErrorChain(outcome, self._search.code_paths(outcome, registry))
             failure = self._of_group(chain, registry, members) if chain.members else self._classify(chain, registry)
             executed = chain.evidence[0].executed
             return failure if executed is None else with_executed(failure, executed)
@@ -119,11 +118,18 @@ class Classifier:
             return Failure(Category.RETRYABLE, executed="no", proof="proven", retry_after=after, remedy=remedy)
         if first.is_program_error:
             return self._of_program_error()
-        gathered = [self._without_success_code(evidence, registry) for evidence in chain.evidence]
+        gathered = [self._with_telling_code(evidence, registry) for evidence in chain.evidence]
         failure = self._explain(gathered, registry) or self._explain_by_contexts(chain, registry)
         failure = failure or self._guess(gathered[0], None)
-        items = self._failed_items(gathered[0], registry)
-        return replace(failure, items=items, executed="maybe", proof="none") if items else failure
+        items, all_failed = self._failed_items(gathered[0], registry)
+        if not items:
+            return failure
+        # Where each item was refused, nothing has happened. Otherwise some have succeeded.
+        certain = all_failed and all(item.executed == "no" for item in items)
+        proof = min((item.proof for item in items), key=_PROOFS.index) if certain else "none"
+        if failure.guessed:  # the answer itself has no code: its first failed item says what is wrong
+            failure = replace(items[0], key=None, http_status=failure.http_status, retry_after=failure.retry_after)
+        return replace(failure, items=items, executed="no" if certain else "maybe", proof=proof)
 
     def _explain(self, chain: Sequence[Evidence], registry: str | None) -> Failure | None:
         """Classify by code, exact class, status, vague class, in this order. Returns None if none matches."""
@@ -135,12 +141,14 @@ class Classifier:
         unknown = next((evidence for evidence in chain if evidence.code and not is_status(evidence.code)), None)
         match, exact = self._search.by_class(chain)
         if not exact:
-            by_status = (self._search.by_status(evidence) for evidence in chain)
+            by_status = (self._search.by_status(evidence, registry) for evidence in chain)
             match = next((found for found in by_status if found is not None), match)
         code = None if unknown is None else unknown.code
         if match is None:
             return None if code is None else self._guess(chain[0], code)
-        failure = failure_of_rule(match, code or match.rule.code, known=code is None)
+        # ccxt knows the codes of all its exchanges, and an exact class of it says what this one means.
+        known = code is None or (exact and match.table.name == "ccxt")
+        failure = failure_of_rule(match, code or match.rule.code, known=known)
         if unknown is not None and failure.executed == "no" and self._search.in_own_envelope(unknown, registry):
             # The API itself answered, with a code that nobody knows: its status is no proof.
             return with_executed(failure, "maybe")
@@ -148,18 +156,21 @@ class Classifier:
 
     def _explain_by_contexts(self, chain: ErrorChain, registry: str | None) -> Failure | None:
         """Classify by the errors in `__context__`. They may belong to another call, so `executed` is always `maybe`."""
-        contexts = [self._without_success_code(evidence, registry) for evidence in chain.contexts()]
+        contexts = [self._with_telling_code(evidence, registry) for evidence in chain.contexts()]
         failure = self._explain(contexts, registry)
         return None if failure is None else with_executed(failure, "maybe")
 
-    def _without_success_code(self, evidence: Evidence, registry: str | None) -> Evidence:
-        """Drop a code that means success, which explains no error; a batch has the first failed item's instead."""
-        if evidence.code is not None:
-            for table in self._search.tables_for(evidence, registry):
-                if table.envelope is not None and evidence.code in table.envelope.success:
-                    failed = failed_items(evidence.body, table.envelope)
-                    code = None if failed is None else code_of(failed[1][0].get(failed[0].code))
-                    return evidence._replace(code=code)
+    def _with_telling_code(self, evidence: Evidence, registry: str | None) -> Evidence:
+        """Replace a code that says little: by the first failed item's in a batch, else by another one of the body.
+
+        A code that means success explains no error, so that it is dropped.
+        """
+        if evidence.code is None:
+            return evidence
+        for table in self._search.tables_for(evidence, registry):
+            envelope = table.envelope
+            if envelope is not None and envelope.says_little(evidence.code):
+                return evidence._replace(code=_telling_code(evidence, envelope))
         return evidence
 
     def _of_group(self, chain: ErrorChain, registry: str | None, known: _Members) -> Failure:
@@ -178,24 +189,24 @@ class Classifier:
         code = {name: getattr(coded, name) for name in ("code", "names", "registry", "http_status", "known")}
         return replace(worst, executed=least_certain.executed, proof=proof, **code)
 
-    def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[Failure, ...]:
-        """Classify the items that a batch's answer lists as failed, each by its own code; the others succeeded."""
+    def _failed_items(self, evidence: Evidence, registry: str | None) -> tuple[tuple[Failure, ...], bool]:
+        """Classify the items that a batch's answer lists as failed, each by its own code; and whether all failed."""
         for table in self._search.tables_for(evidence, registry) if evidence.body is not None else ():
             failed = failed_items(evidence.body, table.envelope)
             if failed is not None:
-                return tuple(self._of_item(item, failed[0], table) for item in failed[1][:_MAX_ITEMS])
-        return ()
+                items = [self._of_item(item, failed.item_list, table, evidence) for item in failed.items[:_MAX_ITEMS]]
+                return tuple(items), failed.all_failed and len(failed.items) <= _MAX_ITEMS
+        return (), False
 
-    def _of_item(self, item: Mapping[Any, Any], item_list: ItemList, table: CodeTable) -> Failure:
+    def _of_item(self, item: Mapping[Any, Any], item_list: ItemList, table: CodeTable, answer: Evidence) -> Failure:
         code = code_of(item.get(item_list.code))
-        rule = table.rule(code) if code is not None else None
-        evidence = Evidence(code, item)
-        known = rule is not None and rule.category is not None
-        failure = (
-            failure_of_rule(Match(rule, table, evidence, "proven"), code or "")
-            if rule is not None and known
-            else self._guess(evidence, code)
-        )
+        evidence = Evidence(code, item, url=answer.url)
+        rule = rule_of_item(table, code, message_of(item, item_list), table.scope_of(answer.url))
+        if rule is None:
+            failure = self._guess(evidence, code)
+        else:
+            match = Match(rule, table, evidence, "proven")
+            failure = failure_of_rule(match, _code_to_report(match))
         return replace(failure, key=code_of(item.get(item_list.key)))
 
     def _of_program_error(self) -> Failure:
@@ -227,5 +238,14 @@ def _has_api_code(failure: Failure) -> bool:
 
 def _code_to_report(match: Match) -> str:
     """Return the code of a match: the row's, or the API's own where the row was found by a text."""
-    code = match.evidence.code
-    return match.rule.code if code is None or match.table.name != "ccxt" else code
+    code, table = match.evidence.code, match.table
+    if code is None or (table.name != "ccxt" and not (match.rule.match and table.rules(code))):
+        return match.rule.code
+    return code
+
+
+def _telling_code(evidence: Evidence, envelope: Envelope) -> str | None:
+    """Return the code of an answer that says most; None if there is only a success."""
+    failed = failed_items(evidence.body, envelope)
+    code = failed.code if failed is not None else deciding_code(evidence.body or {}, envelope) or evidence.code
+    return None if code is None or envelope.is_success(code) else code

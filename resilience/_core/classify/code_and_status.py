@@ -15,6 +15,8 @@ __all__ = ["CODE_NAMES", "code_of", "codes_from_words", "status_from_text", "sta
 
 CODE_NAMES = ("code", "error_code", "errorCode", "err_code", "ret_code", "retCode", "label")
 """Attributes in which exceptions of SDKs keep the API's code."""
+MAX_CODE = 100
+"""The maximum number of characters of a code: the labels of some APIs have more than 80."""
 _LONG_CODE = re.compile(r"-?\d{4,6}")
 _OWN_CODE = re.compile(r"\d{4,10}|-\d{3,10}")  # in an attribute that is named after codes
 _CODE_IN_TEXT = re.compile(r"[Cc]ode[\"']?[=:]\s*[\"']?(-?\d{3,7})\b")
@@ -31,7 +33,7 @@ def code_of(value: object) -> str | None:
     if isinstance(value, int):
         # CPython refuses to print an int of more than 4,300 digits; no API's code is near that.
         return str(int(value)) if abs(value) < 10**18 else None
-    if isinstance(value, str) and 0 < len(value) <= 64:
+    if isinstance(value, str) and 0 < len(value) <= MAX_CODE:
         return str(value).strip() or None
     return None
 

@@ -8,11 +8,12 @@ absent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from ...errors import ApiError
 from ..policy.codes import Executed
-from .attributes import ReadAttribute, attribute_reader, get, result_reader, text_of
+from .attributes import ReadAttribute, attribute_reader, get, result_reader, text_of, url_of
 from .bodies import codes_in_bodies
 from .class_paths import class_paths
 from .code_and_status import CODE_NAMES, code_of, codes_from_words, status_from_text, status_of
@@ -24,7 +25,7 @@ _NAMES = (
     "status_code", "status", "http_status", "http_status_code", "body", "payload", "error", "data", "_content",
     "_body", "api_code", "args", "code", "headers", "response", "_retry_after",
     "resilience_body", "resilience_code", "resilience_executed", "resilience_from_status", "resilience_headers",
-    "resilience_registry", "resilience_status",
+    "resilience_registry", "resilience_status", "resilience_url", "url",
     *CODE_NAMES,
 )  # fmt: skip
 """Every attribute that is read of an error at once, here and in the modules that this one calls."""
@@ -42,7 +43,7 @@ class Evidence(NamedTuple):
 
     Attributes:
         code: the API's code as a string.
-        body: the mapping in which a code was found.
+        body: the mapping in which a code was found, else the first one that was found at all.
         from_body: the code was found in `body`, not only in attributes, arguments or the text of the error.
         status: the HTTP status.
         text: the text of an error, bounded.
@@ -60,6 +61,7 @@ class Evidence(NamedTuple):
         status_from_code: the status is a number of three digits after the word `code` in a text.
         is_program_error: it is an exception of Python itself, such as a bare `TypeError`: a bug.
         was_connected: the class says that no connection was made, and there was one.
+        url: the URL that answered, without its query; empty where it is not known.
     """
 
     code: str | None = None
@@ -80,6 +82,7 @@ class Evidence(NamedTuple):
     status_from_code: bool = False
     banned: bool = False
     was_connected: bool = False
+    url: str = ""
 
     @property
     def package(self) -> str:
@@ -126,6 +129,7 @@ def gather_evidence(source: object, keys: Iterable[str]) -> Evidence:
         status_from_code=status_from_code,
         banned=banned,
         was_connected=not _PROXY_CLASSES.isdisjoint(class_names) and _was_connected(source),
+        url=url_of(read) or ("" if response is None else url_of(partial(get, response))),
     )
 
 

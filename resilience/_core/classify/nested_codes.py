@@ -47,9 +47,14 @@ def codes_at(body: Mapping[Any, Any], steps: Steps) -> list[FoundCode]:
 
 
 def deciding_code(body: Mapping[Any, Any], envelope: Envelope) -> str | None:
-    """Return the first code that is not in the list of successes, else the first one, else None."""
+    """Return the code that says most: one that is neither a success nor general, else a general one, else a success.
+
+    Of several the first one counts. Returns None where no path has a code.
+    """
     codes = [one.code for steps in envelope.code_steps for one in codes_at(body, steps) if one.code is not None]
-    return next((code for code in codes if code not in envelope.success), codes[0] if codes else None)
+    telling = next((code for code in codes if not envelope.says_little(code)), None)
+    failed = next((code for code in codes if not envelope.is_success(code)), codes[0] if codes else None)
+    return failed if telling is None else telling
 
 
 def message_beside(found: FoundCode, body: Mapping[Any, Any], envelope: Envelope) -> str:

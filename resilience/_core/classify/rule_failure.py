@@ -6,9 +6,9 @@ from dataclasses import replace
 from math import isfinite
 
 from ..policy.codes import Category, CodeTable, Executed
+from .code_match import NO_PROOF, Match
 from .evidence import Evidence
 from .failure import Failure
-from .rule_search import NO_PROOF, Match
 
 __all__ = ["failure_of_rule", "with_executed"]
 

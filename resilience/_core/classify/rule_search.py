@@ -8,12 +8,14 @@ answer with any status after it has passed the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from itertools import takewhile
 
 from ..policy.codes import Category, CodeTable, Proof, Rule
+from .attributes import get, text_of
+from .code_match import NO_PROOF, Match, is_complete, match_in_table, match_of_ccxt_text
 from .evidence import Evidence
 
-__all__ = ["PROGRAM_ERROR", "UNCERTAINTY", "Match", "RuleSearch", "is_status"]
+__all__ = ["PROGRAM_ERROR", "UNCERTAINTY", "RuleSearch"]
 
 PROGRAM_ERROR = "program_error"
 """The row of a bug of the program."""
@@ -51,23 +53,12 @@ _MADE_FROM_STATUS = {
     511: ("AuthenticationError",),
 }
 """Classes that ccxt and its exchanges make from these statuses alone, whatever the body says."""
-NO_PROOF = frozenset({408, 409, 444, 460, 499})
-"""Statuses below 500 that a server or a gateway may answer with after the request has taken effect."""
-
-
-class Match(NamedTuple):
-    """A row, the table in which it is, the evidence that led to it, and how good a proof a "no" of the row is."""
-
-    rule: Rule
-    table: CodeTable
-    evidence: Evidence
-    proof: Proof = "likely"
 
 
 class RuleSearch:
     """The tables of one policy, in the order of the search. Never changed: safe across threads and tasks."""
 
-    __slots__ = ("_listed", "_lookup", "base")
+    __slots__ = ("_listed", "_lookup", "_paths", "base")
 
     def __init__(self, listed: Sequence[CodeTable], base: CodeTable, lookup: Callable[[str], CodeTable | None]) -> None:
         """Search these tables.
@@ -80,6 +71,18 @@ class RuleSearch:
         self._listed = tuple(listed)
         self._lookup = lookup
         self.base = base
+        paths = [path for table in listed if table.envelope is not None for path in table.envelope.code_paths]
+        # "code" last: an API with another key for its codes may use "code" for something else.
+        self._paths = tuple(dict.fromkeys([*paths, "code"]))
+
+    def code_paths(self, outcome: object, registry: str | None) -> tuple[str, ...]:
+        """Return the paths at which the bodies of an outcome may hold a code, those of its own source first."""
+        own = get(outcome, "resilience_registry") or registry
+        if type(outcome).__module__.partition(".")[0] == "ccxt":
+            own = text_of(outcome).partition(" ")[0]
+        table = self.named(own) if isinstance(own, str) else None
+        envelope = None if table is None else table.envelope
+        return self._paths if envelope is None else tuple(dict.fromkeys([*envelope.code_paths, *self._paths]))
 
     def tables_for(self, evidence: Evidence, registry: str | None) -> Iterable[CodeTable]:
         """Return the tables that know the codes of an error's source, that source's own first.
@@ -88,8 +91,8 @@ class RuleSearch:
         """
         if evidence.package == "ccxt":
             # ccxt begins its texts with the exchange's id: "kucoin {...}".
-            names = [evidence.text.partition(" ")[0], "ccxt"]
-            return [table for table in map(self.named, names) if table is not None]
+            tables = [self.named(evidence.text.partition(" ")[0]) or self._own(registry), self.named("ccxt")]
+            return [table for table in tables if table is not None]
         # What the error itself says goes before the client that raised it, and that before its package.
         own = evidence.registry or registry
         for listed in self._listed:
@@ -99,6 +102,9 @@ class RuleSearch:
             own = evidence.package
         table = self.named(own) if isinstance(own, str) else None
         return self._listed if table is None else (table, *self._listed)
+
+    def _own(self, registry: str | None) -> CodeTable | None:
+        return None if registry is None else self.named(registry)
 
     def named(self, name: str) -> CodeTable | None:
         """Return the table of this name: a listed one, else what the lookup finds."""
@@ -112,20 +118,29 @@ class RuleSearch:
         own = evidence.registry or registry
         frame = self.named(own) if isinstance(own, str) else None
         for table in self.tables_for(evidence, registry):
-            match = _by_text(table, evidence) if table.name in _NOT_CODES else _in_table(table, evidence, frame)
+            search = match_of_ccxt_text if table.name in _NOT_CODES else match_in_table
+            match = search(table, evidence, frame)
             if match is not None:
                 return match
         return None
 
     def in_own_envelope(self, evidence: Evidence, registry: str | None) -> bool:
         """Return whether the code, which no table has, is in the envelope of the API that was asked."""
-        return any(_is_complete(table, evidence) for table in self.tables_for(evidence, registry))
+        return any(is_complete(table, evidence) for table in self.tables_for(evidence, registry))
 
-    def by_status(self, evidence: Evidence) -> Match | None:
-        """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400."""
+    def by_status(self, evidence: Evidence, registry: str | None) -> Match | None:
+        """Return the row of an error status; one that no table has gets that of 4xx or 5xx. None below 400.
+
+        The table of an API may have rows of its own for what its gateways answer, such as `http_403`. It is asked if
+        it is the source's own, or if the policy lists it before the one of HTTP.
+        """
         status = evidence.status
         if status is None or status < 400:
             return None
+        for table in takewhile(lambda table: table is not self.base, self.tables_for(evidence, registry)):
+            rule = table.rule(f"http_{status}", scope=table.scope_of(evidence.url))
+            if rule is not None:
+                return Match(rule, table, evidence)
         rule = self.base.rule(str(status))
         if rule is None and (status >= 500 or status in NO_PROOF):
             rule = Rule(str(status), (), Category.RETRYABLE, "maybe")
@@ -165,77 +180,9 @@ class RuleSearch:
         return None
 
 
-def is_status(code: str) -> bool:
-    """Return whether a code is a number that HTTP uses for errors."""
-    return len(code) == 3 and code.isdecimal() and code[0] in "45"
-
-
-def _in_table(table: CodeTable, evidence: Evidence, frame: CodeTable | None) -> Match | None:
-    """Return the row of the first of the error's codes that this table has.
-
-    Args:
-        table: the table.
-        evidence: the error.
-        frame: the table that the error's own source names. Its envelope may frame codes of another table, as
-            that of Bitget's sockets does.
-    """
-    codes = evidence.more_codes if evidence.code is None else (evidence.code, *evidence.more_codes)
-    for code in codes:
-        rule = table.rule(code)
-        # A row without a category is a success: it explains no error.
-        if rule is None or rule.category is None:
-            continue
-        proof = _proof_of_code(code, table, evidence, frame)
-        if proof is not None:
-            return Match(rule, table, evidence, proof)
-    return None
-
-
-def _proof_of_code(code: str, table: CodeTable, evidence: Evidence, frame: CodeTable | None) -> Proof | None:
-    """Return how good a proof the "no" of a known code is; None if the number is no code of this API.
-
-    A gateway's `{"code": 429}` looks like an API's: such a number counts only in a complete envelope, and only if the
-    answer has that very status.
-    """
-    is_complete = code == evidence.code and (
-        _is_complete(table, evidence) or (frame is not None and _is_complete(frame, evidence))
-    )
-    if is_status(code):
-        if not is_complete or evidence.status not in (None, int(code)):
-            return None
-        return "likely" if evidence.status is None else "proven"
-    if is_complete:
-        return "proven"
-    status = evidence.status
-    is_doubtful = evidence.from_body and status is not None and (status >= 500 or status in NO_PROOF)
-    return "none" if is_doubtful else "likely"
-
-
-def _is_complete(table: CodeTable, evidence: Evidence) -> bool:
-    """Return whether the body of the code is an answer in this table's envelope, with all that it always carries."""
-    envelope, body = table.envelope, evidence.body
-    return envelope is not None and body is not None and evidence.from_body and envelope.is_complete(body)
-
-
-def _by_text(table: CodeTable, evidence: Evidence) -> Match | None:
-    """Return the row of ccxt's table whose text is in the exchange's message."""
-    rule = table.by_text(_message(evidence)) if table.name == "ccxt" else None
-    return None if rule is None or rule.category is None else Match(rule, table, evidence)
-
-
 def _is_weaker_than_status(match: Match) -> bool:
     """Return whether an HTTP status says more than the class of an error."""
     evidence, code = match.evidence, match.rule.code
     return (
         code in _WEAKER_THAN_STATUS or evidence.from_status or code in _MADE_FROM_STATUS.get(evidence.status or 0, ())
     )
-
-
-def _message(evidence: Evidence) -> str:
-    """Return the message of the API in the body, else the error's own text."""
-    if evidence.body is not None:
-        for key in ("msg", "message"):
-            message = evidence.body.get(key)
-            if isinstance(message, str):
-                return message
-    return evidence.text

@@ -23,7 +23,13 @@ _MAX_INPUT = 1_000_000  # characters read from standard input
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("error", metavar="CODE|BODY|TRACEBACK|LINE|-", help="- reads standard input")
-    parser.add_argument("--registry", metavar="NAME|FILE", help="the registry of the code")
+    parser.add_argument(
+        "--registry",
+        "--venue",
+        metavar="NAME|FILE",
+        help="the registry of the code: an exchange, another API, or a file",
+    )
+    parser.add_argument("--scope", metavar="NAME", help="the part of the API that was asked, such as usdm")
     parser.add_argument(
         "--policy", metavar="NAME", help="the policy that decides; default: the registry's own, or default"
     )
@@ -40,7 +46,11 @@ def run(args: argparse.Namespace) -> int:
         print("resilience explain: nothing to explain; give a code, a body or the text of an error", file=sys.stderr)
         return 2
     policies = read_policies(args.policies) if args.policies else builtin()
-    explanation = explain(parse_error_input(text), policies, policy=args.policy, registry=args.registry)
+    if args.scope and not args.registry:
+        print("resilience explain: --scope is a part of an API: give --registry or --venue too", file=sys.stderr)
+        return 2
+    error = parse_error_input(text)
+    explanation = explain(error, policies, policy=args.policy, registry=args.registry, scope=args.scope)
     if args.json:
         again, what = first_answers(explanation).values()
         show_json({"send_again": again, "what_to_do": what, **explanation})
@@ -53,10 +63,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_table(explanation: dict[str, Any]) -> None:
-    rows = [(name, value) for name, value in explanation.items() if name != "schedule" and value not in (None, "", [])]
+    hidden = ("schedule", "meanings")
+    rows = [(name, value) for name, value in explanation.items() if name not in hidden and value not in (None, "", [])]
     if explanation["category"] is None:
         rows.insert(0, ("category", "success"))
     show_table(("what", "value"), [(name, _cell(name, value)) for name, value in rows])
+    if explanation["meanings"]:
+        print()
+        columns = ("scope", "category", "executed", "remedy")
+        show_table(columns, [[row[name] for name in columns] for row in explanation["meanings"]])
     if explanation["schedule"]:
         print()
         waits = [

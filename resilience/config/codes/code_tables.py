@@ -22,6 +22,14 @@ from .table_nodes import TableContent, read_table
 __all__ = ["CodeRegistry", "builtin_names", "is_known", "read_shipped", "shipped_names"]
 
 _GROUP = "resilience.registries"
+_SAME_API = {
+    "binancecoinm": "binance", "binanceus": "binance", "binanceusdm": "binance",
+    "bybiteu": "bybit", "bybitid": "bybit",
+    "gateeu": "gate",
+    "kucoinfutures": "kucoin",
+    "myokx": "okx", "okxus": "okx",
+}  # fmt: skip
+"""Exchanges of ccxt that have the codes of another one: a site of it, or a part of its API."""
 
 
 class CodeRegistry(core.CodeTable):
@@ -38,9 +46,12 @@ class CodeRegistry(core.CodeTable):
     def builtin(cls, name: str) -> CodeRegistry:
         """Return a registry that is shipped or installed; it is read once per process.
 
+        Exchanges of ccxt that share an API share its table: `okxus` gives that of `okx`.
+
         Raises:
             PolicyError: the name is unknown; the message lists the available ones.
         """
+        name = name if name in shipped_names() else _SAME_API.get(name, name)
         with _lock:
             registry = _loaded.get(name)
             if registry is None:
@@ -77,7 +88,7 @@ def builtin_names() -> tuple[str, ...]:
 
 def is_known(name: str) -> bool:
     """Return whether a registry has this name. Entry points are searched only if it is not shipped: that is slow."""
-    return name in shipped_names() or name in installed(_GROUP)
+    return name in shipped_names() or name in _SAME_API or name in installed(_GROUP)
 
 
 @cache
@@ -127,4 +138,5 @@ def _installed_table(name: str, point: Any) -> CodeRegistry:
 
 
 def _registry(name: str, table: TableContent) -> CodeRegistry:
-    return CodeRegistry(name, table.rules, envelope=table.envelope, texts=table.texts, sources=table.sources)
+    content = table._asdict()
+    return CodeRegistry(name, content.pop("rules"), **content)

@@ -12,8 +12,10 @@ from .node_values import MAX_CODE, path_of, scalar_of, strings_of
 
 __all__ = ["read_envelope_node"]
 
-_ENVELOPE = ("code", "message", "success", "time", "failures", "always")
-_ITEM_LIST = ("at", "code", "message", "key", "mixed")
+_ENVELOPE = ("code", "message", "success", "time", "failures", "always", "general", "ok")
+_ITEM_LIST = ("at", "code", "message", "key", "mixed", "ok")
+_WHOLE_BODY = "."
+"""The value of `at` where the body itself is the list."""
 
 
 class _Place(NamedTuple):
@@ -37,7 +39,8 @@ def read_envelope_node(mistakes: Mistakes, node: Node) -> Envelope | None:
     times, always = _places(mistakes, parts, "time"), _places(mistakes, parts, "always")
     failures, lists = _failures(mistakes, parts["failures"]) if "failures" in parts else ((), [])
     _check_distinct(mistakes, codes, messages, [*times, *always], lists)
-    success = _success(mistakes, parts)
+    success, general = (_codes(mistakes, parts, name) for name in ("success", "general"))
+    ok = _item_key(mistakes, parts.get("ok"), "envelope.ok")
     if not codes:
         return None
     return Envelope(
@@ -49,6 +52,8 @@ def read_envelope_node(mistakes: Mistakes, node: Node) -> Envelope | None:
         always=tuple(place.path for place in always),
         other_codes=tuple(place.path for place in codes[1:]),
         other_messages=tuple(place.path for place in messages[1:]),
+        general=general,
+        ok=ok,
     )
 
 
@@ -83,14 +88,15 @@ def _is_empty_list(node: Node) -> bool:
     return node.kind == "list" and not node.value
 
 
-def _success(mistakes: Mistakes, parts: Mapping[str, Node]) -> frozenset[str]:
-    strings = strings_of(mistakes, parts, "success", "envelope.success")
-    node = parts.get("success")
+def _codes(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> frozenset[str]:
+    """Read the codes that mean success, or the general ones."""
+    strings = strings_of(mistakes, parts, name, f"envelope.{name}")
+    node = parts.get(name)
     if node is not None and _is_empty_list(node):
-        mistakes.add(node, "envelope.success", 'no code: name those that mean success, such as ["0"], or leave it out')
+        mistakes.add(node, f"envelope.{name}", 'no code: name some, such as ["0"], or leave it out')
     for text, item in strings:
         if len(text) > MAX_CODE or text != text.strip():
-            mistakes.add(item, "envelope.success", f"never matches: {_code_rule(text)}")
+            mistakes.add(item, f"envelope.{name}", f"never matches: {_code_rule(text)}")
     return frozenset(text for text, _ in strings)
 
 
@@ -154,11 +160,17 @@ def _item_list(mistakes: Mistakes, node: Node, path: str) -> ItemList | None:
     if mixed is not None and (mixed.kind != "scalar" or not isinstance(mixed.plain, bool)):
         mistakes.add(mixed, f"{path}.mixed", "expected true or false")
         return None
-    at = path_of(mistakes, parts["at"], f"{path}.at")
-    keys = {name: _item_key(mistakes, parts.get(name), f"{path}.{name}") for name in ("code", "message", "key")}
-    if not at:
-        return None
-    return ItemList(tuple(at.split(".")), **keys, mixed=mixed is not None and mixed.plain is True)
+    at = _steps_to_list(mistakes, parts["at"], f"{path}.at")
+    keys = {name: _item_key(mistakes, parts.get(name), f"{path}.{name}") for name in ("code", "message", "key", "ok")}
+    return ItemList(at, **keys, mixed=mixed is not None and mixed.plain is True) if at else None
+
+
+def _steps_to_list(mistakes: Mistakes, node: Node, path: str) -> tuple[str, ...]:
+    """Return the keys that lead to a list of items; an empty key stands for the whole body."""
+    if node.kind == "scalar" and node.value == _WHOLE_BODY:
+        return ("",)
+    at = path_of(mistakes, node, path)
+    return tuple(at.split(".")) if at else ()
 
 
 def _item_key(mistakes: Mistakes, node: Node | None, path: str) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node
 
-__all__ = ["MAX_CODE", "items_of", "path_of", "scalar_of", "strings_of"]
+__all__ = ["MAX_CODE", "MAX_TEXT", "items_of", "pairs_of", "path_of", "scalar_of", "strings_of"]
 
-MAX_CODE = 64
+MAX_CODE = 100
 """The maximum number of characters of a code; a longer text in a body is never read as one."""
+MAX_TEXT = 200
+"""The maximum number of characters of a row that a message finds."""
 
 
 def items_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[Node]:
@@ -23,6 +25,24 @@ def items_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> list[N
         return []
     items: list[Node] = node.value
     return items
+
+
+def pairs_of(mistakes: Mistakes, parts: Mapping[str, Node], name: str) -> dict[str, str]:
+    """Return a mapping of strings to strings; none where it is absent or empty."""
+    node = parts.get(name)
+    if node is None or (node.kind == "scalar" and node.plain is None):
+        return {}
+    if node.kind != "mapping":
+        mistakes.add(node, name, "expected a mapping of strings")
+        return {}
+    pairs: dict[str, str] = {}
+    for key, value in node.value:
+        if value.kind != "scalar" or value.value == "":
+            mistakes.add(value, f"{name}[{key.value}]", "expected a string")
+        elif key.value in pairs:
+            mistakes.add(key, f"{name}[{key.value}]", "duplicate key")
+        pairs.setdefault(str(key.value), str(value.value))
+    return pairs
 
 
 def scalar_of(mistakes: Mistakes, node: Node | None, path: str, default: str) -> str:

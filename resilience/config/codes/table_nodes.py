@@ -1,22 +1,20 @@
-"""Reads the nodes of a code table: its rows, its envelope, its texts and its sources."""
+"""Reads the nodes of a code table: its rows, envelope, texts, sources, scopes and references."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..._core.policy.codes import Category, Envelope, Rule
+from ..._core.policy.codes import Envelope, Rule
 from ..loading.mistakes import Mistakes
 from ..loading.nodes import Node
 from .envelope_nodes import read_envelope_node
-from .node_values import MAX_CODE, items_of, scalar_of
+from .node_values import items_of, pairs_of
+from .row_nodes import read_rows
 
-__all__ = ["EXECUTED", "TableContent", "read_table"]
+__all__ = ["TableContent", "read_table"]
 
-_TOP = ("envelope", "sources", "rules", "texts")
-_ROW = ("code", "names", "category", "executed", "hint", "remedy", "legacy", "duplicate", "action")
-EXECUTED = ("no", "maybe", "n_a")
-"""The values of `executed` in a row."""
+_TOP = ("envelope", "sources", "scopes", "references", "rules", "texts")
 
 
 class TableContent(NamedTuple):
@@ -27,12 +25,16 @@ class TableContent(NamedTuple):
         envelope: how an answer reports an error, or None.
         texts: (substring of a message, code) pairs.
         sources: top-level packages whose exceptions carry the codes.
+        prefixes: the beginnings of URLs, with the scope of each.
+        references: what the short names in `source` of the rows stand for.
     """
 
     rules: list[Rule]
     envelope: Envelope | None
     texts: list[tuple[str, str]]
     sources: list[str]
+    prefixes: dict[str, str]
+    references: dict[str, str]
 
 
 def read_table(root: Node | None, file: str) -> TableContent:
@@ -51,98 +53,25 @@ def read_table(root: Node | None, file: str) -> TableContent:
         mistakes.end()
     assert root is not None
     parts = mistakes.fields(root, "", _TOP)
-    rules = [rule for rule in map(_rule(mistakes), _rows(mistakes, parts)) if rule is not None]
+    references = pairs_of(mistakes, parts, "references")
+    rules = read_rows(mistakes, parts, references)
     codes = {rule.code for rule in rules}
     texts = [pair for pair in (_text(mistakes, node, codes) for node in items_of(mistakes, parts, "texts")) if pair]
     envelope = read_envelope_node(mistakes, parts["envelope"]) if "envelope" in parts else None
     sources = [str(node.value) for node in items_of(mistakes, parts, "sources")]
+    prefixes = _prefixes(mistakes, parts, rules)
     mistakes.end()
-    return TableContent(rules, envelope, texts, sources)
+    return TableContent(rules, envelope, texts, sources, prefixes, references)
 
 
-def _duplicate(first: int, second: int) -> str:
-    # A mapping from Python has no lines.
-    return f"duplicate code: line {first} has a row for it, line {second} another" if first else "duplicate code"
-
-
-def _rows(mistakes: Mistakes, parts: Mapping[str, Node]) -> list[Node]:
-    """Return the rows, from a list or from a mapping of codes to the other keys of a row."""
-    rules = parts.get("rules")
-    if rules is None or rules.kind != "mapping":
-        return items_of(mistakes, parts, "rules")
-    rows = []
-    for key, row in rules.value:
-        others = row.value if row.kind == "mapping" else [(row, row)]
-        code = Node("code", key.line, key.column, file=key.file), key
-        rows.append(Node([code, *others], key.line, key.column, "mapping", False, key.file))
-    return rows
-
-
-def _fields(mistakes: Mistakes, code: str, pairs: Mapping[str, Node], path: str) -> Rule:
-    """Return the row of a code with its other fields."""
-    return Rule(
-        code,
-        _names(mistakes, pairs.get("names"), path),
-        _category(mistakes, pairs.get("category"), path),
-        _word(mistakes, pairs.get("executed"), f"{path}.executed", EXECUTED, "maybe"),  # type: ignore[arg-type]
-        scalar_of(mistakes, pairs.get("hint"), f"{path}.hint", "none"),
-        scalar_of(mistakes, pairs.get("remedy"), f"{path}.remedy", ""),
-        _word(mistakes, pairs.get("legacy"), f"{path}.legacy", ("true", "false"), "false") == "true",
-        _word(mistakes, pairs.get("duplicate"), f"{path}.duplicate", ("true", "false"), "false") == "true",
-        scalar_of(mistakes, pairs.get("action"), f"{path}.action", ""),
-    )
-
-
-def _rule(mistakes: Mistakes) -> Callable[[Node], Rule | None]:
-    """Return a function that reads a row and remembers the codes, to report duplicates."""
-    seen: dict[str, Node] = {}
-    allowed = frozenset(_ROW)
-
-    def read(node: Node) -> Rule | None:
-        if node.kind != "mapping":
-            mistakes.add(node, "rules", 'expected a row such as {code: "40010", category: retryable, executed: maybe}')
-            return None
-        pairs = {key.value: value for key, value in node.value}
-        if len(pairs) != len(node.value) or not allowed.issuperset(pairs):
-            pairs = mistakes.fields(node, "rules", _ROW)
-        code = pairs.get("code")
-        if code is None or code.kind != "scalar" or code.value == "":
-            mistakes.add(code or node, "rules.code", "a row needs a code")
-            return None
-        path = f"rules[{code.value}]"
-        first = seen.setdefault(code.value, code)
-        if first is not code:
-            mistakes.add(code, path, _duplicate(first.line, code.line))
-        if len(code.value) > MAX_CODE or code.value != code.value.strip():
-            reason = f"at most {MAX_CODE} characters" if len(code.value) > MAX_CODE else "no spaces around it"
-            mistakes.add(code, path, f"this row never matches: a code has {reason}")
-        return _fields(mistakes, code.value, pairs, path)
-
-    return read
-
-
-def _word(mistakes: Mistakes, node: Node | None, path: str, allowed: tuple[str, ...], default: str) -> str:
-    word = scalar_of(mistakes, node, path, default)
-    if word not in allowed:
-        mistakes.add(node, path, f"{word!r} is not one of {', '.join(allowed)}")
-        return default
-    return word
-
-
-def _category(mistakes: Mistakes, node: Node | None, path: str) -> Category | None:
-    if node is None or (node.kind == "scalar" and not node.quoted and node.value in ("", "null", "~")):
-        return None
-    word = _word(mistakes, node, f"{path}.category", tuple(Category), Category.FATAL)
-    return Category(word)
-
-
-def _names(mistakes: Mistakes, node: Node | None, path: str) -> tuple[str, ...]:
-    if node is None:
-        return ()
-    if node.kind == "list" and all(item.kind == "scalar" for item in node.value):
-        return tuple(item.value for item in node.value)
-    mistakes.add(node, f"{path}.names", "expected a list of names")
-    return ()
+def _prefixes(mistakes: Mistakes, parts: Mapping[str, Node], rules: list[Rule]) -> dict[str, str]:
+    """Return the scopes of URLs; a scope that no row has is a mistake."""
+    prefixes = pairs_of(mistakes, parts, "scopes")
+    known = {scope for rule in rules for scope in rule.scopes}
+    for prefix, scope in prefixes.items():
+        if scope not in known:
+            mistakes.add(parts["scopes"], f"scopes[{prefix}]", f"no row has the scope {scope!r}")
+    return prefixes
 
 
 def _is_pair(node: Node) -> bool:

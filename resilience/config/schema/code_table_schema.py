@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..._core.policy.codes import Category
-from ..codes.node_values import MAX_CODE
-from ..codes.table_nodes import EXECUTED
+from ..codes.node_values import MAX_CODE, MAX_TEXT
+from ..codes.row_nodes import EXECUTED, MATCH
 from .policy_schema import DRAFT
 
 __all__ = ["code_schema"]
@@ -29,6 +29,14 @@ def code_schema() -> Schema:
                 "sources": _list(
                     "Top-level packages whose exceptions carry these codes.", {"type": _TEXT}, ["ccxt"], empty=True
                 ),
+                "scopes": _pairs(
+                    "The scope of requests by the beginning of their URL: of its path, or of host and path.",
+                    {"/fapi/": "usdm"},
+                ),
+                "references": _pairs(
+                    "The documents that rows come from, by the short names in their source.",
+                    {"docs": "the error codes page of 2026-06-01"},
+                ),
                 "rules": _described(
                     {"anyOf": [_items(listed), {"type": "object", "additionalProperties": row}, {"type": "null"}]},
                     "The rows: a list, or a mapping from codes to the other keys of a row.",
@@ -50,8 +58,11 @@ def _row() -> Schema:
     text = {"type": _TEXT}
     # The loader reads scalars as text, so numbers and quoted switches are accepted too.
     flag = {"enum": [False, True, "false", "true"]}
-    code = {"type": _TEXT, "minLength": 1, "maxLength": MAX_CODE}
-    return _mapping(
+    code = {"type": _TEXT, "minLength": 1, "maxLength": MAX_TEXT}
+    joined = {"type": _TEXT, "pattern": r"^[^+]+(\+[^+]+)*$"}
+    # A longer one is a text, which only a message finds.
+    short = {"properties": {"code": {"maxLength": MAX_CODE}}}
+    return {"if": {"not": {"required": ["match"]}}, "then": short} | _mapping(
         {
             "code": _described(code, "The API's code; write it in quotes, since leading zeros count.", "00001"),
             "names": _list("Constants or exception classes with the code's meaning.", text, ["INSUFFICIENT_BALANCE"]),
@@ -71,6 +82,17 @@ def _row() -> Schema:
                 flag, "The code means that the idempotency key was used before.", True, default=False
             ),
             "action": _described(text, "What a stream does after the code.", "reconnect", default=""),
+            "scope": _described(
+                joined, "The parts of the API in which the code means this, joined by +.", "spot+margin", default="all"
+            ),
+            "match": _described(
+                {"enum": list(MATCH)},
+                "How a message finds the row, whose code is then a text: by the whole of it, or by a part of it.",
+                "part",
+            ),
+            "source": _described(
+                joined, "Where the row comes from: names of references, joined by +.", "docs+ccxt", default=""
+            ),
         }
     )
 
@@ -81,11 +103,16 @@ def _envelope() -> Schema:
     paths = {"anyOf": [path, {"type": "array", "items": path, "minItems": 1}]}
     key = {"type": _TEXT, "pattern": r"^[^.]*$"}
     failures = {
-        "at": _described(path, "The keys that lead to the list of failed items.", "data.failureList"),
+        "at": _described(
+            {"anyOf": [path, {"const": "."}]},
+            "The keys that lead to the list of failed items; a dot where the body is the list.",
+            "data.failureList",
+        ),
         "code": _described({**key, "minLength": 1}, "The key of an item's code.", "errorCode"),
         "message": _described(key, "The key of an item's message.", "errorMsg", default=""),
         "key": _described(key, "The key of an item's idempotency key.", "clientOid", default=""),
         "mixed": _described({"type": "boolean"}, "Successful items are in the list too.", True, default=False),
+        "ok": _described(key, "The key of an item's flag: true for a success.", "success", default=""),
     }
     item_list = {**_mapping(failures), "required": ["at", "code"]}
     return {
@@ -100,7 +127,11 @@ def _envelope() -> Schema:
                     "msg",
                     default="",
                 ),
-                "success": _success(),
+                "success": _codes("Codes that mean success; W* means every code that begins with W.", ["00000", "0"]),
+                "general": _codes("Codes that only say that something failed: another code says what.", ["1"]),
+                "ok": _described(
+                    key, "The key of a flag: true for a success, false for a failure.", "success", default=""
+                ),
                 "time": _described(
                     path, "The path of the server's time, Unix milliseconds.", "requestTime", default=""
                 ),
@@ -118,9 +149,14 @@ def _envelope() -> Schema:
     }
 
 
-def _success() -> Schema:
+def _codes(description: str, example: list[str]) -> Schema:
     codes = {"type": "array", "minItems": 1, "items": {"type": _TEXT, "minLength": 1, "maxLength": MAX_CODE}}
-    return _described({"anyOf": [codes, {"type": "null"}]}, "Codes that mean success.", ["00000", "0"], default=[])
+    return _described({"anyOf": [codes, {"type": "null"}]}, description, example, default=[])
+
+
+def _pairs(description: str, example: Schema) -> Schema:
+    pairs = {"type": "object", "additionalProperties": {"type": _TEXT, "minLength": 1}}
+    return _described({"anyOf": [pairs, {"type": "null"}]}, description, example, default={})
 
 
 def _mapping(properties: Schema) -> Schema:

@@ -30,6 +30,7 @@ def compile_shipped(folder: Path) -> None:
         table = read_shipped(name)
         content = {
             "rules": tuple(table), "envelope": table.envelope, "texts": table.texts, "sources": table.sources,
+            "prefixes": table.prefixes, "references": table.references,
         }  # fmt: skip
         write_compiled(folder, name, (source,), content)
 

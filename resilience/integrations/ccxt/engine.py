@@ -73,9 +73,13 @@ def _timeout_property(original: Any, asynchronous: bool) -> property:
 def _common_methods(original: Any) -> dict[str, Callable[..., Any]]:
     """Return the methods that are the same for sync and async exchanges."""
 
-    def sign(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def sign(
+        self: Any, path: Any, api: Any = "public", method: str = "GET", params: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        # Here, and not where ccxt was asked to send: its own throttle may have waited in between.
+        params = self._resilience.stamped_params(method, path, {} if params is None else params)
         with correct_time():
-            signed = original.sign(self, *args, **kwargs)
+            signed = original.sign(self, path, api, method, params, *rest, **more)
         return self._resilience.finish(signed)
 
     def nonce(self: Any) -> Any:

@@ -76,6 +76,10 @@ class EngineState:
         except ValueError as error:
             raise self.errors.bad_request(f"{engine.id} {error}") from None
 
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to sign, with the time that the exchange measures its receive window from."""
+        return params if self.support is None else self.support.stamped_params(method, path, params)
+
     def finish(self, signed: Any) -> Any:
         """Return a signed request as it is sent, and report its stamp to the current call before that."""
         call = current_call()
@@ -108,7 +112,7 @@ class EngineState:
             path = urlsplit(url).path if request.path is None else request.path
             attempt.record(request, reads=not may_write(method, path, request.api, reads_by_get=reads_by_get))
             self.report_request(request, url, headers, body)
-        request.sent_at = time.monotonic()
+        request.sent_at, request.url = time.monotonic(), url.partition("?")[0]
         return request
 
     def report_request(self, request: SentRequest, url: str, headers: Any, body: Any) -> None:
@@ -138,8 +142,9 @@ class EngineState:
             call.report_fence(fence)
 
     def record_failure(self, request: SentRequest, error: Exception) -> bool:
-        """Set the response's status and headers on an error; return whether to request the exchange's time."""
+        """Set URL, status and headers of the response on an error; return whether to request the exchange's time."""
         request.outcome = "failed"
+        set_attribute(error, "resilience_url", request.url)
         if request.writes:
             request.error = error
         if request.status is None:
@@ -228,5 +233,6 @@ class EngineState:
         if request.writes:
             request.error = error
         set_attribute(error, "body", response)
+        set_attribute(error, "resilience_url", request.url)
         if executed is not None and request.writes:
             set_attribute(error, "resilience_executed", executed)

@@ -25,7 +25,7 @@ from ..._entry.operation_rules import OperationRules
 from ..._entry.proxy import proxy_class
 from ..._pipeline.callables import is_async
 from ..._printable import printable
-from ...config.codes.code_tables import is_known
+from ...config.codes.code_tables import CodeRegistry, is_known
 from ...errors import QuotaExceededError
 from ...telemetry.redaction import redact
 from .._client_classes import rejection_types
@@ -178,7 +178,8 @@ class _Operations:
     def _registry(self) -> str:
         support = self._engines.support
         name = self._engine.id if support is None or support.registry is None else support.registry
-        return name if is_known(name) else "ccxt"
+        # The table is loaded here, when the exchange is wrapped, and not at the first failure.
+        return CodeRegistry.builtin(name).name if is_known(name) else "ccxt"
 
     def _host(self) -> str:
         urls = self._engine.urls.get("api")

@@ -105,6 +105,10 @@ class ExchangeSupport(Protocol):
         """Return whether a request that writes is one that the key of the call belongs into."""
         return True
 
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:
+        """Return the parameters to sign, with the time of signing where the exchange takes it as a parameter."""
+        return params
+
     def stamp(self, headers: Mapping[str, Any]) -> float | None:
         """Return the stamp in signed headers, in Unix seconds, or None."""
         return None

@@ -43,12 +43,13 @@ class SentRequest:
         keyed: whether the finished request carried the key of the call; None where there is no key.
         takes_key: whether the key of the call belongs into it.
         sent_at: when it was sent, monotonic seconds.
+        url: where it was sent, without the query.
         wire: URL, headers and body, as they were sent, until the attempt has ended; None where there is no key.
     """
 
     __slots__ = (
         "api", "error", "headers", "keyed", "method", "outcome", "path", "sent_at", "status", "takes_key", "text",
-        "wire", "writes",
+        "url", "wire", "writes",
     )  # fmt: skip
 
     def __init__(self, method: str, path: str | None, api: object = None) -> None:
@@ -65,6 +66,7 @@ class SentRequest:
         self.status: int | None = None
         self.headers: Mapping[str, Any] = {}
         self.text = ""
+        self.url = ""
 
     def check_key(self, url: str, headers: object, body: object, name: str | None) -> None:
         """Record whether the finished request carries the key of the call under way.

@@ -22,7 +22,11 @@ __all__ = [
     "require",
 ]
 
-PRICES = {"BTCUSDT": Decimal(60_000), "ETHUSDT": Decimal(3_000), "SOLUSDT": Decimal(150)}
+_COINS = {
+    "BTC": 60_000, "ETH": 3_000, "SOL": 150, "AAVE": 160, "ADA": 1, "APT": 8, "ATOM": 6, "AVAX": 30, "BCH": 400,
+    "BNB": 600, "DOT": 6, "FIL": 5, "ICP": 9, "INJ": 20, "LINK": 15, "LTC": 80, "NEAR": 5, "SUI": 2, "UNI": 8, "XRP": 1,
+}  # fmt: skip
+PRICES = {f"{coin}USDT": Decimal(price) for coin, price in _COINS.items()}
 """The price of each symbol; prices never move."""
 BALANCE = Decimal(1_000_000_000)
 """The balance of every coin."""
