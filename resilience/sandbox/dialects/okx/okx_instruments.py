@@ -6,7 +6,7 @@ from ...exchange.order_rules import PRICES
 
 __all__ = ["INSTRUMENTS", "SWAP_UNITS"]
 
-SWAP_UNITS = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "SOLUSDT": "1"}
+SWAP_UNITS = {**dict.fromkeys(PRICES, "1"), "BTCUSDT": "0.01", "ETHUSDT": "0.1"}
 """Base coins in one contract."""
 INSTRUMENTS = {
     f"{symbol.removesuffix('USDT')}-USDT{end}": (kind, symbol)
