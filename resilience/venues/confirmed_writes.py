@@ -22,20 +22,29 @@ def find_problem(venue: Venue, write: WriteSettings, body: Any, key: str | None)
         body: the answer.
         key: the client order id of the call, if it made a new order with one.
     """
-    answer = venue.answer
-    code = value_at(body, answer.code) if answer.code and isinstance(body, Mapping) else None
-    if answer.order and code is None:
-        return "unreadable", "the response has no code"
-    if code is not None and str(code) not in answer.success:
-        return "partial", f"the response has the code {code}"
+    problem = _envelope_problem(venue, body)
+    if problem is not None:
+        return problem
     orders = list(_orders(venue, body))
-    if any(
-        filled(order.get(answer.item_code)) and str(order[answer.item_code]) not in answer.success for order in orders
-    ):
+    if any(_failed(venue, order) for order in orders):
         return "partial", "a part failed"
-    if write.answer_id and (not orders or not all(filled(value_at(order, write.answer_id)) for order in orders)):
+    if write.answer_id and not (orders and all(filled(value_at(order, write.answer_id)) for order in orders)):
         return "unreadable", f"a success without {write.answer_id}"
     return _foreign(write, orders, key)
+
+
+def _envelope_problem(venue: Venue, body: Any) -> Problem | None:
+    answer = venue.answer
+    code = value_at(body, answer.code) if answer.code and isinstance(body, Mapping) else None
+    if code is None:
+        return ("unreadable", "the response has no code") if answer.order else None
+    return None if str(code) in answer.success else ("partial", f"the response has the code {code}")
+
+
+def _failed(venue: Venue, order: Mapping[str, Any]) -> bool:
+    """Return whether an item of an answer says that it failed."""
+    code = order.get(venue.answer.item_code)
+    return filled(code) and str(code) not in venue.answer.success
 
 
 def _foreign(write: WriteSettings, orders: list[Mapping[str, Any]], key: str | None) -> Problem | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from .._core.base.entry_points import describe_entry_point, installed, load_entry_point
@@ -84,9 +85,7 @@ def compiled_name(name: str) -> str:
 def _shipped(name: str) -> Venue:
     found: Venue | None = compiled_content(compiled_name(name), (f"venues/{name}.yaml",))
     if found is None:
-        from .venue_files import read_shipped_venue  # needs YAML and pydantic, which a compiled form does not
-
-        found = read_shipped_venue(name)
+        found = _files().read_shipped_venue(name)
     return found
 
 
@@ -112,6 +111,10 @@ def is_data(source: Any) -> bool:
 
 
 def _load(source: str | os.PathLike[str] | Mapping[str, Any]) -> Venue:
-    from .venue_files import load_venue  # as above
+    loaded: Venue = _files().load_venue(source)
+    return loaded
 
-    return load_venue(source)
+
+def _files() -> Any:
+    """Return the module that reads files, by name: it imports YAML and pydantic, which compiled forms do not need."""
+    return import_module("resilience.venues.venue_files")

@@ -6,12 +6,15 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
 
 from resilience import Policies, failure_of, wrap
+from resilience.outbox import Outbox
+from resilience.sandbox import Sandbox
 
 SPOT, SWAP = "BTC/USDT", "BTC/USDT:USDT"
 BOUNDS = {"window": "400ms", "stamp_window": "400ms", "processing": "100ms", "lag": "100ms", "wait": "50ms"}
@@ -326,3 +329,46 @@ def test_a_replacement_whose_answer_is_lost(bots: Any, api: Any) -> None:
     venue.api.on("/api/v3/order/cancelReplace", replace)
     order = bots.call(bot.edit_order, "7", SPOT, "limit", "buy", 1, 3)
     assert (order["id"], len(venue.orders), len(venue.api.sent_to("/api/v3/order/cancelReplace"))) == ("8", 2, 1)
+
+
+@pytest.mark.parametrize(("hours", "outcome"), [(1, "failed"), (3, "unknown")])
+def test_a_write_of_an_earlier_process(bots: Any, api: Any, tmp_path: Path, hours: int, outcome: str) -> None:
+    """OKX may have forgotten an order after two hours: then "not found" does not say that it never was."""
+    venue = Okx(api)
+    script(venue, "drop")
+    api.on("/api/v5/public/time", "drop")
+    outbox = Outbox(tmp_path / "orders.db")
+    bot = wrap(bots.at(api.rest, "okx"), "short", policies=policies(deadline="2s", attempt_timeout="1s"), outbox=outbox)
+    with pytest.raises(ccxt.NetworkError):
+        bots.call(bot.create_order, SPOT, *ORDER)
+    api.on("/api/v5/public/time", {"code": "0", "data": [{"ts": str(ms() + hours * 3_600_000)}]})
+    resume = outbox.aresume if bots.asynchronous else outbox.resume
+    settled = bots.call(resume, bot)
+    assert [(one.key, one.outcome) for one in settled] == [("mine", outcome)]
+    assert placements(venue) == ["mine"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("symbol", [SPOT, SWAP])
+@pytest.mark.parametrize("name", ["binance", "bybit", "okx"])
+def test_a_harsh_exchange(bots: Any, name: str, symbol: str) -> None:
+    """Each order is executed exactly once and reported as done, whatever is lost, late, refused or answered wrongly."""
+    with Sandbox(venue=name, window=1.0, limits=False, seed=2) as exchange:
+        plain = exchange.point(bots.at(exchange.rest, name, symbol))
+        plain.set_markets([])
+        plain.markets = None
+        bot = wrap(plain, "ccxt", policies=Policies.load(exchange.policy))
+        bots.call(bot.load_markets)
+        exchange.set_faults(seed=2, rates="harsh")
+        for number in range(12):
+            order = (
+                symbol,
+                ("limit", "market")[number % 2],
+                "buy",
+                0.01,
+                70_000,
+                {"clientOrderId": f"order{number:03}"},
+            )
+            assert bots.call(bot.create_order, *order)["clientOrderId"] == f"order{number:03}"
+        exchange.settle()
+        assert [row["executions"] for row in exchange.ledger()["orders"]] == [1] * 12

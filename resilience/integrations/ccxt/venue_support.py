@@ -133,19 +133,26 @@ class VenueSupport(ExchangeSupport):
         return {name: value for name, value in params.items() if name != write.key}
 
     def _with_window(self, write: WriteSettings, params: Any, wanted: float | None) -> Any:
-        expiry, engine = self.venue.expiry, self._exchange.engine
+        expiry = self.venue.expiry
         milliseconds = int((expiry.send if wanted is None else wanted) * 1000)
         if not write.expires or milliseconds <= 0:
             return params
         if expiry.carrier == "option" and wanted is not None:
-            engine.options[expiry.option] = milliseconds
-        if expiry.carrier != "parameter" or not isinstance(params, Mapping) or expiry.name in params:
+            self._exchange.engine.options[expiry.option] = milliseconds
+        takes = expiry.carrier == "parameter" and isinstance(params, Mapping) and expiry.name not in params
+        return {**params, expiry.name: self._shorter(milliseconds, wanted)} if takes else params
+
+    def _shorter(self, milliseconds: int, wanted: float | None) -> int:
+        """Return the window to send: the user's own option where it is shorter, and the policy says nothing."""
+        own = self._exchange.engine.options.get(self.venue.expiry.name)
+        return min(own, milliseconds) if wanted is None and isinstance(own, int) and own > 0 else milliseconds
+
+    def stamped_params(self, method: str, path: str, params: Any) -> Any:  # noqa: ARG002
+        """Return the parameters to sign, with the stamp beside the window where the venue wants one."""
+        expiry = self.venue.expiry
+        if not expiry.stamp or not isinstance(params, Mapping) or expiry.name not in params:
             return params
-        own = engine.options.get(expiry.name)
-        if wanted is None and isinstance(own, int) and 0 < own < milliseconds:
-            milliseconds = own  # the user has set a shorter one
-        stamp = {expiry.stamp: str(int(engine.nonce()))} if expiry.stamp else {}
-        return {**params, **stamp, expiry.name: milliseconds}
+        return {**params, expiry.stamp: str(int(self._exchange.engine.nonce()))}
 
     def finish(self, request: Any, signed: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a signed request, with the header that lets it expire."""
